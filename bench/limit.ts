@@ -5,7 +5,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Database from 'better-sqlite3';
-import { type ConfigValues, fieldsOf } from '../src/connectors/kit/config-shape.ts';
+import { type ConfigValues, fieldsOf } from '../src/connectors/kit/config/shape.ts';
 import { connectorOf } from '../src/connectors/registry.ts';
 
 const database = new Database(process.argv[2] ?? '');

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { printSchema } from 'graphql';
-import { configJsonSchema } from '../src/connectors/kit/config-shape.ts';
-import { configKey } from '../src/connectors/kit/connector.ts';
+import { configJsonSchema } from '../src/connectors/kit/config/shape.ts';
+import { configKey } from '../src/connectors/kit/contract/connector.ts';
 import { connectors } from '../src/connectors/registry.ts';
 import { failureCauses, failureCodes, issueCodes, requestErrorCodes, userErrorCodes } from '../src/errors.ts';
 import { schema } from '../src/schema.ts';

@@ -1,5 +1,5 @@
 import { access as accessFile } from 'node:fs/promises';
-import type { EgressPolicy, HostAndPort } from './connectors/kit/addresses.ts';
+import type { EgressPolicy, HostAndPort } from './connectors/kit/network/addresses.ts';
 import { createExecutor, type Executor, type ExecutorOptions } from './executor/executor.ts';
 import type { Context } from './graphql/context.ts';
 import { AccessService } from './modules/access/service.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseEgressAllow, parseEgressProxy } from './connectors/kit/addresses.ts';
+import { parseEgressAllow, parseEgressProxy } from './connectors/kit/network/addresses.ts';
 import { parseDatabaseUrl } from './platform/database.ts';
 import { isLoopback } from './server/same-origin.ts';
 

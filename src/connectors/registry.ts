@@ -7,7 +7,7 @@ import { databricks } from './databricks/index.ts';
 import { elasticsearch } from './elasticsearch/index.ts';
 import { firebolt } from './firebolt/index.ts';
 import { googleCloudStorage } from './google-cloud-storage/index.ts';
-import type { Connector } from './kit/connector.ts';
+import type { Connector } from './kit/contract/connector.ts';
 import { mongoDataApi } from './mongo-data-api/index.ts';
 import { mongodb } from './mongodb/index.ts';
 import { mssql } from './mssql/index.ts';

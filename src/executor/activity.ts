@@ -1,5 +1,5 @@
-import type { Dialer } from '../connectors/kit/connector.ts';
-import type { PeerSocket } from '../connectors/kit/peer-socket.ts';
+import type { Dialer } from '../connectors/kit/contract/connector.ts';
+import type { PeerSocket } from '../connectors/kit/contract/peer-socket.ts';
 
 /**
  * The same dialer, which says so whenever the peer gets a word in: before a name, a connection or bytes are handed to the driver.

@@ -2,12 +2,8 @@
  * Entry of the executor's child process: runs the tests that the gateway sends, many at a time. It has no key, no database, no
  * home directory, no environment and no file system but the program's own files. It ends when the gateway does.
  */
-import { judgeBehindTunnel } from '../connectors/kit/addresses.ts';
-import type { CatalogEntry } from '../connectors/kit/catalog-entry.ts';
-import type { Connector, Dialer } from '../connectors/kit/connector.ts';
-import { createDialer } from '../connectors/kit/dialer.ts';
-import { Failure } from '../connectors/kit/failure.ts';
-import { createRedactor } from '../connectors/kit/redact.ts';
+
+import { createRedactor } from '../connectors/kit/checks/redact.ts';
 import {
   type AbortReason,
   type CheckProgress,
@@ -15,7 +11,12 @@ import {
   failed,
   runChecks,
   type TestOutcome,
-} from '../connectors/kit/run-checks.ts';
+} from '../connectors/kit/checks/run-checks.ts';
+import type { CatalogEntry } from '../connectors/kit/contract/catalog-entry.ts';
+import type { Connector, Dialer } from '../connectors/kit/contract/connector.ts';
+import { Failure } from '../connectors/kit/contract/failure.ts';
+import { judgeBehindTunnel } from '../connectors/kit/network/addresses.ts';
+import { createDialer } from '../connectors/kit/network/dialer.ts';
 import { watchActivity } from './activity.ts';
 import {
   type DialerSettings,

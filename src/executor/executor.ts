@@ -1,15 +1,15 @@
 import { availableParallelism } from 'node:os';
-import type { EgressPolicy } from '../connectors/kit/addresses.ts';
-import type { CatalogEntry } from '../connectors/kit/catalog-entry.ts';
-import type { Redactor } from '../connectors/kit/redact.ts';
-import type { TestOutcome } from '../connectors/kit/run-checks.ts';
+import type { Redactor } from '../connectors/kit/checks/redact.ts';
+import type { TestOutcome } from '../connectors/kit/checks/run-checks.ts';
+import type { CatalogEntry } from '../connectors/kit/contract/catalog-entry.ts';
+import type { EgressPolicy } from '../connectors/kit/network/addresses.ts';
 import type { FailureCode } from '../errors.ts';
 import type { ChildHandle, GoneReason } from './child-handle.ts';
 import { ChildPool } from './child-pool.ts';
 import type { FromChild, JudgedTarget, TargetVerdict, TestJob } from './messages.ts';
 import { type CheckEvent, RunningTest } from './running-test.ts';
 
-export type { TestOutcome } from '../connectors/kit/run-checks.ts';
+export type { TestOutcome } from '../connectors/kit/checks/run-checks.ts';
 export type { JudgedTarget, TargetVerdict, TestJob } from './messages.ts';
 export type { CheckEvent } from './running-test.ts';
 

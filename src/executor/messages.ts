@@ -1,7 +1,7 @@
-import type { EgressPolicy } from '../connectors/kit/addresses.ts';
-import type { CatalogEntry } from '../connectors/kit/catalog-entry.ts';
-import type { CheckProgress, TestOutcome } from '../connectors/kit/run-checks.ts';
-import type { Tenancy } from '../connectors/kit/tenancy.ts';
+import type { CheckProgress, TestOutcome } from '../connectors/kit/checks/run-checks.ts';
+import type { Tenancy } from '../connectors/kit/config/tenancy.ts';
+import type { CatalogEntry } from '../connectors/kit/contract/catalog-entry.ts';
+import type { EgressPolicy } from '../connectors/kit/network/addresses.ts';
 
 /** One connection test, as the executor gets it. */
 export interface TestJob {

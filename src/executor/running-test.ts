@@ -1,13 +1,13 @@
-import type { CatalogEntry } from '../connectors/kit/catalog-entry.ts';
-import { Failure } from '../connectors/kit/failure.ts';
-import { createRedactor, type Redactor } from '../connectors/kit/redact.ts';
+import { createRedactor, type Redactor } from '../connectors/kit/checks/redact.ts';
 import {
   type CheckProgress,
   type CheckStarted,
   durationBetween,
   failed,
   type TestOutcome,
-} from '../connectors/kit/run-checks.ts';
+} from '../connectors/kit/checks/run-checks.ts';
+import type { CatalogEntry } from '../connectors/kit/contract/catalog-entry.ts';
+import { Failure } from '../connectors/kit/contract/failure.ts';
 import type { FailureCode } from '../errors.ts';
 import type { TestJob } from './messages.ts';
 

@@ -1,14 +1,14 @@
 import type { InputRef, OutputRef } from '@pothos/core';
 import { z } from 'zod';
+import { fieldMarks } from '../connectors/kit/config/fields.ts';
 import {
   type ConfigValues,
   dropNulls,
   type FieldShape,
   fieldsOf,
   patchSchemaOf,
-} from '../connectors/kit/config-shape.ts';
-import { type Connector, pascalName } from '../connectors/kit/connector.ts';
-import { fieldMarks } from '../connectors/kit/fields.ts';
+} from '../connectors/kit/config/shape.ts';
+import { type Connector, pascalName } from '../connectors/kit/contract/connector.ts';
 import { builder } from './builder.ts';
 
 type BlockRef = ReturnType<typeof builder.inputRef<ConfigValues>>;

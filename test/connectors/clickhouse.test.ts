@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { clickhouse } from '../../src/connectors/clickhouse/index.ts';
-import type { Tenancy } from '../../src/connectors/kit/tenancy.ts';
+import type { Tenancy } from '../../src/connectors/kit/config/tenancy.ts';
 import { type BadConfig, describeBadConfigs } from '../support/bad-configs.ts';
 import { describeHttpFaults } from '../support/http-faults.ts';
 import { type FakeClickHouseOptions, startFakeClickHouse } from '../support/peers/fake-clickhouse.ts';

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { GraphQLNonNull, type GraphQLObjectType, isObjectType, parse, validate } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { planChecks, runChecks } from '../../src/connectors/kit/checks/run-checks.ts';
 import {
   changedDestinations,
   configJsonSchema,
@@ -12,10 +13,15 @@ import {
   setAt,
   splitSecrets,
   valueAt,
-} from '../../src/connectors/kit/config-shape.ts';
-import { allChecksOf, type Connector, configKey, connectorId, pascalName } from '../../src/connectors/kit/connector.ts';
-import { createDialer } from '../../src/connectors/kit/dialer.ts';
-import { planChecks, runChecks } from '../../src/connectors/kit/run-checks.ts';
+} from '../../src/connectors/kit/config/shape.ts';
+import {
+  allChecksOf,
+  type Connector,
+  configKey,
+  connectorId,
+  pascalName,
+} from '../../src/connectors/kit/contract/connector.ts';
+import { createDialer } from '../../src/connectors/kit/network/dialer.ts';
 import { connectors } from '../../src/connectors/registry.ts';
 import { schema } from '../../src/schema.ts';
 import { startConnectProxy } from '../support/peers/connect-proxy.ts';

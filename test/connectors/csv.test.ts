@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { csv } from '../../src/connectors/csv/index.ts';
 import { parseCsv } from '../../src/connectors/csv/parse.ts';
-import { changedDestinations, secretPathsOf } from '../../src/connectors/kit/config-shape.ts';
+import { changedDestinations, secretPathsOf } from '../../src/connectors/kit/config/shape.ts';
 import type { IssueCode } from '../../src/errors.ts';
 import { type Authority, createAuthority } from '../support/certificates.ts';
 import { describeHttpFaults } from '../support/http-faults.ts';

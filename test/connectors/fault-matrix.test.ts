@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { leavesOf, secretPathsOf, valueAt } from '../../src/connectors/kit/config-shape.ts';
-import type { Connector } from '../../src/connectors/kit/connector.ts';
+import { leavesOf, secretPathsOf, valueAt } from '../../src/connectors/kit/config/shape.ts';
+import type { Connector } from '../../src/connectors/kit/contract/connector.ts';
 import { connectors } from '../../src/connectors/registry.ts';
 import { failureCodes } from '../../src/errors.ts';
 import { createAuthority } from '../support/certificates.ts';

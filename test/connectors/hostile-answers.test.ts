@@ -3,7 +3,7 @@ import { athena } from '../../src/connectors/athena/index.ts';
 import { bigquery } from '../../src/connectors/bigquery/index.ts';
 import { databricks } from '../../src/connectors/databricks/index.ts';
 import { firebolt } from '../../src/connectors/firebolt/index.ts';
-import type { Connector } from '../../src/connectors/kit/connector.ts';
+import type { Connector } from '../../src/connectors/kit/contract/connector.ts';
 import { snowflake } from '../../src/connectors/snowflake/index.ts';
 import { type Authority, createAuthority } from '../support/certificates.ts';
 import { createGoogleAccount } from '../support/peers/google-token.ts';

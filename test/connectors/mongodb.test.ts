@@ -1,6 +1,6 @@
 import { ObjectId } from 'bson';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { changedDestinations } from '../../src/connectors/kit/config-shape.ts';
+import { changedDestinations } from '../../src/connectors/kit/config/shape.ts';
 import { mongodb } from '../../src/connectors/mongodb/index.ts';
 import { type BadConfig, describeBadConfigs } from '../support/bad-configs.ts';
 import { type Authority, createAuthority, createSelfSigned, type IssuedCertificate } from '../support/certificates.ts';

@@ -1,6 +1,6 @@
 import mysql2 from 'mysql2';
 import { afterEach, beforeAll, beforeEach, describe, expect, type MockInstance, test, vi } from 'vitest';
-import type { Tenancy } from '../../src/connectors/kit/tenancy.ts';
+import type { Tenancy } from '../../src/connectors/kit/config/tenancy.ts';
 import { mysqlProduct } from '../../src/connectors/mysql/checks.ts';
 import { mysql } from '../../src/connectors/mysql/index.ts';
 import { type BadConfig, describeBadConfigs } from '../support/bad-configs.ts';

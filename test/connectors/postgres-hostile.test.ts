@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { PostgresMessages } from '../../src/connectors/kit/postgres-messages.ts';
+import { PostgresMessages } from '../../src/connectors/families/postgres/messages.ts';
 import { postgres } from '../../src/connectors/postgres/index.ts';
 import {
   type FakePostgres,

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { configJsonSchema, leavesOf, secretPathsOf } from '../../src/connectors/kit/config-shape.ts';
-import { checkName } from '../../src/connectors/kit/connector.ts';
+import { configJsonSchema, leavesOf, secretPathsOf } from '../../src/connectors/kit/config/shape.ts';
+import { checkName } from '../../src/connectors/kit/contract/connector.ts';
 import { connectorOf, connectors } from '../../src/connectors/registry.ts';
 
 const DRIVERS = /node_modules\/(pg|mysql2|bson|tedious|undici|jose|@smithy)\//;

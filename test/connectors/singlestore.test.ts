@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { Tenancy } from '../../src/connectors/kit/tenancy.ts';
+import type { Tenancy } from '../../src/connectors/kit/config/tenancy.ts';
 import { singlestore } from '../../src/connectors/singlestore/index.ts';
 import { type BadConfig, describeBadConfigs } from '../support/bad-configs.ts';
 import { type Authority, createAuthority, type IssuedCertificate } from '../support/certificates.ts';

@@ -1,8 +1,8 @@
 import { PassThrough } from 'node:stream';
 import { expect, it } from 'vitest';
-import type { Dialer } from '../../src/connectors/kit/connector.ts';
-import { PeerSocket } from '../../src/connectors/kit/peer-socket.ts';
-import type { SshTunnel } from '../../src/connectors/kit/ssh-tunnel.ts';
+import type { SshTunnel } from '../../src/connectors/kit/config/ssh-tunnel.ts';
+import type { Dialer } from '../../src/connectors/kit/contract/connector.ts';
+import { PeerSocket } from '../../src/connectors/kit/contract/peer-socket.ts';
 import { watchActivity } from '../../src/executor/activity.ts';
 
 const tunnel: SshTunnel = { enabled: true, host: 'bastion', port: 22, username: 'ann', password: 'a password' };

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clickhouse } from '../../src/connectors/clickhouse/index.ts';
-import type { Tenancy } from '../../src/connectors/kit/tenancy.ts';
+import type { Tenancy } from '../../src/connectors/kit/config/tenancy.ts';
 import { type Authority, createAuthority } from '../support/certificates.ts';
 import { CLICKHOUSE, type ClickHouseServer, startClickHouse } from '../support/peers/clickhouse.ts';
 import { describePeer } from '../support/peers/installed.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Tenancy } from '../../src/connectors/kit/tenancy.ts';
+import type { Tenancy } from '../../src/connectors/kit/config/tenancy.ts';
 import { mysql } from '../../src/connectors/mysql/index.ts';
 import { singlestore } from '../../src/connectors/singlestore/index.ts';
 import { type Authority, createAuthority, createSelfSigned, type IssuedCertificate } from '../support/certificates.ts';

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { SshTunnel } from '../../src/connectors/kit/ssh-tunnel.ts';
+import type { SshTunnel } from '../../src/connectors/kit/config/ssh-tunnel.ts';
 import { postgres } from '../../src/connectors/postgres/index.ts';
 import { type Authority, createAuthority } from '../support/certificates.ts';
 import { describePeer } from '../support/peers/installed.ts';

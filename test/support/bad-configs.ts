@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { dropNulls } from '../../src/connectors/kit/config-shape.ts';
-import type { Connector } from '../../src/connectors/kit/connector.ts';
+import { dropNulls } from '../../src/connectors/kit/config/shape.ts';
+import type { Connector } from '../../src/connectors/kit/contract/connector.ts';
 import type { IssueCode } from '../../src/errors.ts';
 import { fieldIssue } from '../../src/platform/field-issue.ts';
 

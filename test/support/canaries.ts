@@ -6,8 +6,8 @@ import {
   secretPathsOf,
   setAt,
   valueAt,
-} from '../../src/connectors/kit/config-shape.ts';
-import type { Connector } from '../../src/connectors/kit/connector.ts';
+} from '../../src/connectors/kit/config/shape.ts';
+import type { Connector } from '../../src/connectors/kit/contract/connector.ts';
 import { fieldIssue } from '../../src/platform/field-issue.ts';
 import { CERTIFICATE } from './inputs.ts';
 

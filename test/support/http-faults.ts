@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { Connector } from '../../src/connectors/kit/connector.ts';
+import type { Connector } from '../../src/connectors/kit/contract/connector.ts';
 import { type Authority, createAuthority, createSelfSigned, type IssuedCertificate } from './certificates.ts';
 import type { HttpPeer, HttpPeerOptions } from './peers/http-peer.ts';
 import { closedPort, startTarpit, type Tarpit } from './peers/tarpit.ts';

@@ -1,16 +1,16 @@
-import type { CatalogEntry } from '../../src/connectors/kit/catalog-entry.ts';
-import { splitSecrets } from '../../src/connectors/kit/config-shape.ts';
-import type { Connector } from '../../src/connectors/kit/connector.ts';
-import { createDialer, type DialerOptions } from '../../src/connectors/kit/dialer.ts';
-import type { FailureReport } from '../../src/connectors/kit/failure.ts';
 import {
   type CheckEnded,
   planCatalog,
   planChecks,
   runChecks,
   type TestOutcome,
-} from '../../src/connectors/kit/run-checks.ts';
-import type { Tenancy } from '../../src/connectors/kit/tenancy.ts';
+} from '../../src/connectors/kit/checks/run-checks.ts';
+import { splitSecrets } from '../../src/connectors/kit/config/shape.ts';
+import type { Tenancy } from '../../src/connectors/kit/config/tenancy.ts';
+import type { CatalogEntry } from '../../src/connectors/kit/contract/catalog-entry.ts';
+import type { Connector } from '../../src/connectors/kit/contract/connector.ts';
+import type { FailureReport } from '../../src/connectors/kit/contract/failure.ts';
+import { createDialer, type DialerOptions } from '../../src/connectors/kit/network/dialer.ts';
 
 export interface TestConnectionOptions
   extends Partial<Pick<DialerOptions, 'names' | 'extraCa' | 'lookup' | 'lookupService'>> {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { type Connector, defineConnector } from '../../src/connectors/kit/connector.ts';
-import { Failure } from '../../src/connectors/kit/failure.ts';
-import { secret } from '../../src/connectors/kit/fields.ts';
+import { secret } from '../../src/connectors/kit/config/fields.ts';
+import { type Connector, defineConnector } from '../../src/connectors/kit/contract/connector.ts';
+import { Failure } from '../../src/connectors/kit/contract/failure.ts';
 
 /** Connectors that behave and misbehave in every way that the executor has to stand. It is what a child takes connectorOf from. */
 const config = z.object({

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { CatalogColumn, CatalogEntry } from '../kit/catalog-entry.ts';
-import { Failure } from '../kit/failure.ts';
+import type { CatalogColumn, CatalogEntry } from '../kit/contract/catalog-entry.ts';
+import { Failure } from '../kit/contract/failure.ts';
 import { type AthenaContext, askAthena } from './client.ts';
 
 /** As many as Athena gives at once. */

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import type { FailureCode } from '../../errors.ts';
-import { awsDomain, awsIdentity, hostHeader, signAwsRequest } from '../kit/aws.ts';
-import type { CheckContext, Target } from '../kit/connector.ts';
-import { Failure, type FailureDetails } from '../kit/failure.ts';
-import { targetOfUrl, tls } from '../kit/fields.ts';
-import type { HttpClient, HttpResponse } from '../kit/http.ts';
-import { jsonAnswer, statusFailure } from '../kit/http-answers.ts';
-import { elementOf } from '../kit/xml.ts';
+import { awsDomain, awsIdentity, hostHeader, signAwsRequest } from '../families/aws/signing.ts';
+import { targetOfUrl, tls } from '../kit/config/fields.ts';
+import type { CheckContext, Target } from '../kit/contract/connector.ts';
+import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
+import { jsonAnswer, statusFailure } from '../kit/http/answers.ts';
+import type { HttpClient, HttpResponse } from '../kit/http/client.ts';
+import { elementOf } from '../kit/http/xml.ts';
 import type { AthenaConfig } from './config.ts';
 
 /** The longest answer that is read: 50 tables with some 2,000 columns each. */

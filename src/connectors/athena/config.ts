@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { isAwsRegion } from '../kit/aws.ts';
-import { awsKeyFields } from '../kit/aws-fields.ts';
-import { printableText } from '../kit/basic-auth.ts';
-import { destination, issue, url } from '../kit/fields.ts';
+import { awsKeyFields } from '../families/aws/config.ts';
+import { isAwsRegion } from '../families/aws/signing.ts';
+import { destination, issue, url } from '../kit/config/fields.ts';
+import { printableText } from '../kit/http/basic-auth.ts';
 
 const REGION = /^[a-z0-9][a-z0-9-]*$/;
 

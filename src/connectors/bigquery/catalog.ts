@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { entriesOfRows } from '../kit/catalog.ts';
-import type { CatalogColumn, CatalogEntry } from '../kit/catalog-entry.ts';
-import { Failure } from '../kit/failure.ts';
-import type { HttpRequest, HttpResponse } from '../kit/http.ts';
-import { jsonAnswer } from '../kit/http-answers.ts';
-import { pollUntil } from '../kit/poll.ts';
+import { entriesOfRows } from '../kit/checks/catalog.ts';
+import type { CatalogColumn, CatalogEntry } from '../kit/contract/catalog-entry.ts';
+import { Failure } from '../kit/contract/failure.ts';
+import { jsonAnswer } from '../kit/http/answers.ts';
+import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
+import { pollUntil } from '../kit/http/poll.ts';
 import { accepted, askBigquery, type BigqueryContext, METADATA, postJson, QUERIES, refusalOf } from './client.ts';
 
 const DATASETS_AT_ONCE = 500;

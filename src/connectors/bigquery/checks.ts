@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import type { Check } from '../kit/connector.ts';
-import { endpointChecks } from '../kit/endpoint-checks.ts';
-import { httpClient } from '../kit/http.ts';
-import { jsonAnswer } from '../kit/http-answers.ts';
-import { SIGN_IN_LIMIT } from '../kit/peer-socket.ts';
-import { tenancyCheck } from '../kit/tenancy-check.ts';
+import { endpointChecks } from '../kit/checks/endpoint.ts';
+import { tenancyCheck } from '../kit/checks/tenancy.ts';
+import type { Check } from '../kit/contract/connector.ts';
+import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
+import { jsonAnswer } from '../kit/http/answers.ts';
+import { httpClient } from '../kit/http/client.ts';
 import { tableColumns } from './catalog.ts';
 import {
   accepted,

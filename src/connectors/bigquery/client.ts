@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import type { CheckContext, Target } from '../kit/connector.ts';
-import { Failure } from '../kit/failure.ts';
-import { GOOGLE_DOMAIN, tls } from '../kit/fields.ts';
-import { googleToken } from '../kit/google.ts';
-import type { HttpClient, HttpRequest, HttpResponse } from '../kit/http.ts';
-import { statusFailure } from '../kit/http-answers.ts';
+import { googleToken } from '../families/google/token.ts';
+import { GOOGLE_DOMAIN, tls } from '../kit/config/fields.ts';
+import type { CheckContext, Target } from '../kit/contract/connector.ts';
+import { Failure } from '../kit/contract/failure.ts';
+import { statusFailure } from '../kit/http/answers.ts';
+import type { HttpClient, HttpRequest, HttpResponse } from '../kit/http/client.ts';
 import type { BigqueryConfig } from './config.ts';
 
 /** What the checks of one test share. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { issue, serviceAccount } from '../kit/fields.ts';
+import { issue, serviceAccount } from '../kit/config/fields.ts';
 
 export const bigqueryConfig = z.object({
   projectId: z

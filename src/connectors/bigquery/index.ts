@@ -1,5 +1,5 @@
-import { catalogCheck } from '../kit/catalog.ts';
-import { defineConnector } from '../kit/connector.ts';
+import { catalogCheck } from '../kit/checks/catalog.ts';
+import { defineConnector } from '../kit/contract/connector.ts';
 import { readBigqueryCatalog } from './catalog.ts';
 import { bigqueryChecks } from './checks.ts';
 import { type BigqueryState, targetOf } from './client.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { CatalogColumn, CatalogEntry } from '../kit/catalog-entry.ts';
+import type { CatalogColumn, CatalogEntry } from '../kit/contract/catalog-entry.ts';
 import { type ClickHouseContext, literal, query } from './client.ts';
 
 const TABLES_AT_ONCE = 200;

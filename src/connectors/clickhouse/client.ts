@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { headerBytes } from '../kit/basic-auth.ts';
-import type { CheckContext, Target } from '../kit/connector.ts';
-import type { HttpClient } from '../kit/http.ts';
-import { jsonAnswer, listOf } from '../kit/http-answers.ts';
+import type { CheckContext, Target } from '../kit/contract/connector.ts';
+import { jsonAnswer, listOf } from '../kit/http/answers.ts';
+import { headerBytes } from '../kit/http/basic-auth.ts';
+import type { HttpClient } from '../kit/http/client.ts';
 import type { ClickHouseConfig } from './config.ts';
 import { failureOf } from './failures.ts';
 

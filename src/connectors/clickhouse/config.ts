@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { printableText } from '../kit/basic-auth.ts';
-import { destination, host, issue, port, secret, tls } from '../kit/fields.ts';
-import { sshTunnel } from '../kit/ssh-tunnel.ts';
+import { destination, host, issue, port, secret, tls } from '../kit/config/fields.ts';
+import { sshTunnel } from '../kit/config/ssh-tunnel.ts';
+import { printableText } from '../kit/http/basic-auth.ts';
 
 /** What travels as the value of a header: blanks at its ends would be lost on the way. */
 function headerValue(maxLength: number) {

@@ -1,7 +1,7 @@
 import type { FailureCode } from '../../errors.ts';
-import { Failure, type FailureDetails } from '../kit/failure.ts';
-import type { HttpResponse } from '../kit/http.ts';
-import { statusFailure } from '../kit/http-answers.ts';
+import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
+import { statusFailure } from '../kit/http/answers.ts';
+import type { HttpResponse } from '../kit/http/client.ts';
 import type { ClickHouseConfig } from './config.ts';
 
 const PORT_HINT =

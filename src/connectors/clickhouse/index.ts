@@ -1,5 +1,5 @@
-import { catalogCheck } from '../kit/catalog.ts';
-import { defineConnector } from '../kit/connector.ts';
+import { catalogCheck } from '../kit/checks/catalog.ts';
+import { defineConnector } from '../kit/contract/connector.ts';
 import { readClickHouseCatalog } from './catalog.ts';
 import { clickhouseChecks } from './checks.ts';
 import { type ClickHouseState, targetOf } from './client.ts';

@@ -1,8 +1,8 @@
-import { Failure } from '../kit/failure.ts';
-import { postgresTableColumns, postgresTablesPageSql } from '../kit/postgres-catalog.ts';
-import { explainPostgres } from '../kit/postgres-failures.ts';
-import { type PostgresDialect, versionNumber } from '../kit/postgres-family.ts';
-import { isPostgresError, type PostgresError } from '../kit/postgres-wire.ts';
+import { postgresTableColumns, postgresTablesPageSql } from '../families/postgres/catalog.ts';
+import { explainPostgres } from '../families/postgres/failures.ts';
+import { type PostgresDialect, versionNumber } from '../families/postgres/family.ts';
+import { isPostgresError, type PostgresError } from '../families/postgres/wire.ts';
+import { Failure } from '../kit/contract/failure.ts';
 import type { CockroachdbConfig } from './config.ts';
 
 /** Rejected before sign-in by the proxy that stands before CockroachDB Cloud: the older and the newer code. */

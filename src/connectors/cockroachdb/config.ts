@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { destination } from '../kit/fields.ts';
-import { postgresFields } from '../kit/postgres-config.ts';
+import { postgresFields } from '../families/postgres/config.ts';
+import { destination } from '../kit/config/fields.ts';
 
 const LONGEST_NAME = 128;
 

@@ -1,10 +1,10 @@
-import type { CatalogEntry } from '../kit/catalog-entry.ts';
-import type { Check, CheckContext, Target } from '../kit/connector.ts';
-import { endpointChecks } from '../kit/endpoint-checks.ts';
-import { Failure } from '../kit/failure.ts';
-import { targetOfUrl, tls } from '../kit/fields.ts';
-import { type HttpClient, type HttpResponse, httpClient } from '../kit/http.ts';
-import { statusFailure } from '../kit/http-answers.ts';
+import { endpointChecks } from '../kit/checks/endpoint.ts';
+import { targetOfUrl, tls } from '../kit/config/fields.ts';
+import type { CatalogEntry } from '../kit/contract/catalog-entry.ts';
+import type { Check, CheckContext, Target } from '../kit/contract/connector.ts';
+import { Failure } from '../kit/contract/failure.ts';
+import { statusFailure } from '../kit/http/answers.ts';
+import { type HttpClient, type HttpResponse, httpClient } from '../kit/http/client.ts';
 import type { CsvConfig } from './config.ts';
 import { malformed } from './parse.ts';
 import { type CsvTable, readTable } from './table.ts';

@@ -1,5 +1,5 @@
-import { catalogCheck } from '../kit/catalog.ts';
-import { defineConnector } from '../kit/connector.ts';
+import { catalogCheck } from '../kit/checks/catalog.ts';
+import { defineConnector } from '../kit/contract/connector.ts';
 import { type CsvState, csvChecks, readCsvCatalog, targetOf } from './checks.ts';
 import { type CsvConfig, csvConfig } from './config.ts';
 

@@ -1,4 +1,4 @@
-import { Failure } from '../kit/failure.ts';
+import { Failure } from '../kit/contract/failure.ts';
 
 const MAX_COLUMNS = 10_000;
 const QUOTE = 0x22;

@@ -1,4 +1,4 @@
-import type { CatalogColumn } from '../kit/catalog-entry.ts';
+import type { CatalogColumn } from '../kit/contract/catalog-entry.ts';
 import type { CsvConfig } from './config.ts';
 import { malformed, parseCsv } from './parse.ts';
 

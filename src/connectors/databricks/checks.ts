@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import type { Check } from '../kit/connector.ts';
-import { endpointChecks } from '../kit/endpoint-checks.ts';
-import { Failure } from '../kit/failure.ts';
-import { httpClient } from '../kit/http.ts';
-import { jsonAnswer } from '../kit/http-answers.ts';
-import { informationSchemaColumns } from '../kit/information-schema.ts';
-import { SIGN_IN_LIMIT } from '../kit/peer-socket.ts';
-import { tenancyCheck } from '../kit/tenancy-check.ts';
+import { endpointChecks } from '../kit/checks/endpoint.ts';
+import { tenancyCheck } from '../kit/checks/tenancy.ts';
+import type { Check } from '../kit/contract/connector.ts';
+import { Failure } from '../kit/contract/failure.ts';
+import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
+import { jsonAnswer } from '../kit/http/answers.ts';
+import { httpClient } from '../kit/http/client.ts';
+import { informationSchemaColumns } from '../kit/http/information-schema.ts';
 import {
   accepted,
   askDatabricks,

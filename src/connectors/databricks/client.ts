@@ -1,14 +1,14 @@
 import { z } from 'zod';
 import type { FailureCode } from '../../errors.ts';
-import { basicAuthorization } from '../kit/basic-auth.ts';
-import type { CheckContext, Target } from '../kit/connector.ts';
-import { Failure, type FailureDetails } from '../kit/failure.ts';
-import { tls } from '../kit/fields.ts';
-import type { HttpClient, HttpRequest, HttpResponse } from '../kit/http.ts';
-import { jsonAnswer, statusFailure } from '../kit/http-answers.ts';
-import { MAX_ROWS_BYTES, type RowSet, type Statement } from '../kit/information-schema.ts';
-import { SIGN_IN_LIMIT } from '../kit/peer-socket.ts';
-import { pollUntil } from '../kit/poll.ts';
+import { tls } from '../kit/config/fields.ts';
+import type { CheckContext, Target } from '../kit/contract/connector.ts';
+import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
+import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
+import { jsonAnswer, statusFailure } from '../kit/http/answers.ts';
+import { basicAuthorization } from '../kit/http/basic-auth.ts';
+import type { HttpClient, HttpRequest, HttpResponse } from '../kit/http/client.ts';
+import { MAX_ROWS_BYTES, type RowSet, type Statement } from '../kit/http/information-schema.ts';
+import { pollUntil } from '../kit/http/poll.ts';
 import { type DatabricksConfig, warehouseId } from './config.ts';
 
 /** What the checks of one test share. */

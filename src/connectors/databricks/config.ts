@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { printableText } from '../kit/basic-auth.ts';
-import { destination, headerText, host, issue, named, secret } from '../kit/fields.ts';
-import { authentication } from '../kit/one-of.ts';
+import { destination, headerText, host, issue, named, secret } from '../kit/config/fields.ts';
+import { authentication } from '../kit/config/one-of.ts';
+import { printableText } from '../kit/http/basic-auth.ts';
 
 const WAREHOUSE_PATH = /^\/sql\/1\.0\/(?:warehouses|endpoints)\/([A-Za-z0-9_-]{1,64})$/;
 

@@ -1,6 +1,6 @@
-import { catalogCheck } from '../kit/catalog.ts';
-import { defineConnector } from '../kit/connector.ts';
-import { readInformationSchema } from '../kit/information-schema.ts';
+import { catalogCheck } from '../kit/checks/catalog.ts';
+import { defineConnector } from '../kit/contract/connector.ts';
+import { readInformationSchema } from '../kit/http/information-schema.ts';
 import { databricksChecks } from './checks.ts';
 import { type DatabricksState, queryDatabricks, targetOf } from './client.ts';
 import { type DatabricksConfig, databricksConfig } from './config.ts';

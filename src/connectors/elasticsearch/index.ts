@@ -1,9 +1,9 @@
-import { catalogCheck } from '../kit/catalog.ts';
-import { defineConnector } from '../kit/connector.ts';
-import type { ElasticState } from '../kit/elastic.ts';
-import { readElasticCatalog } from '../kit/elastic-catalog.ts';
-import { elasticChecks } from '../kit/elastic-checks.ts';
-import { elasticConfig, elasticTarget } from '../kit/elastic-config.ts';
+import { readElasticCatalog } from '../families/elastic/catalog.ts';
+import { elasticChecks } from '../families/elastic/checks.ts';
+import type { ElasticState } from '../families/elastic/client.ts';
+import { elasticConfig, elasticTarget } from '../families/elastic/config.ts';
+import { catalogCheck } from '../kit/checks/catalog.ts';
+import { defineConnector } from '../kit/contract/connector.ts';
 
 export const elasticsearch = defineConnector({
   type: 'ELASTICSEARCH',

@@ -1,8 +1,8 @@
-import type { Check } from '../kit/connector.ts';
-import { endpointChecks } from '../kit/endpoint-checks.ts';
-import { Failure } from '../kit/failure.ts';
-import { informationSchemaColumns } from '../kit/information-schema.ts';
-import { tenancyCheck } from '../kit/tenancy-check.ts';
+import { endpointChecks } from '../kit/checks/endpoint.ts';
+import { tenancyCheck } from '../kit/checks/tenancy.ts';
+import type { Check } from '../kit/contract/connector.ts';
+import { Failure } from '../kit/contract/failure.ts';
+import { informationSchemaColumns } from '../kit/http/information-schema.ts';
 import {
   type FireboltContext,
   type FireboltState,

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import type { CheckContext, Target } from '../kit/connector.ts';
-import { Failure } from '../kit/failure.ts';
-import { tls } from '../kit/fields.ts';
-import { type HttpClient, type HttpResponse, httpClient } from '../kit/http.ts';
-import { jsonAnswer, statusFailure } from '../kit/http-answers.ts';
-import { MAX_ROWS_BYTES, type RowSet, type Statement } from '../kit/information-schema.ts';
-import { SIGN_IN_LIMIT } from '../kit/peer-socket.ts';
+import { tls } from '../kit/config/fields.ts';
+import type { CheckContext, Target } from '../kit/contract/connector.ts';
+import { Failure } from '../kit/contract/failure.ts';
+import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
+import { jsonAnswer, statusFailure } from '../kit/http/answers.ts';
+import { type HttpClient, type HttpResponse, httpClient } from '../kit/http/client.ts';
+import { MAX_ROWS_BYTES, type RowSet, type Statement } from '../kit/http/information-schema.ts';
 import type { FireboltConfig } from './config.ts';
 
 const SIGN_IN_HOST = 'id.app.firebolt.io';

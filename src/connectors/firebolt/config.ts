@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { printableText } from '../kit/basic-auth.ts';
-import { destination, headerText, issue, secret } from '../kit/fields.ts';
+import { destination, headerText, issue, secret } from '../kit/config/fields.ts';
+import { printableText } from '../kit/http/basic-auth.ts';
 
 export const fireboltConfig = z.object({
   clientId: headerText(256).meta({ title: 'Client id', description: 'Id of the service account.' }),

@@ -1,6 +1,6 @@
-import { catalogCheck } from '../kit/catalog.ts';
-import { defineConnector } from '../kit/connector.ts';
-import { readInformationSchema } from '../kit/information-schema.ts';
+import { catalogCheck } from '../kit/checks/catalog.ts';
+import { defineConnector } from '../kit/contract/connector.ts';
+import { readInformationSchema } from '../kit/http/information-schema.ts';
 import { fireboltChecks, requireDatabase } from './checks.ts';
 import { apiTarget, type FireboltState, queryFirebolt, signInTarget } from './client.ts';
 import { type FireboltConfig, fireboltConfig } from './config.ts';

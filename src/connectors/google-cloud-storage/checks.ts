@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import type { Check, CheckContext, Target } from '../kit/connector.ts';
-import { endpointChecks } from '../kit/endpoint-checks.ts';
-import { Failure } from '../kit/failure.ts';
-import { GOOGLE_DOMAIN, tls } from '../kit/fields.ts';
-import { googleToken } from '../kit/google.ts';
-import { type HttpClient, type HttpRequest, type HttpResponse, httpClient } from '../kit/http.ts';
-import { jsonAnswer, statusFailure } from '../kit/http-answers.ts';
+import { googleToken } from '../families/google/token.ts';
+import { endpointChecks } from '../kit/checks/endpoint.ts';
+import { GOOGLE_DOMAIN, tls } from '../kit/config/fields.ts';
+import type { Check, CheckContext, Target } from '../kit/contract/connector.ts';
+import { Failure } from '../kit/contract/failure.ts';
+import { jsonAnswer, statusFailure } from '../kit/http/answers.ts';
+import { type HttpClient, type HttpRequest, type HttpResponse, httpClient } from '../kit/http/client.ts';
 import type { GoogleCloudStorageConfig } from './config.ts';
 
 /** What the checks of one test share. */

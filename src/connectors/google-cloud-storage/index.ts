@@ -1,4 +1,4 @@
-import { defineConnector } from '../kit/connector.ts';
+import { defineConnector } from '../kit/contract/connector.ts';
 import { type GcsState, gcsChecks, targetOf } from './checks.ts';
 import { googleCloudStorageConfig } from './config.ts';
 

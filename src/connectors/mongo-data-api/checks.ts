@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import type { Check, CheckContext, Target } from '../kit/connector.ts';
-import { endpointChecks } from '../kit/endpoint-checks.ts';
-import { Failure } from '../kit/failure.ts';
-import { targetOfUrl } from '../kit/fields.ts';
-import { type HttpClient, type HttpResponse, httpClient } from '../kit/http.ts';
-import { jsonAnswer, serverProduct, statusFailure } from '../kit/http-answers.ts';
+import { endpointChecks } from '../kit/checks/endpoint.ts';
+import { targetOfUrl } from '../kit/config/fields.ts';
+import type { Check, CheckContext, Target } from '../kit/contract/connector.ts';
+import { Failure } from '../kit/contract/failure.ts';
+import { jsonAnswer, serverProduct, statusFailure } from '../kit/http/answers.ts';
+import { type HttpClient, type HttpResponse, httpClient } from '../kit/http/client.ts';
 import type { MongoDataApiConfig } from './config.ts';
 
 /** What the checks of one test share. */

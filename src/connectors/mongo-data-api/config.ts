@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { destination, headerText, httpNeedsTlsDisabled, secret, tls, url } from '../kit/fields.ts';
+import { destination, headerText, httpNeedsTlsDisabled, secret, tls, url } from '../kit/config/fields.ts';
 
 /** What MongoDB takes as a name: no zero byte. */
 function nameText(maxLength: number) {

@@ -1,4 +1,4 @@
-import { defineConnector } from '../kit/connector.ts';
+import { defineConnector } from '../kit/contract/connector.ts';
 import { type DataApiState, mongoDataApiChecks, targetOf } from './checks.ts';
 import { mongoDataApiConfig } from './config.ts';
 

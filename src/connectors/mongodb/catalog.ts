@@ -1,7 +1,7 @@
 import type { Document } from 'bson';
 import { z } from 'zod';
-import type { CatalogColumn, CatalogEntry } from '../kit/catalog-entry.ts';
-import { columnKind } from '../kit/tenancy.ts';
+import { columnKind } from '../kit/config/tenancy.ts';
+import type { CatalogColumn, CatalogEntry } from '../kit/contract/catalog-entry.ts';
 import { isUnavailable } from './failures.ts';
 import type { MongoSession } from './session.ts';
 import { MongoError } from './wire.ts';

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import type { Check } from '../kit/connector.ts';
-import { explainNetworkError } from '../kit/explain.ts';
-import { Failure } from '../kit/failure.ts';
-import { tenancyCheck } from '../kit/tenancy-check.ts';
+import { tenancyCheck } from '../kit/checks/tenancy.ts';
+import type { Check } from '../kit/contract/connector.ts';
+import { explainNetworkError } from '../kit/contract/explain.ts';
+import { Failure } from '../kit/contract/failure.ts';
 import { collectionColumns, collectionsOf } from './catalog.ts';
 import type { MongodbConfig } from './config.ts';
 import { type MongodbContext, type MongodbServer, type MongodbState, serverChecks } from './servers.ts';

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { destination, host, issue, named, port, secret, text, tls } from '../kit/fields.ts';
-import { sshTunnel } from '../kit/ssh-tunnel.ts';
+import { destination, host, issue, named, port, secret, text, tls } from '../kit/config/fields.ts';
+import { sshTunnel } from '../kit/config/ssh-tunnel.ts';
 
 const DEFAULT_PORT = 27_017;
 /** A database's name ends at 63 bytes. */

@@ -1,5 +1,5 @@
 import type { FailureCode } from '../../errors.ts';
-import { Failure, type FailureDetails } from '../kit/failure.ts';
+import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
 import type { MongodbConfig } from './config.ts';
 import { MongoError } from './wire.ts';
 

@@ -1,5 +1,5 @@
-import { catalogCheck } from '../kit/catalog.ts';
-import { defineConnector } from '../kit/connector.ts';
+import { catalogCheck } from '../kit/checks/catalog.ts';
+import { defineConnector } from '../kit/contract/connector.ts';
 import { readMongodbCatalog } from './catalog.ts';
 import { mongodbChecks, sessionOf } from './checks.ts';
 import { type MongodbConfig, mongodbConfig } from './config.ts';

@@ -1,6 +1,6 @@
 import { createHash, createHmac, pbkdf2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
-import { Failure } from '../kit/failure.ts';
+import { Failure } from '../kit/contract/failure.ts';
 
 const deriveKey = promisify(pbkdf2);
 

@@ -1,6 +1,6 @@
-import type { Check, CheckContext, CheckOutcome, Target } from '../kit/connector.ts';
-import { endpointChecks } from '../kit/endpoint-checks.ts';
-import { Failure } from '../kit/failure.ts';
+import { endpointChecks } from '../kit/checks/endpoint.ts';
+import type { Check, CheckContext, CheckOutcome, Target } from '../kit/contract/connector.ts';
+import { Failure } from '../kit/contract/failure.ts';
 import type { MongodbConfig } from './config.ts';
 import type { MongoSession } from './session.ts';
 

@@ -1,7 +1,7 @@
 import type { Document } from 'bson';
 import { z } from 'zod';
-import { Failure } from '../kit/failure.ts';
-import type { PeerSocket } from '../kit/peer-socket.ts';
+import { Failure } from '../kit/contract/failure.ts';
+import type { PeerSocket } from '../kit/contract/peer-socket.ts';
 import type { MongodbConfig } from './config.ts';
 import { ScramClient, type ScramMechanism } from './scram.ts';
 import { MongoError, MongoWire } from './wire.ts';

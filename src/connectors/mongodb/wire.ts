@@ -1,6 +1,6 @@
 import type { DeserializeOptions, Document, SerializeOptions } from 'bson';
-import { Failure } from '../kit/failure.ts';
-import type { PeerSocket } from '../kit/peer-socket.ts';
+import { Failure } from '../kit/contract/failure.ts';
+import type { PeerSocket } from '../kit/contract/peer-socket.ts';
 
 const HEADER_BYTES = 16;
 /** Header, flags, the kind of the one section, and an empty document. */

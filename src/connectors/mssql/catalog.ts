@@ -1,5 +1,5 @@
-import { entriesOfRows } from '../kit/catalog.ts';
-import type { CatalogColumn, CatalogEntry } from '../kit/catalog-entry.ts';
+import { entriesOfRows } from '../kit/checks/catalog.ts';
+import type { CatalogColumn, CatalogEntry } from '../kit/contract/catalog-entry.ts';
 import type { MssqlSession, MssqlValue } from './session.ts';
 
 const TABLES_AT_ONCE = 100;

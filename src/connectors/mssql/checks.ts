@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { Check } from '../kit/connector.ts';
-import { explainNetworkError } from '../kit/explain.ts';
-import { Failure } from '../kit/failure.ts';
-import { tenancyCheck } from '../kit/tenancy-check.ts';
+import { tenancyCheck } from '../kit/checks/tenancy.ts';
+import type { Check } from '../kit/contract/connector.ts';
+import { explainNetworkError } from '../kit/contract/explain.ts';
+import { Failure } from '../kit/contract/failure.ts';
 import { mssqlColumns } from './catalog.ts';
 import type { MssqlConfig } from './config.ts';
 import { isAboutDatabase } from './failures.ts';

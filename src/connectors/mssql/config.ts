@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { destination, host, port, secret, text, tls } from '../kit/fields.ts';
-import { sshTunnel } from '../kit/ssh-tunnel.ts';
+import { destination, host, port, secret, text, tls } from '../kit/config/fields.ts';
+import { sshTunnel } from '../kit/config/ssh-tunnel.ts';
 
 /** The longest name and the longest password that SQL Server has, in characters. */
 const LONGEST_NAME = 128;

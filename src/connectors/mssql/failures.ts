@@ -1,5 +1,5 @@
 import type { FailureCode } from '../../errors.ts';
-import { Failure, type FailureDetails } from '../kit/failure.ts';
+import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
 import { MssqlError } from './session.ts';
 
 const PASSWORD_HINT = 'Check `username` and `password`: the server does not say which of them is wrong.';

@@ -1,5 +1,5 @@
-import { catalogCheck } from '../kit/catalog.ts';
-import { defineConnector } from '../kit/connector.ts';
+import { catalogCheck } from '../kit/checks/catalog.ts';
+import { defineConnector } from '../kit/contract/connector.ts';
 import { readMssqlCatalog } from './catalog.ts';
 import { mssqlChecks, sessionOf } from './checks.ts';
 import { type MssqlConfig, mssqlConfig } from './config.ts';

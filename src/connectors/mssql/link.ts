@@ -1,8 +1,8 @@
-import type { Check, CheckContext, CheckOutcome, SecuredSocket, Target } from '../kit/connector.ts';
-import { endpointChecks } from '../kit/endpoint-checks.ts';
-import { explainNetworkError } from '../kit/explain.ts';
-import { Failure } from '../kit/failure.ts';
-import type { PeerSocket } from '../kit/peer-socket.ts';
+import { endpointChecks } from '../kit/checks/endpoint.ts';
+import type { Check, CheckContext, CheckOutcome, SecuredSocket, Target } from '../kit/contract/connector.ts';
+import { explainNetworkError } from '../kit/contract/explain.ts';
+import { Failure } from '../kit/contract/failure.ts';
+import type { PeerSocket } from '../kit/contract/peer-socket.ts';
 import type { MssqlConfig } from './config.ts';
 import { askPrelogin, encryption, PACKET_BYTES, type Prelogin, PreloginCarrier } from './prelogin.ts';
 import type { MssqlSession } from './session.ts';

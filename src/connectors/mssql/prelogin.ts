@@ -1,5 +1,5 @@
 import { Duplex } from 'node:stream';
-import { Failure } from '../kit/failure.ts';
+import { Failure } from '../kit/contract/failure.ts';
 
 const HEADER_BYTES = 8;
 const OPTION_BYTES = 5;

@@ -1,7 +1,7 @@
 import type { Connection, ConnectionConfiguration, Request } from 'tedious';
-import { explainNetworkError } from '../kit/explain.ts';
-import { Failure } from '../kit/failure.ts';
-import type { PeerSocket } from '../kit/peer-socket.ts';
+import { explainNetworkError } from '../kit/contract/explain.ts';
+import { Failure } from '../kit/contract/failure.ts';
+import type { PeerSocket } from '../kit/contract/peer-socket.ts';
 import type { MssqlConfig } from './config.ts';
 
 /** What a signed-in server may send in answer to one statement, in bytes, unless it is known to be more. */

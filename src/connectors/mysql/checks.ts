@@ -1,5 +1,5 @@
-import { mysqlFamily } from '../kit/mysql-family.ts';
-import type { MysqlSession } from '../kit/mysql-wire.ts';
+import { mysqlFamily } from '../families/mysql/family.ts';
+import type { MysqlSession } from '../families/mysql/wire.ts';
 
 const NUMBER = /(\d{1,4}(?:\.\d{1,4}){1,3})/.source;
 /** Products that speak the protocol and say in their version who they are: `8.0.11-TiDB-v7.5.1`, `10.11.19-MariaDB-1`. */

@@ -1,4 +1,4 @@
 import { z } from 'zod';
-import { mysqlFields } from '../kit/mysql-config.ts';
+import { mysqlFields } from '../families/mysql/config.ts';
 
 export const mysqlConfig = z.object(mysqlFields(3306));

@@ -1,4 +1,4 @@
-import { defineConnector } from '../kit/connector.ts';
+import { defineConnector } from '../kit/contract/connector.ts';
 import { mysqlParts } from './checks.ts';
 import { mysqlConfig } from './config.ts';
 

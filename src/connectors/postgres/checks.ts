@@ -1,6 +1,6 @@
-import { postgresTableColumns, postgresTablesPage } from '../kit/postgres-catalog.ts';
-import { explainPostgres } from '../kit/postgres-failures.ts';
-import { createSchemaInTransaction, type PostgresDialect, versionNumber } from '../kit/postgres-family.ts';
+import { postgresTableColumns, postgresTablesPage } from '../families/postgres/catalog.ts';
+import { explainPostgres } from '../families/postgres/failures.ts';
+import { createSchemaInTransaction, type PostgresDialect, versionNumber } from '../families/postgres/family.ts';
 import type { PostgresConfig } from './config.ts';
 
 export const postgresDialect: PostgresDialect<PostgresConfig> = {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { postgresFields } from '../kit/postgres-config.ts';
+import { postgresFields } from '../families/postgres/config.ts';
 
 /** PostgreSQL cuts names off at 63 bytes. */
 const LONGEST_NAME = 63;

@@ -9,7 +9,7 @@ import {
   targetOfUrl,
   tls,
   url,
-} from '../kit/fields.ts';
+} from '../kit/config/fields.ts';
 
 export const qdrantConfig = z
   .object({

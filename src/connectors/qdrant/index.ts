@@ -1,5 +1,5 @@
-import { catalogCheck } from '../kit/catalog.ts';
-import { defineConnector } from '../kit/connector.ts';
+import { catalogCheck } from '../kit/checks/catalog.ts';
+import { defineConnector } from '../kit/contract/connector.ts';
 import { type QdrantState, qdrantChecks, readQdrantCatalog, targetOf } from './checks.ts';
 import { qdrantConfig } from './config.ts';
 

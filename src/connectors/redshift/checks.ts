@@ -1,7 +1,7 @@
-import { Failure } from '../kit/failure.ts';
-import { explainPostgres } from '../kit/postgres-failures.ts';
-import { createSchemaInTransaction, type PostgresDialect, versionNumber } from '../kit/postgres-family.ts';
-import { isPostgresError } from '../kit/postgres-wire.ts';
+import { explainPostgres } from '../families/postgres/failures.ts';
+import { createSchemaInTransaction, type PostgresDialect, versionNumber } from '../families/postgres/family.ts';
+import { isPostgresError } from '../families/postgres/wire.ts';
+import { Failure } from '../kit/contract/failure.ts';
 import type { RedshiftConfig } from './config.ts';
 
 /** Local tables and views, those of external schemas, and shared ones. */

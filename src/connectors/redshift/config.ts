@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { postgresFields } from '../kit/postgres-config.ts';
+import { postgresFields } from '../families/postgres/config.ts';
 
 /** Redshift's names have up to 127 bytes. */
 const LONGEST_NAME = 127;

@@ -1,5 +1,5 @@
-import { defineConnector } from '../kit/connector.ts';
-import { postgresFamily } from '../kit/postgres-family.ts';
+import { postgresFamily } from '../families/postgres/family.ts';
+import { defineConnector } from '../kit/contract/connector.ts';
 import { redshiftDialect } from './checks.ts';
 import { redshiftConfig } from './config.ts';
 

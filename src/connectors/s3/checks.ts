@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import type { Check } from '../kit/connector.ts';
-import { endpointChecks } from '../kit/endpoint-checks.ts';
-import { Failure } from '../kit/failure.ts';
-import { type HttpResponse, httpClient } from '../kit/http.ts';
-import { serverProduct } from '../kit/http-answers.ts';
-import { elementOf } from '../kit/xml.ts';
+import { endpointChecks } from '../kit/checks/endpoint.ts';
+import type { Check } from '../kit/contract/connector.ts';
+import { Failure } from '../kit/contract/failure.ts';
+import { serverProduct } from '../kit/http/answers.ts';
+import { type HttpResponse, httpClient } from '../kit/http/client.ts';
+import { elementOf } from '../kit/http/xml.ts';
 import { askS3, type S3Context, type S3State, targetOf } from './client.ts';
 import type { S3Config } from './config.ts';
 import { errorCode, failureOf, provesSignIn } from './failures.ts';

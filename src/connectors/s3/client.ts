@@ -1,7 +1,14 @@
-import { awsDomain, awsEncode, awsIdentity, awsQueryString, hostHeader, signAwsRequest } from '../kit/aws.ts';
-import type { CheckContext, Target } from '../kit/connector.ts';
-import { targetOfUrl, tls } from '../kit/fields.ts';
-import type { HttpClient, HttpRequest, HttpResponse } from '../kit/http.ts';
+import {
+  awsDomain,
+  awsEncode,
+  awsIdentity,
+  awsQueryString,
+  hostHeader,
+  signAwsRequest,
+} from '../families/aws/signing.ts';
+import { targetOfUrl, tls } from '../kit/config/fields.ts';
+import type { CheckContext, Target } from '../kit/contract/connector.ts';
+import type { HttpClient, HttpRequest, HttpResponse } from '../kit/http/client.ts';
 import type { S3Config } from './config.ts';
 
 /** What the checks of one test share. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { isAwsRegion } from '../kit/aws.ts';
-import { awsKeyFields } from '../kit/aws-fields.ts';
-import { destination, httpNeedsTlsDisabled, issue, named, tls, url } from '../kit/fields.ts';
+import { awsKeyFields } from '../families/aws/config.ts';
+import { isAwsRegion } from '../families/aws/signing.ts';
+import { destination, httpNeedsTlsDisabled, issue, named, tls, url } from '../kit/config/fields.ts';
 
 export const s3Config = z
   .object({

@@ -1,8 +1,8 @@
 import type { FailureCode } from '../../errors.ts';
-import { Failure, type FailureDetails } from '../kit/failure.ts';
-import type { HttpResponse } from '../kit/http.ts';
-import { statusFailure } from '../kit/http-answers.ts';
-import { elementOf } from '../kit/xml.ts';
+import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
+import { statusFailure } from '../kit/http/answers.ts';
+import type { HttpResponse } from '../kit/http/client.ts';
+import { elementOf } from '../kit/http/xml.ts';
 
 const SECRET_HINT = 'The signature is wrong: check that `secretAccessKey` belongs to `accessKeyId`.';
 

@@ -1,4 +1,4 @@
-import { defineConnector } from '../kit/connector.ts';
+import { defineConnector } from '../kit/contract/connector.ts';
 import { s3Checks } from './checks.ts';
 import { type S3State, targetOf } from './client.ts';
 import { s3Config } from './config.ts';

@@ -1,6 +1,6 @@
-import { isMysqlError } from '../kit/mysql-failures.ts';
-import { mysqlFamily } from '../kit/mysql-family.ts';
-import type { MysqlSession } from '../kit/mysql-wire.ts';
+import { isMysqlError } from '../families/mysql/failures.ts';
+import { mysqlFamily } from '../families/mysql/family.ts';
+import type { MysqlSession } from '../families/mysql/wire.ts';
 
 const UNKNOWN_VARIABLE = 1193;
 

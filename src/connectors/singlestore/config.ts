@@ -1,4 +1,4 @@
 import { z } from 'zod';
-import { mysqlFields } from '../kit/mysql-config.ts';
+import { mysqlFields } from '../families/mysql/config.ts';
 
 export const singlestoreConfig = z.object(mysqlFields(3306));

@@ -1,4 +1,4 @@
-import { defineConnector } from '../kit/connector.ts';
+import { defineConnector } from '../kit/contract/connector.ts';
 import { singlestoreParts } from './checks.ts';
 import { singlestoreConfig } from './config.ts';
 

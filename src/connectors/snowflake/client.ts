@@ -1,14 +1,14 @@
 import { createHash, createPublicKey, type KeyObject, randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import type { CheckContext, Target } from '../kit/connector.ts';
-import { Failure } from '../kit/failure.ts';
-import { tls } from '../kit/fields.ts';
-import { type HttpClient, type HttpRequest, type HttpResponse, httpClient } from '../kit/http.ts';
-import { jsonAnswer } from '../kit/http-answers.ts';
-import { MAX_ROWS_BYTES, type RowSet, type Statement } from '../kit/information-schema.ts';
-import { SIGN_IN_LIMIT } from '../kit/peer-socket.ts';
-import { pollUntil } from '../kit/poll.ts';
-import { openPrivateKey } from '../kit/private-key.ts';
+import { tls } from '../kit/config/fields.ts';
+import type { CheckContext, Target } from '../kit/contract/connector.ts';
+import { Failure } from '../kit/contract/failure.ts';
+import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
+import { jsonAnswer } from '../kit/http/answers.ts';
+import { type HttpClient, type HttpRequest, type HttpResponse, httpClient } from '../kit/http/client.ts';
+import { MAX_ROWS_BYTES, type RowSet, type Statement } from '../kit/http/information-schema.ts';
+import { pollUntil } from '../kit/http/poll.ts';
+import { openPrivateKey } from '../kit/keys/private-key.ts';
 import { accountHost, accountName, exactName, type SnowflakeConfig } from './config.ts';
 import { codeFailure, plainFailure, type SnowflakeObject, signInPath } from './failures.ts';
 

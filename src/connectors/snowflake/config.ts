@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { printableText } from '../kit/basic-auth.ts';
-import { destination, headerText, issue, named, pem, secret } from '../kit/fields.ts';
-import { authentication } from '../kit/one-of.ts';
+import { destination, headerText, issue, named, pem, secret } from '../kit/config/fields.ts';
+import { authentication } from '../kit/config/one-of.ts';
+import { printableText } from '../kit/http/basic-auth.ts';
 
 const DOMAIN = '.snowflakecomputing.com';
 const SHORT = /^[a-z0-9][a-z0-9_]*-[a-z0-9_-]*[a-z0-9]$/;

@@ -1,6 +1,6 @@
 import type { FailureCode } from '../../errors.ts';
-import { Failure, type FailureDetails } from '../kit/failure.ts';
-import { statusFailure } from '../kit/http-answers.ts';
+import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
+import { statusFailure } from '../kit/http/answers.ts';
 import type { SnowflakeConfig } from './config.ts';
 
 const PASSWORD = 'authentication.password.password';

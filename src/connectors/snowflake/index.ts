@@ -1,6 +1,6 @@
-import { catalogCheck } from '../kit/catalog.ts';
-import { defineConnector } from '../kit/connector.ts';
-import { readInformationSchema } from '../kit/information-schema.ts';
+import { catalogCheck } from '../kit/checks/catalog.ts';
+import { defineConnector } from '../kit/contract/connector.ts';
+import { readInformationSchema } from '../kit/http/information-schema.ts';
 import { sessionOf, snowflakeChecks } from './checks.ts';
 import { type SnowflakeState, targetOf } from './client.ts';
 import { exactName, type SnowflakeConfig, snowflakeConfig } from './config.ts';

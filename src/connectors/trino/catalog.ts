@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { entriesOfRows } from '../kit/catalog.ts';
-import type { CatalogColumn, CatalogEntry } from '../kit/catalog-entry.ts';
+import { entriesOfRows } from '../kit/checks/catalog.ts';
+import type { CatalogColumn, CatalogEntry } from '../kit/contract/catalog-entry.ts';
 import { identifier, literal, pagesOf, rowsOf, type TrinoContext } from './client.ts';
 
 const COLUMN = z.tuple([

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import type { Check } from '../kit/connector.ts';
-import { endpointChecks } from '../kit/endpoint-checks.ts';
-import { Failure } from '../kit/failure.ts';
-import { httpClient } from '../kit/http.ts';
-import { tenancyCheck } from '../kit/tenancy-check.ts';
+import { endpointChecks } from '../kit/checks/endpoint.ts';
+import { tenancyCheck } from '../kit/checks/tenancy.ts';
+import type { Check } from '../kit/contract/connector.ts';
+import { Failure } from '../kit/contract/failure.ts';
+import { httpClient } from '../kit/http/client.ts';
 import { schemaCondition, trinoColumns } from './catalog.ts';
 import { ask, identifier, literal, rowsOf, type TrinoContext, type TrinoState, targetOf } from './client.ts';
 import type { TrinoConfig } from './config.ts';

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { basicAuthorization, headerBytes } from '../kit/basic-auth.ts';
-import type { CheckContext, Target } from '../kit/connector.ts';
-import { Failure } from '../kit/failure.ts';
-import type { HttpClient, HttpRequest, HttpResponse } from '../kit/http.ts';
-import { jsonAnswer, listOf } from '../kit/http-answers.ts';
-import { pollUntil } from '../kit/poll.ts';
+import type { CheckContext, Target } from '../kit/contract/connector.ts';
+import { Failure } from '../kit/contract/failure.ts';
+import { jsonAnswer, listOf } from '../kit/http/answers.ts';
+import { basicAuthorization, headerBytes } from '../kit/http/basic-auth.ts';
+import type { HttpClient, HttpRequest, HttpResponse } from '../kit/http/client.ts';
+import { pollUntil } from '../kit/http/poll.ts';
 import type { TrinoConfig } from './config.ts';
 import { queryFailure, refusal } from './failures.ts';
 

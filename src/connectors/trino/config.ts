@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { basicUserName, printableText } from '../kit/basic-auth.ts';
-import { destination, host, issue, port, secret, tls } from '../kit/fields.ts';
-import { sshTunnel } from '../kit/ssh-tunnel.ts';
+import { destination, host, issue, port, secret, tls } from '../kit/config/fields.ts';
+import { sshTunnel } from '../kit/config/ssh-tunnel.ts';
+import { basicUserName, printableText } from '../kit/http/basic-auth.ts';
 
 export const trinoConfig = z
   .object({

@@ -1,6 +1,6 @@
 import type { FailureCode } from '../../errors.ts';
-import { Failure, type FailureDetails } from '../kit/failure.ts';
-import { statusFailure } from '../kit/http-answers.ts';
+import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
+import { statusFailure } from '../kit/http/answers.ts';
 import type { TrinoConfig } from './config.ts';
 
 const LATER_HINT = 'The cluster cannot take the query now. Try again later; check the coordinator’s own log.';

@@ -1,5 +1,5 @@
-import { catalogCheck } from '../kit/catalog.ts';
-import { defineConnector } from '../kit/connector.ts';
+import { catalogCheck } from '../kit/checks/catalog.ts';
+import { defineConnector } from '../kit/contract/connector.ts';
 import { readTrinoCatalog } from './catalog.ts';
 import { trinoChecks } from './checks.ts';
 import { type TrinoState, targetOf } from './client.ts';

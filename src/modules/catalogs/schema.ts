@@ -1,5 +1,9 @@
 import type DataLoader from 'dataloader';
-import { type CatalogColumn, type CatalogEntry, catalogEntryKinds } from '../../connectors/kit/catalog-entry.ts';
+import {
+  type CatalogColumn,
+  type CatalogEntry,
+  catalogEntryKinds,
+} from '../../connectors/kit/contract/catalog-entry.ts';
 import { ConflictError, NotFoundError, ValidationError } from '../../errors.ts';
 import { builder } from '../../graphql/builder.ts';
 import { connectionType, pageArguments } from '../../graphql/connection.ts';

@@ -1,4 +1,4 @@
-import type { CatalogEntry } from '../../connectors/kit/catalog-entry.ts';
+import type { CatalogEntry } from '../../connectors/kit/contract/catalog-entry.ts';
 import type { Database } from '../../platform/database.ts';
 import { appendJournal } from '../../platform/journal.ts';
 import type { KeyProvider } from '../../platform/keyring.ts';

@@ -1,4 +1,4 @@
-import type { CatalogColumn, CatalogEntry, CatalogEntryKind } from '../../connectors/kit/catalog-entry.ts';
+import type { CatalogColumn, CatalogEntry, CatalogEntryKind } from '../../connectors/kit/contract/catalog-entry.ts';
 import { type Change, type Database, positionFunction } from '../../platform/database.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
 import type { CatalogEntriesTable, CatalogsTable } from '../../platform/tables.ts';

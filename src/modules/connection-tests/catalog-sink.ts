@@ -1,4 +1,4 @@
-import type { CatalogEntry } from '../../connectors/kit/catalog-entry.ts';
+import type { CatalogEntry } from '../../connectors/kit/contract/catalog-entry.ts';
 import type { ConnectionTest } from './test.ts';
 
 /** Where a test of purpose CATALOG puts what it reads. The old catalog stays until the new one is whole. */

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { CatalogEntry } from '../../connectors/kit/catalog-entry.ts';
-import { type ConfigValues, placeSecrets } from '../../connectors/kit/config-shape.ts';
-import { Failure, type FailureReport } from '../../connectors/kit/failure.ts';
-import { failed } from '../../connectors/kit/run-checks.ts';
-import type { Tenancy } from '../../connectors/kit/tenancy.ts';
+import { failed } from '../../connectors/kit/checks/run-checks.ts';
+import { type ConfigValues, placeSecrets } from '../../connectors/kit/config/shape.ts';
+import type { Tenancy } from '../../connectors/kit/config/tenancy.ts';
+import type { CatalogEntry } from '../../connectors/kit/contract/catalog-entry.ts';
+import { Failure, type FailureReport } from '../../connectors/kit/contract/failure.ts';
 import type { CheckEvent, Executor, TestJob, TestOutcome } from '../../executor/executor.ts';
 import type { Database } from '../../platform/database.ts';
 import type { Doorbell } from '../../platform/doorbell.ts';

@@ -1,6 +1,6 @@
 import type DataLoader from 'dataloader';
-import { allChecksOf, checkName } from '../../connectors/kit/connector.ts';
-import type { FailureReport } from '../../connectors/kit/failure.ts';
+import { allChecksOf, checkName } from '../../connectors/kit/contract/connector.ts';
+import type { FailureReport } from '../../connectors/kit/contract/failure.ts';
 import { connectorOf, connectors } from '../../connectors/registry.ts';
 import { type FailureCause, failureCauses, NotFoundError, ValidationError } from '../../errors.ts';
 import { builder } from '../../graphql/builder.ts';

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { type ConfigValues, splitSecrets } from '../../connectors/kit/config-shape.ts';
-import { type Connector, checkName } from '../../connectors/kit/connector.ts';
-import { Failure } from '../../connectors/kit/failure.ts';
-import { planCatalog, planChecks } from '../../connectors/kit/run-checks.ts';
-import type { Tenancy } from '../../connectors/kit/tenancy.ts';
+import { planCatalog, planChecks } from '../../connectors/kit/checks/run-checks.ts';
+import { type ConfigValues, splitSecrets } from '../../connectors/kit/config/shape.ts';
+import type { Tenancy } from '../../connectors/kit/config/tenancy.ts';
+import { type Connector, checkName } from '../../connectors/kit/contract/connector.ts';
+import { Failure } from '../../connectors/kit/contract/failure.ts';
 import { ConflictError, type FieldIssue, NotFoundError, RequestFault, ValidationError } from '../../errors.ts';
 import { type Change, type Database, isUniqueViolation } from '../../platform/database.ts';
 import { type Doorbell, followLog } from '../../platform/doorbell.ts';

@@ -1,4 +1,4 @@
-import type { FailureReport } from '../../connectors/kit/failure.ts';
+import type { FailureReport } from '../../connectors/kit/contract/failure.ts';
 
 export const testStatuses = ['QUEUED', 'RUNNING', 'PASSED', 'FAILED', 'CANCELLED'] as const;
 export type TestStatus = (typeof testStatuses)[number];

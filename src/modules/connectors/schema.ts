@@ -1,5 +1,5 @@
-import { configJsonSchema, leavesOf, secretPathsOf } from '../../connectors/kit/config-shape.ts';
-import { type Check, type Connector, checkName, configKey } from '../../connectors/kit/connector.ts';
+import { configJsonSchema, leavesOf, secretPathsOf } from '../../connectors/kit/config/shape.ts';
+import { type Check, type Connector, checkName, configKey } from '../../connectors/kit/contract/connector.ts';
 import { connectorOf, connectors } from '../../connectors/registry.ts';
 import { builder } from '../../graphql/builder.ts';
 

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ConfigValues } from '../../connectors/kit/config-shape.ts';
-import type { Tenancy } from '../../connectors/kit/tenancy.ts';
+import type { ConfigValues } from '../../connectors/kit/config/shape.ts';
+import type { Tenancy } from '../../connectors/kit/config/tenancy.ts';
 import type { DatastoresTable } from '../../platform/tables.ts';
 
 /** Which stored secret stands at a config path. */

@@ -7,9 +7,9 @@ import {
   secretPathsOf,
   setAt,
   valueAt,
-} from '../../connectors/kit/config-shape.ts';
-import { type Connector, configKey } from '../../connectors/kit/connector.ts';
-import { type Tenancy, tenancySchema } from '../../connectors/kit/tenancy.ts';
+} from '../../connectors/kit/config/shape.ts';
+import { type Tenancy, tenancySchema } from '../../connectors/kit/config/tenancy.ts';
+import { type Connector, configKey } from '../../connectors/kit/contract/connector.ts';
 import { connectors } from '../../connectors/registry.ts';
 import { type FieldIssue, issueCodes, SecretsRequiredError, ValidationError } from '../../errors.ts';
 import { fieldIssue } from '../../platform/field-issue.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { type ConfigValues, dropNulls } from '../../connectors/kit/config-shape.ts';
-import { issue } from '../../connectors/kit/fields.ts';
-import { tenancySchema } from '../../connectors/kit/tenancy.ts';
+import { issue } from '../../connectors/kit/config/fields.ts';
+import { type ConfigValues, dropNulls } from '../../connectors/kit/config/shape.ts';
+import { tenancySchema } from '../../connectors/kit/config/tenancy.ts';
 import {
   ConflictError,
   ConnectionTestFailedError,

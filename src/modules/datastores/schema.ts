@@ -1,7 +1,7 @@
 import type DataLoader from 'dataloader';
-import { secretPathsOf } from '../../connectors/kit/config-shape.ts';
-import { type Connector, configKey, pascalName } from '../../connectors/kit/connector.ts';
-import { clientColumnTypes, type Tenancy, type tenancyLevels } from '../../connectors/kit/tenancy.ts';
+import { secretPathsOf } from '../../connectors/kit/config/shape.ts';
+import { clientColumnTypes, type Tenancy, type tenancyLevels } from '../../connectors/kit/config/tenancy.ts';
+import { type Connector, configKey, pascalName } from '../../connectors/kit/contract/connector.ts';
 import { connectorOf, connectors } from '../../connectors/registry.ts';
 import { builder } from '../../graphql/builder.ts';
 import { connectionType, pageArguments } from '../../graphql/connection.ts';

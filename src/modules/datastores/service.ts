@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { type ConfigValues, placeSecrets, splitSecrets } from '../../connectors/kit/config-shape.ts';
-import { connectorId, type Target } from '../../connectors/kit/connector.ts';
-import { bastionOf } from '../../connectors/kit/endpoint-checks.ts';
+import { bastionOf } from '../../connectors/kit/checks/endpoint.ts';
+import { type ConfigValues, placeSecrets, splitSecrets } from '../../connectors/kit/config/shape.ts';
+import { connectorId, type Target } from '../../connectors/kit/contract/connector.ts';
 import { connectorOf } from '../../connectors/registry.ts';
 import {
   ConflictError,

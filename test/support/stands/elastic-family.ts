@@ -1,4 +1,4 @@
-import type { Connector } from '../../../src/connectors/kit/connector.ts';
+import type { Connector } from '../../../src/connectors/kit/contract/connector.ts';
 import { type FakeElasticOptions, startFakeElastic } from '../peers/fake-elastic.ts';
 import type { Stand } from './stand.ts';
 

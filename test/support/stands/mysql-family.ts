@@ -1,4 +1,4 @@
-import type { Connector } from '../../../src/connectors/kit/connector.ts';
+import type { Connector } from '../../../src/connectors/kit/contract/connector.ts';
 import { type FakeMysqlOptions, startFakeMysql } from '../peers/fake-mysql.ts';
 import { errorBody } from '../peers/mysql-packets.ts';
 import type { Stand } from './stand.ts';

@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import pg from 'pg';
-import type { Connector } from '../../../src/connectors/kit/connector.ts';
+import type { Connector } from '../../../src/connectors/kit/contract/connector.ts';
 import type { IssuedCertificate } from '../certificates.ts';
 import { startPostgres } from '../postgres.ts';
 import type { Stand, StandPeer } from './stand.ts';

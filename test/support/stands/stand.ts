@@ -1,4 +1,4 @@
-import type { Connector } from '../../../src/connectors/kit/connector.ts';
+import type { Connector } from '../../../src/connectors/kit/contract/connector.ts';
 import type { FailureCode } from '../../../src/errors.ts';
 import type { IssuedCertificate } from '../certificates.ts';
 

@@ -1,0 +1,120 @@
+import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
+import type { Target } from '../../kit/contract/connector.ts';
+import { Failure } from '../../kit/contract/failure.ts';
+
+/** Long-lived or temporary credentials; the latter have a session token. */
+export interface AwsIdentity {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+}
+
+export interface AwsRequest {
+  readonly method: string;
+  /** `host` or `host:port`, exactly as the Host header has it. */
+  readonly host: string;
+  /** Percent-encoded as it is sent, without the query. */
+  readonly path: string;
+  readonly query: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+export interface AwsScope {
+  readonly region: string;
+  /** `s3`, `athena`. */
+  readonly service: string;
+}
+
+/** The headers that sign a request (Signature Version 4), Host among them. `now` is the signing time. */
+export async function signAwsRequest(
+  request: AwsRequest,
+  identity: AwsIdentity,
+  scope: AwsScope,
+  now = new Date(),
+): Promise<Record<string, string>> {
+  const { SignatureV4 } = await import('@smithy/signature-v4');
+  const signer = new SignatureV4({
+    credentials: identity,
+    region: scope.region,
+    service: scope.service,
+    sha256: Sha256,
+    // S3 alone takes the path as it stands
+    uriEscapePath: scope.service !== 's3',
+  });
+  const { method, path, query, body } = request;
+  const [hostname = ''] = request.host.split(':');
+  const headers = { ...request.headers, host: request.host };
+  const signed = await signer.sign(
+    { method, protocol: 'https:', hostname, path, query: { ...query }, headers, body },
+    { signingDate: now },
+  );
+  return signed.headers;
+}
+
+/** The identity that a config with the fields of an access key gives. Fails with CREDENTIALS_REQUIRED. */
+export function awsIdentity(config: {
+  readonly accessKeyId: string;
+  readonly secretAccessKey?: string | undefined;
+  readonly sessionToken?: string | undefined;
+}): AwsIdentity {
+  const { accessKeyId, secretAccessKey, sessionToken } = config;
+  if (secretAccessKey === undefined)
+    throw new Failure('CREDENTIALS_REQUIRED', { configPath: 'secretAccessKey', hint: 'Give the secret access key.' });
+  return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
+}
+
+/** The Host header of requests to a target: with the port, but for the scheme's own. */
+export function hostHeader({ host, port, tls }: Target): string {
+  const name = host.includes(':') ? `[${host}]` : host;
+  return port === (tls ? 443 : 80) ? name : `${name}:${port}`;
+}
+
+/** Whether a region has the form of AWS' own. */
+export function isAwsRegion(region: string): boolean {
+  return /^[a-z]{2,}(-[a-z]+)+-\d+$/.test(region);
+}
+
+/** The domain in which AWS has the endpoints of a region. */
+export function awsDomain(region: string): string {
+  if (region.startsWith('cn-')) return 'amazonaws.com.cn';
+  return region.startsWith('eusc-') ? 'amazonaws.eu' : 'amazonaws.com';
+}
+
+/** `?a=1&b=2` as the signature counts on, or nothing; the keys in their order. */
+export function awsQueryString(query: Readonly<Record<string, string>>): string {
+  const pairs = Object.entries(query).map(([key, value]) => `${awsEncode(key)}=${awsEncode(value)}`);
+  return pairs.length > 0 ? `?${pairs.join('&')}` : '';
+}
+
+/** Percent-encodes all but the unreserved characters of RFC 3986. */
+export function awsEncode(text: string): string {
+  return encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+}
+
+type Bytes = string | ArrayBuffer | ArrayBufferView;
+
+/** SHA-256, or its HMAC when there is a key, in the form that the signing library asks for. */
+class Sha256 {
+  readonly #hash: Hash | Hmac;
+
+  constructor(key?: Bytes) {
+    this.#hash = key === undefined ? createHash('sha256') : createHmac('sha256', toBuffer(key));
+  }
+
+  update(data: Bytes): void {
+    this.#hash.update(toBuffer(data));
+  }
+
+  async digest(): Promise<Uint8Array> {
+    return this.#hash.digest();
+  }
+}
+
+function toBuffer(data: Bytes): Buffer {
+  if (typeof data === 'string') return Buffer.from(data);
+  return ArrayBuffer.isView(data) ? Buffer.from(data.buffer, data.byteOffset, data.byteLength) : Buffer.from(data);
+}

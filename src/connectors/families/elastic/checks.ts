@@ -1,0 +1,126 @@
+import { randomUUID } from 'node:crypto';
+import { endpointChecks } from '../../kit/checks/endpoint.ts';
+import { tenancyCheck } from '../../kit/checks/tenancy.ts';
+import type { Check } from '../../kit/contract/connector.ts';
+import { Failure } from '../../kit/contract/failure.ts';
+import { type HttpResponse, httpClient } from '../../kit/http/client.ts';
+import { elasticColumns, resolveNames } from './catalog.ts';
+import {
+  aboutOf,
+  askElastic,
+  credentialsPath,
+  type ElasticProduct,
+  type ElasticState,
+  elasticAccepted,
+  errorType,
+} from './client.ts';
+import { type ElasticConfig, elasticTarget } from './config.ts';
+
+type ElasticCheck = Check<ElasticConfig, ElasticState>;
+
+/** The API's name of a refusal by its access control. */
+const SECURITY = 'security_exception';
+
+/** The DatastoreType of each product. */
+const TYPES: Readonly<Record<ElasticProduct, string>> = { Elasticsearch: 'ELASTICSEARCH', OpenSearch: 'OPENSEARCH' };
+
+const authenticate: ElasticCheck = {
+  name: 'session/authenticate',
+  title: 'Sign in',
+  description: 'The server takes the user name and the password, or the API key. No right is needed.',
+  base: true,
+  async run(context) {
+    const { config, state } = context;
+    state.http = httpClient(context, elasticTarget(config));
+    const response = await askElastic(context, { method: 'GET', path: '/', maxBytes: 64 * 1024 });
+    // whoever is known may still lack the right to ask for the version
+    const isKnown = response.status === 403 && errorType(response) === SECURITY;
+    if (!isKnown) state.about = aboutOf(elasticAccepted(response, config));
+    const server = state.about && `${state.about.product} ${state.about.version}`;
+    return { evidence: { server, user: config.username } };
+  },
+};
+
+function clusterInfo(product: ElasticProduct): ElasticCheck {
+  return {
+    name: 'cluster/info',
+    title: 'Look at the cluster',
+    description: `The cluster is one of ${product}, and tells its version. The user needs the right to monitor the cluster (cluster:monitor/main).`,
+    async run({ config, state: { about } }) {
+      if (!about) {
+        throw new Failure('PERMISSION_DENIED', {
+          configPath: credentialsPath(config),
+          hint: 'Grant the cluster privilege monitor, or cluster:monitor/main.',
+        });
+      }
+      if (about.product !== product) {
+        throw new Failure('PROTOCOL_MISMATCH', {
+          configPath: elasticTarget(config).hostPath,
+          hint: `The server is one of ${about.product}: use the type ${TYPES[about.product]}.`,
+        });
+      }
+      return { evidence: { server: `${about.product} ${about.version}`, cluster: about.cluster } };
+    },
+  };
+}
+
+const listIndices: ElasticCheck = {
+  name: 'indices/list',
+  title: 'List the indices',
+  description:
+    'The indices, aliases and data streams can be listed, and the one of the config exists. The user needs view_index_metadata, or indices:admin/resolve/index.',
+  async run(context) {
+    const names = await resolveNames(context);
+    return {
+      evidence: {
+        index: context.config.index,
+        indices: names.indices.length,
+        aliases: names.aliases.length,
+        dataStreams: names.data_streams.length,
+      },
+    };
+  },
+};
+
+const indexDocument: ElasticCheck = {
+  name: 'document/index',
+  title: 'Index a document',
+  description:
+    'A document can be put into an index of its own, datastore-gateway-test-…, which is deleted again. The user needs create_index, index and delete_index for it.',
+  runsByDefault: false,
+  writes: true,
+  async run(context) {
+    const { config } = context;
+    const index = `/datastore-gateway-test-${randomUUID()}`;
+    allowed(await askElastic(context, { method: 'PUT', path: index }), config);
+    const body = JSON.stringify({ written: true });
+    const written = await askElastic(context, { method: 'PUT', path: `${index}/_doc/1`, body });
+    // before the answer is judged: whatever it is, the index is there
+    const removed = await askElastic(context, { method: 'DELETE', path: index });
+    allowed(written, config);
+    allowed(removed, config);
+    return { evidence: { written: true, removed: true } };
+  },
+};
+
+/** The checks of a product; the other one, which answers in the same ways, is told apart by cluster/info. */
+export function elasticChecks(product: ElasticProduct): readonly ElasticCheck[] {
+  return [
+    ...endpointChecks<ElasticConfig, ElasticState>({ target: elasticTarget, alpnProtocols: ['http/1.1'] }),
+    authenticate,
+    clusterInfo(product),
+    listIndices,
+    indexDocument,
+    tenancyCheck<ElasticConfig, ElasticState>(elasticColumns),
+  ];
+}
+
+function allowed(response: HttpResponse, config: ElasticConfig): void {
+  if (response.status === 403 && errorType(response) === SECURITY) {
+    throw new Failure('PERMISSION_DENIED', {
+      configPath: credentialsPath(config),
+      hint: 'Grant create_index, index and delete_index on datastore-gateway-test-*.',
+    });
+  }
+  elasticAccepted(response, config);
+}

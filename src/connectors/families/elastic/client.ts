@@ -1,0 +1,120 @@
+import { z } from 'zod';
+import type { CheckContext } from '../../kit/contract/connector.ts';
+import { Failure } from '../../kit/contract/failure.ts';
+import { jsonAnswer, statusFailure } from '../../kit/http/answers.ts';
+import { basicAuthorization } from '../../kit/http/basic-auth.ts';
+import type { HttpClient, HttpRequest, HttpResponse } from '../../kit/http/client.ts';
+import { type ElasticConfig, elasticTarget } from './config.ts';
+
+/** The two products that share a REST API. */
+export type ElasticProduct = 'Elasticsearch' | 'OpenSearch';
+
+/** What a cluster says about itself. */
+export interface ElasticAbout {
+  readonly product: ElasticProduct;
+  readonly version: string;
+  readonly cluster: string;
+}
+
+/** What the checks of one test share. */
+export interface ElasticState {
+  http?: HttpClient;
+  /** Undefined where the user may not ask. */
+  about?: ElasticAbout;
+}
+
+export type ElasticContext = CheckContext<ElasticConfig, ElasticState>;
+
+const ABOUT = z.object({
+  cluster_name: z.string(),
+  version: z.object({ number: z.string().regex(/^\d{1,4}(\.\d{1,4}){1,3}/), distribution: z.string().nullish() }),
+  tagline: z.string().nullish(),
+});
+const ERROR = z.object({ error: z.object({ type: z.string() }) });
+
+/** Sends a request, signed in as the config says. */
+export function askElastic({ config, state }: ElasticContext, request: HttpRequest): Promise<HttpResponse> {
+  if (!state.http) throw new Error('session/authenticate has to run first.');
+  const prefix = config.url === undefined ? '' : new URL(config.url).pathname.replace(/\/+$/, '');
+  return state.http.request({
+    ...request,
+    path: prefix + request.path,
+    headers: {
+      accept: 'application/json',
+      ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...authorization(config),
+    },
+  });
+}
+
+function authorization({ disableAuth, username = '', password = '', apiKey }: ElasticConfig): Record<string, string> {
+  if (disableAuth) return {};
+  if (apiKey === undefined) return { authorization: basicAuthorization(username, password) };
+  // the encoded form is base64, in which no colon stands
+  const encoded = apiKey.includes(':') ? Buffer.from(apiKey).toString('base64') : apiKey;
+  return { authorization: `ApiKey ${encoded}` };
+}
+
+/** The answer when it is a success; fails with what any other stands for. */
+export function elasticAccepted(response: HttpResponse, config: ElasticConfig): HttpResponse {
+  const { status } = response;
+  if (status >= 200 && status < 300) return response;
+  const { hostPath } = elasticTarget(config);
+  if (status === 401) throw refused(config);
+  if (errorType(response) === 'cluster_block_exception') {
+    throw new Failure('SERVER_UNAVAILABLE', {
+      configPath: hostPath,
+      hint: 'The cluster takes no writes now: it may be out of space, or set to read only.',
+    });
+  }
+  if (status === 403 && errorType(response) !== undefined)
+    throw new Failure('PERMISSION_DENIED', { configPath: credentialsPath(config) });
+  if (status === 404) {
+    if (errorType(response) === 'index_not_found_exception')
+      throw new Failure('INDEX_NOT_FOUND', { configPath: 'index' });
+    if (config.cloudId !== undefined)
+      throw new Failure('RESOURCE_NOT_FOUND', { configPath: 'cloudId', hint: 'The cloud knows no such deployment.' });
+    throw new Failure('PROTOCOL_MISMATCH', { configPath: hostPath });
+  }
+  throw statusFailure(status, { configPath: hostPath });
+}
+
+/** The config field that holds who signs in. */
+export function credentialsPath({ disableAuth, apiKey }: ElasticConfig): string {
+  if (disableAuth) return 'disableAuth';
+  return apiKey === undefined ? 'username' : 'apiKey';
+}
+
+function refused(config: ElasticConfig): Failure {
+  if (config.disableAuth) {
+    return new Failure('CREDENTIALS_REQUIRED', {
+      configPath: 'disableAuth',
+      hint: 'The server asks for credentials: set disableAuth to false and give them.',
+    });
+  }
+  if (config.apiKey !== undefined) return new Failure('KEY_REFUSED', { configPath: 'apiKey' });
+  return new Failure('PASSWORD_REFUSED', { configPath: 'password' });
+}
+
+/** The API's own name of an error; undefined where the answer is none of its errors. */
+export function errorType(response: HttpResponse): string | undefined {
+  if (!response.headers['content-type']?.startsWith('application/json')) return undefined;
+  const parsed = ERROR.safeParse(response.json());
+  return parsed.success ? parsed.data.error.type : undefined;
+}
+
+/** Reads the start page of a cluster. Fails with PROTOCOL_MISMATCH when it is neither product's. */
+export function aboutOf(response: HttpResponse): ElasticAbout {
+  const about = jsonAnswer(response, ABOUT);
+  const product = productOf(about, response.headers['x-elastic-product']);
+  if (!product) throw new Failure('PROTOCOL_MISMATCH');
+  return { product, version: /^[\d.]+/.exec(about.version.number)?.[0] ?? '', cluster: about.cluster_name };
+}
+
+function productOf(about: z.output<typeof ABOUT>, header: string | undefined): ElasticProduct | undefined {
+  const { distribution } = about.version;
+  if (distribution === 'opensearch') return 'OpenSearch';
+  // servers before 7.14 do not send the header
+  const isElastic = header === 'Elasticsearch' || about.tagline === 'You Know, for Search';
+  return isElastic && distribution == null ? 'Elasticsearch' : undefined;
+}

@@ -1,0 +1,163 @@
+import { z } from 'zod';
+import {
+  destination,
+  headerText,
+  host,
+  httpNeedsTlsDisabled,
+  issue,
+  named,
+  secret,
+  targetOfUrl,
+  tls,
+  url,
+} from '../../kit/config/fields.ts';
+import { sshTunnel } from '../../kit/config/ssh-tunnel.ts';
+import type { Target } from '../../kit/contract/connector.ts';
+import { basicUserName, printableText } from '../../kit/http/basic-auth.ts';
+
+const HTTPS_PORT = 443;
+const CLOUD_PART = /^(?<name>[a-z0-9._-]+)(?::(?<port>\d{1,5}))?$/i;
+const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;
+const cloudHost = host();
+
+/** Where a deployment answers. */
+export interface CloudEndpoint {
+  /** In normal form. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * The endpoint in a Cloud ID: `name:` and, in base64, `domain$deployment$kibana`, where domain and deployment may each have a port.
+ * Undefined for any other text: the domain is one of two parts at least, no address, and the deployment one part of a name.
+ */
+export function decodeCloudId(cloudId: string): CloudEndpoint | undefined {
+  const encoded = cloudId.slice(cloudId.lastIndexOf(':') + 1);
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(encoded)) return undefined;
+  const [domain, deployment] = Buffer.from(encoded, 'base64')
+    .toString('latin1')
+    .split('$')
+    .map((part) => CLOUD_PART.exec(part)?.groups);
+  if (!domain?.name?.includes('.') || !deployment?.name || !LABEL.test(deployment.name)) return undefined;
+  // written where a deployment has Kibana alone
+  if (deployment.name === 'undefined') return undefined;
+  const parsed = cloudHost.safeParse(`${deployment.name}.${domain.name}`);
+  const port = Number(deployment.port ?? domain.port ?? HTTPS_PORT);
+  return parsed.success && port >= 1 && port <= 65_535 ? { host: parsed.data, port } : undefined;
+}
+
+/** The same deployment under another display name is the same place. */
+function isElsewhere(before: string | undefined, after: string | undefined): boolean {
+  const place = (cloudId: string | undefined) => JSON.stringify(cloudId && decodeCloudId(cloudId));
+  return place(before) !== place(after);
+}
+
+const fields = {
+  serverType: destination(named('SearchServerType', z.enum(['ELASTIC_CLOUD', 'OPEN_CLOUD', 'SELF_MANAGED']))).meta({
+    title: 'Server type',
+    description: 'ELASTIC_CLOUD and OPEN_CLOUD are found by a Cloud ID, SELF_MANAGED by a URL.',
+  }),
+  cloudId: destination(
+    z
+      .string()
+      .trim()
+      .min(1)
+      .max(1024)
+      .refine(
+        (id) => decodeCloudId(id) !== undefined,
+        issue('INVALID_FORMAT', 'Give the Cloud ID as the console shows it: a name, a colon and a long code.'),
+      ),
+    isElsewhere,
+  )
+    .optional()
+    .meta({
+      title: 'Cloud ID',
+      description: 'Of the deployment, as its console shows it. Needed for ELASTIC_CLOUD and OPEN_CLOUD.',
+    }),
+  url: destination(url()).optional().meta({
+    title: 'URL',
+    description:
+      'Where the REST API answers, with its port. Needed for SELF_MANAGED. Example: https://search.example.com:9200',
+  }),
+  disableAuth: destination(z.boolean()).default(false).meta({
+    title: 'Without authentication',
+    description: 'True: no credentials are sent, but for a client certificate where tls has one. SELF_MANAGED only.',
+  }),
+  username: basicUserName(1024).optional().meta({
+    title: 'User name',
+    description: 'The user to sign in as, without a colon. Needed unless there is an API key.',
+  }),
+  password: secret(printableText(1024))
+    .optional()
+    .meta({ title: 'Password', description: 'Of the user, at most 1,024 characters. Secret.' }),
+  apiKey: secret(headerText(4096)).optional().meta({
+    title: 'API key',
+    description: 'Instead of user name and password: in its encoded form, or as id:key. Secret.',
+  }),
+  index: z
+    .string()
+    .min(1)
+    .max(255)
+    .refine(isIndexName, issue('INVALID_FORMAT', 'Give the name of one index, alias or data stream.'))
+    .optional()
+    .meta({
+      title: 'Index',
+      description: 'The one index, alias or data stream that this is about. Left out: all that the user may see.',
+    }),
+  tls: tls(),
+  sshTunnel: sshTunnel(),
+};
+
+/** Whether a text names one index, alias or data stream: no wildcard, no list, no part of a path. */
+export function isIndexName(text: string): boolean {
+  return /^(?![-_+])(?!\.{1,2}$)[^\\/*?"<>|\s,#:\p{Cc}]{1,255}$/u.test(text);
+}
+
+/** The config of both products, which are reached and signed in to in the same ways. */
+export const elasticConfig = z.object(fields).superRefine((value, context) => {
+  const report = (code: 'REQUIRED' | 'INVALID_COMBINATION') => (path: string, message: string) =>
+    context.addIssue({ code: 'custom', path: path.split('.'), ...issue(code, message) });
+  checkPlace(value, report('REQUIRED'), report('INVALID_COMBINATION'));
+  checkCredentials(value, report('REQUIRED'), report('INVALID_COMBINATION'));
+  httpNeedsTlsDisabled(value, context, 'url');
+});
+
+export type ElasticConfig = z.output<typeof elasticConfig>;
+
+type Report = (path: string, message: string) => void;
+
+function checkPlace(value: ElasticConfig, need: Report, refuse: Report): void {
+  if (value.serverType === 'SELF_MANAGED') {
+    if (value.url === undefined) need('url', 'A server of one’s own is found by its URL.');
+    if (value.cloudId !== undefined) refuse('cloudId', 'A server of one’s own has no Cloud ID: leave it out.');
+    return;
+  }
+  if (value.cloudId === undefined) need('cloudId', 'A cloud deployment is found by its Cloud ID.');
+  if (value.url !== undefined) refuse('url', 'A cloud deployment is found by its Cloud ID: leave the URL out.');
+  else if (value.tls.mode === 'DISABLE') refuse('tls.mode', 'A cloud deployment is reached over TLS alone.');
+  if (value.disableAuth) refuse('disableAuth', 'A cloud deployment lets nobody in without credentials.');
+}
+
+function checkCredentials(value: ElasticConfig, need: Report, refuse: Report): void {
+  const { disableAuth, username, password, apiKey } = value;
+  if (disableAuth) {
+    for (const [path, given] of Object.entries({ username, password, apiKey })) {
+      if (given !== undefined) refuse(path, 'With disableAuth no credentials are sent: leave them out.');
+    }
+  } else if (apiKey !== undefined) {
+    if (username !== undefined || password !== undefined)
+      refuse('apiKey', 'Give either user name and password or an API key, not both.');
+  } else {
+    if (username === undefined) need('username', 'Give user name and password, or an API key.');
+    if (password === undefined) need('password', 'Give user name and password, or an API key.');
+  }
+}
+
+/** Where the config leads: the deployment of the Cloud ID, or the URL. */
+export function elasticTarget(config: ElasticConfig): Target {
+  const { cloudId, sshTunnel, tls } = config;
+  if (config.url !== undefined) return { ...targetOfUrl(config.url, tls, { hostPath: 'url' }), sshTunnel };
+  const endpoint = cloudId === undefined ? undefined : decodeCloudId(cloudId);
+  if (!endpoint) throw new Error('A config without a URL or a Cloud ID passed the validation.');
+  return { ...endpoint, tls, sshTunnel, hostPath: 'cloudId', portPath: 'cloudId' };
+}

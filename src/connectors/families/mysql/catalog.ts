@@ -1,0 +1,97 @@
+import type { CatalogColumn, CatalogEntry, CatalogEntryKind } from '../../kit/contract/catalog-entry.ts';
+import { Failure } from '../../kit/contract/failure.ts';
+import { isMysqlError } from './failures.ts';
+import { CATALOG_LIMIT, type MysqlRow, type MysqlSession } from './wire.ts';
+
+const TABLES_AT_ONCE = 200;
+/** An enum's type lists its values. In characters. */
+const LONGEST_TYPE = 255;
+/** No such database, no such table, and names that none can have. */
+const NOT_THERE: readonly number[] = [1049, 1146, 1059, 1102, 1103];
+/** No right to the database, none to the table. */
+const NOT_ALLOWED: readonly number[] = [1044, 1142];
+
+/** By bytes: in some servers' own order two names that differ in case are the same. */
+const BY_NAME = 'cast(table_name as binary)';
+
+/**
+ * Every table and view of the session's database that the user may see, with its columns. Some tables at a time, so that neither side
+ * holds a large catalog as a whole.
+ */
+export async function* readMysqlCatalog(
+  session: MysqlSession,
+  database: string,
+): AsyncGenerator<readonly CatalogEntry[]> {
+  for (let last = ''; ; ) {
+    const tables = await session.query(
+      `select table_name, table_type from information_schema.tables
+        where table_schema = database() and ${BY_NAME} > ${bytes(last)} order by ${BY_NAME} limit ${TABLES_AT_ONCE}`,
+      CATALOG_LIMIT,
+    );
+    const names = tables.map(([name]) => name ?? '');
+    const end = names.at(-1);
+    if (end === undefined) return;
+    // without this a server could keep us asking
+    if (Buffer.compare(Buffer.from(end), Buffer.from(last)) <= 0) throw new Failure('UNEXPECTED_ANSWER');
+    const columns = columnsByTable(await readColumns(session, names[0] ?? '', end));
+    yield tables.map(([name, type]) => ({
+      namespace: database,
+      name: name ?? '',
+      kind: kindOf(type ?? ''),
+      columns: columns.get(name ?? '') ?? [],
+    }));
+    if (tables.length < TABLES_AT_ONCE) return;
+    last = end;
+  }
+}
+
+function readColumns(session: MysqlSession, first: string, last: string): Promise<readonly MysqlRow[]> {
+  return session.query(
+    `select table_name, column_name, left(column_type, ${LONGEST_TYPE}), is_nullable from information_schema.columns
+      where table_schema = database() and ${BY_NAME} between ${bytes(first)} and ${bytes(last)}
+      order by ${BY_NAME}, ordinal_position`,
+    CATALOG_LIMIT,
+  );
+}
+
+function columnsByTable(rows: readonly MysqlRow[]): Map<string, CatalogColumn[]> {
+  const found = new Map<string, CatalogColumn[]>();
+  for (const [table, name, dataType, nullable] of rows) {
+    const columns = found.get(table ?? '') ?? [];
+    found.set(table ?? '', columns);
+    columns.push({ name: name ?? '', dataType: dataType ?? '', nullable: nullable === 'YES' });
+  }
+  return found;
+}
+
+/** `VIEW`, `SYSTEM VIEW`; MariaDB's sequences are listed with the tables. */
+function kindOf(tableType: string): CatalogEntryKind {
+  if (tableType.endsWith('VIEW')) return 'VIEW';
+  return tableType === 'SEQUENCE' ? 'OBJECT' : 'TABLE';
+}
+
+/** The columns of one table or view; null when there is none of that name. `schema` is a database. Fails with PERMISSION_DENIED. */
+export async function mysqlColumns(
+  session: MysqlSession,
+  { schema, table }: { readonly schema: string; readonly table: string },
+): Promise<Pick<CatalogColumn, 'name' | 'dataType'>[] | null> {
+  try {
+    const rows = await session.query(`show columns from ${quotedName(schema)}.${quotedName(table)}`, CATALOG_LIMIT);
+    return rows.map(([name, dataType]) => ({ name: name ?? '', dataType: dataType ?? '' }));
+  } catch (error) {
+    if (!isMysqlError(error)) throw error;
+    if (NOT_THERE.includes(error.errno)) return null;
+    if (!NOT_ALLOWED.includes(error.errno)) throw error;
+    throw new Failure('PERMISSION_DENIED', { error, hint: 'Grant the user SELECT on the mapping table.' });
+  }
+}
+
+/** A name in a statement, in every SQL mode. */
+export function quotedName(name: string): string {
+  return `\`${name.replaceAll('`', '``')}\``;
+}
+
+/** A text's bytes in a statement: no SQL mode and no character set changes what they mean. */
+function bytes(text: string): string {
+  return `unhex('${Buffer.from(text).toString('hex')}')`;
+}

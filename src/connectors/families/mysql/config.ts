@@ -1,0 +1,35 @@
+import type { z } from 'zod';
+import { destination, host, port, secret, text, tls } from '../../kit/config/fields.ts';
+import { sshTunnel } from '../../kit/config/ssh-tunnel.ts';
+
+/** What MariaDB takes; MySQL takes 32. In characters. */
+const LONGEST_USER = 80;
+const LONGEST_DATABASE = 64;
+
+/** The config fields of a server that speaks MySQL's protocol. */
+export function mysqlFields(defaultPort: number) {
+  return {
+    host: destination(host()).meta({
+      title: 'Host',
+      description: 'Name or address of the server. Example: db.example.com',
+    }),
+    port: port(defaultPort),
+    username: text(LONGEST_USER).meta({
+      title: 'User name',
+      description: `The account to sign in as, without its host part, at most ${LONGEST_USER} characters.`,
+    }),
+    password: secret(text(1024)).optional().meta({
+      title: 'Password',
+      description: 'At most 1,024 characters. Secret. Left out: none, as with client certificates.',
+    }),
+    database: text(LONGEST_DATABASE).meta({
+      title: 'Database',
+      description: `Name of the database, at most ${LONGEST_DATABASE} characters. Upper and lower case can differ.`,
+    }),
+    tls: tls(),
+    sshTunnel: sshTunnel(),
+  };
+}
+
+/** What all configs of the family have. */
+export type MysqlFamilyConfig = z.output<z.ZodObject<ReturnType<typeof mysqlFields>>>;

@@ -1,0 +1,113 @@
+import type { FailureCode } from '../../../errors.ts';
+import type { Tls } from '../../kit/config/fields.ts';
+import { explainNetworkError } from '../../kit/contract/explain.ts';
+import { Failure, type FailureDetails } from '../../kit/contract/failure.ts';
+
+/** What a number of the server's means where it means one thing only. */
+const BY_NUMBER: Readonly<Record<number, readonly [FailureCode, FailureDetails]>> = {
+  // said of a database that does not exist, too, to a user who has no right on all of them
+  1044: [
+    'PERMISSION_DENIED',
+    { configPath: 'database', hint: 'Check `database`, and grant the user a right on it or on something in it.' },
+  ],
+  1049: ['DATABASE_NOT_FOUND', { configPath: 'database' }],
+  1142: ['PERMISSION_DENIED', { configPath: 'username' }],
+  1143: ['PERMISSION_DENIED', { configPath: 'username' }],
+  1227: ['PERMISSION_DENIED', { configPath: 'username' }],
+  1130: [
+    'PERMISSION_DENIED',
+    { hint: 'The server lets nobody in from the gateway’s address: create an account for that host.' },
+  ],
+  1129: [
+    'SERVER_UNAVAILABLE',
+    { hint: 'The server has blocked the gateway’s address after broken connections: run FLUSH HOSTS there.' },
+  ],
+  1040: ['TOO_MANY_REQUESTS', { hint: 'The server has no connection left. Try again later.' }],
+  1203: ['TOO_MANY_REQUESTS', { hint: 'The server has no connection left for this user. Try again later.' }],
+  1226: ['TOO_MANY_REQUESTS', { hint: 'The user has used up a limit of the account. Try again later.' }],
+  1053: ['SERVER_UNAVAILABLE', {}],
+  1290: ['PERMISSION_DENIED', { configPath: 'host', hint: 'The server only reads: connect to the primary server.' }],
+  1836: ['PERMISSION_DENIED', { configPath: 'host', hint: 'The server only reads: connect to the primary server.' }],
+  1698: [
+    'PASSWORD_REFUSED',
+    { configPath: 'username', hint: 'The account does not sign in with a password. Give one that does.' },
+  ],
+  3159: ['TLS_REQUIRED', { configPath: 'tls.mode' }],
+};
+
+const PASSWORD_EXPIRED: readonly number[] = [1820, 1862];
+const ACCOUNT_LOCKED: readonly number[] = [3118, 3955, 4151];
+const WRONG_PASSWORD = 1045;
+
+const SIGN_IN_HINT =
+  'The server asks for a way to sign in other than those that are known: mysql_native_password, caching_sha2_password, ' +
+  'sha256_password, or a client certificate. A password is never sent as clear text.';
+
+/** What the driver says by itself. */
+const BY_DRIVER_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> = {
+  HANDSHAKE_NO_SSL_SUPPORT: ['TLS_NOT_OFFERED', { configPath: 'tls.mode' }],
+  PROTOCOL_CONNECTION_LOST: ['CONNECTION_LOST', {}],
+  MYSQL_CLEAR_PASSWORD_NOT_ENABLED: ['PROTOCOL_MISMATCH', { configPath: 'username', hint: SIGN_IN_HINT }],
+  AUTH_SWITCH_PLUGIN_ERROR: ['PROTOCOL_MISMATCH', { configPath: 'username', hint: SIGN_IN_HINT }],
+};
+
+/** The parts of a config that decide what a refusal means. */
+export interface MysqlSignIn {
+  readonly password?: string | undefined;
+  readonly tls: Tls;
+}
+
+/** An error that a MySQL server sent. */
+export interface MysqlError extends Error {
+  /** From MySQL's own table: 1045. MariaDB's and SingleStore's are the same below 1900. */
+  readonly errno: number;
+}
+
+export function isMysqlError(error: unknown): error is MysqlError {
+  return error instanceof Error && 'sqlMessage' in error && 'errno' in error && typeof error.errno === 'number';
+}
+
+/** What a MySQL server, or its driver, reports, in the words of the failure table; undefined where it is none of theirs. */
+export function explainMysql(error: unknown, signIn: MysqlSignIn): Failure | undefined {
+  if (isMysqlError(error)) return explainServer(error, signIn);
+  if (!(error instanceof Error)) return undefined;
+  const known = BY_DRIVER_CODE['code' in error ? String(error.code) : ''];
+  if (known) return new Failure(known[0], { ...known[1], error });
+  // the driver marks what ends a connection; what the network has to say of it comes first
+  if (!('fatal' in error)) return undefined;
+  return explainNetworkError(error) ?? new Failure('PROTOCOL_MISMATCH', { error });
+}
+
+function explainServer(error: MysqlError, signIn: MysqlSignIn): Failure {
+  const { errno } = error;
+  if (errno === WRONG_PASSWORD) return explainRefusal(error, signIn);
+  if (PASSWORD_EXPIRED.includes(errno)) {
+    const hint = 'The password has expired: change it at the server.';
+    return new Failure('PASSWORD_REFUSED', { error, configPath: 'password', hint });
+  }
+  if (ACCOUNT_LOCKED.includes(errno)) {
+    return new Failure('PERMISSION_DENIED', { error, configPath: 'username', hint: 'The account is locked.' });
+  }
+  const known = BY_NUMBER[errno];
+  return known ? new Failure(known[0], { ...known[1], error }) : new Failure('UNEXPECTED_ANSWER', { error });
+}
+
+/** One number stands for a wrong password, for an unknown user, and for a connection that the account does not allow. */
+function explainRefusal(error: MysqlError, { password, tls }: MysqlSignIn): Failure {
+  if (password === undefined && tls.clientCertificate === undefined) {
+    return new Failure('CREDENTIALS_REQUIRED', { error, configPath: 'password', hint: 'Give the password.' });
+  }
+  return new Failure('PASSWORD_REFUSED', {
+    error,
+    configPath: 'password',
+    hint: `Check \`username\` and \`password\`: the server does not say which of them is wrong. ${besides(tls)}`,
+  });
+}
+
+function besides(tls: Tls): string {
+  if (tls.mode === 'DISABLE')
+    return 'The account or the server may also ask for TLS, or not allow the gateway’s address.';
+  if (tls.clientCertificate === undefined)
+    return 'The account may also ask for a client certificate, or not allow the gateway’s address.';
+  return 'The account may also ask for another client certificate, or not allow the gateway’s address.';
+}

@@ -1,0 +1,154 @@
+import { randomUUID } from 'node:crypto';
+import { catalogCheck } from '../../kit/checks/catalog.ts';
+import { endpointChecks } from '../../kit/checks/endpoint.ts';
+import { tenancyCheck } from '../../kit/checks/tenancy.ts';
+import type { Check, CheckContext, Target } from '../../kit/contract/connector.ts';
+import { Failure } from '../../kit/contract/failure.ts';
+import { mysqlColumns, quotedName, readMysqlCatalog } from './catalog.ts';
+import type { MysqlFamilyConfig } from './config.ts';
+import { explainMysql, isMysqlError } from './failures.ts';
+import { type MysqlSession, requestMysqlTls, signInToMysql, type WaitingMysql } from './wire.ts';
+
+/** What the checks of one test share. */
+export interface MysqlState {
+  /** Between tls/handshake and session/authenticate. */
+  waiting?: WaitingMysql;
+  session?: MysqlSession;
+  /** The session's database has been opened. */
+  opened?: boolean;
+}
+
+/** Which product has let us in, and its version. `isExpected` false: the session works, but it is not the type's own server. */
+export type MysqlProduct = (
+  session: MysqlSession,
+) => Promise<{ readonly server: string; readonly isExpected: boolean }>;
+
+type FamilyCheck = Check<MysqlFamilyConfig, MysqlState>;
+type Context = CheckContext<MysqlFamilyConfig, MysqlState>;
+
+/** What every connector of the family has: checks, targets, tenancy, catalog and the life of a session. */
+export function mysqlFamily(product: MysqlProduct) {
+  const checks: readonly FamilyCheck[] = [
+    ...endpointChecks<MysqlFamilyConfig, MysqlState>({
+      target: targetOf,
+      async startTls(socket, { config, state }) {
+        state.waiting = await requestMysqlTls(socket, config);
+      },
+    }),
+    authenticateCheck(product),
+    openDatabase,
+    executeQuery,
+    listTables,
+    createSchema,
+    tenancyCheck(async (context, table) => mysqlColumns(await databaseOf(context), table)),
+  ];
+  return {
+    targets: (config: MysqlFamilyConfig): readonly Target[] => [targetOf(config)],
+    checks,
+    tenancyLevels: ['TABLE', 'DATABASE'] as const,
+    catalogCheck: catalogCheck<MysqlFamilyConfig, MysqlState>(readCatalog),
+    createState: (): MysqlState => ({}),
+    close: ({ session, waiting }: MysqlState) => (session ?? waiting)?.close(),
+    explain: explainMysql,
+  };
+}
+
+function targetOf({ host, port, tls, sshTunnel }: MysqlFamilyConfig): Target {
+  return { host, port, tls: tls.mode === 'DISABLE' ? null : tls, sshTunnel, hostPath: 'host', portPath: 'port' };
+}
+
+function authenticateCheck(product: MysqlProduct): FamilyCheck {
+  return {
+    name: 'session/authenticate',
+    title: 'Sign in',
+    description:
+      'The server takes the user name and the password, or the client certificate. Without TLS the password is sent as a hash, or ' +
+      'encrypted with the server’s public key. Warns when another product than this type’s answers.',
+    base: true,
+    async run({ config, link, state }) {
+      const { waiting } = state;
+      const session = await (waiting ? waiting.signIn(link.take()) : signInToMysql(link.take(), config));
+      state.session = session;
+      const { server, isExpected } = await product(session);
+      return { evidence: { server, user: config.username }, warning: !isExpected };
+    },
+  };
+}
+
+const openDatabase: FamilyCheck = {
+  name: 'database/select',
+  title: 'Open the database',
+  description: 'The database exists. The user needs a right on it, or on something in it.',
+  async run(context) {
+    await databaseOf(context);
+    return { evidence: { database: context.config.database } };
+  },
+};
+
+const executeQuery: FamilyCheck = {
+  name: 'query/execute',
+  title: 'Run a query',
+  description: 'The server answers `select 1`.',
+  async run(context) {
+    const session = await databaseOf(context);
+    const rows = await session.query('select 1');
+    if (rows.length !== 1 || rows[0]?.[0] !== '1') throw new Failure('UNEXPECTED_ANSWER');
+    return { evidence: { rows: rows.length } };
+  },
+};
+
+const listTables: FamilyCheck = {
+  name: 'tables/list',
+  title: 'List the tables',
+  description: 'The tables and views of the database can be listed: those that the user has a right on.',
+  async run(context) {
+    const session = await databaseOf(context);
+    const [row] = await session.query(
+      `select count(*), count(case when table_type like '%VIEW' then 1 end) from information_schema.tables
+        where table_schema = database()`,
+    );
+    if (!row) throw new Failure('UNEXPECTED_ANSWER');
+    const views = Number(row[1]);
+    return { evidence: { database: context.config.database, tables: Number(row[0]) - views, views } };
+  },
+};
+
+const createSchema: FamilyCheck = {
+  name: 'schema/create',
+  title: 'Create a schema',
+  description:
+    'A schema, which is a database here, with a unique name (`dsg_test_…`) can be created; it is dropped again. ' +
+    'The user needs CREATE and DROP on databases of such names.',
+  runsByDefault: false,
+  writes: true,
+  async run(context) {
+    const session = await databaseOf(context);
+    const name = quotedName(`dsg_test_${randomUUID().replaceAll('-', '')}`);
+    try {
+      // first, so that nothing is made that could not be removed
+      await session.query(`drop schema if exists ${name}`);
+      await session.query(`create schema ${name}`);
+      await session.query(`drop schema ${name}`);
+    } catch (error) {
+      if (!isMysqlError(error) || error.errno !== NO_RIGHT_TO_DATABASE) throw error;
+      const hint = 'Grant the user CREATE and DROP on the databases `dsg\\_test\\_%`.';
+      throw new Failure('PERMISSION_DENIED', { error, configPath: 'username', hint });
+    }
+    return { evidence: { created: true, removed: true } };
+  },
+};
+
+const NO_RIGHT_TO_DATABASE = 1044;
+
+async function* readCatalog(context: Context) {
+  yield* readMysqlCatalog(await databaseOf(context), context.config.database);
+}
+
+/** The session, its database opened: whoever has not been let in learns that apart from whether there is such a database. */
+async function databaseOf({ state, config }: Context): Promise<MysqlSession> {
+  const { session } = state;
+  if (!session) throw new Error('session/authenticate has to run first.');
+  if (!state.opened) await session.query(`use ${quotedName(config.database)}`);
+  state.opened = true;
+  return session;
+}

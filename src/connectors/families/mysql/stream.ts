@@ -1,0 +1,169 @@
+import { Duplex } from 'node:stream';
+import { Failure } from '../../kit/contract/failure.ts';
+
+const HEADER_BYTES = 4;
+/** The longest packet taken from a server, in bytes; rows of the checks are far smaller. */
+const MAX_PACKET_BYTES = 1024 * 1024;
+const GREETING = 0x0a;
+const ERROR = 0xff;
+const NEXT_FACTOR = 0x02;
+/** All that a server may say until the client has signed in: done, more about a way to sign in, another way, another factor, an error. */
+const SIGN_IN_KINDS: readonly number[] = [0x00, 0x01, NEXT_FACTOR, 0xfe, ERROR];
+/** The answer to a query that asks for one of the client's files. */
+const FILE_REQUEST = 0xfb;
+
+/**
+ * A connection as the MySQL driver sees it: whole packets that are due, each looked at before the driver does, which takes what comes
+ * and reports what it does not understand on the console. What is not well-formed ends the connection with PROTOCOL_MISMATCH.
+ */
+export class MysqlStream extends Duplex {
+  #carrier: Duplex | undefined;
+  #rest: Buffer = Buffer.alloc(0);
+  /** The number of the packet that is due. */
+  #due = 0;
+  #phase: 'greeting' | 'sign-in' | 'commands' = 'greeting';
+  /** It is the client's turn. */
+  #mustWait = false;
+  #handedOn: Promise<void> = Promise.resolve();
+
+  constructor(carrier: Duplex) {
+    super({ allowHalfOpen: false });
+    this.goOnOver(carrier);
+  }
+
+  /**
+   * Takes nothing more from the connection, so that TLS can be put on it; resolves when all that was written is on its way. Fails with
+   * PROTOCOL_MISMATCH when the server has sent more than its greeting: it would pass for a part of what comes over TLS.
+   */
+  async release(): Promise<void> {
+    const carrier = this.#carrier;
+    if (!carrier) throw this.errored ?? new Failure('CONNECTION_LOST');
+    carrier.pause();
+    this.#letGo(carrier);
+    if (this.#rest.length > 0 || this.readableLength > 0) throw new Failure('PROTOCOL_MISMATCH');
+    await this.#handedOn;
+  }
+
+  /** Goes on over this connection. */
+  goOnOver(carrier: Duplex): void {
+    this.#carrier = carrier;
+    carrier.on('data', this.#take).on('end', this.#end).on('error', this.#fail).on('close', this.#gone);
+    // its last events were sent before anyone could listen
+    if (carrier.destroyed) this.destroy(carrier.errored ?? undefined);
+    else carrier.resume();
+  }
+
+  override _read(): void {
+    this.#carrier?.resume();
+  }
+
+  /** The driver writes a whole packet at a time. */
+  override _write(packet: Buffer, encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+    const sequence = packet[HEADER_BYTES - 1] ?? 0;
+    if (sequence === 0) this.#phase = 'commands';
+    this.#due = (sequence + 1) % 256;
+    this.#mustWait = false;
+    const carrier = this.#carrier;
+    this.#handedOn = new Promise((resolve) => {
+      const written = (error?: Error | null) => {
+        callback(error);
+        resolve();
+      };
+      if (carrier) carrier.write(packet, encoding, written);
+      else written(new Failure('CONNECTION_LOST'));
+    });
+  }
+
+  override _final(callback: (error?: Error | null) => void): void {
+    const carrier = this.#carrier;
+    if (!carrier || carrier.destroyed || carrier.writableEnded) callback();
+    else carrier.end(() => callback());
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    // the driver removes its listeners, and an error without one ends the process
+    this.on('error', ignore);
+    const carrier = this.#carrier;
+    if (carrier) {
+      this.#letGo(carrier);
+      carrier.on('error', ignore);
+      carrier.destroy();
+    }
+    callback(error);
+  }
+
+  #letGo(carrier: Duplex): void {
+    carrier.off('data', this.#take).off('end', this.#end).off('error', this.#fail).off('close', this.#gone);
+    this.#carrier = undefined;
+  }
+
+  #take = (chunk: Buffer): void => {
+    this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    try {
+      while (!this.destroyed && this.#carrier) {
+        const packet = this.#next();
+        if (!packet) return;
+        if (!this.push(packet)) this.#carrier?.pause();
+      }
+    } catch (error) {
+      this.destroy(error instanceof Error ? error : undefined);
+    }
+  };
+
+  /** The packet that is due, once it is there as a whole. */
+  #next(): Buffer | undefined {
+    const rest = this.#rest;
+    if (rest.length < HEADER_BYTES) return undefined;
+    const length = rest.readUIntLE(0, 3);
+    if (length === 0 || length > MAX_PACKET_BYTES) throw new Failure('PROTOCOL_MISMATCH');
+    const kind = rest[HEADER_BYTES];
+    if (kind === undefined) return undefined;
+    this.#check(rest[HEADER_BYTES - 1] ?? 0, kind);
+    if (rest.length < HEADER_BYTES + length) return undefined;
+    this.#rest = rest.subarray(HEADER_BYTES + length);
+    this.#due = (this.#due + 1) % 256;
+    if (this.#phase === 'greeting') {
+      this.#phase = 'sign-in';
+      this.#mustWait = true;
+    }
+    return rest.subarray(0, HEADER_BYTES + length);
+  }
+
+  /** `kind` is the first byte of the packet's body. */
+  #check(sequence: number, kind: number): void {
+    // a server that shuts down says so without being asked
+    if (this.#phase === 'commands' && sequence === 0 && kind === ERROR) throw new Failure('SERVER_UNAVAILABLE');
+    if (this.#mustWait || sequence !== this.#due) throw new Failure('PROTOCOL_MISMATCH');
+    if (this.#phase === 'greeting' && kind !== GREETING && kind !== ERROR) throw new Failure('PROTOCOL_MISMATCH');
+    if (this.#phase === 'sign-in') checkSignIn(kind);
+    if (this.#phase === 'commands' && sequence === 1 && kind === FILE_REQUEST) throw new Failure('PROTOCOL_MISMATCH');
+  }
+
+  #end = (): void => {
+    this.push(null);
+  };
+
+  #fail = (error: Error): void => {
+    this.destroy(error);
+  };
+
+  #gone = (): void => {
+    // after an orderly end what was read before is still the reader's
+    if (!this.readableEnded && this.#carrier?.readableEnded) return;
+    this.destroy();
+  };
+}
+
+function checkSignIn(kind: number): void {
+  if (!SIGN_IN_KINDS.includes(kind)) throw new Failure('PROTOCOL_MISMATCH');
+  if (kind === NEXT_FACTOR) {
+    throw new Failure('PROTOCOL_MISMATCH', {
+      configPath: 'username',
+      hint: 'The account signs in with more than one factor. Give one that signs in with a password or a client certificate alone.',
+    });
+  }
+}
+
+function ignore(): void {
+  // the driver reports it
+}

@@ -1,0 +1,93 @@
+import { entriesOfRows } from '../../kit/checks/catalog.ts';
+import type { CatalogColumn, CatalogEntry, CatalogEntryKind } from '../../kit/contract/catalog-entry.ts';
+import type { PostgresSession } from './wire.ts';
+
+/** What a server may send for one page of tables, in bytes: room for the widest tables that there can be. */
+const PAGE_LIMIT = 32 * 1024 * 1024;
+
+/** The two questions that a catalog answers; how they are put differs from server to server. */
+export interface PostgresCatalogSql {
+  /**
+   * The tables and views after the schema $1 and the name $2, in that order, some at a time, with a row for each column:
+   * namespace, name, kind (pg_class.relkind), column_name, data_type, nullable. A table without columns has one row whose column_name is null.
+   */
+  readonly tablesPage: string;
+  /** The columns of the table or view $2 in the schema $1: column_name, data_type. None: there is no such table; without columns: one row of nulls. */
+  readonly tableColumns: string;
+}
+
+/** The statement over PostgreSQL's own catalog. The system's schemas are nobody's data. `columnIsHidden`: a condition on `a`, which is pg_attribute. */
+export function postgresTablesPageSql(tablesAtOnce: number, { columnIsHidden = 'false' } = {}): string {
+  return `
+  select r.nspname as namespace, r.relname as name, r.relkind as kind, a.attname::text as column_name,
+         pg_catalog.format_type(a.atttypid, a.atttypmod) as data_type, not a.attnotnull as nullable
+    from (select c.oid, n.nspname::text as nspname, c.relname::text as relname, c.relkind::text as relkind
+            from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+           where c.relkind in ('r', 'p', 'f', 'v', 'm')
+             and n.nspname not in ('pg_catalog', 'information_schema', 'crdb_internal', 'pg_extension')
+             and n.nspname not like 'pg\\_toast%' and n.nspname not like 'pg\\_temp%'
+             and (n.nspname::text, c.relname::text) > ($1::text, $2::text)
+           order by n.nspname::text, c.relname::text
+           limit ${tablesAtOnce}) r
+    left join pg_catalog.pg_attribute a
+      on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped and not (${columnIsHidden})
+   order by r.nspname, r.relname, a.attnum`;
+}
+
+export const postgresTablesPage = postgresTablesPageSql(100);
+
+export const postgresTableColumns = `
+  select a.attname::text as column_name, pg_catalog.format_type(a.atttypid, a.atttypmod) as data_type
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+   where n.nspname = $1 and c.relname = $2 and c.relkind in ('r', 'p', 'f', 'v', 'm')`;
+
+interface CatalogRow {
+  readonly namespace: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly column_name: string | null;
+  readonly data_type: string | null;
+  readonly nullable: boolean | null;
+}
+
+/** v view, m materialized view; all others are tables: r, p partitioned, f foreign. */
+const kinds: Readonly<Record<string, CatalogEntryKind>> = { v: 'VIEW', m: 'VIEW' };
+
+/** Every table and view of the database with its columns, some at a time, so that neither side holds a large catalog as a whole. */
+export async function* readPostgresCatalog(
+  session: PostgresSession,
+  sql: PostgresCatalogSql,
+): AsyncGenerator<readonly CatalogEntry[]> {
+  for (let last: CatalogRow | undefined, isFirst = true; isFirst || last; isFirst = false) {
+    session.allow(PAGE_LIMIT);
+    const place = [last?.namespace ?? '', last?.name ?? ''];
+    const rows: CatalogRow[] = await session.query<CatalogRow>(sql.tablesPage, place);
+    yield* entriesOfRows(rows, entryOf, columnOf);
+    last = rows.at(-1);
+    // a server that does not go forward would be asked for ever
+    if (last && last.namespace === place[0] && last.name === place[1]) return;
+  }
+}
+
+function entryOf(row: CatalogRow): Omit<CatalogEntry, 'columns'> {
+  return { namespace: row.namespace, name: row.name, kind: kinds[row.kind] ?? 'TABLE' };
+}
+
+function columnOf(row: CatalogRow): CatalogColumn | null {
+  if (row.column_name === null) return null;
+  return { name: row.column_name, dataType: row.data_type ?? '', nullable: row.nullable };
+}
+
+/** The columns of one table or view; null when there is none of that name. */
+export async function postgresColumns(
+  session: PostgresSession,
+  sql: PostgresCatalogSql,
+  { schema, table }: { readonly schema: string; readonly table: string },
+): Promise<Pick<CatalogColumn, 'name' | 'dataType'>[] | null> {
+  const rows = await session.query<Pick<CatalogRow, 'column_name' | 'data_type'>>(sql.tableColumns, [schema, table]);
+  if (rows.length === 0) return null;
+  return rows.flatMap((row) =>
+    row.column_name === null ? [] : [{ name: row.column_name, dataType: row.data_type ?? '' }],
+  );
+}

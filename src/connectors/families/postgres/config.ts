@@ -1,0 +1,33 @@
+import type { z } from 'zod';
+import { destination, host, port, secret, text, tls } from '../../kit/config/fields.ts';
+import { sshTunnel } from '../../kit/config/ssh-tunnel.ts';
+
+/** The config fields of a server that speaks PostgreSQL's protocol. `longestName`: where it cuts names off, in characters. */
+export function postgresFields(defaultPort: number, longestName: number) {
+  const name = () => text(longestName);
+  const atMost = `at most ${longestName} characters`;
+  return {
+    host: destination(host()).meta({
+      title: 'Host',
+      description: 'Name or address of the server. Example: db.example.com',
+    }),
+    port: port(defaultPort),
+    username: name().meta({ title: 'User name', description: `The role to sign in as, ${atMost}.` }),
+    password: secret(text(1024)).optional().meta({
+      title: 'Password',
+      description: 'At most 1,024 characters. Secret. Left out: none, as with client certificates.',
+    }),
+    database: name().meta({
+      title: 'Database',
+      description: `Name of the database, ${atMost}. Upper and lower case differ.`,
+    }),
+    schema: name()
+      .default('public')
+      .meta({ title: 'Schema', description: `The schema that holds the tables, ${atMost}.` }),
+    tls: tls(),
+    sshTunnel: sshTunnel(),
+  };
+}
+
+/** What all configs of the family have. */
+export type PostgresFamilyConfig = z.output<z.ZodObject<ReturnType<typeof postgresFields>>>;

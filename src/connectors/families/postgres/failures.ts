@@ -1,0 +1,81 @@
+import type { FailureCode } from '../../../errors.ts';
+import type { Tls } from '../../kit/config/fields.ts';
+import { Failure, type FailureDetails } from '../../kit/contract/failure.ts';
+import { isPostgresError, type PostgresError } from './wire.ts';
+
+const PASSWORD_HINT = 'Check `username` and `password`: the server does not say which of them is wrong.';
+const ADDRESS_HINT =
+  'pg_hba.conf of the server has no entry that lets this user in from the gateway’s address to this database.';
+
+/** What a code of the server means where it means one thing only. */
+const BY_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> = {
+  '28P01': ['PASSWORD_REFUSED', { hint: PASSWORD_HINT, configPath: 'password' }],
+  '3D000': ['DATABASE_NOT_FOUND', { configPath: 'database' }],
+  '3F000': ['SCHEMA_NOT_FOUND', { configPath: 'schema' }],
+  '42501': ['PERMISSION_DENIED', { configPath: 'username' }],
+  '25006': [
+    'PERMISSION_DENIED',
+    { hint: 'The server or the session only reads: connect to the primary server.', configPath: 'host' },
+  ],
+  '53300': ['TOO_MANY_REQUESTS', { hint: 'The server has no connection left for this user. Try again later.' }],
+  '08P01': ['PROTOCOL_MISMATCH', {}],
+  '0A000': ['PROTOCOL_MISMATCH', {}],
+};
+
+/** Codes that begin with these: the server is starting, stopping, or out of something. */
+const UNAVAILABLE = /^(57P|53|58)/;
+
+/** What a PostgreSQL server, or its driver, reports, in the words of the failure table; undefined where it is none of theirs. */
+export function explainPostgres(error: unknown, tls: Tls): Failure | undefined {
+  if (isPostgresError(error)) return explainServer(error, tls);
+  if (!(error instanceof Error)) return undefined;
+  if (error.message.startsWith('Connection terminated')) return new Failure('CONNECTION_LOST', { error });
+  if (error.message.startsWith('Received unexpected ')) return new Failure('PROTOCOL_MISMATCH', { error });
+  if (error.message.startsWith('SASL: '))
+    return new Failure('PROTOCOL_MISMATCH', { error, hint: hintOfSasl(error.message) });
+  return undefined;
+}
+
+function explainServer(error: PostgresError, tls: Tls): Failure {
+  if (error.code === '28000') return explainRefusal(error, tls);
+  const known = BY_CODE[error.code];
+  if (known) return new Failure(known[0], { ...known[1], error });
+  return new Failure(UNAVAILABLE.test(error.code) ? 'SERVER_UNAVAILABLE' : 'UNEXPECTED_ANSWER', { error });
+}
+
+/** 28000 stands for every refusal but a wrong password; which one, only the reporting function tells in all languages. */
+function explainRefusal(error: PostgresError, tls: Tls): Failure {
+  if (error.routine?.startsWith('read_client_')) {
+    const hint =
+      'Between the gateway and the server something ends TLS and begins it anew, so the password was not sent on. Check `host`.';
+    return new Failure('TLS_UNTRUSTED', { error, configPath: 'host', hint });
+  }
+  if (error.routine !== 'ClientAuthentication') {
+    const code = tls.clientCertificate ? 'TLS_CLIENT_CERTIFICATE_REFUSED' : 'PERMISSION_DENIED';
+    const configPath = tls.clientCertificate ? 'tls.clientCertificate' : 'username';
+    return new Failure(code, {
+      error,
+      configPath,
+      hint: 'The server does not let this user sign in: check that it exists, and its right to log in.',
+    });
+  }
+  if (tls.mode === 'DISABLE') {
+    return new Failure('TLS_REQUIRED', {
+      error,
+      configPath: 'tls.mode',
+      hint: `Set tls.mode to REQUIRE or stronger. If the server takes clear text: ${ADDRESS_HINT}`,
+    });
+  }
+  // the word stands in the message in most languages
+  if (/certifi|zertifi/i.test(error.message)) {
+    const code = tls.clientCertificate ? 'TLS_CLIENT_CERTIFICATE_REFUSED' : 'TLS_CLIENT_CERTIFICATE_REQUIRED';
+    return new Failure(code, { error, configPath: 'tls.clientCertificate' });
+  }
+  return new Failure('PERMISSION_DENIED', { error, hint: ADDRESS_HINT });
+}
+
+function hintOfSasl(message: string): string {
+  if (message.includes('signature'))
+    return 'The server could not prove that it knows the password: something else may answer there.';
+  return 'The server and the gateway found no common way to sign in.';
+}

@@ -1,0 +1,165 @@
+import { randomUUID } from 'node:crypto';
+import { catalogCheck } from '../../kit/checks/catalog.ts';
+import { endpointChecks } from '../../kit/checks/endpoint.ts';
+import { tenancyCheck } from '../../kit/checks/tenancy.ts';
+import type { Check, CheckContext, Target } from '../../kit/contract/connector.ts';
+import { Failure } from '../../kit/contract/failure.ts';
+import { type PostgresCatalogSql, postgresColumns, readPostgresCatalog } from './catalog.ts';
+import type { PostgresFamilyConfig } from './config.ts';
+import { type PostgresSession, requestPostgresTls, signInToPostgres } from './wire.ts';
+
+/** What the checks of one test share. */
+export interface PostgresState {
+  session?: PostgresSession;
+}
+
+/** In what a server of the family differs from the others: its statements, its name, its words for what went wrong. */
+export interface PostgresDialect<Config extends PostgresFamilyConfig> {
+  /** Which product has let us in, and its version. `isExpected` false: the session works, but it is not the type's own server. */
+  readonly product: (session: PostgresSession) => Promise<{ readonly server: string; readonly isExpected: boolean }>;
+  /** Where CockroachDB is to route the connection; left out: nowhere. */
+  readonly clusterOf?: (config: Config) => string | undefined;
+  readonly sql: PostgresDialectSql;
+  readonly explain: (error: unknown, config: Config) => Failure | undefined;
+}
+
+export interface PostgresDialectSql extends PostgresCatalogSql {
+  /** For the schema $1 one row: database, found, usable. */
+  readonly selectDatabase: string;
+  /** For the schema $1 one row: tables, and readable, which is null where the server lists only what may be read. */
+  readonly countTables: string;
+  /** Makes the schema of this name, which is quoted already, and removes it again; as much as can be in a transaction that is rolled back. */
+  readonly createSchema: (name: string) => readonly string[];
+}
+
+/** What every connector of the family has: checks, targets, tenancy, catalog and the life of a session. */
+export function postgresFamily<Config extends PostgresFamilyConfig>(dialect: PostgresDialect<Config>) {
+  const { sql } = dialect;
+  type Context = CheckContext<Config, PostgresState>;
+  type FamilyCheck = Check<Config, PostgresState>;
+  const sessionOf = (context: Context) => openSession(context, dialect);
+  const checks: readonly FamilyCheck[] = [
+    ...endpointChecks<Config, PostgresState>({ target: targetOf, startTls: requestPostgresTls }),
+    authenticateCheck(dialect),
+    { ...selectDatabase, run: (context) => runSelectDatabase(sessionOf(context), context.config, sql) },
+    { ...executeQuery, run: (context) => runQuery(sessionOf(context)) },
+    { ...listTables, run: (context) => countTables(sessionOf(context), context.config, sql) },
+    { ...createSchema, run: (context) => runCreateSchema(sessionOf(context), sql) },
+    tenancyCheck((context, table) => postgresColumns(sessionOf(context), sql, table)),
+  ];
+  return {
+    targets: (config: Config): readonly Target[] => [targetOf(config)],
+    checks,
+    tenancyLevels: ['TABLE', 'DATABASE'] as const,
+    catalogCheck: catalogCheck<Config, PostgresState>((context) => readPostgresCatalog(sessionOf(context), sql)),
+    createState: (): PostgresState => ({}),
+    close: ({ session }: PostgresState) => session?.close(),
+    explain: dialect.explain,
+  };
+}
+
+function targetOf({ host, port, tls, sshTunnel }: PostgresFamilyConfig): Target {
+  return { host, port, tls: tls.mode === 'DISABLE' ? null : tls, sshTunnel, hostPath: 'host', portPath: 'port' };
+}
+
+function authenticateCheck<Config extends PostgresFamilyConfig>(
+  dialect: PostgresDialect<Config>,
+): Check<Config, PostgresState> {
+  return {
+    name: 'session/authenticate',
+    title: 'Sign in',
+    description:
+      'The server takes the user name and the password, or the client certificate. The role needs the right to log in. Warns when another product than this type’s answers.',
+    base: true,
+    async run({ config, link, state }) {
+      const account = { ...config, cluster: dialect.clusterOf?.(config) };
+      const session = await signInToPostgres(link.take(), account, config.tls.mode !== 'DISABLE');
+      state.session = session;
+      const { server, isExpected } = await dialect.product(session);
+      return { evidence: { server, user: config.username }, warning: !isExpected };
+    },
+  };
+}
+
+const selectDatabase = {
+  name: 'database/select',
+  title: 'Open the database',
+  description: 'The database and the schema exist. The role needs CONNECT on the database and USAGE on the schema.',
+};
+
+async function runSelectDatabase(session: PostgresSession, { schema }: PostgresFamilyConfig, sql: PostgresDialectSql) {
+  const [row] = await session.query<{ database: string; found: boolean; usable: boolean }>(sql.selectDatabase, [
+    schema,
+  ]);
+  if (!row) throw new Failure('UNEXPECTED_ANSWER');
+  if (!row.found) throw new Failure('SCHEMA_NOT_FOUND', { configPath: 'schema' });
+  if (!row.usable)
+    throw new Failure('PERMISSION_DENIED', { configPath: 'schema', hint: 'Grant the user USAGE on the schema.' });
+  return { evidence: { database: row.database, schema } };
+}
+
+const executeQuery = { name: 'query/execute', title: 'Run a query', description: 'The server answers `select 1`.' };
+
+async function runQuery(session: PostgresSession) {
+  const rows = await session.query<{ one: number | string }>('select 1 as one');
+  // an integer that has 64 bits comes as text
+  if (rows.length !== 1 || Number(rows[0]?.one) !== 1) throw new Failure('UNEXPECTED_ANSWER');
+  return { evidence: { rows: rows.length } };
+}
+
+const listTables = {
+  name: 'tables/list',
+  title: 'List the tables',
+  description: 'The tables of the schema can be listed. Warns when there are some, but the role may read none of them.',
+};
+
+async function countTables(session: PostgresSession, { schema }: PostgresFamilyConfig, sql: PostgresDialectSql) {
+  const [row] = await session.query<{ tables: string; readable: string | null }>(sql.countTables, [schema]);
+  if (!row) throw new Failure('UNEXPECTED_ANSWER');
+  const tables = Number(row.tables);
+  const readable = row.readable === null ? undefined : Number(row.readable);
+  return { evidence: { schema, tables, readable }, warning: tables > 0 && readable === 0 };
+}
+
+const createSchema = {
+  name: 'schema/create',
+  title: 'Create a schema',
+  description:
+    'A schema with a unique name (`dsg_test_…`) can be created; it is dropped again. The role needs CREATE on the database.',
+  runsByDefault: false,
+  writes: true,
+};
+
+async function runCreateSchema(session: PostgresSession, sql: PostgresDialectSql) {
+  const name = `"dsg_test_${randomUUID().replaceAll('-', '')}"`;
+  // when one of these fails the connection ends with the test, and the server rolls back by itself
+  for (const statement of sql.createSchema(name)) await session.query(statement);
+  return { evidence: { created: true, removed: true } };
+}
+
+/** All of it in a transaction that is rolled back. */
+export function createSchemaInTransaction(name: string): readonly string[] {
+  return ['begin', `create schema ${name}`, `drop schema ${name}`, 'rollback'];
+}
+
+/** The session, or why the server refused the database after it had taken the password. */
+function openSession<Config extends PostgresFamilyConfig>(
+  { state, config }: CheckContext<Config, PostgresState>,
+  dialect: PostgresDialect<Config>,
+): PostgresSession {
+  if (!state.session) throw new Error('session/authenticate has to run first.');
+  const { refusal } = state.session;
+  if (!refusal) return state.session;
+  const failure = dialect.explain(refusal, config);
+  if (failure?.report.code !== 'PERMISSION_DENIED') throw failure ?? refusal;
+  throw new Failure('PERMISSION_DENIED', {
+    configPath: 'database',
+    error: refusal,
+    hint: 'Grant the user CONNECT on the database.',
+  });
+}
+
+/** Number and nothing more of what a server calls itself: `18.4`. */
+export function versionNumber(text: string | undefined): string | undefined {
+  return /^v?(\d{1,6}(\.\d{1,6}){0,3})/.exec(text ?? '')?.[1];
+}

@@ -1,0 +1,97 @@
+import { Failure } from '../../kit/contract/failure.ts';
+
+const HEADER_BYTES = 5;
+/** The longest message taken from a server, in bytes; rows of the checks are far smaller. */
+const MAX_MESSAGE_BYTES = 1024 * 1024;
+/** What a server may open with: a request for sign-in, an error, a notice. */
+const OPENING_TYPES = 'REN';
+/** What a server may send later on; the copy protocol is never asked for. */
+const TYPES = `${OPENING_TYPES}SKZTDCAInt123s`;
+/** Clear text, MD5 and SCRAM, and the answers that belong to them. */
+const SIGN_IN_KINDS: readonly number[] = [0, 3, 5, 10, 11, 12];
+
+/**
+ * Cuts what a server sends into whole messages and looks at each before the driver does, which trusts lengths and ends:
+ * a message that is not well-formed would make it loop for ever or throw where nobody catches.
+ */
+export class PostgresMessages {
+  /** What came in after the last whole message, and how long it has to be before it is looked at again. */
+  #chunks: Buffer[] = [];
+  #length = 0;
+  #wanted = 1;
+  #opened = false;
+
+  /** The messages that this chunk completes. Fails with PROTOCOL_MISMATCH. */
+  *push(chunk: Buffer): Generator<Buffer> {
+    this.#chunks.push(chunk);
+    this.#length += chunk.length;
+    // a long message in many small pieces is put together once, not at each of them
+    if (this.#length < this.#wanted) return;
+    let rest = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks);
+    for (;;) {
+      this.#checkType(rest);
+      const length = rest.length < HEADER_BYTES ? 0 : lengthOf(rest);
+      if (rest.length < HEADER_BYTES || rest.length < length) {
+        this.#chunks = rest.length === 0 ? [] : [rest];
+        this.#length = rest.length;
+        this.#wanted = Math.max(length, rest.length === 0 ? 1 : HEADER_BYTES);
+        return;
+      }
+      const message = rest.subarray(0, length);
+      rest = rest.subarray(length);
+      checkBody(message);
+      this.#opened = true;
+      yield message;
+    }
+  }
+
+  #checkType(rest: Buffer): void {
+    const [type] = rest;
+    if (type === undefined) return;
+    const known = this.#opened ? TYPES : OPENING_TYPES;
+    if (!known.includes(String.fromCharCode(type))) throw new Failure('PROTOCOL_MISMATCH');
+  }
+}
+
+/** Of the whole message, its first byte included. */
+function lengthOf(rest: Buffer): number {
+  const length = rest.readUInt32BE(1);
+  if (length < 4 || length > MAX_MESSAGE_BYTES) throw new Failure('PROTOCOL_MISMATCH');
+  return length + 1;
+}
+
+function checkBody(message: Buffer): void {
+  const type = String.fromCharCode(message[0] ?? 0);
+  if (type === 'R') checkSignInRequest(message);
+  if (type === 'E' || type === 'N') checkFields(message);
+  if (type === 'D') checkRow(message);
+}
+
+function checkSignInRequest(message: Buffer): void {
+  if (message.length < HEADER_BYTES + 4) throw new Failure('PROTOCOL_MISMATCH');
+  if (!SIGN_IN_KINDS.includes(message.readUInt32BE(HEADER_BYTES))) {
+    throw new Failure('PROTOCOL_MISMATCH', {
+      hint: 'The server asks for a kind of sign-in other than password (SCRAM-SHA-256, MD5 or clear text) or client certificate.',
+    });
+  }
+}
+
+/** An error or a notice is a list of one letter and a text that ends in a zero byte; a zero byte ends the list. */
+function checkFields(message: Buffer): void {
+  let at = HEADER_BYTES;
+  while (message[at] !== 0) {
+    const end = message.indexOf(0, at + 1);
+    if (end < 0) throw new Failure('PROTOCOL_MISMATCH');
+    at = end + 1;
+  }
+  if (at !== message.length - 1) throw new Failure('PROTOCOL_MISMATCH');
+}
+
+/** A row is a number of values, each with its length, or -1 for null: the driver would read on past the end. */
+function checkRow(message: Buffer): void {
+  const values = HEADER_BYTES + 2;
+  let at = values;
+  let left = message.length < values ? -1 : message.readInt16BE(HEADER_BYTES);
+  for (; left > 0 && at + 4 <= message.length; left -= 1) at += 4 + Math.max(0, message.readInt32BE(at));
+  if (left !== 0 || at !== message.length) throw new Failure('PROTOCOL_MISMATCH');
+}

@@ -1,0 +1,196 @@
+import type { EventEmitter } from 'node:events';
+import type { Duplex } from 'node:stream';
+import type { Client, QueryResultRow } from 'pg';
+import { Failure } from '../../kit/contract/failure.ts';
+import type { PeerSocket } from '../../kit/contract/peer-socket.ts';
+import { PostgresMessages } from './messages.ts';
+
+/** Length 8, then the code 1234.5679 that stands for "may we talk TLS?". */
+const TLS_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
+/** What a signed-in server may send, in bytes: the checks' answers are short. */
+const SESSION_LIMIT = 8 * 1024 * 1024;
+
+/** Asks a PostgreSQL server for TLS over a fresh connection. Fails with TLS_NOT_OFFERED or PROTOCOL_MISMATCH. */
+export async function requestPostgresTls(socket: Duplex): Promise<void> {
+  const answer = nextChunk(socket);
+  socket.write(TLS_REQUEST);
+  const bytes = await answer;
+  // more than the one byte would be taken for a part of what comes over TLS
+  if (bytes.length !== 1) throw new Failure('PROTOCOL_MISMATCH');
+  if (bytes[0] === 0x4e) throw new Failure('TLS_NOT_OFFERED', { configPath: 'tls.mode' });
+  if (bytes[0] !== 0x53) throw new Failure('PROTOCOL_MISMATCH');
+}
+
+function nextChunk(socket: Duplex): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const settle = (act: () => void) => {
+      socket.pause();
+      socket.off('data', onData).off('error', onError).off('close', onClose).off('end', onClose);
+      act();
+    };
+    const onData = (chunk: Buffer) => settle(() => resolve(chunk));
+    const onError = (error: Error) => settle(() => reject(error));
+    const onClose = () => settle(() => reject(new Failure('CONNECTION_LOST')));
+    socket.on('data', onData).on('error', onError).on('close', onClose).on('end', onClose);
+  });
+}
+
+export interface PostgresAccount {
+  readonly host: string;
+  readonly port: number;
+  readonly username: string;
+  readonly password?: string;
+  readonly database: string;
+  /** Sent as the startup option `--cluster=`; letters, digits and hyphens. Left out: no option is sent. */
+  readonly cluster?: string | undefined;
+}
+
+/** What a server tells about itself when it lets somebody in. */
+const PARAMETERS = ['server_version', 'crdb_version'] as const;
+
+/** A connection that a PostgreSQL server has let in. */
+export interface PostgresSession {
+  /** Runs one statement; the values stand for $1, $2, … */
+  query<Row extends QueryResultRow>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+  /** As the server tells it: `18.4`, `16.9 (Debian 16.9-1)`. */
+  parameter(name: (typeof PARAMETERS)[number]): string | undefined;
+  /** From now on the server may send this many bytes more, for a longer answer than most. */
+  allow(bytes: number): void;
+  /** The password was right, but the session did not come about: no such database, no right to it. */
+  readonly refusal: Error | undefined;
+  /** Says goodbye and closes. */
+  close(): void;
+}
+
+/**
+ * Signs in over a prepared socket, whose TLS (when `secure`) is done already. Resolves as soon as the server has taken the
+ * credentials, also when it then refuses the database. Nothing is taken from the environment.
+ */
+export async function signInToPostgres(
+  socket: PeerSocket,
+  account: PostgresAccount,
+  secure: boolean,
+): Promise<PostgresSession> {
+  const client = await createClient(socket, account, secure);
+  const wire = client.connection;
+  let signedIn = false;
+  const parameters = new Map<string, string>();
+  let refusal: Error | undefined;
+  wire.once('authenticationOk', () => {
+    signedIn = true;
+    socket.raiseCap(SESSION_LIMIT);
+  });
+  wire.on('parameterStatus', ({ parameterName, parameterValue }: { parameterName: string; parameterValue: string }) => {
+    // of a server that tells more and more of them nothing is kept
+    if (PARAMETERS.some((known) => known === parameterName)) parameters.set(parameterName, parameterValue);
+  });
+  let broken: Error | undefined;
+  client.on('error', (error) => {
+    broken ??= error;
+  });
+  try {
+    await client.connect();
+  } catch (error) {
+    if (!signedIn || !isAboutDatabase(error)) throw error;
+    refusal = error;
+  }
+  return {
+    async query(text, values = []) {
+      try {
+        return (await client.query(text, [...values])).rows;
+      } catch (error) {
+        // the driver says of a connection that broke between two queries only that it is of no use
+        throw broken ?? error;
+      }
+    },
+    parameter: (name) => parameters.get(name),
+    allow: (bytes) => socket.raiseCap(bytes),
+    refusal,
+    close: () => client.end(() => undefined),
+  };
+}
+
+/** The parts of the driver that its types leave out. Its version is pinned, and tests cover what stands on them. */
+interface DriverInternals {
+  getStartupConf(): Record<string, string>;
+  readonly connection: EventEmitter & { attachListeners(source: MessageSource): void };
+}
+
+interface MessageSource {
+  on(event: 'data' | 'end', listener: (chunk: Buffer) => void): unknown;
+}
+
+async function createClient(socket: Duplex, account: PostgresAccount, secure: boolean): Promise<Client> {
+  const { Client: PgClient } = await import('pg');
+  const client = new PgClient({
+    host: account.host,
+    port: account.port,
+    user: account.username,
+    database: account.database,
+    // a function, because for lack of a password the driver would look for one in the environment and in files
+    password: () => {
+      if (account.password === undefined)
+        throw new Failure('CREDENTIALS_REQUIRED', { configPath: 'password', hint: 'Give the password.' });
+      return account.password;
+    },
+    ssl: false,
+    sslnegotiation: 'postgres',
+    stream: () => socket,
+    enableChannelBinding: secure,
+    connectionTimeoutMillis: 0,
+  });
+  const internals = client as unknown as DriverInternals;
+  // all that is sent at the start, so that no variable of the environment gets in
+  internals.getStartupConf = () => ({
+    user: account.username,
+    database: account.database,
+    application_name: 'datastore-gateway',
+    ...clusterOption(account.cluster),
+  });
+  const attach = internals.connection.attachListeners.bind(internals.connection);
+  internals.connection.attachListeners = (source) => attach(checked(source, socket));
+  return client;
+}
+
+const CLUSTER = /^[A-Za-z0-9][A-Za-z0-9-]{0,127}$/;
+
+/** Options may hold any setting of the session: only the one that is asked for goes out. */
+function clusterOption(cluster: string | undefined): Record<string, string> {
+  if (cluster === undefined) return {};
+  if (!CLUSTER.test(cluster)) throw new Failure('RESOURCE_NOT_FOUND', { configPath: 'cluster' });
+  return { options: `--cluster=${cluster}` };
+}
+
+/** The source as the driver sees it: whole, well-formed messages; anything else ends the connection. */
+function checked(source: MessageSource, socket: Duplex): MessageSource {
+  const messages = new PostgresMessages();
+  return {
+    on(event, listener) {
+      if (event !== 'data') return source.on(event, listener);
+      return source.on(event, (chunk) => {
+        try {
+          for (const message of messages.push(chunk)) listener(message);
+        } catch (error) {
+          socket.destroy(error instanceof Failure ? error : new Failure('PROTOCOL_MISMATCH', { error }));
+        }
+      });
+    },
+  };
+}
+
+/** An error that a PostgreSQL server sent. */
+export interface PostgresError extends Error {
+  /** Five characters of the SQL standard's and PostgreSQL's own table. */
+  readonly code: string;
+  /** The server's function that reports it: not translated, as messages are. */
+  readonly routine: string | undefined;
+}
+
+export function isPostgresError(error: unknown): error is PostgresError {
+  return error instanceof Error && 'severity' in error && 'code' in error && typeof error.code === 'string';
+}
+
+/** What a server says about the database after it has taken the password. */
+function isAboutDatabase(error: unknown): error is PostgresError {
+  return isPostgresError(error) && ['3D000', '42501'].includes(error.code);
+}

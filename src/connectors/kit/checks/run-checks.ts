@@ -1,0 +1,316 @@
+import type { Tenancy } from '../config/tenancy.ts';
+import type { CatalogEntry } from '../contract/catalog-entry.ts';
+import {
+  allChecksOf,
+  type Check,
+  type CheckContext,
+  type Connector,
+  checkName,
+  type Dialer,
+  type Evidence,
+  type Link,
+} from '../contract/connector.ts';
+import { explainNetworkError } from '../contract/explain.ts';
+import { Failure, type FailureReport } from '../contract/failure.ts';
+import { createRedactor, type Redactor } from './redact.ts';
+
+const LONGEST_VALUE = 200;
+const LONGEST_LOG = 8_000;
+const FIXED_HOST_HINT =
+  'Something on the way may answer in the place of the service, a proxy that looks into TLS say: ask the operator of the gateway.';
+/** Control and format characters (bidi overrides among them), lone surrogates, private use, line and paragraph separators. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
+
+/** A check has started. */
+export interface CheckStarted {
+  /** The public name: `s3/bucket/head`. */
+  readonly name: string;
+  readonly status: 'RUNNING';
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+}
+
+/** A check has ended. */
+export interface CheckEnded {
+  readonly name: string;
+  readonly status: 'PASSED' | 'WARNING' | 'FAILED';
+  /** With at most one decimal. */
+  readonly durationMs: number;
+  /** Redacted; at most 200 printable characters each. */
+  readonly evidence: readonly EvidenceItem[];
+  /** Null unless FAILED. */
+  readonly failure: FailureReport | null;
+}
+
+export type CheckProgress = CheckStarted | CheckEnded;
+
+export interface EvidenceItem {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** How a test ended. */
+export interface TestOutcome {
+  readonly status: 'PASSED' | 'FAILED' | 'CANCELLED';
+  readonly failure: FailureReport | null;
+  /** The public names of the checks that did not get their turn. */
+  readonly skipped: readonly string[];
+}
+
+/** Why a test's signal aborts: the signal's reason. */
+export type AbortReason = 'deadline' | 'cancelled';
+
+/** A line for the operator's log, redacted: `error` for what nobody expected, `info` for a known failure's own error. */
+export type CheckLog = (level: 'info' | 'error', text: string) => void;
+
+export interface RunChecksOptions {
+  readonly connector: Connector;
+  /** Parsed, with its secrets in place. */
+  readonly config: Record<string, unknown>;
+  /** Public names, in order. */
+  readonly checks: readonly string[];
+  readonly dialer: Dialer;
+  /** Its reason is an AbortReason; any other counts as cancelled. */
+  readonly signal: AbortSignal;
+  /** The plaintext of every secret in the config: no evidence and no log line shows one. */
+  readonly secrets: readonly string[];
+  readonly onEvent: (event: CheckProgress) => void;
+  /** How clients are laid out inside the datastore; left out: nothing is said of it. */
+  readonly tenancy?: Tenancy | null;
+  /** Takes the entries of a catalog read; resolves when it can take more. Left out: they are dropped. */
+  readonly onCatalog?: (entries: readonly CatalogEntry[]) => Promise<void>;
+  readonly log?: CheckLog;
+  /** Milliseconds since 1970; left out: Date.now. */
+  readonly now?: () => number;
+}
+
+/**
+ * Runs checks one after the other, up to the first that fails, and tells onEvent when each starts and ends. The one place that
+ * times, catches, redacts and skips. Settles as soon as the signal aborts, whatever the running check does.
+ * Rejects for a check that the connector does not have: planChecks has refused it before.
+ */
+export async function runChecks(options: RunChecksOptions): Promise<TestOutcome> {
+  const { connector, config, checks: names, dialer, signal } = options;
+  const checks = names.map((name) => checkOf(connector, name));
+  const redactor = createRedactor(options.secrets);
+  const state = connector.createState();
+  const { tenancy = null, onCatalog = async () => undefined } = options;
+  const context = { config, signal, dialer, link: createLink(), state, tenancy, emitCatalog: onCatalog };
+  try {
+    for (const [index, check] of checks.entries()) {
+      if (signal.aborted) return failed(abortFailure(signal).report, names.slice(index));
+      const failure = await runCheck(check, context, options, redactor);
+      if (failure) return failed(failure, names.slice(index + 1));
+    }
+    return { status: 'PASSED', failure: null, skipped: [] };
+  } finally {
+    try {
+      connector.close?.(state);
+    } catch (error) {
+      logError(options, redactor, 'error', 'close', error);
+    }
+  }
+}
+
+/** The outcome of a test that ends with this failure. */
+export function failed(failure: FailureReport, skipped: readonly string[]): TestOutcome {
+  return { status: failure.cause === 'CANCELLED' ? 'CANCELLED' : 'FAILED', failure, skipped };
+}
+
+/** Milliseconds between two moments of performance.now(), with at most one decimal. */
+export function durationBetween(from: number, to: number): number {
+  return Math.round((to - from) * 10) / 10;
+}
+
+type AnyCheck = Check<Record<string, unknown>, unknown>;
+type AnyContext = CheckContext<Record<string, unknown>, unknown>;
+
+async function runCheck(
+  check: AnyCheck,
+  context: AnyContext,
+  options: RunChecksOptions,
+  redactor: Redactor,
+): Promise<FailureReport | null> {
+  const name = checkName(options.connector, check);
+  const now = options.now ?? Date.now;
+  options.onEvent({ name, status: 'RUNNING', startedAt: now() });
+  const start = performance.now();
+  const { status, evidence, failure } = await outcomeOf(check, name, context, options, redactor);
+  const durationMs = durationBetween(start, performance.now());
+  options.onEvent({ name, status, durationMs, evidence: evidenceItems(evidence, redactor), failure });
+  return failure;
+}
+
+interface CheckResult {
+  readonly status: CheckEnded['status'];
+  readonly evidence: Evidence;
+  readonly failure: FailureReport | null;
+}
+
+async function outcomeOf(
+  check: AnyCheck,
+  name: string,
+  context: AnyContext,
+  options: RunChecksOptions,
+  redactor: Redactor,
+): Promise<CheckResult> {
+  try {
+    const { evidence, warning } = await unlessAborted(() => check.run(context), context.signal);
+    return { status: warning ? 'WARNING' : 'PASSED', evidence, failure: null };
+  } catch (error) {
+    const failure = context.signal.aborted ? abortFailure(context.signal) : failureOf(error, name, options, redactor);
+    return { status: 'FAILED', evidence: failure.evidence, failure: failure.report };
+  }
+}
+
+/** What the work gives, or a rejection as soon as the signal aborts. What the work does afterwards is nobody's business any more. */
+function unlessAborted<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    // both outcomes are handled here, so a late rejection is never an unhandled one
+    void (async () => work())()
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
+function abortFailure(signal: AbortSignal): Failure {
+  const reason: unknown = signal.reason;
+  const late = reason === 'deadline' || (reason instanceof DOMException && reason.name === 'TimeoutError');
+  return new Failure(late ? 'TIMEOUT' : 'CANCELLED');
+}
+
+function failureOf(error: unknown, name: string, options: RunChecksOptions, redactor: Redactor): Failure {
+  const found = explained(error, name, options, redactor);
+  if (!found) {
+    logError(options, redactor, 'error', name, error);
+    return new Failure('INTERNAL');
+  }
+  const failure = ofFixedHost(found, options.connector);
+  const cause = error instanceof Failure ? error.cause : error;
+  if (cause !== undefined)
+    logError(options, redactor, failure.report.code === 'INTERNAL' ? 'error' : 'info', name, cause);
+  return failure;
+}
+
+function explained(error: unknown, name: string, options: RunChecksOptions, redactor: Redactor): Failure | undefined {
+  const { connector, config } = options;
+  const known = error instanceof Failure ? error : undefined;
+  try {
+    const own = known ?? connector.explain?.(error, config);
+    if (own && own.report.configPath !== null) return own;
+    const target = connector.targets(config)[0];
+    const paths = { hostPath: target?.hostPath, portPath: target?.portPath };
+    // of a failure without a field it finds the field
+    return explainNetworkError(own ?? error, paths) ?? own;
+  } catch (mistake) {
+    logError(options, redactor, 'error', name, mistake);
+    return known;
+  }
+}
+
+/** A type whose host is fixed has no `tls` block to point at. */
+function ofFixedHost(failure: Failure, connector: Connector): Failure {
+  const { code, configPath } = failure.report;
+  if (!configPath?.startsWith('tls.') || 'tls' in connector.config.shape) return failure;
+  return new Failure(code, { hint: FIXED_HOST_HINT, error: failure.cause, evidence: failure.evidence });
+}
+
+function logError(
+  options: RunChecksOptions,
+  redactor: Redactor,
+  level: 'info' | 'error',
+  where: string,
+  error: unknown,
+): void {
+  options.log?.(level, redactor.lines(`${where}: ${errorText(error, level === 'error')}`).slice(0, LONGEST_LOG));
+}
+
+/** An error and what caused it, for the log, with their stacks where wanted; not yet redacted. */
+export function errorText(error: unknown, withStack: boolean, depth = 0): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = 'code' in error ? ` [${String(error.code)}]` : '';
+  const text = withStack ? (error.stack ?? String(error)) : String(error);
+  const inner = error instanceof AggregateError ? error.errors : error.cause === undefined ? [] : [error.cause];
+  const causes = depth < 3 ? inner.map((each) => `\ncaused by ${errorText(each, withStack, depth + 1)}`) : [];
+  return `${text}${code}${causes.join('')}`;
+}
+
+function evidenceItems(evidence: Evidence, redactor: Redactor): EvidenceItem[] {
+  return Object.entries(evidence).flatMap(([name, value]) =>
+    value === undefined ? [] : [{ name, value: printable(String(value), redactor) }],
+  );
+}
+
+function printable(text: string, redactor: Redactor): string {
+  // looked at before and after: cleaning can join what a control character kept apart, and cutting can hide an end
+  const clean = redactor.value(redactor.value(text).replace(UNPRINTABLE, ''));
+  const characters = Array.from(clean);
+  return characters.length <= LONGEST_VALUE ? clean : `${characters.slice(0, LONGEST_VALUE - 1).join('')}…`;
+}
+
+function createLink(): Link {
+  const link: Link = {
+    socket: undefined,
+    take() {
+      const { socket } = link;
+      if (!socket) throw new Error('The test has no prepared connection to take.');
+      link.socket = undefined;
+      return socket;
+    },
+  };
+  return link;
+}
+
+function checkOf(connector: Connector, name: string): AnyCheck {
+  const check = allChecksOf(connector).find((each) => checkName(connector, each) === name);
+  if (!check) throw new Error(`${connector.type} has no check ${name}.`);
+  return check;
+}
+
+/** Checks to run, by public name and in order; or why the methods that were asked for cannot be run. */
+export type CheckPlan = { readonly checks: readonly string[] } | RefusedPlan;
+
+export interface RefusedPlan {
+  /** Names that the connector does not have. */
+  readonly unknown: readonly string[];
+  /** Names of checks that have nothing to do for this config. */
+  readonly notApplicable: readonly string[];
+  /** None was asked for. */
+  readonly empty: boolean;
+}
+
+/**
+ * Which checks a test runs. Null: the default ones. A check that was asked for brings along every base check before it that
+ * applies; the order is the connector's and a name that was given twice counts once.
+ */
+export function planChecks(
+  connector: Connector,
+  config: Record<string, unknown>,
+  methods: readonly string[] | null,
+  tenancy: Tenancy | null = null,
+): CheckPlan {
+  const applicable = connector.checks.filter((check) => check.appliesTo?.(config, tenancy) ?? true);
+  const asked = methods && new Set(methods);
+  if (asked) {
+    const known = connector.checks.map((check) => checkName(connector, check));
+    const usable = applicable.map((check) => checkName(connector, check));
+    const unknown = [...asked].filter((name) => !known.includes(name));
+    const notApplicable = [...asked].filter((name) => known.includes(name) && !usable.includes(name));
+    const empty = asked.size === 0;
+    if (empty || unknown.length > 0 || notApplicable.length > 0) return { unknown, notApplicable, empty };
+  }
+  const wanted = (check: AnyCheck) => (asked ? asked.has(checkName(connector, check)) : (check.runsByDefault ?? true));
+  const last = applicable.findLastIndex(wanted);
+  const chosen = applicable.filter((check, index) => wanted(check) || (check.base === true && index < last));
+  return { checks: chosen.map((check) => checkName(connector, check)) };
+}
+
+/** What a catalog refresh runs: every base check that applies, then the reading. */
+export function planCatalog(connector: Connector, config: Record<string, unknown>): readonly string[] {
+  const { catalogCheck } = connector;
+  if (!catalogCheck) throw new Error(`${connector.type} has no catalog.`);
+  const base = connector.checks.filter((check) => check.base === true && (check.appliesTo?.(config, null) ?? true));
+  return [...base, catalogCheck].map((check) => checkName(connector, check));
+}

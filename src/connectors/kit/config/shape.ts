@@ -1,0 +1,206 @@
+import { z } from 'zod';
+import type { Connector } from '../contract/connector.ts';
+import { type FieldMark, fieldMarks } from './fields.ts';
+
+/** A config, or a block of one, as plain JSON values. */
+export type ConfigValues = Record<string, unknown>;
+
+/** One field of a config: what its zod schema says once `.optional()` and `.default()` are taken off. */
+export interface FieldShape {
+  readonly key: string;
+  readonly schema: z.core.$ZodType;
+  readonly mark: FieldMark;
+  readonly title: string | undefined;
+  readonly description: string | undefined;
+  /** True when an input must give it. */
+  readonly required: boolean;
+  /** True when the parsed config always has it. */
+  readonly alwaysSet: boolean;
+  /** The default that an input shows; undefined for a block, whose own fields have theirs. */
+  readonly defaultValue: unknown;
+}
+
+/** The fields of a config or a block, in their order. */
+export function fieldsOf(object: z.core.$ZodObject): FieldShape[] {
+  return Object.entries(object._zod.def.shape).map(([key, schema]) => fieldShape(key, schema));
+}
+
+function fieldShape(key: string, outer: z.core.$ZodType): FieldShape {
+  let schema = outer;
+  let required = true;
+  let alwaysSet = true;
+  let defaultValue: unknown;
+  const meta = { ...z.globalRegistry.get(outer) };
+  const mark: { -readonly [K in keyof FieldMark]: FieldMark[K] } = { ...fieldMarks.get(outer) };
+  while (
+    schema instanceof z.core.$ZodOptional ||
+    schema instanceof z.core.$ZodDefault ||
+    schema instanceof z.core.$ZodPrefault
+  ) {
+    required = false;
+    if (schema instanceof z.core.$ZodOptional) alwaysSet = false;
+    if (schema instanceof z.core.$ZodDefault) defaultValue = schema._zod.def.defaultValue;
+    schema = schema._zod.def.innerType;
+    Object.assign(mark, { ...fieldMarks.get(schema), ...mark });
+    Object.assign(meta, { ...z.globalRegistry.get(schema), ...meta });
+  }
+  alwaysSet ||= mark.neededToSave === true;
+  return { key, schema, mark, title: meta.title, description: meta.description, required, alwaysSet, defaultValue };
+}
+
+/** A field with its dotted path from the config's root; blocks are walked into and are not leaves themselves. */
+export interface LeafField extends FieldShape {
+  readonly path: string;
+}
+
+/** Every leaf of a config, blocks walked into. */
+export function leavesOf(object: z.core.$ZodObject, prefix = ''): LeafField[] {
+  return fieldsOf(object).flatMap((field) => {
+    const path = prefix + field.key;
+    return field.schema instanceof z.core.$ZodObject ? leavesOf(field.schema, `${path}.`) : [{ ...field, path }];
+  });
+}
+
+/** The config paths of a connector's secrets. */
+export function secretPathsOf(connector: Pick<Connector, 'config'>): string[] {
+  return leavesOf(connector.config)
+    .filter((leaf) => leaf.mark.secret)
+    .map((leaf) => leaf.path);
+}
+
+/** Removes explicit nulls, which mean the same as leaving the field out in an input. */
+export function dropNulls(values: ConfigValues): ConfigValues {
+  return mapValues(values, (value) => (value === null ? undefined : isBlock(value) ? dropNulls(value) : value));
+}
+
+/**
+ * Merges a patch deep into a stored config: left out = unchanged, null = removed. A choice is merged within one alternative, and replaced
+ * by another. Neither argument is changed.
+ */
+export function mergePatch(object: z.core.$ZodObject, stored: ConfigValues, patch: ConfigValues): ConfigValues {
+  const merged = { ...stored };
+  for (const { key, schema, mark } of fieldsOf(object)) {
+    const value = patch[key];
+    if (value === undefined) continue;
+    if (value === null) delete merged[key];
+    else if (schema instanceof z.core.$ZodObject && isBlock(value)) {
+      merged[key] = mergePatch(schema, stored[key] === undefined ? {} : blockBefore(mark, stored[key], value), value);
+    } else merged[key] = value;
+  }
+  return merged;
+}
+
+/** Of a choice only the alternative that the patch is about goes on. */
+function blockBefore(mark: FieldMark, stored: unknown, patch: ConfigValues): ConfigValues {
+  if (!isBlock(stored)) return {};
+  if (!mark.oneOf) return stored;
+  return Object.fromEntries(Object.entries(stored).filter(([key]) => patch[key] != null));
+}
+
+/**
+ * What a patch may hold: each given value is checked by its own field's rules, so that all wrong fields are named at once.
+ * Rules over several fields are checked on the merged whole.
+ */
+export function patchSchemaOf(object: z.core.$ZodObject): z.ZodType {
+  const shape = fieldsOf(object).map(({ key, schema }) => {
+    const inner = schema instanceof z.core.$ZodObject ? patchSchemaOf(schema) : (schema as z.ZodType);
+    return [key, inner.nullish()] as const;
+  });
+  return z.looseObject(Object.fromEntries(shape));
+}
+
+/** Takes the secrets out of a parsed config: what is stored in the open, and what is to be sealed, by path. */
+export function splitSecrets(connector: Pick<Connector, 'config'>, config: ConfigValues): SplitConfig {
+  const open = structuredClone(config);
+  const secrets = new Map<string, string>();
+  for (const path of secretPathsOf(connector)) {
+    const value = valueAt(open, path);
+    if (typeof value === 'string') secrets.set(path, value);
+    removeAt(open, path);
+  }
+  return { open, secrets };
+}
+
+export interface SplitConfig {
+  readonly open: ConfigValues;
+  readonly secrets: ReadonlyMap<string, string>;
+}
+
+/** The opposite of splitSecrets: the config with its secrets in place. */
+export function placeSecrets(open: ConfigValues, secrets: ReadonlyMap<string, string>): ConfigValues {
+  const config = structuredClone(open);
+  for (const [path, value] of secrets) setAt(config, path, value);
+  return config;
+}
+
+/** The destination fields in which two parsed configs differ in a way that sends secrets somewhere else. */
+export function changedDestinations(
+  connector: Pick<Connector, 'config'>,
+  before: ConfigValues,
+  after: ConfigValues,
+): string[] {
+  return leavesOf(connector.config)
+    .filter(({ mark, path }) => {
+      const [was, is] = [valueAt(before, path), valueAt(after, path)];
+      if (!mark.destination || was === is) return false;
+      return mark.destination === true || mark.destination(was, is);
+    })
+    .map((leaf) => leaf.path);
+}
+
+/** JSON Schema 2020-12 of a connector's config input; secrets carry writeOnly: true and are left out of the example. */
+export function configJsonSchema(connector: Pick<Connector, 'config' | 'example'>): ConfigValues {
+  const options = { io: 'input', target: 'draft-2020-12', override: writeChoice } as const;
+  const jsonSchema = z.toJSONSchema(connector.config, options) as ConfigValues;
+  if (!connector.example) return jsonSchema;
+  return { ...jsonSchema, examples: [splitSecrets(connector, connector.example).open] };
+}
+
+/** zod knows a choice as an object whose fields are all optional; JSON Schema says oneOf. */
+function writeChoice({
+  zodSchema,
+  jsonSchema,
+}: {
+  zodSchema: z.core.$ZodType;
+  jsonSchema: z.core.JSONSchema.BaseSchema;
+}): void {
+  if (!(zodSchema instanceof z.core.$ZodObject) || !fieldMarks.get(zodSchema)?.oneOf) return;
+  const alternatives = Object.entries(jsonSchema.properties ?? {});
+  delete jsonSchema.properties;
+  jsonSchema.oneOf = alternatives.map(([key, schema]) => ({
+    type: 'object',
+    properties: { [key]: schema },
+    required: [key],
+    additionalProperties: false,
+  }));
+}
+
+export function valueAt(values: ConfigValues, path: string): unknown {
+  return path.split('.').reduce<unknown>((value, key) => (isBlock(value) ? value[key] : undefined), values);
+}
+
+export function setAt(values: ConfigValues, path: string, value: unknown): void {
+  const keys = path.split('.');
+  const last = keys.pop() as string;
+  let block = values;
+  for (const key of keys) {
+    if (!isBlock(block[key])) block[key] = {};
+    block = block[key] as ConfigValues;
+  }
+  block[last] = value;
+}
+
+function removeAt(values: ConfigValues, path: string): void {
+  const cut = path.lastIndexOf('.');
+  const block = cut < 0 ? values : valueAt(values, path.slice(0, cut));
+  if (isBlock(block)) delete block[path.slice(cut + 1)];
+}
+
+function isBlock(value: unknown): value is ConfigValues {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function mapValues(values: ConfigValues, change: (value: unknown) => unknown): ConfigValues {
+  const entries = Object.entries(values).map(([key, value]) => [key, change(value)] as const);
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,29 @@
+import { z } from 'zod';
+import { issue } from '../config/fields.ts';
+
+/** The Authorization header of HTTP's Basic sign-in; both parts as UTF-8. */
+export function basicAuthorization(username: string, password: string): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}
+
+/** A header's value whose characters go out as UTF-8. */
+export function headerBytes(text: string): string {
+  return Buffer.from(text).toString('latin1');
+}
+
+/** A user name as Basic sign-in carries it, at most `maxLength` characters: a colon would end it. */
+export function basicUserName(maxLength: number): z.ZodString {
+  return printableText(maxLength).refine(
+    (name) => !name.includes(':'),
+    issue('INVALID_FORMAT', 'Give it without a colon.'),
+  );
+}
+
+/** Text of at most `maxLength` characters, without line breaks and other control characters. */
+export function printableText(maxLength: number): z.ZodString {
+  return z
+    .string()
+    .min(1)
+    .max(maxLength)
+    .refine((text) => !/\p{Cc}/u.test(text), issue('INVALID_FORMAT', 'Give it without control characters.'));
+}

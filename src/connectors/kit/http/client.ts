@@ -1,0 +1,199 @@
+import type { Socket } from 'node:net';
+import type { Agent, Dispatcher } from 'undici';
+import { tlsOf } from '../checks/endpoint.ts';
+import type { CheckContext, Target } from '../contract/connector.ts';
+import { explainNetworkError } from '../contract/explain.ts';
+import { Failure } from '../contract/failure.ts';
+import { type PeerSocket, SIGN_IN_LIMIT } from '../contract/peer-socket.ts';
+
+const MAX_HEADERS = 16 * 1024;
+const DEFAULT_MAX_BYTES = 1024 * 1024;
+/** How long an idle connection is kept, in milliseconds: longer than tests last. */
+const KEEP_ALIVE = 600_000;
+const ALPN = ['http/1.1'];
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Relative to the origin, percent-encoded, with its query; sent as it stands. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+  /** The longest body that is read of a 2xx answer, in bytes; left out: 1 MiB. Of any other answer at most 64 KiB are. */
+  readonly maxBytes?: number;
+  /** What a longer body of a 2xx answer is: a TOO_MUCH_DATA failure, or cut off there. Left out: `fail`. */
+  readonly tooLong?: 'fail' | 'cut';
+  /** Another host than the target's, on the same port; `alsoAllow` must know it. */
+  readonly host?: string;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  /** Names in lower case; of one that came several times, the values are joined by commas. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+  /** There was more of the body than was read. */
+  readonly truncated: boolean;
+  /** The body as UTF-8. */
+  text(): string;
+  /** The body as JSON; fails with PROTOCOL_MISMATCH when it is none. */
+  json(): unknown;
+}
+
+export interface HttpClient {
+  /**
+   * Sends one request. Any status is an answer: redirects are not followed, bodies are not decompressed.
+   * Fails with the failures of the network, never with the peer's words.
+   */
+  request(request: HttpRequest): Promise<HttpResponse>;
+  /** Closes its connections at once. */
+  close(): void;
+}
+
+export interface HttpClientOptions {
+  /** Which hosts besides the target's a request may go to. */
+  readonly alsoAllow?: (host: string) => boolean;
+}
+
+/** The way in which a client reaches the world: a part of CheckContext. */
+export type HttpContext = Pick<CheckContext<unknown, unknown>, 'dialer' | 'link' | 'signal'>;
+
+/**
+ * The HTTP client of one test: one connection per host, the first of them the one that the endpoint checks prepared.
+ * Times are the signal's: nothing ends but by it, an answer, or a failure.
+ */
+export function httpClient(context: HttpContext, target: Target, options: HttpClientOptions = {}): HttpClient {
+  return new TestHttpClient(context, target, options);
+}
+
+class TestHttpClient implements HttpClient {
+  readonly #context: HttpContext;
+  readonly #target: Target;
+  readonly #options: HttpClientOptions;
+  readonly #sockets = new Map<string, PeerSocket>();
+  #agent: Promise<Agent> | undefined;
+  /** What the peer may send until the next request, in bytes: body, headers and the chunks' own lengths. */
+  #allowance = SIGN_IN_LIMIT;
+
+  constructor(context: HttpContext, target: Target, options: HttpClientOptions) {
+    this.#context = context;
+    this.#target = target;
+    this.#options = options;
+  }
+
+  async request(request: HttpRequest): Promise<HttpResponse> {
+    const host = request.host ?? this.#target.host;
+    if (host !== this.#target.host && !this.#options.alsoAllow?.(host)) {
+      throw new Failure('ADDRESS_NOT_ALLOWED', {
+        hint: 'Another host than the configured one was named; the gateway does not follow it.',
+      });
+    }
+    const { signal } = this.#context;
+    try {
+      signal.throwIfAborted();
+      return await this.#send(request, host);
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      throw explainNetworkError(error, this.#target) ?? error;
+    }
+  }
+
+  close(): void {
+    // an agent that could not be made has been reported to whoever sent the request
+    this.#agent?.then((agent) => agent.destroy()).catch(() => undefined);
+    for (const socket of this.#sockets.values()) socket.destroy();
+  }
+
+  async #send(request: HttpRequest, host: string): Promise<HttpResponse> {
+    this.#agent ??= this.#createAgent();
+    const agent = await this.#agent;
+    const maxBytes = request.maxBytes ?? DEFAULT_MAX_BYTES;
+    this.#allowance = 2 * maxBytes + SIGN_IN_LIMIT;
+    this.#sockets.get(host)?.raiseCap(this.#allowance);
+    const answer = await agent.request({
+      origin: this.#originOf(host),
+      method: request.method,
+      path: request.path,
+      headers: { 'accept-encoding': 'identity', ...request.headers },
+      body: request.body ?? null,
+      signal: this.#context.signal,
+    });
+    const accepted = answer.statusCode >= 200 && answer.statusCode < 300;
+    const { body, truncated } = await readBody(answer.body, accepted ? maxBytes : Math.min(maxBytes, SIGN_IN_LIMIT));
+    if (truncated && accepted && request.tooLong !== 'cut') throw new Failure('TOO_MUCH_DATA');
+    return this.#response(answer, body, truncated);
+  }
+
+  #response(answer: Dispatcher.ResponseData, body: Buffer, truncated: boolean): HttpResponse {
+    const text = () => body.toString('utf8');
+    const headers = Object.entries(answer.headers).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name.toLowerCase(), String(Array.isArray(value) ? value.join(', ') : value)]],
+    );
+    const json = (): unknown => {
+      try {
+        return JSON.parse(text());
+      } catch {
+        // the parser's own message quotes the peer
+        throw new Failure('PROTOCOL_MISMATCH', { configPath: this.#target.portPath ?? this.#target.hostPath });
+      }
+    };
+    return { status: answer.statusCode, headers: Object.fromEntries(headers), body, truncated, text, json };
+  }
+
+  /** Loaded when first needed: the gateway's own process knows the connectors, but never sends their requests. */
+  async #createAgent(): Promise<Agent> {
+    const { Agent } = await import('undici');
+    return new Agent({
+      connect: (wanted, callback) => {
+        this.#socketFor(wanted.hostname).then(
+          // typed for sockets of Node's own; it uses no more than a stream
+          (socket) => callback(null, socket as unknown as Socket),
+          (error: unknown) => callback(error instanceof Error ? error : new Failure('CANCELLED'), null),
+        );
+      },
+      connections: 1,
+      pipelining: 1,
+      allowH2: false,
+      maxHeaderSize: MAX_HEADERS,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: KEEP_ALIVE,
+    });
+  }
+
+  async #socketFor(host: string): Promise<PeerSocket> {
+    const socket = await this.#connect(host);
+    socket.raiseCap(this.#allowance);
+    this.#sockets.set(host, socket);
+    return socket;
+  }
+
+  async #connect(host: string): Promise<PeerSocket> {
+    const { dialer, link } = this.#context;
+    const prepared = host === this.#target.host && link.socket ? link.take() : undefined;
+    if (prepared && !prepared.destroyed) return prepared;
+    const socket = await dialer.dial(host, this.#target.port);
+    const tls = tlsOf(this.#target);
+    return tls ? (await dialer.secure(socket, host, tls, { alpnProtocols: ALPN })).socket : socket;
+  }
+
+  #originOf(host: string): string {
+    const scheme = tlsOf(this.#target) ? 'https' : 'http';
+    return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${this.#target.port}`;
+  }
+}
+
+async function readBody(
+  stream: Dispatcher.ResponseData['body'],
+  limit: number,
+): Promise<{ body: Buffer; truncated: boolean }> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  // leaving the loop early ends the connection, which the stream reports as an error
+  stream.on('error', () => undefined);
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > limit) break;
+  }
+  return { body: Buffer.concat(chunks).subarray(0, limit), truncated: size > limit };
+}

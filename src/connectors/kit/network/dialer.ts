@@ -1,0 +1,323 @@
+import { Resolver, lookup as systemLookup } from 'node:dns/promises';
+import { isIP, connect as netConnect, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { host as hostName, type Tls } from '../config/fields.ts';
+import type { SshTunnel } from '../config/ssh-tunnel.ts';
+import type { Dialer, Evidence, HandshakeOptions, SecuredSocket } from '../contract/connector.ts';
+import { explainNetworkError } from '../contract/explain.ts';
+import { Failure } from '../contract/failure.ts';
+import { type PeerAddress, PeerSocket } from '../contract/peer-socket.ts';
+import { type EgressPolicy, judgeAddress, judgeBehindTunnel, judgeHostName, normalAddress } from './addresses.ts';
+import { openThroughProxy } from './egress-proxy.ts';
+import { securePeer } from './tls.ts';
+import { openTunnel, type Tunnel } from './tunnel.ts';
+
+export interface DialerOptions {
+  readonly policy: EgressPolicy;
+  /** Aborts: every socket is destroyed at once, and what waits rejects with the signal's reason. */
+  readonly signal: AbortSignal;
+  /** Tests only: `host:port` to the `address:port` that stands for it, unchecked. Given by constructing the executor, in no other way. */
+  readonly names?: Readonly<Record<string, string>>;
+  /** Tests only: PEM of a CA that is trusted besides the public ones. */
+  readonly extraCa?: string;
+  /** Tests only: all addresses of a name. Left out: the system's resolver, /etc/hosts included. */
+  readonly lookup?: (host: string) => Promise<readonly string[]>;
+  /** Tests only: the SRV records of a name. Left out: the system's name servers. */
+  readonly lookupService?: (name: string) => Promise<readonly SrvRecord[]>;
+}
+
+type SrvRecord = Awaited<ReturnType<Resolver['resolveSrv']>>[number];
+
+export interface ClosableDialer extends Dialer {
+  /** Destroys every socket that it opened, at once. */
+  close(): void;
+}
+
+/** Opens a raw connection to one address: direct, or through the operator's proxy. */
+type Open = (peer: PeerAddress) => Promise<Duplex>;
+
+/** How long an address may stay silent before the next one of the same host is tried beside it, in milliseconds. */
+const NEXT_ADDRESS_AFTER = 2_000;
+
+/** The dialer of one test. */
+export function createDialer(options: DialerOptions): ClosableDialer {
+  return new PolicedDialer(options);
+}
+
+class PolicedDialer implements ClosableDialer {
+  readonly #options: DialerOptions;
+  readonly #streams = new Set<Duplex>();
+  readonly #lookups = new Map<string, Promise<readonly string[]>>();
+  readonly #open: Open;
+  #tunnel: Tunnel | undefined;
+  #closed = false;
+
+  constructor(options: DialerOptions) {
+    this.#options = options;
+    const { proxy } = options.policy;
+    this.#open =
+      proxy === undefined
+        ? (peer) => this.#connect(peer)
+        : (peer) => openThroughProxy(peer, new URL(proxy), (own) => this.#connectProxy(own));
+    options.signal.addEventListener('abort', this.#abort, { once: true });
+  }
+
+  resolve(host: string, port: number): Promise<readonly string[]> {
+    return explaining(() => (this.#tunnel ? resolveBehindTunnel(host, port) : this.#resolve(host, port)));
+  }
+
+  dial(host: string, port: number): Promise<PeerSocket> {
+    const tunnel = this.#tunnel;
+    return explaining(() => (tunnel ? this.#dialThrough(tunnel, host, port) : this.#dial(host, port)));
+  }
+
+  openTunnel(tunnel: SshTunnel, onCarrier?: (carrier: PeerSocket) => void): Promise<Evidence> {
+    return explaining(async () => {
+      const carrier = await this.#dial(tunnel.host, tunnel.port);
+      onCarrier?.(carrier);
+      this.#tunnel = await openTunnel(carrier, tunnel, this.#options.signal);
+      return this.#tunnel.evidence;
+    });
+  }
+
+  resolveService(name: string): Promise<readonly { readonly host: string; readonly port: number }[]> {
+    return explaining(() => this.#resolveService(name));
+  }
+
+  async #resolveService(name: string) {
+    const { lookupService, signal } = this.#options;
+    const records = await (lookupService
+      ? unlessAborted(lookupService(name), signal)
+      : lookupServiceBySystem(name, signal));
+    const servers = records
+      .toSorted((one, other) => one.priority - other.priority || other.weight - one.weight)
+      .map((record) => ({ host: hostName().safeParse(record.name).data, port: record.port }));
+    if (servers.length === 0) throw new Failure('NAME_NOT_FOUND');
+    return servers.map(({ host, port }) => {
+      // a dot alone says that the service is not there; all else that is no name is nobody's
+      if (host === undefined || !(port >= 1 && port <= 65_535)) throw new Failure('NAME_NOT_FOUND');
+      return { host, port };
+    });
+  }
+
+  async #resolve(host: string, port: number): Promise<readonly string[]> {
+    const standIn = this.#standIn(host, port);
+    if (standIn) return [standIn.address];
+    const { policy } = this.#options;
+    if (judgeHostName(host, port, policy) !== 'allowed') throw new Failure('ADDRESS_NOT_ALLOWED');
+    const addresses = await this.#lookup(host);
+    const forbidden = await this.#forbiddenAddresses(port);
+    for (const address of addresses) {
+      const verdict = judgeAddress(address, port, policy, host);
+      if (verdict !== 'allowed' || forbidden.has(normalAddress(address) ?? ''))
+        throw new Failure('ADDRESS_NOT_ALLOWED');
+    }
+    return addresses;
+  }
+
+  async #dial(host: string, port: number): Promise<PeerSocket> {
+    this.#assertOpen();
+    const standIn = this.#standIn(host, port);
+    if (standIn) return this.#wrap(await this.#connect(standIn), standIn);
+    const addresses = await this.#resolve(host, port);
+    return this.#race(addresses.map((address) => ({ address, port })));
+  }
+
+  async #dialThrough(tunnel: Tunnel, host: string, port: number): Promise<PeerSocket> {
+    this.#assertOpen();
+    await resolveBehindTunnel(host, port);
+    const carrier = this.#own(await tunnel.dial(host, port));
+    return this.#wrap(carrier, { address: host, port });
+  }
+
+  async secure(socket: Duplex, host: string, tls: Tls, options: HandshakeOptions = {}): Promise<SecuredSocket> {
+    this.#assertOpen();
+    const { signal, extraCa } = this.#options;
+    const secured = await securePeer(socket, host, tls, { ...options, signal, extraCa });
+    this.#own(secured.socket);
+    return secured;
+  }
+
+  close(): void {
+    this.#end();
+  }
+
+  #abort = (): void => {
+    const { reason } = this.#options.signal;
+    this.#end(reason instanceof Error ? reason : undefined);
+  };
+
+  #end(reason?: Error): void {
+    this.#closed = true;
+    this.#options.signal.removeEventListener('abort', this.#abort);
+    // the newest first: what the driver holds learns the reason before what lies under it closes
+    for (const stream of [...this.#streams].reverse()) stream.destroy(reason);
+    this.#streams.clear();
+  }
+
+  #assertOpen(): void {
+    this.#options.signal.throwIfAborted();
+    if (this.#closed) throw new Failure('CONNECTION_LOST');
+  }
+
+  /** Takes part in close(). A stream that comes too late is destroyed at once. */
+  #own<T extends Duplex>(stream: T): T {
+    // permanent: an error that comes when nobody listens any more must not end the process
+    stream.on('error', ignore);
+    stream.once('close', () => this.#streams.delete(stream));
+    this.#streams.add(stream);
+    if (this.#closed) stream.destroy();
+    return stream;
+  }
+
+  #wrap(carrier: Duplex, peer: PeerAddress): PeerSocket {
+    const socket = this.#own(new PeerSocket(carrier, peer));
+    this.#assertOpen();
+    return socket;
+  }
+
+  /** Tries the addresses in turn; one that stays silent does not keep the next from being tried beside it. */
+  async #race(peers: readonly PeerAddress[]): Promise<PeerSocket> {
+    const attempts: Promise<PeerSocket>[] = [];
+    let won = false;
+    for (const peer of peers) {
+      const attempt = this.#open(peer).then((carrier) => {
+        if (won) {
+          carrier.destroy();
+          throw new Failure('CONNECTION_LOST');
+        }
+        won = true;
+        return this.#wrap(carrier, peer);
+      });
+      attempts.push(attempt);
+      const pause = patience();
+      // a refusal ends the wait as well as a connection, be it of this address or of one before
+      const first = await Promise.race([attempt, Promise.any(attempts), pause.over]).catch(() => undefined);
+      pause.clear();
+      if (first) return first;
+      this.#assertOpen();
+    }
+    return Promise.any(attempts).catch((error: AggregateError) => {
+      this.#assertOpen();
+      throw mostTelling(error.errors);
+    });
+  }
+
+  async #connect(peer: PeerAddress): Promise<Socket> {
+    const socket = this.#own(netConnect({ host: peer.address, port: peer.port, noDelay: true }));
+    await connected(socket, this.#options.signal);
+    return socket;
+  }
+
+  /** The operator's own address: not judged. */
+  async #connectProxy(proxy: { readonly host: string; readonly port: number }): Promise<Socket> {
+    const [address] = await this.#lookup(proxy.host);
+    return this.#connect({ address: address ?? proxy.host, port: proxy.port });
+  }
+
+  /** Once per host and test: a name that changes its address between check and connection gains nothing. */
+  #lookup(host: string): Promise<readonly string[]> {
+    if (isIP(host)) return Promise.resolve([host]);
+    const known = this.#lookups.get(host);
+    if (known) return known;
+    const { lookup = lookupBySystem, signal } = this.#options;
+    const found = unlessAborted(lookup(host), signal).then((addresses) => {
+      if (addresses.length === 0) throw new Failure('NAME_NOT_FOUND');
+      return addresses;
+    });
+    this.#lookups.set(host, found);
+    return found;
+  }
+
+  /** What the names among the forbidden places resolve to, for those of this port. */
+  async #forbiddenAddresses(port: number): Promise<Set<string>> {
+    const names = this.#options.policy.forbidden.filter((each) => each.port === port && !isIP(each.host));
+    const found = await Promise.allSettled(names.map((each) => this.#lookup(each.host)));
+    this.#options.signal.throwIfAborted();
+    // a name that does not resolve now leads nobody there
+    const addresses = found.flatMap((each) => (each.status === 'fulfilled' ? each.value : []));
+    return new Set(addresses.map((address) => normalAddress(address) ?? ''));
+  }
+
+  #standIn(host: string, port: number): PeerAddress | undefined {
+    const place = this.#options.names?.[`${host}:${port}`];
+    if (place === undefined) return undefined;
+    const colon = place.lastIndexOf(':');
+    return { address: place.slice(0, colon), port: Number(place.slice(colon + 1)) };
+  }
+}
+
+/** An address as it is; of a name none is known. */
+async function resolveBehindTunnel(host: string, port: number): Promise<readonly string[]> {
+  if (judgeBehindTunnel(host, port) === 'never') throw new Failure('ADDRESS_NOT_ALLOWED');
+  return isIP(host) ? [host] : [];
+}
+
+/** Turns errors of the socket and the resolver into failures. */
+async function explaining<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw explainNetworkError(error) ?? error;
+  }
+}
+
+async function lookupBySystem(host: string): Promise<readonly string[]> {
+  const found = await systemLookup(host, { all: true, order: 'verbatim' });
+  return found.map((each) => each.address);
+}
+
+/** Not cached by the system and, unlike a look-up of addresses, possible to end. */
+async function lookupServiceBySystem(name: string, signal: AbortSignal): Promise<readonly SrvRecord[]> {
+  const resolver = new Resolver();
+  const cancel = () => resolver.cancel();
+  signal.addEventListener('abort', cancel, { once: true });
+  try {
+    return await unlessAborted(resolver.resolveSrv(name), signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    const isUnknown = code === 'ENOTFOUND' || code === 'ENODATA';
+    throw new Failure(isUnknown ? 'NAME_NOT_FOUND' : 'NAME_LOOKUP_FAILED', { error });
+  } finally {
+    signal.removeEventListener('abort', cancel);
+  }
+}
+
+function connected(socket: Socket, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once('connect', () => {
+      socket.off('error', reject);
+      resolve();
+    });
+    socket.once('error', reject);
+    socket.once('close', () => reject(signal.aborted ? signal.reason : new Failure('CONNECTION_LOST')));
+  });
+}
+
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+  });
+}
+
+function patience(): { over: Promise<undefined>; clear: () => void } {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), NEXT_ADDRESS_AFTER);
+  });
+  return { over, clear: () => clearTimeout(timer) };
+}
+
+/** An address that answered says more about the host than one to which no way leads. */
+function mostTelling(errors: readonly unknown[]): unknown {
+  const answered = (error: unknown) => error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED';
+  return errors.find(answered) ?? errors[0];
+}
+
+function ignore(): void {
+  // whoever waits for the stream gets it from the promise or the driver
+}

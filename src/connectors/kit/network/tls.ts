@@ -1,0 +1,208 @@
+import { X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
+import type { Duplex } from 'node:stream';
+import {
+  checkServerIdentity,
+  createSecureContext,
+  type PeerCertificate,
+  rootCertificates,
+  type SecureContext,
+  type TLSSocket,
+  connect as tlsConnect,
+} from 'node:tls';
+import type { FailureCode } from '../../../errors.ts';
+import type { Tls } from '../config/fields.ts';
+import type { Evidence, HandshakeOptions, SecuredSocket } from '../contract/connector.ts';
+import { chainFailureCode, explainTlsError } from '../contract/explain.ts';
+import { Failure } from '../contract/failure.ts';
+import { type PeerAddress, PeerSocket } from '../contract/peer-socket.ts';
+
+/** A certificate that ends sooner than this makes a warning, in days. */
+const EXPIRY_WARNING_DAYS = 14;
+const DAY = 86_400_000;
+
+export interface SecureOptions extends HandshakeOptions {
+  readonly signal: AbortSignal;
+  /** PEM of a CA that is trusted besides the public ones; tests only. */
+  readonly extraCa?: string;
+}
+
+/**
+ * Puts TLS on a dialled connection and judges the certificate by `tls.mode` before a byte of ours is sent over it.
+ * Fails with one of the TLS failures; one of a refused certificate holds what was seen all the same. The given socket is used up.
+ */
+export async function securePeer(
+  socket: Duplex,
+  host: string,
+  tls: Tls,
+  options: SecureOptions,
+): Promise<SecuredSocket> {
+  const context = secureContext(tls, options);
+  const name = tls.serverName ?? host;
+  const carrier = socket instanceof PeerSocket ? socket.detach() : socket;
+  const secured = tlsConnect({
+    socket: carrier,
+    secureContext: context,
+    // judged below, so that a refused certificate can be shown
+    rejectUnauthorized: false,
+    checkServerIdentity: () => undefined,
+    servername: isIP(name) ? '' : name,
+    ...(options.alpnProtocols ? { ALPNProtocols: [...options.alpnProtocols] } : {}),
+  });
+  if (options.maxSendFragment !== undefined) secured.setMaxSendFragment(options.maxSendFragment);
+  // permanent: an alert can come in the same breath as the end of the handshake, before anyone else listens
+  secured.on('error', ignore);
+  secured.once('close', () => carrier.destroy());
+  const peer =
+    socket instanceof PeerSocket
+      ? { address: socket.remoteAddress, port: socket.remotePort }
+      : { address: host, port: 0 };
+  try {
+    await handshaken(secured, options.signal, tls);
+    if (secured.errored) throw handshakeFailure(secured.errored, secured, tls);
+    // the one way of asking that gives the same answer twice: getPeerX509Certificate() takes the certificate away with it
+    const certificate = secured.getPeerCertificate();
+    const evidence = evidenceOf(secured, certificate);
+    const refused = judge(secured, certificate, name, tls);
+    if (refused) throw new Failure(refused.code, { configPath: refused.configPath, evidence });
+    const left = evidence.daysUntilExpiry;
+    return {
+      socket: new SecuredPeerSocket(secured, peer, certificate),
+      evidence,
+      warning: typeof left === 'number' && left < EXPIRY_WARNING_DAYS,
+    };
+  } catch (error) {
+    secured.destroy();
+    throw error;
+  }
+}
+
+/** A PeerSocket over TLS. */
+class SecuredPeerSocket extends PeerSocket {
+  readonly encrypted = true;
+  readonly #certificate: PeerCertificate;
+
+  constructor(carrier: TLSSocket, peer: PeerAddress, certificate: PeerCertificate) {
+    super(carrier, peer);
+    this.#certificate = certificate;
+  }
+
+  /** The peer's certificate, for drivers that bind their sign-in to it. */
+  getPeerCertificate(): PeerCertificate {
+    return this.#certificate;
+  }
+}
+
+function handshaken(socket: TLSSocket, signal: AbortSignal, tls: Tls): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (outcome: () => void) => {
+      signal.removeEventListener('abort', abort);
+      socket.off('error', fail).off('close', lost).off('secureConnect', done);
+      outcome();
+    };
+    const abort = () => settle(() => reject(signal.reason));
+    const done = () => settle(resolve);
+    const lost = () => settle(() => reject(signal.aborted ? signal.reason : new Failure('TLS_FAILED')));
+    const fail = (error: Error) =>
+      settle(() => reject(signal.aborted ? signal.reason : handshakeFailure(error, socket, tls)));
+    socket.once('secureConnect', done).once('error', fail).once('close', lost);
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+  });
+}
+
+/** What ended a handshake; the peer's own certificate having come says that it was ours which it did not like. */
+function handshakeFailure(error: Error, socket: TLSSocket, tls: Tls): Failure {
+  const code = 'code' in error ? error.code : undefined;
+  if (/_ALERT_HANDSHAKE_FAILURE$/.test(String(code)) && isPresent(socket.getPeerCertificate())) {
+    return tls.clientCertificate
+      ? new Failure('TLS_CLIENT_CERTIFICATE_REFUSED', { configPath: 'tls.clientCertificate', error })
+      : new Failure('TLS_CLIENT_CERTIFICATE_REQUIRED', { configPath: 'tls.clientCertificate', error });
+  }
+  return explainTlsError(error) ?? new Failure('TLS_FAILED', { error });
+}
+
+interface Refusal {
+  readonly code: FailureCode;
+  readonly configPath?: string;
+}
+
+function judge(socket: TLSSocket, certificate: PeerCertificate, name: string, tls: Tls): Refusal | undefined {
+  if (tls.mode === 'REQUIRE') return undefined;
+  if (!socket.authorized) return chainRefusal(String(socket.authorizationError));
+  if (tls.mode === 'VERIFY_CA') return undefined;
+  const mismatch = !isPresent(certificate) || checkServerIdentity(name, certificate);
+  return mismatch ? { code: 'TLS_NAME_MISMATCH', configPath: 'tls.serverName' } : undefined;
+}
+
+function chainRefusal(error: string): Refusal {
+  const code = chainFailureCode(error) ?? 'TLS_UNTRUSTED';
+  const mendedByCa = code === 'TLS_SELF_SIGNED' || code === 'TLS_UNTRUSTED';
+  return mendedByCa ? { code, configPath: 'tls.caCertificate' } : { code };
+}
+
+/** Node's way of saying that there is no certificate is an empty object. */
+function isPresent(certificate: PeerCertificate): boolean {
+  return certificate.raw !== undefined;
+}
+
+function evidenceOf(socket: TLSSocket, peer: PeerCertificate): Evidence {
+  const cipher = socket.getCipher();
+  const agreed = { protocol: socket.getProtocol() ?? undefined, cipher: cipher?.standardName ?? cipher?.name };
+  if (!isPresent(peer)) return agreed;
+  const certificate = new X509Certificate(peer.raw);
+  return {
+    ...agreed,
+    subject: oneLine(certificate.subject),
+    issuer: oneLine(certificate.issuer),
+    names: certificate.subjectAltName?.replaceAll(/(DNS|IP Address):/g, ''),
+    daysUntilExpiry: Math.floor((certificate.validToDate.getTime() - Date.now()) / DAY),
+  };
+}
+
+function oneLine(name: string | undefined): string {
+  // a certificate may name its subject in its alternative names alone
+  return (name ?? '').split('\n').join(', ');
+}
+
+/** The certificates and the key of a config, checked one by one, so that a failure can say which of them cannot be used. */
+function secureContext(tls: Tls, { extraCa, maxVersion }: SecureOptions): SecureContext {
+  const { caCertificate, clientCertificate, clientKey } = tls;
+  if (caCertificate !== undefined) usable('tls.caCertificate', () => parseCertificates(caCertificate));
+  if (clientCertificate !== undefined) {
+    usable('tls.clientCertificate', () => createSecureContext({ cert: clientCertificate }));
+  }
+  const publicCas = extraCa === undefined ? undefined : [...rootCertificates, extraCa];
+  return usable(clientKey === undefined ? undefined : 'tls.clientKey', () =>
+    createSecureContext({
+      minVersion: 'TLSv1.2',
+      ...(maxVersion ? { maxVersion } : {}),
+      ca: caCertificate ?? publicCas,
+      // a pinned server certificate, or the one CA in the middle that signed it, is trust enough
+      allowPartialTrustChain: caCertificate !== undefined,
+      cert: clientCertificate,
+      key: clientKey,
+    }),
+  );
+}
+
+function usable<T>(configPath: string | undefined, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    throw new Failure('TLS_BAD_MATERIAL', { configPath, error });
+  }
+}
+
+const CERTIFICATE = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^-]+-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
+
+/** createSecureContext passes over a CA that it cannot read, in silence. */
+function parseCertificates(pem: string): X509Certificate[] {
+  const blocks = pem.match(CERTIFICATE);
+  if (!blocks) throw new Error('There is no certificate in the PEM text.');
+  return blocks.map((block) => new X509Certificate(block));
+}
+
+function ignore(): void {
+  // the promise of the handshake or the PeerSocket around it reports it
+}

@@ -1,0 +1,239 @@
+import { createHash } from 'node:crypto';
+import type { AnyAuthMethod, Client, ClientChannel, ConnectConfig } from 'ssh2';
+import type { SshTunnel } from '../config/ssh-tunnel.ts';
+import type { Evidence } from '../contract/connector.ts';
+import { explainNetworkError } from '../contract/explain.ts';
+import { Failure } from '../contract/failure.ts';
+import { PeerSocket } from '../contract/peer-socket.ts';
+import { readCredentials, type TunnelCredentials } from './tunnel-credentials.ts';
+
+/** Where failures on the way to the bastion point at. */
+export const TUNNEL_PATHS = { hostPath: 'sshTunnel.host', portPath: 'sshTunnel.port' } as const;
+
+/** What a channel may hold back unread, in bytes: twice the window that the bastion is granted. */
+const MAX_UNREAD = 4 * 1024 * 1024;
+/** In characters, as the protocol says. */
+const LONGEST_IDENTIFICATION = 255;
+const PROHIBITED = 1;
+
+/** No SHA-1, no DSA, no CBC, no groups of the server's own making; nothing is decompressed. The host key's types in the order in which one is asked for. */
+const ALGORITHMS: ConnectConfig['algorithms'] = {
+  kex: [
+    'curve25519-sha256',
+    'curve25519-sha256@libssh.org',
+    'ecdh-sha2-nistp256',
+    'ecdh-sha2-nistp384',
+    'ecdh-sha2-nistp521',
+    'diffie-hellman-group14-sha256',
+    'diffie-hellman-group16-sha512',
+  ],
+  serverHostKey: [
+    'ssh-ed25519',
+    'ecdsa-sha2-nistp256',
+    'ecdsa-sha2-nistp384',
+    'ecdsa-sha2-nistp521',
+    'rsa-sha2-512',
+    'rsa-sha2-256',
+  ],
+  cipher: [
+    'aes256-gcm@openssh.com',
+    'aes128-gcm@openssh.com',
+    'chacha20-poly1305@openssh.com',
+    'aes256-ctr',
+    'aes192-ctr',
+    'aes128-ctr',
+  ],
+  hmac: ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com', 'hmac-sha2-256', 'hmac-sha2-512'],
+  compress: ['none'],
+};
+
+/** A bastion that has let us in. It ends with the connection that it was opened over. */
+export interface Tunnel {
+  /** Server software, type and fingerprint of its host key. */
+  readonly evidence: Evidence;
+  /**
+   * Has the bastion open a connection; the host's name is the bastion's to resolve. Fails with SSH_FORWARDING_REFUSED or
+   * SSH_TARGET_UNREACHABLE.
+   */
+  dial(host: string, port: number): Promise<PeerSocket>;
+}
+
+/**
+ * Signs in at a bastion over a connection to it, when its host key is the confirmed one; the connection is used up. Fails with one of the
+ * SSH failures, of which those about the host key show it as evidence, or says what is wrong with the private key.
+ */
+export async function openTunnel(carrier: PeerSocket, tunnel: SshTunnel, signal: AbortSignal): Promise<Tunnel> {
+  const { default: ssh2 } = await import('ssh2');
+  try {
+    const credentials = await readCredentials(tunnel, ssh2.utils.parseKey, signal);
+    const bastion = new Bastion(new ssh2.Client(), carrier, tunnel, credentials, signal);
+    await bastion.signIn();
+    return bastion;
+  } catch (error) {
+    carrier.destroy();
+    throw error;
+  }
+}
+
+class Bastion implements Tunnel {
+  readonly #client: Client;
+  readonly #carrier: PeerSocket;
+  readonly #tunnel: SshTunnel;
+  readonly #credentials: TunnelCredentials;
+  readonly #signal: AbortSignal;
+  readonly #channels = new Map<ClientChannel, PeerSocket>();
+  #software: string | undefined;
+  #hostKey: Evidence = {};
+  #spoke = false;
+  /** Why we, not the bastion, ended it. */
+  #refusal: Failure | undefined;
+
+  constructor(
+    client: Client,
+    carrier: PeerSocket,
+    tunnel: SshTunnel,
+    credentials: TunnelCredentials,
+    signal: AbortSignal,
+  ) {
+    this.#client = client;
+    this.#carrier = carrier;
+    this.#tunnel = tunnel;
+    this.#credentials = credentials;
+    this.#signal = signal;
+  }
+
+  get evidence(): Evidence {
+    return { server: this.#software, ...this.#hostKey };
+  }
+
+  async signIn(): Promise<void> {
+    const client = this.#client;
+    // it may have been closed while the key was opened
+    if (this.#carrier.destroyed) throw new Failure('CONNECTION_LOST', { configPath: TUNNEL_PATHS.portPath });
+    await new Promise<void>((resolve, reject) => {
+      const fail = (error?: Error) =>
+        reject(this.#signal.aborted ? this.#signal.reason : (this.#refusal ?? this.#explain(error)));
+      // these stay: what comes after the sign-in is told by the streams
+      client
+        .once('ready', resolve)
+        .on('error', fail)
+        .on('close', () => fail());
+      client.on('change password', () => {
+        this.#refusal = this.#credentials.expired(this.evidence);
+        this.#carrier.destroy();
+      });
+      client.connect({
+        sock: this.#carrier,
+        username: this.#tunnel.username,
+        algorithms: ALGORITHMS,
+        hostVerifier: (offered: Buffer) => this.#isConfirmed(offered),
+        // typed without the false that ends it
+        authHandler: (offered, partial, next) => next(this.#credentials.next(offered, partial) as AnyAuthMethod),
+        // times are the dialer's
+        readyTimeout: 0,
+        keepaliveInterval: 0,
+      });
+      // after connect(), which holds the stream back until it reads itself
+      this.#watch();
+    });
+    this.#carrier.raiseCap(Number.POSITIVE_INFINITY);
+  }
+
+  dial(host: string, port: number): Promise<PeerSocket> {
+    return new Promise((resolve, reject) => {
+      const fail = (error: unknown) => reject(this.#signal.aborted ? this.#signal.reason : forwardingFailure(error));
+      const take = (error: Error | undefined, channel: ClientChannel) => {
+        if (error) fail(error);
+        else resolve(this.#wrap(channel, host, port));
+      };
+      try {
+        this.#client.forwardOut('127.0.0.1', 0, host, port, take);
+      } catch (error) {
+        // it throws when the connection is gone
+        fail(error);
+      }
+    });
+  }
+
+  #wrap(channel: ClientChannel, host: string, port: number): PeerSocket {
+    // nobody reads it, and it would fill up
+    channel.stderr.resume();
+    // a channel does not close on destroy(), and throws its errors at nobody: this one does as sockets do
+    const socket = new PeerSocket(channel, { address: host, port }, Number.POSITIVE_INFINITY);
+    this.#channels.set(channel, socket);
+    channel.on('close', () => this.#channels.delete(channel));
+    return socket;
+  }
+
+  /** Reads along: what the peer calls itself, whether it is SSH at all, and that it keeps to the window it was granted. */
+  #watch(): void {
+    let start = '';
+    const readIdentification = (chunk: Buffer): void => {
+      this.#spoke = true;
+      start = (start + chunk.toString('latin1')).slice(0, LONGEST_IDENTIFICATION);
+      // other lines may come before, but hardly ever do: those are other protocols' greetings, after which they would wait for ever
+      if (!start.startsWith('SSH-'.slice(0, start.length))) {
+        this.#refusal = new Failure('SSH_PROTOCOL_MISMATCH', { configPath: TUNNEL_PATHS.portPath });
+        this.#carrier.destroy();
+      }
+      const found = /^SSH-(?:2\.0|1\.99)-([\x21-\x7e]*)[^\n]*\n/.exec(start);
+      if (!found) return;
+      // of what it says only what names and numbers of versions are made of
+      this.#software = (found[1] ?? '').replace(/[^A-Za-z0-9._+-]/g, '').slice(0, 64) || 'unknown';
+      this.#carrier.off('data', readIdentification);
+    };
+    this.#carrier.on('data', readIdentification);
+    this.#carrier.on('data', () => {
+      for (const [channel, socket] of this.#channels) {
+        if (channel.readableLength <= MAX_UNREAD) continue;
+        socket.destroy(new Failure('TOO_MUCH_DATA'));
+        this.#carrier.destroy();
+      }
+    });
+  }
+
+  /** Asked for anew whenever keys are exchanged again. */
+  #isConfirmed(offered: Buffer): boolean {
+    const hostKeyFingerprint = fingerprintOf(offered);
+    const confirmed = this.#tunnel.hostKeyFingerprint;
+    this.#hostKey = { keyType: typeOf(offered), hostKeyFingerprint };
+    if (confirmed === hostKeyFingerprint) return true;
+    this.#refusal = new Failure(confirmed === undefined ? 'SSH_HOST_KEY_UNCONFIRMED' : 'SSH_HOST_KEY_MISMATCH', {
+      configPath: 'sshTunnel.hostKeyFingerprint',
+      evidence: this.evidence,
+    });
+    return false;
+  }
+
+  #explain(error: Error | undefined): Failure {
+    const network = explainNetworkError(error, TUNNEL_PATHS);
+    if (network) return network;
+    if (this.#software === undefined) {
+      return this.#spoke
+        ? new Failure('SSH_PROTOCOL_MISMATCH', { configPath: TUNNEL_PATHS.portPath, error })
+        : new Failure('CONNECTION_LOST', { configPath: TUNNEL_PATHS.portPath, error });
+    }
+    const evidence = this.evidence;
+    // from then on whatever ends it is a refusal: a bastion that has had enough hangs up
+    if (this.#credentials.asked) return this.#credentials.refused(evidence, error);
+    if (!error) return new Failure('CONNECTION_LOST', { configPath: TUNNEL_PATHS.portPath, evidence });
+    return new Failure('SSH_HANDSHAKE_FAILED', { configPath: TUNNEL_PATHS.hostPath, evidence, error });
+  }
+}
+
+function forwardingFailure(error: unknown): Failure {
+  const reason = error instanceof Error && 'reason' in error ? error.reason : undefined;
+  if (reason === undefined) return explainNetworkError(error) ?? new Failure('CONNECTION_LOST', { error });
+  return new Failure(reason === PROHIBITED ? 'SSH_FORWARDING_REFUSED' : 'SSH_TARGET_UNREACHABLE', { error });
+}
+
+/** As OpenSSH prints it. */
+function fingerprintOf(hostKey: Buffer): string {
+  return `SHA256:${createHash('sha256').update(hostKey).digest('base64').replace(/=+$/, '')}`;
+}
+
+/** `ssh-ed25519`: the name that a host key begins with. */
+function typeOf(hostKey: Buffer): string | undefined {
+  const length = hostKey.length >= 4 ? hostKey.readUInt32BE() : 0;
+  return /^[a-z0-9-]{1,64}$/.exec(hostKey.toString('latin1', 4, 4 + length))?.[0];
+}
