@@ -35,11 +35,25 @@ module.exports = {
     only('migrations', 'migrations stand alone', '^migrations/', '^migrations/'),
     only('kit', 'the kit knows no connector', '^src/connectors/kit/', '^(src/connectors/kit/|src/errors\\.ts$)'),
     {
-      name: 'connector',
-      comment: 'a connector knows the kit, and no other connector',
+      name: 'network',
+      comment: 'kit/network opens sockets: the executor runs it, env.ts and app.ts set its rules, nobody else knows it',
       severity: 'error',
-      from: { path: '^src/connectors/(?!kit/)([^/]+)/' },
-      to: { path: '^src/', pathNot: '^src/(connectors/(kit/|$1/)|errors\\.ts$)' },
+      from: { path: '^src/', pathNot: '^src/(connectors/kit/network/|executor/|(env|app)\\.ts$)' },
+      to: { path: '^src/connectors/kit/network/' },
+    },
+    {
+      name: 'family',
+      comment: 'a family knows the kit, and no connector and no other family',
+      severity: 'error',
+      from: { path: '^src/connectors/families/([^/]+)/' },
+      to: { path: '^src/', pathNot: '^src/(connectors/(kit/|families/$1/)|errors\\.ts$)' },
+    },
+    {
+      name: 'connector',
+      comment: 'a connector knows the kit and its families, and no other connector',
+      severity: 'error',
+      from: { path: '^src/connectors/(?!kit/|families/)([^/]+)/' },
+      to: { path: '^src/', pathNot: '^src/(connectors/(kit/|families/|$1/)|errors\\.ts$)' },
     },
     only('registry', 'the registry lists connectors', '^src/connectors/registry\\.ts$', '^src/connectors/'),
     {
@@ -65,7 +79,7 @@ module.exports = {
       'store',
       'a store talks to the database, for an Access',
       '^src/modules/([^/]+)/store\\.ts$',
-      '^src/(platform/|modules/access/(access|visibility)\\.ts$|modules/$1/|connectors/kit/(catalog-entry|config-shape|failure)\\.ts$|errors\\.ts$)',
+      '^src/(platform/|modules/access/(access|visibility)\\.ts$|modules/$1/|connectors/kit/(contract/(catalog-entry|failure)|config/shape)\\.ts$|errors\\.ts$)',
     ),
     {
       name: 'services-without-graphql',

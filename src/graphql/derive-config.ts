@@ -1,6 +1,6 @@
 import type { InputRef, OutputRef } from '@pothos/core';
 import { z } from 'zod';
-import { fieldMarks } from '../connectors/kit/config/fields.ts';
+import { fieldMarks } from '../connectors/kit/config/marks.ts';
 import {
   type ConfigValues,
   dropNulls,

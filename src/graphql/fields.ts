@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { issue } from '../connectors/kit/config/fields.ts';
+import { issue } from '../connectors/kit/config/marks.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { secret } from '../../src/connectors/kit/config/fields.ts';
+import { secret } from '../../src/connectors/kit/config/marks.ts';
 import { type Connector, defineConnector } from '../../src/connectors/kit/contract/connector.ts';
 import { Failure } from '../../src/connectors/kit/contract/failure.ts';
 

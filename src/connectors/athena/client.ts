@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { FailureCode } from '../../errors.ts';
 import { awsDomain, awsIdentity, hostHeader, signAwsRequest } from '../families/aws/signing.ts';
-import { targetOfUrl, tls } from '../kit/config/fields.ts';
+import { tls } from '../kit/config/tls.ts';
+import { targetOfUrl } from '../kit/config/url.ts';
 import type { CheckContext, Target } from '../kit/contract/connector.ts';
 import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
 import { jsonAnswer, statusFailure } from '../kit/http/answers.ts';

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { awsKeyFields } from '../families/aws/config.ts';
 import { isAwsRegion } from '../families/aws/signing.ts';
-import { destination, issue, url } from '../kit/config/fields.ts';
+import { destination, issue } from '../kit/config/marks.ts';
+import { url } from '../kit/config/url.ts';
 import { printableText } from '../kit/http/basic-auth.ts';
 
 const REGION = /^[a-z0-9][a-z0-9-]*$/;

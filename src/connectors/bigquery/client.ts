@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { googleToken } from '../families/google/token.ts';
-import { GOOGLE_DOMAIN, tls } from '../kit/config/fields.ts';
+import { GOOGLE_DOMAIN } from '../kit/config/service-account.ts';
+import { tls } from '../kit/config/tls.ts';
 import type { CheckContext, Target } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { statusFailure } from '../kit/http/answers.ts';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { issue, serviceAccount } from '../kit/config/fields.ts';
+import { issue } from '../kit/config/marks.ts';
+import { serviceAccount } from '../kit/config/service-account.ts';
 
 export const bigqueryConfig = z.object({
   projectId: z

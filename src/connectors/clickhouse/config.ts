@@ -1,6 +1,8 @@
 import { z } from 'zod';
-import { destination, host, issue, port, secret, tls } from '../kit/config/fields.ts';
+import { host, port } from '../kit/config/host.ts';
+import { destination, issue, secret } from '../kit/config/marks.ts';
 import { sshTunnel } from '../kit/config/ssh-tunnel.ts';
+import { tls } from '../kit/config/tls.ts';
 import { printableText } from '../kit/http/basic-auth.ts';
 
 /** What travels as the value of a header: blanks at its ends would be lost on the way. */

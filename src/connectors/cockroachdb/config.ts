@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { postgresFields } from '../families/postgres/config.ts';
-import { destination } from '../kit/config/fields.ts';
+import { destination } from '../kit/config/marks.ts';
 
 const LONGEST_NAME = 128;
 

@@ -1,5 +1,6 @@
 import { endpointChecks } from '../kit/checks/endpoint.ts';
-import { targetOfUrl, tls } from '../kit/config/fields.ts';
+import { tls } from '../kit/config/tls.ts';
+import { targetOfUrl } from '../kit/config/url.ts';
 import type { CatalogEntry } from '../kit/contract/catalog-entry.ts';
 import type { Check, CheckContext, Target } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';

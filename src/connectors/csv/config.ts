@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { destination, issue, secret, url } from '../kit/config/fields.ts';
+import { destination, issue, secret } from '../kit/config/marks.ts';
 import { oneOf } from '../kit/config/one-of.ts';
+import { url } from '../kit/config/url.ts';
 
 /** The most of a file that is kept with the config, in bytes of UTF-8: a request holds 1 MiB. */
 const MAX_CONTENT = 512 * 1024;

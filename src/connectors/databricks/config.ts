@@ -1,6 +1,8 @@
 import { z } from 'zod';
-import { destination, headerText, host, issue, named, secret } from '../kit/config/fields.ts';
+import { host } from '../kit/config/host.ts';
+import { destination, issue, named, secret } from '../kit/config/marks.ts';
 import { authentication } from '../kit/config/one-of.ts';
+import { headerText } from '../kit/config/text.ts';
 import { printableText } from '../kit/http/basic-auth.ts';
 
 const WAREHOUSE_PATH = /^\/sql\/1\.0\/(?:warehouses|endpoints)\/([A-Za-z0-9_-]{1,64})$/;

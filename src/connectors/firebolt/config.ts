@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { destination, headerText, issue, secret } from '../kit/config/fields.ts';
+import { destination, issue, secret } from '../kit/config/marks.ts';
+import { headerText } from '../kit/config/text.ts';
 import { printableText } from '../kit/http/basic-auth.ts';
 
 export const fireboltConfig = z.object({

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { endpointChecks } from '../kit/checks/endpoint.ts';
-import { targetOfUrl } from '../kit/config/fields.ts';
+import { targetOfUrl } from '../kit/config/url.ts';
 import type { Check, CheckContext, Target } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { jsonAnswer, serverProduct, statusFailure } from '../kit/http/answers.ts';

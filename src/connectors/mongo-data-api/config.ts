@@ -1,5 +1,8 @@
 import { z } from 'zod';
-import { destination, headerText, httpNeedsTlsDisabled, secret, tls, url } from '../kit/config/fields.ts';
+import { destination, secret } from '../kit/config/marks.ts';
+import { headerText } from '../kit/config/text.ts';
+import { tls } from '../kit/config/tls.ts';
+import { httpNeedsTlsDisabled, url } from '../kit/config/url.ts';
 
 /** What MongoDB takes as a name: no zero byte. */
 function nameText(maxLength: number) {

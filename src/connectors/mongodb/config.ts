@@ -1,7 +1,10 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { destination, host, issue, named, port, secret, text, tls } from '../kit/config/fields.ts';
+import { host, port } from '../kit/config/host.ts';
+import { destination, issue, named, secret } from '../kit/config/marks.ts';
 import { sshTunnel } from '../kit/config/ssh-tunnel.ts';
+import { text } from '../kit/config/text.ts';
+import { tls } from '../kit/config/tls.ts';
 
 const DEFAULT_PORT = 27_017;
 /** A database's name ends at 63 bytes. */

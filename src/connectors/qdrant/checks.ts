@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { endpointChecks } from '../kit/checks/endpoint.ts';
-import { targetOfUrl } from '../kit/config/fields.ts';
+import { targetOfUrl } from '../kit/config/url.ts';
 import type { CatalogColumn, CatalogEntry } from '../kit/contract/catalog-entry.ts';
 import type { Check, CheckContext, Target } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';

@@ -1,15 +1,9 @@
 import { z } from 'zod';
-import {
-  destination,
-  headerText,
-  httpNeedsTlsDisabled,
-  issue,
-  port,
-  secret,
-  targetOfUrl,
-  tls,
-  url,
-} from '../kit/config/fields.ts';
+import { port } from '../kit/config/host.ts';
+import { destination, issue, secret } from '../kit/config/marks.ts';
+import { headerText } from '../kit/config/text.ts';
+import { tls } from '../kit/config/tls.ts';
+import { httpNeedsTlsDisabled, targetOfUrl, url } from '../kit/config/url.ts';
 
 export const qdrantConfig = z
   .object({

@@ -6,7 +6,8 @@ import {
   hostHeader,
   signAwsRequest,
 } from '../families/aws/signing.ts';
-import { targetOfUrl, tls } from '../kit/config/fields.ts';
+import { tls } from '../kit/config/tls.ts';
+import { targetOfUrl } from '../kit/config/url.ts';
 import type { CheckContext, Target } from '../kit/contract/connector.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from '../kit/http/client.ts';
 import type { S3Config } from './config.ts';

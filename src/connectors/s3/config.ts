@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { awsKeyFields } from '../families/aws/config.ts';
 import { isAwsRegion } from '../families/aws/signing.ts';
-import { destination, httpNeedsTlsDisabled, issue, named, tls, url } from '../kit/config/fields.ts';
+import { destination, issue, named } from '../kit/config/marks.ts';
+import { tls } from '../kit/config/tls.ts';
+import { httpNeedsTlsDisabled, url } from '../kit/config/url.ts';
 
 export const s3Config = z
   .object({

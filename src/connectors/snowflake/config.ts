@@ -1,6 +1,8 @@
 import { z } from 'zod';
-import { destination, headerText, issue, named, pem, secret } from '../kit/config/fields.ts';
+import { destination, issue, named, secret } from '../kit/config/marks.ts';
 import { authentication } from '../kit/config/one-of.ts';
+import { pem } from '../kit/config/pem.ts';
+import { headerText } from '../kit/config/text.ts';
 import { printableText } from '../kit/http/basic-auth.ts';
 
 const DOMAIN = '.snowflakecomputing.com';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { issue } from '../../connectors/kit/config/fields.ts';
+import { issue } from '../../connectors/kit/config/marks.ts';
 import { type ConfigValues, dropNulls } from '../../connectors/kit/config/shape.ts';
 import { tenancySchema } from '../../connectors/kit/config/tenancy.ts';
 import {

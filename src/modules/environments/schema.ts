@@ -1,6 +1,6 @@
 import type DataLoader from 'dataloader';
 import { z } from 'zod';
-import { issue } from '../../connectors/kit/config/fields.ts';
+import { issue } from '../../connectors/kit/config/marks.ts';
 import { ConflictError, InUseError, NameTakenError, NotFoundError, ValidationError } from '../../errors.ts';
 import { builder } from '../../graphql/builder.ts';
 import { connectionType, pageArguments } from '../../graphql/connection.ts';

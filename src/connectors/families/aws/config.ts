@@ -1,4 +1,5 @@
-import { headerText, issue, secret } from '../../kit/config/fields.ts';
+import { issue, secret } from '../../kit/config/marks.ts';
+import { headerText } from '../../kit/config/text.ts';
 
 /** The three fields of an access key, as all types of AWS have them. */
 export const awsKeyFields = {

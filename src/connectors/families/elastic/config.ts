@@ -1,17 +1,10 @@
 import { z } from 'zod';
-import {
-  destination,
-  headerText,
-  host,
-  httpNeedsTlsDisabled,
-  issue,
-  named,
-  secret,
-  targetOfUrl,
-  tls,
-  url,
-} from '../../kit/config/fields.ts';
+import { host } from '../../kit/config/host.ts';
+import { destination, issue, named, secret } from '../../kit/config/marks.ts';
 import { sshTunnel } from '../../kit/config/ssh-tunnel.ts';
+import { headerText } from '../../kit/config/text.ts';
+import { tls } from '../../kit/config/tls.ts';
+import { httpNeedsTlsDisabled, targetOfUrl, url } from '../../kit/config/url.ts';
 import type { Target } from '../../kit/contract/connector.ts';
 import { basicUserName, printableText } from '../../kit/http/basic-auth.ts';
 

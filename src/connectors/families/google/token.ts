@@ -1,5 +1,5 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
-import type { ServiceAccount } from '../../kit/config/fields.ts';
+import type { ServiceAccount } from '../../kit/config/service-account.ts';
 import { Failure } from '../../kit/contract/failure.ts';
 
 const TOKEN_SECONDS = 300;

@@ -1,6 +1,9 @@
 import type { z } from 'zod';
-import { destination, host, port, secret, text, tls } from '../../kit/config/fields.ts';
+import { host, port } from '../../kit/config/host.ts';
+import { destination, secret } from '../../kit/config/marks.ts';
 import { sshTunnel } from '../../kit/config/ssh-tunnel.ts';
+import { text } from '../../kit/config/text.ts';
+import { tls } from '../../kit/config/tls.ts';
 
 /** What MariaDB takes; MySQL takes 32. In characters. */
 const LONGEST_USER = 80;

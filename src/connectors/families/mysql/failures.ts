@@ -1,5 +1,5 @@
 import type { FailureCode } from '../../../errors.ts';
-import type { Tls } from '../../kit/config/fields.ts';
+import type { Tls } from '../../kit/config/tls.ts';
 import { explainNetworkError } from '../../kit/contract/explain.ts';
 import { Failure, type FailureDetails } from '../../kit/contract/failure.ts';
 

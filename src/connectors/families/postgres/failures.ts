@@ -1,5 +1,5 @@
 import type { FailureCode } from '../../../errors.ts';
-import type { Tls } from '../../kit/config/fields.ts';
+import type { Tls } from '../../kit/config/tls.ts';
 import { Failure, type FailureDetails } from '../../kit/contract/failure.ts';
 import { isPostgresError, type PostgresError } from './wire.ts';
 

@@ -1,9 +1,8 @@
 import type { Duplex } from 'node:stream';
-import type { Tls } from '../config/fields.ts';
-import type { SshTunnel } from '../config/ssh-tunnel.ts';
+import { type SshTunnel, TUNNEL_PATHS } from '../config/ssh-tunnel.ts';
+import type { Tls } from '../config/tls.ts';
 import type { Check, CheckContext, Target } from '../contract/connector.ts';
 import { explainNetworkError, type NetworkPaths } from '../contract/explain.ts';
-import { TUNNEL_PATHS } from '../network/tunnel.ts';
 
 export interface EndpointChecksOptions<Config, State> {
   readonly target: (config: Config) => Target;

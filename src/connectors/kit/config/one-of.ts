@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { fieldMarks, issue } from './fields.ts';
+import { fieldMarks, issue } from './marks.ts';
 
 /** The values of a choice: exactly one of its alternatives is there. */
 export type OneOf<Alternatives extends z.ZodRawShape> = {

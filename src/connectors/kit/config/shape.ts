@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Connector } from '../contract/connector.ts';
-import { type FieldMark, fieldMarks } from './fields.ts';
+import { type FieldMark, fieldMarks } from './marks.ts';
 
 /** A config, or a block of one, as plain JSON values. */
 export type ConfigValues = Record<string, unknown>;

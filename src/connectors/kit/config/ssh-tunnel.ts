@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import { destination, host, issue, named, neededToSave, pem, port, secret } from './fields.ts';
+import { host, port } from './host.ts';
+import { destination, issue, named, neededToSave, secret } from './marks.ts';
+import { pem } from './pem.ts';
 
 const MAX_PASSWORD = 1_024;
 const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}$/;
@@ -63,3 +65,6 @@ export function sshTunnel() {
 }
 
 export type SshTunnel = z.output<typeof tunnelFields>;
+
+/** The fields that a failure to reach the bastion points at. */
+export const TUNNEL_PATHS = { hostPath: 'sshTunnel.host', portPath: 'sshTunnel.port' } as const;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { issue } from './fields.ts';
+import { issue } from './marks.ts';
 
 export const tenancyLevels = ['TABLE', 'DATABASE'] as const;
 export type TenancyLevel = (typeof tenancyLevels)[number];

@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream';
 import type { z } from 'zod';
-import type { Tls } from '../config/fields.ts';
 import type { SshTunnel } from '../config/ssh-tunnel.ts';
 import type { Tenancy, TenancyLevel } from '../config/tenancy.ts';
+import type { Tls } from '../config/tls.ts';
 import type { CatalogEntry } from './catalog-entry.ts';
 import type { Failure } from './failure.ts';
 import type { PeerSocket } from './peer-socket.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { issue } from '../config/fields.ts';
+import { issue } from '../config/marks.ts';
 
 /** The Authorization header of HTTP's Basic sign-in; both parts as UTF-8. */
 export function basicAuthorization(username: string, password: string): string {

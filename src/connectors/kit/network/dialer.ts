@@ -1,8 +1,9 @@
 import { Resolver, lookup as systemLookup } from 'node:dns/promises';
 import { isIP, connect as netConnect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { host as hostName, type Tls } from '../config/fields.ts';
+import { host as hostName } from '../config/host.ts';
 import type { SshTunnel } from '../config/ssh-tunnel.ts';
+import type { Tls } from '../config/tls.ts';
 import type { Dialer, Evidence, HandshakeOptions, SecuredSocket } from '../contract/connector.ts';
 import { explainNetworkError } from '../contract/explain.ts';
 import { Failure } from '../contract/failure.ts';

@@ -11,7 +11,7 @@ import {
   connect as tlsConnect,
 } from 'node:tls';
 import type { FailureCode } from '../../../errors.ts';
-import type { Tls } from '../config/fields.ts';
+import type { Tls } from '../config/tls.ts';
 import type { Evidence, HandshakeOptions, SecuredSocket } from '../contract/connector.ts';
 import { chainFailureCode, explainTlsError } from '../contract/explain.ts';
 import { Failure } from '../contract/failure.ts';

@@ -1,14 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { AnyAuthMethod, Client, ClientChannel, ConnectConfig } from 'ssh2';
-import type { SshTunnel } from '../config/ssh-tunnel.ts';
+import { type SshTunnel, TUNNEL_PATHS } from '../config/ssh-tunnel.ts';
 import type { Evidence } from '../contract/connector.ts';
 import { explainNetworkError } from '../contract/explain.ts';
 import { Failure } from '../contract/failure.ts';
 import { PeerSocket } from '../contract/peer-socket.ts';
 import { readCredentials, type TunnelCredentials } from './tunnel-credentials.ts';
-
-/** Where failures on the way to the bastion point at. */
-export const TUNNEL_PATHS = { hostPath: 'sshTunnel.host', portPath: 'sshTunnel.port' } as const;
 
 /** What a channel may hold back unread, in bytes: twice the window that the bastion is granted. */
 const MAX_UNREAD = 4 * 1024 * 1024;

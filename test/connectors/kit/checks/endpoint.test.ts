@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type EndpointChecksOptions, endpointChecks } from '../../../../src/connectors/kit/checks/endpoint.ts';
-import type { Tls } from '../../../../src/connectors/kit/config/fields.ts';
+import type { Tls } from '../../../../src/connectors/kit/config/tls.ts';
 import type { Check, CheckContext, CheckOutcome, Target } from '../../../../src/connectors/kit/contract/connector.ts';
 import { Failure } from '../../../../src/connectors/kit/contract/failure.ts';
 import type { PeerSocket } from '../../../../src/connectors/kit/contract/peer-socket.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { destination, named, secret } from '../../../../src/connectors/kit/config/fields.ts';
+import { destination, named, secret } from '../../../../src/connectors/kit/config/marks.ts';
 import { oneOf } from '../../../../src/connectors/kit/config/one-of.ts';
 import {
   changedDestinations,

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { host, httpNeedsTlsDisabled, targetOfUrl, tls, url } from '../../../../src/connectors/kit/config/fields.ts';
+import { host } from '../../../../src/connectors/kit/config/host.ts';
+import { tls } from '../../../../src/connectors/kit/config/tls.ts';
+import { httpNeedsTlsDisabled, targetOfUrl, url } from '../../../../src/connectors/kit/config/url.ts';
 
 function codesOf(schema: z.ZodType, value: unknown): unknown[] {
   const parsed = schema.safeParse(value);

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import type { TLSSocket, TlsOptions } from 'node:tls';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Tls, TlsMode } from '../../../../src/connectors/kit/config/fields.ts';
+import type { Tls, TlsMode } from '../../../../src/connectors/kit/config/tls.ts';
 import type { SecuredSocket } from '../../../../src/connectors/kit/contract/connector.ts';
 import { explainNetworkError } from '../../../../src/connectors/kit/contract/explain.ts';
 import { Failure } from '../../../../src/connectors/kit/contract/failure.ts';

@@ -1,0 +1,62 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import { z } from 'zod';
+import { destination, issue } from './marks.ts';
+
+const HOST_SHAPE = /^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$/;
+const MAX_HOST = 253;
+
+/**
+ * A host name or an IP address, in normal form (lower case; IPv6 without brackets). Spellings that only some parsers read as an
+ * address (`127.1`, `0x7f.1`, `2130706433`, a trailing dot, full-width letters, percent signs) are refused, never interpreted.
+ */
+export function host(): z.ZodString {
+  return z
+    .string()
+    .min(1)
+    .max(MAX_HOST)
+    .overwrite((value) => normalHost(value.replace(/^\[([0-9a-fA-F:.]+)\]$/, '$1')))
+    .superRefine((value, context) => {
+      const fault = hostFault(value);
+      if (fault) context.addIssue({ code: 'custom', ...fault });
+    });
+}
+
+/** Lower case, of ASCII letters alone (`K`, the Kelvin sign, is no k); IPv6 in its one short spelling. */
+export function normalHost(value: string): string {
+  const lower = value.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+  return isIPv6(lower) && !lower.includes('%') ? new URL(`http://[${lower}]`).hostname.slice(1, -1) : lower;
+}
+
+export function hostFault(value: string): ReturnType<typeof issue> | undefined {
+  if (isIPv6(value) && !value.includes('%')) return undefined;
+  if (value.includes('://'))
+    return issue('URL_IN_HOST', `Give the host alone. This URL would fill ${fieldsOfUrl(value)}.`);
+  if (value.includes('/') || value.includes('\\')) return issue('INVALID_FORMAT', 'A host holds no path.');
+  if (!HOST_SHAPE.test(value) || value.includes('..')) {
+    return issue('INVALID_FORMAT', 'Give a host name or an IP address, without user, port or spaces.');
+  }
+  const last = value.slice(value.lastIndexOf('.') + 1);
+  if (/^(\d+|0x[0-9a-f]*)$/.test(last) && !isIPv4(value)) {
+    return issue('INVALID_FORMAT', 'Write an IPv4 address as four decimal numbers.');
+  }
+  return undefined;
+}
+
+/** The names of the fields that the parts of a URL belong in; never its values. */
+function fieldsOfUrl(value: string): string {
+  const [, authority = '', rest = ''] = /^[^:]*:\/\/([^/?#]*)(.*)$/s.exec(value) ?? [];
+  const user = authority.includes('@') ? authority.slice(0, authority.lastIndexOf('@')) : '';
+  const fields = ['host'];
+  if (/:\d+$/.test(authority)) fields.push('port');
+  if (user) fields.push('username');
+  if (user.includes(':')) fields.push('password');
+  if (/^\/[^?#]/.test(rest)) fields.push('database');
+  if (/[?&]ssl/.test(rest)) fields.push('tls');
+  return new Intl.ListFormat('en').format(fields);
+}
+
+export function port(defaultPort: number): z.ZodDefault<z.ZodInt> {
+  return destination(z.int().min(1).max(65535))
+    .default(defaultPort)
+    .meta({ title: 'Port', description: `TCP port, 1 to 65535.` });
+}

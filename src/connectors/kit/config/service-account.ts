@@ -1,0 +1,111 @@
+import { z } from 'zod';
+import { host } from './host.ts';
+import { destination, issue, named, secret } from './marks.ts';
+import { pem } from './pem.ts';
+
+/** The universe domain of the public Google cloud. */
+export const GOOGLE_DOMAIN = 'googleapis.com';
+
+const serviceAccountFields = named(
+  'ServiceAccount',
+  z.object({
+    type: z
+      .string()
+      .max(64)
+      .refine(
+        (type) => type === 'service_account',
+        issue('INVALID_VALUE', 'Only keys of the type service_account are taken.'),
+      )
+      .default('service_account')
+      .meta({ title: 'Type', description: 'Always service_account: other kinds of Google credentials are refused.' }),
+    projectId: z
+      .string()
+      .min(1)
+      .max(64)
+      .optional()
+      .meta({ title: 'Project id', description: 'The project of the account. Example: my-project-123' }),
+    privateKeyId: z
+      .string()
+      .max(128)
+      .regex(/^[A-Za-z0-9_-]+$/)
+      .optional()
+      .meta({ title: 'Private key id', description: 'Tells Google which key of the account signs. Hexadecimal.' }),
+    privateKey: secret(pem(/^(RSA )?PRIVATE KEY$/, 'the private key'))
+      .optional()
+      .meta({ title: 'Private key', description: 'PEM, RSA, not encrypted. Secret.' }),
+    clientEmail: z
+      .string()
+      .max(320)
+      .regex(/^[^\s@]+@[^\s@]+$/)
+      .meta({
+        title: 'Client email',
+        description: 'Name of the account. Example: reader@my-project-123.iam.gserviceaccount.com',
+      }),
+    clientId: z
+      .string()
+      .max(64)
+      .regex(/^\d+$/)
+      .optional()
+      .meta({ title: 'Client id', description: 'Digits. Not used to sign in.' }),
+    authUri: z
+      .string()
+      .max(512)
+      .optional()
+      .meta({ title: 'Auth URI', description: 'As in the key file. Never called; only Google’s own is taken.' }),
+    tokenUri: z
+      .string()
+      .max(512)
+      .optional()
+      .meta({ title: 'Token URI', description: 'As in the key file. Never called; only Google’s own is taken.' }),
+    authProviderX509CertUrl: z.string().max(512).optional().meta({
+      title: 'Auth provider certificate URL',
+      description: 'As in the key file. Never called; only Google’s own is taken.',
+    }),
+    clientX509CertUrl: z.string().max(512).optional().meta({
+      title: 'Client certificate URL',
+      description: 'As in the key file. Never called; only Google’s own is taken.',
+    }),
+    universeDomain: destination(
+      host().refine((name) => /\.[a-z][a-z0-9-]+$/.test(name), issue('INVALID_FORMAT', 'Give a domain name.')),
+    )
+      .optional()
+      .meta({
+        title: 'Universe domain',
+        description: 'The domain of the Google cloud that the account belongs to. Left out: googleapis.com.',
+      }),
+  }),
+);
+
+/** Whether a URL of a key file is one that Google itself writes there; `domain` is the account's universe. */
+const googleUrls: Record<string, (url: string, domain: string) => boolean> = {
+  authUri: (url) => url === 'https://accounts.google.com/o/oauth2/auth',
+  tokenUri: (url, domain) =>
+    url === `https://oauth2.${domain}/token` ||
+    url === 'https://oauth2.googleapis.com/token' ||
+    url === 'https://accounts.google.com/o/oauth2/token',
+  authProviderX509CertUrl: (url, domain) =>
+    url === `https://www.${domain}/oauth2/v1/certs` || url === 'https://www.googleapis.com/oauth2/v1/certs',
+  clientX509CertUrl: (url, domain) =>
+    [domain, GOOGLE_DOMAIN].some((name) => {
+      const prefix = `https://www.${name}/robot/v1/metadata/x509/`;
+      return url.startsWith(prefix) && /^[A-Za-z0-9%._@+-]+$/.test(url.slice(prefix.length));
+    }),
+};
+
+/** A Google service-account key, the fields of its JSON file in camelCase. Other URLs than Google's own are refused. */
+export function serviceAccount() {
+  return serviceAccountFields.superRefine((value, context) => {
+    for (const [key, isGoogles] of Object.entries(googleUrls)) {
+      const url = value[key as keyof typeof value];
+      if (url !== undefined && !isGoogles(url, value.universeDomain ?? GOOGLE_DOMAIN)) {
+        context.addIssue({
+          code: 'custom',
+          path: [key],
+          ...issue('INVALID_VALUE', 'Only the URL that Google’s own key files hold is taken.'),
+        });
+      }
+    }
+  });
+}
+
+export type ServiceAccount = z.output<typeof serviceAccountFields>;
