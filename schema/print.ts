@@ -3,7 +3,9 @@ import { printSchema } from 'graphql';
 import { configJsonSchema } from '../src/connectors/kit/config/shape.ts';
 import { configKey } from '../src/connectors/kit/contract/connector.ts';
 import { connectors } from '../src/connectors/registry.ts';
-import { failureCauses, failureCodes, issueCodes, requestErrorCodes, userErrorCodes } from '../src/errors.ts';
+import { requestErrorCodes, userErrorCodes } from '../src/errors/api.ts';
+import { failureCauses, failureCodes } from '../src/errors/check-failures.ts';
+import { issueCodes } from '../src/errors/field-issues.ts';
 import { schema } from '../src/schema.ts';
 
 const root = new URL('../', import.meta.url);
@@ -45,7 +47,7 @@ function errorsPage(): string {
   ]);
   return `# Error codes
 
-Written by \`npm run schema\` from \`src/errors.ts\`. Codes are stable: more may come, none is renamed.
+Written by \`npm run schema\` from \`src/errors/\`. Codes are stable: more may come, none is renamed.
 
 ## In a mutation's result: \`UserError.code\`
 

@@ -3,7 +3,7 @@ import type { Redactor } from '../connectors/kit/checks/redact.ts';
 import type { TestOutcome } from '../connectors/kit/checks/run-checks.ts';
 import type { CatalogEntry } from '../connectors/kit/contract/catalog-entry.ts';
 import type { EgressPolicy } from '../connectors/kit/network/addresses.ts';
-import type { FailureCode } from '../errors.ts';
+import type { FailureCode } from '../errors/check-failures.ts';
 import type { ChildHandle, GoneReason } from './child-handle.ts';
 import { ChildPool } from './child-pool.ts';
 import type { FromChild, JudgedTarget, TargetVerdict, TestJob } from './messages.ts';

@@ -8,7 +8,7 @@ import {
 } from '../connectors/kit/checks/run-checks.ts';
 import type { CatalogEntry } from '../connectors/kit/contract/catalog-entry.ts';
 import { Failure } from '../connectors/kit/contract/failure.ts';
-import type { FailureCode } from '../errors.ts';
+import type { FailureCode } from '../errors/check-failures.ts';
 import type { TestJob } from './messages.ts';
 
 /** What an executor tells about a test: `restarted` takes all events before it back, the checks are pending again. */

@@ -1,14 +1,14 @@
 import {
   ConflictError,
   ConnectionTestFailedError,
-  type FieldIssue,
   InUseError,
   NameTakenError,
   NotFoundError,
   SecretsRequiredError,
   type UserError,
   ValidationError,
-} from '../errors.ts';
+} from '../errors/api.ts';
+import type { FieldIssue } from '../errors/field-issues.ts';
 import { builder } from './builder.ts';
 
 const FieldIssueRef = builder.objectRef<FieldIssue>('FieldIssue').implement({

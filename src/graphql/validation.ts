@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import { ValidationError } from '../errors.ts';
-import { fieldIssue } from '../platform/field-issue.ts';
+import { ValidationError } from '../errors/api.ts';
+import { fieldIssue } from '../errors/field-issues.ts';
 
 /** All that zod found wrong with the arguments of a field, in the API's words and without any value. */
 export function validationErrorOf(error: z.core.$ZodError): ValidationError {

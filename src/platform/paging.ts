@@ -1,4 +1,5 @@
-import { type FieldIssue, ValidationError } from '../errors.ts';
+import { ValidationError } from '../errors/api.ts';
+import type { FieldIssue } from '../errors/field-issues.ts';
 
 /** One page of a list. */
 export interface Page<Node> {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { GraphQLError } from 'graphql';
 import type { Logger } from 'pino';
-import { NotFoundError, RequestFault, UserError } from '../errors.ts';
+import { NotFoundError, RequestFault, UserError } from '../errors/api.ts';
 import { isRequestError, requestError } from './request-error.ts';
 
 /**

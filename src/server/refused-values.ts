@@ -22,8 +22,7 @@ import {
   type ValidationContext,
   type ValueNode,
 } from 'graphql';
-import { type FieldIssue, type IssueCode, issueCodes } from '../errors.ts';
-import { configPathOf } from '../platform/field-issue.ts';
+import { configPathOf, type FieldIssue, type IssueCode, issueCodes } from '../errors/field-issues.ts';
 import { requestError } from './request-error.ts';
 
 const MAX_ISSUES = 100;

@@ -1,5 +1,6 @@
 import { type ASTNode, GraphQLError, type GraphQLFormattedError } from 'graphql';
-import { type FieldIssue, type RequestErrorCode, requestErrorCodes } from '../errors.ts';
+import { type RequestErrorCode, requestErrorCodes } from '../errors/api.ts';
+import type { FieldIssue } from '../errors/field-issues.ts';
 
 const known = new WeakSet<GraphQLError>();
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { athena } from '../../src/connectors/athena/index.ts';
-import type { IssueCode } from '../../src/errors.ts';
+import type { IssueCode } from '../../src/errors/field-issues.ts';
 import { type Authority, createAuthority } from '../support/certificates.ts';
 import { describeHttpFaults } from '../support/http-faults.ts';
 import { type FakeAthenaOptions, startFakeAthena } from '../support/peers/fake-athena.ts';

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { bigquery } from '../../src/connectors/bigquery/index.ts';
-import type { IssueCode } from '../../src/errors.ts';
+import type { IssueCode } from '../../src/errors/field-issues.ts';
 import { type Authority, createAuthority } from '../support/certificates.ts';
 import { describeHttpFaults } from '../support/http-faults.ts';
 import { type FakeBigqueryOptions, startFakeBigquery } from '../support/peers/fake-bigquery.ts';

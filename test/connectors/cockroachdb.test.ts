@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { cockroachdb } from '../../src/connectors/cockroachdb/index.ts';
-import { fieldIssue } from '../../src/platform/field-issue.ts';
+import { fieldIssue } from '../../src/errors/field-issues.ts';
 import { type FakePostgres, type FakePostgresOptions, startFakePostgres } from '../support/peers/fake-postgres.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
 import { gist, testConnection } from '../support/test-connection.ts';

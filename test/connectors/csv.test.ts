@@ -3,7 +3,7 @@ import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { csv } from '../../src/connectors/csv/index.ts';
 import { parseCsv } from '../../src/connectors/csv/parse.ts';
 import { changedDestinations, secretPathsOf } from '../../src/connectors/kit/config/shape.ts';
-import type { IssueCode } from '../../src/errors.ts';
+import type { IssueCode } from '../../src/errors/field-issues.ts';
 import { type Authority, createAuthority } from '../support/certificates.ts';
 import { describeHttpFaults } from '../support/http-faults.ts';
 import { type HttpPeer, type HttpPeerOptions, type PeerAnswer, startHttpPeer } from '../support/peers/http-peer.ts';

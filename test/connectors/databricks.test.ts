@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { databricks } from '../../src/connectors/databricks/index.ts';
-import type { IssueCode } from '../../src/errors.ts';
+import type { IssueCode } from '../../src/errors/field-issues.ts';
 import { type Authority, createAuthority } from '../support/certificates.ts';
 import { describeHttpFaults } from '../support/http-faults.ts';
 import { type FakeDatabricksOptions, startFakeDatabricks } from '../support/peers/fake-databricks.ts';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { leavesOf, secretPathsOf, valueAt } from '../../src/connectors/kit/config/shape.ts';
 import type { Connector } from '../../src/connectors/kit/contract/connector.ts';
 import { connectors } from '../../src/connectors/registry.ts';
-import { failureCodes } from '../../src/errors.ts';
+import { failureCodes } from '../../src/errors/check-failures.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { type Cause, parts, type StartedStand, startStand } from '../support/fault-matrix.ts';
 import { type Cell, printMatrix } from '../support/fault-table.ts';

@@ -1,7 +1,7 @@
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { snowflake } from '../../src/connectors/snowflake/index.ts';
-import type { IssueCode } from '../../src/errors.ts';
+import type { IssueCode } from '../../src/errors/field-issues.ts';
 import { type Authority, createAuthority } from '../support/certificates.ts';
 import { describeHttpFaults } from '../support/http-faults.ts';
 import type { FakeTable } from '../support/peers/fake-information-schema.ts';

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Change, Database } from '../../src/platform/database.ts';
-import { type FollowOptions, followLog, LocalDoorbell } from '../../src/platform/doorbell.ts';
+import { LocalDoorbell } from '../../src/platform/doorbell.ts';
+import { type FollowOptions, followLog } from '../../src/platform/follow-log.ts';
 import { openPostgresDoorbell } from '../../src/platform/postgres-doorbell.ts';
 import { describeEachDatabase, type TestDatabase } from '../support/databases.ts';
 

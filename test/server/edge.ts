@@ -6,7 +6,7 @@ import { type Client, createClient } from 'graphql-ws';
 import { createSchema } from 'graphql-yoga';
 import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
-import { RequestFault, ValidationError } from '../../src/errors.ts';
+import { RequestFault, ValidationError } from '../../src/errors/api.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { createGatewayServer, type GatewayServerOptions } from '../../src/server/http.ts';
 

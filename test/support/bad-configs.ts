@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { dropNulls } from '../../src/connectors/kit/config/shape.ts';
 import type { Connector } from '../../src/connectors/kit/contract/connector.ts';
-import type { IssueCode } from '../../src/errors.ts';
-import { fieldIssue } from '../../src/platform/field-issue.ts';
+import type { IssueCode } from '../../src/errors/field-issues.ts';
+import { fieldIssue } from '../../src/errors/field-issues.ts';
 
 /** A config that a type refuses: the field that is named, dotted from the config's root, and how. */
 export interface BadConfig {

@@ -8,7 +8,7 @@ import {
   valueAt,
 } from '../../src/connectors/kit/config/shape.ts';
 import type { Connector } from '../../src/connectors/kit/contract/connector.ts';
-import { fieldIssue } from '../../src/platform/field-issue.ts';
+import { fieldIssue } from '../../src/errors/field-issues.ts';
 import { CERTIFICATE } from './inputs.ts';
 
 /* Values that must never be seen again, put into every secret that a type has, and the search for them. */

@@ -1,6 +1,6 @@
 import { setAt } from '../../src/connectors/kit/config/shape.ts';
 import type { Target } from '../../src/connectors/kit/contract/connector.ts';
-import type { FailureCode } from '../../src/errors.ts';
+import type { FailureCode } from '../../src/errors/check-failures.ts';
 import { type Authority, createSelfSigned } from './certificates.ts';
 import { type FakeBastion, startBastion } from './peers/fake-bastion.ts';
 import { startHttpPeer } from './peers/http-peer.ts';

@@ -1,4 +1,4 @@
-import { type FailureCode, failureCodes } from '../../src/errors.ts';
+import { type FailureCode, failureCodes } from '../../src/errors/check-failures.ts';
 import { type Cause, parts } from './fault-matrix.ts';
 
 /** What one cell shows. */

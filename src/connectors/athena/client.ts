@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { FailureCode } from '../../errors.ts';
+import type { FailureCode } from '../../errors/check-failures.ts';
 import { awsDomain, awsIdentity, hostHeader, signAwsRequest } from '../families/aws/signing.ts';
 import { tls } from '../kit/config/tls.ts';
 import { targetOfUrl } from '../kit/config/url.ts';

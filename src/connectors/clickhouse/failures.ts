@@ -1,4 +1,4 @@
-import type { FailureCode } from '../../errors.ts';
+import type { FailureCode } from '../../errors/check-failures.ts';
 import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
 import { statusFailure } from '../kit/http/answers.ts';
 import type { HttpResponse } from '../kit/http/client.ts';

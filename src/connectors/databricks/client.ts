@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { FailureCode } from '../../errors.ts';
+import type { FailureCode } from '../../errors/check-failures.ts';
 import { tls } from '../kit/config/tls.ts';
 import type { CheckContext, Target } from '../kit/contract/connector.ts';
 import { Failure, type FailureDetails } from '../kit/contract/failure.ts';

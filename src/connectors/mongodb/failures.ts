@@ -1,4 +1,4 @@
-import type { FailureCode } from '../../errors.ts';
+import type { FailureCode } from '../../errors/check-failures.ts';
 import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
 import type { MongodbConfig } from './config.ts';
 import { MongoError } from './wire.ts';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { RequestFault } from '../../errors.ts';
+import { RequestFault } from '../../errors/api.ts';
 import type { Database } from '../../platform/database.ts';
 import { isUniqueViolation } from '../../platform/database.ts';
 import { appendJournal } from '../../platform/journal.ts';

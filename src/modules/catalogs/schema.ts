@@ -4,7 +4,7 @@ import {
   type CatalogEntry,
   catalogEntryKinds,
 } from '../../connectors/kit/contract/catalog-entry.ts';
-import { ConflictError, NotFoundError, ValidationError } from '../../errors.ts';
+import { ConflictError, NotFoundError, ValidationError } from '../../errors/api.ts';
 import { builder } from '../../graphql/builder.ts';
 import { connectionType, pageArguments } from '../../graphql/connection.ts';
 import { searchText, testTimeout, uuid } from '../../graphql/fields.ts';

@@ -4,9 +4,11 @@ import { type ConfigValues, splitSecrets } from '../../connectors/kit/config/sha
 import type { Tenancy } from '../../connectors/kit/config/tenancy.ts';
 import { type Connector, checkName } from '../../connectors/kit/contract/connector.ts';
 import { Failure } from '../../connectors/kit/contract/failure.ts';
-import { ConflictError, type FieldIssue, NotFoundError, RequestFault, ValidationError } from '../../errors.ts';
+import { ConflictError, NotFoundError, RequestFault, ValidationError } from '../../errors/api.ts';
+import type { FieldIssue } from '../../errors/field-issues.ts';
 import { type Change, type Database, isUniqueViolation } from '../../platform/database.ts';
-import { type Doorbell, followLog } from '../../platform/doorbell.ts';
+import type { Doorbell } from '../../platform/doorbell.ts';
+import { followLog } from '../../platform/follow-log.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
 import type { Sealer } from '../../platform/sealer.ts';
 import type { Access } from '../access/access.ts';

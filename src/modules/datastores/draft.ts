@@ -11,8 +11,8 @@ import {
 import { type Tenancy, tenancySchema } from '../../connectors/kit/config/tenancy.ts';
 import { type Connector, configKey } from '../../connectors/kit/contract/connector.ts';
 import { connectors } from '../../connectors/registry.ts';
-import { type FieldIssue, issueCodes, SecretsRequiredError, ValidationError } from '../../errors.ts';
-import { fieldIssue } from '../../platform/field-issue.ts';
+import { SecretsRequiredError, ValidationError } from '../../errors/api.ts';
+import { type FieldIssue, fieldIssue, issueCodes } from '../../errors/field-issues.ts';
 
 /** `{ s3: {…} }`, as GraphQL hands it over: exactly one key. */
 export type KeyedConfig = Readonly<Record<string, ConfigValues | null | undefined>>;

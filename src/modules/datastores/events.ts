@@ -1,6 +1,7 @@
-import { RequestFault } from '../../errors.ts';
+import { RequestFault } from '../../errors/api.ts';
 import type { Database } from '../../platform/database.ts';
-import { type Doorbell, followLog } from '../../platform/doorbell.ts';
+import type { Doorbell } from '../../platform/doorbell.ts';
+import { followLog } from '../../platform/follow-log.ts';
 import { anyJournalTopic, journalTopic } from '../../platform/journal.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';

@@ -9,7 +9,7 @@ import {
   NotFoundError,
   SecretsRequiredError,
   ValidationError,
-} from '../../errors.ts';
+} from '../../errors/api.ts';
 import { builder } from '../../graphql/builder.ts';
 import { label, testTimeout, uuid } from '../../graphql/fields.ts';
 import { ConnectionTestRef } from '../connection-tests/schema.ts';

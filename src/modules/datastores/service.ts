@@ -6,12 +6,11 @@ import { connectorOf } from '../../connectors/registry.ts';
 import {
   ConflictError,
   ConnectionTestFailedError,
-  type FieldIssue,
-  issueCodes,
   NameTakenError,
   NotFoundError,
   ValidationError,
-} from '../../errors.ts';
+} from '../../errors/api.ts';
+import { type FieldIssue, issueCodes } from '../../errors/field-issues.ts';
 import type { Executor, JudgedTarget } from '../../executor/executor.ts';
 import { type Change, type Database, isForeignKeyViolation, isUniqueViolation } from '../../platform/database.ts';
 import { appendJournal } from '../../platform/journal.ts';

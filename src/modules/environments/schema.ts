@@ -1,7 +1,7 @@
 import type DataLoader from 'dataloader';
 import { z } from 'zod';
 import { issue } from '../../connectors/kit/config/marks.ts';
-import { ConflictError, InUseError, NameTakenError, NotFoundError, ValidationError } from '../../errors.ts';
+import { ConflictError, InUseError, NameTakenError, NotFoundError, ValidationError } from '../../errors/api.ts';
 import { builder } from '../../graphql/builder.ts';
 import { connectionType, pageArguments } from '../../graphql/connection.ts';
 import { searchText, uuid } from '../../graphql/fields.ts';

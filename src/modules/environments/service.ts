@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto';
 import {
   ConflictError,
   InUseError,
-  issueCodes,
   NameTakenError,
   NotFoundError,
   RequestFault,
   ValidationError,
-} from '../../errors.ts';
+} from '../../errors/api.ts';
+import { issueCodes } from '../../errors/field-issues.ts';
 import { type Change, type Database, isUniqueViolation } from '../../platform/database.ts';
 import { appendJournal } from '../../platform/journal.ts';
 import type { KeyProvider } from '../../platform/keyring.ts';

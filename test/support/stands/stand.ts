@@ -1,5 +1,5 @@
 import type { Connector } from '../../../src/connectors/kit/contract/connector.ts';
-import type { FailureCode } from '../../../src/errors.ts';
+import type { FailureCode } from '../../../src/errors/check-failures.ts';
 import type { IssuedCertificate } from '../certificates.ts';
 
 /** What can go wrong in a way that is each type's own: the rest goes wrong alike for all of them. */

@@ -1,4 +1,4 @@
-import type { FailureCode } from '../../../errors.ts';
+import type { FailureCode } from '../../../errors/check-failures.ts';
 import type { Tls } from '../../kit/config/tls.ts';
 import { explainNetworkError } from '../../kit/contract/explain.ts';
 import { Failure, type FailureDetails } from '../../kit/contract/failure.ts';

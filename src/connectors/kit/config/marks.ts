@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { IssueCode } from '../../../errors.ts';
+import type { IssueCode } from '../../../errors/field-issues.ts';
 
 /** What a field of a config is besides its type. Marks follow a schema through .optional(), .default() and .meta(). */
 export interface FieldMark {

@@ -1,4 +1,4 @@
-import type { FailureCode } from '../../../errors.ts';
+import type { FailureCode } from '../../../errors/check-failures.ts';
 import { Failure } from './failure.ts';
 
 /** The config fields that a network failure points at. */

@@ -1,4 +1,4 @@
-import { type FailureCause, type FailureCode, failureCodes } from '../../../errors.ts';
+import { type FailureCause, type FailureCode, failureCodes } from '../../../errors/check-failures.ts';
 
 /** What a failed check tells the user. It never holds a peer's own text, nor any value of the config. */
 export interface FailureReport {

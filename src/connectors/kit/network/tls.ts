@@ -10,7 +10,7 @@ import {
   type TLSSocket,
   connect as tlsConnect,
 } from 'node:tls';
-import type { FailureCode } from '../../../errors.ts';
+import type { FailureCode } from '../../../errors/check-failures.ts';
 import type { Tls } from '../config/tls.ts';
 import type { Evidence, HandshakeOptions, SecuredSocket } from '../contract/connector.ts';
 import { chainFailureCode, explainTlsError } from '../contract/explain.ts';

@@ -1,5 +1,39 @@
 import type { z } from 'zod';
-import { type FieldIssue, type IssueCode, issueCodes } from '../errors.ts';
+
+/* What is wrong with one input. Codes are stable: they may be added, never renamed. */
+
+/** `code` of a FieldIssue: what is wrong with one input. */
+export const issueCodes = {
+  REQUIRED: 'A value is missing.',
+  INVALID_TYPE: 'The value has the wrong type.',
+  INVALID_FORMAT: 'The value is not in the format that the field asks for.',
+  INVALID_VALUE: 'The value is none of those that the field takes.',
+  TOO_SHORT: 'The value is shorter than the field allows.',
+  TOO_LONG: 'The value is longer than the field allows.',
+  OUT_OF_RANGE: 'The number is outside of the range that the field allows.',
+  UNKNOWN_FIELD: 'There is no such field.',
+  EXACTLY_ONE: 'Exactly one of the fields must be given.',
+  INVALID_ID: 'The value is no UUID.',
+  URL_IN_HOST: 'A host field takes a host name or an address, no URL.',
+  ADDRESS_NOT_ALLOWED: 'The gateway does not connect to this address.',
+  INVALID_COMBINATION: 'The values of several fields do not go together.',
+  UNKNOWN_VALIDATION_METHOD: 'The datastore type has no such validation method.',
+  WRONG_TYPE: 'The config is of another type than the datastore; a type never changes.',
+  ENVIRONMENT_REQUIRED: 'The caller has not exactly one environment: say which.',
+  SECRET_REQUIRED: 'The destination changed: give this secret again.',
+  NAME_TAKEN: 'Another one has this name already.',
+  CHECK_FAILED: 'A check of the connection test failed because of this field.',
+} as const;
+export type IssueCode = keyof typeof issueCodes;
+
+/** One input to mend: where it stands in the variables, and within the config. */
+export interface FieldIssue {
+  readonly path: readonly string[];
+  /** Dotted, from the config's root; null when it is not about the config. */
+  readonly configPath: string | null;
+  readonly code: IssueCode;
+  readonly message: string;
+}
 
 type ZodIssue = z.core.$ZodIssue;
 

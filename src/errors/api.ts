@@ -1,0 +1,119 @@
+import { type FieldIssue, issueCodes } from './field-issues.ts';
+
+/*
+ * What the API answers with when it refuses: members of a mutation's result union, and top-level errors.
+ * Codes are stable: they may be added, never renamed. docs/errors.md is printed from this folder.
+ */
+
+/** `code` of the members of a mutation's result union: what a person can mend. */
+export const userErrorCodes = {
+  VALIDATION_FAILED: 'Some inputs are not valid; issues names each of them.',
+  NAME_TAKEN: 'Another one has this name already.',
+  SECRETS_REQUIRED: 'Stored secrets are not sent to a new destination: give them again.',
+  NOT_FOUND: 'It does not exist, or you may not see it.',
+  VERSION_CONFLICT: 'Another version is stored: load it and try again.',
+  ID_TAKEN: 'This id was used before: choose another one.',
+  CONNECTION_TEST_FAILED: 'The connection test did not pass, so nothing was stored.',
+  IN_USE: 'It is still in use.',
+} as const;
+export type UserErrorCode = keyof typeof userErrorCodes;
+
+/** `extensions.code` of a top-level GraphQL error: what no form field can mend. */
+export const requestErrorCodes = {
+  UNAUTHENTICATED: 'No valid token was given.',
+  FORBIDDEN: 'The token lacks a scope that this needs.',
+  BAD_REQUEST: 'The request is no GraphQL over HTTP.',
+  GRAPHQL_PARSE_FAILED: 'The document is no GraphQL.',
+  GRAPHQL_VALIDATION_FAILED: 'The document does not fit the schema.',
+  BAD_USER_INPUT: 'An argument is not valid; issues names each of them.',
+  QUERY_TOO_COMPLEX: 'The document is over a limit; the message names it.',
+  PAYLOAD_TOO_LARGE: 'The request body is over 1 MiB.',
+  UNSUPPORTED_MEDIA_TYPE: 'Only JSON bodies are taken.',
+  METHOD_NOT_ALLOWED: 'State is never changed by GET.',
+  NOT_FOUND: 'It does not exist, or you may not see it.',
+  CURSOR_EXPIRED: 'The cursor is older than what is kept: load the list again.',
+  TOO_MANY_SUBSCRIPTIONS: 'The token has too many open connections or subscriptions.',
+  UNAVAILABLE: 'The gateway is stopping or its database is away: try again.',
+  INTERNAL: 'Something unexpected went wrong; the error id is in the log.',
+} as const;
+export type RequestErrorCode = keyof typeof requestErrorCodes;
+
+/** What a person can mend: becomes a member of the mutation's result union, or a top-level error of a query. */
+export abstract class UserError extends Error {
+  readonly code: UserErrorCode;
+  readonly issues: readonly FieldIssue[];
+
+  constructor(code: UserErrorCode, issues: readonly FieldIssue[] = [], message: string = userErrorCodes[code]) {
+    super(message);
+    this.code = code;
+    this.issues = issues;
+  }
+}
+
+export class ValidationError extends UserError {
+  override readonly name = 'ValidationError';
+  constructor(issues: readonly FieldIssue[]) {
+    super('VALIDATION_FAILED', issues);
+  }
+}
+
+export class NameTakenError extends UserError {
+  override readonly name = 'NameTakenError';
+  constructor(path: readonly string[]) {
+    super('NAME_TAKEN', [{ path, configPath: null, code: 'NAME_TAKEN', message: issueCodes.NAME_TAKEN }]);
+  }
+}
+
+export class SecretsRequiredError extends UserError {
+  override readonly name = 'SecretsRequiredError';
+  constructor(issues: readonly FieldIssue[]) {
+    super('SECRETS_REQUIRED', issues);
+  }
+}
+
+export class NotFoundError extends UserError {
+  override readonly name = 'NotFoundError';
+  readonly ids: readonly string[];
+  constructor(ids: readonly string[]) {
+    super('NOT_FOUND');
+    this.ids = ids;
+  }
+}
+
+export class ConflictError extends UserError {
+  override readonly name = 'ConflictError';
+  /** The datastore whose stored version differs; null when an id was used before. */
+  readonly currentId: string | null;
+  constructor(code: 'VERSION_CONFLICT' | 'ID_TAKEN', currentId: string | null = null) {
+    super(code);
+    this.currentId = currentId;
+  }
+}
+
+export class ConnectionTestFailedError extends UserError {
+  override readonly name = 'ConnectionTestFailedError';
+  readonly testId: string;
+  constructor(testId: string, issues: readonly FieldIssue[]) {
+    super('CONNECTION_TEST_FAILED', issues);
+    this.testId = testId;
+  }
+}
+
+export class InUseError extends UserError {
+  override readonly name = 'InUseError';
+  readonly datastoreIds: readonly string[];
+  constructor(datastoreIds: readonly string[]) {
+    super('IN_USE');
+    this.datastoreIds = datastoreIds;
+  }
+}
+
+/** What no form can mend: becomes a top-level error of the request with this code. */
+export class RequestFault extends Error {
+  override readonly name = 'RequestFault';
+  readonly code: RequestErrorCode;
+  constructor(code: RequestErrorCode, message: string = requestErrorCodes[code]) {
+    super(message);
+    this.code = code;
+  }
+}
