@@ -1,8 +1,8 @@
 import { endpointChecks } from '../kit/checks/endpoint.ts';
-import { tls } from '../kit/config/tls.ts';
+import { publicTls } from '../kit/config/target.ts';
 import { targetOfUrl } from '../kit/config/url.ts';
 import type { CatalogEntry } from '../kit/contract/catalog-entry.ts';
-import type { Check, CheckContext, Target } from '../kit/contract/connector.ts';
+import { type Check, type CheckContext, required, type Target } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { statusFailure } from '../kit/http/answers.ts';
 import { type HttpClient, type HttpResponse, httpClient } from '../kit/http/client.ts';
@@ -31,22 +31,13 @@ const HOST_PATH = 'source.url';
 
 /** Where the file is fetched; undefined for one that is in the config. */
 export function targetOf({ source }: CsvConfig): Target | undefined {
-  return source.url === undefined ? undefined : targetOfUrl(source.url, tls().parse({}), { hostPath: HOST_PATH });
+  return source.url === undefined ? undefined : targetOfUrl(source.url, publicTls, { hostPath: HOST_PATH });
 }
 
 function urlTarget(config: CsvConfig): Target {
   const target = targetOf(config);
   if (!target) throw new Error('a check of the endpoint was run for a file that is in the config');
   return target;
-}
-
-/** Content that is in the config dials nothing. */
-function endpointChecksOfUrls(): CsvCheck[] {
-  return endpointChecks<CsvConfig, CsvState>({ target: urlTarget, alpnProtocols: ['http/1.1'] }).map((check) => ({
-    ...check,
-    appliesTo: (config, tenancy) =>
-      config.source.url !== undefined && (check.appliesTo === undefined || check.appliesTo(config, tenancy)),
-  }));
 }
 
 const getFile: CsvCheck = {
@@ -87,7 +78,15 @@ const parseFile: CsvCheck = {
   },
 };
 
-export const csvChecks: readonly CsvCheck[] = [...endpointChecksOfUrls(), getFile, parseFile];
+export const csvChecks: readonly CsvCheck[] = [
+  ...endpointChecks<CsvConfig, CsvState>({
+    target: urlTarget,
+    appliesTo: ({ source }) => source.url !== undefined,
+    alpnProtocols: ['http/1.1'],
+  }),
+  getFile,
+  parseFile,
+];
 
 /** The file as the one table that it is. */
 export async function* readCsvCatalog(context: Context): AsyncGenerator<readonly CatalogEntry[]> {
@@ -95,8 +94,8 @@ export async function* readCsvCatalog(context: Context): AsyncGenerator<readonly
 }
 
 function tableOf({ config, state }: Context): CsvTable {
-  if (!state.file) throw new Error('file/get has to run first.');
-  return readTable(decoded(state.file), state.file.truncated, config);
+  const file = required(state.file, 'file/get');
+  return readTable(decoded(file), file.truncated, config);
 }
 
 function decoded({ bytes, truncated, encoding }: CsvFile): string {

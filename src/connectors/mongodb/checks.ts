@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { tenancyCheck } from '../kit/checks/tenancy.ts';
-import type { Check } from '../kit/contract/connector.ts';
+import { type Check, required } from '../kit/contract/connector.ts';
 import { explainNetworkError } from '../kit/contract/explain.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { collectionColumns, collectionsOf } from './catalog.ts';
@@ -81,7 +81,7 @@ const insertDocument: MongodbCheck = {
 };
 
 export const mongodbChecks: readonly MongodbCheck[] = [
-  ...serverChecks(),
+  ...serverChecks,
   authenticate,
   selectDatabase,
   listCollections,
@@ -91,8 +91,7 @@ export const mongodbChecks: readonly MongodbCheck[] = [
 
 /** The session that session/authenticate has made. */
 export function sessionOf({ state }: MongodbContext): MongoSession {
-  if (!state.session) throw new Error('session/authenticate has to run first.');
-  return state.session;
+  return required(state.session, 'session/authenticate');
 }
 
 /** The session with a server that takes writes. With srv the primary is called, if it is one of the servers that the records list. */

@@ -1,5 +1,6 @@
 import { endpointChecks } from '../kit/checks/endpoint.ts';
-import type { Check, CheckContext, CheckOutcome, Target } from '../kit/contract/connector.ts';
+import { hostTarget } from '../kit/config/target.ts';
+import { type CheckContext, type CheckOutcome, required, type Target } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import type { MongodbConfig } from './config.ts';
 import type { MongoSession } from './session.ts';
@@ -22,41 +23,25 @@ export interface MongodbState {
 }
 
 export type MongodbContext = CheckContext<MongodbConfig, MongodbState>;
-type MongodbCheck = Check<MongodbConfig, MongodbState>;
 
 /** As the records of one cluster: more would be a name server's mischief. */
 const MOST_SERVERS = 50;
 
-export function targetOf({ host, port, srv, tls, sshTunnel }: MongodbConfig): Target {
-  const portPath = srv ? 'host' : 'port';
-  return { host, port, tls: tls.mode === 'DISABLE' ? null : tls, sshTunnel, hostPath: 'host', portPath };
+export function targetOf(config: MongodbConfig): Target {
+  return { ...hostTarget(config), portPath: config.srv ? 'host' : 'port' };
 }
 
 /** The kit's endpoint checks, which with srv go to the servers that the records list: to the first of them that answers. */
-export function serverChecks(): MongodbCheck[] {
-  return endpointChecks<MongodbConfig, MongodbState>({ target: targetOf }).map((check) => {
-    const toServer = (context: MongodbContext, server: MongodbServer) =>
-      check.run({ ...context, config: { ...context.config, ...server } });
-    const run = (context: MongodbContext): Promise<CheckOutcome> => {
-      if (!context.config.srv) return check.run(context);
-      if (check.name === 'endpoint/resolve') return resolveServers(context, toServer);
-      if (check.name === 'endpoint/connect') return connectToOne(context, toServer);
-      return toServer(context, serverOf(context));
-    };
-    return { ...check, run };
-  });
-}
+export const serverChecks = endpointChecks<MongodbConfig, MongodbState>({
+  target: targetOf,
+  resolve: (context, usual) => (context.config.srv ? resolveServers(context, usual) : usual()),
+  connect: (context, usual) => (context.config.srv ? connectToOne(context, usual) : usual()),
+  handshake: ({ config, state }, usual) => usual({ ...targetOf(config), ...state.server }),
+});
 
-/** Where the link leads. */
-export function serverOf({ config, state }: MongodbContext): MongodbServer {
-  const [first] = state.servers ?? [];
-  return state.server ?? first ?? config;
-}
+type ToServer = (server: Target) => Promise<CheckOutcome>;
 
-type ToServer = (context: MongodbContext, server: MongodbServer) => Promise<CheckOutcome>;
-
-async function resolveServers(context: MongodbContext, toServer: ToServer): Promise<CheckOutcome> {
-  const { config, dialer, state } = context;
+async function resolveServers({ config, dialer, state }: MongodbContext, resolve: ToServer): Promise<CheckOutcome> {
   const servers = await dialer.resolveService(`_mongodb._tcp.${config.host}`);
   if (servers.length > MOST_SERVERS) throw new Failure('TOO_MUCH_DATA', { configPath: 'host' });
   if (!servers.every(({ host }) => belongsTo(host, config.host))) {
@@ -65,7 +50,7 @@ async function resolveServers(context: MongodbContext, toServer: ToServer): Prom
       hint: 'The SRV records list a server of another domain, which the gateway does not follow.',
     });
   }
-  for (const server of servers) await toServer(context, server);
+  for (const server of servers) await resolve({ ...targetOf(config), ...server });
   state.servers = servers;
   return { evidence: { servers: servers.map(({ host, port }) => `${host}:${port}`).join(', ') } };
 }
@@ -77,18 +62,17 @@ function belongsTo(server: string, name: string): boolean {
   return server.endsWith(`.${domain}`);
 }
 
-async function connectToOne(context: MongodbContext, toServer: ToServer): Promise<CheckOutcome> {
-  const { servers = [] } = context.state;
+async function connectToOne({ config, state, signal }: MongodbContext, connect: ToServer): Promise<CheckOutcome> {
   const errors: unknown[] = [];
-  for (const server of servers) {
+  for (const server of required(state.servers, 'endpoint/resolve')) {
     try {
-      const { evidence } = await toServer(context, server);
-      context.state.server = server;
+      const { evidence } = await connect({ ...targetOf(config), ...server });
+      state.server = server;
       return { evidence: { server: `${server.host}:${server.port}`, ...evidence }, warning: errors.length > 0 };
     } catch (error) {
       errors.push(error);
-      context.signal.throwIfAborted();
+      signal.throwIfAborted();
     }
   }
-  throw errors[0] ?? new Error('endpoint/resolve has to run first.');
+  throw errors[0];
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { tenancyCheck } from '../kit/checks/tenancy.ts';
-import type { Check } from '../kit/contract/connector.ts';
+import { type Check, required } from '../kit/contract/connector.ts';
 import { explainNetworkError } from '../kit/contract/explain.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { mssqlColumns } from './catalog.ts';
@@ -99,7 +99,7 @@ const createSchema: MssqlCheck = {
 };
 
 export const mssqlChecks: readonly MssqlCheck[] = [
-  ...linkChecks(),
+  ...linkChecks,
   authenticate,
   selectDatabase,
   executeQuery,
@@ -111,8 +111,7 @@ export const mssqlChecks: readonly MssqlCheck[] = [
 /** The session that session/authenticate has made; throws why the server refused the database instead. */
 export function sessionOf({ state }: MssqlContext): MssqlSession {
   if (state.refusal) throw state.refusal;
-  if (!state.session) throw new Error('session/authenticate has to run first.');
-  return state.session;
+  return required(state.session, 'session/authenticate');
 }
 
 /** The server has one number for a database that is not there and one that the login may not open; without a database it says more. */

@@ -1,10 +1,11 @@
 import { catalogCheck } from '../kit/checks/catalog.ts';
+import { hostTarget } from '../kit/config/target.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
 import { readMssqlCatalog } from './catalog.ts';
 import { mssqlChecks, sessionOf } from './checks.ts';
 import { type MssqlConfig, mssqlConfig } from './config.ts';
 import { explainMssql } from './failures.ts';
-import { type MssqlState, targetOf } from './link.ts';
+import type { MssqlState } from './link.ts';
 
 export const mssql = defineConnector({
   type: 'MSSQL',
@@ -17,7 +18,7 @@ export const mssql = defineConnector({
   config: mssqlConfig,
   principalSecret: 'password',
   defaultPort: 1433,
-  targets: (config) => [targetOf(config)],
+  targets: (config) => [hostTarget(config)],
   checks: mssqlChecks,
   tenancyLevels: ['TABLE', 'DATABASE'],
   catalogCheck: catalogCheck<MssqlConfig, MssqlState>((context) => readMssqlCatalog(sessionOf(context))),

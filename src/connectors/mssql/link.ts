@@ -1,5 +1,6 @@
 import { endpointChecks } from '../kit/checks/endpoint.ts';
-import type { Check, CheckContext, CheckOutcome, SecuredSocket, Target } from '../kit/contract/connector.ts';
+import { hostTarget } from '../kit/config/target.ts';
+import type { CheckContext, CheckOutcome, SecuredSocket } from '../kit/contract/connector.ts';
 import { explainNetworkError } from '../kit/contract/explain.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import type { PeerSocket } from '../kit/contract/peer-socket.ts';
@@ -25,16 +26,8 @@ const STRICT = { alpnProtocols: ['tds/8.0'], maxSendFragment: PACKET_BYTES };
 /** TDS 7 has no place for what TLS 1.3 sends after the handshake. */
 const WRAPPED = { maxVersion: 'TLSv1.2', maxSendFragment: PACKET_BYTES } as const;
 
-export function targetOf({ host, port, tls, sshTunnel }: MssqlConfig): Target {
-  return { host, port, tls: tls.mode === 'DISABLE' ? null : tls, sshTunnel, hostPath: 'host', portPath: 'port' };
-}
-
 /** The kit's endpoint checks, with TLS as SQL Server wants it. */
-export function linkChecks(): Check<MssqlConfig, MssqlState>[] {
-  return endpointChecks<MssqlConfig, MssqlState>({ target: targetOf }).map((check) =>
-    check.name === 'tls/handshake' ? { ...check, run: shakeHands } : check,
-  );
-}
+export const linkChecks = endpointChecks<MssqlConfig, MssqlState>({ target: hostTarget, handshake: shakeHands });
 
 async function shakeHands(context: MssqlContext): Promise<CheckOutcome> {
   const { link, state } = context;

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { catalogCheck } from '../../kit/checks/catalog.ts';
 import { endpointChecks } from '../../kit/checks/endpoint.ts';
 import { tenancyCheck } from '../../kit/checks/tenancy.ts';
-import type { Check, CheckContext, Target } from '../../kit/contract/connector.ts';
+import { hostTarget } from '../../kit/config/target.ts';
+import { type Check, type CheckContext, required, type Target } from '../../kit/contract/connector.ts';
 import { Failure } from '../../kit/contract/failure.ts';
 import { mysqlColumns, quotedName, readMysqlCatalog } from './catalog.ts';
 import type { MysqlFamilyConfig } from './config.ts';
@@ -30,7 +31,7 @@ type Context = CheckContext<MysqlFamilyConfig, MysqlState>;
 export function mysqlFamily(product: MysqlProduct) {
   const checks: readonly FamilyCheck[] = [
     ...endpointChecks<MysqlFamilyConfig, MysqlState>({
-      target: targetOf,
+      target: hostTarget,
       async startTls(socket, { config, state }) {
         state.waiting = await requestMysqlTls(socket, config);
       },
@@ -43,7 +44,7 @@ export function mysqlFamily(product: MysqlProduct) {
     tenancyCheck(async (context, table) => mysqlColumns(await databaseOf(context), table)),
   ];
   return {
-    targets: (config: MysqlFamilyConfig): readonly Target[] => [targetOf(config)],
+    targets: (config: MysqlFamilyConfig): readonly Target[] => [hostTarget(config)],
     checks,
     tenancyLevels: ['TABLE', 'DATABASE'] as const,
     catalogCheck: catalogCheck<MysqlFamilyConfig, MysqlState>(readCatalog),
@@ -51,10 +52,6 @@ export function mysqlFamily(product: MysqlProduct) {
     close: ({ session, waiting }: MysqlState) => (session ?? waiting)?.close(),
     explain: explainMysql,
   };
-}
-
-function targetOf({ host, port, tls, sshTunnel }: MysqlFamilyConfig): Target {
-  return { host, port, tls: tls.mode === 'DISABLE' ? null : tls, sshTunnel, hostPath: 'host', portPath: 'port' };
 }
 
 function authenticateCheck(product: MysqlProduct): FamilyCheck {
@@ -146,8 +143,7 @@ async function* readCatalog(context: Context) {
 
 /** The session, its database opened: whoever has not been let in learns that apart from whether there is such a database. */
 async function databaseOf({ state, config }: Context): Promise<MysqlSession> {
-  const { session } = state;
-  if (!session) throw new Error('session/authenticate has to run first.');
+  const session = required(state.session, 'session/authenticate');
   if (!state.opened) await session.query(`use ${quotedName(config.database)}`);
   state.opened = true;
   return session;

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { catalogCheck } from '../../kit/checks/catalog.ts';
 import { endpointChecks } from '../../kit/checks/endpoint.ts';
 import { tenancyCheck } from '../../kit/checks/tenancy.ts';
-import type { Check, CheckContext, Target } from '../../kit/contract/connector.ts';
+import { hostTarget } from '../../kit/config/target.ts';
+import { type Check, type CheckContext, required, type Target } from '../../kit/contract/connector.ts';
 import { Failure } from '../../kit/contract/failure.ts';
 import { type PostgresCatalogSql, postgresColumns, readPostgresCatalog } from './catalog.ts';
 import type { PostgresFamilyConfig } from './config.ts';
@@ -39,7 +40,7 @@ export function postgresFamily<Config extends PostgresFamilyConfig>(dialect: Pos
   type FamilyCheck = Check<Config, PostgresState>;
   const sessionOf = (context: Context) => openSession(context, dialect);
   const checks: readonly FamilyCheck[] = [
-    ...endpointChecks<Config, PostgresState>({ target: targetOf, startTls: requestPostgresTls }),
+    ...endpointChecks<Config, PostgresState>({ target: hostTarget, startTls: requestPostgresTls }),
     authenticateCheck(dialect),
     { ...selectDatabase, run: (context) => runSelectDatabase(sessionOf(context), context.config, sql) },
     { ...executeQuery, run: (context) => runQuery(sessionOf(context)) },
@@ -48,7 +49,7 @@ export function postgresFamily<Config extends PostgresFamilyConfig>(dialect: Pos
     tenancyCheck((context, table) => postgresColumns(sessionOf(context), sql, table)),
   ];
   return {
-    targets: (config: Config): readonly Target[] => [targetOf(config)],
+    targets: (config: Config): readonly Target[] => [hostTarget(config)],
     checks,
     tenancyLevels: ['TABLE', 'DATABASE'] as const,
     catalogCheck: catalogCheck<Config, PostgresState>((context) => readPostgresCatalog(sessionOf(context), sql)),
@@ -56,10 +57,6 @@ export function postgresFamily<Config extends PostgresFamilyConfig>(dialect: Pos
     close: ({ session }: PostgresState) => session?.close(),
     explain: dialect.explain,
   };
-}
-
-function targetOf({ host, port, tls, sshTunnel }: PostgresFamilyConfig): Target {
-  return { host, port, tls: tls.mode === 'DISABLE' ? null : tls, sshTunnel, hostPath: 'host', portPath: 'port' };
 }
 
 function authenticateCheck<Config extends PostgresFamilyConfig>(
@@ -147,9 +144,9 @@ function openSession<Config extends PostgresFamilyConfig>(
   { state, config }: CheckContext<Config, PostgresState>,
   dialect: PostgresDialect<Config>,
 ): PostgresSession {
-  if (!state.session) throw new Error('session/authenticate has to run first.');
-  const { refusal } = state.session;
-  if (!refusal) return state.session;
+  const session = required(state.session, 'session/authenticate');
+  const { refusal } = session;
+  if (!refusal) return session;
   const failure = dialect.explain(refusal, config);
   if (failure?.report.code !== 'PERMISSION_DENIED') throw failure ?? refusal;
   throw new Failure('PERMISSION_DENIED', {

@@ -1,15 +1,30 @@
 import type { Duplex } from 'node:stream';
 import { type SshTunnel, TUNNEL_PATHS } from '../config/ssh-tunnel.ts';
 import type { Tls } from '../config/tls.ts';
-import type { Check, CheckContext, Target } from '../contract/connector.ts';
+import type { Check, CheckContext, CheckOutcome, Target } from '../contract/connector.ts';
 import { explainNetworkError, type NetworkPaths } from '../contract/explain.ts';
+
+/**
+ * A check in a connector's own way. `usual` is the kit's way, for this target instead of the config's; its failures point at that
+ * target's fields.
+ */
+export type EndpointStep<Config, State> = (
+  context: CheckContext<Config, State>,
+  usual: (target?: Target) => Promise<CheckOutcome>,
+) => Promise<CheckOutcome>;
 
 export interface EndpointChecksOptions<Config, State> {
   readonly target: (config: Config) => Target;
+  /** False for a config that leads to no endpoint, for which none of the checks runs. Left out: every config leads to one. */
+  readonly appliesTo?: (config: Config) => boolean;
   /** Asks for TLS in the clear, as PostgreSQL's protocol does; fails with TLS_NOT_OFFERED. Left out: TLS from the first byte on. */
   readonly startTls?: (socket: Duplex, context: CheckContext<Config, State>) => Promise<void>;
   /** The protocols that TLS offers: `http/1.1`. */
   readonly alpnProtocols?: readonly string[];
+  /** How endpoint/resolve, endpoint/connect and tls/handshake are done. Left out: in the kit's way, for the config's target. */
+  readonly resolve?: EndpointStep<Config, State>;
+  readonly connect?: EndpointStep<Config, State>;
+  readonly handshake?: EndpointStep<Config, State>;
 }
 
 /**
@@ -17,91 +32,99 @@ export interface EndpointChecksOptions<Config, State> {
  * They leave the prepared socket in `context.link`. Their failures point at the target's hostPath and portPath, or into sshTunnel.
  */
 export function endpointChecks<Config, State>(options: EndpointChecksOptions<Config, State>): Check<Config, State>[] {
-  return [resolveCheck(options), tunnelCheck(options), connectCheck(options), handshakeCheck(options)];
-}
-
-function resolveCheck<Config, State>(options: EndpointChecksOptions<Config, State>): Check<Config, State> {
-  return {
-    name: 'endpoint/resolve',
-    title: 'Resolve the host',
-    description:
-      'The host name resolves, and the gateway may connect to every address behind it. With an SSH tunnel: the bastion’s name.',
+  const { target: targetOf, alpnProtocols } = options;
+  const check = (
+    { applies, run, ...rest }: EndpointCheck,
+    own?: EndpointStep<Config, State>,
+  ): Check<Config, State> => ({
+    ...rest,
     base: true,
-    async run({ config, dialer }) {
-      const target = options.target(config);
-      const { host, port, ...paths } = bastionOf(target) ?? target;
-      const addresses = await pointing(paths, () => dialer.resolve(host, port));
-      return { evidence: { addresses: addresses.join(', ') } };
+    appliesTo: (config) => (options.appliesTo?.(config) ?? true) && (applies?.(targetOf(config)) ?? true),
+    run(context) {
+      const startTls = async (socket: Duplex) => options.startTls?.(socket, context);
+      const usual = (target = targetOf(context.config)) => run(context, target, { startTls, alpnProtocols });
+      return own ? own(context, usual) : usual();
     },
-  };
-}
-
-/** tunnel/open, for connectors that have checks of their own instead of endpointChecks: from then on the dialer goes through the tunnel. */
-export function tunnelCheck<Config, State>(
-  options: Pick<EndpointChecksOptions<Config, State>, 'target'>,
-): Check<Config, State> {
-  return {
-    name: 'tunnel/open',
-    title: 'Open the SSH tunnel',
-    description:
-      'SSH signs in at the bastion, which shows the host key that sshTunnel.hostKeyFingerprint names. Without that field it stops here and ' +
-      'shows, as evidence, the fingerprint to confirm.',
-    base: true,
-    configField: 'sshTunnel',
-    appliesTo: (config) => tunnelOf(options.target(config)) !== null,
-    async run({ config, dialer }) {
-      const tunnel = tunnelOf(options.target(config));
-      if (!tunnel) throw new Error('tunnel/open was run for a target without a tunnel.');
-      return { evidence: await pointing(TUNNEL_PATHS, () => dialer.openTunnel(tunnel)) };
-    },
-  };
-}
-
-function connectCheck<Config, State>(options: EndpointChecksOptions<Config, State>): Check<Config, State> {
-  return {
-    name: 'endpoint/connect',
-    title: 'Connect',
-    description: 'A TCP connection to host and port opens; with an SSH tunnel, from the bastion.',
-    base: true,
-    async run({ config, dialer, link }) {
-      const target = options.target(config);
-      const start = performance.now();
-      link.socket = await pointing(target, () => dialer.dial(target.host, target.port));
-      const latencyMs = Math.round((performance.now() - start) * 10) / 10;
-      return { evidence: { address: link.socket.remoteAddress, latencyMs } };
-    },
-  };
-}
-
-function handshakeCheck<Config, State>(options: EndpointChecksOptions<Config, State>): Check<Config, State> {
-  return {
-    name: 'tls/handshake',
-    title: 'Agree on TLS',
-    description:
-      'TLS 1.2 or newer is agreed on, and the certificate is as tls.mode asks: any (REQUIRE), signed by a trusted CA (VERIFY_CA), ' +
-      'and for this host (VERIFY_FULL). Warns when it ends in less than 14 days.',
-    base: true,
-    appliesTo: (config) => tlsOf(options.target(config)) !== null,
-    run: (context) => shakeHands(context, options),
-  };
-}
-
-async function shakeHands<Config, State>(
-  context: CheckContext<Config, State>,
-  options: EndpointChecksOptions<Config, State>,
-) {
-  const { config, dialer, link } = context;
-  const target = options.target(config);
-  const tls = tlsOf(target);
-  if (!tls) throw new Error('tls/handshake was run for a target without TLS.');
-  const socket = link.take();
-  const secured = await pointing(target, async () => {
-    await options.startTls?.(socket, context);
-    return dialer.secure(socket, target.host, tls, { alpnProtocols: options.alpnProtocols });
   });
-  link.socket = secured.socket;
-  return { evidence: secured.evidence, warning: secured.warning };
+  return [
+    check(resolveCheck, options.resolve),
+    check(tunnelCheck),
+    check(connectCheck, options.connect),
+    check(handshakeCheck, options.handshake),
+  ];
 }
+
+/** A check of any connector's, before it knows where that connector's configs lead. */
+interface EndpointCheck extends Pick<Check<unknown, unknown>, 'name' | 'title' | 'description' | 'configField'> {
+  readonly applies?: (target: Target) => boolean;
+  readonly run: (
+    context: Pick<CheckContext<unknown, unknown>, 'dialer' | 'link'>,
+    target: Target,
+    tls: {
+      readonly startTls: (socket: Duplex) => Promise<void>;
+      readonly alpnProtocols: readonly string[] | undefined;
+    },
+  ) => Promise<CheckOutcome>;
+}
+
+const resolveCheck: EndpointCheck = {
+  name: 'endpoint/resolve',
+  title: 'Resolve the host',
+  description:
+    'The host name resolves, and the gateway may connect to every address behind it. With an SSH tunnel: the bastion’s name.',
+  async run({ dialer }, target) {
+    const { host, port, ...paths } = bastionOf(target) ?? target;
+    const addresses = await pointing(paths, () => dialer.resolve(host, port));
+    return { evidence: { addresses: addresses.join(', ') } };
+  },
+};
+
+const tunnelCheck: EndpointCheck = {
+  name: 'tunnel/open',
+  title: 'Open the SSH tunnel',
+  description:
+    'SSH signs in at the bastion, which shows the host key that sshTunnel.hostKeyFingerprint names. Without that field it stops here and ' +
+    'shows, as evidence, the fingerprint to confirm.',
+  configField: 'sshTunnel',
+  applies: (target) => tunnelOf(target) !== null,
+  async run({ dialer }, target) {
+    const tunnel = tunnelOf(target);
+    if (!tunnel) throw new Error('tunnel/open was run for a target without a tunnel.');
+    return { evidence: await pointing(TUNNEL_PATHS, () => dialer.openTunnel(tunnel)) };
+  },
+};
+
+const connectCheck: EndpointCheck = {
+  name: 'endpoint/connect',
+  title: 'Connect',
+  description: 'A TCP connection to host and port opens; with an SSH tunnel, from the bastion.',
+  async run({ dialer, link }, target) {
+    const start = performance.now();
+    link.socket = await pointing(target, () => dialer.dial(target.host, target.port));
+    const latencyMs = Math.round((performance.now() - start) * 10) / 10;
+    return { evidence: { address: link.socket.remoteAddress, latencyMs } };
+  },
+};
+
+const handshakeCheck: EndpointCheck = {
+  name: 'tls/handshake',
+  title: 'Agree on TLS',
+  description:
+    'TLS 1.2 or newer is agreed on, and the certificate is as tls.mode asks: any (REQUIRE), signed by a trusted CA (VERIFY_CA), ' +
+    'and for this host (VERIFY_FULL). Warns when it ends in less than 14 days.',
+  applies: (target) => tlsOf(target) !== null,
+  async run({ dialer, link }, target, { startTls, alpnProtocols }) {
+    const tls = tlsOf(target);
+    if (!tls) throw new Error('tls/handshake was run for a target without TLS.');
+    const socket = link.take();
+    const secured = await pointing(target, async () => {
+      await startTls(socket);
+      return dialer.secure(socket, target.host, tls, { alpnProtocols });
+    });
+    link.socket = secured.socket;
+    return { evidence: secured.evidence, warning: secured.warning };
+  },
+};
 
 /** The TLS that a target asks for; null for clear text. */
 export function tlsOf(target: Target): Tls | null {

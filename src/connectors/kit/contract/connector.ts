@@ -116,6 +116,12 @@ export interface Check<Config, State> {
   readonly run: (context: CheckContext<Config, State>) => Promise<CheckOutcome>;
 }
 
+/** What an earlier check has left in the state. Throws when it is not there, which is a mistake of the connector's. */
+export function required<T>(left: T | undefined, check: string): T {
+  if (left === undefined) throw new Error(`${check} has to run first.`);
+  return left;
+}
+
 /** The code for one datastore type: one folder, one line in the registry. */
 export interface Connector<Schema extends z.ZodObject = z.ZodObject, State = unknown> {
   /** `POSTGRES`: the API's DatastoreType. The id in check names and config keys are derived from it. */

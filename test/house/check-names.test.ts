@@ -1,0 +1,64 @@
+import { globSync, readFileSync } from 'node:fs';
+import ts from 'typescript';
+import { expect, test } from 'vitest';
+import { allChecksOf } from '../../src/connectors/kit/contract/connector.ts';
+import { connectors } from '../../src/connectors/registry.ts';
+
+const names = new Set(connectors.flatMap((connector) => allChecksOf(connector).map(({ name }) => name)));
+/** What makes or holds checks, by the house's way of naming: `endpointChecks`, `tenancyCheck`. */
+const CHECKS = /Checks?$/;
+
+/** Where a source knows a check by its name, or changes checks that another file has made; by line. */
+function faultsOf(path: string, text: string): string[] {
+  const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
+  const faults: string[] = [];
+  const visit = (node: ts.Node): void => {
+    const fault = namesCheck(node) ?? changesChecks(node);
+    const { line } = source.getLineAndCharacterOfPosition(node.getStart(source));
+    if (fault) faults.push(`${path}:${line + 1} ${fault}: ${node.getText(source).split('\n')[0]}`);
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return faults;
+}
+
+function namesCheck(node: ts.Node): string | undefined {
+  if (!ts.isStringLiteralLike(node) || !names.has(node.text)) return undefined;
+  const { parent } = node;
+  const isDefinition = ts.isPropertyAssignment(parent) && parent.name.getText() === 'name';
+  const isRequired = ts.isCallExpression(parent) && parent.expression.getText() === 'required';
+  return isDefinition || isRequired ? undefined : 'knows a check by its name';
+}
+
+function changesChecks(node: ts.Node): string | undefined {
+  const isTaken = ts.isPropertyAccessExpression(node) || ts.isElementAccessExpression(node);
+  if (!isTaken && !ts.isSpreadAssignment(node)) return undefined;
+  const base = ts.isCallExpression(node.expression) ? node.expression.expression : node.expression;
+  return ts.isIdentifier(base) && CHECKS.test(base.text) ? 'changes checks of another’s making' : undefined;
+}
+
+const allowed = [
+  "const authenticate = { name: 'session/authenticate', title: 'Sign in', run };",
+  "const session = required(state.session, 'session/authenticate');",
+  'const checks = [...endpointChecks({ target }), authenticate, tenancyCheck(columns)];',
+  'return { ...selectDatabase, run };',
+];
+test.each(allowed)('this is how a connector is written: %s', (text) => expect(faultsOf('a.ts', text)).toEqual([]));
+
+const refused = [
+  "if (check.name === 'tls/handshake') return shakeHands;",
+  "switch (name) { case 'endpoint/resolve': return resolveServers(); }",
+  "const shake = checks.find(named('tls/handshake'));",
+  "const runs = { 'tls/handshake': shakeHands };",
+  'const checks = endpointChecks({ target }).map((check) => ({ ...check, appliesTo }));',
+  'const [resolve] = serverChecks.filter(isFirst);',
+  'const first = endpointChecks({ target })[0];',
+  'const mapping = { ...tenancyCheck(columns), base: true };',
+];
+test.each(refused)('this is not: %s', (text) => expect(faultsOf('a.ts', text)).toHaveLength(1));
+
+test('no connector knows a check by its name, or changes one that it has not made: the kit takes options for that', () => {
+  const files = globSync('src/connectors/**/*.ts');
+  expect(files.length).toBeGreaterThan(100);
+  expect(files.flatMap((path) => faultsOf(path, readFileSync(path, 'utf8')))).toEqual([]);
+});
