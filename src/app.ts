@@ -1,6 +1,6 @@
 import { access as accessFile } from 'node:fs/promises';
 import type { EgressPolicy, HostAndPort } from './connectors/kit/network/addresses.ts';
-import { createExecutor, type Executor, type ExecutorOptions } from './executor/executor.ts';
+import { Executor, type ExecutorOptions } from './executor/executor.ts';
 import type { Context } from './graphql/context.ts';
 import { AccessService } from './modules/access/service.ts';
 import { catalogLoader } from './modules/catalogs/loader.ts';
@@ -122,7 +122,7 @@ class Gateway implements App {
       ...(proxy ? { proxy } : {}),
     };
     const testing = options.testing?.executor;
-    this.#executor = createExecutor({ policy, logger, ...(testing ? { testing } : {}) });
+    this.#executor = new Executor({ policy, logger, ...(testing ? { testing } : {}) });
 
     const sealer = createSealer(database, keys);
     this.access = new AccessService(database, keys);

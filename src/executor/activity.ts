@@ -2,8 +2,9 @@ import type { Dialer } from '../connectors/kit/contract/connector.ts';
 import type { PeerSocket } from '../connectors/kit/contract/peer-socket.ts';
 
 /**
- * The same dialer, which says so whenever the peer gets a word in: before a name, a connection or bytes are handed to the driver.
- * What holds the event loop is nearly always a driver at work on what just came in, so the last one to say so is the culprit.
+ * Wraps a dialer so that it calls onActivity whenever the peer gets a word in: before a name, a connection or bytes are
+ * handed to the driver. What holds the event loop is nearly always a driver at work on what just came in, so the test
+ * that was active last is the culprit.
  */
 export function watchActivity(dialer: Dialer, onActivity: () => void): Dialer {
   const watched = (socket: PeerSocket): PeerSocket => {

@@ -14,24 +14,24 @@ const MINUTE_MS = 60_000;
 const FROM_OUTSIDE: readonly (NodeJS.Signals | null)[] = ['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP'];
 
 /**
- * Why a child is gone. `ended`: it was told to. `crashed`: by its own doing. `killed`: from outside the gateway. `blocked`: its
- * heartbeat stopped. `overdue`: it held a test past its deadline.
+ * Why a child is gone. `ended`: the gateway told it to end. `crashed`: it ended by itself. `killed`: somebody outside
+ * of the gateway ended it. `blocked`: its heartbeat stopped. `overdue`: it held a test past the test's deadline.
  */
 export type GoneReason = 'ended' | 'crashed' | 'killed' | 'blocked' | 'overdue';
 
 export interface ChildListener {
   onMessage(message: FromChild): void;
-  /** A line that something in the child printed. */
+  /** Called with each line that something in the child printed. */
   onOutput(line: string): void;
-  /** Once, when the child has ended and its last message has been delivered. */
+  /** Called once, when the child has ended and its last message has been delivered. */
   onGone(reason: GoneReason): void;
 }
 
 /** One child process, as the gateway sees it. */
 export class ChildHandle {
-  /** The numbers of the runs and judgements that it holds, of tests that are settled without it too. */
+  /** The numbers of the runs and judgements that it holds, even when the gateway has settled the test itself. */
   readonly work = new Set<number>();
-  /** For a single test that may have brought another child down. */
+  /** It was started for a single test, which may have brought another child down. */
   readonly reserved: boolean;
   /** Settles when the process has ended. */
   readonly gone: Promise<void>;
@@ -116,7 +116,7 @@ export class ChildHandle {
   }
 }
 
-/** Passes on so many lines a minute, and says once that there were more. */
+/** Passes on `count` lines a minute, and says once that there were more. */
 function atMost(count: number, onLine: (line: string) => void): (line: string) => void {
   let since = Number.NEGATIVE_INFINITY;
   let lines = 0;

@@ -1,29 +1,29 @@
 import { ChildHandle, type GoneReason } from './child-handle.ts';
 import { type DialerSettings, type FromChild, HEARTBEAT_MS, type ToChild } from './messages.ts';
 
-/** With this much work in each child, another child is started where there may be one. */
+/** Another child is started, where there may be one, when each child holds this many tests and judgements. */
 const SPREAD_AT = 8;
 
 export interface PoolOptions {
-  /** Children at most, but for the reserved one. */
+  /** The most children at once, the reserved one not counted. */
   readonly size: number;
   /** A child without work ends after this many milliseconds. */
   readonly idleMs: number;
   readonly settings: DialerSettings;
-  /** The module that children take connectorOf from; undefined: the registry. */
+  /** The file URL of the module that children take connectorOf from; undefined: the registry. */
   readonly registryUrl: string | undefined;
 }
 
 export interface PoolListener {
   onMessage(child: ChildHandle, message: FromChild): void;
-  /** A line that something in the child printed. */
+  /** Called with each line that something in the child printed. */
   onOutput(child: ChildHandle, line: string): void;
   onStarted(child: ChildHandle): void;
   /** The child is out of the pool; its work is not done. */
   onGone(child: ChildHandle, reason: GoneReason): void;
 }
 
-/** The children: started when work comes, watched while they have any, ended when it stays away. */
+/** The children: they are started when work comes, watched while they have any, and ended when it stays away. */
 export class ChildPool {
   readonly #options: PoolOptions;
   readonly #listener: PoolListener;

@@ -1,6 +1,7 @@
 /**
- * Entry of the executor's child process: runs the tests that the gateway sends, many at a time. It has no key, no database, no
- * home directory, no environment and no file system but the program's own files. It ends when the gateway does.
+ * This is the entry of the executor's child process. It runs the tests that the gateway sends, many at a time. It has
+ * no key, no database, no home directory, no environment and no files but the program's own. It ends when the gateway
+ * does.
  */
 
 import { createRedactor } from '../connectors/kit/checks/redact.ts';
@@ -28,14 +29,14 @@ import {
   type ToChild,
 } from './messages.ts';
 
-/** For so long after a test an error that nobody caught may still be about it. */
+/** How long after a test an error that nobody caught may be about it, in milliseconds. */
 const LINGER_MS = 5_000;
 
-/** How to abort what runs, by run. */
+/** Aborts a test that runs, by run. */
 const running = new Map<number, (reason: AbortReason) => void>();
-/** Lets the reading of a catalog go on. */
+/** Lets the reading of a catalog go on, by run. */
 const catalogTaken = new Map<number, () => void>();
-/** The secrets of what runs or just ended. */
+/** The secrets of the tests that run or that ended less than 5 s ago, by run. */
 const secrets = new Map<number, readonly string[]>();
 const [registryUrl] = process.argv.slice(2);
 let settings: DialerSettings | undefined;
@@ -153,7 +154,9 @@ function dialerSettings(): DialerSettings {
   return settings;
 }
 
-/** Written to the pipe before the run goes on, so the gateway knows of it even when the run never gives the loop back. */
+/**
+ * Says which run is busy before it goes on, so that the gateway knows it even when the run never gives the loop back.
+ */
 function markActive(run: number): void {
   if (lastActive === run) return;
   lastActive = run;

@@ -13,12 +13,12 @@ export type { TestOutcome } from '../connectors/kit/checks/run-checks.ts';
 export type { JudgedTarget, TargetVerdict, TestJob } from './messages.ts';
 export type { CheckEvent } from './running-test.ts';
 
-/** How long after its deadline, or after its cancellation, the gateway ends a test itself. */
+/** How long after a test's deadline, or after its cancellation, the gateway ends the test itself. */
 const GRACE_MS = 1_000;
-/** For so long after that a child whose event loop turns may hold the test: a busy machine takes its time to say that it is over. */
+/** How long after that a child whose event loop turns may hold the test: a busy machine takes its time to end it. */
 const HELD_MS = 10_000;
 const ATTEMPTS = 2;
-/** For so long after a test what a child prints may still be about it: a pipe is not read in step with the messages. */
+/** How long after a test what a child prints may be about it: a pipe is not read in step with the messages. */
 const LINGER_MS = 5_000;
 
 export interface ExecutorLogger {
@@ -43,32 +43,6 @@ export interface ExecutorOptions {
   readonly idleMs?: number;
 }
 
-/** Where tests run: child processes, kept by the gateway. */
-export interface Executor {
-  /**
-   * Runs a test. It never rejects, and settles at the latest one second after its deadline or after the signal aborts, which
-   * cancels it. Should its child die of another test it runs once more from the start: `restarted` takes its events back, and what
-   * `onCatalog` got. That takes the entries of a catalog read; the next part comes when it has resolved, and a rejection ends the test.
-   */
-  run(
-    job: TestJob,
-    onEvent: (event: CheckEvent) => void,
-    signal: AbortSignal,
-    onCatalog?: (entries: readonly CatalogEntry[]) => Promise<void>,
-  ): Promise<TestOutcome>;
-  /** Resolves the hosts of a config and looks at their addresses; connects to nothing. Never rejects. */
-  judgeTargets(targets: readonly JudgedTarget[], timeoutMs: number): Promise<readonly TargetVerdict[]>;
-  /** Ends every test with INTERRUPTED and every child; settles when none is left. Can be called again. */
-  close(): Promise<void>;
-  /** Living children, and tests that are not settled. */
-  stats(): { children: number; running: number };
-}
-
-/** Starts nothing yet: the first child comes with the first test. */
-export function createExecutor(options: ExecutorOptions): Executor {
-  return new Keeper(options);
-}
-
 interface Placement {
   readonly test: RunningTest;
   readonly child: ChildHandle;
@@ -81,15 +55,16 @@ interface Judgement {
   readonly settle: (verdicts: readonly TargetVerdict[]) => void;
 }
 
-class Keeper implements Executor {
+/** Where tests run: child processes that the gateway keeps. The first child starts with the first test. */
+export class Executor {
   readonly #logger: ExecutorLogger;
   readonly #pool: ChildPool;
-  /** Those that are not settled. */
+  /** Tests that are not settled. */
   readonly #tests = new Set<RunningTest>();
-  /** What the children hold, by the number of the run or judgement: tests that were settled without them too. */
+  /** What the children hold, by the number of the run or judgement, even when the test was settled without them. */
   readonly #placements = new Map<number, Placement>();
   readonly #judgements = new Map<number, Judgement>();
-  /** Of the tests that run or just ended. */
+  /** Redactors of the tests that run or that ended less than 5 s ago. */
   readonly #redactors = new Set<Redactor>();
   /** Tests that wait for the reserved child. */
   readonly #waiting: RunningTest[] = [];
@@ -114,6 +89,12 @@ class Keeper implements Executor {
     });
   }
 
+  /**
+   * Runs a test. It never rejects, and settles at the latest one second after its deadline or after the signal aborts,
+   * which cancels it. When its child dies of another test it runs once more from the start: `restarted` takes back its
+   * events and what `onCatalog` got. `onCatalog` takes the entries of a catalog read: the next part comes when it has
+   * resolved, and a rejection ends the test.
+   */
   run(
     job: TestJob,
     onEvent: (event: CheckEvent) => void,
@@ -141,6 +122,7 @@ class Keeper implements Executor {
     return test.outcome;
   }
 
+  /** Resolves the hosts of a config and looks at their addresses; connects to nothing. Never rejects. */
   judgeTargets(targets: readonly JudgedTarget[], timeoutMs: number): Promise<readonly TargetVerdict[]> {
     const { promise, resolve } = Promise.withResolvers<readonly TargetVerdict[]>();
     const timer = setTimeout(() => resolve(unresolved(targets)), timeoutMs + GRACE_MS);
@@ -153,11 +135,13 @@ class Keeper implements Executor {
     return promise;
   }
 
+  /** Ends every test with INTERRUPTED and every child; settles when none is left. Can be called again. */
   close(): Promise<void> {
     this.#closed ??= this.#shutDown();
     return this.#closed;
   }
 
+  /** Living children, and tests that are not settled. */
   stats(): { children: number; running: number } {
     return { children: this.#pool.size, running: this.#tests.size };
   }

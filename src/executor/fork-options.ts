@@ -3,10 +3,16 @@ import { existsSync, realpathSync } from 'node:fs';
 import { basename, dirname, extname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Of V8, in MiB: what a test reads comes and goes in small parts, and by itself it would let a hundred more lie about (a large catalog). */
+/**
+ * V8's young generation, in MiB: what a test reads comes and goes in small parts, of which V8 would let 100 MiB lie
+ * about.
+ */
 const HEAP = '--max-semi-space-size=4';
 
-/** How the child is forked: what it may read, and an environment of constants. Names resolve in 64 threads, so slow ones do not queue. */
+/**
+ * How the child is forked: what it may read, an environment of constants, and 64 threads, so that slow names do not
+ * queue.
+ */
 export function forkOptions(registryUrl: string | undefined): ForkOptions {
   const readable = [
     ...programPaths(fileURLToPath(import.meta.url)),

@@ -16,7 +16,7 @@ export interface TestJob {
   readonly checks: readonly string[];
   /** Milliseconds since 1970. */
   readonly deadline: number;
-  /** How clients are laid out inside the datastore; left out: nothing is said of it. */
+  /** How clients are laid out inside the datastore; left out: unknown. */
   readonly tenancy?: Tenancy | null;
 }
 
@@ -38,7 +38,10 @@ export interface TargetVerdict {
 /** What all tests of a child have in common. */
 export interface DialerSettings {
   readonly policy: EgressPolicy;
-  /** `host:port` to the `address:port` that stands for it, and a CA trusted on top: for the project's own tests. */
+  /**
+   * `host:port` to the `address:port` that stands for it, and a CA that is trusted besides: for the project's own
+   * tests.
+   */
   readonly names?: Readonly<Record<string, string>>;
   readonly extraCa?: string;
 }

@@ -1,20 +1,14 @@
 import { createRedactor, type Redactor } from '../connectors/kit/checks/redact.ts';
-import {
-  type CheckProgress,
-  type CheckStarted,
-  durationBetween,
-  failed,
-  type TestOutcome,
-} from '../connectors/kit/checks/run-checks.ts';
+import { type CheckProgress, durationBetween, failed, type TestOutcome } from '../connectors/kit/checks/run-checks.ts';
 import type { CatalogEntry } from '../connectors/kit/contract/catalog-entry.ts';
 import { Failure } from '../connectors/kit/contract/failure.ts';
 import type { FailureCode } from '../errors/check-failures.ts';
 import type { TestJob } from './messages.ts';
 
 /** What an executor tells about a test: `restarted` takes all events before it back, the checks are pending again. */
-export type CheckEvent = CheckProgress | { readonly type: 'restarted' };
+export type CheckEvent = CheckProgress | { readonly kind: 'restarted' };
 
-/** A test on its way through the executor, over one or two attempts. It is settled once. */
+/** A test on its way through the executor, over one or two attempts. It settles once. */
 export class RunningTest {
   readonly job: TestJob;
   readonly outcome: Promise<TestOutcome>;
@@ -59,7 +53,7 @@ export class RunningTest {
   /** Passes an event on, unless the test is settled. */
   record(event: CheckProgress, writes: boolean): void {
     if (this.settled) return;
-    if (isStart(event)) {
+    if (event.kind === 'started') {
       this.#current = { name: event.name, start: performance.now() };
       if (writes) this.wrote = true;
     } else {
@@ -75,7 +69,7 @@ export class RunningTest {
     this.attempt += 1;
     this.#current = undefined;
     this.#ended.clear();
-    if (this.#reported) this.#onEvent({ type: 'restarted' });
+    if (this.#reported) this.#onEvent({ kind: 'restarted' });
     this.#reported = false;
   }
 
@@ -93,13 +87,9 @@ export class RunningTest {
     if (this.#current) {
       const { name, start } = this.#current;
       const durationMs = durationBetween(start, performance.now());
-      this.record({ name, status: 'FAILED', durationMs, evidence: [], failure }, false);
+      this.record({ kind: 'ended', name, status: 'FAILED', durationMs, evidence: [], failure }, false);
     }
     const skipped = this.job.checks.filter((name) => !this.#ended.has(name));
     this.end(failed(failure, skipped));
   }
-}
-
-function isStart(event: CheckProgress): event is CheckStarted {
-  return event.status === 'RUNNING';
 }

@@ -4,13 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import {
-  type CheckEvent,
-  createExecutor,
-  type Executor,
-  type ExecutorOptions,
-  type TestJob,
-} from '../../src/executor/executor.ts';
+import { type CheckEvent, Executor, type ExecutorOptions, type TestJob } from '../../src/executor/executor.ts';
 
 const registryUrl = new URL('../support/test-connectors.ts', import.meta.url).href;
 const never = new AbortController().signal;
@@ -34,7 +28,7 @@ function start(options: Partial<ExecutorOptions> = {}): { executor: Executor; lo
   const write = (level: string) => (details: object, message: string) => log.push({ ...details, level, message });
   const logger = { info: write('info'), warn: write('warn'), error: write('error') };
   const policy = { allow: ['127.0.0.1/32'], forbidden: [] };
-  const executor = createExecutor({ policy, size: 1, testing: { registryUrl }, logger, ...options });
+  const executor = new Executor({ policy, size: 1, testing: { registryUrl }, logger, ...options });
   atEnd.push(() => executor.close());
   const pids = () =>
     log.filter(({ message }) => message === 'An executor has started.').map(({ executorPid }) => executorPid ?? 0);
@@ -61,11 +55,16 @@ function job(
 function told(): { events: CheckEvent[]; onEvent: (event: CheckEvent) => void; summary: () => string[] } {
   const events: CheckEvent[] = [];
   const summary = () =>
-    events.map((event) => ('type' in event ? event.type : `${event.name.split('/')[1]} ${event.status}`));
+    events.map((event) => {
+      if (event.kind === 'restarted') return event.kind;
+      return `${event.name.split('/')[1]} ${event.kind === 'started' ? 'RUNNING' : event.status}`;
+    });
   return { events, onEvent: (event) => events.push(event), summary };
 }
 
-/** A peer that says one word to each connection: the first word to the first one. The last word is for all that follow. */
+/**
+ * A peer that says one word to each connection: the first word to the first one. The last word is for all that follow.
+ */
 async function peer(...words: (string | null)[]): Promise<{ port: number; sockets: Socket[]; server: Server }> {
   const sockets: Socket[] = [];
   const server = createServer((socket) => {

@@ -1,13 +1,16 @@
-import { createExecutor, type TestJob } from '../../src/executor/executor.ts';
+import { Executor, type TestJob } from '../../src/executor/executor.ts';
 
-/** A process of its own with an executor in it, which prints the number of its child and runs the given job, so that it can be killed. */
+/**
+ * A process of its own with an executor in it, which prints the number of its child and runs the given job, so that it
+ * can be killed.
+ */
 const registryUrl = new URL('./test-connectors.ts', import.meta.url).href;
 const logger = {
   info: (details: object) => process.stdout.write(`${(details as { executorPid: number }).executorPid}\n`),
   warn: () => undefined,
   error: () => undefined,
 };
-const executor = createExecutor({
+const executor = new Executor({
   policy: { allow: ['127.0.0.1'], forbidden: [] },
   size: 1,
   testing: { registryUrl },

@@ -72,7 +72,7 @@ export async function testConnection(
       tenancy,
       onCatalog: async (entries) => void batches.push(entries),
       secrets: [...splitSecrets(connector, config).secrets.values()],
-      onEvent: (event) => event.status !== 'RUNNING' && ended.push(event),
+      onEvent: (event) => event.kind === 'ended' && ended.push(event),
       log: (level, text) => log.push(`${level}: ${text}`),
     });
     const name = (check: string) => check.slice(id.length + 1);

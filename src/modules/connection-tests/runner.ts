@@ -123,7 +123,7 @@ export class TestRunner {
   }
 
   async #run(row: TestRow, signal: AbortSignal): Promise<void> {
-    const log = new RunningTest(row, this.owner, this.#recorder, this.#options.logger);
+    const log = new TestLog(row, this.owner, this.#recorder, this.#options.logger);
     const lost = new AbortController();
     log.onLost = () => lost.abort('lost');
     await log.write(null, { ...testOf(row), status: 'RUNNING' });
@@ -141,7 +141,7 @@ export class TestRunner {
 
   async #execute(
     row: TestRow,
-    log: RunningTest,
+    log: TestLog,
     signal: AbortSignal,
   ): Promise<{ status: 'PASSED' | 'FAILED' | 'CANCELLED'; failure: FailureReport | null }> {
     try {
@@ -156,14 +156,14 @@ export class TestRunner {
   }
 
   /** The new catalog takes the place of the old one before the test is told to have passed. */
-  async #readCatalog(row: TestRow, job: TestJob, log: RunningTest, signal: AbortSignal): Promise<TestOutcome> {
+  async #readCatalog(row: TestRow, job: TestJob, log: TestLog, signal: AbortSignal): Promise<TestOutcome> {
     const { executor, catalogs } = this.#options;
     const test = testOf(row);
     const gone = new AbortController();
     let beginning = catalogs.begin(test);
     await beginning;
     const onCheck = (event: CheckEvent) => {
-      if ('type' in event) {
+      if (event.kind === 'restarted') {
         beginning = beginning.then(() => catalogs.begin(test));
         // whoever adds the next entries hears of it
         beginning.catch(() => undefined);
@@ -198,7 +198,7 @@ export class TestRunner {
     };
   }
 
-  async #handBack(row: TestRow, log: RunningTest): Promise<void> {
+  async #handBack(row: TestRow, log: TestLog): Promise<void> {
     await log.flushed();
     const { database } = this.#options;
     await database.change(async (change) => {
@@ -252,7 +252,7 @@ function leaseFrom(now: Date): string {
 }
 
 /** The log of one test while this process owns it. */
-class RunningTest {
+class TestLog {
   snapshot: TestSnapshot;
   sequence: number;
   onLost: () => void = () => {};
@@ -287,15 +287,15 @@ class RunningTest {
   }
 
   onCheck(event: CheckEvent): void {
-    if ('type' in event) {
+    if (event.kind === 'restarted') {
       this.#write(null, { ...unstarted(this.snapshot.checks), status: 'RUNNING', startedAt: this.snapshot.startedAt });
       return;
     }
     const check = this.snapshot.checks.find(({ name }) => name === event.name);
     if (!check) return;
     const next =
-      event.status === 'RUNNING'
-        ? { ...check, status: event.status }
+      event.kind === 'started'
+        ? { ...check, status: 'RUNNING' as const }
         : {
             ...check,
             status: event.status,

@@ -23,15 +23,16 @@ const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
 
 /** A check has started. */
 export interface CheckStarted {
+  readonly kind: 'started';
   /** The public name: `s3/bucket/head`. */
   readonly name: string;
-  readonly status: 'RUNNING';
   /** Milliseconds since 1970. */
   readonly startedAt: number;
 }
 
 /** A check has ended. */
 export interface CheckEnded {
+  readonly kind: 'ended';
   readonly name: string;
   readonly status: 'PASSED' | 'WARNING' | 'FAILED';
   /** With at most one decimal. */
@@ -133,11 +134,11 @@ async function runCheck(
 ): Promise<FailureReport | null> {
   const name = checkName(options.connector, check);
   const now = options.now ?? Date.now;
-  options.onEvent({ name, status: 'RUNNING', startedAt: now() });
+  options.onEvent({ kind: 'started', name, startedAt: now() });
   const start = performance.now();
   const { status, evidence, failure } = await outcomeOf(check, name, context, options, redactor);
   const durationMs = durationBetween(start, performance.now());
-  options.onEvent({ name, status, durationMs, evidence: evidenceItems(evidence, redactor), failure });
+  options.onEvent({ kind: 'ended', name, status, durationMs, evidence: evidenceItems(evidence, redactor), failure });
   return failure;
 }
 

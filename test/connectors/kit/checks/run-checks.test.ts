@@ -79,10 +79,18 @@ describe('running checks', () => {
     const outcome = await run(connector({ 'a/one': passes, 'b/two': slow }), { now: () => 1_700_000_000_000 });
     expect(outcome).toEqual({ status: 'PASSED', failure: null, skipped: [] });
     expect(events).toEqual([
-      { name: 'my_type/a/one', status: 'RUNNING', startedAt: 1_700_000_000_000 },
-      { name: 'my_type/a/one', status: 'PASSED', durationMs: expect.any(Number), evidence: [], failure: null },
-      { name: 'my_type/b/two', status: 'RUNNING', startedAt: 1_700_000_000_000 },
+      { kind: 'started', name: 'my_type/a/one', startedAt: 1_700_000_000_000 },
       {
+        kind: 'ended',
+        name: 'my_type/a/one',
+        status: 'PASSED',
+        durationMs: expect.any(Number),
+        evidence: [],
+        failure: null,
+      },
+      { kind: 'started', name: 'my_type/b/two', startedAt: 1_700_000_000_000 },
+      {
+        kind: 'ended',
         name: 'my_type/b/two',
         status: 'WARNING',
         durationMs: expect.any(Number),
