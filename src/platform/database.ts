@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Kysely, sql, type Transaction } from 'kysely';
+import { type Expression, expressionBuilder, Kysely, type SqlBool, sql, type Transaction } from 'kysely';
 import { isTransactionConflict } from './database-errors.ts';
 import { type Doorbell, doorbellChannel, LocalDoorbell } from './doorbell.ts';
 import { openPostgresDialect } from './postgres-dialect.ts';
@@ -12,6 +12,19 @@ export { isForeignKeyViolation, isUniqueViolation } from './database-errors.ts';
 
 /** What each database calls the function that finds a text within another, from 1 on; 0: it is not there. */
 export const positionFunction = { sqlite: 'instr', postgres: 'strpos' } as const;
+
+/** `datastores.id` and its like: each column of each table that holds a `Value`. */
+export type ColumnOf<Value> = {
+  [Table in keyof Tables]: {
+    [Column in keyof Tables[Table]]: Value extends Tables[Table][Column] ? `${Table}.${Column & string}` : never;
+  }[keyof Tables[Table]];
+}[keyof Tables];
+
+/** The condition that a column holds one of the values; with no values nothing does, where `in ()` would be no SQL on Postgres. */
+export function isOneOf(column: ColumnOf<string>, values: readonly string[]): Expression<SqlBool> {
+  if (values.length === 0) return sql<SqlBool>`false`;
+  return expressionBuilder<Tables>()(sql.ref<string>(column), 'in', values);
+}
 
 /** The gateway's own database. */
 export interface Database {

@@ -7,8 +7,12 @@ import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { postgresConfig } from '../support/inputs.ts';
+import { DeleteEnvironment } from '../support/operations.ts';
+import { expectType, issueList } from '../support/results.ts';
 
 const config = { postgres: postgresConfig() };
+/** How long a subscription may listen that must hear nothing. */
+const LISTENING_MS = 2_000;
 const writing = { validationMethods: ['postgres/schema/create'] };
 
 /** What an operation is tried on: things that are there, or ids of none. */
@@ -178,6 +182,9 @@ const subscriptions: readonly Operation[] = [
   },
 ];
 
+/** Those that answer everybody. */
+const ofNoEnvironment = ['viewer', 'connectors', 'connector'];
+
 /** What changes must not leave behind; what looking does to a token does not count. */
 const tables = [
   'environments',
@@ -207,7 +214,7 @@ describeEachGateway('who may', (open) => {
   let api: Api;
 
   beforeAll(async () => {
-    gateway = await open();
+    gateway = await open({ testing: { unbornWaitMs: 200, limits: { recheckMs: 200 } } });
     api = apiOf(gateway);
   });
 
@@ -269,6 +276,86 @@ describeEachGateway('who may', (open) => {
         }
       },
     );
+  });
+
+  describe('with a token whose only environment was deleted', () => {
+    /** What is asked for: somebody else's, what went with the environment, or what there never was. */
+    const places = ['of others', 'deleted', 'missing'] as const;
+    type Place = (typeof places)[number];
+
+    async function lostToken(expiresAt: string | null = null) {
+      const deleted = await api.newEnvironment();
+      const wanted = { name: `lost ${randomUUID()}`, scopes, environmentIds: [deleted], expiresAt };
+      const token = await gateway.app.access.createToken('test', wanted);
+      const { deleteEnvironment } = await gateway.run(DeleteEnvironment, { id: deleted });
+      expectType(deleteEnvironment, 'DeleteEnvironmentSuccess');
+      return { token, deleted };
+    }
+
+    const nothingIn = (environmentId: string): Things => ({
+      environmentId,
+      empty: environmentId,
+      datastoreId: randomUUID(),
+      name: 'no-such',
+      testId: randomUUID(),
+    });
+
+    let token: string;
+    let things: Readonly<Record<Place, Things>>;
+
+    beforeAll(async () => {
+      const lost = await lostToken();
+      token = lost.token;
+      things = { 'of others': await newThings(), deleted: nothingIn(lost.deleted), missing: nothingIn(randomUUID()) };
+    });
+
+    test.each(operations.flatMap((operation) => places.map((place) => ({ ...operation, place }))))(
+      '$title, $place: as if there were nothing',
+      async ({ query, variables, place, title, everywhere }) => {
+        const before = await dump();
+        const { json, status } = await gateway.send({ query, variables: variables(things[place]) }, token);
+        expect(await dump()).toEqual(before);
+        expect(status).toBe(200);
+        expect(codesOf(json.errors)).toEqual(everywhere ? ['FORBIDDEN'] : undefined);
+        const answer = JSON.stringify(json.data);
+        if (ofNoEnvironment.includes(title)) expect(answer).toMatch(/"name":"lost |"type":"S3"/);
+        else expect(answer).toMatch(/null|NotFoundError|"nodes":\[\]/);
+      },
+    );
+
+    test('lists are empty, and whoever names no environment is told to', async () => {
+      const query = `{
+        datastores { nodes { id } totalCount }
+        environments { nodes { id } }
+        viewer { token { environments { id } } }
+      }`;
+      const { json } = await gateway.send({ query }, token);
+      const datastores = { nodes: [], totalCount: 0 };
+      const viewer = { token: { environments: [] } };
+      expect(json).toEqual({ data: { datastores, environments: { nodes: [] }, viewer } });
+      const refused = await apiOf(gateway, token).create({ config });
+      expect(issueList(expectType(refused, 'ValidationError'))).toEqual(['input.environmentId ENVIRONMENT_REQUIRED']);
+    });
+
+    test('no subscription hears anything but its end, over WebSocket and SSE', async () => {
+      const { token: expiring } = await lostToken(new Date(Date.now() + LISTENING_MS).toISOString());
+      const heard: Promise<unknown>[] = [];
+      for (const place of places) {
+        const given = things[place];
+        for (const { query, variables } of subscriptions)
+          for (const by of ['follow', 'followSse'] as const)
+            heard.push(hears(gateway[by](parse(query) as never, variables(given) as never, { token: expiring })));
+        await api.create({ environmentId: given.environmentId, config });
+      }
+      for (const each of await Promise.all(heard)) expect(each).toMatch(/^(NOT_FOUND|UNAUTHENTICATED|4403)$/);
+    });
+
+    /** The codes of the errors that a subscription ends with, and the data that it gets. */
+    const hears = (results: Promise<readonly { errors?: unknown; data?: unknown }[]>) =>
+      results.then(
+        (all) => all.map(({ errors, data }) => codesOf(errors)?.join() ?? JSON.stringify(data)).join(' '),
+        (closed: { code: number }) => String(closed.code),
+      );
   });
 
   describe('by environment', () => {

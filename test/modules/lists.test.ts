@@ -8,6 +8,7 @@ import type {
   DatastoreOrderField,
   ListDatastoresQueryVariables,
   OrderDirection,
+  TestPurpose,
 } from '../support/gql/graphql.ts';
 import { postgresConfig, qdrantConfig, s3Config } from '../support/inputs.ts';
 import { ListDatastores, ListTests, ListWithRelations } from '../support/operations.ts';
@@ -158,6 +159,18 @@ describeEachGateway('lists of datastores', (open) => {
       const { edges, totalCount } = await list({ filter: { types: ['S3', 'QDRANT'] }, first: 100 });
       expect(totalCount).toBe(30);
       expect(new Set(edges.map(({ node }) => node.type))).toEqual(new Set(['S3', 'QDRANT']));
+    });
+
+    test('by no type and by no purpose, nothing', async () => {
+      expect(await list({ filter: { types: [] } })).toMatchObject({ edges: [], totalCount: 0 });
+      const { edges } = await list({ first: 1 });
+      const datastoreId = edges[0]?.node.id ?? '';
+      const { id } = await api.testStarted({ target: { datastoreId } });
+      await api.ended(id);
+      const tests = async (purpose: TestPurpose[] | null) =>
+        (await gateway.run(ListTests, { id: datastoreId, purpose })).datastore?.connectionTests.edges;
+      expect(await tests([])).toEqual([]);
+      expect(await tests(null)).toMatchObject([{ node: { id } }]);
     });
 
     test.each([

@@ -1,8 +1,16 @@
+import { type Expression, type SqlBool, sql } from 'kysely';
+import { type ColumnOf, isOneOf } from '../../platform/database.ts';
 import type { Access } from './access.ts';
 
-/** The environments that a query may touch: null means no limit. `wanted` narrows it; one that may not be seen leaves nothing. */
-export function visibleEnvironments(access: Access, wanted?: string | null): readonly string[] | null {
-  if (access.environmentIds === 'all') return wanted == null ? null : [wanted];
-  if (wanted == null) return [...access.environmentIds];
-  return access.environmentIds.has(wanted) ? [wanted] : [];
+/** The columns that say whose a row is. */
+type EnvironmentColumn = 'environments.id' | Extract<ColumnOf<string>, `${string}.environment_id`>;
+
+/**
+ * The condition that keeps a query to the environments that the caller may see. `wanted` narrows it to one of them; one that the
+ * caller may not see leaves nothing, and so does a token whose environments are all deleted.
+ */
+export function whereVisible(access: Access, column: EnvironmentColumn, wanted?: string | null): Expression<SqlBool> {
+  const { environmentIds } = access;
+  if (wanted == null) return environmentIds === 'all' ? sql<SqlBool>`true` : isOneOf(column, [...environmentIds]);
+  return isOneOf(column, environmentIds === 'all' || environmentIds.has(wanted) ? [wanted] : []);
 }

@@ -1,9 +1,9 @@
 import type { CatalogColumn, CatalogEntry, CatalogEntryKind } from '../../connectors/kit/contract/catalog-entry.ts';
-import { type Change, type Database, positionFunction } from '../../platform/database.ts';
+import { type Change, type Database, isOneOf, positionFunction } from '../../platform/database.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
 import type { CatalogEntriesTable, CatalogsTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
-import { visibleEnvironments } from '../access/visibility.ts';
+import { whereVisible } from '../access/visibility.ts';
 
 const SEPARATOR = '\u0001';
 /** Eight columns a row: far below what a statement may bind. */
@@ -15,13 +15,12 @@ export async function findCatalogs(
   access: Access,
   datastoreIds: readonly string[],
 ): Promise<CatalogsTable[]> {
-  const visible = visibleEnvironments(access);
   return database.query
     .selectFrom('catalogs')
     .innerJoin('datastores', 'datastores.id', 'catalogs.datastore_id')
     .selectAll('catalogs')
-    .where('catalogs.datastore_id', 'in', datastoreIds)
-    .$if(visible !== null, (query) => query.where('datastores.environment_id', 'in', visible?.length ? visible : ['']))
+    .where(isOneOf('catalogs.datastore_id', datastoreIds))
+    .where(whereVisible(access, 'datastores.environment_id'))
     .execute();
 }
 

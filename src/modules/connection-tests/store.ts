@@ -1,9 +1,9 @@
 import type { Selectable } from 'kysely';
-import type { Change, Database } from '../../platform/database.ts';
+import { type Change, type Database, isOneOf } from '../../platform/database.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
 import type { ConnectionTestsTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
-import { visibleEnvironments } from '../access/visibility.ts';
+import { whereVisible } from '../access/visibility.ts';
 import type { CheckResult, ConnectionTest, TestEvent, TestPurpose, TestSnapshot, TestStatus } from './test.ts';
 
 export type TestRow = Selectable<ConnectionTestsTable>;
@@ -12,10 +12,12 @@ const READ_AT_ONCE = 200;
 
 /** Those of the ids that the caller may see. */
 export async function findTests(database: Database, access: Access, ids: readonly string[]): Promise<ConnectionTest[]> {
-  const visible = visibleEnvironments(access);
-  if (ids.length === 0 || visible?.length === 0) return [];
-  const query = database.query.selectFrom('connection_tests').selectAll().where('id', 'in', ids);
-  const rows = await (visible ? query.where('environment_id', 'in', visible) : query).execute();
+  const rows = await database.query
+    .selectFrom('connection_tests')
+    .selectAll()
+    .where(isOneOf('connection_tests.id', ids))
+    .where(whereVisible(access, 'connection_tests.environment_id'))
+    .execute();
   return rows.map(testOf);
 }
 
@@ -27,14 +29,13 @@ export async function listTests(
   purposes: readonly TestPurpose[] | null,
   request: PageRequest,
 ): Promise<Page<ConnectionTest>> {
-  const visible = visibleEnvironments(access);
   const { after, before, backward } = request;
   const rows = await database.query
     .selectFrom('connection_tests')
     .selectAll()
     .where('datastore_id', '=', datastoreId)
-    .$if(visible !== null, (query) => query.where('environment_id', 'in', visible ?? []))
-    .$if(purposes !== null, (query) => query.where('purpose', 'in', purposes ?? []))
+    .where(whereVisible(access, 'connection_tests.environment_id'))
+    .$if(purposes !== null, (query) => query.where(isOneOf('connection_tests.purpose', purposes ?? [])))
     .$if(after !== null, (query) =>
       query.where(({ eb, refTuple, tuple }) =>
         eb(refTuple('created_at', 'id'), '<', tuple(after?.[0] ?? '', after?.[1] ?? '')),
@@ -172,9 +173,10 @@ export async function claimTests(
       started_at: now,
     }))
     .where(
-      'id',
-      'in',
-      ids.map((row) => row.id),
+      isOneOf(
+        'connection_tests.id',
+        ids.map((row) => row.id),
+      ),
     )
     .returningAll()
     .execute();

@@ -129,7 +129,7 @@ export class DatastoreService {
     const [visible] = environmentId == null ? [] : await this.#options.environments.find(access, [environmentId]);
     if (environmentId != null && !visible) return null;
     const environment = visible ?? (await this.#options.environments.resolve(access, null, ['environmentId']));
-    return findByName(this.#options.database, environment.id, name);
+    return findByName(this.#options.database, access, environment.id, name);
   }
 
   async list(access: Access, query: DatastoreQuery, page: PageArguments): Promise<Page<Datastore>> {
@@ -280,7 +280,12 @@ export class DatastoreService {
     return this.#options.database.change(async (change) => {
       const doomed =
         'all' in selection
-          ? await lockEnvironmentsDatastores(change, selection.all.environmentId, new Set(selection.all.exceptIds))
+          ? await lockEnvironmentsDatastores(
+              change,
+              access,
+              selection.all.environmentId,
+              new Set(selection.all.exceptIds),
+            )
           : await lockDatastores(change, access, [...new Set(selection.ids)]);
       const found = new Set(doomed.map((datastore) => datastore.id));
       const missing = 'ids' in selection ? selection.ids.filter((id) => !found.has(id)) : [];
@@ -433,7 +438,8 @@ export class DatastoreService {
     name: string | null | undefined,
   ): Promise<void> {
     const { database } = this.#options;
-    if (name != null && (await findByName(database, environmentId, name))) throw new NameTakenError(['input', 'name']);
+    if (name != null && (await findByName(database, access, environmentId, name)))
+      throw new NameTakenError(['input', 'name']);
     const [known] = await findDatastores(database, access, [id]);
     if (known) throw new ConflictError('ID_TAKEN');
   }

@@ -1,9 +1,9 @@
 import type { ExpressionBuilder, Selectable } from 'kysely';
-import { type Change, type Database, positionFunction } from '../../platform/database.ts';
+import { type Change, type Database, isOneOf, positionFunction } from '../../platform/database.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
 import type { JournalTable, Tables } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
-import { visibleEnvironments } from '../access/visibility.ts';
+import { whereVisible } from '../access/visibility.ts';
 import { type Datastore, datastoreOf, fold, rowOf } from './datastore.ts';
 
 /** SQLite takes 32,766 variables in a statement, Postgres 65,535. */
@@ -36,26 +36,30 @@ export async function findDatastores(
   access: Access,
   ids: readonly string[],
 ): Promise<Datastore[]> {
-  const visible = visibleEnvironments(access);
   const found: Datastore[] = [];
   for (let from = 0; from < ids.length; from += IDS_IN_ONE_STATEMENT) {
     const some = ids.slice(from, from + IDS_IN_ONE_STATEMENT);
     const rows = await database.query
       .selectFrom('datastores')
       .selectAll()
-      .where('id', 'in', some)
-      .$if(visible !== null, (query) => query.where('environment_id', 'in', visible ?? []))
+      .where(isOneOf('datastores.id', some))
+      .where(whereVisible(access, 'datastores.environment_id'))
       .execute();
     found.push(...rows.map(datastoreOf));
   }
   return found;
 }
 
-export async function findByName(database: Database, environmentId: string, name: string): Promise<Datastore | null> {
+export async function findByName(
+  database: Database,
+  access: Access,
+  environmentId: string,
+  name: string,
+): Promise<Datastore | null> {
   const row = await database.query
     .selectFrom('datastores')
     .selectAll()
-    .where('environment_id', '=', environmentId)
+    .where(whereVisible(access, 'datastores.environment_id', environmentId))
     .where('name', '=', name)
     .executeTakeFirst();
   return row ? datastoreOf(row) : null;
@@ -64,11 +68,8 @@ export async function findByName(database: Database, environmentId: string, name
 /** What the caller may see of a query's datastores, as one condition. */
 function matches(kind: Database['kind'], access: Access, query: DatastoreQuery) {
   return (eb: ExpressionBuilder<Tables, 'datastores'>) => {
-    const visible = visibleEnvironments(access, query.environmentId);
-    const conditions = [];
-    // an empty IN list is no SQL: no id is ''
-    if (visible) conditions.push(eb('environment_id', 'in', visible.length > 0 ? visible : ['']));
-    if (query.types) conditions.push(eb('type', 'in', query.types.length > 0 ? query.types : ['']));
+    const conditions = [whereVisible(access, 'datastores.environment_id', query.environmentId)];
+    if (query.types) conditions.push(isOneOf('datastores.type', query.types));
     if (query.search) {
       const wanted = fold(query.search);
       const at = (column: 'label_folded' | 'name') =>
@@ -172,7 +173,7 @@ export async function replaceDatastore(change: Change, datastore: Datastore, rep
 export async function deleteDatastoreRows(change: Change, ids: readonly string[], at: string): Promise<void> {
   for (let from = 0; from < ids.length; from += IDS_IN_ONE_STATEMENT) {
     const some = ids.slice(from, from + IDS_IN_ONE_STATEMENT);
-    await change.query.deleteFrom('datastores').where('id', 'in', some).execute();
+    await change.query.deleteFrom('datastores').where(isOneOf('datastores.id', some)).execute();
     await change.query
       .insertInto('retired_ids')
       .values(some.map((id) => ({ id, at })))
@@ -182,14 +183,13 @@ export async function deleteDatastoreRows(change: Change, ids: readonly string[]
 
 /** Those of the ids that the caller may see, until the change ends nobody else's to change. */
 export async function lockDatastores(change: Change, access: Access, ids: readonly string[]): Promise<Datastore[]> {
-  const visible = visibleEnvironments(access);
   const locked: Datastore[] = [];
   for (let from = 0; from < ids.length; from += IDS_IN_ONE_STATEMENT) {
     const rows = await change.query
       .selectFrom('datastores')
       .selectAll()
-      .where('id', 'in', ids.slice(from, from + IDS_IN_ONE_STATEMENT))
-      .$if(visible !== null, (query) => query.where('environment_id', 'in', visible ?? []))
+      .where(isOneOf('datastores.id', ids.slice(from, from + IDS_IN_ONE_STATEMENT)))
+      .where(whereVisible(access, 'datastores.environment_id'))
       .orderBy('id')
       .$if(change.kind === 'postgres', (query) => query.forUpdate())
       .execute();
@@ -201,13 +201,14 @@ export async function lockDatastores(change: Change, access: Access, ids: readon
 /** The same for all of an environment but those that are named. */
 export async function lockEnvironmentsDatastores(
   change: Change,
+  access: Access,
   environmentId: string,
   except: ReadonlySet<string>,
 ): Promise<Datastore[]> {
   const rows = await change.query
     .selectFrom('datastores')
     .selectAll()
-    .where('environment_id', '=', environmentId)
+    .where(whereVisible(access, 'datastores.environment_id', environmentId))
     .orderBy('id')
     .$if(change.kind === 'postgres', (query) => query.forUpdate())
     .execute();
@@ -226,7 +227,7 @@ export async function insertSecret(
 }
 
 export async function deleteSecrets(change: Change, ids: readonly string[]): Promise<void> {
-  if (ids.length > 0) await change.query.deleteFrom('secret_versions').where('id', 'in', ids).execute();
+  await change.query.deleteFrom('secret_versions').where(isOneOf('secret_versions.id', ids)).execute();
 }
 
 /** The sealed texts of stored secrets, by their ids. */
@@ -235,7 +236,7 @@ export async function readSealed(database: Database, ids: readonly string[]): Pr
   const rows = await database.query
     .selectFrom('secret_versions')
     .select(['id', 'sealed'])
-    .where('id', 'in', ids)
+    .where(isOneOf('secret_versions.id', ids))
     .execute();
   return new Map(rows.map((row) => [row.id, row.sealed]));
 }
@@ -251,12 +252,11 @@ export async function journalEnds(
   access: Access,
   environmentId: string | null,
 ): Promise<JournalPositions> {
-  const visible = visibleEnvironments(access, environmentId);
   const rows = await database.query
     .selectFrom('journal_heads')
     .select(['environment_id', 'sequence'])
     .where('environment_id', '<>', '')
-    .$if(visible !== null, (query) => query.where('environment_id', 'in', visible?.length ? visible : ['']))
+    .where(whereVisible(access, 'journal_heads.environment_id', environmentId))
     .execute();
   return Object.fromEntries(rows.map((row) => [row.environment_id, row.sequence]));
 }
@@ -268,7 +268,6 @@ export async function readDatastoreEvents(
   filter: { readonly environmentId: string | null; readonly datastoreId: string | null },
   positions: JournalPositions,
 ): Promise<JournalRow[]> {
-  const visible = visibleEnvironments(access, filter.environmentId);
   const known = Object.keys(positions);
   const groups = Array.from({ length: Math.ceil(known.length / TERMS_IN_ONE_OR) }, (_, at) =>
     known.slice(at * TERMS_IN_ONE_OR, (at + 1) * TERMS_IN_ONE_OR),
@@ -277,14 +276,14 @@ export async function readDatastoreEvents(
     .selectFrom('journal')
     .selectAll()
     .where('kind', '<>', '')
-    .$if(visible !== null, (query) => query.where('environment_id', 'in', visible?.length ? visible : ['']))
+    .where(whereVisible(access, 'journal.environment_id', filter.environmentId))
     .$if(filter.datastoreId !== null, (query) => query.where('subject_id', '=', filter.datastoreId ?? ''))
     .where((eb) =>
       eb.or([
         ...groups.map((group) =>
           eb.or(group.map((id) => eb.and([eb('environment_id', '=', id), eb('sequence', '>', positions[id] ?? 0)]))),
         ),
-        ...(known.length > 0 ? [eb('environment_id', 'not in', known)] : [eb('sequence', '>', 0)]),
+        eb.not(isOneOf('journal.environment_id', known)),
       ]),
     )
     .orderBy('environment_id')

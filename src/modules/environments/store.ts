@@ -1,9 +1,9 @@
 import type { Expression, SqlBool } from 'kysely';
-import { type Change, type Database, positionFunction } from '../../platform/database.ts';
+import { type Change, type Database, isOneOf, positionFunction } from '../../platform/database.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
 import type { EnvironmentsTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
-import { visibleEnvironments } from '../access/visibility.ts';
+import { whereVisible } from '../access/visibility.ts';
 
 export type EnvironmentRow = EnvironmentsTable;
 
@@ -14,14 +14,12 @@ export async function listEnvironments(
   search: string | null,
   request: PageRequest,
 ): Promise<Page<EnvironmentRow>> {
-  const visible = visibleEnvironments(access);
   const rows = await database.query
     .selectFrom('environments')
     .selectAll()
+    .where(whereVisible(access, 'environments.id'))
     .where(({ eb, fn, and, refTuple, tuple }) => {
       const conditions: Expression<SqlBool>[] = [];
-      // an empty IN list is no SQL: no id is ''
-      if (visible) conditions.push(eb('id', 'in', visible.length > 0 ? visible : ['']));
       if (search) conditions.push(eb(fn<number>(positionFunction[database.kind], ['name', eb.val(search)]), '>', 0));
       const { after, before } = request;
       if (after) conditions.push(eb(refTuple('name', 'id'), '>', tuple(after[0] ?? '', after[1] ?? '')));
@@ -41,18 +39,22 @@ export async function findEnvironments(
   access: Access,
   ids: readonly string[],
 ): Promise<EnvironmentRow[]> {
-  const visible = access.environmentIds;
-  const wanted = visible === 'all' ? ids : ids.filter((id) => visible.has(id));
-  if (wanted.length === 0) return [];
-  return database.query.selectFrom('environments').selectAll().where('id', 'in', wanted).execute();
+  return database.query
+    .selectFrom('environments')
+    .selectAll()
+    .where(isOneOf('environments.id', ids))
+    .where(whereVisible(access, 'environments.id'))
+    .execute();
 }
 
 /** Up to two of the caller's environments: enough to know whether there is just one. */
 export async function findOnlyEnvironments(database: Database, access: Access): Promise<EnvironmentRow[]> {
-  const visible = visibleEnvironments(access);
-  if (visible?.length === 0) return [];
-  const query = database.query.selectFrom('environments').selectAll().limit(2);
-  return (visible ? query.where('id', 'in', visible) : query).execute();
+  return database.query
+    .selectFrom('environments')
+    .selectAll()
+    .where(whereVisible(access, 'environments.id'))
+    .limit(2)
+    .execute();
 }
 
 /** True when there is any, whoever may see it. */

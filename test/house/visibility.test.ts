@@ -1,0 +1,166 @@
+import { sql } from 'kysely';
+import ts from 'typescript';
+import { beforeAll, expect, test } from 'vitest';
+import { openDatabase } from '../../src/platform/database.ts';
+import { LocalDoorbell } from '../../src/platform/doorbell.ts';
+import { migrateToLatest } from '../../src/platform/migrate.ts';
+import { collect, functionAround, parseSource, readSources, textOf } from './sources.ts';
+
+/**
+ * The statements over an environment's tables that do not ask what their caller may see, with the reason. Whatever else reads,
+ * changes or deletes rows of these tables goes through whereVisible().
+ */
+const exceptions: Readonly<Record<string, readonly string[]>> = {
+  'An id is unique over all environments, whoever may see them.': [
+    'modules/datastores/store.ts isUsedId',
+    'modules/connection-tests/store.ts testExists',
+  ],
+  'It tells only whether there is anything at all, at the first start.': [
+    'modules/environments/store.ts hasEnvironments',
+    'platform/keyring.ts verifyKeyring',
+  ],
+  'The service has found the environment for its caller; what follows locks, changes or counts what is in it.': [
+    'modules/environments/store.ts lockEnvironment',
+    'modules/environments/store.ts renameEnvironment',
+    'modules/environments/store.ts deleteEnvironmentRow',
+    'modules/environments/store.ts heldDatastoreIds',
+    'modules/datastores/store.ts lockNames',
+    'modules/datastores/store.ts namesLike',
+  ],
+  'The service has found or locked the datastore for its caller, and names it by its id.': [
+    'modules/datastores/store.ts replaceDatastore',
+    'modules/datastores/store.ts deleteDatastoreRows',
+    'modules/datastores/store.ts deleteSecrets',
+    'modules/datastores/store.ts readSealed',
+    'modules/catalogs/store.ts listEntries',
+    'modules/connection-tests/store.ts setLastTest',
+  ],
+  'The service has found the connection test for its caller, and names it by its id.': [
+    'modules/connection-tests/store.ts readEvents',
+    'modules/connection-tests/store.ts adoptTest',
+    'modules/connection-tests/store.ts readForChange',
+    'modules/connection-tests/store.ts requestCancel',
+  ],
+  'The runner takes, runs and ends tests for everybody.': [
+    'modules/connection-tests/store.ts writeEvents',
+    'modules/connection-tests/store.ts claimTests',
+    'modules/connection-tests/store.ts renewLeases',
+    'modules/connection-tests/store.ts findAbandoned',
+    'modules/connection-tests/store.ts settleAbandoned',
+    'modules/connection-tests/store.ts findCancelRequests',
+  ],
+  'The runner puts in what a test has read, under the test’s own id.': [
+    'modules/catalogs/store.ts deleteEntries',
+    'modules/catalogs/store.ts deleteLeftovers',
+    'modules/catalogs/store.ts exchangeCatalog',
+    'modules/catalogs/store.ts lockDatastore',
+  ],
+  'A token’s own row says which environments it may see.': ['modules/access/store.ts withEnvironments'],
+  'The journal and the keys are kept for the gateway itself, below who may see what.': [
+    'platform/journal.ts appendJournal',
+    'platform/journal.ts verifyJournal',
+    'platform/sealer.ts DatabaseSealer.seal',
+    'platform/sealer.ts DatabaseSealer.#load',
+  ],
+};
+
+const QUERY = /^(selectFrom|updateTable|deleteFrom|mergeInto|using|\w+Join\w*)$/;
+
+let sources: readonly ts.SourceFile[];
+let tables: ReadonlySet<string>;
+
+beforeAll(async () => {
+  sources = await readSources();
+  tables = await environmentTables();
+});
+
+/** The tables whose rows belong to an environment: by their environment_id, or by a reference to such a row. */
+async function environmentTables(): Promise<Set<string>> {
+  const database = await openDatabase({ url: 'sqlite::memory:', doorbell: new LocalDoorbell() });
+  try {
+    await migrateToLatest(database);
+    const columns = await sql<{ table: string; column: string; target: string | null }>`
+      select m.name as "table", c.name as "column", f."table" as target
+      from sqlite_master m join pragma_table_info(m.name) c
+      left join pragma_foreign_key_list(m.name) f on f."from" = c.name
+      where m.type = 'table'`.execute(database.query);
+    const owned = new Set(['environments']);
+    for (let before = -1; before !== owned.size; ) {
+      before = owned.size;
+      for (const { table, column, target } of columns.rows)
+        if (column === 'environment_id' || (target !== null && owned.has(target))) owned.add(table);
+    }
+    return owned;
+  } finally {
+    await database.close();
+  }
+}
+
+/** `path function` of each statement over an environment's tables that says nothing of what its caller may see. */
+function unguarded(source: ts.SourceFile): string[] {
+  const guards = new Set([
+    'whereVisible',
+    ...collect(source, (node) =>
+      ts.isFunctionDeclaration(node) && calls(node, new Set(['whereVisible'])) && queriesIn(node).length === 0
+        ? node.name?.text
+        : undefined,
+    ),
+  ]);
+  return queriesIn(source)
+    .filter((query) => !calls(chainOf(query), guards))
+    .map((query) => `${source.fileName} ${functionAround(query)}`);
+}
+
+function queriesIn(node: ts.Node): ts.Node[] {
+  return collect(node, (each) => {
+    if (ts.isTaggedTemplateExpression(each)) {
+      const words = each.template.getText().split(/[^\w]+/);
+      return each.tag.getText().startsWith('sql') && words.some((word) => tables.has(word)) ? each : undefined;
+    }
+    if (!ts.isCallExpression(each)) return undefined;
+    const name = ts.isPropertyAccessExpression(each.expression) ? each.expression.name.text : each.expression.getText();
+    const [first] = each.arguments;
+    const given = first && ts.isArrayLiteralExpression(first) ? first.elements : [first];
+    const names = given.map((one) => textOf(one)?.split(' ')[0] ?? '');
+    return QUERY.test(name) && names.some((table) => tables.has(table)) ? each : undefined;
+  });
+}
+
+/** The whole of `selectFrom(…).where(…).execute()`, from any call in it. */
+function chainOf(call: ts.Node): ts.Node {
+  let at = call;
+  while ((ts.isPropertyAccessExpression(at.parent) || ts.isCallExpression(at.parent)) && at.parent.expression === at)
+    at = at.parent;
+  return at;
+}
+
+function calls(node: ts.Node, names: ReadonlySet<string>): boolean {
+  return (
+    collect(node, (each) => (ts.isCallExpression(each) && names.has(each.expression.getText())) || undefined).length > 0
+  );
+}
+
+test('a query of an environment’s table asks what its caller may see, or is listed above', () => {
+  const found = new Set(sources.flatMap(unguarded));
+  expect([...found].toSorted()).toEqual(Object.values(exceptions).flat().toSorted());
+});
+
+test.each([
+  [`selectFrom('datastores').selectAll().execute()`, 1],
+  [`selectFrom('datastores as d').selectAll().execute()`, 1],
+  [`selectFrom('api_tokens').innerJoin('datastores', 'a', 'b').execute()`, 1],
+  [`selectFrom(['settings', 'journal']).execute()`, 1],
+  [`updateTable('connection_tests').set({}).execute()`, 1],
+  [`deleteFrom('catalog_entries').where(({ selectFrom }) => selectFrom('catalogs').select('x')).execute()`, 2],
+  [`selectFrom('secret_versions').where(other(access)).execute()`, 1],
+  ['sql`select * from test_events`.execute(query)', 1],
+  [`selectFrom('datastores').where(whereVisible(access, 'datastores.environment_id')).execute()`, 0],
+  [`selectFrom('datastores').where(matches(access)).execute()`, 0],
+  [`selectFrom('settings').selectAll().execute()`, 0],
+])('the rule judges %s', (statement, count) => {
+  const text = `
+    function matches(access) { return and([whereVisible(access, 'datastores.environment_id')]); }
+    function other(access) { return 1; }
+    export function ask(query, access) { return ${statement.startsWith('sql') ? statement : `query.${statement}`}; }`;
+  expect(unguarded(parseSource('made-up.ts', text))).toEqual(Array.from({ length: count }, () => 'made-up.ts ask'));
+});
