@@ -1,25 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { endpointChecks } from '../kit/checks/endpoint.ts';
+import { authenticateCheck } from '../kit/checks/authenticate.ts';
 import { tenancyCheck } from '../kit/checks/tenancy.ts';
 import type { Check } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
-import { httpClient } from '../kit/http/client.ts';
+import type { HttpState } from '../kit/http/http-base.ts';
 import { pollUntil } from '../kit/http/poll.ts';
 import { missingDatabase, tableColumns } from './catalog.ts';
-import {
-  type AthenaContext,
-  type AthenaState,
-  askAthena,
-  provesSignIn,
-  refusalFailure,
-  sendAthena,
-  targetOf,
-} from './client.ts';
+import { type AthenaContext, askAthena, provesSignIn, refusalFailure, sendAthena } from './client.ts';
 import type { AthenaConfig } from './config.ts';
 
-type AthenaCheck = Check<AthenaConfig, AthenaState>;
+type AthenaCheck = Check<AthenaConfig, HttpState>;
 
 /** The most databases that databases/list counts. */
 const PAGE = 50;
@@ -51,21 +43,17 @@ const EXECUTION = z.object({
   }),
 });
 
-const authenticate: AthenaCheck = {
-  name: 'session/authenticate',
-  title: 'Sign in',
-  description: 'AWS takes the signature that the access key makes. No right is needed.',
-  base: true,
-  async run(context) {
-    const { config, state } = context;
-    state.http = httpClient(context, targetOf(config));
+const authenticate: AthenaCheck = authenticateCheck(
+  'AWS takes the signature that the access key makes. No right is needed.',
+  async (context) => {
+    const { config } = context;
     const response = await sendAthena(context, 'GetWorkGroup', { WorkGroup: config.workgroup }, SIGN_IN_LIMIT);
     // what the key may do, and whether the workgroup exists, is the business of the checks that follow
     if (!provesSignIn(response)) throw refusalFailure(response, config);
     response.json();
     return { evidence: { server: 'Amazon Athena', accessKeyId: config.accessKeyId } };
   },
-};
+);
 
 const getWorkgroup: AthenaCheck = {
   name: 'workgroup/get',
@@ -160,10 +148,9 @@ function locationFailure(): Failure {
 }
 
 export const athenaChecks: readonly AthenaCheck[] = [
-  ...endpointChecks<AthenaConfig, AthenaState>({ target: targetOf, alpnProtocols: ['http/1.1'] }),
   authenticate,
   getWorkgroup,
   listDatabases,
   executeQuery,
-  tenancyCheck<AthenaConfig, AthenaState>(tableColumns),
+  tenancyCheck(tableColumns),
 ];

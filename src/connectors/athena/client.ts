@@ -1,29 +1,24 @@
 import { z } from 'zod';
 import type { FailureCode } from '../../errors/check-failures.ts';
 import { awsDomain, awsIdentity, hostHeader, signAwsRequest } from '../families/aws/signing.ts';
-import { tls } from '../kit/config/tls.ts';
-import { targetOfUrl } from '../kit/config/url.ts';
+import { publicTls, serviceTarget } from '../kit/config/target.ts';
+import { basePath, targetOfUrl } from '../kit/config/url.ts';
 import type { CheckContext, Target } from '../kit/contract/connector.ts';
 import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
 import { jsonAnswer, statusFailure } from '../kit/http/answers.ts';
-import type { HttpClient, HttpResponse } from '../kit/http/client.ts';
+import type { HttpResponse } from '../kit/http/client.ts';
+import type { HttpState } from '../kit/http/http-base.ts';
 import { elementOf } from '../kit/http/xml.ts';
 import type { AthenaConfig } from './config.ts';
 
 /** The longest answer that is read: 50 tables with some 2,000 columns each. */
 const MAX_BYTES = 8 * 1024 * 1024;
 
-/** What the checks of one test share. */
-export interface AthenaState {
-  http?: HttpClient;
-}
-
-export type AthenaContext = CheckContext<AthenaConfig, AthenaState>;
+export type AthenaContext = CheckContext<AthenaConfig, HttpState>;
 
 export function targetOf({ baseUrl, region }: AthenaConfig): Target {
-  const secured = tls().parse({});
-  if (baseUrl !== undefined) return targetOfUrl(baseUrl, secured, { hostPath: 'baseUrl' });
-  return { host: `athena.${region}.${awsDomain(region)}`, port: 443, tls: secured, hostPath: 'region' };
+  if (baseUrl !== undefined) return targetOfUrl(baseUrl, publicTls, { hostPath: 'baseUrl' });
+  return serviceTarget(`athena.${region}.${awsDomain(region)}`, 'region');
 }
 
 /** Sends one signed operation of Athena's API: `GetWorkGroup`. */
@@ -33,11 +28,9 @@ export async function sendAthena(
   input: Record<string, unknown>,
   maxBytes = MAX_BYTES,
 ): Promise<HttpResponse> {
-  if (!state.http) throw new Error('session/authenticate has to run first.');
-  const base = config.baseUrl === undefined ? '' : new URL(config.baseUrl).pathname.replace(/\/+$/, '');
   const request = {
     method: 'POST',
-    path: `${base}/`,
+    path: `${basePath(config.baseUrl)}/`,
     headers: { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': `AmazonAthena.${operation}` },
     body: JSON.stringify(input),
   } as const;

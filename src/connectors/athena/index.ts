@@ -1,9 +1,10 @@
 import { catalogCheck } from '../kit/checks/catalog.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
+import { httpBase } from '../kit/http/http-base.ts';
 import { readAthenaCatalog } from './catalog.ts';
 import { athenaChecks } from './checks.ts';
-import { type AthenaState, targetOf } from './client.ts';
-import { type AthenaConfig, athenaConfig } from './config.ts';
+import { targetOf } from './client.ts';
+import { athenaConfig } from './config.ts';
 
 export const athena = defineConnector({
   type: 'ATHENA',
@@ -20,10 +21,7 @@ export const athena = defineConnector({
     database: 'sales',
   },
   principalSecret: 'secretAccessKey',
-  targets: (config) => [targetOf(config)],
-  checks: athenaChecks,
+  ...httpBase(targetOf, athenaChecks),
   tenancyLevels: ['TABLE', 'DATABASE'],
-  catalogCheck: catalogCheck<AthenaConfig, AthenaState>(readAthenaCatalog),
-  createState: (): AthenaState => ({}),
-  close: ({ http }) => http?.close(),
+  catalogCheck: catalogCheck(readAthenaCatalog),
 });

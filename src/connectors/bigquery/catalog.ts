@@ -1,11 +1,12 @@
 import { z } from 'zod';
+import { googleRefusal } from '../families/google/client.ts';
 import { entriesOfRows } from '../kit/checks/catalog.ts';
 import type { CatalogColumn, CatalogEntry } from '../kit/contract/catalog-entry.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { jsonAnswer } from '../kit/http/answers.ts';
 import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
 import { pollUntil } from '../kit/http/poll.ts';
-import { accepted, askBigquery, type BigqueryContext, METADATA, postJson, QUERIES, refusalOf } from './client.ts';
+import { accepted, askBigquery, type BigqueryContext, METADATA, postJson, QUERIES } from './client.ts';
 
 const DATASETS_AT_ONCE = 500;
 const ROWS_AT_ONCE = 2_000;
@@ -122,7 +123,7 @@ export async function tableColumns(
   const path = `/datasets/${encodeURIComponent(schema)}/tables/${encodeURIComponent(table)}?fields=schema`;
   const response = await askBigquery(context, METADATA, largePage({ method: 'GET', path }));
   // a name that cannot be one is not there either
-  const refusal = refusalOf(response);
+  const refusal = googleRefusal(response);
   if (refusal?.code === 404 || refusal?.code === 400) return null;
   const { schema: columns } = jsonAnswer(accepted(response, context.config), TABLE);
   if (!columns) throw new Failure('UNEXPECTED_ANSWER');

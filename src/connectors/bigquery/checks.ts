@@ -1,24 +1,16 @@
 import { z } from 'zod';
-import { endpointChecks } from '../kit/checks/endpoint.ts';
+import { googleRefusal } from '../families/google/client.ts';
+import { authenticateCheck } from '../kit/checks/authenticate.ts';
 import { tenancyCheck } from '../kit/checks/tenancy.ts';
 import type { Check } from '../kit/contract/connector.ts';
 import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
 import { jsonAnswer } from '../kit/http/answers.ts';
-import { httpClient } from '../kit/http/client.ts';
+import type { HttpState } from '../kit/http/http-base.ts';
 import { tableColumns } from './catalog.ts';
-import {
-  accepted,
-  askBigquery,
-  type BigqueryState,
-  METADATA,
-  postJson,
-  QUERIES,
-  refusalOf,
-  targetOf,
-} from './client.ts';
+import { accepted, askBigquery, METADATA, postJson, QUERIES } from './client.ts';
 import type { BigqueryConfig } from './config.ts';
 
-type BigqueryCheck = Check<BigqueryConfig, BigqueryState>;
+type BigqueryCheck = Check<BigqueryConfig, HttpState>;
 
 /** The most tables that tables/list counts. */
 const PAGE = 100;
@@ -36,21 +28,17 @@ const DRY_RUN = z.object({
     .optional(),
 });
 
-const authenticate: BigqueryCheck = {
-  name: 'session/authenticate',
-  title: 'Sign in',
-  description: 'Google takes the token that the account’s key signs. No right is needed.',
-  base: true,
-  async run(context) {
-    context.state.http = httpClient(context, targetOf(context.config));
+const authenticate: BigqueryCheck = authenticateCheck(
+  'Google takes the token that the account’s key signs. No right is needed.',
+  async (context) => {
     const path = '/datasets?maxResults=1&fields=kind';
     const response = await askBigquery(context, METADATA, { method: 'GET', path, maxBytes: SIGN_IN_LIMIT });
     // what the account may do, and in which project, is the business of the checks that follow
-    const signedIn = [400, 403, 404].includes(refusalOf(response)?.code ?? 0);
+    const signedIn = [400, 403, 404].includes(googleRefusal(response)?.code ?? 0);
     if (!signedIn) jsonAnswer(accepted(response, context.config), DATASETS);
     return { evidence: { server: 'BigQuery', account: context.config.credentials.clientEmail } };
   },
-};
+);
 
 const getDataset: BigqueryCheck = {
   name: 'dataset/get',
@@ -100,10 +88,9 @@ const listTables: BigqueryCheck = {
 };
 
 export const bigqueryChecks: readonly BigqueryCheck[] = [
-  ...endpointChecks<BigqueryConfig, BigqueryState>({ target: targetOf, alpnProtocols: ['http/1.1'] }),
   authenticate,
   getDataset,
   dryRun,
   listTables,
-  tenancyCheck<BigqueryConfig, BigqueryState>(tableColumns),
+  tenancyCheck(tableColumns),
 ];

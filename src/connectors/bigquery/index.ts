@@ -1,8 +1,9 @@
+import { googleTarget } from '../families/google/client.ts';
 import { catalogCheck } from '../kit/checks/catalog.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
+import { httpBase } from '../kit/http/http-base.ts';
 import { readBigqueryCatalog } from './catalog.ts';
 import { bigqueryChecks } from './checks.ts';
-import { type BigqueryState, targetOf } from './client.ts';
 import { type BigqueryConfig, bigqueryConfig } from './config.ts';
 
 export const bigquery = defineConnector({
@@ -25,10 +26,7 @@ export const bigquery = defineConnector({
     location: 'EU',
   },
   principalSecret: 'credentials.privateKey',
-  targets: (config) => [targetOf(config)],
-  checks: bigqueryChecks,
+  ...httpBase((config: BigqueryConfig) => googleTarget('bigquery', config), bigqueryChecks),
   tenancyLevels: ['TABLE', 'DATABASE'],
-  catalogCheck: catalogCheck<BigqueryConfig, BigqueryState>(readBigqueryCatalog),
-  createState: (): BigqueryState => ({}),
-  close: ({ http }) => http?.close(),
+  catalogCheck: catalogCheck(readBigqueryCatalog),
 });

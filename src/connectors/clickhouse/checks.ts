@@ -1,34 +1,30 @@
 import { z } from 'zod';
-import { endpointChecks } from '../kit/checks/endpoint.ts';
+import { authenticateCheck } from '../kit/checks/authenticate.ts';
 import { tenancyCheck } from '../kit/checks/tenancy.ts';
 import type { Check } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
-import { httpClient } from '../kit/http/client.ts';
+import type { HttpState } from '../kit/http/http-base.ts';
 import { clickhouseColumns, NOT_INNER } from './catalog.ts';
-import { type ClickHouseState, literal, query, targetOf } from './client.ts';
+import { literal, query } from './client.ts';
 import type { ClickHouseConfig } from './config.ts';
 
-type ClickHouseCheck = Check<ClickHouseConfig, ClickHouseState>;
+type ClickHouseCheck = Check<ClickHouseConfig, HttpState>;
 
 const VERSION = z.tuple([z.string().regex(/^\d{1,4}(\.\d{1,6}){1,3}/)]);
 const ONE = z.tuple([z.literal(1)]);
 /** Long numbers come as strings, from newer servers as numbers. */
 const COUNTS = z.tuple([z.coerce.number(), z.coerce.number()]);
 
-const authenticate: ClickHouseCheck = {
-  name: 'session/authenticate',
-  title: 'Sign in',
-  description: 'The server takes the user name and the password.',
-  base: true,
-  async run(context) {
-    context.state.http = httpClient(context, targetOf(context.config));
+const authenticate: ClickHouseCheck = authenticateCheck(
+  'The server takes the user name and the password.',
+  async (context) => {
     // not a ping, which does not sign in; whether the database exists is the business of the checks that follow
     const [row] = await query(context, 'select version()', VERSION, { inDatabase: false });
     if (!row) throw new Failure('PROTOCOL_MISMATCH', { configPath: 'port' });
     const version = /^[\d.]+/.exec(row[0])?.[0] ?? '';
     return { evidence: { server: `ClickHouse ${version}`, user: context.config.username } };
   },
-};
+);
 
 const executeQuery: ClickHouseCheck = {
   name: 'query/execute',
@@ -68,7 +64,6 @@ const listTables: ClickHouseCheck = {
 };
 
 export const clickhouseChecks: readonly ClickHouseCheck[] = [
-  ...endpointChecks<ClickHouseConfig, ClickHouseState>({ target: targetOf, alpnProtocols: ['http/1.1'] }),
   authenticate,
   executeQuery,
   listTables,

@@ -1,17 +1,12 @@
 import { z } from 'zod';
-import type { CheckContext, Target } from '../kit/contract/connector.ts';
+import type { CheckContext } from '../kit/contract/connector.ts';
 import { jsonAnswer, listOf } from '../kit/http/answers.ts';
 import { headerBytes } from '../kit/http/basic-auth.ts';
-import type { HttpClient } from '../kit/http/client.ts';
+import type { HttpState } from '../kit/http/http-base.ts';
 import type { ClickHouseConfig } from './config.ts';
 import { failureOf } from './failures.ts';
 
-/** What the checks of one test share. */
-export interface ClickHouseState {
-  http?: HttpClient;
-}
-
-export type ClickHouseContext = CheckContext<ClickHouseConfig, ClickHouseState>;
+export type ClickHouseContext = CheckContext<ClickHouseConfig, HttpState>;
 
 export interface QueryOptions {
   /** In the config's database, which has to exist and be open to the user; left out: in the user's own. */
@@ -22,11 +17,6 @@ export interface QueryOptions {
 
 const DEFAULT_MAX_BYTES = 64 * 1024;
 
-export function targetOf(config: ClickHouseConfig): Target {
-  const { host, port, tls, sshTunnel } = config;
-  return { host, port, tls: tls.mode === 'DISABLE' ? null : tls, sshTunnel, hostPath: 'host', portPath: 'port' };
-}
-
 /** The rows of a query without a FORMAT of its own, each of the form that `row` says. */
 export async function query<Row extends z.ZodType>(
   { config, state }: ClickHouseContext,
@@ -34,7 +24,6 @@ export async function query<Row extends z.ZodType>(
   row: Row,
   { inDatabase = true, maxBytes = DEFAULT_MAX_BYTES }: QueryOptions = {},
 ): Promise<z.output<Row>[]> {
-  if (!state.http) throw new Error('session/authenticate has to run first.');
   // without it the server answers 200 before it knows whether the query will fail
   const parameters = new URLSearchParams({ wait_end_of_query: '1' });
   if (inDatabase) parameters.set('database', config.database);

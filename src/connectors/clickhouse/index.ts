@@ -1,8 +1,9 @@
 import { catalogCheck } from '../kit/checks/catalog.ts';
+import { hostTarget } from '../kit/config/target.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
+import { httpBase } from '../kit/http/http-base.ts';
 import { readClickHouseCatalog } from './catalog.ts';
 import { clickhouseChecks } from './checks.ts';
-import { type ClickHouseState, targetOf } from './client.ts';
 import { clickhouseConfig } from './config.ts';
 
 export const clickhouse = defineConnector({
@@ -15,10 +16,7 @@ export const clickhouse = defineConnector({
   example: { host: 'clickhouse.example.com', username: 'app', password: 'not-a-real-password', database: 'shop' },
   principalSecret: 'password',
   defaultPort: 8443,
-  targets: (config) => [targetOf(config)],
-  checks: clickhouseChecks,
+  ...httpBase(hostTarget, clickhouseChecks),
   tenancyLevels: ['TABLE', 'DATABASE'],
   catalogCheck: catalogCheck(readClickHouseCatalog),
-  createState: (): ClickHouseState => ({}),
-  close: ({ http }) => http?.close(),
 });

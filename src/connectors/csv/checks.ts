@@ -5,7 +5,7 @@ import type { CatalogEntry } from '../kit/contract/catalog-entry.ts';
 import { type Check, type CheckContext, required, type Target } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { statusFailure } from '../kit/http/answers.ts';
-import { type HttpClient, type HttpResponse, httpClient } from '../kit/http/client.ts';
+import { ALPN, type HttpClient, type HttpResponse, httpClient } from '../kit/http/client.ts';
 import type { CsvConfig } from './config.ts';
 import { malformed } from './parse.ts';
 import { type CsvTable, readTable } from './table.ts';
@@ -82,7 +82,7 @@ export const csvChecks: readonly CsvCheck[] = [
   ...endpointChecks<CsvConfig, CsvState>({
     target: urlTarget,
     appliesTo: ({ source }) => source.url !== undefined,
-    alpnProtocols: ['http/1.1'],
+    alpnProtocols: ALPN,
   }),
   getFile,
   parseFile,

@@ -1,11 +1,10 @@
 import { z } from 'zod';
-import { endpointChecks } from '../kit/checks/endpoint.ts';
+import { authenticateCheck } from '../kit/checks/authenticate.ts';
 import { tenancyCheck } from '../kit/checks/tenancy.ts';
 import type { Check } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
 import { jsonAnswer } from '../kit/http/answers.ts';
-import { httpClient } from '../kit/http/client.ts';
 import { informationSchemaColumns } from '../kit/http/information-schema.ts';
 import {
   accepted,
@@ -16,7 +15,6 @@ import {
   errorCodeOf,
   queryDatabricks,
   signIn,
-  targetOf,
 } from './client.ts';
 import { type DatabricksConfig, warehouseId } from './config.ts';
 
@@ -38,15 +36,11 @@ const TABLES = z.object({
 /** They come back to nothing. */
 const ENDING = ['DELETING', 'DELETED'];
 
-const authenticate: DatabricksCheck = {
-  name: 'session/authenticate',
-  title: 'Sign in',
-  description: 'The workspace takes the token, or gives the service principal one.',
-  base: true,
-  async run(context) {
+const authenticate: DatabricksCheck = authenticateCheck(
+  'The workspace takes the token, or gives the service principal one.',
+  async (context) => {
     const { config, state } = context;
-    state.http = httpClient(context, targetOf(config));
-    state.token = await signIn(context, state.http);
+    state.token = await signIn(context);
     const path = '/api/2.0/preview/scim/v2/Me?attributes=userName';
     const response = await askDatabricks(context, { method: 'GET', path, maxBytes: SIGN_IN_LIMIT });
     // a token that is taken need not have the right to ask for its own user
@@ -54,7 +48,7 @@ const authenticate: DatabricksCheck = {
     const user = mayNotAsk ? undefined : jsonAnswer(accepted(response, config), ME).userName;
     return { evidence: { server: 'Databricks', user } };
   },
-};
+);
 
 const getWarehouse: DatabricksCheck = {
   name: 'warehouse/get',
@@ -116,7 +110,6 @@ async function catalogOf(context: DatabricksContext): Promise<string> {
 }
 
 export const databricksChecks: readonly DatabricksCheck[] = [
-  ...endpointChecks<DatabricksConfig, DatabricksState>({ target: targetOf, alpnProtocols: ['http/1.1'] }),
   authenticate,
   getWarehouse,
   executeQuery,

@@ -1,23 +1,19 @@
 import { z } from 'zod';
 import type { FailureCode } from '../../errors/check-failures.ts';
-import { tls } from '../kit/config/tls.ts';
-import type { CheckContext, Target } from '../kit/contract/connector.ts';
+import { serviceTarget } from '../kit/config/target.ts';
+import { type CheckContext, required, type Target } from '../kit/contract/connector.ts';
 import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
 import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
-import { jsonAnswer, statusFailure } from '../kit/http/answers.ts';
+import { jsonAnswer, jsonIfAny, statusFailure } from '../kit/http/answers.ts';
 import { basicAuthorization } from '../kit/http/basic-auth.ts';
-import type { HttpClient, HttpRequest, HttpResponse } from '../kit/http/client.ts';
+import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
+import type { HttpState } from '../kit/http/http-base.ts';
 import { MAX_ROWS_BYTES, type RowSet, type Statement } from '../kit/http/information-schema.ts';
 import { pollUntil } from '../kit/http/poll.ts';
 import { type DatabricksConfig, warehouseId } from './config.ts';
 
-/** What the checks of one test share. */
-export interface DatabricksState {
-  http?: HttpClient;
-  /** Given by the config, or by the workspace for the service principal. */
-  token?: string;
-}
-
+/** `token`: the config's own, or the one that the workspace gives the service principal. */
+export type DatabricksState = HttpState<{ token: string }>;
 export type DatabricksContext = CheckContext<DatabricksConfig, DatabricksState>;
 
 const TOKEN = 'authentication.accessToken.token';
@@ -40,15 +36,15 @@ const STATEMENT = z.object({
 type Answer = z.output<typeof STATEMENT>;
 
 export function targetOf({ host }: DatabricksConfig): Target {
-  return { host, port: 443, tls: tls().parse({}), hostPath: 'host' };
+  return serviceTarget(host, 'host');
 }
 
 /** The token to go on with: the config's own, or one that the workspace gives the service principal for an hour. */
-export async function signIn({ config }: DatabricksContext, http: HttpClient): Promise<string> {
+export async function signIn({ config, state }: DatabricksContext): Promise<string> {
   const { accessToken, oauth } = config.authentication;
   if (!oauth) return needed(accessToken?.token, TOKEN);
   const authorization = basicAuthorization(oauth.clientId, needed(oauth.clientSecret, CLIENT_SECRET));
-  const response = await http.request({
+  const response = await state.http.request({
     method: 'POST',
     path: '/oidc/v1/token',
     headers: { authorization, 'content-type': 'application/x-www-form-urlencoded' },
@@ -78,10 +74,8 @@ export function tokenRefused({ authentication }: DatabricksConfig): Failure {
 }
 
 export async function askDatabricks({ state }: DatabricksContext, request: HttpRequest): Promise<HttpResponse> {
-  const { http, token } = state;
-  if (!http || token === undefined) throw new Error('session/authenticate has to run first.');
-  const authorization = `Bearer ${token}`;
-  return http.request({ ...request, headers: { accept: 'application/json', ...request.headers, authorization } });
+  const authorization = `Bearer ${required(state.token, 'session/authenticate')}`;
+  return state.http.request({ ...request, headers: { accept: 'application/json', ...request.headers, authorization } });
 }
 
 const DENIED_WAREHOUSE = { configPath: 'httpPath', hint: 'Grant CAN USE on the warehouse.' };
@@ -127,8 +121,7 @@ export function accepted(
 
 /** Databricks' own code of an error; undefined where the answer is none of its errors. */
 export function errorCodeOf(response: HttpResponse): string | undefined {
-  if (!response.headers['content-type']?.startsWith('application/json')) return undefined;
-  const code = REFUSAL.safeParse(response.json()).data?.error_code;
+  const code = jsonIfAny(response, REFUSAL)?.error_code;
   return code === undefined ? undefined : String(code);
 }
 

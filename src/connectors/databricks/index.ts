@@ -1,5 +1,6 @@
 import { catalogCheck } from '../kit/checks/catalog.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
+import { httpBase } from '../kit/http/http-base.ts';
 import { readInformationSchema } from '../kit/http/information-schema.ts';
 import { databricksChecks } from './checks.ts';
 import { type DatabricksState, queryDatabricks, targetOf } from './client.ts';
@@ -19,8 +20,7 @@ export const databricks = defineConnector({
     authentication: { accessToken: { token: 'example-token' } },
     catalog: 'main',
   },
-  targets: (config) => [targetOf(config)],
-  checks: databricksChecks,
+  ...httpBase(targetOf, databricksChecks),
   tenancyLevels: ['TABLE', 'DATABASE'],
   catalogCheck: catalogCheck<DatabricksConfig, DatabricksState>((context) => {
     const { schema } = context.config;
@@ -29,6 +29,4 @@ export const databricks = defineConnector({
       typeColumn: 'full_data_type',
     });
   }),
-  createState: (): DatabricksState => ({}),
-  close: ({ http }) => http?.close(),
 });

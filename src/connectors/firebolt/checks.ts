@@ -1,30 +1,20 @@
-import { endpointChecks } from '../kit/checks/endpoint.ts';
+import { authenticateCheck } from '../kit/checks/authenticate.ts';
 import { tenancyCheck } from '../kit/checks/tenancy.ts';
 import type { Check } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { informationSchemaColumns } from '../kit/http/information-schema.ts';
-import {
-  type FireboltContext,
-  type FireboltState,
-  queryFirebolt,
-  resolveEngine,
-  signIn,
-  signInTarget,
-} from './client.ts';
+import { type FireboltContext, type FireboltState, queryFirebolt, resolveEngine, signIn } from './client.ts';
 import type { FireboltConfig } from './config.ts';
 
 type FireboltCheck = Check<FireboltConfig, FireboltState>;
 
-const authenticate: FireboltCheck = {
-  name: 'session/authenticate',
-  title: 'Sign in',
-  description: 'Firebolt takes the secret of the service account, and gives a token for it.',
-  base: true,
-  async run(context) {
+const authenticate: FireboltCheck = authenticateCheck(
+  'Firebolt takes the secret of the service account, and gives a token for it.',
+  async (context) => {
     await signIn(context);
     return { evidence: { server: 'Firebolt', clientId: context.config.clientId } };
   },
-};
+);
 
 const findEngine: FireboltCheck = {
   name: 'engine/resolve',
@@ -68,7 +58,6 @@ const listTables: FireboltCheck = {
 };
 
 export const fireboltChecks: readonly FireboltCheck[] = [
-  ...endpointChecks<FireboltConfig, FireboltState>({ target: signInTarget, alpnProtocols: ['http/1.1'] }),
   authenticate,
   findEngine,
   executeQuery,

@@ -1,10 +1,11 @@
 import { z } from 'zod';
-import { tls } from '../kit/config/tls.ts';
-import type { CheckContext, Target } from '../kit/contract/connector.ts';
+import { serviceTarget } from '../kit/config/target.ts';
+import { type CheckContext, required, type Target } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
-import { jsonAnswer, statusFailure } from '../kit/http/answers.ts';
-import { type HttpClient, type HttpResponse, httpClient } from '../kit/http/client.ts';
+import { jsonAnswer, jsonIfAny, statusFailure } from '../kit/http/answers.ts';
+import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
+import type { HttpState } from '../kit/http/http-base.ts';
 import { MAX_ROWS_BYTES, type RowSet, type Statement } from '../kit/http/information-schema.ts';
 import type { FireboltConfig } from './config.ts';
 
@@ -13,19 +14,13 @@ const API_HOST = 'api.app.firebolt.io';
 /** What the API names as an engine has to lie in here. */
 const DOMAIN = '.firebolt.io';
 
-/** What the checks of one test share. */
-export interface FireboltState {
-  http?: HttpClient;
-  token?: string;
-  engine?: Engine;
-}
-
 /** Where queries go, and what goes along with each of them. */
 export interface Engine {
   readonly host: string;
   readonly parameters: Readonly<Record<string, string>>;
 }
 
+export type FireboltState = HttpState<{ token: string; engine: Engine }>;
 export type FireboltContext = CheckContext<FireboltConfig, FireboltState>;
 
 const TOKEN = z.object({ access_token: z.string().regex(/^[\x21-\x7e]{1,16384}$/) });
@@ -36,22 +31,24 @@ const ERRORS = z.object({ errors: z.array(z.object({ description: z.string().opt
 
 /** Where the client secret goes; the token that it gives is for the API and the engines. */
 export function signInTarget(): Target {
-  return { host: SIGN_IN_HOST, port: 443, tls: tls().parse({}) };
+  return serviceTarget(SIGN_IN_HOST);
 }
 
 export function apiTarget(): Target {
-  return { ...signInTarget(), host: API_HOST };
+  return serviceTarget(API_HOST);
+}
+
+/** The hosts besides the sign-in's that the token may go to. */
+export function isTokenHost(host: string): boolean {
+  return host === API_HOST || isEngineHost(host);
 }
 
 /** Exchanges the client secret for a token. Fails with KEY_REFUSED. */
-export async function signIn(context: FireboltContext): Promise<void> {
-  const { config, state } = context;
+export async function signIn({ config, state }: FireboltContext): Promise<void> {
   const { clientId, clientSecret } = config;
   if (clientSecret === undefined) throw new Failure('CREDENTIALS_REQUIRED', { configPath: 'clientSecret' });
-  const http = httpClient(context, signInTarget(), { alsoAllow: (host) => host === API_HOST || isEngineHost(host) });
-  state.http = http;
   const form = { grant_type: 'client_credentials', client_id: clientId, client_secret: clientSecret };
-  const response = await http.request({
+  const response = await state.http.request({
     method: 'POST',
     path: '/oauth/token',
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
@@ -68,14 +65,9 @@ export async function signIn(context: FireboltContext): Promise<void> {
 
 /** Asks for the account's system engine, then for the database and the engine of the config. */
 export async function resolveEngine(context: FireboltContext): Promise<Engine> {
-  const { config, state } = context;
+  const { config } = context;
   const path = `/web/v3/account/${encodeURIComponent(config.account)}/engineUrl`;
-  const response = await authorized(context).request({
-    method: 'GET',
-    host: API_HOST,
-    path,
-    headers: headersOf(state),
-  });
+  const response = await askFirebolt(context, { method: 'GET', host: API_HOST, path });
   if (response.status === 401 || response.status === 403 || response.status === 404) {
     const hint = 'Check `account`: there is none of that name, or the service account has no user in it.';
     const code = response.status === 404 ? 'RESOURCE_NOT_FOUND' : 'PERMISSION_DENIED';
@@ -89,8 +81,7 @@ export async function resolveEngine(context: FireboltContext): Promise<Engine> {
 
 /** Runs one statement on the engine. */
 export async function queryFirebolt(context: FireboltContext, statement: Statement): Promise<RowSet> {
-  const { engine } = context.state;
-  if (!engine) throw new Error('engine/resolve has to run first.');
+  const engine = required(context.state.engine, 'engine/resolve');
   const response = await send(context, engine, statement(literal));
   const refusal = refusalOf(response);
   if (refusal !== undefined) throw refusalFailure(response.status, refusal);
@@ -121,23 +112,19 @@ async function use(
 
 function send(context: FireboltContext, engine: Engine, sql: string): Promise<HttpResponse> {
   const query = new URLSearchParams({ ...engine.parameters, output_format: 'JSON_Compact' });
-  return authorized(context).request({
+  return askFirebolt(context, {
     method: 'POST',
     host: engine.host,
     path: `/query?${query}`,
-    headers: { ...headersOf(context.state), 'content-type': 'text/plain', 'firebolt-protocol-version': '2.1' },
+    headers: { 'content-type': 'text/plain', 'firebolt-protocol-version': '2.1' },
     body: sql,
     maxBytes: MAX_ROWS_BYTES,
   });
 }
 
-function authorized({ state }: FireboltContext): HttpClient {
-  if (!state.http || state.token === undefined) throw new Error('session/authenticate has to run first.');
-  return state.http;
-}
-
-function headersOf({ token }: FireboltState) {
-  return { accept: 'application/json', authorization: `Bearer ${token}` };
+function askFirebolt({ state }: FireboltContext, request: HttpRequest): Promise<HttpResponse> {
+  const authorization = `Bearer ${required(state.token, 'session/authenticate')}`;
+  return state.http.request({ ...request, headers: { accept: 'application/json', ...request.headers, authorization } });
 }
 
 /** An engine as Firebolt names it, `host?account_id=…`. The token goes there, so it has to be Firebolt's own, and over TLS. */
@@ -174,8 +161,7 @@ function knownParameters(pairs: Iterable<readonly [string, string]>): Record<str
 
 /** Firebolt's text of what is wrong, which is looked through, but never shown; undefined where nothing is. */
 function refusalOf(response: HttpResponse): string | undefined {
-  const isJson = response.headers['content-type']?.startsWith('application/json');
-  const errors = isJson ? ERRORS.safeParse(response.json()).data?.errors : undefined;
+  const errors = jsonIfAny(response, ERRORS)?.errors;
   if (errors) return errors.map(({ description = '' }) => description).join('\n');
   return response.status === 200 ? undefined : response.text();
 }

@@ -1,8 +1,9 @@
 import { catalogCheck } from '../kit/checks/catalog.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
+import { httpBase } from '../kit/http/http-base.ts';
 import { readInformationSchema } from '../kit/http/information-schema.ts';
 import { fireboltChecks, requireDatabase } from './checks.ts';
-import { apiTarget, type FireboltState, queryFirebolt, signInTarget } from './client.ts';
+import { apiTarget, type FireboltState, isTokenHost, queryFirebolt, signInTarget } from './client.ts';
 import { type FireboltConfig, fireboltConfig } from './config.ts';
 
 export const firebolt = defineConnector({
@@ -20,14 +21,12 @@ export const firebolt = defineConnector({
     engine: 'reports',
   },
   principalSecret: 'clientSecret',
+  ...httpBase(signInTarget, fireboltChecks, { alsoAllow: isTokenHost }),
   // the engine's host is known only later, and checked then
   targets: () => [signInTarget(), apiTarget()],
-  checks: fireboltChecks,
   tenancyLevels: ['TABLE', 'DATABASE'],
   catalogCheck: catalogCheck<FireboltConfig, FireboltState>((context) => {
     requireDatabase(context);
     return readInformationSchema((statement) => queryFirebolt(context, statement));
   }),
-  createState: (): FireboltState => ({}),
-  close: ({ http }) => http?.close(),
 });

@@ -1,6 +1,8 @@
+import { googleTarget } from '../families/google/client.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
-import { type GcsState, gcsChecks, targetOf } from './checks.ts';
-import { googleCloudStorageConfig } from './config.ts';
+import { httpBase } from '../kit/http/http-base.ts';
+import { gcsChecks } from './checks.ts';
+import { type GoogleCloudStorageConfig, googleCloudStorageConfig } from './config.ts';
 
 export const googleCloudStorage = defineConnector({
   type: 'GOOGLE_CLOUD_STORAGE',
@@ -19,8 +21,5 @@ export const googleCloudStorage = defineConnector({
     },
   },
   principalSecret: 'credentials.privateKey',
-  targets: (config) => [targetOf(config)],
-  checks: gcsChecks,
-  createState: (): GcsState => ({}),
-  close: ({ http }) => http?.close(),
+  ...httpBase((config: GoogleCloudStorageConfig) => googleTarget('storage', config), gcsChecks),
 });

@@ -1,37 +1,29 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { endpointChecks } from '../kit/checks/endpoint.ts';
-import { targetOfUrl } from '../kit/config/url.ts';
+import { authenticateCheck } from '../kit/checks/authenticate.ts';
+import { basePath, targetOfUrl } from '../kit/config/url.ts';
 import type { Check, CheckContext, Target } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { jsonAnswer, serverProduct, statusFailure } from '../kit/http/answers.ts';
-import { type HttpClient, type HttpResponse, httpClient } from '../kit/http/client.ts';
+import type { HttpResponse } from '../kit/http/client.ts';
+import type { HttpState } from '../kit/http/http-base.ts';
 import type { MongoDataApiConfig } from './config.ts';
 
-/** What the checks of one test share. */
-export interface DataApiState {
-  http?: HttpClient;
-}
-
-type DataApiCheck = Check<MongoDataApiConfig, DataApiState>;
-type Context = CheckContext<MongoDataApiConfig, DataApiState>;
+type DataApiCheck = Check<MongoDataApiConfig, HttpState>;
+type Context = CheckContext<MongoDataApiConfig, HttpState>;
 
 const FOUND = z.object({ document: z.record(z.string(), z.unknown()).nullable() });
 
-const authenticate: DataApiCheck = {
-  name: 'session/authenticate',
-  title: 'Sign in',
-  description: 'The server knows the API and takes the API key.',
-  base: true,
-  async run(context) {
-    context.state.http = httpClient(context, targetOf(context.config));
+const authenticate: DataApiCheck = authenticateCheck(
+  'The server knows the API and takes the API key.',
+  async (context) => {
     // matches nothing: it is about the key alone
     const response = await findOne(context, { _id: `datastore-gateway-${randomUUID()}` });
     // a right that is lacking, or a name that the server does not know, is the business of documents/find
     if (response.status !== 400 && response.status !== 403) jsonAnswer(accepted(response, context.config), FOUND);
     return { evidence: { server: serverProduct(response) } };
   },
-};
+);
 
 const findDocuments: DataApiCheck = {
   name: 'documents/find',
@@ -47,18 +39,13 @@ const findDocuments: DataApiCheck = {
   },
 };
 
-export const mongoDataApiChecks: readonly DataApiCheck[] = [
-  ...endpointChecks<MongoDataApiConfig, DataApiState>({ target: targetOf, alpnProtocols: ['http/1.1'] }),
-  authenticate,
-  findDocuments,
-];
+export const mongoDataApiChecks: readonly DataApiCheck[] = [authenticate, findDocuments];
 
 function findOne({ config, state }: Context, filter: Record<string, unknown>): Promise<HttpResponse> {
-  if (!state.http) throw new Error('session/authenticate has to run first.');
   const { dataSource, database, collection = 'datastore-gateway-test' } = config;
   return state.http.request({
     method: 'POST',
-    path: `${new URL(config.apiUrl).pathname.replace(/\/+$/, '')}/action/findOne`,
+    path: `${basePath(config.apiUrl)}/action/findOne`,
     headers: {
       'content-type': 'application/json',
       accept: 'application/json',

@@ -1,5 +1,6 @@
 import { defineConnector } from '../kit/contract/connector.ts';
-import { type DataApiState, mongoDataApiChecks, targetOf } from './checks.ts';
+import { httpBase } from '../kit/http/http-base.ts';
+import { mongoDataApiChecks, targetOf } from './checks.ts';
 import { mongoDataApiConfig } from './config.ts';
 
 export const mongoDataApi = defineConnector({
@@ -18,8 +19,5 @@ export const mongoDataApi = defineConnector({
     collection: 'orders',
   },
   principalSecret: 'apiKey',
-  targets: (config) => [targetOf(config)],
-  checks: mongoDataApiChecks,
-  createState: (): DataApiState => ({}),
-  close: ({ http }) => http?.close(),
+  ...httpBase(targetOf, mongoDataApiChecks),
 });

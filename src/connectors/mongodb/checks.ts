@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import { authenticateCheck } from '../kit/checks/authenticate.ts';
 import { tenancyCheck } from '../kit/checks/tenancy.ts';
 import { type Check, required } from '../kit/contract/connector.ts';
 import { explainNetworkError } from '../kit/contract/explain.ts';
@@ -15,20 +16,16 @@ type MongodbCheck = Check<MongodbConfig, MongodbState>;
 const DATABASES = z.object({ databases: z.array(z.object({ name: z.string() })) });
 const WRITTEN = z.object({ n: z.int(), writeErrors: z.array(z.object({ code: z.int() })).optional() });
 
-const authenticate: MongodbCheck = {
-  name: 'session/authenticate',
-  title: 'Sign in',
-  description:
-    'The server takes the user name and the password, or the client certificate. Without either: it asks for none.',
-  base: true,
-  async run({ config, link, state }) {
+const authenticate: MongodbCheck = authenticateCheck(
+  'The server takes the user name and the password, or the client certificate. Without either: it asks for none.',
+  async ({ config, link, state }) => {
     const session = await signIn(config, () => signInToMongodb(link.take(), config));
     state.session = session;
     const { hello, serverVersion, mechanism } = session;
     const server = serverVersion ? `MongoDB ${serverVersion}` : 'MongoDB';
     return { evidence: { server, user: config.username, mechanism, replicaSet: hello.setName } };
   },
-};
+);
 
 const selectDatabase: MongodbCheck = {
   name: 'database/select',

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { authenticateCheck } from '../kit/checks/authenticate.ts';
 import { tenancyCheck } from '../kit/checks/tenancy.ts';
 import { type Check, required } from '../kit/contract/connector.ts';
 import { explainNetworkError } from '../kit/contract/explain.ts';
@@ -11,12 +12,9 @@ import { MssqlError, type MssqlSession, signInToMssql } from './session.ts';
 
 type MssqlCheck = Check<MssqlConfig, MssqlState>;
 
-const authenticate: MssqlCheck = {
-  name: 'session/authenticate',
-  title: 'Sign in',
-  description: 'The server takes the login, by password or, with a domain, by NTLM.',
-  base: true,
-  async run(context) {
+const authenticate: MssqlCheck = authenticateCheck(
+  'The server takes the login, by password or, with a domain, by NTLM.',
+  async (context) => {
     const { config, link, state } = context;
     const socket = link.take();
     const { version } = await greet(context, socket).catch((error: unknown) => Promise.reject(hinted(error, config)));
@@ -30,7 +28,7 @@ const authenticate: MssqlCheck = {
     const method = config.domain === undefined ? 'password' : 'NTLM';
     return { evidence: { server: `SQL Server ${version}`, user: config.username, method } };
   },
-};
+);
 
 const selectDatabase: MssqlCheck = {
   name: 'database/select',

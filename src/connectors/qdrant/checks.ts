@@ -1,20 +1,16 @@
 import { z } from 'zod';
-import { endpointChecks } from '../kit/checks/endpoint.ts';
-import { targetOfUrl } from '../kit/config/url.ts';
+import { authenticateCheck } from '../kit/checks/authenticate.ts';
+import { basePath, targetOfUrl } from '../kit/config/url.ts';
 import type { CatalogColumn, CatalogEntry } from '../kit/contract/catalog-entry.ts';
 import type { Check, CheckContext, Target } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
-import { jsonAnswer, statusFailure } from '../kit/http/answers.ts';
-import { type HttpClient, type HttpRequest, type HttpResponse, httpClient } from '../kit/http/client.ts';
+import { jsonAnswer, jsonIfAny, statusFailure } from '../kit/http/answers.ts';
+import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
+import type { HttpState } from '../kit/http/http-base.ts';
 import type { QdrantConfig } from './config.ts';
 
-/** What the checks of one test share. */
-export interface QdrantState {
-  http?: HttpClient;
-}
-
-type QdrantCheck = Check<QdrantConfig, QdrantState>;
-type Context = CheckContext<QdrantConfig, QdrantState>;
+type QdrantCheck = Check<QdrantConfig, HttpState>;
+type Context = CheckContext<QdrantConfig, HttpState>;
 
 const COLLECTIONS = z.object({ result: z.object({ collections: z.array(z.object({ name: z.string() })) }) });
 const COLLECTION = z.object({
@@ -28,20 +24,16 @@ const COLLECTION = z.object({
 const COUNT = z.object({ result: z.object({ count: z.int().nonnegative() }) });
 const ABOUT = z.object({ title: z.string(), version: z.string().regex(/^\d+\.\d+\.\d+/) });
 
-const authenticate: QdrantCheck = {
-  name: 'session/authenticate',
-  title: 'Sign in',
-  description: 'The server takes the API key and lists the collections that it may see.',
-  base: true,
-  async run(context) {
-    context.state.http = httpClient(context, targetOf(context.config));
+const authenticate: QdrantCheck = authenticateCheck(
+  'The server takes the API key and lists the collections that it may see.',
+  async (context) => {
     const response = await ask(context, { method: 'GET', path: '/collections' });
     // before it looks at a key no server says what that key may do
     if (response.status === 403) throw keyRefused(context.config);
     jsonAnswer(accepted(response, context.config), COLLECTIONS);
     return { evidence: { server: await productOf(context) } };
   },
-};
+);
 
 const getCollection: QdrantCheck = {
   name: 'collection/get',
@@ -85,13 +77,7 @@ const countPoints: QdrantCheck = {
   },
 };
 
-export const qdrantChecks: readonly QdrantCheck[] = [
-  ...endpointChecks<QdrantConfig, QdrantState>({ target: targetOf, alpnProtocols: ['http/1.1'] }),
-  authenticate,
-  getCollection,
-  listCollections,
-  countPoints,
-];
+export const qdrantChecks: readonly QdrantCheck[] = [authenticate, getCollection, listCollections, countPoints];
 
 const VECTOR = z.object({
   size: z.int().nonnegative(),
@@ -156,11 +142,10 @@ function vectorType({ size, distance, datatype }: Vector): string {
 }
 
 function ask({ config, state }: Context, request: HttpRequest): Promise<HttpResponse> {
-  if (!state.http) throw new Error('session/authenticate has to run first.');
   const key: Record<string, string> = config.apiKey === undefined ? {} : { 'api-key': config.apiKey };
   return state.http.request({
     ...request,
-    path: basePathOf(config) + request.path,
+    path: basePath(config.baseUrl) + request.path,
     headers: { ...request.headers, ...key },
   });
 }
@@ -185,31 +170,20 @@ function keyRefused(config: QdrantConfig): Failure {
 
 /** 404 has two causes: the server does not know the collection, or there is no Qdrant at that path at all. */
 function notFound(response: HttpResponse): Failure {
-  const isQdrants = z.object({ status: z.object({ error: z.string() }) }).safeParse(parsed(response)).success;
-  return isQdrants
+  return jsonIfAny(response, z.object({ status: z.object({ error: z.string() }) }))
     ? new Failure('COLLECTION_NOT_FOUND', { configPath: 'collection' })
     : new Failure('PROTOCOL_MISMATCH', { configPath: 'baseUrl' });
-}
-
-function parsed(response: HttpResponse): unknown {
-  return response.headers['content-type']?.startsWith('application/json') ? response.json() : undefined;
 }
 
 /** `Qdrant 1.15.4`, or the name alone where a proxy hides the start page. */
 async function productOf(context: Context): Promise<string> {
   const response = await ask(context, { method: 'GET', path: '/' });
-  const about = ABOUT.safeParse(response.status === 200 ? parsed(response) : undefined);
-  return about.success && about.data.title.startsWith('qdrant')
-    ? `Qdrant ${about.data.version.slice(0, 20)}`
-    : 'Qdrant';
+  const about = response.status === 200 ? jsonIfAny(response, ABOUT) : undefined;
+  return about?.title.startsWith('qdrant') ? `Qdrant ${about.version.slice(0, 20)}` : 'Qdrant';
 }
 
 export function targetOf(config: QdrantConfig): Target {
   return targetOfUrl(config.baseUrl, config.tls, { hostPath: 'baseUrl', portPath: 'port', defaultPort: config.port });
-}
-
-function basePathOf(config: QdrantConfig): string {
-  return new URL(config.baseUrl).pathname.replace(/\/+$/, '');
 }
 
 function collectionPath(config: QdrantConfig): string {

@@ -1,6 +1,7 @@
 import { catalogCheck } from '../kit/checks/catalog.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
-import { type QdrantState, qdrantChecks, readQdrantCatalog, targetOf } from './checks.ts';
+import { httpBase } from '../kit/http/http-base.ts';
+import { qdrantChecks, readQdrantCatalog, targetOf } from './checks.ts';
 import { qdrantConfig } from './config.ts';
 
 export const qdrant = defineConnector({
@@ -13,9 +14,6 @@ export const qdrant = defineConnector({
   example: { baseUrl: 'https://qdrant.example.com', apiKey: 'not-a-real-key', collection: 'products' },
   principalSecret: 'apiKey',
   defaultPort: 6333,
-  targets: (config) => [targetOf(config)],
-  checks: qdrantChecks,
+  ...httpBase(targetOf, qdrantChecks),
   catalogCheck: catalogCheck(readQdrantCatalog),
-  createState: (): QdrantState => ({}),
-  close: ({ http }) => http?.close(),
 });

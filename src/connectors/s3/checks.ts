@@ -1,34 +1,31 @@
 import { randomUUID } from 'node:crypto';
-import { endpointChecks } from '../kit/checks/endpoint.ts';
+import { authenticateCheck } from '../kit/checks/authenticate.ts';
 import type { Check } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { serverProduct } from '../kit/http/answers.ts';
-import { type HttpResponse, httpClient } from '../kit/http/client.ts';
+import type { HttpResponse } from '../kit/http/client.ts';
+import type { HttpState } from '../kit/http/http-base.ts';
 import { elementOf } from '../kit/http/xml.ts';
-import { askS3, type S3Context, type S3State, targetOf } from './client.ts';
+import { askS3, type S3Context } from './client.ts';
 import type { S3Config } from './config.ts';
 import { errorCode, failureOf, provesSignIn } from './failures.ts';
 
-type S3Check = Check<S3Config, S3State>;
+type S3Check = Check<S3Config, HttpState>;
 
 /** The most objects that objects/list counts. */
 const PAGE = 100;
 /** What a server says when it is asked for the first byte of an empty object. */
 const RANGE_NOT_SATISFIABLE = 416;
 
-const authenticate: S3Check = {
-  name: 'session/authenticate',
-  title: 'Sign in',
-  description: 'The server takes the signature that the access key makes. No right is needed.',
-  base: true,
-  async run(context) {
-    context.state.http = httpClient(context, targetOf(context.config));
+const authenticate: S3Check = authenticateCheck(
+  'The server takes the signature that the access key makes. No right is needed.',
+  async (context) => {
     const response = await list(context, { 'max-keys': '1' });
     // what the key may do, and whether the bucket exists, is the business of the checks that follow
     if (!provesSignIn(response)) listing(response);
     return { evidence: { server: serverProduct(response), accessKeyId: context.config.accessKeyId } };
   },
-};
+);
 
 const headBucket: S3Check = {
   name: 'bucket/head',
@@ -103,14 +100,7 @@ const putObject: S3Check = {
   },
 };
 
-export const s3Checks: readonly S3Check[] = [
-  ...endpointChecks<S3Config, S3State>({ target: targetOf, alpnProtocols: ['http/1.1'] }),
-  authenticate,
-  headBucket,
-  listObjects,
-  getObject,
-  putObject,
-];
+export const s3Checks: readonly S3Check[] = [authenticate, headBucket, listObjects, getObject, putObject];
 
 function list(context: S3Context, query: Record<string, string>): Promise<HttpResponse> {
   return askS3(context, { method: 'GET', query: { 'list-type': '2', ...query } });

@@ -6,18 +6,14 @@ import {
   hostHeader,
   signAwsRequest,
 } from '../families/aws/signing.ts';
-import { tls } from '../kit/config/tls.ts';
-import { targetOfUrl } from '../kit/config/url.ts';
+import { serviceTarget } from '../kit/config/target.ts';
+import { basePath, targetOfUrl } from '../kit/config/url.ts';
 import type { CheckContext, Target } from '../kit/contract/connector.ts';
-import type { HttpClient, HttpRequest, HttpResponse } from '../kit/http/client.ts';
+import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
+import type { HttpState } from '../kit/http/http-base.ts';
 import type { S3Config } from './config.ts';
 
-/** What the checks of one test share. */
-export interface S3State {
-  http?: HttpClient;
-}
-
-export type S3Context = CheckContext<S3Config, S3State>;
+export type S3Context = CheckContext<S3Config, HttpState>;
 
 export interface S3Request {
   readonly method: HttpRequest['method'];
@@ -32,7 +28,6 @@ export interface S3Request {
 
 /** Sends a signed request to the bucket or to an object in it. */
 export async function askS3({ config, state }: S3Context, request: S3Request): Promise<HttpResponse> {
-  if (!state.http) throw new Error('session/authenticate has to run first.');
   const { method, query = {}, body } = request;
   const path = pathOf(config, request.key);
   const unsigned = { method, host: hostHeader(targetOf(config)), path, query, headers: request.headers, body };
@@ -49,12 +44,7 @@ export function targetOf(config: S3Config): Target {
 
 function endpointOf(config: S3Config): Target {
   if (config.baseUrl !== undefined) return targetOfUrl(config.baseUrl, config.tls, { hostPath: 'baseUrl' });
-  return {
-    host: `s3.${config.region}.${awsDomain(config.region)}`,
-    port: 443,
-    tls: tls().parse({}),
-    hostPath: 'region',
-  };
+  return serviceTarget(`s3.${config.region}.${awsDomain(config.region)}`, 'region');
 }
 
 /** A bucket with a dot in its name fits no wildcard certificate, so it stands in the path unless the config says otherwise. */
@@ -63,7 +53,7 @@ function usesPathStyle(config: S3Config): boolean {
 }
 
 function pathOf(config: S3Config, key = ''): string {
-  const base = config.baseUrl === undefined ? '' : new URL(config.baseUrl).pathname.replace(/\/+$/, '');
+  const base = basePath(config.baseUrl);
   const encoded = key.split('/').map(awsEncode).join('/');
   return usesPathStyle(config) ? `${base}/${awsEncode(config.bucket)}${key && '/'}${encoded}` : `${base}/${encoded}`;
 }

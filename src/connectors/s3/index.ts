@@ -1,6 +1,7 @@
 import { defineConnector } from '../kit/contract/connector.ts';
+import { httpBase } from '../kit/http/http-base.ts';
 import { s3Checks } from './checks.ts';
-import { type S3State, targetOf } from './client.ts';
+import { targetOf } from './client.ts';
 import { s3Config } from './config.ts';
 
 export const s3 = defineConnector({
@@ -17,8 +18,5 @@ export const s3 = defineConnector({
     bucket: 'shop-exports',
   },
   principalSecret: 'secretAccessKey',
-  targets: (config) => [targetOf(config)],
-  checks: s3Checks,
-  createState: (): S3State => ({}),
-  close: ({ http }) => http?.close(),
+  ...httpBase(targetOf, s3Checks),
 });

@@ -1,6 +1,6 @@
-import { endpointChecks } from '../kit/checks/endpoint.ts';
+import { authenticateCheck } from '../kit/checks/authenticate.ts';
 import { tenancyCheck } from '../kit/checks/tenancy.ts';
-import type { Check } from '../kit/contract/connector.ts';
+import { type Check, required } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { informationSchemaColumns } from '../kit/http/information-schema.ts';
 import {
@@ -10,7 +10,6 @@ import {
   type SnowflakeSession,
   type SnowflakeState,
   scopeOf,
-  targetOf,
 } from './client.ts';
 import type { SnowflakeConfig } from './config.ts';
 import { notFound, type SnowflakeObject } from './failures.ts';
@@ -20,19 +19,16 @@ type SnowflakeCheck = Check<SnowflakeConfig, SnowflakeState>;
 /** The most tables that tables/list counts. */
 const PAGE = 100;
 
-const authenticate: SnowflakeCheck = {
-  name: 'session/authenticate',
-  title: 'Sign in',
-  description: 'Snowflake takes the password, the token, or the one that the private key signs, and the role.',
-  base: true,
-  async run(context) {
+const authenticate: SnowflakeCheck = authenticateCheck(
+  'Snowflake takes the password, the token, or the one that the private key signs, and the role.',
+  async (context) => {
     const session = await openSession(context);
     context.state.session = session;
     const version = session.serverVersion ?? (await askedVersion(session));
     const number = /^\d{1,4}(\.\d{1,4}){1,3}/.exec(version)?.[0];
     return { evidence: { server: number ? `Snowflake ${number}` : 'Snowflake', user: context.config.username } };
   },
-};
+);
 
 /** The first request by the SQL API is what signs in. Whether the names in the config are right is the business of query/execute. */
 async function askedVersion(session: SnowflakeSession): Promise<string> {
@@ -86,17 +82,10 @@ const mapping = tenancyCheck<SnowflakeConfig, SnowflakeState>((context, table) =
   informationSchemaColumns((statement) => sessionOf(context).query(statement), table),
 );
 
-export const snowflakeChecks: readonly SnowflakeCheck[] = [
-  ...endpointChecks<SnowflakeConfig, SnowflakeState>({ target: targetOf, alpnProtocols: ['http/1.1'] }),
-  authenticate,
-  executeQuery,
-  listTables,
-  mapping,
-];
+export const snowflakeChecks: readonly SnowflakeCheck[] = [authenticate, executeQuery, listTables, mapping];
 
 export function sessionOf({ state }: SnowflakeContext): SnowflakeSession {
-  if (!state.session) throw new Error('session/authenticate has to run first.');
-  return state.session;
+  return required(state.session, 'session/authenticate');
 }
 
 /** The SQL API says at most that some object does not exist: then each is tried for itself. */

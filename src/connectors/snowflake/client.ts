@@ -1,22 +1,19 @@
 import { createHash, createPublicKey, type KeyObject, randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { tls } from '../kit/config/tls.ts';
+import { serviceTarget } from '../kit/config/target.ts';
 import type { CheckContext, Target } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
-import { jsonAnswer } from '../kit/http/answers.ts';
-import { type HttpClient, type HttpRequest, type HttpResponse, httpClient } from '../kit/http/client.ts';
+import { jsonAnswer, jsonIfAny } from '../kit/http/answers.ts';
+import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
+import type { HttpState } from '../kit/http/http-base.ts';
 import { MAX_ROWS_BYTES, type RowSet, type Statement } from '../kit/http/information-schema.ts';
 import { pollUntil } from '../kit/http/poll.ts';
 import { openPrivateKey } from '../kit/keys/private-key.ts';
 import { accountHost, accountName, exactName, type SnowflakeConfig } from './config.ts';
 import { codeFailure, plainFailure, type SnowflakeObject, signInPath } from './failures.ts';
 
-/** What the checks of one test share. */
-export interface SnowflakeState {
-  session?: SnowflakeSession;
-}
-
+export type SnowflakeState = HttpState<{ session: SnowflakeSession }>;
 export type SnowflakeContext = CheckContext<SnowflakeConfig, SnowflakeState>;
 
 /** The objects that a statement runs in. */
@@ -27,7 +24,6 @@ export interface SnowflakeSession {
   readonly serverVersion?: string | undefined;
   /** Runs one statement. `scope` is for the SQL API alone: a session has its own from the sign-in on. */
   query(statement: Statement, scope?: SnowflakeScope): Promise<RowSet>;
-  close(): void;
 }
 
 const APP = 'datastore-gateway';
@@ -49,7 +45,7 @@ const HANDLE = z.object({ statementHandle: z.string().regex(/^[\w-]{1,64}$/) });
 const REFUSAL = z.object({ code: z.string().max(16), message: z.string().nullish() });
 
 export function targetOf({ account }: SnowflakeConfig): Target {
-  return { host: accountHost(account), port: 443, tls: tls().parse({}), hostPath: 'account' };
+  return serviceTarget(accountHost(account), 'account');
 }
 
 /** All of the config's objects. */
@@ -63,17 +59,10 @@ export function scopeOf(config: SnowflakeConfig): SnowflakeScope {
  * this returns.
  */
 export async function openSession(context: SnowflakeContext): Promise<SnowflakeSession> {
-  const http = httpClient(context, targetOf(context.config));
-  try {
-    return context.config.authentication.password ? await signIn(context, http) : sqlApi(context, http);
-  } catch (error) {
-    http.close();
-    throw error;
-  }
+  return context.config.authentication.password ? signIn(context) : sqlApi(context);
 }
 
-async function signIn(context: SnowflakeContext, http: HttpClient): Promise<SnowflakeSession> {
-  const { config, signal } = context;
+async function signIn({ config, signal, state: { http } }: SnowflakeContext): Promise<SnowflakeSession> {
   const password = needed(config, config.authentication.password?.password);
   const names = {
     warehouse: config.warehouse,
@@ -104,7 +93,6 @@ async function signIn(context: SnowflakeContext, http: HttpClient): Promise<Snow
   };
   return {
     serverVersion: login.serverVersion ?? undefined,
-    close: () => http.close(),
     async query(statement) {
       const { sql, bindings } = bound(statement);
       const first = await send(
@@ -128,20 +116,19 @@ async function signIn(context: SnowflakeContext, http: HttpClient): Promise<Snow
   };
 }
 
-function sqlApi(context: SnowflakeContext, http: HttpClient): SnowflakeSession {
-  const { config, signal } = context;
+function sqlApi(context: SnowflakeContext): SnowflakeSession {
+  const { config, signal, state } = context;
   let maxBytes = SIGN_IN_LIMIT;
   // opening an encrypted key takes work: once is enough
   let key: Promise<KeyObject> | undefined;
   const send = async (request: HttpRequest) => {
     const headers = { ...request.headers, ...(await tokenHeaders(context, () => (key ??= openKey(context)))) };
-    const response = await http.request({ ...request, headers, maxBytes });
+    const response = await state.http.request({ ...request, headers, maxBytes });
     // whoever gives an answer of this kind has taken the token
     if (response.status === 200) maxBytes = MAX_ROWS_BYTES;
     return response;
   };
   return {
-    close: () => http.close(),
     async query(statement, scope = scopeOf(config)) {
       const { sql, bindings } = bound(statement);
       const names = Object.entries(scope).map(([kind, name]) => [kind, exactName(name)]);
@@ -180,8 +167,7 @@ function success(response: HttpResponse, config: SnowflakeConfig): unknown {
 }
 
 function refusal(response: HttpResponse, config: SnowflakeConfig): Failure {
-  const isJson = response.headers['content-type']?.startsWith('application/json');
-  const { code, message } = (isJson ? REFUSAL.safeParse(response.json()).data : undefined) ?? {};
+  const { code, message } = jsonIfAny(response, REFUSAL) ?? {};
   return code === undefined ? plainFailure(response.status) : codeFailure(code, message ?? '', config);
 }
 

@@ -1,5 +1,6 @@
 import { catalogCheck } from '../kit/checks/catalog.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
+import { httpBase } from '../kit/http/http-base.ts';
 import { readInformationSchema } from '../kit/http/information-schema.ts';
 import { sessionOf, snowflakeChecks } from './checks.ts';
 import { type SnowflakeState, targetOf } from './client.ts';
@@ -20,14 +21,11 @@ export const snowflake = defineConnector({
     warehouse: 'COMPUTE_WH',
     database: 'ANALYTICS',
   },
-  targets: (config) => [targetOf(config)],
-  checks: snowflakeChecks,
+  ...httpBase(targetOf, snowflakeChecks),
   tenancyLevels: ['TABLE', 'DATABASE'],
   catalogCheck: catalogCheck<SnowflakeConfig, SnowflakeState>((context) => {
     const { schema } = context.config;
     const options = schema === undefined ? {} : { schema: exactName(schema) };
     return readInformationSchema((statement) => sessionOf(context).query(statement), options);
   }),
-  createState: (): SnowflakeState => ({}),
-  close: ({ session }) => session?.close(),
 });

@@ -1,14 +1,15 @@
 import { z } from 'zod';
-import { endpointChecks } from '../kit/checks/endpoint.ts';
+import { authenticateCheck } from '../kit/checks/authenticate.ts';
 import { tenancyCheck } from '../kit/checks/tenancy.ts';
 import type { Check } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
-import { httpClient } from '../kit/http/client.ts';
+import { jsonIfAny } from '../kit/http/answers.ts';
+import type { HttpState } from '../kit/http/http-base.ts';
 import { schemaCondition, trinoColumns } from './catalog.ts';
-import { ask, identifier, literal, rowsOf, type TrinoContext, type TrinoState, targetOf } from './client.ts';
+import { ask, identifier, literal, rowsOf, type TrinoContext } from './client.ts';
 import type { TrinoConfig } from './config.ts';
 
-type TrinoCheck = Check<TrinoConfig, TrinoState>;
+type TrinoCheck = Check<TrinoConfig, HttpState>;
 
 /** The most tables that tables/list counts. */
 const MOST_TABLES = 1_000;
@@ -16,18 +17,13 @@ const ONE = z.tuple([z.literal(1)]);
 const COUNT = z.tuple([z.int().nonnegative()]);
 const INFO = z.object({ nodeVersion: z.object({ version: z.string().regex(/^\d{1,4}([.-][A-Za-z0-9.-]{1,20})?$/) }) });
 
-const authenticate: TrinoCheck = {
-  name: 'session/authenticate',
-  title: 'Sign in',
-  description:
-    'The coordinator takes the user name and the password, and the user may run queries. Without TLS the user name alone is sent.',
-  base: true,
-  async run(context) {
-    context.state.http = httpClient(context, targetOf(context.config));
+const authenticate: TrinoCheck = authenticateCheck(
+  'The coordinator takes the user name and the password, and the user may run queries. Without TLS the user name alone is sent.',
+  async (context) => {
     await selectOne(context);
     return { evidence: { server: await productOf(context), user: context.config.username } };
   },
-};
+);
 
 const executeQuery: TrinoCheck = {
   name: 'query/execute',
@@ -58,13 +54,7 @@ const listTables: TrinoCheck = {
   },
 };
 
-export const trinoChecks: readonly TrinoCheck[] = [
-  ...endpointChecks<TrinoConfig, TrinoState>({ target: targetOf, alpnProtocols: ['http/1.1'] }),
-  authenticate,
-  executeQuery,
-  listTables,
-  tenancyCheck(trinoColumns),
-];
+export const trinoChecks: readonly TrinoCheck[] = [authenticate, executeQuery, listTables, tenancyCheck(trinoColumns)];
 
 async function selectOne(context: TrinoContext): Promise<number> {
   const rows = await rowsOf(context, 'select 1', ONE);
@@ -81,7 +71,6 @@ async function count(context: TrinoContext, sql: string): Promise<number> {
 /** `Trino 476`, or the name alone where the coordinator does not say. */
 async function productOf(context: TrinoContext): Promise<string> {
   const response = await ask(context, { method: 'GET', path: '/v1/info', maxBytes: 64 * 1024 });
-  const isJson = response.headers['content-type']?.startsWith('application/json');
-  const info = INFO.safeParse(response.status === 200 && isJson ? response.json() : undefined);
-  return info.success ? `Trino ${info.data.nodeVersion.version}` : 'Trino';
+  const info = response.status === 200 ? jsonIfAny(response, INFO) : undefined;
+  return info ? `Trino ${info.nodeVersion.version}` : 'Trino';
 }

@@ -1,19 +1,15 @@
 import { z } from 'zod';
-import type { CheckContext, Target } from '../kit/contract/connector.ts';
+import type { CheckContext } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { jsonAnswer, listOf } from '../kit/http/answers.ts';
 import { basicAuthorization, headerBytes } from '../kit/http/basic-auth.ts';
-import type { HttpClient, HttpRequest, HttpResponse } from '../kit/http/client.ts';
+import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
+import type { HttpState } from '../kit/http/http-base.ts';
 import { pollUntil } from '../kit/http/poll.ts';
 import type { TrinoConfig } from './config.ts';
 import { queryFailure, refusal } from './failures.ts';
 
-/** What the checks of one test share. */
-export interface TrinoState {
-  http?: HttpClient;
-}
-
-export type TrinoContext = CheckContext<TrinoConfig, TrinoState>;
+export type TrinoContext = CheckContext<TrinoConfig, HttpState>;
 
 /** Of one page of a result, in bytes: the server aims at 1 MB. */
 const MAX_PAGE = 16 * 1024 * 1024;
@@ -30,11 +26,6 @@ const PAGE = z.object({
   error: z.object({ errorName: z.string(), errorType: z.string().nullish() }).nullish(),
 });
 type Page = z.output<typeof PAGE>;
-
-export function targetOf(config: TrinoConfig): Target {
-  const { host, port, tls, sshTunnel } = config;
-  return { host, port, tls: tls.mode === 'DISABLE' ? null : tls, sshTunnel, hostPath: 'host', portPath: 'port' };
-}
 
 /** The rows of a statement, each of the form that `row` says, a page of the result at a time. */
 export async function* pagesOf<Row extends z.ZodType>(
@@ -73,7 +64,6 @@ export async function rowsOf<Row extends z.ZodType>(
 
 /** Sends a request to the coordinator, signed in. */
 export function ask({ config, state }: TrinoContext, request: HttpRequest): Promise<HttpResponse> {
-  if (!state.http) throw new Error('session/authenticate has to run first.');
   const { username, password, catalog, schema } = config;
   return state.http.request({
     ...request,

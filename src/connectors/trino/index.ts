@@ -1,8 +1,9 @@
 import { catalogCheck } from '../kit/checks/catalog.ts';
+import { hostTarget } from '../kit/config/target.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
+import { httpBase } from '../kit/http/http-base.ts';
 import { readTrinoCatalog } from './catalog.ts';
 import { trinoChecks } from './checks.ts';
-import { type TrinoState, targetOf } from './client.ts';
 import { trinoConfig } from './config.ts';
 
 export const trino = defineConnector({
@@ -21,10 +22,7 @@ export const trino = defineConnector({
   },
   principalSecret: 'password',
   defaultPort: 8443,
-  targets: (config) => [targetOf(config)],
-  checks: trinoChecks,
+  ...httpBase(hostTarget, trinoChecks),
   tenancyLevels: ['TABLE', 'DATABASE'],
   catalogCheck: catalogCheck(readTrinoCatalog),
-  createState: (): TrinoState => ({}),
-  close: ({ http }) => http?.close(),
 });

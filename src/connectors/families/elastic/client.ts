@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import { basePath } from '../../kit/config/url.ts';
 import type { CheckContext } from '../../kit/contract/connector.ts';
 import { Failure } from '../../kit/contract/failure.ts';
-import { jsonAnswer, statusFailure } from '../../kit/http/answers.ts';
+import { jsonAnswer, jsonIfAny, statusFailure } from '../../kit/http/answers.ts';
 import { basicAuthorization } from '../../kit/http/basic-auth.ts';
-import type { HttpClient, HttpRequest, HttpResponse } from '../../kit/http/client.ts';
+import type { HttpRequest, HttpResponse } from '../../kit/http/client.ts';
+import type { HttpState } from '../../kit/http/http-base.ts';
 import { type ElasticConfig, elasticTarget } from './config.ts';
 
 /** The two products that share a REST API. */
@@ -16,13 +18,8 @@ export interface ElasticAbout {
   readonly cluster: string;
 }
 
-/** What the checks of one test share. */
-export interface ElasticState {
-  http?: HttpClient;
-  /** Undefined where the user may not ask. */
-  about?: ElasticAbout;
-}
-
+/** `about` is undefined where the user may not ask. */
+export type ElasticState = HttpState<{ about: ElasticAbout }>;
 export type ElasticContext = CheckContext<ElasticConfig, ElasticState>;
 
 const ABOUT = z.object({
@@ -34,11 +31,9 @@ const ERROR = z.object({ error: z.object({ type: z.string() }) });
 
 /** Sends a request, signed in as the config says. */
 export function askElastic({ config, state }: ElasticContext, request: HttpRequest): Promise<HttpResponse> {
-  if (!state.http) throw new Error('session/authenticate has to run first.');
-  const prefix = config.url === undefined ? '' : new URL(config.url).pathname.replace(/\/+$/, '');
   return state.http.request({
     ...request,
-    path: prefix + request.path,
+    path: basePath(config.url) + request.path,
     headers: {
       accept: 'application/json',
       ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
@@ -98,9 +93,7 @@ function refused(config: ElasticConfig): Failure {
 
 /** The API's own name of an error; undefined where the answer is none of its errors. */
 export function errorType(response: HttpResponse): string | undefined {
-  if (!response.headers['content-type']?.startsWith('application/json')) return undefined;
-  const parsed = ERROR.safeParse(response.json());
-  return parsed.success ? parsed.data.error.type : undefined;
+  return jsonIfAny(response, ERROR)?.error.type;
 }
 
 /** Reads the start page of a cluster. Fails with PROTOCOL_MISMATCH when it is neither product's. */

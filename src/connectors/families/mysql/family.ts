@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { authenticateCheck } from '../../kit/checks/authenticate.ts';
 import { catalogCheck } from '../../kit/checks/catalog.ts';
 import { endpointChecks } from '../../kit/checks/endpoint.ts';
 import { tenancyCheck } from '../../kit/checks/tenancy.ts';
@@ -36,7 +37,7 @@ export function mysqlFamily(product: MysqlProduct) {
         state.waiting = await requestMysqlTls(socket, config);
       },
     }),
-    authenticateCheck(product),
+    authenticate(product),
     openDatabase,
     executeQuery,
     listTables,
@@ -54,22 +55,18 @@ export function mysqlFamily(product: MysqlProduct) {
   };
 }
 
-function authenticateCheck(product: MysqlProduct): FamilyCheck {
-  return {
-    name: 'session/authenticate',
-    title: 'Sign in',
-    description:
-      'The server takes the user name and the password, or the client certificate. Without TLS the password is sent as a hash, or ' +
+function authenticate(product: MysqlProduct): FamilyCheck {
+  return authenticateCheck(
+    'The server takes the user name and the password, or the client certificate. Without TLS the password is sent as a hash, or ' +
       'encrypted with the server’s public key. Warns when another product than this type’s answers.',
-    base: true,
-    async run({ config, link, state }) {
+    async ({ config, link, state }) => {
       const { waiting } = state;
       const session = await (waiting ? waiting.signIn(link.take()) : signInToMysql(link.take(), config));
       state.session = session;
       const { server, isExpected } = await product(session);
       return { evidence: { server, user: config.username }, warning: !isExpected };
     },
-  };
+  );
 }
 
 const openDatabase: FamilyCheck = {

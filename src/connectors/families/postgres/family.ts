@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { authenticateCheck } from '../../kit/checks/authenticate.ts';
 import { catalogCheck } from '../../kit/checks/catalog.ts';
 import { endpointChecks } from '../../kit/checks/endpoint.ts';
 import { tenancyCheck } from '../../kit/checks/tenancy.ts';
@@ -41,7 +42,7 @@ export function postgresFamily<Config extends PostgresFamilyConfig>(dialect: Pos
   const sessionOf = (context: Context) => openSession(context, dialect);
   const checks: readonly FamilyCheck[] = [
     ...endpointChecks<Config, PostgresState>({ target: hostTarget, startTls: requestPostgresTls }),
-    authenticateCheck(dialect),
+    authenticate(dialect),
     { ...selectDatabase, run: (context) => runSelectDatabase(sessionOf(context), context.config, sql) },
     { ...executeQuery, run: (context) => runQuery(sessionOf(context)) },
     { ...listTables, run: (context) => countTables(sessionOf(context), context.config, sql) },
@@ -59,23 +60,20 @@ export function postgresFamily<Config extends PostgresFamilyConfig>(dialect: Pos
   };
 }
 
-function authenticateCheck<Config extends PostgresFamilyConfig>(
+function authenticate<Config extends PostgresFamilyConfig>(
   dialect: PostgresDialect<Config>,
 ): Check<Config, PostgresState> {
-  return {
-    name: 'session/authenticate',
-    title: 'Sign in',
-    description:
-      'The server takes the user name and the password, or the client certificate. The role needs the right to log in. Warns when another product than this type’s answers.',
-    base: true,
-    async run({ config, link, state }) {
+  return authenticateCheck(
+    'The server takes the user name and the password, or the client certificate. The role needs the right to log in. ' +
+      'Warns when another product than this type’s answers.',
+    async ({ config, link, state }) => {
       const account = { ...config, cluster: dialect.clusterOf?.(config) };
       const session = await signInToPostgres(link.take(), account, config.tls.mode !== 'DISABLE');
       state.session = session;
       const { server, isExpected } = await dialect.product(session);
       return { evidence: { server, user: config.username }, warning: !isExpected };
     },
-  };
+  );
 }
 
 const selectDatabase = {

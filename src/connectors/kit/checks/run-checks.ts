@@ -94,9 +94,10 @@ export async function runChecks(options: RunChecksOptions): Promise<TestOutcome>
   const { connector, config, checks: names, dialer, signal } = options;
   const checks = names.map((name) => checkOf(connector, name));
   const redactor = createRedactor(options.secrets);
-  const state = connector.createState();
   const { tenancy = null, onCatalog = async () => undefined } = options;
-  const context = { config, signal, dialer, link: createLink(), state, tenancy, emitCatalog: onCatalog };
+  const test = { config, signal, dialer, link: createLink(), tenancy, emitCatalog: onCatalog };
+  const state = connector.createState(test);
+  const context = { ...test, state };
   try {
     for (const [index, check] of checks.entries()) {
       if (signal.aborted) return failed(abortFailure(signal).report, names.slice(index));

@@ -83,6 +83,11 @@ function writtenPort(text: string): number | undefined {
   return digits === undefined ? undefined : Number(digits);
 }
 
+/** The path that the requests to a url() begin with, without a slash at its end; empty where there is no URL. */
+export function basePath(text: string | undefined): string {
+  return text === undefined ? '' : new URL(text).pathname.replace(/\/+$/, '');
+}
+
 /**
  * A refinement for an object with a url() field and a `tls` block: http:// needs tls.mode DISABLE, and https:// does not go with it.
  * A field that is left out is passed over.

@@ -71,8 +71,8 @@ export interface Dialer {
   secure(socket: Duplex, host: string, tls: Tls, options?: HandshakeOptions): Promise<SecuredSocket>;
 }
 
-/** What a check takes: the config, the way into the world, and what earlier checks of the same test left. */
-export interface CheckContext<Config, State> {
+/** What a test gives to its checks: the config, and the way into the world. */
+export interface TestContext<Config> {
   /** Parsed, with its secrets in place. */
   readonly config: Config;
   /** Aborts at the deadline and at a cancellation. */
@@ -80,12 +80,16 @@ export interface CheckContext<Config, State> {
   readonly dialer: Dialer;
   /** The connection that endpoint/connect and tls/handshake made, for whoever signs in over it. */
   readonly link: Link;
-  /** The connector's own: a driver's client, a server version. */
-  readonly state: State;
   /** How clients are laid out inside; null where nothing is said of it. */
   readonly tenancy: Tenancy | null;
   /** Hands catalog entries to the gateway; resolves when it has taken them. */
   emitCatalog(entries: readonly CatalogEntry[]): Promise<void>;
+}
+
+/** What a check takes: what the test gives, and what earlier checks of the same test left. */
+export interface CheckContext<Config, State> extends TestContext<Config> {
+  /** The connector's own: a driver's client, a server version. */
+  readonly state: State;
 }
 
 /** The one prepared connection of a test, handed from endpoint/connect over tls/handshake to the driver. */
@@ -150,8 +154,8 @@ export interface Connector<Schema extends z.ZodObject = z.ZodObject, State = unk
   readonly tenancyLevels?: readonly TenancyLevel[];
   /** Reads the catalog; left out: the type has none. Not among `checks`: only a refresh runs it. */
   readonly catalogCheck?: Check<z.output<Schema>, State>;
-  /** A fresh one for each test. */
-  readonly createState: () => State;
+  /** A fresh one for each test. Nothing is sent before a check runs. */
+  readonly createState: (test: TestContext<z.output<Schema>>) => State;
   /** Ends what the state holds, politely and at once; the dialer destroys the sockets anyway. */
   readonly close?: (state: State) => void;
   /** A driver's or a server's own error in the words of the failure table; undefined where it is none of the connector's. */

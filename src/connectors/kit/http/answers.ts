@@ -23,6 +23,18 @@ export function jsonAnswer<Schema extends z.ZodType>(response: HttpResponse, sch
 }
 
 /**
+ * The parts of an answer that may or may not be JSON of this shape, as a refusal; undefined where it is not. Fails with
+ * PROTOCOL_MISMATCH when it calls itself JSON and is none.
+ */
+export function jsonIfAny<Schema extends z.ZodType>(
+  response: HttpResponse,
+  schema: Schema,
+): z.output<Schema> | undefined {
+  if (!response.headers['content-type']?.startsWith('application/json')) return undefined;
+  return schema.safeParse(response.json()).data;
+}
+
+/**
  * A long array in an answer. It gives up at the first element of another form: a plain z.array() notes every one of them, for which
  * some megabytes of a hostile answer take gigabytes and half a minute.
  */

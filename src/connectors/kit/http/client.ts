@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Agent, Dispatcher } from 'undici';
 import { tlsOf } from '../checks/endpoint.ts';
-import type { CheckContext, Target } from '../contract/connector.ts';
+import type { Target, TestContext } from '../contract/connector.ts';
 import { explainNetworkError } from '../contract/explain.ts';
 import { Failure } from '../contract/failure.ts';
 import { type PeerSocket, SIGN_IN_LIMIT } from '../contract/peer-socket.ts';
@@ -10,7 +10,8 @@ const MAX_HEADERS = 16 * 1024;
 const DEFAULT_MAX_BYTES = 1024 * 1024;
 /** How long an idle connection is kept, in milliseconds: longer than tests last. */
 const KEEP_ALIVE = 600_000;
-const ALPN = ['http/1.1'];
+/** What TLS offers to an HTTP server. */
+export const ALPN = ['http/1.1'];
 
 export interface HttpRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -54,8 +55,8 @@ export interface HttpClientOptions {
   readonly alsoAllow?: (host: string) => boolean;
 }
 
-/** The way in which a client reaches the world: a part of CheckContext. */
-export type HttpContext = Pick<CheckContext<unknown, unknown>, 'dialer' | 'link' | 'signal'>;
+/** The way in which a client reaches the world: a part of TestContext. */
+export type HttpContext = Pick<TestContext<unknown>, 'dialer' | 'link' | 'signal'>;
 
 /**
  * The HTTP client of one test: one connection per host, the first of them the one that the endpoint checks prepared.

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { endpointChecks } from '../../kit/checks/endpoint.ts';
+import { authenticateCheck } from '../../kit/checks/authenticate.ts';
+import { catalogCheck } from '../../kit/checks/catalog.ts';
 import { tenancyCheck } from '../../kit/checks/tenancy.ts';
 import type { Check } from '../../kit/contract/connector.ts';
 import { Failure } from '../../kit/contract/failure.ts';
-import { type HttpResponse, httpClient } from '../../kit/http/client.ts';
-import { elasticColumns, resolveNames } from './catalog.ts';
+import type { HttpResponse } from '../../kit/http/client.ts';
+import { httpBase } from '../../kit/http/http-base.ts';
+import { elasticColumns, readElasticCatalog, resolveNames } from './catalog.ts';
 import {
   aboutOf,
   askElastic,
@@ -14,7 +16,7 @@ import {
   elasticAccepted,
   errorType,
 } from './client.ts';
-import { type ElasticConfig, elasticTarget } from './config.ts';
+import { type ElasticConfig, elasticConfig, elasticTarget } from './config.ts';
 
 type ElasticCheck = Check<ElasticConfig, ElasticState>;
 
@@ -24,14 +26,10 @@ const SECURITY = 'security_exception';
 /** The DatastoreType of each product. */
 const TYPES: Readonly<Record<ElasticProduct, string>> = { Elasticsearch: 'ELASTICSEARCH', OpenSearch: 'OPENSEARCH' };
 
-const authenticate: ElasticCheck = {
-  name: 'session/authenticate',
-  title: 'Sign in',
-  description: 'The server takes the user name and the password, or the API key. No right is needed.',
-  base: true,
-  async run(context) {
+const authenticate: ElasticCheck = authenticateCheck(
+  'The server takes the user name and the password, or the API key. No right is needed.',
+  async (context) => {
     const { config, state } = context;
-    state.http = httpClient(context, elasticTarget(config));
     const response = await askElastic(context, { method: 'GET', path: '/', maxBytes: 64 * 1024 });
     // whoever is known may still lack the right to ask for the version
     const isKnown = response.status === 403 && errorType(response) === SECURITY;
@@ -39,7 +37,7 @@ const authenticate: ElasticCheck = {
     const server = state.about && `${state.about.product} ${state.about.version}`;
     return { evidence: { server, user: config.username } };
   },
-};
+);
 
 function clusterInfo(product: ElasticProduct): ElasticCheck {
   return {
@@ -103,16 +101,30 @@ const indexDocument: ElasticCheck = {
   },
 };
 
-/** The checks of a product; the other one, which answers in the same ways, is told apart by cluster/info. */
-export function elasticChecks(product: ElasticProduct): readonly ElasticCheck[] {
-  return [
-    ...endpointChecks<ElasticConfig, ElasticState>({ target: elasticTarget, alpnProtocols: ['http/1.1'] }),
-    authenticate,
-    clusterInfo(product),
-    listIndices,
-    indexDocument,
-    tenancyCheck<ElasticConfig, ElasticState>(elasticColumns),
-  ];
+/** What both products have, but for their names; a server of the other one, which answers in the same ways, fails at cluster/info. */
+export function elasticFamily(product: ElasticProduct) {
+  return {
+    category: 'SEARCH' as const,
+    provenAgainst: 'fake that verifies password and key',
+    config: elasticConfig,
+    example: {
+      serverType: 'SELF_MANAGED' as const,
+      url: 'https://search.example.com:9200',
+      username: 'app',
+      password: 'not-a-real-password',
+      index: 'products',
+    },
+    principalSecret: 'password',
+    ...httpBase(elasticTarget, [
+      authenticate,
+      clusterInfo(product),
+      listIndices,
+      indexDocument,
+      tenancyCheck<ElasticConfig, ElasticState>(elasticColumns),
+    ]),
+    tenancyLevels: ['TABLE'] as const,
+    catalogCheck: catalogCheck(readElasticCatalog),
+  };
 }
 
 function allowed(response: HttpResponse, config: ElasticConfig): void {
