@@ -1,6 +1,7 @@
 import SchemaBuilder from '@pothos/core';
 import ErrorsPlugin from '@pothos/plugin-errors';
 import ZodPlugin from '@pothos/plugin-zod';
+import type { Answerable } from '../connectors/kit/config/shape.ts';
 import type { Context } from './context.ts';
 import { validationErrorOf } from './validation.ts';
 
@@ -10,7 +11,7 @@ export interface SchemaTypes {
   Scalars: {
     ID: { Input: string; Output: string };
     DateTime: { Input: string; Output: string };
-    JSON: { Input: unknown; Output: unknown };
+    JSON: { Input: unknown; Output: Answerable };
   };
 }
 

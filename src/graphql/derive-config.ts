@@ -2,6 +2,7 @@ import type { InputRef, OutputRef } from '@pothos/core';
 import { z } from 'zod';
 import { fieldMarks } from '../connectors/kit/config/marks.ts';
 import {
+  type Answerable,
   type ConfigValues,
   dropNulls,
   type FieldShape,
@@ -12,7 +13,7 @@ import { type Connector, pascalName } from '../connectors/kit/contract/connector
 import { builder } from './builder.ts';
 
 type BlockRef = ReturnType<typeof builder.inputRef<ConfigValues>>;
-type ObjectRef = ReturnType<typeof builder.objectRef<ConfigValues>>;
+type ObjectRef = ReturnType<typeof builder.objectRef<Answerable>>;
 type LeafRef = InputRef<unknown> & OutputRef<unknown>;
 
 /** The three GraphQL types of one connector's config, all read off its one zod object. */
@@ -68,7 +69,7 @@ function inputType(name: string, object: z.core.$ZodObject, kind: InputKind, val
 
 function outputType(name: string, object: z.core.$ZodObject, nullability: 'all-nullable' | 'as-set'): ObjectRef {
   const fields = fieldsOf(object).filter((field) => !field.mark.secret);
-  const ref = builder.objectRef<ConfigValues>(name);
+  const ref = builder.objectRef<Answerable>(name);
   ref.implement({
     fields: (t) =>
       Object.fromEntries(
@@ -105,7 +106,7 @@ function outputFieldType(field: FieldShape) {
 }
 
 /** A way to sign in holds little but secrets, so all connectors that have several are read as this one type. */
-const authenticationRef: ObjectRef = builder.objectRef<ConfigValues>('Authentication');
+const authenticationRef: ObjectRef = builder.objectRef<Answerable>('Authentication');
 authenticationRef.implement({
   description: 'How the gateway signs in, where a type has several ways. Its secrets are never readable.',
   fields: (t) => ({

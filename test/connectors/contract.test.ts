@@ -46,14 +46,14 @@ describe.each(connectors.map((connector) => [connector.type, connector] as const
     });
 
     it('comes back whole after its secrets were taken out and put back', () => {
-      const { open, secrets } = splitSecrets(connector, config());
-      expect(placeSecrets(open, secrets)).toEqual(config());
-      for (const path of secretPathsOf(connector)) expect(valueAt(open, path)).toBeUndefined();
+      const split = splitSecrets(connector, config());
+      expect(placeSecrets(split)).toEqual(config());
+      for (const path of secretPathsOf(connector)) expect(valueAt(split.config, path)).toBeUndefined();
     });
 
-    it('takes its own open part as a patch that changes nothing', () => {
-      const { open } = splitSecrets(connector, config());
-      expect(connector.config.parse(mergePatch(connector.config, config(), open))).toEqual(config());
+    it('takes its own public part as a patch that changes nothing', () => {
+      const split = splitSecrets(connector, config());
+      expect(connector.config.parse(mergePatch(connector.config, config(), split.config))).toEqual(config());
     });
 
     it('marks every field as secret whose name says so', () => {

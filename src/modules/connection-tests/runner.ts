@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { failed } from '../../connectors/kit/checks/run-checks.ts';
-import { type ConfigValues, placeSecrets } from '../../connectors/kit/config/shape.ts';
+import { deserializeConfig, placeSecrets } from '../../connectors/kit/config/shape.ts';
 import type { Tenancy } from '../../connectors/kit/config/tenancy.ts';
 import type { CatalogEntry } from '../../connectors/kit/contract/catalog-entry.ts';
 import { Failure, type FailureReport } from '../../connectors/kit/contract/failure.ts';
@@ -183,14 +183,14 @@ export class TestRunner {
   }
 
   async #jobOf(row: TestRow): Promise<TestJob> {
-    const open = JSON.parse(row.draft_config ?? '{}') as ConfigValues;
+    const config = deserializeConfig(row.draft_config ?? '{}');
     const place = { environmentId: row.environment_id, ownerId: row.id, path: 'draft' };
     const sealed = row.draft_secrets ? await this.#options.sealer.open(place, row.draft_secrets) : '[]';
     const secrets = new Map(JSON.parse(sealed) as [string, string][]);
     return {
       testId: row.id,
       type: row.type,
-      config: placeSecrets(open, secrets),
+      config: placeSecrets({ config, secrets }),
       secrets: [...secrets.values()],
       checks: JSON.parse(row.plan) as string[],
       deadline: Date.parse(row.deadline_at),

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { planCatalog, planChecks } from '../../connectors/kit/checks/run-checks.ts';
-import { type ConfigValues, splitSecrets } from '../../connectors/kit/config/shape.ts';
+import { type FullConfig, splitSecrets } from '../../connectors/kit/config/shape.ts';
 import type { Tenancy } from '../../connectors/kit/config/tenancy.ts';
 import { type Connector, checkName } from '../../connectors/kit/contract/connector.ts';
 import { Failure } from '../../connectors/kit/contract/failure.ts';
@@ -40,10 +40,10 @@ export interface TestOptions {
   readonly timeoutMs: number;
 }
 
-/** What is to be tested: a parsed config with its secrets in place. */
+/** What is to be tested. */
 export interface TestSubject {
   readonly connector: Connector;
-  readonly config: ConfigValues;
+  readonly config: FullConfig;
   readonly tenancy: Tenancy | null;
   readonly environmentId: string;
   readonly datastoreId: string | null;
@@ -106,7 +106,7 @@ export class ConnectionTestService {
     if (writes(subject.connector, checks)) requireScope(access, 'DATASTORES_WRITE');
     const id = options.testId?.toLowerCase() ?? randomUUID();
     const { connector, environmentId, purpose } = subject;
-    const { open, secrets } = splitSecrets(connector, subject.config);
+    const { config, secrets } = splitSecrets(connector, subject.config);
     const now = new Date();
     const snapshot = unstarted(checks.map((name) => ({ id: randomUUID(), name })));
     const row = {
@@ -122,7 +122,7 @@ export class ConnectionTestService {
       checks: JSON.stringify(snapshot.checks),
       failure: null,
       plan: JSON.stringify(checks),
-      draft_config: JSON.stringify(open),
+      draft_config: config,
       draft_tenancy: subject.tenancy && JSON.stringify(subject.tenancy),
       created_at: now.toISOString(),
       started_at: null,
@@ -148,7 +148,7 @@ export class ConnectionTestService {
       if (isUniqueViolation(error)) throw new ConflictError('ID_TAKEN');
       throw error;
     }
-    return testOf({ ...row, draft_secrets: null, attempt: 0, sequence: 1, cancel_requested: 0 });
+    return testOf(row);
   }
 
   /** Starts reading the catalog of what is stored. @throws ConflictError when the test's id was used before */

@@ -1,4 +1,5 @@
 import type { Selectable } from 'kysely';
+import { type PublicConfig, serializeConfig } from '../../connectors/kit/config/shape.ts';
 import { type Change, type Database, isOneOf } from '../../platform/database.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
 import type { ConnectionTestsTable } from '../../platform/tables.ts';
@@ -7,6 +8,11 @@ import { whereVisible } from '../access/visibility.ts';
 import type { CheckResult, ConnectionTest, TestEvent, TestPurpose, TestSnapshot, TestStatus } from './test.ts';
 
 export type TestRow = Selectable<ConnectionTestsTable>;
+
+/** A test that was not stored yet, with the config that it is to test. */
+export interface NewTestRow extends Omit<TestRow, 'draft_config' | 'attempt' | 'sequence' | 'cancel_requested'> {
+  readonly draft_config: PublicConfig;
+}
 
 const READ_AT_ONCE = 200;
 
@@ -71,14 +77,11 @@ export async function readEvents(database: Database, test: ConnectionTest, after
 }
 
 /** A new test with its first event: QUEUED. */
-export async function insertTest(
-  change: Change,
-  row: Omit<TestRow, 'attempt' | 'sequence' | 'cancel_requested'>,
-  snapshot: TestSnapshot,
-): Promise<void> {
+export async function insertTest(change: Change, row: NewTestRow, snapshot: TestSnapshot): Promise<void> {
+  const draft_config = serializeConfig(row.draft_config);
   await change.query
     .insertInto('connection_tests')
-    .values({ ...row, sequence: 1 })
+    .values({ ...row, draft_config, sequence: 1 })
     .execute();
   await insertEvents(change, row.id, [{ sequence: 1, at: row.created_at, checkName: null, snapshot }]);
 }
@@ -263,8 +266,14 @@ function columnsOf(snapshot: TestSnapshot) {
   };
 }
 
+/** What the API shows of a test; the rest is the queue's. */
+type ShownColumns = Omit<
+  TestRow,
+  'draft_config' | 'draft_secrets' | 'draft_tenancy' | 'attempt' | 'sequence' | 'cancel_requested'
+>;
+
 /** The row as the API shows it. */
-export function testOf(row: TestRow): ConnectionTest {
+export function testOf(row: ShownColumns): ConnectionTest {
   return {
     id: row.id,
     type: row.type,

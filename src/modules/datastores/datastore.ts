@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ConfigValues } from '../../connectors/kit/config/shape.ts';
+import { deserializeConfig, type PublicConfig, serializeConfig } from '../../connectors/kit/config/shape.ts';
 import type { Tenancy } from '../../connectors/kit/config/tenancy.ts';
 import type { DatastoresTable } from '../../platform/tables.ts';
 
@@ -18,7 +18,7 @@ export interface Datastore {
   readonly environmentId: string;
   readonly name: string;
   readonly label: string;
-  readonly config: ConfigValues;
+  readonly config: PublicConfig;
   readonly secrets: readonly StoredSecret[];
   readonly version: number;
   readonly createdAt: string;
@@ -36,7 +36,7 @@ export function datastoreOf(row: DatastoresTable): Datastore {
     environmentId: row.environment_id,
     name: row.name,
     label: row.label,
-    config: JSON.parse(row.config) as ConfigValues,
+    config: deserializeConfig(row.config),
     secrets: JSON.parse(row.secrets) as StoredSecret[],
     version: row.version,
     createdAt: row.created_at,
@@ -56,7 +56,7 @@ export function rowOf(datastore: Datastore): DatastoresTable {
     name: datastore.name,
     label: datastore.label,
     label_folded: fold(datastore.label),
-    config: JSON.stringify(datastore.config),
+    config: serializeConfig(datastore.config),
     secrets: JSON.stringify(datastore.secrets),
     version: datastore.version,
     created_at: datastore.createdAt,

@@ -2,8 +2,10 @@ import {
   type ConfigValues,
   changedDestinations,
   dropNulls,
+  type FullConfig,
   leavesOf,
   mergePatch,
+  parseConfig,
   secretPathsOf,
   setAt,
   valueAt,
@@ -53,8 +55,8 @@ export function withConfigSecret(given: GivenConfig, secret: string | null | und
 }
 
 /** Checks a whole config by its connector's rules and fills in its defaults. @throws ValidationError naming every wrong field */
-export function parseConfig(connector: Connector, values: ConfigValues, path: readonly string[]): ConfigValues {
-  const result = connector.config.safeParse(values);
+export function checkedConfig(connector: Connector, values: ConfigValues, path: readonly string[]): FullConfig {
+  const result = parseConfig(connector, values);
   if (result.success) return result.data;
   throw new ValidationError(
     result.error.issues.map((found) => fieldIssue(found, [...path, ...found.path.map(String)])),
@@ -64,12 +66,12 @@ export function parseConfig(connector: Connector, values: ConfigValues, path: re
 /** The stored config with a patch over it, checked as a whole. @throws ValidationError, SecretsRequiredError */
 export function applyPatch(
   given: GivenConfig,
-  stored: ConfigValues,
+  stored: FullConfig,
   configSecret: string | null | undefined,
-): ConfigValues {
+): FullConfig {
   const { connector, path } = given;
   const patch = withConfigSecret(given, configSecret);
-  const merged = parseConfig(connector, mergePatch(connector.config, stored, patch), path);
+  const merged = checkedConfig(connector, mergePatch(connector.config, stored, patch), path);
   requireSecretsAgain(connector, stored, merged, patch, path);
   return merged;
 }
@@ -82,8 +84,8 @@ const TUNNEL = 'sshTunnel.';
  */
 function requireSecretsAgain(
   connector: Connector,
-  before: ConfigValues,
-  after: ConfigValues,
+  before: FullConfig,
+  after: FullConfig,
   patch: ConfigValues,
   path: readonly string[],
 ): void {
@@ -149,7 +151,7 @@ export function patchOf(
 
 /** A draft may be tested without some fields, but not stored: a tunnel's fingerprint. @throws ValidationError */
 export function requireNeededToSave(
-  subject: { readonly connector: Connector; readonly config: ConfigValues },
+  subject: { readonly connector: Connector; readonly config: FullConfig },
   given: GivenConfig,
 ): void {
   const missing = leavesOf(subject.connector.config).filter(({ mark, path }) => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { bastionOf } from '../../connectors/kit/checks/endpoint.ts';
-import { type ConfigValues, placeSecrets, splitSecrets } from '../../connectors/kit/config/shape.ts';
+import { type FullConfig, placeSecrets, splitSecrets } from '../../connectors/kit/config/shape.ts';
 import { connectorId, type Target } from '../../connectors/kit/contract/connector.ts';
 import { connectorOf } from '../../connectors/registry.ts';
 import {
@@ -25,12 +25,12 @@ import type { EnvironmentService } from '../environments/service.ts';
 import { changedPaths, type Datastore, keptSecrets, nameFrom, numbered, type StoredSecret } from './datastore.ts';
 import {
   applyPatch,
+  checkedConfig,
   configIssue,
   type GivenConfig,
   type GivenTenancy,
   givenConfig,
   type KeyedConfig,
-  parseConfig,
   patchOf,
   requireCatalog,
   requireNeededToSave,
@@ -155,7 +155,7 @@ export class DatastoreService {
       'input',
       'environmentId',
     ]);
-    const config = parseConfig(connector, withConfigSecret(given, input.configSecret), path);
+    const config = checkedConfig(connector, withConfigSecret(given, input.configSecret), path);
     const id = input.id?.toLowerCase() ?? randomUUID();
     const label = input.label ?? input.name ?? connector.title;
     await this.#refuseTaken(access, id, environment.id, input.name);
@@ -166,7 +166,7 @@ export class DatastoreService {
     const testId = await this.#proveOrJudge(access, subject, input.test, given);
     const at = new Date().toISOString();
     const by = access.tokenName;
-    const { open, secrets } = splitSecrets(connector, config);
+    const { config: publicConfig, secrets } = splitSecrets(connector, config);
     const created = await this.#unique(environment.id, async () =>
       database.change(async (change) => {
         if (await isUsedId(change, id)) throw new ConflictError('ID_TAKEN');
@@ -178,7 +178,7 @@ export class DatastoreService {
           environmentId: environment.id,
           name,
           label,
-          config: open,
+          config: publicConfig,
           tenancy,
           version: 1,
         };
@@ -206,7 +206,7 @@ export class DatastoreService {
   async update(access: Access, input: DatastoreUpdate): Promise<Datastore> {
     requireScope(access, 'DATASTORES_WRITE');
     for (let attempt = 1; ; attempt += 1) {
-      const { datastore: before, config: stored } = await this.#opened(access, input.id);
+      const { datastore: before, config: stored } = await this.#withSecrets(access, input.id);
       if (input.expectedVersion != null && input.expectedVersion !== before.version)
         throw new ConflictError('VERSION_CONFLICT', before.id);
       const after = await this.#updated(access, before, stored, input);
@@ -222,7 +222,7 @@ export class DatastoreService {
   async #updated(
     access: Access,
     before: Datastore,
-    stored: ConfigValues,
+    stored: FullConfig,
     input: DatastoreUpdate,
   ): Promise<Datastore | undefined> {
     const connector = connectorOf(before.type);
@@ -236,7 +236,7 @@ export class DatastoreService {
     const subject = { ...known, config, tenancy, isStored: false };
     const testId =
       input.test || config !== stored ? await this.#proveOrJudge(access, subject, input.test, given) : null;
-    const { open, secrets } = splitSecrets(connector, config);
+    const { config: publicConfig, secrets } = splitSecrets(connector, config);
     const at = new Date().toISOString();
     const kept = keptSecrets(before, splitSecrets(connector, stored).secrets, secrets);
     const changed = [...secrets.keys()].filter((path) => !kept.some((secret) => secret.path === path));
@@ -245,7 +245,7 @@ export class DatastoreService {
       name: input.name ?? before.name,
       label: input.label ?? before.label,
       tenancy,
-      config: open,
+      config: publicConfig,
       secrets: [...kept, ...added],
     };
     const paths = changedPaths(before, now);
@@ -317,7 +317,7 @@ export class DatastoreService {
    */
   async refreshCatalog(access: Access, id: string, options: TestOptions): Promise<ConnectionTest> {
     requireScope(access, 'DATASTORES_TEST');
-    const { datastore, config } = await this.#opened(access, id);
+    const { datastore, config } = await this.#withSecrets(access, id);
     const connector = connectorOf(datastore.type);
     requireCatalog(connector, true, ['input', 'datastoreId']);
     const { environmentId, tenancy } = datastore;
@@ -331,12 +331,12 @@ export class DatastoreService {
       const path = ['input', 'target', 'draft', 'environmentId'];
       const environment = await this.#options.environments.resolve(access, target.draft.environmentId, path);
       const { connector } = given;
-      const config = parseConfig(connector, withConfigSecret(given, target.draft.configSecret), given.path);
+      const config = checkedConfig(connector, withConfigSecret(given, target.draft.configSecret), given.path);
       const tenancy = tenancyOf(connector, target.draft.tenancy, ['input', 'target', 'draft', 'tenancy']);
       return { connector, config, tenancy, environmentId: environment.id, datastoreId: null, isStored: false };
     }
     const id = target.change?.datastoreId ?? target.datastoreId ?? '';
-    const { datastore, config: stored } = await this.#opened(access, id);
+    const { datastore, config: stored } = await this.#withSecrets(access, id);
     const connector = connectorOf(datastore.type);
     const { environmentId, tenancy } = datastore;
     const known = { connector, tenancy, environmentId, datastoreId: datastore.id };
@@ -355,8 +355,8 @@ export class DatastoreService {
     return datastore;
   }
 
-  /** What is stored, with its config's secrets opened and in place. @throws NotFoundError */
-  async #opened(access: Access, id: string): Promise<{ datastore: Datastore; config: ConfigValues }> {
+  /** What is stored, with its config's secrets in place. @throws NotFoundError */
+  async #withSecrets(access: Access, id: string): Promise<{ datastore: Datastore; config: FullConfig }> {
     const { database, sealer } = this.#options;
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
       const datastore = await this.#visible(access, id);
@@ -369,7 +369,7 @@ export class DatastoreService {
         const place = { environmentId: datastore.environmentId, ownerId: datastore.id, path };
         secrets.set(path, await sealer.open(place, sealed.get(secretId) ?? ''));
       }
-      return { datastore, config: placeSecrets(datastore.config, secrets) };
+      return { datastore, config: placeSecrets({ config: datastore.config, secrets }) };
     }
     throw new Error('a datastore without its secrets');
   }

@@ -2,8 +2,19 @@ import { z } from 'zod';
 import type { Connector } from '../contract/connector.ts';
 import { type FieldMark, fieldMarks } from './marks.ts';
 
-/** A config, or a block of one, as plain JSON values. */
+/** A config, or a block of one, as plain JSON values: whatever a caller gives, before it is checked. */
 export type ConfigValues = Record<string, unknown>;
+
+declare const secrecy: unique symbol;
+
+/** A config without its secrets: it may be stored, logged and answered. splitSecrets() and deserializeConfig() make it. */
+export type PublicConfig = ConfigValues & { readonly [secrecy]: 'public' };
+
+/** A checked config with its secrets in place, for connectors alone. parseConfig() and placeSecrets() make it. */
+export type FullConfig = ConfigValues & { readonly [secrecy]: 'full' };
+
+/** A JSON object that may leave the gateway: anything but a full config. */
+export type Answerable = ConfigValues & { readonly [secrecy]?: 'public' };
 
 /** One field of a config: what its zod schema says once `.optional()` and `.default()` are taken off. */
 export interface FieldShape {
@@ -109,28 +120,48 @@ export function patchSchemaOf(object: z.core.$ZodObject): z.ZodType {
   return z.looseObject(Object.fromEntries(shape));
 }
 
-/** Takes the secrets out of a parsed config: what is stored in the open, and what is to be sealed, by path. */
-export function splitSecrets(connector: Pick<Connector, 'config'>, config: ConfigValues): SplitConfig {
-  const open = structuredClone(config);
-  const secrets = new Map<string, string>();
-  for (const path of secretPathsOf(connector)) {
-    const value = valueAt(open, path);
-    if (typeof value === 'string') secrets.set(path, value);
-    removeAt(open, path);
-  }
-  return { open, secrets };
+/** Checks a config by its connector's rules and fills in its defaults. */
+export function parseConfig(
+  connector: Pick<Connector, 'config'>,
+  values: ConfigValues,
+): z.ZodSafeParseResult<FullConfig> {
+  return connector.config.safeParse(values) as z.ZodSafeParseResult<FullConfig>;
 }
 
+/** A config in its two parts. */
 export interface SplitConfig {
-  readonly open: ConfigValues;
+  readonly config: PublicConfig;
+  /** What is to be sealed, by config path. */
   readonly secrets: ReadonlyMap<string, string>;
 }
 
-/** The opposite of splitSecrets: the config with its secrets in place. */
-export function placeSecrets(open: ConfigValues, secrets: ReadonlyMap<string, string>): ConfigValues {
-  const config = structuredClone(open);
-  for (const [path, value] of secrets) setAt(config, path, value);
-  return config;
+/** Takes the secrets out of a config. */
+export function splitSecrets(connector: Pick<Connector, 'config'>, values: ConfigValues): SplitConfig {
+  const config = structuredClone(values);
+  const secrets = new Map<string, string>();
+  for (const path of secretPathsOf(connector)) {
+    const value = valueAt(config, path);
+    if (typeof value === 'string') secrets.set(path, value);
+    removeAt(config, path);
+  }
+  return { config: config as PublicConfig, secrets };
+}
+
+/** Puts the secrets that splitSecrets() took out back in their places. */
+export function placeSecrets({ config, secrets }: SplitConfig): FullConfig {
+  const full: ConfigValues = structuredClone(config);
+  for (const [path, value] of secrets) setAt(full, path, value);
+  return full as FullConfig;
+}
+
+/** The text under which a config is stored. */
+export function serializeConfig(config: PublicConfig): string {
+  return JSON.stringify(config);
+}
+
+/** A config from the text that serializeConfig() wrote. */
+export function deserializeConfig(text: string): PublicConfig {
+  return JSON.parse(text) as PublicConfig;
 }
 
 /** The destination fields in which two parsed configs differ in a way that sends secrets somewhere else. */
@@ -153,7 +184,7 @@ export function configJsonSchema(connector: Pick<Connector, 'config' | 'example'
   const options = { io: 'input', target: 'draft-2020-12', override: writeChoice } as const;
   const jsonSchema = z.toJSONSchema(connector.config, options) as ConfigValues;
   if (!connector.example) return jsonSchema;
-  return { ...jsonSchema, examples: [splitSecrets(connector, connector.example).open] };
+  return { ...jsonSchema, examples: [splitSecrets(connector, connector.example).config] };
 }
 
 /** zod knows a choice as an object whose fields are all optional; JSON Schema says oneOf. */

@@ -70,10 +70,10 @@ describe('a choice', () => {
   });
 
   test('keeps its secrets apart, and gets them back', () => {
-    const { open, secrets } = splitSecrets(connector, login);
-    expect(open).toEqual({ source: { login: { user: 'a' } } });
-    expect(placeSecrets(open, secrets)).toEqual(login);
-    expect(splitSecrets(connector, url)).toEqual({ open: url, secrets: new Map() });
+    const split = splitSecrets(connector, login);
+    expect(split.config).toEqual({ source: { login: { user: 'a' } } });
+    expect(placeSecrets(split)).toEqual(login);
+    expect(splitSecrets(connector, url)).toEqual({ config: url, secrets: new Map() });
   });
 
   test('leads elsewhere with another value, and with another alternative', () => {
