@@ -13,7 +13,13 @@ import { datastoreLoader } from './modules/datastores/loader.ts';
 import { DatastoreService } from './modules/datastores/service.ts';
 import { environmentLoader } from './modules/environments/loader.ts';
 import { EnvironmentService } from './modules/environments/service.ts';
-import { type Database, openDatabase, openDoorbell, parseDatabaseUrl } from './platform/database.ts';
+import {
+  type AvailabilityChange,
+  type Database,
+  openDatabase,
+  openDoorbell,
+  parseDatabaseUrl,
+} from './platform/database.ts';
 import type { Doorbell } from './platform/doorbell.ts';
 import { createKeyFile, loadKeyring, verifyKeyring } from './platform/keyring.ts';
 import type { Logger } from './platform/logger.ts';
@@ -71,6 +77,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const database = await openDatabase({
     url: options.databaseUrl,
     doorbell,
+    onAvailability: (change) => logAvailability(options.logger, change),
     ...(onStatement ? { onStatement } : {}),
   }).catch(async (error: unknown) => {
     await doorbell.close();
@@ -167,10 +174,7 @@ class Gateway implements App {
       graphiql: options.graphiql,
       signIn: this.#signIn,
       health: {
-        ready: async () => {
-          await database.ping();
-          return true;
-        },
+        ready: writableProbe(database),
       },
       ...(options.allowedHosts ? { allowedHosts: options.allowedHosts } : {}),
       ...(options.testing?.limits ? { limits: options.testing.limits } : {}),
@@ -205,12 +209,34 @@ class Gateway implements App {
   }
 
   async #close(): Promise<void> {
-    await this.#server.close();
+    const drained = this.#server.close();
+    // a save that waits for its test is answered while the server still drains
+    this.#runner.endSaves();
+    await drained;
     await this.#runner.stop();
     await this.#executor.close();
     await this.#doorbell.close();
     await this.database.close();
   }
+}
+
+const PROBE_MS = 1_000;
+
+/** Whether something can be written; asked of the database once a second at most, since anybody may ask us. */
+function writableProbe(database: Database): () => Promise<boolean> {
+  let last: { readonly at: number; readonly answer: Promise<boolean> } | undefined;
+  return () => {
+    const now = performance.now();
+    if (!last || now - last.at >= PROBE_MS) last = { at: now, answer: database.checkWritable().then(() => true) };
+    return last.answer;
+  };
+}
+
+/** One line when the database goes away and one when it is back, however many requests meet it in between. */
+function logAvailability(logger: Logger, change: AvailabilityChange): void {
+  if (change.available) logger.info({ awayMs: change.awayMs }, 'the database can be written again');
+  else
+    logger.error({ err: change.error }, 'the database cannot do its work: requests are answered UNAVAILABLE meanwhile');
 }
 
 async function makeKeyFile(path: string): Promise<void> {

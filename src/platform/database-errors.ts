@@ -1,3 +1,5 @@
+import { RequestFault } from '../errors/api.ts';
+
 /**
  * Whether a statement failed because a unique constraint or primary key was violated. With columns (`'name'`,
  * `['environment_id', 'name']`, or with the table in front: `'datastores.id'`): whether it was the one on exactly these.
@@ -25,8 +27,45 @@ export function isForeignKeyViolation(error: unknown): boolean {
 
 /** Postgres broke a transaction off because of another one: a serialization failure or a deadlock. Doing it again may help. */
 export function isTransactionConflict(error: unknown): boolean {
-  const code = codeOf(error);
+  const code = codeOf(error instanceof DatabaseUnavailableError ? error.cause : error);
   return code === '40001' || code === '40P01';
+}
+
+/**
+ * The database could not do its work for now, whatever was asked of it: it is away, full, locked by another process, or it broke a
+ * transaction off. Nothing of the change was stored, but for a commit whose answer was lost. `cause` is the database's own error.
+ */
+export class DatabaseUnavailableError extends RequestFault {
+  constructor(cause: unknown) {
+    super('UNAVAILABLE', 'The gateway’s database cannot do this now: try again in some seconds.');
+    this.cause = cause;
+  }
+}
+
+/** The error as it is, or a DatabaseUnavailableError around one that says nothing about the statement. */
+export function explainDatabaseError(error: unknown): unknown {
+  return isUnavailability(error) ? new DatabaseUnavailableError(error) : error;
+}
+
+/**
+ * PostgreSQL's SQLSTATE classes (appendix A of its manual): 08 connection, 53 resources, 57P01–57P05 shutdown and start, 58 system
+ * error, 40001 and 40P01 conflicts, 55P03 a lock, 25006 a standby, 25P03 an idle transaction ended.
+ */
+const POSTGRES_STATES = /^(08|53)[0-9A-Z]{3}$|^(57P0[1-5]|58000|58030|40001|40P01|55P03|25006|25P03)$/;
+/** SQLite's result codes with their extensions; a rollback that SQLite did by itself has no code. */
+const SQLITE_CODES = /^SQLITE_(BUSY|LOCKED|FULL|IOERR|CANTOPEN|READONLY|PROTOCOL|NOMEM)(_|$)/;
+const SOCKET_CODES =
+  /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT|EMFILE)$/;
+/** pg gives its own errors no code. */
+const PG_MESSAGES =
+  /^(Connection terminated|Client has encountered a connection error|timeout exceeded when trying to connect|Connection ended)/;
+
+function isUnavailability(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (error instanceof AggregateError && error.errors.some(isUnavailability)) return true;
+  const code = codeOf(error);
+  if (code === '') return PG_MESSAGES.test(error.message);
+  return POSTGRES_STATES.test(code) || SQLITE_CODES.test(code) || SOCKET_CODES.test(code);
 }
 
 /** `table.column` each; undefined when it is no unique violation. */

@@ -1,14 +1,15 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Expression, expressionBuilder, Kysely, type SqlBool, sql, type Transaction } from 'kysely';
-import { isTransactionConflict } from './database-errors.ts';
+import { DatabaseUnavailableError, isTransactionConflict } from './database-errors.ts';
 import { type Doorbell, doorbellChannel, LocalDoorbell } from './doorbell.ts';
+import { guardDialect } from './guarded-dialect.ts';
 import { openPostgresDialect } from './postgres-dialect.ts';
 import { openPostgresDoorbell } from './postgres-doorbell.ts';
 import { openSqliteDialect } from './sqlite-dialect.ts';
 import type { Tables } from './tables.ts';
 
-export { isForeignKeyViolation, isUniqueViolation } from './database-errors.ts';
+export { DatabaseUnavailableError, isForeignKeyViolation, isUniqueViolation } from './database-errors.ts';
 
 /** What each database calls the function that finds a text within another, from 1 on; 0: it is not there. */
 export const positionFunction = { sqlite: 'instr', postgres: 'strpos' } as const;
@@ -26,7 +27,7 @@ export function isOneOf(column: ColumnOf<string>, values: readonly string[]): Ex
   return expressionBuilder<Tables>()(sql.ref<string>(column), 'in', values);
 }
 
-/** The gateway's own database. */
+/** The gateway's own database. What it cannot do because of itself rejects with DatabaseUnavailableError. */
 export interface Database {
   readonly kind: 'sqlite' | 'postgres';
   /** Single statements, each by itself. Inside of change() use the change's own query: this one throws there. */
@@ -34,13 +35,16 @@ export interface Database {
   /**
    * Does the work in one transaction: all of it is stored, or nothing when it throws. Rings go out after the commit.
    * On SQLite one change runs at a time; on Postgres (read committed) a deadlock or serialization failure runs the work
-   * again, up to 3 times, so it must have no effects of its own.
+   * again, up to 3 times, so it must have no effects of its own. A DatabaseUnavailableError means that nothing was stored, but
+   * when the connection broke during the commit: then the caller has to look.
    */
   change<T>(work: (change: Change) => Promise<T>): Promise<T>;
   /** Waits for the running change, then closes. */
   close(): Promise<void>;
   /** Rejects when the database does not answer within 3 s. */
   ping(): Promise<void>;
+  /** Writes a row of its own. Rejects when nothing can be written, or not within 3 s. Needs the migrated tables. */
+  checkWritable(): Promise<void>;
 }
 
 /** What a piece of work gets inside of its transaction. */
@@ -58,7 +62,14 @@ export interface DatabaseOptions {
   readonly doorbell: Doorbell;
   /** Sees each statement but those that begin and end transactions: lets a test count them. */
   readonly onStatement?: (sql: string) => void;
+  /** Told once when the database cannot do its work any more, and once when something could be written again. */
+  readonly onAvailability?: (change: AvailabilityChange) => void;
 }
+
+/** The database went away, or came back after some milliseconds. */
+export type AvailabilityChange =
+  | { readonly available: false; readonly error: unknown }
+  | { readonly available: true; readonly awayMs: number };
 
 /** What a database URL points at. Throws an Error that says which forms there are; the URL is not echoed, it may hold a password. */
 export function parseDatabaseUrl(url: string): { kind: 'sqlite'; path: string } | { kind: 'postgres'; url: string } {
@@ -83,18 +94,22 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const beforeAcquire = () => {
     if (scopes.getStore()?.open) throw new Error('Inside of a change use its own query, never the database');
   };
-  const dialect =
-    place.kind === 'sqlite'
-      ? openSqliteDialect({ path: place.path, beforeAcquire })
-      : openPostgresDialect({ url: place.url, beforeAcquire });
+  const availability = new Availability(options.onAvailability);
+  const dialect = guardDialect(place.kind === 'sqlite' ? openSqliteDialect(place) : openPostgresDialect(place), {
+    beforeAcquire,
+    onUnavailable: (error) => availability.lost(error),
+    onWritten: () => availability.restored(),
+  });
   const query = new Kysely<Tables>({ dialect, log: options.onStatement && statementLog(options.onStatement) });
-  const database = new OpenDatabase(place.kind, query, options.doorbell, scopes);
+  const database = new OpenDatabase(place.kind, query, options.doorbell, scopes, availability);
   try {
     await (place.kind === 'postgres' ? requireUtf8(query) : database.ping());
   } catch (error) {
     await database.close();
-    throw error;
+    // at the start the operator reads the database's own words
+    throw error instanceof DatabaseUnavailableError ? error.cause : error;
   }
+  availability.watch(() => database.checkWritable());
   return database;
 }
 
@@ -103,26 +118,76 @@ interface ChangeScope {
   open: boolean;
 }
 
-const PING_TIMEOUT_MS = 3_000;
+const ANSWER_TIMEOUT_MS = 3_000;
+const RECHECK_MS = 1_000;
+const WRITABLE_KEY = 'writable_at';
 const MAX_ATTEMPTS = 3;
 const MAX_TOPIC = 1_000;
+
+/** Whether the database can do its work. While it cannot, it is asked every second, so that its return is noticed without a request. */
+class Availability {
+  readonly #onChange: DatabaseOptions['onAvailability'];
+  #awaySince: number | undefined;
+  #recheck: NodeJS.Timeout | undefined;
+  #check: (() => Promise<void>) | undefined;
+
+  constructor(onChange: DatabaseOptions['onAvailability']) {
+    this.#onChange = onChange;
+  }
+
+  /** From now on changes are told, and a database that is away is asked again. */
+  watch(check: () => Promise<void>): void {
+    this.#check = check;
+  }
+
+  lost(error: DatabaseUnavailableError): void {
+    // a conflict of two transactions says nothing about the database
+    if (!this.#check || this.#awaySince !== undefined || isTransactionConflict(error)) return;
+    this.#awaySince = performance.now();
+    this.#onChange?.({ available: false, error: error.cause });
+    this.#recheckLater();
+  }
+
+  restored(): void {
+    if (this.#awaySince === undefined) return;
+    const awayMs = Math.round(performance.now() - this.#awaySince);
+    this.#awaySince = undefined;
+    clearTimeout(this.#recheck);
+    this.#onChange?.({ available: true, awayMs });
+  }
+
+  close(): void {
+    this.#check = undefined;
+    clearTimeout(this.#recheck);
+  }
+
+  #recheckLater(): void {
+    this.#recheck = setTimeout(() => {
+      // a success is told by restored(); a failure has been told already
+      void this.#check?.().catch(() => this.#awaySince !== undefined && this.#recheckLater());
+    }, RECHECK_MS).unref();
+  }
+}
 
 class OpenDatabase implements Database {
   readonly kind: 'sqlite' | 'postgres';
   readonly query: Kysely<Tables>;
   readonly #doorbell: Doorbell;
   readonly #scopes: AsyncLocalStorage<ChangeScope>;
+  readonly #availability: Availability;
 
   constructor(
     kind: Database['kind'],
     query: Kysely<Tables>,
     doorbell: Doorbell,
     scopes: AsyncLocalStorage<ChangeScope>,
+    availability: Availability,
   ) {
     this.kind = kind;
     this.query = query;
     this.#doorbell = doorbell;
     this.#scopes = scopes;
+    this.#availability = availability;
   }
 
   async change<T>(work: (change: Change) => Promise<T>): Promise<T> {
@@ -160,22 +225,37 @@ class OpenDatabase implements Database {
 
   async ping(): Promise<void> {
     const statement = this.kind === 'sqlite' ? sql`select count(*) from sqlite_master` : sql`select 1`;
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new Error(`The database did not answer within ${PING_TIMEOUT_MS} ms`)),
-        PING_TIMEOUT_MS,
-      );
-    });
-    try {
-      await Promise.race([statement.execute(this.query), timeout]);
-    } finally {
-      clearTimeout(timer);
-    }
+    await answered(statement.execute(this.query));
+  }
+
+  async checkWritable(): Promise<void> {
+    const value = new Date().toISOString();
+    await answered(
+      this.query
+        .insertInto('settings')
+        .values({ key: WRITABLE_KEY, value })
+        .onConflict((conflict) => conflict.column('key').doUpdateSet({ value }))
+        .execute(),
+    );
   }
 
   async close(): Promise<void> {
+    this.#availability.close();
     await this.query.destroy();
+  }
+}
+
+/** What a statement gives, within 3 s. */
+async function answered<T>(statement: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    const error = new Error(`The database did not answer within ${ANSWER_TIMEOUT_MS} ms`);
+    timer = setTimeout(() => reject(new DatabaseUnavailableError(error)), ANSWER_TIMEOUT_MS);
+  });
+  try {
+    return await Promise.race([statement, timeout]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

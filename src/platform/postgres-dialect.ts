@@ -1,11 +1,4 @@
-import {
-  type DatabaseConnection,
-  type Dialect,
-  PostgresAdapter,
-  PostgresDriver,
-  PostgresIntrospector,
-  PostgresQueryCompiler,
-} from 'kysely';
+import { type Dialect, PostgresAdapter, PostgresDriver, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
 import pg from 'pg';
 
 const MAX_CONNECTIONS = 10;
@@ -15,8 +8,6 @@ const IDLE_IN_TRANSACTION_MS = 60_000;
 export interface PostgresDialectOptions {
   /** The operator's own, with pg's options for TLS in it. */
   readonly url: string;
-  /** Called in the asking code's context before a connection is taken; may throw. */
-  readonly beforeAcquire: () => void;
 }
 
 /** Kysely on a pool of at most 10 connections; a wait for one ends after 5 s. */
@@ -34,25 +25,11 @@ export function openPostgresDialect(options: PostgresDialectOptions): Dialect {
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));
   return {
-    createDriver: () => new GuardedDriver(pool, options.beforeAcquire),
+    createDriver: () => new PostgresDriver({ pool }),
     createAdapter: () => new PostgresAdapter(),
     createIntrospector: (db) => new PostgresIntrospector(db),
     createQueryCompiler: () => new PostgresQueryCompiler(),
   };
-}
-
-class GuardedDriver extends PostgresDriver {
-  readonly #beforeAcquire: () => void;
-
-  constructor(pool: pg.Pool, beforeAcquire: () => void) {
-    super({ pool });
-    this.#beforeAcquire = beforeAcquire;
-  }
-
-  override async acquireConnection(): Promise<DatabaseConnection> {
-    this.#beforeAcquire();
-    return await super.acquireConnection();
-  }
 }
 
 /** As pg does it, but count() and other 64-bit integers come as numbers, as they do on SQLite. */

@@ -20,8 +20,6 @@ const MAX_CACHED_STATEMENTS = 500;
 export interface SqliteDialectOptions {
   /** A file, or `:memory:`. */
   readonly path: string;
-  /** Called in the asking code's context before a connection is taken; may throw. */
-  readonly beforeAcquire: () => void;
 }
 
 /**
@@ -62,7 +60,6 @@ class SqliteFileDriver implements Driver {
   }
 
   async acquireConnection(): Promise<SqliteConnection> {
-    this.#options.beforeAcquire();
     if (!this.#files) throw new Error('The database is closed');
     return new SqliteConnection(this.#files);
   }

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { RequestFault } from '../errors/api.ts';
 import { requestError } from './request-error.ts';
 
 /** What the server asks about tokens: modules/access has it. */
@@ -37,7 +38,8 @@ async function ask<Access>(
   try {
     return await authenticator.authenticate(token);
   } catch (error) {
-    logger.error({ err: error }, 'a token could not be checked');
+    // a database that is away is told once, by the database
+    if (!(error instanceof RequestFault)) logger.error({ err: error }, 'a token could not be checked');
     throw requestError('UNAVAILABLE', { status: 503, headers: { 'retry-after': '5' } });
   }
 }

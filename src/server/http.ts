@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GraphQLSchema } from 'graphql';
 import type { Logger } from 'pino';
+import { RequestFault } from '../errors/api.ts';
 import { type Authenticator, authenticate } from './authenticate.ts';
 import { createGraphiQL, type GraphiQL } from './graphiql.ts';
 import { requestLimits } from './limits.ts';
@@ -182,7 +183,7 @@ class Edge<Access, Context extends object> implements GatewayServer {
     try {
       return await Promise.race([this.#options.health.ready(), sleep(READY_MS, false, { ref: false })]);
     } catch (error) {
-      this.#options.logger.warn({ err: error }, 'not ready');
+      if (!(error instanceof RequestFault)) this.#options.logger.warn({ err: error }, 'not ready');
       return false;
     }
   }

@@ -13,7 +13,8 @@ export function createErrorMask(logger: Logger): (error: unknown) => GraphQLErro
     const from = error instanceof GraphQLError ? error : undefined;
     if (from && isRequestError(from)) return from;
     const cause = innermost(error);
-    if (cause instanceof RequestFault) return requestError(cause.code, { message: cause.message, from });
+    if (cause instanceof RequestFault)
+      return requestError(cause.code, { message: cause.message, from, ...(cause.code === 'UNAVAILABLE' && tryAgain) });
     if (cause instanceof NotFoundError) return requestError('NOT_FOUND', { from });
     if (cause instanceof UserError)
       return requestError('BAD_USER_INPUT', { message: cause.message, issues: cause.issues, from });
@@ -26,6 +27,9 @@ export function createErrorMask(logger: Logger): (error: unknown) => GraphQLErro
     return requestError('INTERNAL', { message: 'Unexpected error.', from, extensions: { errorId, unexpected: true } });
   };
 }
+
+/** What a client is told of when to come back. */
+const tryAgain = { status: 503, headers: { 'retry-after': '5' } };
 
 function innermost(error: unknown): unknown {
   return error instanceof GraphQLError && error.originalError ? innermost(error.originalError) : error;

@@ -1,7 +1,10 @@
-import type { Change, Database } from '../../platform/database.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Change, type Database, DatabaseUnavailableError } from '../../platform/database.ts';
 import { type NewEvent, type Ownership, writeEvents } from './store.ts';
 
 const MOST_IN_ONE_CHANGE = 500;
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 500;
 
 /** The topic that is rung when a test has something new to read. */
 export function testTopic(testId: string): string {
@@ -18,12 +21,14 @@ interface Pending {
 
 /**
  * Writes the events of all running tests, in order. What comes while a write is under way goes out together in the next one, so that
- * two hundred tests at once do not wait for two hundred commits each.
+ * two hundred tests at once do not wait for two hundred commits each. While the database is away they wait for it, so that a test
+ * that ran to its end is told to have ended.
  */
 export class TestRecorder {
   readonly #database: Database;
   #pending: Pending[] = [];
   #writing = false;
+  readonly #givenUp = new AbortController();
 
   constructor(database: Database) {
     this.#database = database;
@@ -37,15 +42,28 @@ export class TestRecorder {
     });
   }
 
+  /** From now on what cannot be written at once is not written: this process ends, and another one ends its tests. */
+  giveUp(): void {
+    this.#givenUp.abort();
+  }
+
   async #write(): Promise<void> {
     this.#writing = true;
+    let pauseMs = FIRST_PAUSE_MS;
     while (this.#pending.length > 0) {
-      const batch = this.#pending.splice(0, MOST_IN_ONE_CHANGE);
+      const batch = this.#pending.slice(0, MOST_IN_ONE_CHANGE);
       try {
         const lost = await this.#database.change((change) => writeBatch(change, batch));
-        for (const { by, settle } of batch) settle(!lost.has(by.testId));
+        for (const { by, settle } of this.#pending.splice(0, batch.length)) settle(!lost.has(by.testId));
+        pauseMs = FIRST_PAUSE_MS;
       } catch (error) {
-        for (const { fail } of batch) fail(error);
+        if (error instanceof DatabaseUnavailableError && !this.#givenUp.signal.aborted) {
+          // an abort ends the pause, and the next failure is the last
+          await sleep(pauseMs, undefined, { signal: this.#givenUp.signal }).catch(() => undefined);
+          pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+        } else {
+          for (const { fail } of this.#pending.splice(0, batch.length)) fail(error);
+        }
       }
     }
     this.#writing = false;

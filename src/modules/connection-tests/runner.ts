@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { failed } from '../../connectors/kit/checks/run-checks.ts';
 import { deserializeConfig, placeSecrets } from '../../connectors/kit/config/shape.ts';
 import type { Tenancy } from '../../connectors/kit/config/tenancy.ts';
 import type { CatalogEntry } from '../../connectors/kit/contract/catalog-entry.ts';
 import { Failure, type FailureReport } from '../../connectors/kit/contract/failure.ts';
 import type { CheckEvent, Executor, TestJob, TestOutcome } from '../../executor/executor.ts';
-import type { Database } from '../../platform/database.ts';
+import { type Database, DatabaseUnavailableError } from '../../platform/database.ts';
 import type { Doorbell } from '../../platform/doorbell.ts';
 import type { Logger } from '../../platform/logger.ts';
 import type { Sealer } from '../../platform/sealer.ts';
@@ -15,6 +16,7 @@ import {
   claimTests,
   findAbandoned,
   findCancelRequests,
+  findOwned,
   type Ownership,
   renewLeases,
   settleAbandoned,
@@ -30,7 +32,22 @@ export const cancelTopic = 'connection-tests:cancel';
 
 const MOST_AT_ONCE = 200;
 const LEASE_MS = 15_000;
-const ROUND_MS = 5_000;
+const RENEW_MS = 5_000;
+const ROUND_MS = 1_000;
+/** The executor ends a test one second past its deadline by itself; whoever sees one that is later ends it. */
+const OVERDUE_MS = 1_500;
+const CLAIM_AGAIN_MS = 500;
+const DATABASE_PAUSE_MS = 200;
+/** How long a process that stops waits for a database that is away. */
+const STOP_WITHOUT_DATABASE_MS = 3_000;
+/** A test whose every run broke off fails rather than being taken up for ever. */
+const MOST_ATTEMPTS = 3;
+
+interface Run {
+  readonly purpose: string;
+  readonly abort: AbortController;
+  readonly done: Promise<void>;
+}
 
 export interface RunnerOptions {
   readonly database: Database;
@@ -43,18 +60,24 @@ export interface RunnerOptions {
 
 /**
  * Takes queued tests and runs them in the executor. The rows are the queue: a claim is an update with SKIP LOCKED, so that several
- * replicas share it, and a lease lets another one go on when a process dies.
+ * replicas share it, and a lease lets another one go on when a process dies. While the database is away a test goes on, and what happens
+ * to it is written when the database is back.
  */
 export class TestRunner {
   /** Names this process as the owner of what it runs. */
   readonly owner = randomUUID();
   readonly #options: RunnerOptions;
   readonly #recorder: TestRecorder;
-  readonly #running = new Map<string, { readonly abort: AbortController; readonly done: Promise<void> }>();
+  readonly #running = new Map<string, Run>();
   readonly #stopListening: (() => void)[] = [];
   #round: NodeJS.Timeout | undefined;
   #claiming: Promise<void> | undefined;
   #claimAgain = false;
+  #claimLater: NodeJS.Timeout | undefined;
+  /** Rows may be RUNNING in this process's name that it does not run: a claim's answer was lost, or a run broke off. */
+  #mayHaveOrphans = false;
+  #renewedAt = 0;
+  #endsSaves = false;
   #stopped = false;
 
   constructor(options: RunnerOptions) {
@@ -70,15 +93,24 @@ export class TestRunner {
     this.#wake();
   }
 
-  /** Cancels what runs, and waits until its end is written. */
+  /** Ends the tests that saves wait for, now and from now on, so that their callers are answered before the server closes. */
+  endSaves(): void {
+    this.#endsSaves = true;
+    for (const { purpose, abort } of this.#running.values()) if (purpose === 'BEFORE_SAVE') abort.abort('stopping');
+  }
+
+  /** Cancels what runs, and waits until its end is written; for a database that is away, 3 s at most. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#round);
+    clearTimeout(this.#claimLater);
     for (const stop of this.#stopListening) stop();
+    const patience = setTimeout(() => this.#recorder.giveUp(), STOP_WITHOUT_DATABASE_MS);
     await this.#claiming;
     const running = [...this.#running.values()];
     for (const { abort } of running) abort.abort('stopping');
     await Promise.all(running.map(({ done }) => done));
+    clearTimeout(patience);
   }
 
   get runningCount(): number {
@@ -95,31 +127,51 @@ export class TestRunner {
   async #claimAll(): Promise<void> {
     while (this.#claimAgain && !this.#stopped) {
       this.#claimAgain = false;
-      const free = MOST_AT_ONCE - this.#running.size;
-      if (free <= 0) return;
       try {
+        if (this.#mayHaveOrphans) await this.#settleOrphans();
+        const free = MOST_AT_ONCE - this.#running.size;
+        if (free <= 0) return;
         const now = new Date();
         const rows = await this.#options.database.change((change) =>
           claimTests(change, this.owner, leaseFrom(now), now.toISOString(), free),
         );
         for (const row of rows) this.#begin(row);
       } catch (error) {
-        this.#options.logger.error({ err: error }, 'queued tests could not be taken; trying again in the next round');
+        // the claim may be stored all the same: its answer alone was lost
+        this.#mayHaveOrphans = true;
+        this.#report(error, 'queued tests could not be taken; trying again');
+        this.#claimLater = setTimeout(() => this.#wake(), CLAIM_AGAIN_MS).unref();
       }
+    }
+  }
+
+  /** Called between claims alone: what is RUNNING in our name and not among what runs was lost on the way. */
+  async #settleOrphans(): Promise<void> {
+    this.#mayHaveOrphans = false;
+    for (const row of await findOwned(this.#options.database, this.owner)) {
+      if (!this.#running.has(row.id)) await this.#settle(row, new Date().toISOString());
     }
   }
 
   #begin(row: TestRow): void {
     const abort = new AbortController();
+    if (this.#endsSaves && row.purpose === 'BEFORE_SAVE') abort.abort('stopping');
     const done = this.#run(row, abort.signal)
-      .catch((error: unknown) =>
-        this.#options.logger.error({ err: error, testId: row.id }, 'a connection test broke off'),
-      )
+      .catch((error: unknown) => {
+        this.#mayHaveOrphans = true;
+        this.#report(error, 'a connection test broke off', row.id);
+      })
       .finally(() => {
         this.#running.delete(row.id);
         this.#wake();
       });
-    this.#running.set(row.id, { abort, done });
+    this.#running.set(row.id, { purpose: row.purpose, abort, done });
+  }
+
+  /** The database's own faults are told once, by the database. */
+  #report(error: unknown, message: string, testId?: string): void {
+    if (error instanceof DatabaseUnavailableError) return;
+    this.#options.logger.error({ err: error, ...(testId && { testId }) }, message);
   }
 
   async #run(row: TestRow, signal: AbortSignal): Promise<void> {
@@ -145,12 +197,12 @@ export class TestRunner {
     signal: AbortSignal,
   ): Promise<{ status: 'PASSED' | 'FAILED' | 'CANCELLED'; failure: FailureReport | null }> {
     try {
-      const job = await this.#jobOf(row);
+      const job = await this.#patiently(row, () => this.#jobOf(row));
       const { executor } = this.#options;
       if (row.purpose === 'CATALOG') return await this.#readCatalog(row, job, log, signal);
       return await executor.run(job, (event) => log.onCheck(event), signal);
     } catch (error) {
-      this.#options.logger.error({ err: error, testId: row.id }, 'a connection test could not be run');
+      this.#report(error, 'a connection test could not be run', row.id);
       return { status: 'FAILED', failure: new Failure('INTERNAL').report };
     }
   }
@@ -160,7 +212,7 @@ export class TestRunner {
     const { executor, catalogs } = this.#options;
     const test = testOf(row);
     const gone = new AbortController();
-    let beginning = catalogs.begin(test);
+    let beginning = this.#patiently(row, () => catalogs.begin(test));
     await beginning;
     const onCheck = (event: CheckEvent) => {
       if (event.kind === 'restarted') {
@@ -177,9 +229,22 @@ export class TestRunner {
     const outcome = await executor.run(job, onCheck, AbortSignal.any([signal, gone.signal]), onCatalog);
     // another replica has taken the test over: what is stored under its id is that one's now
     if (signal.reason === 'lost') return outcome;
-    if (outcome.status === 'PASSED' && (await catalogs.finish(test))) return outcome;
-    await catalogs.discard(test);
+    if (outcome.status === 'PASSED' && (await this.#patiently(row, () => catalogs.finish(test)))) return outcome;
+    await this.#patiently(row, () => catalogs.discard(test));
     return outcome.status === 'PASSED' ? failed(new Failure('CANCELLED').report, []) : outcome;
+  }
+
+  /** Does what can be done twice again and again while the database is away, up to the test's deadline. */
+  async #patiently<T>(row: TestRow, work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        const isOver = this.#stopped || new Date().toISOString() >= row.deadline_at;
+        if (isOver || !(error instanceof DatabaseUnavailableError)) throw error;
+      }
+      await sleep(DATABASE_PAUSE_MS);
+    }
   }
 
   async #jobOf(row: TestRow): Promise<TestJob> {
@@ -218,32 +283,45 @@ export class TestRunner {
   /** What a ring may have missed, and what dead processes left behind. */
   async #goRound(): Promise<void> {
     const { database } = this.#options;
-    if (this.#running.size > 0) await renewLeases(database, this.owner, leaseFrom(new Date()));
-    await this.#cancelRequested();
-    const at = new Date().toISOString();
-    for (const row of await findAbandoned(database, at)) {
+    const now = Date.now();
+    if (now - this.#renewedAt >= RENEW_MS) {
+      const ids = [...this.#running.keys()].sort();
+      await database.change((change) => renewLeases(change, this.owner, ids, leaseFrom(new Date(now))));
+      this.#renewedAt = now;
+    }
+    if (this.#running.size > 0) await this.#cancelRequested();
+    const at = new Date(now).toISOString();
+    for (const row of await findAbandoned(database, at, new Date(now - OVERDUE_MS).toISOString())) {
       // our own: the lease ran out while this process could not renew it, but the test goes on
       if (row.owner === this.owner && this.#running.has(row.id)) continue;
-      await database.change(async (change) => {
-        if (!(await settleAbandoned(change, row, afterDeath(row, at), at))) return;
-        change.ring(testTopic(row.id));
-        change.ring(queueTopic);
-      });
+      await this.#settle(row, at);
     }
     this.#wake();
   }
 
+  /** Ends a test that nobody runs, or gives it back to the queue. */
+  async #settle(row: TestRow, at: string): Promise<void> {
+    const next = afterDeath(row, at, row.owner === this.owner);
+    await this.#options.database.change(async (change) => {
+      if (!(await settleAbandoned(change, row, next, at))) return;
+      change.ring(testTopic(row.id));
+      change.ring(queueTopic);
+    });
+  }
+
   #guard(work: Promise<void>): void {
-    work.catch((error: unknown) => this.#options.logger.error({ err: error }, 'the round of the test runner failed'));
+    work.catch((error: unknown) => this.#report(error, 'the round of the test runner failed'));
   }
 }
 
 /** A test before a save is over with its caller; any other is queued once more, within its deadline. */
-function afterDeath(row: TestRow, at: string): TestSnapshot {
+function afterDeath(row: TestRow, at: string, isCallerAlive: boolean): TestSnapshot {
   const snapshot = testOf(row);
   if (row.cancel_requested) return ended(snapshot, 'CANCELLED', new Failure('CANCELLED').report, at);
   if (row.deadline_at <= at) return ended(snapshot, 'FAILED', new Failure('TIMEOUT').report, at);
-  if (row.purpose === 'BEFORE_SAVE') return ended(snapshot, 'FAILED', new Failure('INTERRUPTED').report, at);
+  if (row.attempt >= MOST_ATTEMPTS) return ended(snapshot, 'FAILED', new Failure('INTERNAL').report, at);
+  if (row.purpose === 'BEFORE_SAVE' && !isCallerAlive)
+    return ended(snapshot, 'FAILED', new Failure('INTERRUPTED').report, at);
   return unstarted(snapshot.checks);
 }
 

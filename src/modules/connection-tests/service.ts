@@ -25,6 +25,7 @@ import {
   requestCancel,
   setLastTest,
   settleAbandoned,
+  type TestRow,
   testExists,
   testOf,
 } from './store.ts';
@@ -200,7 +201,10 @@ export class ConnectionTestService {
     return listTests(this.#database, access, datastoreId, purposes, readPageArguments(page, 'NEWEST'));
   }
 
-  /** Closes the test's sockets at once; a test that has ended stays as it is. @throws NotFoundError */
+  /**
+   * Closes the test's sockets at once; a test that has ended stays as it is. One whose process does not answer within 2 s is ended
+   * without it. @throws NotFoundError
+   */
   async cancel(access: Access, id: string): Promise<ConnectionTest> {
     requireScope(access, 'DATASTORES_TEST');
     const [test] = await findTests(this.#database, access, [id]);
@@ -209,25 +213,20 @@ export class ConnectionTestService {
     await this.#database.change(async (change) => {
       const row = await readForChange(change, id);
       if (!row || hasEnded(testOf(row))) return;
-      if (row.status === 'RUNNING') {
-        await requestCancel(change, id);
-        change.ring(cancelTopic);
-        return;
-      }
-      const at = new Date().toISOString();
-      await settleAbandoned(change, row, ended(testOf(row), 'CANCELLED', new Failure('CANCELLED').report, at), at);
-      change.ring(testTopic(id));
+      if (row.status !== 'RUNNING') return await endCancelled(change, row);
+      await requestCancel(change, id);
+      change.ring(cancelTopic);
     });
-    return this.#waitForEnd(access, test);
-  }
-
-  /** The test once it has ended, or as it is after two seconds. */
-  async #waitForEnd(access: Access, test: ConnectionTest): Promise<ConnectionTest> {
     const waiting = AbortSignal.timeout(CANCEL_WAIT_MS);
     for await (const event of this.#follow(test, 0, waiting)) {
       if (hasEnded(event.test)) return event.test;
     }
-    const [current] = await findTests(this.#database, access, [test.id]);
+    // nobody runs it any more, or its process is too busy to hear: that one then finds that the test is no longer its own
+    await this.#database.change(async (change) => {
+      const row = await readForChange(change, id);
+      if (row && !hasEnded(testOf(row))) await endCancelled(change, row);
+    });
+    const [current] = await findTests(this.#database, access, [id]);
     return current ?? test;
   }
 
@@ -278,6 +277,12 @@ export class ConnectionTestService {
     await adoptTest(change, testId, datastoreId);
     await setLastTest(change, datastoreId, testId);
   }
+}
+
+async function endCancelled(change: Change, row: TestRow): Promise<void> {
+  const at = new Date().toISOString();
+  await settleAbandoned(change, row, ended(testOf(row), 'CANCELLED', new Failure('CANCELLED').report, at), at);
+  change.ring(testTopic(row.id));
 }
 
 function writes(connector: Connector, checks: readonly string[]): boolean {

@@ -131,8 +131,33 @@ export interface Ownership {
   readonly attempt: number;
 }
 
-/** Writes what happened to a test, unless the writer no longer owns it. @returns false when nothing was written */
+/**
+ * Writes what happened to a test, unless the writer no longer owns it. What an earlier try has written whose answer was lost is not
+ * written twice. @returns false when somebody else has the test
+ */
 export async function writeEvents(change: Change, by: Ownership, events: readonly NewEvent[]): Promise<boolean> {
+  const [first] = events;
+  if (!first) return true;
+  if (await appendEvents(change, by, first.sequence - 1, events)) return true;
+  const row = await change.query
+    .selectFrom('connection_tests')
+    .select('sequence')
+    .where('id', '=', by.testId)
+    .where('owner', '=', by.owner)
+    .where('attempt', '=', by.attempt)
+    .executeTakeFirst();
+  if (!row || row.sequence < first.sequence) return false;
+  const missing = events.filter(({ sequence }) => sequence > row.sequence);
+  return missing.length === 0 || (await appendEvents(change, by, row.sequence, missing));
+}
+
+/** @returns false when the writer does not own a running test whose log ends with `after` */
+async function appendEvents(
+  change: Change,
+  by: Ownership,
+  after: number,
+  events: readonly NewEvent[],
+): Promise<boolean> {
   const last = events.at(-1);
   if (!last) return true;
   const written = await change.query
@@ -142,6 +167,7 @@ export async function writeEvents(change: Change, by: Ownership, events: readonl
     .where('owner', '=', by.owner)
     .where('attempt', '=', by.attempt)
     .where('status', '=', 'RUNNING')
+    .where('sequence', '=', after)
     .executeTakeFirst();
   if (written.numUpdatedRows === 0n) return false;
   await insertEvents(change, by.testId, events);
@@ -185,24 +211,42 @@ export async function claimTests(
     .execute();
 }
 
-/** Goes on owning what this process runs. */
-export async function renewLeases(database: Database, owner: string, leaseUntil: string): Promise<void> {
-  await database.query
+/** Goes on owning what this process really runs. */
+export async function renewLeases(
+  change: Change,
+  owner: string,
+  ids: readonly string[],
+  leaseUntil: string,
+): Promise<void> {
+  if (ids.length === 0) return;
+  await change.query
     .updateTable('connection_tests')
     .set({ lease_expires_at: leaseUntil })
+    .where('id', 'in', ids)
     .where('owner', '=', owner)
     .where('status', '=', 'RUNNING')
     .execute();
 }
 
-/** Tests whose runner died, or that nobody took in time. */
-export async function findAbandoned(database: Database, now: string): Promise<TestRow[]> {
+/** Tests that this process has taken and not ended, as far as the rows know. */
+export async function findOwned(database: Database, owner: string): Promise<TestRow[]> {
+  return database.query
+    .selectFrom('connection_tests')
+    .selectAll()
+    .where('status', '=', 'RUNNING')
+    .where('owner', '=', owner)
+    .execute();
+}
+
+/** Tests whose runner died or is overdue, or that nobody took in time. */
+export async function findAbandoned(database: Database, now: string, overdueSince: string): Promise<TestRow[]> {
   return database.query
     .selectFrom('connection_tests')
     .selectAll()
     .where((eb) =>
       eb.or([
         eb.and([eb('status', '=', 'RUNNING'), eb('lease_expires_at', '<', now)]),
+        eb.and([eb('status', '=', 'RUNNING'), eb('deadline_at', '<=', overdueSince)]),
         eb.and([eb('status', '=', 'QUEUED'), eb('deadline_at', '<=', now)]),
       ]),
     )
