@@ -43,6 +43,8 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   ],
   'The runner takes, runs and ends tests for everybody.': [
     'modules/connection-tests/store.ts writeEvents',
+    'modules/connection-tests/store.ts appendEvents',
+    'modules/connection-tests/store.ts findOwned',
     'modules/connection-tests/store.ts claimTests',
     'modules/connection-tests/store.ts renewLeases',
     'modules/connection-tests/store.ts findAbandoned',

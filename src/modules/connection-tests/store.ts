@@ -222,7 +222,7 @@ export async function renewLeases(
   await change.query
     .updateTable('connection_tests')
     .set({ lease_expires_at: leaseUntil })
-    .where('id', 'in', ids)
+    .where(isOneOf('connection_tests.id', ids))
     .where('owner', '=', owner)
     .where('status', '=', 'RUNNING')
     .execute();
