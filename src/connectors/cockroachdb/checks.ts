@@ -1,4 +1,9 @@
-import { postgresTableColumns, postgresTablesPageSql } from '../families/postgres/catalog.ts';
+import {
+  postgresCountTables,
+  postgresSelectDatabase,
+  postgresTableColumns,
+  postgresTablesPageSql,
+} from '../families/postgres/catalog.ts';
 import { explainPostgres } from '../families/postgres/failures.ts';
 import { type PostgresDialect, versionNumber } from '../families/postgres/family.ts';
 import { isPostgresError, type PostgresError } from '../families/postgres/wire.ts';
@@ -19,15 +24,8 @@ export const cockroachdbDialect: PostgresDialect<CockroachdbConfig> = {
   },
   clusterOf: (config) => config.cluster,
   sql: {
-    selectDatabase: `
-      select current_database()::text as database, n.oid is not null as found,
-             coalesce(pg_catalog.has_schema_privilege(n.oid, 'USAGE'), false) as usable
-        from (select 1) as one left join pg_catalog.pg_namespace n on n.nspname = $1`,
-    countTables: `
-      select count(*)::text as tables,
-             (count(*) filter (where pg_catalog.has_table_privilege(c.oid, 'SELECT')))::text as readable
-        from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-       where n.nspname = $1 and c.relkind = 'r'`,
+    selectDatabase: postgresSelectDatabase,
+    countTables: postgresCountTables,
     // no transaction: each change of the schema ends the one that it stands in (autocommit_before_ddl)
     createSchema: (name) => [`create schema ${name}`, `drop schema ${name}`],
     // rowid, of a table without a primary key, and columns that are NOT VISIBLE

@@ -1,4 +1,5 @@
-import { Duplex } from 'node:stream';
+import type { Duplex } from 'node:stream';
+import { CarriedStream } from '../kit/contract/carried-stream.ts';
 import { Failure } from '../kit/contract/failure.ts';
 
 const HEADER_BYTES = 8;
@@ -125,18 +126,13 @@ function parse(body: Buffer): Prelogin {
  * The connection as TLS sees it while it is agreed on over TDS 7: each flight of the handshake travels in a PRELOGIN message. After
  * unwrap() bytes go as they are.
  */
-export class PreloginCarrier extends Duplex {
-  readonly #carrier: Duplex;
+export class PreloginCarrier extends CarriedStream {
   #wrapped = true;
   #received: Buffer = Buffer.alloc(0);
 
   constructor(carrier: Duplex) {
-    super({ allowHalfOpen: false });
-    this.#carrier = carrier;
-    carrier.on('data', this.#take);
-    carrier.on('end', () => this.push(null));
-    carrier.on('error', (error) => this.destroy(error));
-    carrier.on('close', () => this.destroy());
+    super();
+    this.goOver(carrier);
   }
 
   /** The handshake is done. Fails with PROTOCOL_MISMATCH when the server has begun with a packet that does not belong to it. */
@@ -145,12 +141,9 @@ export class PreloginCarrier extends Duplex {
     this.#wrapped = false;
   }
 
-  override _read(): void {
-    this.#carrier.resume();
-  }
-
   override _write(chunk: Buffer, encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
-    this.#carrier.write(this.#wrapped ? packets(chunk) : chunk, encoding, callback);
+    if (this.carrier) this.carrier.write(this.#wrapped ? packets(chunk) : chunk, encoding, callback);
+    else callback(new Failure('CONNECTION_LOST'));
   }
 
   override _writev(
@@ -160,21 +153,9 @@ export class PreloginCarrier extends Duplex {
     this._write(Buffer.concat(chunks.map((each) => each.chunk)), 'binary', callback);
   }
 
-  override _final(callback: (error?: Error | null) => void): void {
-    if (this.#carrier.destroyed || this.#carrier.writableEnded) callback();
-    else this.#carrier.end(() => callback());
-  }
-
-  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    // whoever put TLS on it may listen no more, and an error without a listener ends the process
-    this.on('error', ignore);
-    this.#carrier.destroy();
-    callback(error);
-  }
-
-  #take = (chunk: Buffer): void => {
+  protected override takeIn(chunk: Buffer): void {
     if (!this.#wrapped) {
-      if (!this.push(chunk)) this.#carrier.pause();
+      this.hand(chunk);
       return;
     }
     this.#received = Buffer.concat([this.#received, chunk]);
@@ -188,11 +169,7 @@ export class PreloginCarrier extends Duplex {
       if (this.#received.length < length) return;
       const body = this.#received.subarray(HEADER_BYTES, length);
       this.#received = this.#received.subarray(length);
-      if (!this.push(body)) this.#carrier.pause();
+      this.hand(body);
     }
-  };
-}
-
-function ignore(): void {
-  // the handshake reports it
+  }
 }

@@ -1,4 +1,5 @@
-import { Duplex } from 'node:stream';
+import type { Duplex } from 'node:stream';
+import { CarriedStream } from '../../kit/contract/carried-stream.ts';
 import { Failure } from '../../kit/contract/failure.ts';
 
 const HEADER_BYTES = 4;
@@ -16,8 +17,7 @@ const FILE_REQUEST = 0xfb;
  * A connection as the MySQL driver sees it: whole packets that are due, each looked at before the driver does, which takes what comes
  * and reports what it does not understand on the console. What is not well-formed ends the connection with PROTOCOL_MISMATCH.
  */
-export class MysqlStream extends Duplex {
-  #carrier: Duplex | undefined;
+export class MysqlStream extends CarriedStream {
   #rest: Buffer = Buffer.alloc(0);
   /** The number of the packet that is due. */
   #due = 0;
@@ -27,7 +27,7 @@ export class MysqlStream extends Duplex {
   #handedOn: Promise<void> = Promise.resolve();
 
   constructor(carrier: Duplex) {
-    super({ allowHalfOpen: false });
+    super();
     this.goOnOver(carrier);
   }
 
@@ -36,25 +36,19 @@ export class MysqlStream extends Duplex {
    * PROTOCOL_MISMATCH when the server has sent more than its greeting: it would pass for a part of what comes over TLS.
    */
   async release(): Promise<void> {
-    const carrier = this.#carrier;
+    const { carrier } = this;
     if (!carrier) throw this.errored ?? new Failure('CONNECTION_LOST');
     carrier.pause();
-    this.#letGo(carrier);
+    this.letGo();
     if (this.#rest.length > 0 || this.readableLength > 0) throw new Failure('PROTOCOL_MISMATCH');
     await this.#handedOn;
   }
 
   /** Goes on over this connection. */
   goOnOver(carrier: Duplex): void {
-    this.#carrier = carrier;
-    carrier.on('data', this.#take).on('end', this.#end).on('error', this.#fail).on('close', this.#gone);
-    // its last events were sent before anyone could listen
-    if (carrier.destroyed) this.destroy(carrier.errored ?? undefined);
-    else carrier.resume();
-  }
-
-  override _read(): void {
-    this.#carrier?.resume();
+    this.goOver(carrier);
+    // at once: the driver may have asked for more already, of the connection before
+    if (!carrier.destroyed) carrier.resume();
   }
 
   /** The driver writes a whole packet at a time. */
@@ -63,7 +57,7 @@ export class MysqlStream extends Duplex {
     if (sequence === 0) this.#phase = 'commands';
     this.#due = (sequence + 1) % 256;
     this.#mustWait = false;
-    const carrier = this.#carrier;
+    const { carrier } = this;
     this.#handedOn = new Promise((resolve) => {
       const written = (error?: Error | null) => {
         callback(error);
@@ -74,41 +68,18 @@ export class MysqlStream extends Duplex {
     });
   }
 
-  override _final(callback: (error?: Error | null) => void): void {
-    const carrier = this.#carrier;
-    if (!carrier || carrier.destroyed || carrier.writableEnded) callback();
-    else carrier.end(() => callback());
-  }
-
-  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    // the driver removes its listeners, and an error without one ends the process
-    this.on('error', ignore);
-    const carrier = this.#carrier;
-    if (carrier) {
-      this.#letGo(carrier);
-      carrier.on('error', ignore);
-      carrier.destroy();
-    }
-    callback(error);
-  }
-
-  #letGo(carrier: Duplex): void {
-    carrier.off('data', this.#take).off('end', this.#end).off('error', this.#fail).off('close', this.#gone);
-    this.#carrier = undefined;
-  }
-
-  #take = (chunk: Buffer): void => {
+  protected override takeIn(chunk: Buffer): void {
     this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
     try {
-      while (!this.destroyed && this.#carrier) {
+      while (!this.destroyed && this.carrier) {
         const packet = this.#next();
         if (!packet) return;
-        if (!this.push(packet)) this.#carrier?.pause();
+        this.hand(packet);
       }
     } catch (error) {
       this.destroy(error instanceof Error ? error : undefined);
     }
-  };
+  }
 
   /** The packet that is due, once it is there as a whole. */
   #next(): Buffer | undefined {
@@ -138,20 +109,6 @@ export class MysqlStream extends Duplex {
     if (this.#phase === 'sign-in') checkSignIn(kind);
     if (this.#phase === 'commands' && sequence === 1 && kind === FILE_REQUEST) throw new Failure('PROTOCOL_MISMATCH');
   }
-
-  #end = (): void => {
-    this.push(null);
-  };
-
-  #fail = (error: Error): void => {
-    this.destroy(error);
-  };
-
-  #gone = (): void => {
-    // after an orderly end what was read before is still the reader's
-    if (!this.readableEnded && this.#carrier?.readableEnded) return;
-    this.destroy();
-  };
 }
 
 function checkSignIn(kind: number): void {
@@ -162,8 +119,4 @@ function checkSignIn(kind: number): void {
       hint: 'The account signs in with more than one factor. Give one that signs in with a password or a client certificate alone.',
     });
   }
-}
-
-function ignore(): void {
-  // the driver reports it
 }

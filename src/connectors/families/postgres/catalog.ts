@@ -16,6 +16,19 @@ export interface PostgresCatalogSql {
   readonly tableColumns: string;
 }
 
+/** PostgreSQL's way of PostgresDialectSql.selectDatabase, by its own catalog. */
+export const postgresSelectDatabase = `
+  select pg_catalog.current_database()::text as database, n.oid is not null as found,
+         coalesce(pg_catalog.has_schema_privilege(n.oid, 'USAGE'), false) as usable
+    from (select 1) as one left join pg_catalog.pg_namespace n on n.nspname = $1`;
+
+/** PostgreSQL's way of PostgresDialectSql.countTables: ordinary, partitioned and foreign tables. */
+export const postgresCountTables = `
+  select count(*)::text as tables,
+         (count(*) filter (where pg_catalog.has_table_privilege(c.oid, 'SELECT')))::text as readable
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+   where n.nspname = $1 and c.relkind in ('r', 'p', 'f')`;
+
 /** The statement over PostgreSQL's own catalog. The system's schemas are nobody's data. `columnIsHidden`: a condition on `a`, which is pg_attribute. */
 export function postgresTablesPageSql(tablesAtOnce: number, { columnIsHidden = 'false' } = {}): string {
   return `
