@@ -21,10 +21,10 @@ import {
   parseDatabaseUrl,
 } from './platform/database.ts';
 import type { Doorbell } from './platform/doorbell.ts';
-import { createKeyFile, loadKeyring, verifyKeyring } from './platform/keyring.ts';
+import { createKeyFile, Keyring, verifyKeyring } from './platform/keyring.ts';
 import type { Logger } from './platform/logger.ts';
 import { migrateToLatest } from './platform/migrate.ts';
-import { createSealer } from './platform/sealer.ts';
+import { Sealer } from './platform/sealer.ts';
 import { schema } from './schema.ts';
 import { createGatewayServer, type GatewayServer, type GatewayServerOptions } from './server/http.ts';
 import { createSignIn, type SignIn } from './server/sign-in.ts';
@@ -71,7 +71,7 @@ export interface App {
 /** The composition root. @throws Error when the database, the key file or the environment is not as it must be */
 export async function createApp(options: AppOptions): Promise<App> {
   if (options.bootstrap) await makeKeyFile(options.keyFile);
-  const keys = await loadKeyring(options.keyFile);
+  const keyring = await Keyring.load(options.keyFile);
   const doorbell = await openDoorbell(options.databaseUrl);
   const onStatement = options.testing?.onStatement;
   const database = await openDatabase({
@@ -84,10 +84,10 @@ export async function createApp(options: AppOptions): Promise<App> {
     throw error;
   });
   try {
-    await verifyKeyring(database, keys);
+    await verifyKeyring(database, keyring);
     await migrateToLatest(database);
-    await verifyKeyring(database, keys);
-    const gateway = new Gateway(options, database, doorbell, keys);
+    await verifyKeyring(database, keyring);
+    const gateway = new Gateway(options, database, doorbell, keyring);
     await gateway.prepare();
     return gateway;
   } catch (error) {
@@ -111,12 +111,7 @@ class Gateway implements App {
   #url = '';
   #closing: Promise<void> | undefined;
 
-  constructor(
-    options: AppOptions,
-    database: Database,
-    doorbell: Doorbell,
-    keys: Awaited<ReturnType<typeof loadKeyring>>,
-  ) {
+  constructor(options: AppOptions, database: Database, doorbell: Doorbell, keyring: Keyring) {
     this.#options = options;
     this.database = database;
     this.#doorbell = doorbell;
@@ -131,10 +126,10 @@ class Gateway implements App {
     const testing = options.testing?.executor;
     this.#executor = new Executor({ policy, logger, ...(testing ? { testing } : {}) });
 
-    const sealer = createSealer(database, keys);
-    this.access = new AccessService(database, keys);
-    this.environments = new EnvironmentService(database, keys, sealer);
-    const catalogs = new CatalogService(database, keys);
+    const sealer = new Sealer(database, keyring);
+    this.access = new AccessService(database, keyring);
+    this.environments = new EnvironmentService(database, keyring, sealer);
+    const catalogs = new CatalogService(database, keyring);
     this.#runner = new TestRunner({ database, doorbell, sealer, executor: this.#executor, catalogs, logger });
     const { unbornWaitMs } = options.testing ?? {};
     const connectionTests = new ConnectionTestService({
@@ -147,7 +142,7 @@ class Gateway implements App {
     const { access, environments } = this;
     const datastores = new DatastoreService({
       database,
-      keys,
+      keyring,
       sealer,
       executor: this.#executor,
       environments,

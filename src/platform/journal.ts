@@ -1,7 +1,7 @@
 import { randomUUID, timingSafeEqual } from 'node:crypto';
 import { type Kysely, type Selectable, sql } from 'kysely';
 import type { Change } from './database.ts';
-import type { KeyProvider } from './keyring.ts';
+import type { Keyring } from './keyring.ts';
 import type { JournalTable, Tables } from './tables.ts';
 
 /** What was done, by whom, to what. */
@@ -32,7 +32,7 @@ export function journalTopic(environmentId: string): string {
  */
 export async function appendJournal(
   change: Change,
-  keys: KeyProvider,
+  keyring: Keyring,
   entry: JournalEntry,
 ): Promise<{ sequence: number }> {
   const { environmentId } = entry;
@@ -56,7 +56,7 @@ export async function appendJournal(
     subject_id: entry.subjectId,
     detail: JSON.stringify(entry.detail),
   };
-  const mac = macOf(keys, head.mac, row);
+  const mac = macOf(keyring, head.mac, row);
   await change.query
     .insertInto('journal')
     .values({ ...row, mac })
@@ -80,7 +80,7 @@ const PAGE = 500;
 /** Recomputes an environment's chain up to its head. Entries that are added meanwhile are not looked at. */
 export async function verifyJournal(
   query: Kysely<Tables>,
-  keys: KeyProvider,
+  keyring: Keyring,
   environmentId: string,
 ): Promise<JournalVerdict> {
   const head = await query
@@ -101,7 +101,7 @@ export async function verifyJournal(
       .limit(PAGE)
       .execute();
     for (const row of rows) {
-      if (row.sequence !== sequence + 1 || !sameText(row.mac, macOf(keys, mac, row)))
+      if (row.sequence !== sequence + 1 || !sameText(row.mac, macOf(keyring, mac, row)))
         return { intact: sequence, brokenAt: sequence + 1 };
       ({ mac, sequence } = row);
     }
@@ -112,7 +112,7 @@ export async function verifyJournal(
 }
 
 /** Over the entry and the mac before it: no entry can be changed, moved or taken out without the key. */
-function macOf(keys: KeyProvider, previous: string, row: Omit<Selectable<JournalTable>, 'mac'>): string {
+function macOf(keyring: Keyring, previous: string, row: Omit<Selectable<JournalTable>, 'mac'>): string {
   const canonical = JSON.stringify([
     row.environment_id,
     row.sequence,
@@ -125,7 +125,7 @@ function macOf(keys: KeyProvider, previous: string, row: Omit<Selectable<Journal
     row.subject_id,
     row.detail,
   ]);
-  return keys.mac('journal', previous, canonical).toString('base64url');
+  return keyring.mac('journal', previous, canonical).toString('base64url');
 }
 
 function sameText(one: string, other: string): boolean {

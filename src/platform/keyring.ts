@@ -5,24 +5,6 @@ import { z } from 'zod';
 import type { Database } from './database.ts';
 import { isKeyId, keyBytes, keyIdOf, openBox, sealBox, UnsealError } from './sealed-box.ts';
 
-/** Where the key-encryption keys are: a file today, a KMS some day. */
-export interface KeyProvider {
-  /** The key that wraps from now on. */
-  readonly activeKeyId: string;
-  /** Seals a data key with the active key, bound to `aad`. */
-  wrap(dataKey: Buffer, aad: string): string | Promise<string>;
-  /** @throws UnsealError */
-  unwrap(wrapped: string, aad: string): Buffer | Promise<Buffer>;
-  /** HMAC-SHA-256 over the parts, with a key of its own for each label. No two lists of parts run together. */
-  mac(label: string, ...parts: readonly (string | Buffer)[]): Buffer;
-}
-
-/** Keys in memory, from a key file. */
-export interface Keyring extends KeyProvider {
-  wrap(dataKey: Buffer, aad: string): string;
-  unwrap(wrapped: string, aad: string): Buffer;
-}
-
 const MAX_KEY_FILE_BYTES = 65_536;
 
 const key = z.base64().refine((text) => Buffer.from(text, 'base64').length === keyBytes, 'must be 32 bytes in base64');
@@ -62,24 +44,6 @@ export async function createKeyFile(path: string): Promise<void> {
   await syncDirectory(dirname(path));
 }
 
-/** Reads a key file. Rejects, saying what to do, when it is missing, readable by others, or no key file. */
-export async function loadKeyring(path: string): Promise<Keyring> {
-  const text = await readPrivateFile(path);
-  let content: unknown;
-  try {
-    content = JSON.parse(text);
-  } catch {
-    throw new Error(`${path} is no key file: it is not JSON`);
-  }
-  const parsed = keyFile.safeParse(content);
-  if (!parsed.success) {
-    // paths alone: a message could hold what should have been a key
-    const places = parsed.error.issues.map((issue) => issue.path.join('.') || 'the file').join(', ');
-    throw new Error(`${path} is no key file: wrong in ${places}`);
-  }
-  return new FileKeyring(parsed.data);
-}
-
 async function readPrivateFile(path: string): Promise<string> {
   const handle = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
     throw new Error(`The key file ${path} cannot be read (${error.code})`, { cause: error });
@@ -106,22 +70,44 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-class FileKeyring implements Keyring {
+/** The key-encryption keys and the key of the MACs, in memory, as a key file has them. */
+export class Keyring {
+  /** The key that wraps from now on. */
   readonly activeKeyId: string;
   readonly #keys: ReadonlyMap<string, Buffer>;
   readonly #macKey: Buffer;
   readonly #macKeys = new Map<string, Buffer>();
 
-  constructor(file: KeyFile) {
+  private constructor(file: KeyFile) {
     this.activeKeyId = file.activeKeyId;
     this.#keys = new Map(Object.entries(file.keys).map(([id, text]) => [id, Buffer.from(text, 'base64')]));
     this.#macKey = Buffer.from(file.macKey, 'base64');
   }
 
+  /** Reads a key file. Rejects, saying what to do, when it is missing, readable by others, or no key file. */
+  static async load(path: string): Promise<Keyring> {
+    const text = await readPrivateFile(path);
+    let content: unknown;
+    try {
+      content = JSON.parse(text);
+    } catch {
+      throw new Error(`${path} is no key file: it is not JSON`);
+    }
+    const parsed = keyFile.safeParse(content);
+    if (!parsed.success) {
+      // the message names paths alone, for it could quote what should have been a key
+      const places = parsed.error.issues.map((issue) => issue.path.join('.') || 'the file').join(', ');
+      throw new Error(`${path} is no key file: wrong in ${places}`);
+    }
+    return new Keyring(parsed.data);
+  }
+
+  /** Seals a data key with the active key, bound to `aad`. */
   wrap(dataKey: Buffer, aad: string): string {
     return sealBox(this.#key(this.activeKeyId), this.activeKeyId, [aad], dataKey);
   }
 
+  /** @throws UnsealError */
   unwrap(wrapped: string, aad: string): Buffer {
     return openBox(this.#key(keyIdOf(wrapped)), [aad], wrapped);
   }
@@ -132,6 +118,7 @@ class FileKeyring implements Keyring {
     return found;
   }
 
+  /** HMAC-SHA-256 over the parts, with a key of its own for each label. No two lists of parts run together. */
   mac(label: string, ...parts: readonly (string | Buffer)[]): Buffer {
     const hmac = createHmac('sha256', this.#macKeyOf(label));
     for (const part of parts) {
@@ -159,14 +146,14 @@ const CHECK = 'keyring_check';
  * rejects with 'the key file does not belong to this database', and nothing is written. Before there are tables it does nothing, so
  * that it can be asked before the tables are migrated as well.
  */
-export async function verifyKeyring(database: Database, keyring: KeyProvider): Promise<void> {
+export async function verifyKeyring(database: Database, keyring: Keyring): Promise<void> {
   const tables = await database.query.introspection.getTables();
   if (!tables.some((table) => table.name === 'settings')) return;
   const proof = await readProof(database);
-  if (proof !== undefined) return await requireProof(keyring, proof);
+  if (proof !== undefined) return requireProof(keyring, proof);
   const sealed = await database.query.selectFrom('data_keys').select('id').limit(1).executeTakeFirst();
   if (sealed) throw notOurs();
-  const wrapped = await keyring.wrap(randomBytes(keyBytes), CHECK);
+  const wrapped = keyring.wrap(randomBytes(keyBytes), CHECK);
   const value = JSON.stringify({ wrapped, mac: keyring.mac(CHECK, wrapped).toString('base64url') });
   await database.query
     .insertInto('settings')
@@ -174,7 +161,7 @@ export async function verifyKeyring(database: Database, keyring: KeyProvider): P
     .onConflict((conflict) => conflict.column('key').doNothing())
     .execute();
   // another replica with another key file may have been first
-  await requireProof(keyring, (await readProof(database)) ?? '');
+  requireProof(keyring, (await readProof(database)) ?? '');
 }
 
 async function readProof(database: Database): Promise<string | undefined> {
@@ -182,11 +169,11 @@ async function readProof(database: Database): Promise<string | undefined> {
   return row?.value;
 }
 
-async function requireProof(keyring: KeyProvider, value: string): Promise<void> {
+function requireProof(keyring: Keyring, value: string): void {
   let proof: { wrapped: string; mac: string };
   try {
     proof = z.object({ wrapped: z.string(), mac: z.string() }).parse(JSON.parse(value));
-    await keyring.unwrap(proof.wrapped, CHECK);
+    keyring.unwrap(proof.wrapped, CHECK);
   } catch (error) {
     throw notOurs(error);
   }

@@ -4,7 +4,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { CatalogService } from '../../src/modules/catalogs/service.ts';
 import type { ConnectionTest } from '../../src/modules/connection-tests/test.ts';
-import { loadKeyring } from '../../src/platform/keyring.ts';
+import { Keyring } from '../../src/platform/keyring.ts';
 import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import type { TestGateway } from '../support/gateway.ts';
@@ -251,10 +251,10 @@ describeEachGateway('catalogs', (open) => {
 
     /** The service itself, and tests of purpose CATALOG as it is told of them. */
     async function openCatalogs(datastoreId: string) {
-      const keys = await loadKeyring(join(gateway.folder, 'master.key'));
+      const keyring = await Keyring.load(join(gateway.folder, 'master.key'));
       const { id: _id, ...one } = await refreshed(datastoreId);
       const newTest = () => ({ ...one, id: randomUUID(), datastoreId, environmentId }) as unknown as ConnectionTest;
-      return { catalogs: new CatalogService(gateway.app.database, keys), newTest };
+      return { catalogs: new CatalogService(gateway.app.database, keyring), newTest };
     }
 
     test('takes nothing from one that is still reading', async () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { sql } from 'kysely';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { verifyJournal } from '../../src/platform/journal.ts';
-import { loadKeyring } from '../../src/platform/keyring.ts';
+import { Keyring } from '../../src/platform/keyring.ts';
 import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import type { TestGateway } from '../support/gateway.ts';
@@ -34,7 +34,7 @@ describeEachGateway('the journal', (open) => {
       .execute();
 
   const verify = async (environmentId: string) =>
-    verifyJournal(gateway.app.database.query, await loadKeyring(join(gateway.folder, 'master.key')), environmentId);
+    verifyJournal(gateway.app.database.query, await Keyring.load(join(gateway.folder, 'master.key')), environmentId);
 
   test('has one entry for each change, in order, by whom, without secrets; and its chain is whole', async () => {
     const environmentId = await api.newEnvironment();

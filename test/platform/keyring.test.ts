@@ -2,9 +2,9 @@ import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createKeyFile, loadKeyring, verifyKeyring } from '../../src/platform/keyring.ts';
+import { createKeyFile, Keyring, verifyKeyring } from '../../src/platform/keyring.ts';
 import { migrateToLatest } from '../../src/platform/migrate.ts';
-import { createSealer } from '../../src/platform/sealer.ts';
+import { Sealer } from '../../src/platform/sealer.ts';
 import { describeEachDatabase } from '../support/databases.ts';
 import { newKeyring } from '../support/keys.ts';
 
@@ -44,7 +44,7 @@ describe('the key file', () => {
   it.each([0o640, 0o604, 0o660])('is refused with mode %o', async (mode) => {
     await createKeyFile(path);
     await chmod(path, mode);
-    await expect(loadKeyring(path)).rejects.toThrow(`chmod 600 ${path}`);
+    await expect(Keyring.load(path)).rejects.toThrow(`chmod 600 ${path}`);
   });
 
   const good = Buffer.alloc(32, 7).toString('base64');
@@ -62,13 +62,13 @@ describe('the key file', () => {
   ])('is refused with %s, and its content is not echoed', async (_, content) => {
     path = join(directory, `${Math.random()}.key`);
     await writeFile(path, content, { mode: 0o600 });
-    const error = await loadKeyring(path).catch((caught: unknown) => caught);
+    const error = await Keyring.load(path).catch((caught: unknown) => caught);
     expect(String(error)).toContain('is no key file');
     expect(String(error)).not.toMatch(/hunter2|aHVudGVyMg/);
   });
 
   it('says which file is missing', async () => {
-    await expect(loadKeyring(path)).rejects.toThrow(`The key file ${path} cannot be read (ENOENT)`);
+    await expect(Keyring.load(path)).rejects.toThrow(`The key file ${path} cannot be read (ENOENT)`);
   });
 });
 
@@ -117,10 +117,10 @@ describeEachDatabase('whose keys they are', (open) => {
     const directory = await mkdtemp(join(tmpdir(), 'gateway-key-file-'));
     const path = join(directory, 'master.key');
     await createKeyFile(path);
-    await verifyKeyring(database, await loadKeyring(path));
+    await verifyKeyring(database, await Keyring.load(path));
     const file = JSON.parse(await readFile(path, 'utf8'));
     await writeFile(path, JSON.stringify({ ...file, macKey: Buffer.alloc(32, 1).toString('base64') }));
-    await expect(verifyKeyring(database, await loadKeyring(path))).rejects.toThrow('does not belong to this database');
+    await expect(verifyKeyring(database, await Keyring.load(path))).rejects.toThrow('does not belong to this database');
     await rm(directory, { recursive: true });
   });
 
@@ -129,7 +129,7 @@ describeEachDatabase('whose keys they are', (open) => {
     const environment = { id: 'e1', name: 'one', created_at: '', updated_at: '', created_by: '' };
     await database.change(async (change) => {
       await change.query.insertInto('environments').values(environment).execute();
-      await createSealer(database, await newKeyring()).createDataKey(change, 'e1');
+      await new Sealer(database, await newKeyring()).createDataKey(change, 'e1');
     });
     await expect(verifyKeyring(database, await newKeyring())).rejects.toThrow('does not belong to this database');
     expect(await database.query.selectFrom('settings').selectAll().execute()).toEqual([]);

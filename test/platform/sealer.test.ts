@@ -1,7 +1,7 @@
 import { beforeAll, expect, it } from 'vitest';
 import type { Keyring } from '../../src/platform/keyring.ts';
 import { UnsealError } from '../../src/platform/sealed-box.ts';
-import { createSealer, type SealedPlace, type Sealer } from '../../src/platform/sealer.ts';
+import { type SealedPlace, Sealer } from '../../src/platform/sealer.ts';
 import { describeEachDatabase, type TestDatabase } from '../support/databases.ts';
 import { newKeyring } from '../support/keys.ts';
 
@@ -15,7 +15,7 @@ describeEachDatabase('the sealer', (open) => {
   beforeAll(async () => {
     opened = await open();
     keyring = await newKeyring();
-    sealer = createSealer(opened.database, keyring);
+    sealer = new Sealer(opened.database, keyring);
     await opened.database.change(async (change) => {
       for (const id of ['e1', 'e2']) {
         await change.query
@@ -42,14 +42,14 @@ describeEachDatabase('the sealer', (open) => {
 
   it('opens inside of a change by its query, and after a restart', async () => {
     const sealed = await seal('hunter2');
-    const restarted = createSealer(opened.database, keyring);
+    const restarted = new Sealer(opened.database, keyring);
     expect(await opened.database.change(({ query }) => restarted.open(PLACE, sealed, query))).toBe('hunter2');
-    expect(await createSealer(opened.database, keyring).open(PLACE, sealed)).toBe('hunter2');
+    expect(await new Sealer(opened.database, keyring).open(PLACE, sealed)).toBe('hunter2');
   });
 
   it('asks the database for a data key once', async () => {
     const sealed = await seal('hunter2');
-    const restarted = createSealer(opened.database, keyring);
+    const restarted = new Sealer(opened.database, keyring);
     opened.statements.length = 0;
     for (let index = 0; index < 5; index += 1) await restarted.open(PLACE, sealed);
     expect(opened.statements).toHaveLength(1);
@@ -63,7 +63,7 @@ describeEachDatabase('the sealer', (open) => {
   ])('does not open what was moved to another %s', async (_, place) => {
     const sealed = await seal('hunter2');
     await expect(sealer.open(place, sealed)).rejects.toThrow(UnsealError);
-    await expect(createSealer(opened.database, keyring).open(place, sealed)).rejects.toThrow(UnsealError);
+    await expect(new Sealer(opened.database, keyring).open(place, sealed)).rejects.toThrow(UnsealError);
   });
 
   it('does not open what was altered, in any part', async () => {
@@ -90,7 +90,7 @@ describeEachDatabase('the sealer', (open) => {
 
   it('does not open with another key file', async () => {
     const sealed = await seal('hunter2');
-    await expect(createSealer(opened.database, await newKeyring()).open(PLACE, sealed)).rejects.toThrow(UnsealError);
+    await expect(new Sealer(opened.database, await newKeyring()).open(PLACE, sealed)).rejects.toThrow(UnsealError);
   });
 
   it('does not open once a data key was put in the place of another', async () => {
@@ -106,9 +106,9 @@ describeEachDatabase('the sealer', (open) => {
       .where('environment_id', '=', 'e1')
       .executeTakeFirstOrThrow();
     await opened.database.query.updateTable('data_keys').set({ wrapped }).where('id', '=', id).execute();
-    await expect(createSealer(opened.database, keyring).open(PLACE, sealed)).rejects.toThrow(UnsealError);
+    await expect(new Sealer(opened.database, keyring).open(PLACE, sealed)).rejects.toThrow(UnsealError);
     await opened.database.query.updateTable('data_keys').set(row).where('id', '=', id).execute();
-    expect(await createSealer(opened.database, keyring).open(PLACE, sealed)).toBe('hunter2');
+    expect(await new Sealer(opened.database, keyring).open(PLACE, sealed)).toBe('hunter2');
   });
 
   it('has one active data key an environment, and none for an unknown one', async () => {

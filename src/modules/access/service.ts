@@ -3,7 +3,7 @@ import { RequestFault } from '../../errors/api.ts';
 import type { Database } from '../../platform/database.ts';
 import { isUniqueViolation } from '../../platform/database.ts';
 import { appendJournal } from '../../platform/journal.ts';
-import type { KeyProvider } from '../../platform/keyring.ts';
+import type { Keyring } from '../../platform/keyring.ts';
 import { type Access, scopes as allScopes, type Scope } from './access.ts';
 import { findToken, findTokenByHash, insertToken, type TokenRow, touchToken } from './store.ts';
 import { hashToken, isToken, looksLikeToken, makeToken, tokenPrefix } from './token.ts';
@@ -26,12 +26,12 @@ export interface NewToken {
 /** Who may: tokens and what they allow. */
 export class AccessService {
   readonly #database: Database;
-  readonly #keyring: KeyProvider;
+  readonly #keyring: Keyring;
   /** Tokens seen in the last two seconds, by hash, so that a burst of requests asks the database once. */
   readonly #seen = new Map<string, { readonly at: number; readonly access: Access | null }>();
   readonly #touched = new Map<string, number>();
 
-  constructor(database: Database, keyring: KeyProvider) {
+  constructor(database: Database, keyring: Keyring) {
     this.#database = database;
     this.#keyring = keyring;
   }

@@ -1,7 +1,7 @@
 import type { CatalogEntry } from '../../connectors/kit/contract/catalog-entry.ts';
 import type { Database } from '../../platform/database.ts';
 import { appendJournal } from '../../platform/journal.ts';
-import type { KeyProvider } from '../../platform/keyring.ts';
+import type { Keyring } from '../../platform/keyring.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
 import type { CatalogsTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
@@ -16,11 +16,11 @@ export type Catalog = CatalogsTable;
 /** Catalogs: read by connection tests, kept whole, searched and paged. */
 export class CatalogService implements CatalogSink {
   readonly #database: Database;
-  readonly #keys: KeyProvider;
+  readonly #keyring: Keyring;
 
-  constructor(database: Database, keys: KeyProvider) {
+  constructor(database: Database, keyring: Keyring) {
     this.#database = database;
-    this.#keys = keys;
+    this.#keyring = keyring;
   }
 
   /** In the order of the datastores' ids; null where none was read yet. */
@@ -56,7 +56,7 @@ export class CatalogService implements CatalogSink {
     if (datastoreId === null) return false;
     return this.#database.change(async (change) => {
       if (!(await exchangeCatalog(change, datastoreId, test.id, new Date().toISOString()))) return false;
-      await appendJournal(change, this.#keys, {
+      await appendJournal(change, this.#keyring, {
         environmentId: test.environmentId,
         kind: 'CATALOG_REFRESHED',
         action: 'datastore.catalog_refreshed',

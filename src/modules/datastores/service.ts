@@ -14,7 +14,7 @@ import { type FieldIssue, issueCodes } from '../../errors/field-issues.ts';
 import type { Executor, JudgedTarget } from '../../executor/executor.ts';
 import { type Change, type Database, isForeignKeyViolation, isUniqueViolation } from '../../platform/database.ts';
 import { appendJournal } from '../../platform/journal.ts';
-import type { KeyProvider } from '../../platform/keyring.ts';
+import type { Keyring } from '../../platform/keyring.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
 import type { Sealer } from '../../platform/sealer.ts';
 import type { Access } from '../access/access.ts';
@@ -102,7 +102,7 @@ export type DatastoreSelection =
 
 export interface DatastoreServiceOptions {
   readonly database: Database;
-  readonly keys: KeyProvider;
+  readonly keyring: Keyring;
   readonly sealer: Sealer;
   readonly executor: Executor;
   readonly environments: EnvironmentService;
@@ -463,7 +463,7 @@ export class DatastoreService {
     subject: Datastore,
     detail: Record<string, unknown>,
   ): Promise<void> {
-    await appendJournal(change, this.#options.keys, {
+    await appendJournal(change, this.#options.keyring, {
       environmentId: subject.environmentId,
       kind,
       action: `datastore.${kind.toLowerCase()}`,

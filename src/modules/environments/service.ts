@@ -10,7 +10,7 @@ import {
 import { issueCodes } from '../../errors/field-issues.ts';
 import { type Change, type Database, isUniqueViolation } from '../../platform/database.ts';
 import { appendJournal } from '../../platform/journal.ts';
-import type { KeyProvider } from '../../platform/keyring.ts';
+import type { Keyring } from '../../platform/keyring.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
 import type { Sealer } from '../../platform/sealer.ts';
 import type { Access } from '../access/access.ts';
@@ -35,10 +35,10 @@ const SHOWN_IN_USE = 100;
 /** Environments: the walls between datastores, and what tokens are given for. */
 export class EnvironmentService {
   readonly #database: Database;
-  readonly #keyring: KeyProvider;
+  readonly #keyring: Keyring;
   readonly #sealer: Sealer;
 
-  constructor(database: Database, keyring: KeyProvider, sealer: Sealer) {
+  constructor(database: Database, keyring: Keyring, sealer: Sealer) {
     this.#database = database;
     this.#keyring = keyring;
     this.#sealer = sealer;
