@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { createApp } from '../src/app.ts';
+import { App } from '../src/app.ts';
 import { scopes } from '../src/modules/access/access.ts';
 import { createLogger } from '../src/platform/logger.ts';
 import { load, type NextBody, send, type Target } from './load.ts';
@@ -58,7 +58,7 @@ function bodyOf(operationName: string, variables: Record<string, unknown>): stri
 }
 
 async function seed(path: string): Promise<{ token: string; environmentId: string; ids: string[] }> {
-  const app = await createApp({
+  const app = await App.open({
     host: '127.0.0.1',
     port: 0,
     databaseUrl: `sqlite:${path}`,

@@ -2,6 +2,7 @@ import { access as accessFile } from 'node:fs/promises';
 import type { EgressPolicy, HostAndPort } from './connectors/kit/network/addresses.ts';
 import { Executor, type ExecutorOptions } from './executor/executor.ts';
 import type { Context } from './graphql/context.ts';
+import type { Access } from './modules/access/access.ts';
 import { AccessService } from './modules/access/service.ts';
 import { catalogLoader } from './modules/catalogs/loader.ts';
 import { CatalogService } from './modules/catalogs/service.ts';
@@ -13,20 +14,14 @@ import { datastoreLoader } from './modules/datastores/loader.ts';
 import { DatastoreService } from './modules/datastores/service.ts';
 import { environmentLoader } from './modules/environments/loader.ts';
 import { EnvironmentService } from './modules/environments/service.ts';
-import {
-  type AvailabilityChange,
-  type Database,
-  openDatabase,
-  openDoorbell,
-  parseDatabaseUrl,
-} from './platform/database.ts';
+import { type AvailabilityChange, Database, openDoorbell, parseDatabaseUrl } from './platform/database.ts';
 import type { Doorbell } from './platform/doorbell.ts';
 import { createKeyFile, Keyring, verifyKeyring } from './platform/keyring.ts';
 import type { Logger } from './platform/logger.ts';
 import { migrateToLatest } from './platform/migrate.ts';
 import { Sealer } from './platform/sealer.ts';
 import { schema } from './schema.ts';
-import { createGatewayServer, type GatewayServer, type GatewayServerOptions } from './server/http.ts';
+import { GatewayServer, type GatewayServerOptions } from './server/http.ts';
 import { createSignIn, type SignIn } from './server/sign-in.ts';
 
 /** Everything that a gateway is made of; main.ts reads it from the environment. */
@@ -54,50 +49,8 @@ export interface AppOptions {
   };
 }
 
-/** A gateway: constructed, not yet listening. */
-export interface App {
-  readonly access: AccessService;
-  readonly environments: EnvironmentService;
-  readonly database: Database;
-  /** Where it listens; known once listen() has resolved. */
-  readonly url: string;
-  listen(): Promise<void>;
-  /** A link that opens GraphiQL signed in: good once, for five minutes. */
-  issueSignInLink(): string;
-  /** Drains requests within 20 s, ends tests and closes everything. */
-  close(): Promise<void>;
-}
-
-/** The composition root. @throws Error when the database, the key file or the environment is not as it must be */
-export async function createApp(options: AppOptions): Promise<App> {
-  if (options.bootstrap) await makeKeyFile(options.keyFile);
-  const keyring = await Keyring.load(options.keyFile);
-  const doorbell = await openDoorbell(options.databaseUrl);
-  const onStatement = options.testing?.onStatement;
-  const database = await openDatabase({
-    url: options.databaseUrl,
-    doorbell,
-    onAvailability: (change) => logAvailability(options.logger, change),
-    ...(onStatement ? { onStatement } : {}),
-  }).catch(async (error: unknown) => {
-    await doorbell.close();
-    throw error;
-  });
-  try {
-    await verifyKeyring(database, keyring);
-    await migrateToLatest(database);
-    await verifyKeyring(database, keyring);
-    const gateway = new Gateway(options, database, doorbell, keyring);
-    await gateway.prepare();
-    return gateway;
-  } catch (error) {
-    await database.close();
-    await doorbell.close();
-    throw error;
-  }
-}
-
-class Gateway implements App {
+/** The gateway, whole: the composition root. */
+export class App {
   readonly access: AccessService;
   readonly environments: EnvironmentService;
   readonly database: Database;
@@ -107,11 +60,11 @@ class Gateway implements App {
   readonly #executor: Executor;
   readonly #runner: TestRunner;
   readonly #signIn: SignIn;
-  readonly #server: GatewayServer;
+  readonly #server: GatewayServer<Access, Context>;
   #url = '';
   #closing: Promise<void> | undefined;
 
-  constructor(options: AppOptions, database: Database, doorbell: Doorbell, keyring: Keyring) {
+  private constructor(options: AppOptions, database: Database, doorbell: Doorbell, keyring: Keyring) {
     this.#options = options;
     this.database = database;
     this.#doorbell = doorbell;
@@ -152,7 +105,7 @@ class Gateway implements App {
     const services = { access, environments, connectionTests, datastores, datastoreEvents, catalogs };
 
     this.#signIn = createSignIn(() => access.createSessionToken());
-    this.#server = createGatewayServer({
+    this.#server = new GatewayServer({
       schema,
       access,
       createContext: ({ access }): Context => ({
@@ -176,12 +129,42 @@ class Gateway implements App {
     });
   }
 
-  async prepare(): Promise<void> {
+  /** A gateway that does not listen yet. @throws Error when the database, the key file or the environment is not as it must be */
+  static async open(options: AppOptions): Promise<App> {
+    if (options.bootstrap) await makeKeyFile(options.keyFile);
+    const keyring = await Keyring.load(options.keyFile);
+    const doorbell = await openDoorbell(options.databaseUrl);
+    const onStatement = options.testing?.onStatement;
+    const database = await Database.open({
+      url: options.databaseUrl,
+      doorbell,
+      onAvailability: (change) => logAvailability(options.logger, change),
+      ...(onStatement ? { onStatement } : {}),
+    }).catch(async (error: unknown) => {
+      await doorbell.close();
+      throw error;
+    });
+    try {
+      await verifyKeyring(database, keyring);
+      await migrateToLatest(database);
+      await verifyKeyring(database, keyring);
+      const app = new App(options, database, doorbell, keyring);
+      await app.#prepare();
+      return app;
+    } catch (error) {
+      await database.close();
+      await doorbell.close();
+      throw error;
+    }
+  }
+
+  async #prepare(): Promise<void> {
     const { bootstrap, bootstrapToken } = this.#options;
     if (bootstrapToken) await this.access.ensureBootstrapToken(bootstrapToken);
     if (bootstrap) await this.environments.ensureFirst('default');
   }
 
+  /** Where it listens; known once listen() has resolved. */
   get url(): string {
     return this.#url;
   }
@@ -194,10 +177,12 @@ class Gateway implements App {
     this.#runner.start();
   }
 
+  /** A link that opens GraphiQL signed in: good once, for five minutes. */
   issueSignInLink(): string {
     return `${this.#url}/graphql#code=${this.#signIn.issue()}`;
   }
 
+  /** Drains requests within 20 s, ends tests and closes everything. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

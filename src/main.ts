@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { type App, type AppOptions, createApp } from './app.ts';
+import { App, type AppOptions } from './app.ts';
 import { type Env, EnvError, type EnvMode, readEnv } from './env.ts';
 import { type Access, type Scope, scopes } from './modules/access/access.ts';
-import { openDatabase, openDoorbell } from './platform/database.ts';
+import { Database, openDoorbell } from './platform/database.ts';
 import { createKeyFile } from './platform/keyring.ts';
 import { createLogger, type Logger } from './platform/logger.ts';
 import { migrateToLatest } from './platform/migrate.ts';
@@ -75,7 +75,7 @@ async function run(args: readonly string[]): Promise<void> {
 async function start(args: readonly string[]): Promise<void> {
   options(args, {});
   const { env, logger } = settings('start', 'warn');
-  const app = await createApp(appOptions(env, logger, true));
+  const app = await App.open(appOptions(env, logger, true));
   await runUntilSignal(app, logger);
   print(`\n  Datastore Gateway is running. This link opens GraphiQL, signed in:\n\n  ${app.issueSignInLink()}\n\n`);
   const { stdin } = process;
@@ -92,7 +92,7 @@ async function serve(args: readonly string[]): Promise<void> {
       `There is no key file at ${env.keyFile}. "${command}" makes one; keep a copy of it in a safe place.`,
     );
   }
-  const app = await createApp(appOptions(env, logger, false));
+  const app = await App.open(appOptions(env, logger, false));
   await runUntilSignal(app, logger);
   logger.info({ url: app.url }, 'listening');
 }
@@ -102,7 +102,7 @@ async function migrate(args: readonly string[]): Promise<void> {
   const { databaseUrl } = readEnv('serve');
   const doorbell = await openDoorbell(databaseUrl);
   try {
-    const database = await openDatabase({ url: databaseUrl, doorbell });
+    const database = await Database.open({ url: databaseUrl, doorbell });
     try {
       const done = await migrateToLatest(database);
       print(done.length > 0 ? `Migrated: ${done.join(', ')}\n` : 'The tables are up to date.\n');
@@ -135,7 +135,7 @@ async function createToken(args: readonly string[]): Promise<void> {
     throw new UsageError('Give --environment NAME, once or more, or --all-environments.');
   const wanted = { name, scopes: readScopes(given.scopes), expiresAt: readExpiry(given['expires-in']) };
   const { env, logger } = settings('serve', 'warn');
-  const app = await createApp(appOptions(env, logger, false));
+  const app = await App.open(appOptions(env, logger, false));
   try {
     const environmentIds = all ? null : await findEnvironments(app, environments);
     print(`${await app.access.createToken('command line', { ...wanted, environmentIds })}\n`);

@@ -5,7 +5,7 @@ import { DatabaseUnavailableError, isTransactionConflict } from './database-erro
 import { type Doorbell, doorbellChannel, LocalDoorbell } from './doorbell.ts';
 import { guardDialect } from './guarded-dialect.ts';
 import { openPostgresDialect } from './postgres-dialect.ts';
-import { openPostgresDoorbell } from './postgres-doorbell.ts';
+import { PostgresDoorbell } from './postgres-doorbell.ts';
 import { openSqliteDialect } from './sqlite-dialect.ts';
 import type { Tables } from './tables.ts';
 
@@ -25,26 +25,6 @@ export type ColumnOf<Value> = {
 export function isOneOf(column: ColumnOf<string>, values: readonly string[]): Expression<SqlBool> {
   if (values.length === 0) return sql<SqlBool>`false`;
   return expressionBuilder<Tables>()(sql.ref<string>(column), 'in', values);
-}
-
-/** The gateway's own database. What it cannot do because of itself rejects with DatabaseUnavailableError. */
-export interface Database {
-  readonly kind: 'sqlite' | 'postgres';
-  /** Single statements, each by itself. Inside of change() use the change's own query: this one throws there. */
-  readonly query: Kysely<Tables>;
-  /**
-   * Does the work in one transaction: all of it is stored, or nothing when it throws. Rings go out after the commit.
-   * On SQLite one change runs at a time; on Postgres (read committed) a deadlock or serialization failure runs the work
-   * again, up to 3 times, so it must have no effects of its own. A DatabaseUnavailableError means that nothing was stored, but
-   * when the connection broke during the commit: then the caller has to look.
-   */
-  change<T>(work: (change: Change) => Promise<T>): Promise<T>;
-  /** Waits for the running change, then closes. */
-  close(): Promise<void>;
-  /** Rejects when the database does not answer within 3 s. */
-  ping(): Promise<void>;
-  /** Writes a row of its own. Rejects when nothing can be written, or not within 3 s. Needs the migrated tables. */
-  checkWritable(): Promise<void>;
 }
 
 /** What a piece of work gets inside of its transaction. */
@@ -84,33 +64,7 @@ export function parseDatabaseUrl(url: string): { kind: 'sqlite'; path: string } 
 /** The doorbell that goes with a database: within this process for SQLite, over all replicas for Postgres. Open it first, close it last. */
 export async function openDoorbell(url: string): Promise<Doorbell> {
   const place = parseDatabaseUrl(url);
-  return place.kind === 'postgres' ? await openPostgresDoorbell({ url: place.url }) : new LocalDoorbell();
-}
-
-/** Opens the database, making a SQLite file (0600) and its directory (0700) when they are missing. Rejects when it does not answer. */
-export async function openDatabase(options: DatabaseOptions): Promise<Database> {
-  const place = parseDatabaseUrl(options.url);
-  const scopes = new AsyncLocalStorage<ChangeScope>();
-  const beforeAcquire = () => {
-    if (scopes.getStore()?.open) throw new Error('Inside of a change use its own query, never the database');
-  };
-  const availability = new Availability(options.onAvailability);
-  const dialect = guardDialect(place.kind === 'sqlite' ? openSqliteDialect(place) : openPostgresDialect(place), {
-    beforeAcquire,
-    onUnavailable: (error) => availability.lost(error),
-    onWritten: () => availability.restored(),
-  });
-  const query = new Kysely<Tables>({ dialect, log: options.onStatement && statementLog(options.onStatement) });
-  const database = new OpenDatabase(place.kind, query, options.doorbell, scopes, availability);
-  try {
-    await (place.kind === 'postgres' ? requireUtf8(query) : database.ping());
-  } catch (error) {
-    await database.close();
-    // at the start the operator reads the database's own words
-    throw error instanceof DatabaseUnavailableError ? error.cause : error;
-  }
-  availability.watch(() => database.checkWritable());
-  return database;
+  return place.kind === 'postgres' ? await PostgresDoorbell.open({ url: place.url }) : new LocalDoorbell();
 }
 
 /** Open while a change's work runs: whoever then asks the database itself would wait for its own transaction. */
@@ -169,14 +123,16 @@ class Availability {
   }
 }
 
-class OpenDatabase implements Database {
+/** The gateway's own database. What it cannot do because of itself rejects with DatabaseUnavailableError. */
+export class Database {
   readonly kind: 'sqlite' | 'postgres';
+  /** Single statements, each by itself. Inside of change() use the change's own query: this one throws there. */
   readonly query: Kysely<Tables>;
   readonly #doorbell: Doorbell;
   readonly #scopes: AsyncLocalStorage<ChangeScope>;
   readonly #availability: Availability;
 
-  constructor(
+  private constructor(
     kind: Database['kind'],
     query: Kysely<Tables>,
     doorbell: Doorbell,
@@ -190,6 +146,38 @@ class OpenDatabase implements Database {
     this.#availability = availability;
   }
 
+  /** Opens the database, making a SQLite file (0600) and its directory (0700) when they are missing. Rejects when it does not answer. */
+  static async open(options: DatabaseOptions): Promise<Database> {
+    const place = parseDatabaseUrl(options.url);
+    const scopes = new AsyncLocalStorage<ChangeScope>();
+    const beforeAcquire = () => {
+      if (scopes.getStore()?.open) throw new Error('Inside of a change use its own query, never the database');
+    };
+    const availability = new Availability(options.onAvailability);
+    const dialect = guardDialect(place.kind === 'sqlite' ? openSqliteDialect(place) : openPostgresDialect(place), {
+      beforeAcquire,
+      onUnavailable: (error) => availability.lost(error),
+      onWritten: () => availability.restored(),
+    });
+    const query = new Kysely<Tables>({ dialect, log: options.onStatement && statementLog(options.onStatement) });
+    const database = new Database(place.kind, query, options.doorbell, scopes, availability);
+    try {
+      await (place.kind === 'postgres' ? requireUtf8(query) : database.ping());
+    } catch (error) {
+      await database.close();
+      // at the start the operator reads the database's own words
+      throw error instanceof DatabaseUnavailableError ? error.cause : error;
+    }
+    availability.watch(() => database.checkWritable());
+    return database;
+  }
+
+  /**
+   * Does the work in one transaction: all of it is stored, or nothing when it throws. Rings go out after the commit.
+   * On SQLite one change runs at a time; on Postgres (read committed) a deadlock or serialization failure runs the work
+   * again, up to 3 times, so it must have no effects of its own. A DatabaseUnavailableError means that nothing was stored, but
+   * when the connection broke during the commit: then the caller has to look.
+   */
   async change<T>(work: (change: Change) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -223,11 +211,13 @@ class OpenDatabase implements Database {
     }
   }
 
+  /** Rejects when the database does not answer within 3 s. */
   async ping(): Promise<void> {
     const statement = this.kind === 'sqlite' ? sql`select count(*) from sqlite_master` : sql`select 1`;
     await answered(statement.execute(this.query));
   }
 
+  /** Writes a row of its own. Rejects when nothing can be written, or not within 3 s. Needs the migrated tables. */
   async checkWritable(): Promise<void> {
     const value = new Date().toISOString();
     await answered(
@@ -239,6 +229,7 @@ class OpenDatabase implements Database {
     );
   }
 
+  /** Waits for the running change, then closes. */
   async close(): Promise<void> {
     this.#availability.close();
     await this.query.destroy();

@@ -14,15 +14,9 @@ export interface PostgresDoorbellOptions {
 
 /**
  * A doorbell that every replica hears, by LISTEN on a connection of its own. A lost connection is made again, then everyone is rung,
- * for what was missed; as a fallback everyone is rung every 2 s. Rejects when the first connection fails.
+ * for what was missed; as a fallback everyone is rung every 2 s.
  */
-export async function openPostgresDoorbell(options: PostgresDoorbellOptions): Promise<Doorbell> {
-  const doorbell = new PostgresDoorbell(options);
-  await doorbell.connect();
-  return doorbell;
-}
-
-class PostgresDoorbell implements Doorbell {
+export class PostgresDoorbell implements Doorbell {
   readonly #url: string;
   readonly #local = new LocalDoorbell();
   readonly #poll: NodeJS.Timeout;
@@ -31,9 +25,16 @@ class PostgresDoorbell implements Doorbell {
   #retryMs = FIRST_RETRY_MS;
   #closed = false;
 
-  constructor({ url, pollMs = POLL_MS }: PostgresDoorbellOptions) {
+  private constructor({ url, pollMs = POLL_MS }: PostgresDoorbellOptions) {
     this.#url = url;
     this.#poll = setInterval(() => this.#local.ringAll(), pollMs).unref();
+  }
+
+  /** Rejects when the first connection fails. */
+  static async open(options: PostgresDoorbellOptions): Promise<PostgresDoorbell> {
+    const doorbell = new PostgresDoorbell(options);
+    await doorbell.#connect();
+    return doorbell;
   }
 
   on(topic: string, listener: () => void): () => void {
@@ -44,7 +45,7 @@ class PostgresDoorbell implements Doorbell {
     this.#local.ring(topic);
   }
 
-  async connect(): Promise<void> {
+  async #connect(): Promise<void> {
     const client = new pg.Client({
       connectionString: this.#url,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
@@ -81,7 +82,7 @@ class PostgresDoorbell implements Doorbell {
 
   async #reconnect(): Promise<void> {
     try {
-      await this.connect();
+      await this.#connect();
     } catch {
       // the poll goes on, and the pool reports a database that is away
       return this.#retryLater();

@@ -14,7 +14,7 @@ import { readBody, sendError, sendFetchResponse, sendText } from './replies.ts';
 import { requestError } from './request-error.ts';
 import { createHostCheck, isSameOrigin } from './same-origin.ts';
 import type { SignIn } from './sign-in.ts';
-import { attachWebSocket, type WebSocketEdge } from './websocket.ts';
+import { WebSocketEdge } from './websocket.ts';
 import { createGraphQL } from './yoga.ts';
 
 /** How long things may take, in milliseconds, and how many a token may have; left out: what fits production. */
@@ -61,23 +61,8 @@ export interface GatewayServerOptions<Access, Context extends object> {
   readonly limits?: Partial<ServerLimits>;
 }
 
-/** The gateway's edge: HTTP, SSE and WebSocket. */
-export interface GatewayServer {
-  readonly server: Server;
-  /** Starts to listen and says on which port, which matters for port 0. Rejects when the address is taken. */
-  listen(host: string, port: number): Promise<number>;
-  /** Not ready at once; ends subscriptions, waits for what runs, at most 20 s, then closes everything. */
-  close(): Promise<void>;
-}
-
-/** Makes the server; nothing listens before listen(). */
-export function createGatewayServer<Access, Context extends object>(
-  options: GatewayServerOptions<Access, Context>,
-): GatewayServer {
-  return new Edge(options);
-}
-
-class Edge<Access, Context extends object> implements GatewayServer {
+/** The gateway's edge: HTTP, SSE and WebSocket. Nothing listens before listen(). */
+export class GatewayServer<Access, Context extends object> {
   readonly server: Server;
   readonly #options: GatewayServerOptions<Access, Context>;
   readonly #limits: ServerLimits;
@@ -85,7 +70,7 @@ class Edge<Access, Context extends object> implements GatewayServer {
   readonly #mask: ReturnType<typeof createErrorMask>;
   readonly #graphql: ReturnType<typeof createGraphQL<Access, Context>>;
   readonly #graphiql: GraphiQL | undefined;
-  readonly #webSocket: WebSocketEdge;
+  readonly #webSocket: WebSocketEdge<Access>;
   #isServedHost: (host: string | undefined) => boolean = () => false;
   #running = 0;
   #closing: Promise<void> | undefined;
@@ -107,7 +92,7 @@ class Edge<Access, Context extends object> implements GatewayServer {
     this.server = createServer({ requestTimeout: REQUEST_MS, keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
       void this.#answer(request, response);
     });
-    this.#webSocket = attachWebSocket({
+    this.#webSocket = new WebSocketEdge({
       yoga: this.#graphql,
       access,
       sessions: this.#sessions,
@@ -125,6 +110,7 @@ class Edge<Access, Context extends object> implements GatewayServer {
     });
   }
 
+  /** Starts to listen and says on which port, which matters for port 0. Rejects when the address is taken. */
   async listen(host: string, port: number): Promise<number> {
     await new Promise<void>((resolve, reject) => {
       this.server.once('error', reject).listen({ host, port }, () => {
@@ -137,6 +123,7 @@ class Edge<Access, Context extends object> implements GatewayServer {
     return bound;
   }
 
+  /** Not ready at once; ends subscriptions, waits for what runs, at most 20 s, then closes everything. */
   close(): Promise<void> {
     this.#closing ??= this.#drain();
     return this.#closing;

@@ -44,16 +44,6 @@ export interface WebSocketOptions<Access> {
   };
 }
 
-/** GraphQL over WebSocket: graphql-transport-ws, with the token in connection_init. */
-export interface WebSocketEdge {
-  /** Takes over a connection that asks for an upgrade; http.ts has judged its path, Host and Origin. */
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** How many queries and mutations run at the moment. */
-  running(): number;
-  /** Closes every connection. */
-  close(): Promise<void>;
-}
-
 /** What graphql-ws keeps of a connection. */
 interface Connection<Access> {
   readonly socket: WebSocket;
@@ -63,12 +53,8 @@ interface Connection<Access> {
 
 type Run = (args: ExecutionArgs) => OperationResult;
 
-/** Makes the WebSocket side of the server. */
-export function attachWebSocket<Access>(options: WebSocketOptions<Access>): WebSocketEdge {
-  return new WebSockets(options);
-}
-
-class WebSockets<Access> implements WebSocketEdge {
+/** GraphQL over WebSocket: graphql-transport-ws, with the token in connection_init. */
+export class WebSocketEdge<Access> {
   readonly #options: WebSocketOptions<Access>;
   readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: requestLimits.bytes, handleProtocols });
   readonly #protocol: ReturnType<typeof makeServer<Record<string, unknown>, Connection<Access>>>;
@@ -92,14 +78,17 @@ class WebSockets<Access> implements WebSocketEdge {
     });
   }
 
+  /** Takes over a connection that asks for an upgrade; http.ts has judged its path, Host and Origin. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     this.#sockets.handleUpgrade(request, socket, head, (client) => this.#open(client));
   }
 
+  /** How many queries and mutations run at the moment. */
   running(): number {
     return this.#running;
   }
 
+  /** Closes every connection. */
   async close(): Promise<void> {
     for (const client of this.#sockets.clients) client.close(GOING_AWAY, 'Going away');
     const deadline = Date.now() + FAREWELL_MS;

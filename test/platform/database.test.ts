@@ -3,13 +3,7 @@ import { dirname } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { beforeAll, describe, expect, it } from 'vitest';
-import {
-  type Database,
-  isForeignKeyViolation,
-  isUniqueViolation,
-  openDatabase,
-  parseDatabaseUrl,
-} from '../../src/platform/database.ts';
+import { Database, isForeignKeyViolation, isUniqueViolation, parseDatabaseUrl } from '../../src/platform/database.ts';
 import { LocalDoorbell } from '../../src/platform/doorbell.ts';
 import { migrateToLatest } from '../../src/platform/migrate.ts';
 import { describeEachDatabase, type TestDatabase } from '../support/databases.ts';
@@ -270,13 +264,15 @@ describe('database URLs', () => {
 
   it('rejects at once when no Postgres answers', async () => {
     const doorbell = new LocalDoorbell();
-    await expect(openDatabase({ url: 'postgres://u:hunter2@127.0.0.1:1/d', doorbell })).rejects.toThrow('ECONNREFUSED');
+    await expect(Database.open({ url: 'postgres://u:hunter2@127.0.0.1:1/d', doorbell })).rejects.toThrow(
+      'ECONNREFUSED',
+    );
   });
 });
 
 describe('SQLite', () => {
   it('works in memory, one after the other', async () => {
-    const database = await openDatabase({ url: 'sqlite::memory:', doorbell: new LocalDoorbell() });
+    const database = await Database.open({ url: 'sqlite::memory:', doorbell: new LocalDoorbell() });
     await migrateToLatest(database);
     const change = database.change(async ({ query }) => {
       await turn();
@@ -293,7 +289,7 @@ describeEachDatabase('files and settings', (open, kind) => {
     const { database, url } = await open();
     const path = url.slice('sqlite:'.length);
     for (const suffix of ['', '-wal', '-shm']) expect((await stat(path + suffix)).mode & 0o777).toBe(0o600);
-    const nested = await openDatabase({
+    const nested = await Database.open({
       url: `sqlite:${dirname(path)}/deeper/still/g.db`,
       doorbell: new LocalDoorbell(),
     });

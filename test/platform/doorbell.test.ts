@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Change, Database } from '../../src/platform/database.ts';
 import { LocalDoorbell } from '../../src/platform/doorbell.ts';
 import { type FollowOptions, followLog } from '../../src/platform/follow-log.ts';
-import { openPostgresDoorbell } from '../../src/platform/postgres-doorbell.ts';
+import { PostgresDoorbell } from '../../src/platform/postgres-doorbell.ts';
 import { describeEachDatabase, type TestDatabase } from '../support/databases.ts';
 
 describe('a doorbell in this process', () => {
@@ -195,7 +195,7 @@ describeEachDatabase('a log in the database', (open, kind) => {
 
   it.runIf(kind === 'postgres')('is polled in case a ring was lost', async () => {
     const { url } = await open();
-    const doorbell = await openPostgresDoorbell({ url, pollMs: 5 });
+    const doorbell = await PostgresDoorbell.open({ url, pollMs: 5 });
     await new Promise<void>((resolve) => doorbell.on('never rung', resolve));
     await doorbell.close();
   });

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Database, openDatabase, openDoorbell } from '../../src/platform/database.ts';
+import { Database, openDoorbell } from '../../src/platform/database.ts';
 import type { Doorbell } from '../../src/platform/doorbell.ts';
 import { migrateToLatest } from '../../src/platform/migrate.ts';
-import { openPostgresDoorbell } from '../../src/platform/postgres-doorbell.ts';
+import { PostgresDoorbell } from '../../src/platform/postgres-doorbell.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
 
 let server: PostgresServer;
@@ -13,7 +13,7 @@ beforeAll(async () => {
   server = await startPostgres({ settings: { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' } });
   const url = server.databaseUrl('postgres');
   doorbell = await openDoorbell(url);
-  database = await openDatabase({ url, doorbell });
+  database = await Database.open({ url, doorbell });
   await migrateToLatest(database);
 });
 
@@ -56,7 +56,7 @@ it.each(['fast', 'crash'] as const)(
 );
 
 it('rings everyone after a lost connection, for what was missed', async () => {
-  const patient = await openPostgresDoorbell({ url: server.databaseUrl('postgres'), pollMs: 3_600_000 });
+  const patient = await PostgresDoorbell.open({ url: server.databaseUrl('postgres'), pollMs: 3_600_000 });
   const heard = new Promise<void>((resolve) => patient.on('rung by nobody', resolve));
   await server.restart();
   await heard;

@@ -8,7 +8,7 @@ import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { RequestFault, ValidationError } from '../../src/errors/api.ts';
 import { createLogger } from '../../src/platform/logger.ts';
-import { createGatewayServer, type GatewayServerOptions } from '../../src/server/http.ts';
+import { GatewayServer, type GatewayServerOptions } from '../../src/server/http.ts';
 
 /** A value that must never come back. */
 export const canary = 'cAn4ry-7f3e9b/Zz+hunter2';
@@ -202,7 +202,7 @@ export async function startEdge(overrides: Partial<Options> = {}) {
     },
   });
   const tokens = new Map([[goodToken, { name: 'Ann' }]]);
-  const gateway = createGatewayServer<{ readonly name: string }, TestContext>({
+  const gateway = new GatewayServer<{ readonly name: string }, TestContext>({
     schema: createTestSchema(witness),
     access: { authenticate: async (token) => tokens.get(token) ?? null },
     createContext: ({ access }) => ({ access }),

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, describe, inject } from 'vitest';
-import { type Database, openDatabase, openDoorbell } from '../../src/platform/database.ts';
+import { Database, openDoorbell } from '../../src/platform/database.ts';
 import type { Doorbell } from '../../src/platform/doorbell.ts';
 import { migrateToLatest } from '../../src/platform/migrate.ts';
 
@@ -54,7 +54,7 @@ export async function migrateTestTemplate(serverUrl: string): Promise<void> {
   await administer(serverUrl, `create database ${TEMPLATE}`);
   const url = `${serverUrl}${TEMPLATE}`;
   const doorbell = await openDoorbell(url);
-  const database = await openDatabase({ url, doorbell });
+  const database = await Database.open({ url, doorbell });
   await migrateToLatest(database);
   await database.close();
   await doorbell.close();
@@ -66,7 +66,7 @@ async function connect(url: string, endings: (() => Promise<unknown>)[]): Promis
   const statements: string[] = [];
   const doorbell = await openDoorbell(url);
   endings.push(() => doorbell.close());
-  const database = await openDatabase({ url, doorbell, onStatement: (sql) => statements.push(sql) });
+  const database = await Database.open({ url, doorbell, onStatement: (sql) => statements.push(sql) });
   endings.push(() => database.close());
   return { kind: database.kind, url, database, doorbell, statements, openAgain: () => connect(url, endings) };
 }

@@ -6,7 +6,7 @@ import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
 import { type ExecutionResult, print } from 'graphql';
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
-import { type App, type AppOptions, createApp } from '../../src/app.ts';
+import { App, type AppOptions } from '../../src/app.ts';
 import { type Scope, scopes } from '../../src/modules/access/access.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 
@@ -81,7 +81,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
   const statements: string[] = [];
   const logger = createLogger({ level: 'debug', destination: { write: (line: string) => void lines.push(line) } });
   const databaseUrl = options.databaseUrl ?? `sqlite:${join(folder, 'gateway.db')}`;
-  const app = await createApp({
+  const app = await App.open({
     host: '127.0.0.1',
     port: 0,
     databaseUrl,
