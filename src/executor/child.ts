@@ -17,7 +17,7 @@ import type { CatalogEntry } from '../connectors/kit/contract/catalog-entry.ts';
 import type { Connector, Dialer } from '../connectors/kit/contract/connector.ts';
 import { Failure } from '../connectors/kit/contract/failure.ts';
 import { judgeBehindTunnel } from '../connectors/kit/network/addresses.ts';
-import { createDialer } from '../connectors/kit/network/dialer.ts';
+import { PolicedDialer } from '../connectors/kit/network/dialer.ts';
 import { watchActivity } from './activity.ts';
 import {
   type DialerSettings,
@@ -76,7 +76,7 @@ setInterval(() => send({ type: 'alive' }), HEARTBEAT_MS);
 
 async function runTest(run: number, job: TestJob, timeoutMs: number): Promise<void> {
   const controller = new AbortController();
-  const dialer = createDialer({ ...dialerSettings(), signal: controller.signal });
+  const dialer = new PolicedDialer({ ...dialerSettings(), signal: controller.signal });
   const abort = (reason: AbortReason) => {
     controller.abort(reason);
     dialer.close();
@@ -124,7 +124,7 @@ function sendCatalog(run: number, entries: readonly CatalogEntry[]): Promise<voi
 
 async function judge(judgement: number, targets: readonly JudgedTarget[], timeoutMs: number): Promise<void> {
   const controller = new AbortController();
-  const dialer = createDialer({ ...dialerSettings(), signal: controller.signal });
+  const dialer = new PolicedDialer({ ...dialerSettings(), signal: controller.signal });
   const abort = () => controller.abort('deadline' satisfies AbortReason);
   const timer = setTimeout(abort, timeoutMs);
   const verdictOn = async ({ host, port, path, tunnelled }: JudgedTarget): Promise<TargetVerdict> => {

@@ -21,7 +21,7 @@ import {
   connectorId,
   pascalName,
 } from '../../src/connectors/kit/contract/connector.ts';
-import { createDialer } from '../../src/connectors/kit/network/dialer.ts';
+import { PolicedDialer } from '../../src/connectors/kit/network/dialer.ts';
 import { connectors } from '../../src/connectors/registry.ts';
 import { schema } from '../../src/schema.ts';
 import { startConnectProxy } from '../support/peers/connect-proxy.ts';
@@ -211,7 +211,7 @@ describe.each(connectors.map((connector) => [connector.type, connector] as const
     it('is left at once when the test is cancelled', async () => {
       if (!connects()) return expect(connector.category).toBe('FILE');
       const abort = new AbortController();
-      const dialer = createDialer({ policy: { allow: [], forbidden: [] }, signal: abort.signal, names: names() });
+      const dialer = new PolicedDialer({ policy: { allow: [], forbidden: [] }, signal: abort.signal, names: names() });
       const before = tarpit.connections();
       const plan = planChecks(connector, config(), null);
       const running = runChecks({

@@ -10,7 +10,7 @@ import type { Tenancy } from '../../src/connectors/kit/config/tenancy.ts';
 import type { CatalogEntry } from '../../src/connectors/kit/contract/catalog-entry.ts';
 import type { Connector } from '../../src/connectors/kit/contract/connector.ts';
 import type { FailureReport } from '../../src/connectors/kit/contract/failure.ts';
-import { createDialer, type DialerOptions } from '../../src/connectors/kit/network/dialer.ts';
+import { type DialerOptions, PolicedDialer } from '../../src/connectors/kit/network/dialer.ts';
 
 export interface TestConnectionOptions
   extends Partial<Pick<DialerOptions, 'names' | 'extraCa' | 'lookup' | 'lookupService'>> {
@@ -58,7 +58,7 @@ export async function testConnection(
   const timer = setTimeout(() => abort.abort('deadline'), options.deadline ?? 15_000);
   const { allow = ['127.0.0.1'], proxy } = options;
   const policy = { allow, forbidden: [], ...(proxy === undefined ? {} : { proxy }) };
-  const dialer = createDialer({ ...options, policy, signal: abort.signal });
+  const dialer = new PolicedDialer({ ...options, policy, signal: abort.signal });
   const ended: CheckEnded[] = [];
   const log: string[] = [];
   const batches: (readonly CatalogEntry[])[] = [];

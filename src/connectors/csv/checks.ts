@@ -5,7 +5,7 @@ import type { CatalogEntry } from '../kit/contract/catalog-entry.ts';
 import { type Check, type CheckContext, required, type Target } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { statusFailure } from '../kit/http/answers.ts';
-import { ALPN, type HttpClient, type HttpResponse, httpClient } from '../kit/http/client.ts';
+import { ALPN, HttpClient, type HttpResponse } from '../kit/http/client.ts';
 import type { CsvConfig } from './config.ts';
 import { malformed } from './parse.ts';
 import { type CsvTable, readTable } from './table.ts';
@@ -52,7 +52,7 @@ const getFile: CsvCheck = {
       state.file = { bytes: Buffer.from(content ?? ''), truncated: false, encoding: 'utf-8' };
       return { evidence: { bytes: state.file.bytes.length } };
     }
-    state.http = httpClient(context, urlTarget(config));
+    state.http = new HttpClient(context, urlTarget(config));
     const query = config.urlQuery === undefined ? '' : `?${config.urlQuery}`;
     const path = new URL(url).pathname + query;
     const headers = { accept: 'text/csv, text/plain;q=0.9, */*;q=0.5' };

@@ -40,16 +40,6 @@ export interface HttpResponse {
   json(): unknown;
 }
 
-export interface HttpClient {
-  /**
-   * Sends one request. Any status is an answer: redirects are not followed, bodies are not decompressed.
-   * Fails with the failures of the network, never with the peer's words.
-   */
-  request(request: HttpRequest): Promise<HttpResponse>;
-  /** Closes its connections at once. */
-  close(): void;
-}
-
 export interface HttpClientOptions {
   /** Which hosts besides the target's a request may go to. */
   readonly alsoAllow?: (host: string) => boolean;
@@ -62,11 +52,7 @@ export type HttpContext = Pick<TestContext<unknown>, 'dialer' | 'link' | 'signal
  * The HTTP client of one test: one connection per host, the first of them the one that the endpoint checks prepared.
  * Times are the signal's: nothing ends but by it, an answer, or a failure.
  */
-export function httpClient(context: HttpContext, target: Target, options: HttpClientOptions = {}): HttpClient {
-  return new TestHttpClient(context, target, options);
-}
-
-class TestHttpClient implements HttpClient {
+export class HttpClient {
   readonly #context: HttpContext;
   readonly #target: Target;
   readonly #options: HttpClientOptions;
@@ -75,12 +61,16 @@ class TestHttpClient implements HttpClient {
   /** What the peer may send until the next request, in bytes: body, headers and the chunks' own lengths. */
   #allowance = SIGN_IN_LIMIT;
 
-  constructor(context: HttpContext, target: Target, options: HttpClientOptions) {
+  constructor(context: HttpContext, target: Target, options: HttpClientOptions = {}) {
     this.#context = context;
     this.#target = target;
     this.#options = options;
   }
 
+  /**
+   * Sends one request. Any status is an answer: redirects are not followed, bodies are not decompressed.
+   * Fails with the failures of the network, never with the peer's words.
+   */
   async request(request: HttpRequest): Promise<HttpResponse> {
     const host = request.host ?? this.#target.host;
     if (host !== this.#target.host && !this.#options.alsoAllow?.(host)) {
@@ -98,6 +88,7 @@ class TestHttpClient implements HttpClient {
     }
   }
 
+  /** Closes its connections at once. */
   close(): void {
     // an agent that could not be made has been reported to whoever sent the request
     this.#agent?.then((agent) => agent.destroy()).catch(() => undefined);

@@ -1,6 +1,6 @@
 import { endpointChecks } from '../checks/endpoint.ts';
 import type { Check, Target, TestContext } from '../contract/connector.ts';
-import { ALPN, type HttpClient, type HttpClientOptions, httpClient } from './client.ts';
+import { ALPN, HttpClient, type HttpClientOptions } from './client.ts';
 
 /** What the checks of one test share over HTTP. `Added` is what some of them leave for others: a token, say. */
 export type HttpState<Added extends object = object> = { readonly http: HttpClient } & Partial<Added>;
@@ -15,7 +15,7 @@ export function httpBase<Config, Added extends object = object>(
   return {
     targets: (config: Config): readonly Target[] => [target(config)],
     checks: [...endpointChecks<Config, State>({ target, alpnProtocols: ALPN }), ...checks],
-    createState: (test: TestContext<Config>) => ({ http: httpClient(test, target(test.config), options) }) as State,
+    createState: (test: TestContext<Config>) => ({ http: new HttpClient(test, target(test.config), options) }) as State,
     close: ({ http }: State) => http.close(),
   };
 }

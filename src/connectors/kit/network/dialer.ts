@@ -11,7 +11,7 @@ import { type PeerAddress, PeerSocket } from '../contract/peer-socket.ts';
 import { type EgressPolicy, judgeAddress, judgeBehindTunnel, judgeHostName, normalAddress } from './addresses.ts';
 import { openThroughProxy } from './egress-proxy.ts';
 import { securePeer } from './tls.ts';
-import { openTunnel, type Tunnel } from './tunnel.ts';
+import { Tunnel } from './tunnel.ts';
 
 export interface DialerOptions {
   readonly policy: EgressPolicy;
@@ -29,23 +29,14 @@ export interface DialerOptions {
 
 type SrvRecord = Awaited<ReturnType<Resolver['resolveSrv']>>[number];
 
-export interface ClosableDialer extends Dialer {
-  /** Destroys every socket that it opened, at once. */
-  close(): void;
-}
-
 /** Opens a raw connection to one address: direct, or through the operator's proxy. */
 type Open = (peer: PeerAddress) => Promise<Duplex>;
 
 /** How long an address may stay silent before the next one of the same host is tried beside it, in milliseconds. */
 const NEXT_ADDRESS_AFTER = 2_000;
 
-/** The dialer of one test. */
-export function createDialer(options: DialerOptions): ClosableDialer {
-  return new PolicedDialer(options);
-}
-
-class PolicedDialer implements ClosableDialer {
+/** The dialer of one test, which asks the egress policy about every address. */
+export class PolicedDialer implements Dialer {
   readonly #options: DialerOptions;
   readonly #streams = new Set<Duplex>();
   readonly #lookups = new Map<string, Promise<readonly string[]>>();
@@ -76,7 +67,7 @@ class PolicedDialer implements ClosableDialer {
     return explaining(async () => {
       const carrier = await this.#dial(tunnel.host, tunnel.port);
       onCarrier?.(carrier);
-      this.#tunnel = await openTunnel(carrier, tunnel, this.#options.signal);
+      this.#tunnel = await Tunnel.open(carrier, tunnel, this.#options.signal);
       return this.#tunnel.evidence;
     });
   }
@@ -139,6 +130,7 @@ class PolicedDialer implements ClosableDialer {
     return secured;
   }
 
+  /** Destroys every socket that it opened, at once. */
   close(): void {
     this.#end();
   }

@@ -45,37 +45,10 @@ const ALGORITHMS: ConnectConfig['algorithms'] = {
 };
 
 /** A bastion that has let us in. It ends with the connection that it was opened over. */
-export interface Tunnel {
-  /** Server software, type and fingerprint of its host key. */
-  readonly evidence: Evidence;
-  /**
-   * Has the bastion open a connection; the host's name is the bastion's to resolve. Fails with SSH_FORWARDING_REFUSED or
-   * SSH_TARGET_UNREACHABLE.
-   */
-  dial(host: string, port: number): Promise<PeerSocket>;
-}
-
-/**
- * Signs in at a bastion over a connection to it, when its host key is the confirmed one; the connection is used up. Fails with one of the
- * SSH failures, of which those about the host key show it as evidence, or says what is wrong with the private key.
- */
-export async function openTunnel(carrier: PeerSocket, tunnel: SshTunnel, signal: AbortSignal): Promise<Tunnel> {
-  const { default: ssh2 } = await import('ssh2');
-  try {
-    const credentials = await readCredentials(tunnel, ssh2.utils.parseKey, signal);
-    const bastion = new Bastion(new ssh2.Client(), carrier, tunnel, credentials, signal);
-    await bastion.signIn();
-    return bastion;
-  } catch (error) {
-    carrier.destroy();
-    throw error;
-  }
-}
-
-class Bastion implements Tunnel {
+export class Tunnel {
   readonly #client: Client;
   readonly #carrier: PeerSocket;
-  readonly #tunnel: SshTunnel;
+  readonly #config: SshTunnel;
   readonly #credentials: TunnelCredentials;
   readonly #signal: AbortSignal;
   readonly #channels = new Map<ClientChannel, PeerSocket>();
@@ -85,25 +58,43 @@ class Bastion implements Tunnel {
   /** Why we, not the bastion, ended it. */
   #refusal: Failure | undefined;
 
-  constructor(
+  private constructor(
     client: Client,
     carrier: PeerSocket,
-    tunnel: SshTunnel,
+    config: SshTunnel,
     credentials: TunnelCredentials,
     signal: AbortSignal,
   ) {
     this.#client = client;
     this.#carrier = carrier;
-    this.#tunnel = tunnel;
+    this.#config = config;
     this.#credentials = credentials;
     this.#signal = signal;
   }
 
+  /**
+   * Signs in at a bastion over a connection to it, when its host key is the confirmed one; the connection is used up. Fails with
+   * one of the SSH failures, of which those about the host key show it as evidence, or says what is wrong with the private key.
+   */
+  static async open(carrier: PeerSocket, config: SshTunnel, signal: AbortSignal): Promise<Tunnel> {
+    const { default: ssh2 } = await import('ssh2');
+    try {
+      const credentials = await readCredentials(config, ssh2.utils.parseKey, signal);
+      const tunnel = new Tunnel(new ssh2.Client(), carrier, config, credentials, signal);
+      await tunnel.#signIn();
+      return tunnel;
+    } catch (error) {
+      carrier.destroy();
+      throw error;
+    }
+  }
+
+  /** Server software, type and fingerprint of its host key. */
   get evidence(): Evidence {
     return { server: this.#software, ...this.#hostKey };
   }
 
-  async signIn(): Promise<void> {
+  async #signIn(): Promise<void> {
     const client = this.#client;
     // it may have been closed while the key was opened
     if (this.#carrier.destroyed) throw new Failure('CONNECTION_LOST', { configPath: TUNNEL_PATHS.portPath });
@@ -121,7 +112,7 @@ class Bastion implements Tunnel {
       });
       client.connect({
         sock: this.#carrier,
-        username: this.#tunnel.username,
+        username: this.#config.username,
         algorithms: ALGORITHMS,
         hostVerifier: (offered: Buffer) => this.#isConfirmed(offered),
         // typed without the false that ends it
@@ -136,6 +127,10 @@ class Bastion implements Tunnel {
     this.#carrier.raiseCap(Number.POSITIVE_INFINITY);
   }
 
+  /**
+   * Has the bastion open a connection; the host's name is the bastion's to resolve. Fails with SSH_FORWARDING_REFUSED or
+   * SSH_TARGET_UNREACHABLE.
+   */
   dial(host: string, port: number): Promise<PeerSocket> {
     return new Promise((resolve, reject) => {
       const fail = (error: unknown) => reject(this.#signal.aborted ? this.#signal.reason : forwardingFailure(error));
@@ -192,7 +187,7 @@ class Bastion implements Tunnel {
   /** Asked for anew whenever keys are exchanged again. */
   #isConfirmed(offered: Buffer): boolean {
     const hostKeyFingerprint = fingerprintOf(offered);
-    const confirmed = this.#tunnel.hostKeyFingerprint;
+    const confirmed = this.#config.hostKeyFingerprint;
     this.#hostKey = { keyType: typeOf(offered), hostKeyFingerprint };
     if (confirmed === hostKeyFingerprint) return true;
     this.#refusal = new Failure(confirmed === undefined ? 'SSH_HOST_KEY_UNCONFIRMED' : 'SSH_HOST_KEY_MISMATCH', {

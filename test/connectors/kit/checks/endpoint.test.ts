@@ -6,7 +6,7 @@ import type { Tls } from '../../../../src/connectors/kit/config/tls.ts';
 import type { Check, CheckContext, CheckOutcome, Target } from '../../../../src/connectors/kit/contract/connector.ts';
 import { Failure } from '../../../../src/connectors/kit/contract/failure.ts';
 import type { PeerSocket } from '../../../../src/connectors/kit/contract/peer-socket.ts';
-import { type ClosableDialer, createDialer } from '../../../../src/connectors/kit/network/dialer.ts';
+import { PolicedDialer } from '../../../../src/connectors/kit/network/dialer.ts';
 import { type Authority, createAuthority, type IssuedCertificate } from '../../../support/certificates.ts';
 import { type Listener, listen, listenTls } from '../../../support/listener.ts';
 
@@ -19,7 +19,7 @@ interface Config {
 let authority: Authority;
 let leaf: IssuedCertificate;
 let controller: AbortController;
-let dialer: ClosableDialer;
+let dialer: PolicedDialer;
 let servers: Listener[];
 
 beforeAll(async () => {
@@ -30,7 +30,7 @@ beforeAll(async () => {
 beforeEach(() => {
   controller = new AbortController();
   servers = [];
-  dialer = createDialer({
+  dialer = new PolicedDialer({
     policy: { allow: ['127.0.0.1'], forbidden: [] },
     signal: controller.signal,
     lookup: async (host) => (host === 'db.example' ? ['127.0.0.1'] : []),

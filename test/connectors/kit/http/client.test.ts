@@ -6,20 +6,15 @@ import { endpointChecks } from '../../../../src/connectors/kit/checks/endpoint.t
 import type { Target } from '../../../../src/connectors/kit/contract/connector.ts';
 import { Failure } from '../../../../src/connectors/kit/contract/failure.ts';
 import type { PeerSocket } from '../../../../src/connectors/kit/contract/peer-socket.ts';
-import {
-  type HttpClient,
-  type HttpClientOptions,
-  type HttpContext,
-  httpClient,
-} from '../../../../src/connectors/kit/http/client.ts';
-import { type ClosableDialer, createDialer } from '../../../../src/connectors/kit/network/dialer.ts';
+import { HttpClient, type HttpClientOptions, type HttpContext } from '../../../../src/connectors/kit/http/client.ts';
+import { PolicedDialer } from '../../../../src/connectors/kit/network/dialer.ts';
 import { type Authority, createAuthority } from '../../../support/certificates.ts';
 import { type Listener, listen } from '../../../support/listener.ts';
 
 const MIB = 1024 * 1024;
 
 let controller: AbortController;
-let dialer: ClosableDialer;
+let dialer: PolicedDialer;
 let clients: HttpClient[];
 let closers: (() => unknown)[];
 let authority: Authority;
@@ -32,7 +27,7 @@ beforeEach(() => {
   controller = new AbortController();
   clients = [];
   closers = [];
-  dialer = createDialer({
+  dialer = new PolicedDialer({
     policy: { allow: ['127.0.0.1'], forbidden: [] },
     signal: controller.signal,
     lookup: async () => ['127.0.0.1'],
@@ -102,7 +97,7 @@ function contextOf(): HttpContext {
 }
 
 function clientOf(target: Target, options?: HttpClientOptions, context = contextOf()): HttpClient {
-  const client = httpClient(context, target, options);
+  const client = new HttpClient(context, target, options);
   clients.push(client);
   return client;
 }
@@ -247,7 +242,7 @@ describe('its connections', () => {
   it('are not made to an address that is not allowed', async () => {
     const peer = await startPeer((_, response) => response.end('ok'));
     dialer.close();
-    dialer = createDialer({ policy: { allow: [], forbidden: [] }, signal: controller.signal });
+    dialer = new PolicedDialer({ policy: { allow: [], forbidden: [] }, signal: controller.signal });
     const failure = await failureOf(
       clientOf({ ...peer.target, host: '127.0.0.1' }).request({ method: 'GET', path: '/' }),
     );

@@ -3,16 +3,12 @@ import { createServer, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Failure } from '../../../../src/connectors/kit/contract/failure.ts';
 import { type EgressPolicy, parseEgressAllow } from '../../../../src/connectors/kit/network/addresses.ts';
-import {
-  type ClosableDialer,
-  createDialer,
-  type DialerOptions,
-} from '../../../../src/connectors/kit/network/dialer.ts';
+import { type DialerOptions, PolicedDialer } from '../../../../src/connectors/kit/network/dialer.ts';
 import { type Listener, listen } from '../../../support/listener.ts';
 
 let echo: Listener;
 let controller: AbortController;
-let dialers: ClosableDialer[];
+let dialers: PolicedDialer[];
 
 beforeEach(async () => {
   echo = await listen((socket) => socket.pipe(socket));
@@ -30,9 +26,9 @@ interface Overrides extends Partial<Omit<DialerOptions, 'policy'>>, Partial<Pick
   readonly allow?: string;
 }
 
-function dialerOf({ allow = '', forbidden = [], proxy, ...options }: Overrides = {}): ClosableDialer {
+function dialerOf({ allow = '', forbidden = [], proxy, ...options }: Overrides = {}): PolicedDialer {
   const policy = { allow: parseEgressAllow(allow), forbidden, ...(proxy === undefined ? {} : { proxy }) };
-  const dialer = createDialer({ policy, signal: controller.signal, ...options });
+  const dialer = new PolicedDialer({ policy, signal: controller.signal, ...options });
   dialers.push(dialer);
   return dialer;
 }
@@ -55,7 +51,7 @@ function resolverOf(names: Record<string, readonly string[]>) {
   return { asked, lookup };
 }
 
-async function reply(port: number, dialer: ClosableDialer, host = '127.0.0.1'): Promise<string> {
+async function reply(port: number, dialer: PolicedDialer, host = '127.0.0.1'): Promise<string> {
   const socket = await dialer.dial(host, port);
   socket.write('hello');
   const [chunk] = await once(socket, 'data');

@@ -7,7 +7,7 @@ import type { SecuredSocket } from '../../../../src/connectors/kit/contract/conn
 import { explainNetworkError } from '../../../../src/connectors/kit/contract/explain.ts';
 import { Failure } from '../../../../src/connectors/kit/contract/failure.ts';
 import type { PeerSocket } from '../../../../src/connectors/kit/contract/peer-socket.ts';
-import { type ClosableDialer, createDialer } from '../../../../src/connectors/kit/network/dialer.ts';
+import { PolicedDialer } from '../../../../src/connectors/kit/network/dialer.ts';
 import {
   type Authority,
   createAuthority,
@@ -23,7 +23,7 @@ let authority: Authority;
 let stranger: Authority;
 let certificates: Record<string, IssuedCertificate>;
 let controller: AbortController;
-let dialer: ClosableDialer;
+let dialer: PolicedDialer;
 let servers: Listener[];
 
 beforeAll(async () => {
@@ -54,8 +54,8 @@ afterEach(async () => {
   await Promise.all(servers.map((server) => server.close()));
 });
 
-function dialerWith(extraCa?: string): ClosableDialer {
-  return createDialer({
+function dialerWith(extraCa?: string): PolicedDialer {
+  return new PolicedDialer({
     policy: { allow: ['127.0.0.1'], forbidden: [] },
     signal: controller.signal,
     lookup: async () => ['127.0.0.1'],

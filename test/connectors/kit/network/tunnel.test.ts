@@ -5,8 +5,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { SshTunnel } from '../../../../src/connectors/kit/config/ssh-tunnel.ts';
 import { Failure } from '../../../../src/connectors/kit/contract/failure.ts';
 import { SIGN_IN_LIMIT } from '../../../../src/connectors/kit/contract/peer-socket.ts';
-import { httpClient } from '../../../../src/connectors/kit/http/client.ts';
-import { type ClosableDialer, createDialer } from '../../../../src/connectors/kit/network/dialer.ts';
+import { HttpClient } from '../../../../src/connectors/kit/http/client.ts';
+import { PolicedDialer } from '../../../../src/connectors/kit/network/dialer.ts';
 import { postgres } from '../../../../src/connectors/postgres/index.ts';
 import { s3 } from '../../../../src/connectors/s3/index.ts';
 import { type Authority, createAuthority } from '../../../support/certificates.ts';
@@ -449,7 +449,7 @@ describe('what stands in the way', () => {
 });
 
 let controller: AbortController;
-const dialers: ClosableDialer[] = [];
+const dialers: PolicedDialer[] = [];
 
 beforeEach(() => {
   controller = new AbortController();
@@ -459,8 +459,8 @@ afterEach(() => {
   for (const dialer of dialers.splice(0)) dialer.close();
 });
 
-function dialerOf(): ClosableDialer {
-  const dialer = createDialer({ policy: { allow: ['127.0.0.1'], forbidden: [] }, signal: controller.signal });
+function dialerOf(): PolicedDialer {
+  const dialer = new PolicedDialer({ policy: { allow: ['127.0.0.1'], forbidden: [] }, signal: controller.signal });
   dialers.push(dialer);
   return dialer;
 }
@@ -607,7 +607,7 @@ describe('what a tunnel holds', () => {
     await dialer.openTunnel(tunnelOf(bastion));
     const link = { socket: undefined, take: () => Promise.reject(new Error('nothing prepared')) as never };
     const tls = { mode: 'VERIFY_FULL', caCertificate: authority.certificate } as const;
-    const client = httpClient(
+    const client = new HttpClient(
       { dialer, link, signal: controller.signal },
       { host: 'search.internal', port: 9200, tls },
     );
