@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import ts from 'typescript';
 import { beforeAll, expect, test } from 'vitest';
-import { openDatabase } from '../../src/platform/database.ts';
+import { Database } from '../../src/platform/database.ts';
 import { LocalDoorbell } from '../../src/platform/doorbell.ts';
 import { migrateToLatest } from '../../src/platform/migrate.ts';
 import { collect, functionAround, parseSource, readSources, textOf } from './sources.ts';
@@ -61,8 +61,8 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   'The journal and the keys are kept for the gateway itself, below who may see what.': [
     'platform/journal.ts appendJournal',
     'platform/journal.ts verifyJournal',
-    'platform/sealer.ts DatabaseSealer.seal',
-    'platform/sealer.ts DatabaseSealer.#load',
+    'platform/sealer.ts Sealer.seal',
+    'platform/sealer.ts Sealer.#load',
   ],
 };
 
@@ -78,7 +78,7 @@ beforeAll(async () => {
 
 /** The tables whose rows belong to an environment: by their environment_id, or by a reference to such a row. */
 async function environmentTables(): Promise<Set<string>> {
-  const database = await openDatabase({ url: 'sqlite::memory:', doorbell: new LocalDoorbell() });
+  const database = await Database.open({ url: 'sqlite::memory:', doorbell: new LocalDoorbell() });
   try {
     await migrateToLatest(database);
     const columns = await sql<{ table: string; column: string; target: string | null }>`
