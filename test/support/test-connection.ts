@@ -25,6 +25,8 @@ export interface TestConnectionOptions
   readonly proxy?: string;
   /** In milliseconds. Left out: 15 seconds. */
   readonly deadline?: number;
+  /** Cancels the test when it aborts. */
+  readonly cancel?: AbortSignal;
 }
 
 export interface TestedConnection extends TestOutcome {
@@ -56,6 +58,8 @@ export async function testConnection(
   if (!('checks' in plan)) throw new Error(`Cannot be run: ${JSON.stringify(plan)}`);
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort('deadline'), options.deadline ?? 15_000);
+  const cancel = () => abort.abort('cancelled');
+  options.cancel?.addEventListener('abort', cancel, { once: true });
   const { allow = ['127.0.0.1'], proxy } = options;
   const policy = { allow, forbidden: [], ...(proxy === undefined ? {} : { proxy }) };
   const dialer = new PolicedDialer({ ...options, policy, signal: abort.signal });

@@ -47,6 +47,7 @@ export class MongoWire {
   constructor(socket: PeerSocket, bson: Bson) {
     this.#socket = socket;
     this.#bson = bson;
+    socket.assertOpen();
     socket.on('data', this.#take);
     socket.on('error', this.#fail);
     socket.on('end', () => this.#fail(new Failure('CONNECTION_LOST')));

@@ -50,6 +50,7 @@ export async function signInToMssql(socket: PeerSocket, account: MssqlAccount): 
     throw new Failure('CREDENTIALS_REQUIRED', { configPath: 'password', hint: 'Give the password.' });
   }
   const tedious = await import('tedious');
+  socket.assertOpen();
   const connection = new tedious.Connection(configuration(socket, { ...account, password }));
   const guard = guardDriver(connection, socket);
   await guard(

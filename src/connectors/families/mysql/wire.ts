@@ -36,7 +36,7 @@ export interface WaitingMysql {
  * Reads the server's greeting from a fresh connection and asks for TLS. Fails with an error of the driver's where the server does not
  * offer it, or has another reason to refuse.
  */
-export async function requestMysqlTls(socket: Duplex, account: MysqlAccount): Promise<WaitingMysql> {
+export async function requestMysqlTls(socket: PeerSocket, account: MysqlAccount): Promise<WaitingMysql> {
   const driver = await openDriver(socket, account, true);
   await Promise.race([driver.askedForTls, driver.signedIn]);
   return {
@@ -87,8 +87,9 @@ interface DriverInternals {
   startTLS(onSecure: () => void): void;
 }
 
-async function openDriver(socket: Duplex, account: MysqlAccount, secure: boolean): Promise<Driver> {
+async function openDriver(socket: PeerSocket, account: MysqlAccount, secure: boolean): Promise<Driver> {
   const { createConnection } = await import('mysql2');
+  socket.assertOpen();
   const stream = new MysqlStream(socket);
   const connection = createConnection(optionsFor(stream, account, secure));
   let proceed: (() => void) | undefined;

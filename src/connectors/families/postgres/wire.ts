@@ -120,8 +120,9 @@ interface MessageSource {
   on(event: 'data' | 'end', listener: (chunk: Buffer) => void): unknown;
 }
 
-async function createClient(socket: Duplex, account: PostgresAccount, secure: boolean): Promise<Client> {
+async function createClient(socket: PeerSocket, account: PostgresAccount, secure: boolean): Promise<Client> {
   const { Client: PgClient } = await import('pg');
+  socket.assertOpen();
   const client = new PgClient({
     host: account.host,
     port: account.port,

@@ -1,8 +1,8 @@
-import type { Duplex } from 'node:stream';
 import { type SshTunnel, TUNNEL_PATHS } from '../config/ssh-tunnel.ts';
 import type { Tls } from '../config/tls.ts';
 import type { Check, CheckContext, CheckOutcome, Target } from '../contract/connector.ts';
 import { explainNetworkError, type NetworkPaths } from '../contract/explain.ts';
+import type { PeerSocket } from '../contract/peer-socket.ts';
 
 /**
  * A check in a connector's own way. `usual` is the kit's way, for this target instead of the config's; its failures point at that
@@ -18,7 +18,7 @@ export interface EndpointChecksOptions<Config, State> {
   /** False for a config that leads to no endpoint, for which none of the checks runs. Left out: every config leads to one. */
   readonly appliesTo?: (config: Config) => boolean;
   /** Asks for TLS in the clear, as PostgreSQL's protocol does; fails with TLS_NOT_OFFERED. Left out: TLS from the first byte on. */
-  readonly startTls?: (socket: Duplex, context: CheckContext<Config, State>) => Promise<void>;
+  readonly startTls?: (socket: PeerSocket, context: CheckContext<Config, State>) => Promise<void>;
   /** The protocols that TLS offers: `http/1.1`. */
   readonly alpnProtocols?: readonly string[];
   /** How endpoint/resolve, endpoint/connect and tls/handshake are done. Left out: in the kit's way, for the config's target. */
@@ -41,7 +41,7 @@ export function endpointChecks<Config, State>(options: EndpointChecksOptions<Con
     base: true,
     appliesTo: (config) => (options.appliesTo?.(config) ?? true) && (applies?.(targetOf(config)) ?? true),
     run(context) {
-      const startTls = async (socket: Duplex) => options.startTls?.(socket, context);
+      const startTls = async (socket: PeerSocket) => options.startTls?.(socket, context);
       const usual = (target = targetOf(context.config)) => run(context, target, { startTls, alpnProtocols });
       return own ? own(context, usual) : usual();
     },
@@ -61,7 +61,7 @@ interface EndpointCheck extends Pick<Check<unknown, unknown>, 'name' | 'title' |
     context: Pick<CheckContext<unknown, unknown>, 'dialer' | 'link'>,
     target: Target,
     tls: {
-      readonly startTls: (socket: Duplex) => Promise<void>;
+      readonly startTls: (socket: PeerSocket) => Promise<void>;
       readonly alpnProtocols: readonly string[] | undefined;
     },
   ) => Promise<CheckOutcome>;

@@ -1,4 +1,5 @@
 import { Duplex } from 'node:stream';
+import { explainNetworkError } from './explain.ts';
 
 /**
  * A stream over another one, its carrier: it ends and fails as the carrier does, and takes the carrier with it when it is destroyed.
@@ -64,7 +65,8 @@ export abstract class CarriedStream extends Duplex {
   };
 
   #fail = (error: Error): void => {
-    this.destroy(error);
+    // a Failure, not the ECONNRESET itself: undici takes that one for the end of an answer, and half of it for the whole
+    this.destroy(explainNetworkError(error) ?? error);
   };
 
   #gone = (): void => {

@@ -36,6 +36,14 @@ export class PeerSocket extends CarriedStream {
   }
 
   /**
+   * Fails with what closed it, or with CONNECTION_LOST. A driver's adapter calls it when it begins to listen: a close that came
+   * before, while the driver was being loaded, would never reach it.
+   */
+  assertOpen(): void {
+    if (this.destroyed) throw this.errored ?? new Failure('CONNECTION_LOST');
+  }
+
+  /**
    * Gives the stream underneath back, for TLS to be put on it; this one is of no use any more. Fails with PROTOCOL_MISMATCH
    * when the peer has sent something that nobody has read: it would pass for a part of what comes later over TLS.
    */

@@ -92,7 +92,7 @@ export class HttpClient {
   close(): void {
     // an agent that could not be made has been reported to whoever sent the request
     this.#agent?.then((agent) => agent.destroy()).catch(() => undefined);
-    for (const socket of this.#sockets.values()) socket.destroy();
+    for (const socket of this.#sockets.values()) socket.destroy(new Failure('CONNECTION_LOST'));
   }
 
   async #send(request: HttpRequest, host: string): Promise<HttpResponse> {
@@ -101,16 +101,19 @@ export class HttpClient {
     const maxBytes = request.maxBytes ?? DEFAULT_MAX_BYTES;
     this.#allowance = 2 * maxBytes + SIGN_IN_LIMIT;
     this.#sockets.get(host)?.raiseCap(this.#allowance);
+    // without the signal: undici would still parse the end of an answer that it has given up, and throws then where nobody
+    // catches it; the dialer destroys the connection as soon as the signal aborts, which ends the request as well
     const answer = await agent.request({
       origin: this.#originOf(host),
       method: request.method,
       path: request.path,
       headers: { 'accept-encoding': 'identity', ...request.headers },
       body: request.body ?? null,
-      signal: this.#context.signal,
     });
     const accepted = answer.statusCode >= 200 && answer.statusCode < 300;
-    const { body, truncated } = await readBody(answer.body, accepted ? maxBytes : Math.min(maxBytes, SIGN_IN_LIMIT));
+    const limit = accepted ? maxBytes : Math.min(maxBytes, SIGN_IN_LIMIT);
+    const cutOff = () => this.#sockets.get(host)?.destroy(new Failure('TOO_MUCH_DATA'));
+    const { body, truncated } = await readBody(answer.body, limit, cutOff);
     if (truncated && accepted && request.tooLong !== 'cut') throw new Failure('TOO_MUCH_DATA');
     return this.#response(answer, body, truncated);
   }
@@ -174,18 +177,26 @@ export class HttpClient {
   }
 }
 
-async function readBody(
+/** Reads the body up to the limit, in bytes; where there is more of it, `cutOff` is called and has to end the connection. */
+function readBody(
   stream: Dispatcher.ResponseData['body'],
   limit: number,
+  cutOff: () => void,
 ): Promise<{ body: Buffer; truncated: boolean }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ body: Buffer; truncated: boolean }>();
   const chunks: Buffer[] = [];
   let size = 0;
-  // leaving the loop early ends the connection, which the stream reports as an error
-  stream.on('error', () => undefined);
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
+  const settle = () => resolve({ body: Buffer.concat(chunks).subarray(0, limit), truncated: size > limit });
+  stream.on('data', (chunk: Buffer) => {
+    if (size > limit) return;
     chunks.push(chunk);
     size += chunk.length;
-    if (size > limit) break;
-  }
-  return { body: Buffer.concat(chunks).subarray(0, limit), truncated: size > limit };
+    if (size <= limit) return;
+    settle();
+    cutOff();
+  });
+  stream.on('end', settle);
+  stream.on('error', reject);
+  stream.on('close', () => reject(new Failure('CONNECTION_LOST')));
+  return promise;
 }

@@ -137,7 +137,8 @@ export class PolicedDialer implements Dialer {
 
   #abort = (): void => {
     const { reason } = this.#options.signal;
-    this.#end(reason instanceof Error ? reason : undefined);
+    // always with an error: a connection that closes without one is the orderly end of an answer to undici
+    this.#end(reason instanceof Error ? reason : new Failure('CONNECTION_LOST'));
   };
 
   #end(reason?: Error): void {
