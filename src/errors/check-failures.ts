@@ -83,7 +83,7 @@ export const failureCodes = {
   SSH_HOST_KEY_MISMATCH: {
     cause: 'SSH',
     message: 'The bastion shows another host key than the confirmed one.',
-    hint: 'Find out why: it may be another machine. A bastion with several keys shows the one whose type is in the evidence.',
+    hint: 'Find out why: it may be another machine, or its keys were renewed. Compare the fingerprint in the evidence with what its operator says.',
   },
   SSH_HANDSHAKE_FAILED: {
     cause: 'SSH',

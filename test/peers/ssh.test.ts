@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { SshTunnel } from '../../src/connectors/kit/config/ssh-tunnel.ts';
 import { postgres } from '../../src/connectors/postgres/index.ts';
@@ -77,6 +79,41 @@ describePeer('OpenSSH’s server as a bastion', SSHD, () => {
     expect(result.evidence['tls/handshake']).toMatchObject({ subject: 'CN=localhost' });
   });
 
+  test('asks for the kind of host key that was confirmed', async () => {
+    const privateKey = await sshd.createKey('-t', 'ed25519', '-N', '');
+    const hostKeyFingerprint = await sshd.fingerprint('rsa');
+    const result = await tryTunnel(sshd, { privateKey, hostKeyFingerprint });
+    expect(result.failure).toBeNull();
+    expect(result.evidence['tunnel/open']).toMatchObject({ keyType: 'ssh-rsa', hostKeyFingerprint });
+  });
+
+  test('names the factor that is missing after the first', async () => {
+    const bastion = await another({
+      settings: ['AuthenticationMethods publickey,password', 'PasswordAuthentication yes'],
+    });
+    const privateKey = await bastion.createKey('-t', 'ed25519', '-N', '');
+    const keyAlone = await tryTunnel(bastion, { privateKey });
+    expect(gist(keyAlone)).toMatchObject({ code: 'SSH_AUTHENTICATION_REFUSED', configPath: 'sshTunnel.password' });
+    expect(keyAlone.failure?.hint).toMatch(/also wants a password/);
+    const passwordAlone = await tryTunnel(bastion, { password: 'not asked for yet' });
+    expect(gist(passwordAlone)).toMatchObject({ configPath: 'sshTunnel.privateKey' });
+    expect(passwordAlone.failure?.hint).toMatch(/asks for a key first/);
+  });
+
+  test('is told that the bastion has enough of connections', async () => {
+    const bastion = await another({ settings: ['MaxStartups 1', 'LoginGraceTime 60'] });
+    const privateKey = await bastion.createKey('-t', 'ed25519', '-N', '');
+    const holding = connect(bastion.port, '127.0.0.1');
+    await once(holding, 'data');
+    const result = await tryTunnel(bastion, { privateKey });
+    holding.destroy();
+    expect(gist(result)).toEqual({
+      at: 'tunnel/open',
+      code: 'TOO_MANY_REQUESTS',
+      configPath: 'sshTunnel.host',
+    });
+  });
+
   test('shows the fingerprint that ssh-keygen prints', async () => {
     const result = await tryTunnel(sshd, { password: 'never sent', hostKeyFingerprint: undefined });
     expect(gist(result)).toEqual({
@@ -88,7 +125,7 @@ describePeer('OpenSSH’s server as a bastion', SSHD, () => {
   });
 
   test('is another one when it shows another key', async () => {
-    const hostKeyFingerprint = await sshd.fingerprint('rsa');
+    const hostKeyFingerprint = `SHA256:${'A'.repeat(43)}`;
     const result = await tryTunnel(sshd, { password: 'never sent', hostKeyFingerprint });
     expect(gist(result)).toMatchObject({ at: 'tunnel/open', code: 'SSH_HOST_KEY_MISMATCH' });
   });

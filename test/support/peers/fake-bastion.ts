@@ -22,6 +22,8 @@ export interface BastionOptions {
   readonly hostKeys?: readonly string[];
   /** Which `host:port` it opens connections to, and where on this machine they lead; `never`: it does not say. Left out: none is allowed. */
   readonly forwards?: Readonly<Record<string, string>>;
+  /** What it says before its identification. */
+  readonly greeting?: string;
   /** What follows SSH-2.0- in its first line. */
   readonly ident?: string;
   /** Sends on a forwarded connection without heed to the window. */
@@ -53,7 +55,10 @@ export async function startBastion(options: BastionOptions): Promise<FakeBastion
     client.on('authentication', (context) => checks(context));
     if (options.forwards) forward(client, options.forwards, asked, options.floods === true);
   });
-  const listener = await listen((socket) => server.injectSocket(socket));
+  const listener = await listen((socket) => {
+    if (options.greeting) socket.write(options.greeting);
+    server.injectSocket(socket);
+  });
   const first = parsed(hostKeys[0] ?? '').getPublicSSH();
   return {
     port: listener.port,

@@ -65,9 +65,12 @@ export class PolicedDialer implements Dialer {
 
   openTunnel(tunnel: SshTunnel, onCarrier?: (carrier: PeerSocket) => void): Promise<Evidence> {
     return explaining(async () => {
-      const carrier = await this.#dial(tunnel.host, tunnel.port);
-      onCarrier?.(carrier);
-      this.#tunnel = await Tunnel.open(carrier, tunnel, this.#options.signal);
+      const connect = async () => {
+        const carrier = await this.#dial(tunnel.host, tunnel.port);
+        onCarrier?.(carrier);
+        return carrier;
+      };
+      this.#tunnel = await Tunnel.open(connect, tunnel, this.#options.signal);
       return this.#tunnel.evidence;
     });
   }

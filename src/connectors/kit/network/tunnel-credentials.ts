@@ -7,8 +7,13 @@ import { openSshText } from '../keys/openssh-key.ts';
 import { openPrivateKey } from '../keys/private-key.ts';
 
 const EXPIRED_HINT = 'The password has expired: set a new one at the bastion.';
-const WANTS_KEY_HINT = 'The bastion takes keys, no passwords: give a private key.';
+const WANTS_KEY_HINT = 'The bastion asks for a key first: give a private key. Keep the password where it wants both.';
 const WANTS_PASSWORD_HINT = 'The bastion takes passwords, no keys: give a password.';
+const ALSO_WANTS_KEY_HINT = 'The bastion took the password and also wants a key: give a private key too.';
+const ALSO_WANTS_PASSWORD_HINT = 'The bastion took the key and also wants a password: give it too.';
+const WANTS_MORE_HINT =
+  'The bastion took what was given and wants one more factor, a one-time code say, which the gateway cannot give: allow ' +
+  'this user to sign in without it.';
 const WANTS_NEITHER_HINT = 'The bastion takes neither passwords nor keys from this user.';
 
 /** What a bastion is signed in to with. Fails with the failures of openPrivateKey. `parse` is ssh2's own. */
@@ -32,6 +37,8 @@ export class TunnelCredentials {
   readonly #left: AnyAuthMethod[];
   readonly #tried: AuthenticationType[] = [];
   #offered: readonly AuthenticationType[] = [];
+  /** The bastion has taken the way that was tried last, and wants another one besides. */
+  #wantsMore = false;
   #asked = false;
 
   constructor(tunnel: SshTunnel, key: ParsedKey | undefined) {
@@ -50,11 +57,14 @@ export class TunnelCredentials {
     // asks what is offered
     if (offered === null) return { type: 'none', username: this.#tunnel.username };
     this.#offered = offered;
+    this.#wantsMore = partial === true;
     // one wrong password is not tried twice: bastions count
     if (!partial && this.#tried.at(-1) === 'password') return false;
     const at = this.#left.findIndex(({ type }) => offered.includes(type));
     const [method] = at < 0 ? [] : this.#left.splice(at, 1);
     if (!method) return false;
+    // what is tried now is no longer what the bastion has taken
+    this.#wantsMore = false;
     this.#tried.push(method.type);
     return method;
   }
@@ -66,6 +76,12 @@ export class TunnelCredentials {
       new Failure('SSH_AUTHENTICATION_REFUSED', { configPath, evidence, error, ...(hint ? { hint } : {}) });
     const takes = (...ways: AuthenticationType[]) => ways.some((way) => this.#offered.includes(way));
     const last = this.#tried.at(-1);
+    if (this.#wantsMore) {
+      if (takes('password', 'keyboard-interactive') && password === undefined)
+        return fail('sshTunnel.password', ALSO_WANTS_PASSWORD_HINT);
+      if (takes('publickey') && privateKey === undefined) return fail('sshTunnel.privateKey', ALSO_WANTS_KEY_HINT);
+      return fail('sshTunnel.username', WANTS_MORE_HINT);
+    }
     if (last !== undefined) return fail(last === 'publickey' ? 'sshTunnel.privateKey' : 'sshTunnel.password');
     if (takes('publickey') && privateKey === undefined) return fail('sshTunnel.privateKey', WANTS_KEY_HINT);
     if (takes('password', 'keyboard-interactive') && password === undefined) {

@@ -1,19 +1,28 @@
 import { createHash } from 'node:crypto';
-import type { AnyAuthMethod, Client, ClientChannel, ConnectConfig } from 'ssh2';
+import type { AnyAuthMethod, Client, ClientChannel, ConnectConfig, ServerHostKeyAlgorithm } from 'ssh2';
+import type { FailureCode } from '../../../errors/check-failures.ts';
 import { type SshTunnel, TUNNEL_PATHS } from '../config/ssh-tunnel.ts';
 import type { Evidence } from '../contract/connector.ts';
 import { explainNetworkError } from '../contract/explain.ts';
 import { Failure } from '../contract/failure.ts';
 import { PeerSocket } from '../contract/peer-socket.ts';
+import { SshIdentification } from './ssh-identification.ts';
 import { readCredentials, type TunnelCredentials } from './tunnel-credentials.ts';
 
 /** What a channel may hold back unread, in bytes: twice the window that the bastion is granted. */
 const MAX_UNREAD = 4 * 1024 * 1024;
-/** In characters, as the protocol says. */
-const LONGEST_IDENTIFICATION = 255;
+/** How long a bastion may take from its first words to its identification, in milliseconds. */
+const GREETING_MS = 3_000;
 const PROHIBITED = 1;
 
-/** No SHA-1, no DSA, no CBC, no groups of the server's own making; nothing is decompressed. The host key's types in the order in which one is asked for. */
+/** The kinds of host key that are taken, in the order in which one is asked for. */
+const HOST_KEY_KINDS: readonly (readonly ServerHostKeyAlgorithm[])[] = [
+  ['ssh-ed25519'],
+  ['ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521'],
+  ['rsa-sha2-512', 'rsa-sha2-256'],
+];
+
+/** No SHA-1, no DSA, no CBC, no groups of the server's own making; nothing is decompressed. */
 const ALGORITHMS: ConnectConfig['algorithms'] = {
   kex: [
     'curve25519-sha256',
@@ -23,14 +32,6 @@ const ALGORITHMS: ConnectConfig['algorithms'] = {
     'ecdh-sha2-nistp521',
     'diffie-hellman-group14-sha256',
     'diffie-hellman-group16-sha512',
-  ],
-  serverHostKey: [
-    'ssh-ed25519',
-    'ecdsa-sha2-nistp256',
-    'ecdsa-sha2-nistp384',
-    'ecdsa-sha2-nistp521',
-    'rsa-sha2-512',
-    'rsa-sha2-256',
   ],
   cipher: [
     'aes256-gcm@openssh.com',
@@ -44,6 +45,14 @@ const ALGORITHMS: ConnectConfig['algorithms'] = {
   compress: ['none'],
 };
 
+/** What a bastion ends with that was asked for a kind of host key that it has not. */
+const NO_SUCH_KEY: readonly FailureCode[] = ['SSH_HOST_KEY_MISMATCH', 'SSH_HANDSHAKE_FAILED'];
+
+/** Whether a host key is one of those that the algorithms sign with: an RSA key signs in several ways. */
+function isOfKind(keyType: unknown, algorithms: readonly string[]): boolean {
+  return algorithms.some((name) => name === keyType || (keyType === 'ssh-rsa' && name.startsWith('rsa-')));
+}
+
 /** A bastion that has let us in. It ends with the connection that it was opened over. */
 export class Tunnel {
   readonly #client: Client;
@@ -52,9 +61,8 @@ export class Tunnel {
   readonly #credentials: TunnelCredentials;
   readonly #signal: AbortSignal;
   readonly #channels = new Map<ClientChannel, PeerSocket>();
-  #software: string | undefined;
+  readonly #identification = new SshIdentification();
   #hostKey: Evidence = {};
-  #spoke = false;
   /** Why we, not the bastion, ended it. */
   #refusal: Failure | undefined;
 
@@ -73,15 +81,40 @@ export class Tunnel {
   }
 
   /**
-   * Signs in at a bastion over a connection to it, when its host key is the confirmed one; the connection is used up. Fails with
-   * one of the SSH failures, of which those about the host key show it as evidence, or says what is wrong with the private key.
+   * Signs in at a bastion, over a connection that `connect` makes, when its host key is the confirmed one. A bastion shows one of its
+   * host keys: where another kind may be the confirmed one, it is asked for that on a new connection before anything is sent.
+   * Fails with one of the SSH failures, of which those about the host key show it as evidence, or says what is wrong with the
+   * private key.
    */
-  static async open(carrier: PeerSocket, config: SshTunnel, signal: AbortSignal): Promise<Tunnel> {
+  static async open(connect: () => Promise<PeerSocket>, config: SshTunnel, signal: AbortSignal): Promise<Tunnel> {
+    try {
+      return await Tunnel.#openOnce(connect, config, signal, HOST_KEY_KINDS);
+    } catch (error) {
+      if (!(error instanceof Failure) || error.report.code !== 'SSH_HOST_KEY_MISMATCH') throw error;
+      for (const kind of HOST_KEY_KINDS.filter((each) => !isOfKind(error.evidence.keyType, each))) {
+        const opened = await Tunnel.#openOnce(connect, config, signal, [kind]).catch((reason: unknown) => {
+          // it has no key of this kind, or another one: what it showed first is what the user reads
+          if (reason instanceof Failure && NO_SUCH_KEY.includes(reason.report.code)) return undefined;
+          throw reason;
+        });
+        if (opened) return opened;
+      }
+      throw error;
+    }
+  }
+
+  static async #openOnce(
+    connect: () => Promise<PeerSocket>,
+    config: SshTunnel,
+    signal: AbortSignal,
+    kinds: typeof HOST_KEY_KINDS,
+  ): Promise<Tunnel> {
     const { default: ssh2 } = await import('ssh2');
+    const carrier = await connect();
     try {
       const credentials = await readCredentials(config, ssh2.utils.parseKey, signal);
       const tunnel = new Tunnel(new ssh2.Client(), carrier, config, credentials, signal);
-      await tunnel.#signIn();
+      await tunnel.#signIn(kinds.flat());
       return tunnel;
     } catch (error) {
       carrier.destroy();
@@ -91,10 +124,10 @@ export class Tunnel {
 
   /** Server software, type and fingerprint of its host key. */
   get evidence(): Evidence {
-    return { server: this.#software, ...this.#hostKey };
+    return { server: this.#identification.software, ...this.#hostKey };
   }
 
-  async #signIn(): Promise<void> {
+  async #signIn(serverHostKey: ServerHostKeyAlgorithm[]): Promise<void> {
     const client = this.#client;
     // it may have been closed while the key was opened
     if (this.#carrier.destroyed) throw new Failure('CONNECTION_LOST', { configPath: TUNNEL_PATHS.portPath });
@@ -113,7 +146,7 @@ export class Tunnel {
       client.connect({
         sock: this.#carrier,
         username: this.#config.username,
-        algorithms: ALGORITHMS,
+        algorithms: { ...ALGORITHMS, serverHostKey },
         hostVerifier: (offered: Buffer) => this.#isConfirmed(offered),
         // typed without the false that ends it
         authHandler: (offered, partial, next) => next(this.#credentials.next(offered, partial) as AnyAuthMethod),
@@ -159,22 +192,21 @@ export class Tunnel {
 
   /** Reads along: what the peer calls itself, whether it is SSH at all, and that it keeps to the window it was granted. */
   #watch(): void {
-    let start = '';
+    const refuse = (failure: Failure) => {
+      this.#refusal = failure;
+      this.#carrier.destroy();
+    };
+    let patience: NodeJS.Timeout | undefined;
     const readIdentification = (chunk: Buffer): void => {
-      this.#spoke = true;
-      start = (start + chunk.toString('latin1')).slice(0, LONGEST_IDENTIFICATION);
-      // other lines may come before, but hardly ever do: those are other protocols' greetings, after which they would wait for ever
-      if (!start.startsWith('SSH-'.slice(0, start.length))) {
-        this.#refusal = new Failure('SSH_PROTOCOL_MISMATCH', { configPath: TUNNEL_PATHS.portPath });
-        this.#carrier.destroy();
-      }
-      const found = /^SSH-(?:2\.0|1\.99)-([\x21-\x7e]*)[^\n]*\n/.exec(start);
-      if (!found) return;
-      // of what it says only what names and numbers of versions are made of
-      this.#software = (found[1] ?? '').replace(/[^A-Za-z0-9._+-]/g, '').slice(0, 64) || 'unknown';
+      const failure = this.#identification.read(chunk);
+      if (failure) refuse(failure);
+      patience ??= setTimeout(() => refuse(this.#identification.ended()), GREETING_MS);
+      if (!failure && this.#identification.software === undefined) return;
+      clearTimeout(patience);
       this.#carrier.off('data', readIdentification);
     };
     this.#carrier.on('data', readIdentification);
+    this.#carrier.once('close', () => clearTimeout(patience));
     this.#carrier.on('data', () => {
       for (const [channel, socket] of this.#channels) {
         if (channel.readableLength <= MAX_UNREAD) continue;
@@ -200,11 +232,7 @@ export class Tunnel {
   #explain(error: Error | undefined): Failure {
     const network = explainNetworkError(error, TUNNEL_PATHS);
     if (network) return network;
-    if (this.#software === undefined) {
-      return this.#spoke
-        ? new Failure('SSH_PROTOCOL_MISMATCH', { configPath: TUNNEL_PATHS.portPath, error })
-        : new Failure('CONNECTION_LOST', { configPath: TUNNEL_PATHS.portPath, error });
-    }
+    if (this.#identification.software === undefined) return this.#identification.ended(error);
     const evidence = this.evidence;
     // from then on whatever ends it is a refusal: a bastion that has had enough hangs up
     if (this.#credentials.asked) return this.#credentials.refused(evidence, error);

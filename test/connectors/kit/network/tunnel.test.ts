@@ -237,7 +237,7 @@ describe('signing in', () => {
       {},
       'SSH_AUTHENTICATION_REFUSED',
       'sshTunnel.privateKey',
-      /takes keys/,
+      /asks for a key first/,
     ],
     [
       'a key where passwords are taken',
@@ -246,6 +246,14 @@ describe('signing in', () => {
       'SSH_AUTHENTICATION_REFUSED',
       'sshTunnel.password',
       /takes passwords/,
+    ],
+    [
+      'a key alone where the password is wanted too',
+      { ...USER, publicKey: key.public, both: true },
+      { ...withKey, password: undefined },
+      'SSH_AUTHENTICATION_REFUSED',
+      'sshTunnel.password',
+      /also wants a password/,
     ],
     [
       'a bastion that takes nothing',
@@ -303,8 +311,11 @@ describe('signing in', () => {
     expect(error.report).toMatchObject({ code, configPath, hint: expect.stringMatching(hint) });
     expect(error.report.cause).toBe(code.startsWith('SSH_') ? 'SSH' : 'INVALID_CONFIG');
     if (!code.startsWith('SSH_')) expect(bastion.attempts).toEqual([]);
+    const attempts = (way: string) => bastion.attempts.filter((each) => each.startsWith(way)).length;
     // a wrong password is tried once: bastions count
-    expect(bastion.attempts.length).toBeLessThanOrEqual(1);
+    expect(attempts('password') + attempts('keyboard-interactive')).toBeLessThanOrEqual(1);
+    // a key that is taken comes twice: the question whether it would do, then the signature
+    expect(attempts('publickey')).toBeLessThanOrEqual(/also wants/.test(String(hint)) ? 2 : 1);
     await bastion.listener.drained();
   });
 });
@@ -352,7 +363,44 @@ describe('the bastion’s host key', () => {
   });
 });
 
+describe('a bastion with several host keys', () => {
+  const ed25519 = generateKeyPairSync('ed25519').private;
+  const others = [generateKeyPairSync('rsa', { bits: 2048 }), generateKeyPairSync('ecdsa', { bits: 256 })];
+
+  it.each(others.map((pair, at) => [['rsa', 'ecdsa'][at], pair.private] as const))(
+    'is asked for the kind that was confirmed, before it is another machine: %s',
+    async (_name, confirmed) => {
+      const bastion = await bastionOf({ hostKeys: [confirmed, ed25519, ...others.map((pair) => pair.private)] });
+      const result = await tryTunnel(tunnelOf(bastion));
+      expect(result.failure).toBeNull();
+      expect(result.evidence['tunnel/open']).toMatchObject({ hostKeyFingerprint: bastion.fingerprint });
+    },
+  );
+
+  it('is another machine when none of its keys was confirmed; nothing is sent to it', async () => {
+    const [bastion, stranger] = [
+      await bastionOf({ hostKeys: [ed25519, ...others.map((pair) => pair.private)] }),
+      await bastionOf(),
+    ];
+    const result = await tryTunnel(tunnelOf(bastion, { hostKeyFingerprint: stranger.fingerprint }));
+    expect(gist(result)).toMatchObject({ at: 'tunnel/open', code: 'SSH_HOST_KEY_MISMATCH' });
+    expect(result.evidence['tunnel/open']).toMatchObject({ keyType: 'ssh-ed25519' });
+    expect(bastion.attempts).toEqual([]);
+    await bastion.listener.drained();
+  });
+});
+
 describe('what stands in the way', () => {
+  it.each<[string, string]>([
+    ['a line', 'Welcome to the bastion\r\n'],
+    ['lines in parts', 'Authorised use alone.\nÄrger vermeiden\n'],
+  ])('%s before the identification does not', async (_name, greeting) => {
+    const bastion = await bastionOf({ greeting });
+    const result = await tryTunnel(tunnelOf(bastion));
+    expect(result.failure).toBeNull();
+    expect(result.evidence['tunnel/open']).toMatchObject({ server: 'FakeBastion_1.0' });
+  });
+
   it.each<[string, Partial<SshTunnel>, string, string, string]>([
     ['a blocked address', { host: '10.0.0.1' }, 'endpoint/resolve', 'ADDRESS_NOT_ALLOWED', 'sshTunnel.host'],
     ['a metadata address', { host: '169.254.169.254' }, 'endpoint/resolve', 'ADDRESS_NOT_ALLOWED', 'sshTunnel.host'],
@@ -377,6 +425,20 @@ describe('what stands in the way', () => {
       'SSH_PROTOCOL_MISMATCH',
       'sshTunnel.port',
     ],
+    [
+      'that has enough of connections',
+      { says: 'Exceeded MaxStartups\r\n', hangsUp: true },
+      'TOO_MANY_REQUESTS',
+      'sshTunnel.host',
+    ],
+    [
+      'that keeps this address away',
+      { says: 'Not allowed at this time\r\n', hangsUp: true },
+      'TOO_MANY_REQUESTS',
+      'sshTunnel.host',
+    ],
+    ['that says something and no more', { says: 'Hello there\r\n' }, 'SSH_PROTOCOL_MISMATCH', 'sshTunnel.port'],
+    ['that greets in binary', { says: 'J\0\0\0\n8.0.36' }, 'SSH_PROTOCOL_MISMATCH', 'sshTunnel.port'],
     ['of SSH 1', { says: 'SSH-1.5-old\r\n' }, 'SSH_PROTOCOL_MISMATCH', 'sshTunnel.port'],
     [
       'that never ends its first line',
