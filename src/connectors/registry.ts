@@ -46,7 +46,7 @@ export const connectors: readonly Connector[] = [
   csv,
 ];
 
-/** The connector of a type. Throws for a type that there is none of: types from outside have been checked before. */
+/** The connector of a type. Throws when there is none: types from outside have been checked before. */
 export function connectorOf(type: string): Connector {
   const connector = connectors.find((each) => each.type === type);
   if (!connector) throw new Error(`There is no connector of the type ${type}.`);

@@ -3,7 +3,7 @@ import type { CatalogColumn, CatalogEntry } from '../kit/contract/catalog-entry.
 import { Failure } from '../kit/contract/failure.ts';
 import { type AthenaContext, askAthena } from './client.ts';
 
-/** As many as Athena gives at once. */
+/** How many databases or tables are asked for at once: Athena gives no more. */
 const PAGE = 50;
 
 const TOKEN = z.string().max(8192).optional();
@@ -23,7 +23,7 @@ export function missingDatabase(): Failure {
   return new Failure('DATABASE_NOT_FOUND', { configPath: 'database', hint });
 }
 
-/** Every table and view of the database, or of all databases in the catalog. */
+/** Reads every table and view of the database, or of all databases in the catalog. */
 export async function* readAthenaCatalog(context: AthenaContext): AsyncGenerator<readonly CatalogEntry[]> {
   for await (const database of databasesOf(context)) {
     for (let next: string | undefined, first = true; first || next !== undefined; first = false) {
@@ -51,12 +51,12 @@ function entryOf(table: Table, database: string): CatalogEntry {
   return { namespace: database, name: table.Name, kind, columns: columnsOf(table) };
 }
 
-/** Those of the files, then those of the folders that they lie in. */
+/** The columns of the files, then those that the folders around the files stand for. */
 function columnsOf({ Columns = [], PartitionKeys = [] }: Table): CatalogColumn[] {
   return [...Columns, ...PartitionKeys].map(({ Name, Type = '' }) => ({ name: Name, dataType: Type, nullable: null }));
 }
 
-/** The columns of one table; null when there is none of that name. `schema` is its database. */
+/** The columns of one table; null when there is none of that name. `schema` names its database. */
 export async function tableColumns(
   context: AthenaContext,
   { schema, table }: { readonly schema: string; readonly table: string },

@@ -48,7 +48,7 @@ const authenticate: AthenaCheck = authenticateCheck(
   async (context) => {
     const { config } = context;
     const response = await sendAthena(context, 'GetWorkGroup', { WorkGroup: config.workgroup }, SIGN_IN_LIMIT);
-    // what the key may do, and whether the workgroup exists, is the business of the checks that follow
+    // the checks that follow tell what the key may do, and whether the workgroup exists
     if (!provesSignIn(response)) throw refusalFailure(response, config);
     response.json();
     return { evidence: { server: 'Amazon Athena', accessKeyId: config.accessKeyId } };
@@ -131,7 +131,10 @@ async function endOf(context: AthenaContext, id: string) {
   return state === 'QUEUED' || state === 'RUNNING' ? undefined : execution;
 }
 
-/** Athena's text says which right is missing, and on what; it is looked through, but never shown. */
+/**
+ * The failure behind a query that ended badly. Athena's text says which right is missing, and on what: it is looked
+ * through, but never shown.
+ */
 function executionFailure(reason: string): Failure {
   if (/access denied|insufficient permissions|not authorized/i.test(reason)) {
     const hint = 'Allow the key’s owner to write to the output location, and to read the data and AWS Glue.';

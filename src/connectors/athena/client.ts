@@ -11,7 +11,7 @@ import type { HttpState } from '../kit/http/http-base.ts';
 import { elementOf } from '../kit/http/xml.ts';
 import type { AthenaConfig } from './config.ts';
 
-/** The longest answer that is read: 50 tables with some 2,000 columns each. */
+/** The longest answer that is read, in bytes: it has room for 50 tables with some 2,000 columns each. */
 const MAX_BYTES = 8 * 1024 * 1024;
 
 export type AthenaContext = CheckContext<AthenaConfig, HttpState>;
@@ -39,7 +39,10 @@ export async function sendAthena(
   return state.http.request({ ...request, headers, maxBytes });
 }
 
-/** The parts of the answer that are asked for. `missing` is what a name stands for that Athena does not know. */
+/**
+ * Sends an operation and gives the parts of its answer that are asked for. `missing` makes the failure for a name that
+ * Athena does not know.
+ */
 export async function askAthena<Schema extends z.ZodType>(
   context: AthenaContext,
   operation: string,
@@ -55,7 +58,7 @@ export async function askAthena<Schema extends z.ZodType>(
 const SECRET_HINT = 'The signature is wrong: check that `secretAccessKey` belongs to `accessKeyId`.';
 const KEY_HINT = 'AWS does not know this access key id, or it needs its session token, or that is not its own.';
 
-/** AWS' own names of what is wrong with a request, whatever service it is for. */
+/** The failure behind each of AWS' own names of what is wrong with a request to any of its services. */
 const BY_NAME: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> = {
   UnrecognizedClientException: ['KEY_REFUSED', { configPath: 'accessKeyId', hint: KEY_HINT }],
   InvalidClientTokenId: ['KEY_REFUSED', { configPath: 'accessKeyId', hint: KEY_HINT }],
@@ -82,7 +85,7 @@ const BY_NAME: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> 
   ServiceUnavailableException: ['SERVER_UNAVAILABLE', {}],
 };
 
-/** Said only to those whose signature AWS has taken. */
+/** The names that AWS gives only to those whose signature it has taken. */
 const SIGNED_IN: readonly string[] = ['AccessDeniedException', 'InvalidRequestException', 'MetadataException'];
 const ABOUT_NAMES: readonly string[] = ['InvalidRequestException', 'MetadataException', 'ResourceNotFoundException'];
 
@@ -116,7 +119,10 @@ function placeOf(config: AthenaConfig) {
 
 const JSON_REFUSAL = z.object({ __type: z.string(), message: z.string().optional(), Message: z.string().optional() });
 
-/** AWS' name of what is wrong and its text, which is looked through but never shown; before it knows who asks, it may say so in XML. */
+/**
+ * AWS' name of what is wrong, and its text, which is looked through but never shown. AWS may answer in XML before it
+ * knows who asks. Undefined when the answer is none of AWS' refusals.
+ */
 function refusalOf(response: HttpResponse): { readonly name: string; readonly message: string } | undefined {
   const text = response.text();
   if (text.includes('<Error')) {
@@ -125,7 +131,7 @@ function refusalOf(response: HttpResponse): { readonly name: string; readonly me
   }
   if (!/^application\/(json|x-amz-json)/.test(response.headers['content-type'] ?? '')) return undefined;
   const { __type, message, Message } = JSON_REFUSAL.safeParse(response.json()).data ?? {};
-  // `com.amazonaws.athena#InvalidRequestException` is the same
+  // the name may stand behind a prefix: `com.amazonaws.athena#InvalidRequestException`
   const name = __type?.replace(/^.*#/, '').replace(/:.*$/, '');
   return name === undefined ? undefined : { name, message: message ?? Message ?? '' };
 }

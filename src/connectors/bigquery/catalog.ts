@@ -10,6 +10,7 @@ import { accepted, askBigquery, type BigqueryContext, METADATA, postJson, QUERIE
 
 const DATASETS_AT_ONCE = 500;
 const ROWS_AT_ONCE = 2_000;
+/** The longest page of rows that is read, in bytes. */
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 /** How long the server may keep a request for the answer, in milliseconds. */
 const SERVER_WAIT = 10_000;
@@ -39,7 +40,10 @@ interface Dataset {
   readonly location: string;
 }
 
-/** Every table and view of the dataset, or of all datasets in the project: by one query each on its INFORMATION_SCHEMA. */
+/**
+ * Reads every table and view of the dataset, or of all datasets in the project, by one query for each dataset on its
+ * INFORMATION_SCHEMA.
+ */
 export async function* readBigqueryCatalog(context: BigqueryContext): AsyncGenerator<readonly CatalogEntry[]> {
   for await (const dataset of datasetsOf(context)) {
     const rows = columnRows(context, dataset);
@@ -115,14 +119,14 @@ function largePage(request: HttpRequest): HttpRequest {
   return { ...request, maxBytes: MAX_PAGE_BYTES };
 }
 
-/** The columns of one table; null when there is none of that name. `schema` is its dataset. */
+/** The columns of one table; null when there is none of that name. `schema` names its dataset. */
 export async function tableColumns(
   context: BigqueryContext,
   { schema, table }: { readonly schema: string; readonly table: string },
 ): Promise<Pick<CatalogColumn, 'name' | 'dataType'>[] | null> {
   const path = `/datasets/${encodeURIComponent(schema)}/tables/${encodeURIComponent(table)}?fields=schema`;
   const response = await askBigquery(context, METADATA, largePage({ method: 'GET', path }));
-  // a name that cannot be one is not there either
+  // 400 is the answer to a name that no table can have
   const refusal = googleRefusal(response);
   if (refusal?.code === 404 || refusal?.code === 400) return null;
   const { schema: columns } = jsonAnswer(accepted(response, context.config), TABLE);

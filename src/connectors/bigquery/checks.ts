@@ -33,7 +33,7 @@ const authenticate: BigqueryCheck = authenticateCheck(
   async (context) => {
     const path = '/datasets?maxResults=1&fields=kind';
     const response = await askBigquery(context, METADATA, { method: 'GET', path, maxBytes: SIGN_IN_LIMIT });
-    // what the account may do, and in which project, is the business of the checks that follow
+    // the checks that follow tell what the account may do, and in which project
     const signedIn = [400, 403, 404].includes(googleRefusal(response)?.code ?? 0);
     if (!signedIn) jsonAnswer(accepted(response, context.config), DATASETS);
     return { evidence: { server: 'BigQuery', account: context.config.credentials.clientEmail } };

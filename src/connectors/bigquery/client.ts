@@ -8,12 +8,12 @@ import type { BigqueryConfig } from './config.ts';
 
 export type BigqueryContext = CheckContext<BigqueryConfig, HttpState>;
 
-/** Reads what there is; says nothing of the data. */
+/** The scope that lets the gateway read what there is in a project. */
 export const METADATA = 'https://www.googleapis.com/auth/bigquery.readonly';
-/** Google asks for this one whenever a query runs, be it one that only reads. */
+/** The scope that Google asks for whenever a query runs, even if that only reads. */
 export const QUERIES = 'https://www.googleapis.com/auth/bigquery';
 
-/** Sends a request with a token for the scope; `path` goes on behind the project's. */
+/** Sends a request, signed in with a token for the scope. The project's path is put before the request's. */
 export function askBigquery(context: BigqueryContext, scope: string, request: HttpRequest): Promise<HttpResponse> {
   const path = `/bigquery/v2/projects/${encodeURIComponent(context.config.projectId)}${request.path}`;
   return askGoogle(context, scope, { ...request, path });
@@ -23,7 +23,7 @@ export function postJson(path: string, body: unknown): HttpRequest {
   return { method: 'POST', path, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
 }
 
-/** The answer, where it is none of Google's refusals. */
+/** The answer when it is a success. Fails with what any other answer stands for. */
 export function accepted(response: HttpResponse, config: BigqueryConfig): HttpResponse {
   return googleAccepted(response, config, refusalFailure);
 }
@@ -45,7 +45,7 @@ function refusalFailure({ code, message = '', errors }: GoogleRefusal): Failure 
   return statusFailure(code);
 }
 
-/** Google's text says in its first words what is not there, and where else it was looked for. */
+/** The failure behind a 404. Google's text says in its first words what is not there, and where it was looked for. */
 function notFound(message: string): Failure {
   if (/not found in location/.test(message)) {
     return new Failure('WRONG_REGION', { configPath: 'location', hint: 'Check `location`: the dataset is elsewhere.' });

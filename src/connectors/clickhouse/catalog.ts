@@ -3,16 +3,19 @@ import type { CatalogColumn, CatalogEntry } from '../kit/contract/catalog-entry.
 import { type ClickHouseContext, literal, query } from './client.ts';
 
 const TABLES_AT_ONCE = 200;
-/** Of one page of columns, in bytes: some 800 columns a table. */
+/** The longest page of columns that is read, in bytes: it has room for some 800 columns a table. */
 const MAX_PAGE = 16 * 1024 * 1024;
 
-/** What begins with .inner holds the rows of a materialized view, and is shown as that. */
+/**
+ * The condition that leaves out tables named .inner…: they hold the rows of a materialized view, which is listed
+ * itself.
+ */
 export const NOT_INNER = "name not like '.inner%'";
 
 const TABLE = z.tuple([z.string(), z.string()]);
 const COLUMN = z.tuple([z.string(), z.string(), z.string()]);
 
-/** Every table and view of the database that the user may see, some at a time. */
+/** Reads every table and view of the database that the user may see, some at a time. */
 export async function* readClickHouseCatalog(context: ClickHouseContext): AsyncGenerator<readonly CatalogEntry[]> {
   const { database } = context.config;
   for (let after: string | undefined = ''; after !== undefined; ) {
@@ -35,7 +38,8 @@ async function withColumns(
 ): Promise<CatalogEntry[]> {
   const { database } = context.config;
   const columns = new Map<string, CatalogColumn[]>(tables.map(([name]) => [name, []]));
-  // within a table they come in its own order; asking for an order could lose it: old servers do not tell the position
+  // the columns of a table come in its own order; asking for an order could lose that, since old servers do not tell
+  // the position
   const rows = await query(
     context,
     `select table, name, type from system.columns
@@ -54,7 +58,7 @@ async function withColumns(
   }));
 }
 
-/** The columns of one table or view; null when there is none of that name. `schema` is its database. */
+/** The columns of one table or view; null when there is none of that name. `schema` names its database. */
 export async function clickhouseColumns(
   context: ClickHouseContext,
   { schema, table }: { readonly schema: string; readonly table: string },

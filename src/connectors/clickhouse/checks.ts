@@ -12,13 +12,13 @@ type ClickHouseCheck = Check<ClickHouseConfig, HttpState>;
 
 const VERSION = z.tuple([z.string().regex(/^\d{1,4}(\.\d{1,6}){1,3}/)]);
 const ONE = z.tuple([z.literal(1)]);
-/** Long numbers come as strings, from newer servers as numbers. */
+/** The counts: old servers send long numbers as strings, newer ones as numbers. */
 const COUNTS = z.tuple([z.coerce.number(), z.coerce.number()]);
 
 const authenticate: ClickHouseCheck = authenticateCheck(
   'The server takes the user name and the password.',
   async (context) => {
-    // not a ping, which does not sign in; whether the database exists is the business of the checks that follow
+    // a ping would not sign in; the checks that follow tell whether the database exists
     const [row] = await query(context, 'select version()', VERSION, { inDatabase: false });
     if (!row) throw new Failure('PROTOCOL_MISMATCH', { configPath: 'port' });
     const version = /^[\d.]+/.exec(row[0])?.[0] ?? '';
@@ -52,7 +52,7 @@ const listTables: ClickHouseCheck = {
     );
     if (!row) throw new Failure('UNEXPECTED_ANSWER');
     const [databases, tables] = row;
-    // newer servers hide a database from whoever has no right in it
+    // newer servers hide a database from a user who has no right in it
     if (databases === 0) {
       throw new Failure('PERMISSION_DENIED', {
         configPath: 'database',

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { CheckContext } from '../kit/contract/connector.ts';
+import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
 import { jsonAnswer, listOf } from '../kit/http/answers.ts';
 import { headerBytes } from '../kit/http/basic-auth.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
@@ -9,22 +10,23 @@ import { failureOf } from './failures.ts';
 export type ClickHouseContext = CheckContext<ClickHouseConfig, HttpState>;
 
 export interface QueryOptions {
-  /** In the config's database, which has to exist and be open to the user; left out: in the user's own. */
+  /**
+   * Whether the query runs in the config's database, which then has to exist and be open to the user, or in the user's
+   * own. Left out: true.
+   */
   readonly inDatabase?: boolean;
-  /** The longest answer, in bytes; left out: 64 KiB. */
+  /** The longest answer that is read, in bytes. Left out: 64 KiB. */
   readonly maxBytes?: number;
 }
 
-const DEFAULT_MAX_BYTES = 64 * 1024;
-
-/** The rows of a query without a FORMAT of its own, each of the form that `row` says. */
+/** Runs a query that has no FORMAT of its own, and gives its rows, each of the form that `row` says. */
 export async function query<Row extends z.ZodType>(
   { config, state }: ClickHouseContext,
   sql: string,
   row: Row,
-  { inDatabase = true, maxBytes = DEFAULT_MAX_BYTES }: QueryOptions = {},
+  { inDatabase = true, maxBytes = SIGN_IN_LIMIT }: QueryOptions = {},
 ): Promise<z.output<Row>[]> {
-  // without it the server answers 200 before it knows whether the query will fail
+  // without this parameter the server answers 200 before it knows whether the query will fail
   const parameters = new URLSearchParams({ wait_end_of_query: '1' });
   if (inDatabase) parameters.set('database', config.database);
   const response = await state.http.request({
@@ -42,7 +44,7 @@ export async function query<Row extends z.ZodType>(
   return jsonAnswer(response, z.object({ data: listOf(row) })).data;
 }
 
-/** A string in a query. */
+/** A text as it is written in a query. */
 export function literal(text: string): string {
   return `'${text.replace(/[\\']/g, '\\$&')}'`;
 }

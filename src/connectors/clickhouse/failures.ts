@@ -8,7 +8,10 @@ const PORT_HINT =
   'Give the port of the HTTP interface, 8443 with TLS or 8123 without, not that of the native protocol.';
 const READ_HINT = 'Grant the user the right to read from the database.';
 
-/** ClickHouse's own codes. Newer servers have one for a wrong password and an unknown user: 516. */
+/**
+ * The failure behind each of ClickHouse's own codes. Newer servers send 516 for a wrong password as for an unknown
+ * user.
+ */
 const BY_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> = {
   81: ['DATABASE_NOT_FOUND', { configPath: 'database' }],
   159: ['TIMEOUT', { hint: 'The server gave the query up as too slow: it may be busy.' }],
@@ -30,7 +33,7 @@ const BY_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> 
 };
 const OF_PASSWORDS: readonly string[] = ['193', '194', '516'];
 
-/** What an answer other than 200 stands for. */
+/** The failure behind an answer other than 200. */
 export function failureOf(response: HttpResponse, config: ClickHouseConfig): Failure {
   const code = serverCode(response);
   if (config.password === undefined && (code === undefined ? response.status === 401 : OF_PASSWORDS.includes(code)))
@@ -40,15 +43,18 @@ export function failureOf(response: HttpResponse, config: ClickHouseConfig): Fai
     return new Failure(failure, { ...details, evidence: { serverCode: code } });
   }
   const { status } = response;
-  // a proxy before the server, say
+  // an answer without a code comes from something before the server: a proxy, say
   if (status === 401) return new Failure('PASSWORD_REFUSED', { configPath: 'password' });
   if (status === 400 || status === 404)
     return new Failure('PROTOCOL_MISMATCH', { configPath: 'port', hint: PORT_HINT });
   return statusFailure(status, { configPath: 'host' });
 }
 
-/** The server's number of an error; old servers write it into the body alone. Undefined where the answer is none of ClickHouse's. */
+/**
+ * The server's number of an error. Old servers write it into the body alone. Undefined when the answer is none of
+ * ClickHouse's.
+ */
 function serverCode(response: HttpResponse): string | undefined {
   const header = /^\d{1,5}$/.exec(response.headers['x-clickhouse-exception-code'] ?? '')?.[0];
-  return header ?? /^Code: (\d{1,5})[.,]/.exec(response.text().slice(0, 20))?.[1];
+  return header ?? /^Code: (\d{1,5})[.,]/.exec(response.text())?.[1];
 }

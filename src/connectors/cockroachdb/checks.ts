@@ -10,7 +10,10 @@ import { isPostgresError, type PostgresError } from '../families/postgres/wire.t
 import { Failure } from '../kit/contract/failure.ts';
 import type { CockroachdbConfig } from './config.ts';
 
-/** Rejected before sign-in by the proxy that stands before CockroachDB Cloud: the older and the newer code. */
+/**
+ * The codes with which the proxy of CockroachDB Cloud rejects a connection before the sign-in: the older one and the
+ * newer one.
+ */
 const BY_PROXY = ['08004', '08C00'];
 
 export const cockroachdbDialect: PostgresDialect<CockroachdbConfig> = {
@@ -26,10 +29,10 @@ export const cockroachdbDialect: PostgresDialect<CockroachdbConfig> = {
   sql: {
     selectDatabase: postgresSelectDatabase,
     countTables: postgresCountTables,
-    // no transaction: each change of the schema ends the one that it stands in (autocommit_before_ddl)
+    // a transaction would not help: each change of the schema ends the one that it stands in (autocommit_before_ddl)
     createSchema: (name) => [`create schema ${name}`, `drop schema ${name}`],
-    // rowid, of a table without a primary key, and columns that are NOT VISIBLE
-    tablesPage: postgresTablesPageSql(100, { columnIsHidden: 'a.attishidden' }),
+    // hidden columns are left out: those that are NOT VISIBLE, and the rowid of a table without a primary key
+    tablesPage: postgresTablesPageSql({ columnIsHidden: 'a.attishidden' }),
     tableColumns: postgresTableColumns,
   },
   explain(error, config) {
@@ -39,7 +42,7 @@ export const cockroachdbDialect: PostgresDialect<CockroachdbConfig> = {
 
 function explainOwn(error: PostgresError, { tls, cluster }: CockroachdbConfig): Failure | undefined {
   const byProxy = BY_PROXY.includes(error.code);
-  // a protocol violation: sent where others say that they take TLS alone
+  // 08P01, a protocol violation, is what it sends where other servers say that they take TLS alone
   if (tls.mode === 'DISABLE' && (byProxy || error.code === '08P01'))
     return new Failure('TLS_REQUIRED', { error, configPath: 'tls.mode' });
   if (byProxy) {
@@ -51,7 +54,7 @@ function explainOwn(error: PostgresError, { tls, cluster }: CockroachdbConfig): 
     const hint = 'The server knows no option `cluster`: leave it out where the host says it all.';
     return new Failure('PROTOCOL_MISMATCH', { error, configPath: 'cluster', hint });
   }
-  // older versions let in without the database, which then lacks the catalog that every one has
+  // older versions let the user in though there is no database, and then miss the catalog that every database has
   if (error.code === '42P01') return new Failure('DATABASE_NOT_FOUND', { error, configPath: 'database' });
   return undefined;
 }

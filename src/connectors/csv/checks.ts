@@ -8,7 +8,7 @@ import { statusFailure } from '../kit/http/answers.ts';
 import { ALPN, HttpClient, type HttpResponse } from '../kit/http/client.ts';
 import type { CsvConfig } from './config.ts';
 import { malformed } from './parse.ts';
-import { type CsvTable, readTable } from './table.ts';
+import { type CsvTable, LONGEST_NAME, readTable } from './table.ts';
 
 /** What the checks of one test share. */
 export interface CsvState {
@@ -18,7 +18,7 @@ export interface CsvState {
 
 interface CsvFile {
   readonly bytes: Buffer;
-  /** There is more of it than was read. */
+  /** True when the file has more bytes than were read. */
   readonly truncated: boolean;
   readonly encoding: string;
 }
@@ -26,10 +26,11 @@ interface CsvFile {
 type CsvCheck = Check<CsvConfig, CsvState>;
 type Context = CheckContext<CsvConfig, CsvState>;
 
+/** How much of a file is read, in bytes. */
 const MAX_FILE = 5 * 1024 * 1024;
 const HOST_PATH = 'source.url';
 
-/** Where the file is fetched; undefined for one that is in the config. */
+/** The target that the file is fetched from; undefined for a file that is in the config. */
 export function targetOf({ source }: CsvConfig): Target | undefined {
   return source.url === undefined ? undefined : targetOfUrl(source.url, publicTls, { hostPath: HOST_PATH });
 }
@@ -88,7 +89,7 @@ export const csvChecks: readonly CsvCheck[] = [
   parseFile,
 ];
 
-/** The file as the one table that it is. */
+/** Gives the file as one table. */
 export async function* readCsvCatalog(context: Context): AsyncGenerator<readonly CatalogEntry[]> {
   yield [{ namespace: null, name: nameOf(context.config), kind: 'TABLE', columns: tableOf(context).columns }];
 }
@@ -100,7 +101,7 @@ function tableOf({ config, state }: Context): CsvTable {
 
 function decoded({ bytes, truncated, encoding }: CsvFile): string {
   try {
-    // where the file was cut off, half a character is no fault of its own
+    // where the file was cut off, half a character is not its fault
     return new TextDecoder(encoding, { fatal: true }).decode(bytes, { stream: truncated });
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
@@ -108,7 +109,7 @@ function decoded({ bytes, truncated, encoding }: CsvFile): string {
   }
 }
 
-/** What is no file: a refusal, a redirect, or a page for people. */
+/** Fails unless the answer is a file: it may be a refusal, a redirect, or a page for people. */
 function refuseOthers(response: HttpResponse, config: CsvConfig): void {
   const { status } = response;
   const configPath = config.urlQuery === undefined ? HOST_PATH : 'urlQuery';
@@ -138,7 +139,7 @@ function mediaTypeOf({ headers }: HttpResponse): string | undefined {
   return /^[a-z]{1,40}\/[a-z0-9.+-]{1,80}/i.exec(headers['content-type'] ?? '')?.[0].toLowerCase();
 }
 
-/** The file's name in the URL. */
+/** The name of the table: the file's name in the URL. */
 function nameOf({ source }: CsvConfig): string {
   if (source.url === undefined) return 'content';
   const { pathname, hostname } = new URL(source.url);
@@ -147,8 +148,8 @@ function nameOf({ source }: CsvConfig): string {
   try {
     name = decodeURIComponent(last);
   } catch (error) {
-    // a percent sign that begins no character stands for itself
+    // a percent sign that encodes nothing stands for itself
     if (!(error instanceof URIError)) throw error;
   }
-  return name.replace(/\p{C}/gu, '').slice(0, 255) || hostname;
+  return name.replace(/\p{C}/gu, '').slice(0, LONGEST_NAME) || hostname;
 }

@@ -1,20 +1,21 @@
 import { Failure } from '../kit/contract/failure.ts';
 
+/** The most values that a row may have. */
 const MAX_COLUMNS = 10_000;
 const QUOTE = 0x22;
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 
 export interface ParseOptions {
-  /** One character. */
+  /** The character between two values. */
   readonly delimiter: string;
-  /** The text breaks off somewhere: its last row is left out. */
+  /** True when the text breaks off somewhere: its last row is then left out. */
   readonly truncated?: boolean;
 }
 
 /**
- * The rows of a CSV text (RFC 4180), one at a time. Lines end in CR LF, LF or CR; empty ones are passed over; a quote within a value that
- * does not begin with one is a character as any other. Fails with FILE_MALFORMED.
+ * The rows of a CSV text (RFC 4180), one at a time. Lines end in CR LF, LF or CR, and empty ones are passed over. A
+ * quote within a value that does not begin with one is a character like any other. Fails with FILE_MALFORMED.
  */
 export function* parseCsv(text: string, { delimiter, truncated = false }: ParseOptions): Generator<string[]> {
   const end = delimiter.charCodeAt(0);
@@ -34,7 +35,7 @@ export function* parseCsv(text: string, { delimiter, truncated = false }: ParseO
     const next = text.charCodeAt(at);
     if (next === end) {
       at += 1;
-      // nothing stands behind the last delimiter, which is a value, too
+      // an empty value stands behind a delimiter at the end of the text
       if (at === text.length) row.push('');
       continue;
     }
@@ -48,7 +49,7 @@ export function* parseCsv(text: string, { delimiter, truncated = false }: ParseO
   if (row.length > 0 && !truncated) yield row;
 }
 
-/** Where the quote stands that is not one of two. */
+/** Where the quote stands that closes a value, which is one that is not doubled; -1 where there is none. */
 function closingQuote(text: string, from: number): number {
   for (let at = text.indexOf('"', from); at >= 0; at = text.indexOf('"', at + 2)) {
     if (text.charCodeAt(at + 1) !== QUOTE) return at;

@@ -8,19 +8,20 @@ export type ColumnType = (typeof columnTypes)[number];
 /** What a file holds. */
 export interface CsvTable {
   readonly columns: readonly CatalogColumn[];
-  /** Without the header. */
+  /** The number of rows, the header not counted. */
   readonly rows: number;
-  /** Rows that have more or fewer values than there are columns. */
+  /** The number of rows that have more or fewer values than there are columns. */
   readonly uneven: number;
-  /** Columns whose names another one before them has. */
+  /** The number of columns whose name a column before them has. */
   readonly doubles: number;
 }
 
-/** Longer ones are text, whatever they look like. */
+/** The longest value that is looked at, in characters: longer ones are text, whatever they look like. */
 const LONGEST_TYPED = 64;
-const MAX_NAME = 255;
+/** The longest name of a table or a column that is shown, in characters. */
+export const LONGEST_NAME = 255;
 const LOOKS_LIKE: readonly (readonly [ColumnType, (text: string) => boolean])[] = [
-  // a zero before other digits is one of a code, as in postal codes
+  // digits that begin with a zero are a code, such as a postal code
   ['NUMBER', (text) => /^[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i.test(text)],
   ['BOOLEAN', (text) => /^(true|false|yes|no)$/i.test(text)],
   ['DATE', isDate],
@@ -34,7 +35,7 @@ function isDate(text: string): boolean {
 
 /** Reads the whole text and guesses each column's type from all of its values. Fails with FILE_MALFORMED. */
 export function readTable(text: string, truncated: boolean, config: CsvConfig): CsvTable {
-  // a zero is in no text, but in every other kind of file
+  // a text has no zero byte, while nearly every other kind of file has one
   if (text.includes('\0'))
     throw malformed('This is no text, or in another encoding: check `encoding`, and that it is a CSV file.');
   const { delimiter, hasHeader } = config;
@@ -53,9 +54,9 @@ export function readTable(text: string, truncated: boolean, config: CsvConfig): 
   if (!hasHeader) take(first);
   for (const row of rows) take(row);
   const columns = guesses.map((guess, index) => ({
-    name: names[index]?.slice(0, MAX_NAME) || `column${index + 1}`,
+    name: names[index]?.slice(0, LONGEST_NAME) || `column${index + 1}`,
     dataType: guess.type,
-    // that no value was missing so far says nothing of the next file
+    // a file without a missing value says nothing of the next one
     nullable: guess.sawEmpty ? true : null,
   }));
   return { columns, rows: count, uneven, doubles: columns.length - new Set(columns.map(({ name }) => name)).size };

@@ -20,7 +20,7 @@ import { type DatabricksConfig, warehouseId } from './config.ts';
 
 type DatabricksCheck = Check<DatabricksConfig, DatabricksState>;
 
-/** The most tables that tables/list counts: as many as come at once. */
+/** The most tables that tables/list counts: the API gives no more at once. */
 const PAGE = 50;
 
 const ME = z.object({ userName: z.string().max(320).optional() });
@@ -33,7 +33,7 @@ const TABLES = z.object({
   tables: z.array(z.object({ full_name: z.string() })).optional(),
   next_page_token: z.string().optional(),
 });
-/** They come back to nothing. */
+/** The states of a warehouse that is going away. */
 const ENDING = ['DELETING', 'DELETED'];
 
 const authenticate: DatabricksCheck = authenticateCheck(
@@ -43,7 +43,7 @@ const authenticate: DatabricksCheck = authenticateCheck(
     state.token = await signIn(context);
     const path = '/api/2.0/preview/scim/v2/Me?attributes=userName';
     const response = await askDatabricks(context, { method: 'GET', path, maxBytes: SIGN_IN_LIMIT });
-    // a token that is taken need not have the right to ask for its own user
+    // a token that the workspace takes may still lack the right to ask for its own user
     const mayNotAsk = errorCodeOf(response) === DENIED;
     const user = mayNotAsk ? undefined : jsonAnswer(accepted(response, config), ME).userName;
     return { evidence: { server: 'Databricks', user } };
@@ -100,7 +100,7 @@ const listTables: DatabricksCheck = {
   },
 };
 
-/** The config's, or the one that the workspace uses where none is named. */
+/** The config's catalog, or the one that the workspace uses when none is named. */
 async function catalogOf(context: DatabricksContext): Promise<string> {
   if (context.config.catalog !== undefined) return context.config.catalog;
   const { rows } = await queryDatabricks(context, () => 'select current_catalog()');

@@ -12,17 +12,20 @@ import { MAX_ROWS_BYTES, type RowSet, type Statement } from '../kit/http/informa
 import { pollUntil } from '../kit/http/poll.ts';
 import { type DatabricksConfig, warehouseId } from './config.ts';
 
-/** `token`: the config's own, or the one that the workspace gives the service principal. */
+/**
+ * What the checks of one test share. `token` is the config's own, or the one that the workspace gives the service
+ * principal.
+ */
 export type DatabricksState = HttpState<{ token: string }>;
 export type DatabricksContext = CheckContext<DatabricksConfig, DatabricksState>;
 
 const TOKEN = 'authentication.accessToken.token';
-/** The error code of those whose token is taken, but who lack a right. */
+/** The error code for those whose token is taken, but who lack a right. */
 export const DENIED = 'PERMISSION_DENIED';
 const CLIENT_SECRET = 'authentication.oauth.clientSecret';
 
 const GIVEN_TOKEN = z.object({ access_token: z.string().regex(/^[\x21-\x7e]{1,16384}$/) });
-/** 403 comes as a number where the token itself is refused, and as a word where a right is missing. */
+/** A refusal. Its code is the number 403 when the token itself is refused, and a word when a right is missing. */
 const REFUSAL = z.object({ error_code: z.union([z.string(), z.number()]).optional(), message: z.string().optional() });
 const STATEMENT = z.object({
   statement_id: z.string().regex(/^[\w-]{1,64}$/),
@@ -39,7 +42,9 @@ export function targetOf({ host }: DatabricksConfig): Target {
   return serviceTarget(host, 'host');
 }
 
-/** The token to go on with: the config's own, or one that the workspace gives the service principal for an hour. */
+/**
+ * Gets the token to go on with: the config's own, or one that the workspace gives the service principal for an hour.
+ */
 export async function signIn({ config, state }: DatabricksContext): Promise<string> {
   const { accessToken, oauth } = config.authentication;
   if (!oauth) return needed(accessToken?.token, TOKEN);
@@ -81,7 +86,10 @@ export async function askDatabricks({ state }: DatabricksContext, request: HttpR
 const DENIED_WAREHOUSE = { configPath: 'httpPath', hint: 'Grant CAN USE on the warehouse.' };
 const DENIED_DATA = { configPath: 'catalog', hint: 'Grant USE CATALOG, USE SCHEMA and SELECT.' };
 
-/** What Databricks calls what is wrong: its error code, or the condition that begins an SQL error; with the fields that they are about. */
+/**
+ * The failure behind each of Databricks' names of what is wrong: an error code, or the condition that begins an SQL
+ * error.
+ */
 const BY_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> = {
   RESOURCE_DOES_NOT_EXIST: [
     'RESOURCE_NOT_FOUND',
@@ -92,7 +100,7 @@ const BY_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> 
   NO_SUCH_CATALOG_EXCEPTION: ['RESOURCE_NOT_FOUND', { configPath: 'catalog', hint: 'Check `catalog`.' }],
   SCHEMA_DOES_NOT_EXIST: ['SCHEMA_NOT_FOUND', { configPath: 'schema' }],
   SCHEMA_NOT_FOUND: ['SCHEMA_NOT_FOUND', { configPath: 'schema' }],
-  // only catalogs of Unity Catalog describe themselves
+  // only catalogs of Unity Catalog have an information_schema
   TABLE_OR_VIEW_NOT_FOUND: [
     'RESOURCE_NOT_FOUND',
     { configPath: 'catalog', hint: 'Give a catalog of Unity Catalog in `catalog`.' },
@@ -103,7 +111,9 @@ const BY_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> 
   TEMPORARILY_UNAVAILABLE: ['SERVER_UNAVAILABLE', {}],
 };
 
-/** The answer, where it is a 200. `about` is what a right is missing on. */
+/**
+ * The answer when it is a 200. Fails with what any other answer stands for; `about` is what a right may be missing on.
+ */
 export function accepted(
   response: HttpResponse,
   config: DatabricksConfig,
@@ -119,13 +129,13 @@ export function accepted(
   throw statusFailure(status, { configPath: 'host' });
 }
 
-/** Databricks' own code of an error; undefined where the answer is none of its errors. */
+/** Databricks' own code of an error. Undefined when the answer is none of its errors. */
 export function errorCodeOf(response: HttpResponse): string | undefined {
   const code = jsonIfAny(response, REFUSAL)?.error_code;
   return code === undefined ? undefined : String(code);
 }
 
-/** Runs one statement on the warehouse, which is started by that where it sleeps. */
+/** Runs one statement on the warehouse, which starts a warehouse that sleeps. */
 export async function queryDatabricks(context: DatabricksContext, statement: Statement): Promise<RowSet> {
   const { config, signal } = context;
   const { catalog, schema } = config;

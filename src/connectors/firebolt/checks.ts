@@ -68,7 +68,7 @@ export const fireboltChecks: readonly FireboltCheck[] = [
   }),
 ];
 
-/** Tables are seen from within a database alone. */
+/** Fails when the config names no database: tables are seen from within one alone. */
 export function requireDatabase({ config }: FireboltContext): void {
   if (config.database === undefined) throw new Failure('DATABASE_REQUIRED', { configPath: 'database' });
 }

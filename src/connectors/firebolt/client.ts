@@ -11,10 +11,12 @@ import type { FireboltConfig } from './config.ts';
 
 const SIGN_IN_HOST = 'id.app.firebolt.io';
 const API_HOST = 'api.app.firebolt.io';
-/** What the API names as an engine has to lie in here. */
+/** The domain that every engine has to be in, whatever the API says. */
 const DOMAIN = '.firebolt.io';
+/** The longest value of a parameter that is sent back, in characters. */
+const LONGEST_PARAMETER = 1024;
 
-/** Where queries go, and what goes along with each of them. */
+/** Where queries go, and the parameters that go along with each of them. */
 export interface Engine {
   readonly host: string;
   readonly parameters: Readonly<Record<string, string>>;
@@ -29,7 +31,7 @@ const CELL = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 const RESULT = z.object({ data: z.array(z.array(CELL)), rows: z.int().nonnegative() });
 const ERRORS = z.object({ errors: z.array(z.object({ description: z.string().optional() })).min(1) });
 
-/** Where the client secret goes; the token that it gives is for the API and the engines. */
+/** The target that the client secret is sent to. The token that it gives is for the API and the engines. */
 export function signInTarget(): Target {
   return serviceTarget(SIGN_IN_HOST);
 }
@@ -38,7 +40,7 @@ export function apiTarget(): Target {
   return serviceTarget(API_HOST);
 }
 
-/** The hosts besides the sign-in's that the token may go to. */
+/** Tells the hosts that the token may be sent to: those of the API and of the engines. */
 export function isTokenHost(host: string): boolean {
   return host === API_HOST || isEngineHost(host);
 }
@@ -90,7 +92,10 @@ export async function queryFirebolt(context: FireboltContext, statement: Stateme
   return { rows: text, complete: data.length >= rows };
 }
 
-/** Chooses a database or an engine; the answer's headers say what queries go on with, and where to. */
+/**
+ * Chooses a database or an engine. The headers of the answer say where queries go from then on, and with which
+ * parameters.
+ */
 async function use(
   context: FireboltContext,
   engine: Engine,
@@ -127,7 +132,10 @@ function askFirebolt({ state }: FireboltContext, request: HttpRequest): Promise<
   return state.http.request({ ...request, headers: { accept: 'application/json', ...request.headers, authorization } });
 }
 
-/** An engine as Firebolt names it, `host?account_id=…`. The token goes there, so it has to be Firebolt's own, and over TLS. */
+/**
+ * Reads an engine as Firebolt names it, `host?account_id=…`. The token goes there, so it has to be Firebolt's own host,
+ * over TLS.
+ */
 function engineAt(text: string): Engine {
   const full = text.includes('://') ? text : `https://${text}`;
   const url = URL.canParse(full) ? new URL(full) : undefined;
@@ -144,7 +152,7 @@ function isEngineHost(host: string): boolean {
   return host.endsWith(DOMAIN) && /^[a-z0-9][a-z0-9.-]*$/.test(host) && !host.includes('..');
 }
 
-/** `database=sales,engine=small`, as a header has it. */
+/** Reads the parameters in a header: `database=sales,engine=small`. */
 function parametersIn(header: string): Record<string, string> {
   const pairs = header.split(',').map((pair) => {
     const [name = '', value = ''] = pair.split('=', 2);
@@ -153,13 +161,15 @@ function parametersIn(header: string): Record<string, string> {
   return knownParameters(pairs);
 }
 
-/** What tells an engine whose query it is; the server decides on nothing else. */
+/** Picks the parameters that tell an engine whose query it is. The server is not let decide on any other. */
 function knownParameters(pairs: Iterable<readonly [string, string]>): Record<string, string> {
   const names = ['account_id', 'engine', 'database'];
-  return Object.fromEntries([...pairs].filter(([name, value]) => names.includes(name) && value.length <= 1024));
+  return Object.fromEntries(
+    [...pairs].filter(([name, value]) => names.includes(name) && value.length <= LONGEST_PARAMETER),
+  );
 }
 
-/** Firebolt's text of what is wrong, which is looked through, but never shown; undefined where nothing is. */
+/** Firebolt's text of what is wrong, which is looked through, but never shown. Undefined when nothing is wrong. */
 function refusalOf(response: HttpResponse): string | undefined {
   const errors = jsonIfAny(response, ERRORS)?.errors;
   if (errors) return errors.map(({ description = '' }) => description).join('\n');

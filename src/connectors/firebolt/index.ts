@@ -22,7 +22,7 @@ export const firebolt = defineConnector({
   },
   principalSecret: 'clientSecret',
   ...httpBase(signInTarget, fireboltChecks, { alsoAllow: isTokenHost }),
-  // the engine's host is known only later, and checked then
+  // the engine's host is known only later, and is checked then
   targets: () => [signInTarget(), apiTarget()],
   tenancyLevels: ['TABLE', 'DATABASE'],
   catalogCheck: catalogCheck<FireboltConfig, FireboltState>((context) => {

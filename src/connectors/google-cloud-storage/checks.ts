@@ -16,7 +16,7 @@ const WRITE = 'https://www.googleapis.com/auth/devstorage.read_write';
 /** The most objects that objects/list counts. */
 const PAGE = 100;
 
-/** EU, STANDARD: words of Google's, and nothing longer. */
+/** A word of Google's own, such as EU or STANDARD, and nothing longer. */
 const WORD = z.string().regex(/^[A-Za-z0-9_-]{1,40}$/);
 const BUCKET = z.object({ name: z.string(), location: WORD.optional(), storageClass: WORD.optional() });
 const OBJECTS = z.object({
@@ -30,7 +30,7 @@ const authenticate: GcsCheck = authenticateCheck(
       method: 'GET',
       path: `${bucketPath(context.config)}?fields=name`,
     });
-    // what the account may do, and to which bucket, is the business of the checks that follow
+    // the checks that follow tell what the account may do, and whether the bucket exists
     const signedIn = [403, 404].includes(googleRefusal(response)?.code ?? 0);
     if (!signedIn) jsonAnswer(accepted(response, context.config), BUCKET);
     return { evidence: { server: 'Google Cloud Storage', account: context.config.credentials.clientEmail } };
@@ -48,7 +48,7 @@ const headBucket: GcsCheck = {
       path: `${bucketPath(context.config)}?fields=name,location,storageClass`,
     });
     if (response.status === 403) {
-      // those who only read objects may not see the bucket's own data; that it exists shows all the same
+      // an account that may only read objects cannot see the bucket's own data; listing shows that the bucket exists
       accepted(await askGoogle(context, READ, { method: 'GET', path: objectsPath(context.config, 1) }), context.config);
       return { evidence: { bucket, metadata: 'not readable' } };
     }

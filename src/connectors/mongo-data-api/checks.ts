@@ -17,9 +17,9 @@ const FOUND = z.object({ document: z.record(z.string(), z.unknown()).nullable() 
 const authenticate: DataApiCheck = authenticateCheck(
   'The server knows the API and takes the API key.',
   async (context) => {
-    // matches nothing: it is about the key alone
+    // the filter matches nothing, because this is about the key alone
     const response = await findOne(context, { _id: `datastore-gateway-${randomUUID()}` });
-    // a right that is lacking, or a name that the server does not know, is the business of documents/find
+    // documents/find tells whether a right is missing, or a name is unknown to the server
     if (response.status !== 400 && response.status !== 403) jsonAnswer(accepted(response, context.config), FOUND);
     return { evidence: { server: serverProduct(response) } };
   },

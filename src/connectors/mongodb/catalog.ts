@@ -6,11 +6,12 @@ import { isUnavailable } from './failures.ts';
 import type { MongoSession } from './session.ts';
 import { MongoError } from './wire.ts';
 
-/** From how many documents the fields of a collection are guessed. */
+/** The number of documents from which the fields of a collection are guessed. */
 const SAMPLE = 50;
-/** Where the keys of the documents are data, there are more; these are shown. */
+/** The most fields of a collection that are shown: there are many more when the keys of the documents are data. */
 const MOST_FIELDS = 2_000;
-/** Nothing, and a field that is not there. */
+const COLLECTIONS_AT_ONCE = 100;
+/** The types of a field that has no value, or that is not there. */
 const NO_VALUE: readonly string[] = ['null', 'undefined', 'missing'];
 
 const COLLECTION = z.object({ name: z.string(), type: z.string().default('collection') });
@@ -22,7 +23,7 @@ const FIELD = z.object({
 export type MongoCollection = z.output<typeof COLLECTION>;
 type Field = z.output<typeof FIELD>;
 
-/** The collections and views of a database that the user may see, some at a time; the server's own are left out. */
+/** The collections and views of a database that the user may see, some at a time. The server's own are left out. */
 export async function* collectionsOf(
   session: MongoSession,
   database: string,
@@ -34,18 +35,18 @@ export async function* collectionsOf(
   }
 }
 
-/** Every collection and view of a database, with the fields that a small sample of its documents has. */
+/** Reads every collection and view of a database, with the fields that a small sample of its documents has. */
 export async function* readMongodbCatalog(
   session: MongoSession,
   database: string,
 ): AsyncGenerator<readonly CatalogEntry[]> {
-  // the list first: while its cursor waits, a server may give it up
+  // the list is read to its end first: a server may give up a cursor that waits
   const names: MongoCollection[] = [];
   for await (const some of collectionsOf(session, database)) names.push(...some);
   let batch: CatalogEntry[] = [];
   for (const collection of names) {
     batch.push(await entryOf(session, database, collection));
-    if (batch.length < 100) continue;
+    if (batch.length < COLLECTIONS_AT_ONCE) continue;
     yield batch;
     batch = [];
   }
@@ -66,7 +67,8 @@ async function visibleFields(session: MongoSession, database: string, collection
   try {
     return await fieldsOf(session, database, collection);
   } catch (error) {
-    // listed, but not to be read: a view over something that is gone, a collection that was dropped just now, no right to it
+    // a collection may be listed and still not be readable: the view's source is gone, it was dropped just now, or the
+    // user lacks the right
     if (error instanceof MongoError && !isUnavailable(error)) return [];
     throw error;
   }
@@ -85,14 +87,17 @@ export async function collectionColumns(
   return null;
 }
 
-/** The server looks at the documents: their values stay with it, and what comes back is short. */
+/**
+ * Asks for the fields of a collection. The server looks at the documents itself, so their values stay there, and the
+ * answer is short.
+ */
 async function fieldsOf(
   session: MongoSession,
   database: string,
   { name, type }: MongoCollection,
 ): Promise<CatalogColumn[]> {
   const pipeline = [
-    // a sample of a view would have the server make the whole of it
+    // to sample a view the server would have to make all of it
     type === 'view' ? { $limit: SAMPLE } : { $sample: { size: SAMPLE } },
     { $project: { _id: 0, field: { $objectToArray: '$$ROOT' } } },
     { $unwind: { path: '$field', includeArrayIndex: 'place' } },
@@ -118,7 +123,7 @@ function columnsOf(fields: readonly Field[]): CatalogColumn[] {
   return [...byName].map(([name, each]) => {
     const valued = each.filter((field) => !NO_VALUE.includes(field._id.type));
     const count = valued.reduce((sum, field) => sum + field.documents, 0);
-    // a sample shows that a field may be missing, never that it may not
+    // a sample can show that a field may be missing, but never that it may not
     return {
       name,
       dataType: typeName(valued.map((field) => field._id.type)),
@@ -127,7 +132,10 @@ function columnsOf(fields: readonly Field[]): CatalogColumn[] {
   });
 }
 
-/** `objectId`, `int | double`, `mixed: int | string`, as MongoDB's own $type names them. */
+/**
+ * The name of a field's type, made of the names that MongoDB's $type gives: `objectId`, `int | double`, `mixed: int |
+ * string`.
+ */
 function typeName(types: readonly string[]): string {
   if (types.length === 0) return 'null';
   const joined = [...new Set(types)].toSorted().join(' | ');

@@ -69,7 +69,7 @@ const insertDocument: MongodbCheck = {
       insert: collection,
       documents: [{ written: 'by a connection test' }],
     });
-    // the collection goes whatever became of the document
+    // the collection is dropped whatever became of the document
     await session.write(database, { drop: collection });
     const { n, writeErrors } = answer(WRITTEN, reply);
     if (n !== 1) throw new MongoError(writeErrors?.[0]?.code ?? 0, 'nothing was written');
@@ -91,7 +91,10 @@ export function sessionOf({ state }: MongodbContext): MongoSession {
   return required(state.session, 'session/authenticate');
 }
 
-/** The session with a server that takes writes. With srv the primary is called, if it is one of the servers that the records list. */
+/**
+ * The session with a server that takes writes. With srv it is one with the primary, if that is one of the servers that
+ * the records list.
+ */
 async function primarySession(context: MongodbContext): Promise<MongoSession> {
   const { config, state, dialer } = context;
   const { hello } = sessionOf(context);
@@ -115,7 +118,7 @@ async function signIn(config: MongodbConfig, attempt: () => Promise<MongoSession
   }
 }
 
-/** What a server may dislike when it ends the connection without a word. */
+/** The hint about what a server may dislike when it ends the connection without a word. */
 function silentRefusal({ tls }: MongodbConfig): string | undefined {
   if (tls.mode === 'DISABLE') return 'A server that takes only TLS does so: try tls.mode REQUIRE or stronger.';
   if (tls.clientCertificate)

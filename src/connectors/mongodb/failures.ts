@@ -5,7 +5,7 @@ import { MongoError } from './wire.ts';
 
 const SECONDARY_HINT = 'The server only reads, as a secondary does: connect to the primary of its replica set.';
 
-/** What a code of the server means where it means one thing only. */
+/** The failure behind each of the server's codes that means one thing only. */
 const BY_CODE: Readonly<Record<number, readonly [FailureCode, FailureDetails]>> = {
   26: ['COLLECTION_NOT_FOUND', { hint: 'The collection has been dropped in the meantime.' }],
   50: ['TIMEOUT', { hint: 'The server gave up on the command. Try again when it is less busy.' }],
@@ -16,19 +16,19 @@ const BY_CODE: Readonly<Record<number, readonly [FailureCode, FailureDetails]>> 
   334: ['SIGN_IN_METHOD_REFUSED', { configPath: 'authMechanism' }],
 };
 const AUTHENTICATION_FAILED: readonly number[] = [18, 11];
-/** What a hosted cluster answers to everything that it refuses before the database is asked. */
+/** The code with which a hosted cluster refuses anything before it asks the database. */
 const ATLAS = 8000;
 const UNAUTHORIZED = 13;
 const NOT_PRIMARY: readonly number[] = [10107, 10058, 13435];
-/** Starting, stopping, electing, cut off from its set, or too busy. */
+/** The codes of a server that is starting, stopping, electing, cut off from its set, or too busy. */
 const UNAVAILABLE: readonly number[] = [6, 7, 89, 91, 133, 189, 262, 9001, 11600, 11602, 13436];
 
-/** Whether the error is about the server as a whole, not about the one command. */
+/** Tells whether the error is about the server as a whole rather than about the one command. */
 export function isUnavailable({ code }: MongoError): boolean {
   return UNAVAILABLE.includes(code);
 }
 
-/** What a MongoDB server reports, in the words of the failure table; undefined where it is none of its errors. */
+/** The failure behind an error of a MongoDB server. Undefined when the error is none of its own. */
 export function explainMongodb(error: unknown, config: MongodbConfig): Failure | undefined {
   if (!(error instanceof MongoError)) return undefined;
   const { code } = error;

@@ -4,22 +4,32 @@ import { Failure } from '../kit/contract/failure.ts';
 
 const deriveKey = promisify(pbkdf2);
 
-/** What a server may ask for: MongoDB's own defaults are 10,000 and 15,000. More would keep a core busy for minutes. */
+/**
+ * The rounds of hashing that a server may ask for. MongoDB's defaults are 10,000 and 15,000; a billion would keep a core
+ * busy for minutes.
+ */
 const MIN_ITERATIONS = 4_096;
 const MAX_ITERATIONS = 100_000;
 const NONCE_BYTES = 24;
+const DIGEST_BYTES = { sha256: 32, sha1: 20 };
 const CLIENT_KEY = 'Client Key';
 const SERVER_KEY = 'Server Key';
-/** No channel binding, no other identity. */
+/** The header that asks for no channel binding and no other identity. */
 const GS2_HEADER = 'n,,';
 
 export type ScramMechanism = 'SCRAM-SHA-256' | 'SCRAM-SHA-1';
 
-/** Spaces beyond ASCII become spaces, and characters without a meaning of their own nothing (RFC 4013, tables C.1.2 and B.1). */
+/**
+ * Spaces beyond ASCII, which become spaces (RFC 4013, table C.1.2), and characters without a meaning of their own,
+ * which are left out (table B.1).
+ */
 const SPACES = /[\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000]/g;
 const NOTHING = /\u00ad|\u034f|\u1806|[\u180b-\u180d]|\u200c|\u200d|\u2060|[\ufe00-\ufe0f]|\ufeff/g;
 
-/** One sign-in by SCRAM (RFC 5802 and 7677), the client's side. Says nothing about the password but to a server that knows it already. */
+/**
+ * The client's side of one sign-in by SCRAM (RFC 5802 and 7677). It says nothing about the password but to a server
+ * that knows it already.
+ */
 export class ScramClient {
   readonly mechanism: ScramMechanism;
   readonly #hash: 'sha256' | 'sha1';
@@ -36,12 +46,15 @@ export class ScramClient {
     this.#firstBare = `n=${name},r=${this.#nonce}`;
   }
 
-  /** What the conversation begins with. */
+  /** The message that begins the conversation. */
   first(): Buffer {
     return Buffer.from(GS2_HEADER + this.#firstBare);
   }
 
-  /** The proof that the password is known. Fails with PROTOCOL_MISMATCH when the server asks for what no server of its kind does. */
+  /**
+   * The proof that the client knows the password. Fails with PROTOCOL_MISMATCH when the server asks for what no MongoDB
+   * server asks for.
+   */
   async proof(serverFirst: Uint8Array): Promise<Buffer> {
     const challenge = Buffer.from(serverFirst).toString();
     const { r: nonce = '', s: salt = '', i: rounds = '' } = attributes(challenge);
@@ -52,8 +65,13 @@ export class ScramClient {
         hint: `The server asks for another number of password hashing rounds than the ${MIN_ITERATIONS} to ${MAX_ITERATIONS} that the gateway goes along with.`,
       });
     }
-    const length = this.#hash === 'sha256' ? 32 : 20;
-    const salted = await deriveKey(this.#secret, Buffer.from(salt, 'base64'), iterations, length, this.#hash);
+    const salted = await deriveKey(
+      this.#secret,
+      Buffer.from(salt, 'base64'),
+      iterations,
+      DIGEST_BYTES[this.#hash],
+      this.#hash,
+    );
     const withoutProof = `c=${Buffer.from(GS2_HEADER).toString('base64')},r=${nonce}`;
     const conversation = `${this.#firstBare},${challenge},${withoutProof}`;
     const clientKey = this.#hmac(salted, CLIENT_KEY);
@@ -63,7 +81,7 @@ export class ScramClient {
     return Buffer.from(`${withoutProof},p=${Buffer.from(proof).toString('base64')}`);
   }
 
-  /** Fails with PROTOCOL_MISMATCH unless the server has proved that it knows the password too. */
+  /** Checks the server's proof that it knows the password too. Fails with PROTOCOL_MISMATCH. */
   verify(serverFinal: Uint8Array): void {
     const { v = '' } = attributes(Buffer.from(serverFinal).toString());
     const given = Buffer.from(v, 'base64');
@@ -80,17 +98,17 @@ export class ScramClient {
   }
 }
 
-/** SASLprep as far as it changes a password; what it would refuse, no server has stored. */
+/** SASLprep as far as it changes a password. It refuses some texts too, but no server has stored those. */
 function prepare(password: string): string {
   return password.replace(SPACES, ' ').replace(NOTHING, '').normalize('NFKC');
 }
 
-/** What MongoDB signs in with in place of the password under SCRAM-SHA-1. */
+/** The digest that stands for the password under SCRAM-SHA-1. */
 function legacyDigest(username: string, password: string): string {
   return createHash('md5').update(`${username}:mongo:${password}`).digest('hex');
 }
 
-/** `r=…,s=…,i=…` */
+/** Reads the attributes of a message, `r=…,s=…,i=…`. */
 function attributes(message: string): Partial<Record<string, string>> {
   return Object.fromEntries(
     message

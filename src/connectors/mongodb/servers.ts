@@ -13,25 +13,30 @@ export interface MongodbServer {
 
 /** What the checks of one test share. */
 export interface MongodbState {
-  /** With srv those that the records list, the first to be tried first. */
+  /** The servers that the records list, with srv; the first is tried first. */
   servers?: readonly MongodbServer[];
-  /** The one that the link leads to. */
+  /** The server that the link leads to, with srv. */
   server?: MongodbServer;
   session?: MongoSession;
-  /** The session with the primary, where that is another server. */
+  /** The session with the primary, when that is another server. */
   primary?: MongoSession;
 }
 
 export type MongodbContext = CheckContext<MongodbConfig, MongodbState>;
 
-/** As the records of one cluster: more would be a name server's mischief. */
+/**
+ * The most servers that the records may list: no cluster has more, so a name server that lists more is up to mischief.
+ */
 const MOST_SERVERS = 50;
 
 export function targetOf(config: MongodbConfig): Target {
   return { ...hostTarget(config), portPath: config.srv ? 'host' : 'port' };
 }
 
-/** The kit's endpoint checks, which with srv go to the servers that the records list: to the first of them that answers. */
+/**
+ * The kit's endpoint checks. With srv they resolve the servers that the records list, and connect to the first that
+ * answers.
+ */
 export const serverChecks = endpointChecks<MongodbConfig, MongodbState>({
   target: targetOf,
   resolve: (context, usual) => (context.config.srv ? resolveServers(context, usual) : usual()),
@@ -55,7 +60,10 @@ async function resolveServers({ config, dialer, state }: MongodbContext, resolve
   return { evidence: { servers: servers.map(({ host, port }) => `${host}:${port}`).join(', ') } };
 }
 
-/** The rule of every driver: the servers have all of the name's domain in common with it, and one label more. */
+/**
+ * Tells whether a server is of the name's own domain. Every driver has the same rule: it ends in that domain, with one
+ * label or more before.
+ */
 function belongsTo(server: string, name: string): boolean {
   const labels = name.split('.');
   const domain = labels.length < 3 ? name : labels.slice(1).join('.');

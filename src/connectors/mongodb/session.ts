@@ -6,14 +6,14 @@ import type { MongodbConfig } from './config.ts';
 import { ScramClient, type ScramMechanism } from './scram.ts';
 import { MongoError, MongoWire } from './wire.ts';
 
-/** Wire version 6 is MongoDB 3.6, the first that knows OP_MSG. */
+/** The oldest wire version that is taken: that of MongoDB 3.6, the first that knows OP_MSG. */
 const OLDEST_WIRE_VERSION = 6;
 const EXTERNAL = '$external';
-/** What a server may take for one command, in milliseconds. */
+/** How long a server may take for one command, in milliseconds. */
 const MAX_COMMAND_MS = 20_000;
-/** A secondary answers too: what the checks read is the same there. */
+/** Lets a secondary answer too: what the checks read is the same there. */
 const READ_ANYWHERE = { $readPreference: { mode: 'primaryPreferred' } };
-/** How many documents a server hands out at a time. */
+/** How many documents of a cursor a server hands out at a time. */
 const BATCH = 200;
 const UNAUTHORIZED = 13;
 const COMMAND_NOT_FOUND = 59;
@@ -22,7 +22,7 @@ const HELLO = z.object({
   maxWireVersion: z.int(),
   ismaster: z.boolean().optional(),
   setName: z.string().optional(),
-  /** `host:port` as the set itself names it. */
+  /** The primary's `host:port`, as the set itself names it. */
   primary: z.string().optional(),
   saslSupportedMechs: z.array(z.string()).optional(),
 });
@@ -47,13 +47,16 @@ export type MongodbAccount = Pick<
 export interface MongoSession {
   /** What the server says about itself. */
   readonly hello: MongoHello;
-  /** Number and nothing more of what the server calls itself; undefined where it does not tell. */
+  /** The number, and nothing more, of the server's version; undefined when the server does not tell. */
   readonly serverVersion: string | undefined;
   /** How the user was let in; undefined for a connection without sign-in. */
   readonly mechanism: string | undefined;
   /** Runs a command that reads, on a primary or a secondary. Rejects with MongoError. */
   read(database: string, command: Document): Promise<Document>;
-  /** The documents of a command that answers with a cursor, some at a time. Fails with PROTOCOL_MISMATCH when one is not as told. */
+  /**
+   * The documents of a command that answers with a cursor, some at a time. Fails with PROTOCOL_MISMATCH when one is not
+   * of the schema.
+   */
   readAll<Schema extends z.ZodType>(
     database: string,
     command: Document,
@@ -65,8 +68,8 @@ export interface MongoSession {
 }
 
 /**
- * Signs in over a prepared socket whose TLS, if any, is done. The driver of MongoDB is not used: it takes no socket, calls the hosts that
- * a server names, and hashes as many rounds as a server asks for.
+ * Signs in over a prepared socket, whose TLS, if any, is done. MongoDB's own driver is not used: it takes no socket,
+ * connects to the hosts that a server names, and hashes as many rounds as a server asks for.
  */
 export async function signInToMongodb(socket: PeerSocket, account: MongodbAccount): Promise<MongoSession> {
   const wire = new MongoWire(socket, await import('bson'));
@@ -93,7 +96,9 @@ export async function signInToMongodb(socket: PeerSocket, account: MongodbAccoun
   };
 }
 
-/** The command that every server answers before anything else, under the name that the oldest ones know it by. */
+/**
+ * Sends the command that every server answers before anything else, under the name by which the oldest ones know it.
+ */
 async function greet(wire: MongoWire, account: MongodbAccount): Promise<MongoHello> {
   const asked = account.username !== undefined && account.authMechanism !== 'X509';
   const reply = await wire.run('admin', {
@@ -109,7 +114,7 @@ async function greet(wire: MongoWire, account: MongodbAccount): Promise<MongoHel
   return hello;
 }
 
-/** Lets the user in; returns how. */
+/** Signs the user in, and returns by which mechanism. */
 async function authenticate(wire: MongoWire, account: MongodbAccount, hello: MongoHello): Promise<string | undefined> {
   const { username, password } = account;
   if (account.authMechanism === 'X509') {
@@ -117,7 +122,7 @@ async function authenticate(wire: MongoWire, account: MongodbAccount, hello: Mon
     return 'MONGODB-X509';
   }
   if (username === undefined) {
-    // what a server that asks for a sign-in refuses
+    // a server that asks for a sign-in refuses this command
     await wire.run('admin', { listDatabases: 1, nameOnly: true, filter: { name: 'admin' } });
     return undefined;
   }
@@ -133,7 +138,7 @@ function mechanismFor({ authMechanism }: MongodbAccount, { saslSupportedMechs }:
   if (authMechanism === undefined)
     return saslSupportedMechs?.includes('SCRAM-SHA-256') ? 'SCRAM-SHA-256' : 'SCRAM-SHA-1';
   const mechanism = authMechanism === 'SCRAM_SHA_256' ? 'SCRAM-SHA-256' : 'SCRAM-SHA-1';
-  // for a user that it does not know a server lists none
+  // a server lists no mechanism for a user that it does not know
   if (saslSupportedMechs && saslSupportedMechs.length > 0 && !saslSupportedMechs.includes(mechanism)) {
     throw new Failure('SIGN_IN_METHOD_REFUSED', { configPath: 'authMechanism' });
   }
@@ -156,7 +161,7 @@ async function converse(wire: MongoWire, source: string, scram: ScramClient): Pr
     answer(SASL, await wire.run(source, { saslContinue: 1, conversationId, payload }));
   const final = await go(await scram.proof(start.payload));
   scram.verify(final.payload);
-  // a server of before 4.4 wants to have the last word acknowledged
+  // a server older than 4.4 wants its last message acknowledged
   if (!final.done && !(await go(Buffer.alloc(0))).done) throw new Failure('PROTOCOL_MISMATCH');
 }
 
@@ -169,7 +174,7 @@ async function versionOf(wire: MongoWire): Promise<string | undefined> {
     const { version } = answer(BUILD, await wire.run('admin', { buildInfo: 1 }));
     return /^\d{1,3}(\.\d{1,4}){1,3}/.exec(version)?.[0];
   } catch (error) {
-    // a server need not tell everyone
+    // a server may keep its version from this user
     if (error instanceof MongoError && [UNAUTHORIZED, COMMAND_NOT_FOUND].includes(error.code)) return undefined;
     throw error;
   }

@@ -3,19 +3,26 @@ import { Failure } from '../kit/contract/failure.ts';
 import type { PeerSocket } from '../kit/contract/peer-socket.ts';
 
 const HEADER_BYTES = 16;
-/** Header, flags, the kind of the one section, and an empty document. */
-const SHORTEST_REPLY = HEADER_BYTES + 4 + 1 + 5;
+/** Where the numbers of a header stand: the request's own, that of the request it answers, and what kind of message it is. */
+const REQUEST_ID_AT = 4;
+const RESPONSE_TO_AT = 8;
+const OPCODE_AT = 12;
+/** The flags and the kind of the one section stand between the header and the document. */
+const SECTION_KIND_AT = HEADER_BYTES + 4;
+const DOCUMENT_AT = SECTION_KIND_AT + 1;
+const EMPTY_DOCUMENT_BYTES = 5;
 /** The longest reply taken from a server, in bytes: what the checks ask for is far shorter. */
 const LONGEST_REPLY = 4 * 1024 * 1024;
 const OP_MSG = 2013;
 const CHECKSUM_PRESENT = 1;
-/** Of the flags those that a client has to know; the others may be passed over. */
+const CHECKSUM_BYTES = 4;
+/** The bits of the flags that a client has to know. It may pass over the others. */
 const REQUIRED_FLAGS = 0xffff;
 
 /** An error that a MongoDB server answered with. */
 export class MongoError extends Error {
   override readonly name = 'MongoError';
-  /** Of the server's own table: 18 AuthenticationFailed, 13 Unauthorized. */
+  /** The error's number in the server's own table: 18 is AuthenticationFailed, 13 is Unauthorized. */
   readonly code: number;
 
   constructor(code: number, message: string) {
@@ -31,8 +38,9 @@ export interface Bson {
 }
 
 /**
- * MongoDB's wire protocol over a prepared socket: one command at a time, each an OP_MSG without compression, as every server since
- * 3.6 takes it. Every length and flag of a reply is looked at before it is decoded; what is not well-formed ends the connection.
+ * MongoDB's wire protocol over a prepared socket: one command at a time, each an OP_MSG without compression, which
+ * every server since 3.6 takes. Every length and flag of a reply is looked at before it is decoded. A reply that is not
+ * well-formed ends the connection.
  */
 export class MongoWire {
   readonly #socket: PeerSocket;
@@ -54,7 +62,10 @@ export class MongoWire {
     socket.on('close', () => this.#fail(new Failure('CONNECTION_LOST')));
   }
 
-  /** Until this is called, a server may send no more than the socket lets through. */
+  /**
+   * Raises the limit of replies to LONGEST_REPLY: before the sign-in a server may send no more than the socket lets
+   * through.
+   */
   signedIn(): void {
     this.#signedIn = true;
   }
@@ -80,11 +91,11 @@ export class MongoWire {
 
   #encode(command: Document): Buffer {
     const body = this.#bson.serialize(command, { ignoreUndefined: true });
-    const head = Buffer.alloc(HEADER_BYTES + 5);
+    const head = Buffer.alloc(DOCUMENT_AT);
     this.#requestId += 1;
     head.writeInt32LE(head.length + body.length, 0);
-    head.writeInt32LE(this.#requestId, 4);
-    head.writeInt32LE(OP_MSG, 12);
+    head.writeInt32LE(this.#requestId, REQUEST_ID_AT);
+    head.writeInt32LE(OP_MSG, OPCODE_AT);
     return Buffer.concat([head, body]);
   }
 
@@ -102,14 +113,14 @@ export class MongoWire {
     }
   };
 
-  /** The reply that is due, once it is there as a whole. */
+  /** Takes the reply that is due from what has come in. Undefined until it is there as a whole. */
   #next(): Document | undefined {
     const head = this.#head();
     if (head.length < 4) return undefined;
     const length = head.readInt32LE(0);
-    if (length < SHORTEST_REPLY || length > LONGEST_REPLY) throw new Failure('PROTOCOL_MISMATCH');
-    if (head.length >= HEADER_BYTES && head.readInt32LE(12) !== OP_MSG) throw new Failure('PROTOCOL_MISMATCH');
-    // a server speaks when it is asked, and says one thing at a time
+    if (length < DOCUMENT_AT + EMPTY_DOCUMENT_BYTES || length > LONGEST_REPLY) throw new Failure('PROTOCOL_MISMATCH');
+    if (head.length >= HEADER_BYTES && head.readInt32LE(OPCODE_AT) !== OP_MSG) throw new Failure('PROTOCOL_MISMATCH');
+    // a server speaks only when it is asked, and sends one reply at a time
     if (!this.#waiting || this.#received > length) throw new Failure('PROTOCOL_MISMATCH');
     if (this.#received < length) return undefined;
     const message = Buffer.concat(this.#chunks);
@@ -126,11 +137,12 @@ export class MongoWire {
 
   #decode(message: Buffer): Document {
     const flags = message.readUInt32LE(HEADER_BYTES);
-    const isAnswer = message.readInt32LE(8) === this.#requestId && message[HEADER_BYTES + 4] === 0;
+    const isAnswer = message.readInt32LE(RESPONSE_TO_AT) === this.#requestId && message[SECTION_KIND_AT] === 0;
     if (!isAnswer || (flags & REQUIRED_FLAGS & ~CHECKSUM_PRESENT) !== 0) throw new Failure('PROTOCOL_MISMATCH');
-    const body = message.subarray(HEADER_BYTES + 5, message.length - (flags & CHECKSUM_PRESENT ? 4 : 0));
-    if (body.length < 5 || body.readInt32LE(0) !== body.length) throw new Failure('PROTOCOL_MISMATCH');
-    // cursors are numbers of 64 bits, which a double does not hold
+    const body = message.subarray(DOCUMENT_AT, message.length - (flags & CHECKSUM_PRESENT ? CHECKSUM_BYTES : 0));
+    if (body.length < EMPTY_DOCUMENT_BYTES || body.readInt32LE(0) !== body.length)
+      throw new Failure('PROTOCOL_MISMATCH');
+    // the id of a cursor is a number of 64 bits, which a double does not hold
     return this.#bson.deserialize(body, { useBigInt64: true, promoteBuffers: true });
   }
 

@@ -3,12 +3,15 @@ import type { CatalogColumn, CatalogEntry } from '../kit/contract/catalog-entry.
 import type { MssqlSession, MssqlValue } from './session.ts';
 
 const TABLES_AT_ONCE = 100;
-/** What a server may send for so many, in bytes: room for the widest tables that there can be. */
+/** How much a server may send for one page of tables, in bytes: it has room for the widest tables that there can be. */
 const PAGE_LIMIT = 32 * 1024 * 1024;
-/** By the letters' numbers, whatever the database's own order: two names that differ are never the same. */
+/**
+ * Compares names by the numbers of their letters, whatever the database's own order: two names that differ are never
+ * equal then.
+ */
 const BINARY = 'collate Latin1_General_BIN2';
 
-/** schema, name, kind, column, type, bytes, precision, scale, nullable */
+/** The columns of a row after schema, name and kind: column, type, bytes, precision, scale and nullable. */
 const COLUMNS = 'c.name, type_name(c.user_type_id), c.max_length, c.precision, c.scale, c.is_nullable';
 const TABLES_PAGE = `
   select t.namespace, t.name, t.type, ${COLUMNS}
@@ -28,7 +31,10 @@ const TABLE_COLUMNS = `
 
 type Row = readonly MssqlValue[];
 
-/** Every table and view of the database that the user may see, with its columns; some tables at a time, so that a large catalog never stands in memory. */
+/**
+ * Reads every table and view of the database that the user may see, with its columns; some tables at a time, so that a
+ * large catalog never stands in memory.
+ */
 export async function* readMssqlCatalog(session: MssqlSession): AsyncGenerator<readonly CatalogEntry[]> {
   for (let after = ['', '']; ; ) {
     const rows = await session.query(TABLES_PAGE, after, PAGE_LIMIT);
@@ -61,7 +67,7 @@ function columnOf([, , , name, type, bytes, precision, scale, nullable]: Row): C
   return { name, dataType, nullable: typeof nullable === 'boolean' ? nullable : null };
 }
 
-/** As it is written in a statement: `nvarchar(50)`, `varbinary(max)`, `decimal(10,2)`, `datetime2(7)`. */
+/** The type as it is written in a statement: `nvarchar(50)`, `varbinary(max)`, `decimal(10,2)`, `datetime2(7)`. */
 function typeName(type: string, bytes: number, precision: number, scale: number): string {
   if (/^(var)?(char|binary)$/.test(type)) return `${type}(${bytes === -1 ? 'max' : bytes})`;
   if (/^n(var)?char$/.test(type)) return `${type}(${bytes === -1 ? 'max' : bytes / 2})`;

@@ -21,7 +21,7 @@ const authenticate: MssqlCheck = authenticateCheck(
     try {
       state.session = await signInToMssql(socket, config);
     } catch (error) {
-      // said of no login but one that was right
+      // a server speaks of the database only after it has taken the login
       if (!isAboutDatabase(error)) throw error;
       state.refusal = error;
     }
@@ -87,7 +87,7 @@ const createSchema: MssqlCheck = {
   async run(context) {
     const session = sessionOf(context);
     const name = `[dsg_test_${randomUUID().replaceAll('-', '')}]`;
-    // when one of these fails the connection ends with the test, and the server rolls back by itself
+    // when a statement fails the test ends, its connection with it, and the server rolls back by itself
     await session.run('begin transaction');
     await session.run(`create schema ${name}`);
     await session.run(`drop schema ${name}`);
@@ -106,13 +106,16 @@ export const mssqlChecks: readonly MssqlCheck[] = [
   tenancyCheck((context, table) => mssqlColumns(sessionOf(context), table)),
 ];
 
-/** The session that session/authenticate has made; throws why the server refused the database instead. */
+/** The session that session/authenticate has made. Throws the reason when the server has refused the database. */
 export function sessionOf({ state }: MssqlContext): MssqlSession {
   if (state.refusal) throw state.refusal;
   return required(state.session, 'session/authenticate');
 }
 
-/** The server has one number for a database that is not there and one that the login may not open; without a database it says more. */
+/**
+ * Why the server has refused the database. It has one number for a database that is not there and for one that the
+ * login may not open; to a session without a database it says which.
+ */
 async function refusalOf(context: MssqlContext, refusal: Error): Promise<Error> {
   const { database: name, ...account } = context.config;
   try {
@@ -126,12 +129,12 @@ async function refusalOf(context: MssqlContext, refusal: Error): Promise<Error> 
       : refusal;
   } catch (error) {
     if (!(error instanceof MssqlError || error instanceof Failure)) throw error;
-    // a login of one database alone gets in nowhere else: what was said first stands
+    // a login that belongs to one database gets in nowhere else: then the first answer has to do
     return refusal;
   }
 }
 
-/** What a server may dislike that ends the connection without a word. */
+/** The error, with a hint when the server has ended the connection without a word. */
 function hinted(error: unknown, { tls }: MssqlConfig): unknown {
   if (tls.mode !== 'DISABLE' || explainNetworkError(error)?.report.code !== 'CONNECTION_LOST') return error;
   const hint = 'A server that takes only strict encryption does so: try tls.mode REQUIRE or stronger.';

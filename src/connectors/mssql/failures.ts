@@ -6,7 +6,7 @@ const PASSWORD_HINT = 'Check `username` and `password`: the server does not say 
 const FIREWALL_HINT = 'The server’s firewall does not let the gateway’s address in: add a rule for it.';
 const READ_ONLY_HINT = 'The database only reads: connect to the primary server.';
 
-/** What a number of the server's means where it means one thing only. */
+/** The failure behind each of the server's numbers that means one thing only. */
 const BY_NUMBER: Readonly<Record<number, readonly [FailureCode, FailureDetails]>> = {
   18456: ['PASSWORD_REFUSED', { configPath: 'password', hint: PASSWORD_HINT }],
   18452: [
@@ -37,18 +37,18 @@ const BY_NUMBER: Readonly<Record<number, readonly [FailureCode, FailureDetails]>
   10929: ['TOO_MANY_REQUESTS', {}],
 };
 
-/** No right to select, to create, to see, to run. */
+/** The numbers for a missing right to select, to create, to see, to run. */
 const NO_RIGHT: readonly number[] = [229, 230, 262, 297, 300, 2760, 15_151, 15_247];
-/** Starting, stopping, moving, busy, or a copy that cannot be read now. */
+/** The numbers of a server that is starting, stopping, moving or busy, or whose copy cannot be read now. */
 const UNAVAILABLE: readonly number[] = [
   904, 921, 922, 927, 942, 976, 978, 979, 982, 983, 6005, 17_142, 17_187, 17_188, 17_197, 18_401, 40_197, 40_501,
   40_613, 49_918, 49_919, 49_920,
 ];
 
-/** What a SQL Server reports, in the words of the failure table; undefined where it is none of its errors. */
+/** The failure behind an error of a SQL Server. Undefined when the error is none of its own. */
 export function explainMssql(error: unknown): Failure | undefined {
   if (!(error instanceof MssqlError)) return undefined;
-  // the first number that says anything: the reason comes before the refusal that follows from it
+  // the first known number counts: a server sends the reason before the refusal that follows from it
   for (const number of error.numbers) {
     const known = BY_NUMBER[number];
     if (known) return new Failure(known[0], { ...known[1], error });
@@ -58,7 +58,7 @@ export function explainMssql(error: unknown): Failure | undefined {
   return new Failure('UNEXPECTED_ANSWER', { error });
 }
 
-/** Whether the login was taken, but not the way into its database. */
+/** Tells whether the server has taken the login, but does not open the database. */
 export function isAboutDatabase(error: unknown): error is MssqlError {
   return error instanceof MssqlError && error.numbers.includes(4060);
 }

@@ -10,20 +10,20 @@ import type { MssqlSession } from './session.ts';
 
 /** What the checks of one test share. */
 export interface MssqlState {
-  /** What the server has said before TLS; it says it once a connection. */
+  /** What the server has said before TLS, which it says only once a connection. */
   prelogin?: Prelogin;
-  /** The server takes nothing in clear text: TLS comes first, as in TDS 8.0. */
+  /** True when the server takes nothing in clear text: TLS comes first, as in TDS 8.0. */
   isStrict?: boolean;
   session?: MssqlSession;
-  /** Why the server refused the database, after it had taken the login. */
+  /** The error with which the server refused the database, after it had taken the login. */
   refusal?: Error;
 }
 
 export type MssqlContext = CheckContext<MssqlConfig, MssqlState>;
 
-/** No record is longer than a packet: servers hang up on those that are. */
+/** TLS before all else. No record is longer than a packet: servers hang up on longer ones. */
 const STRICT = { alpnProtocols: ['tds/8.0'], maxSendFragment: PACKET_BYTES };
-/** TDS 7 has no place for what TLS 1.3 sends after the handshake. */
+/** TLS within PRELOGIN messages. TDS 7 has no place for what TLS 1.3 sends after the handshake. */
 const WRAPPED = { maxVersion: 'TLSv1.2', maxSendFragment: PACKET_BYTES } as const;
 
 /** The kit's endpoint checks, with TLS as SQL Server wants it. */
@@ -36,7 +36,10 @@ async function shakeHands(context: MssqlContext): Promise<CheckOutcome> {
   return { evidence: { ...evidence, tds: state.isStrict ? '8.0' : '7.4' }, warning };
 }
 
-/** TLS within PRELOGIN messages; where the server hangs up on the first of them, TLS before all else over a new connection. */
+/**
+ * Agrees on TLS within PRELOGIN messages. When the server hangs up on the first of them, it tries TLS before all else,
+ * over a new connection.
+ */
 async function secure(context: MssqlContext, socket: PeerSocket): Promise<SecuredSocket> {
   try {
     return await secureWrapped(context, socket);
@@ -66,13 +69,13 @@ async function secureStrictly({ config, dialer, state }: MssqlContext, hungUp: F
     state.isStrict = true;
     return secured;
   } catch (error) {
-    // without a word about a certificate it is no TLS server, and the first attempt says more
+    // only a failure that is about a certificate shows a TLS server; of any other the first attempt says more
     const code = error instanceof Failure ? error.report.code : undefined;
     throw code === 'TLS_FAILED' || code === undefined ? hungUp : error;
   }
 }
 
-/** What the server says about itself over a connection that is ready for the sign-in. */
+/** Asks what the server says about itself, over a connection that is ready for the sign-in. */
 export async function greet({ config, state }: MssqlContext, socket: PeerSocket): Promise<Prelogin> {
   if (state.prelogin) return state.prelogin;
   const prelogin = await askPrelogin(socket, 'notSupported');
@@ -81,7 +84,7 @@ export async function greet({ config, state }: MssqlContext, socket: PeerSocket)
   return prelogin;
 }
 
-/** A second connection, as ready for the sign-in as the link's own. */
+/** Opens a second connection, which is as ready for the sign-in as the link's own was. */
 export async function reconnect(context: MssqlContext): Promise<PeerSocket> {
   const { config, dialer } = context;
   const again = { ...context, state: { ...(context.state.isStrict ? { isStrict: true } : {}) } };

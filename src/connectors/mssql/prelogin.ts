@@ -9,7 +9,7 @@ const ANSWER = 0x04;
 const LAST_PACKET = 0x01;
 /** The longest packet that a client sends before the server has agreed to more, header included. */
 export const PACKET_BYTES = 4096;
-/** Far more than an answer to PRELOGIN has. */
+/** The longest answer to PRELOGIN that is taken, in bytes: far more than any has. */
 const LONGEST_PRELOGIN = 4096;
 const VERSION = 0x00;
 const ENCRYPTION = 0x01;
@@ -18,18 +18,21 @@ const THREAD = 0x03;
 const MARS = 0x04;
 const END = 0xff;
 
-/** What the two sides say about encryption. */
+/** The numbers by which the two sides say what they want of encryption. */
 export const encryption = { off: 0, on: 1, notSupported: 2, required: 3 } as const;
 const ENCRYPTIONS: readonly number[] = Object.values(encryption);
 
 /** What a server says about itself before anyone signs in. */
 export interface Prelogin {
-  /** `16.0.1135`. */
+  /** The server's version: `16.0.1135`. */
   readonly version: string;
   readonly encryption: number;
 }
 
-/** Introduces the gateway to a SQL Server over a fresh connection. Fails with PROTOCOL_MISMATCH, or CONNECTION_LOST when the server hangs up. */
+/**
+ * Introduces the gateway to a SQL Server over a fresh connection. Fails with PROTOCOL_MISMATCH, or with CONNECTION_LOST
+ * when the server hangs up.
+ */
 export async function askPrelogin(socket: Duplex, wanted: 'on' | 'notSupported'): Promise<Prelogin> {
   const answer = nextPacket(socket);
   socket.write(packets(request(encryption[wanted])));
@@ -56,7 +59,7 @@ function request(wanted: number): Buffer {
   return Buffer.concat([...list, Buffer.from([END]), ...options.map(([, value]) => value)]);
 }
 
-/** One message of the type PRELOGIN, in as many packets as it takes. */
+/** The bytes of one message of the type PRELOGIN, in as many packets as it takes. */
 function packets(message: Buffer): Buffer {
   const size = PACKET_BYTES - HEADER_BYTES;
   const parts: Buffer[] = [];
@@ -72,7 +75,10 @@ function packets(message: Buffer): Buffer {
   return Buffer.concat(parts);
 }
 
-/** The body of the one packet that is due. Nothing of what may come behind it is taken for a part of the next phase. */
+/**
+ * Reads the body of the one packet that is due. Fails with PROTOCOL_MISMATCH when anything comes behind it, which would
+ * pass for a part of the next phase.
+ */
 function nextPacket(socket: Duplex): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     let received = Buffer.alloc(0);
@@ -123,8 +129,8 @@ function parse(body: Buffer): Prelogin {
 }
 
 /**
- * The connection as TLS sees it while it is agreed on over TDS 7: each flight of the handshake travels in a PRELOGIN message. After
- * unwrap() bytes go as they are.
+ * The connection as TLS sees it while it is agreed on over TDS 7: each flight of the handshake travels in a PRELOGIN
+ * message. After unwrap() the bytes go as they are.
  */
 export class PreloginCarrier extends CarriedStream {
   #wrapped = true;
@@ -135,7 +141,10 @@ export class PreloginCarrier extends CarriedStream {
     this.goOver(carrier);
   }
 
-  /** The handshake is done. Fails with PROTOCOL_MISMATCH when the server has begun with a packet that does not belong to it. */
+  /**
+   * Ends the wrapping when the handshake is done. Fails with PROTOCOL_MISMATCH when the server has begun with a packet
+   * that does not belong to the handshake.
+   */
   unwrap(): void {
     if (this.#received.length > 0) throw new Failure('PROTOCOL_MISMATCH');
     this.#wrapped = false;

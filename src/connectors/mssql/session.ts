@@ -4,20 +4,20 @@ import { Failure } from '../kit/contract/failure.ts';
 import type { PeerSocket } from '../kit/contract/peer-socket.ts';
 import type { MssqlConfig } from './config.ts';
 
-/** What a signed-in server may send in answer to one statement, in bytes, unless it is known to be more. */
+/** How much a signed-in server may send in answer to one statement, in bytes, unless more is expected. */
 const ANSWER_LIMIT = 256 * 1024;
-/** Longer than any test runs: times are the dialer's, which ends the connection. In milliseconds. */
+/** A time that no test lasts, in milliseconds: the driver wants one, but the dialer ends the connection. */
 const LONGER_THAN_ANY_TEST = 600_000;
 const CLIENT = 'datastore-gateway';
 
 export type MssqlAccount = Pick<MssqlConfig, 'host' | 'port' | 'username' | 'password' | 'domain'> & {
-  /** Left out: the login's own. */
+  /** The database to open. Left out: the login's own. */
   readonly database?: string;
 };
 
 export type MssqlValue = string | number | boolean | null;
 
-/** The numbers of the errors that a server answered with, the first first. */
+/** The errors that a server answered with, by their numbers, in the order in which they came. */
 export class MssqlError extends Error {
   override readonly name = 'MssqlError';
   readonly numbers: readonly number[];
@@ -31,8 +31,8 @@ export class MssqlError extends Error {
 /** A connection that a SQL Server has let in. */
 export interface MssqlSession {
   /**
-   * Runs one statement, in which the values are called @p1, @p2, …; rows as lists. `limit`: what the server may answer, in bytes. Rejects
-   * with MssqlError.
+   * Runs one statement, in which the values are called @p1, @p2, …, and gives its rows as lists. `limit` is how much
+   * the server may answer, in bytes. Rejects with MssqlError.
    */
   query(sql: string, values?: readonly string[], limit?: number): Promise<readonly (readonly MssqlValue[])[]>;
   /** Runs a batch without values and without an answer. Rejects with MssqlError. */
@@ -41,8 +41,8 @@ export interface MssqlSession {
 }
 
 /**
- * Signs in over a prepared socket: PRELOGIN and TLS are done, so the driver neither negotiates nor encrypts. Rejects with MssqlError
- * when the server refuses.
+ * Signs in over a prepared socket: PRELOGIN and TLS are done, so the driver neither negotiates nor encrypts. Rejects
+ * with MssqlError when the server refuses.
  */
 export async function signInToMssql(socket: PeerSocket, account: MssqlAccount): Promise<MssqlSession> {
   const { password } = account;
@@ -98,7 +98,7 @@ function configuration(socket: PeerSocket, account: MssqlAccount & { password: s
       port: account.port,
       ...(account.database === undefined ? {} : { database: account.database }),
       connector: async () => {
-        // a second call: the server sends on to another one
+        // the driver calls this a second time when the server sends it on to another one
         if (taken) throw rerouted();
         taken = true;
         return socket as never;
@@ -128,15 +128,15 @@ type Guard = <T>(work: () => Promise<T>) => Promise<T>;
 function guardDriver(connection: Connection, socket: PeerSocket): Guard {
   let numbers: number[] = [];
   const broken = Promise.withResolvers<never>();
-  // nobody may be waiting
+  // nobody may be waiting when it rejects
   broken.promise.catch(ignore);
   connection.once('rerouting', () => broken.reject(rerouted()));
   socket.once('close', () =>
-    // after the driver has said why, if it was the driver that closed
+    // it waits a turn, so that a driver that has closed the connection says first why
     setImmediate(() => {
       const error = socket.errored ?? new Failure('CONNECTION_LOST');
       broken.reject(error);
-      // it goes by errors alone, and would wait out its timer
+      // the driver listens for errors alone, and would wait out its timer
       if (!socket.errored) socket.emit('error', error);
     }),
   );
@@ -150,12 +150,12 @@ function guardDriver(connection: Connection, socket: PeerSocket): Guard {
       return await Promise.race([work(), broken.promise]);
     } catch (error) {
       if (numbers.length > 0) throw new MssqlError(numbers, error);
-      // all else that ends a connection is something in an answer that the driver does not understand
+      // what is no error of the network is something in an answer that the driver does not understand
       throw explainNetworkError(error) ?? new Failure('PROTOCOL_MISMATCH', { error });
     }
   };
 }
 
 function ignore(): void {
-  // whoever waits gets it from the guard
+  // whoever waits gets the error from the guard
 }

@@ -2,7 +2,9 @@ import { mysqlFamily } from '../families/mysql/family.ts';
 import type { MysqlSession } from '../families/mysql/wire.ts';
 
 const NUMBER = /(\d{1,4}(?:\.\d{1,4}){1,3})/.source;
-/** Products that speak the protocol and say in their version who they are: `8.0.11-TiDB-v7.5.1`, `10.11.19-MariaDB-1`. */
+/**
+ * The products that speak the protocol, by what their version says of them: `8.0.11-TiDB-v7.5.1`, `10.11.19-MariaDB-1`.
+ */
 const PRODUCTS: readonly (readonly [RegExp, string])[] = [
   [new RegExp(`^${NUMBER}-MariaDB`), 'MariaDB'],
   [new RegExp(`-TiDB-v${NUMBER}`), 'TiDB'],
@@ -10,7 +12,7 @@ const PRODUCTS: readonly (readonly [RegExp, string])[] = [
   [new RegExp(`^${NUMBER}`), 'MySQL'],
 ];
 
-/** Name and number and nothing more of what the server calls itself. */
+/** The product's name and number, and nothing more of what the server says. */
 export function mysqlProduct(version: string | null | undefined): string {
   for (const [pattern, name] of PRODUCTS) {
     const number = pattern.exec(version ?? '')?.[1];

@@ -9,7 +9,7 @@ import { createSchemaInTransaction, type PostgresDialect, versionNumber } from '
 import type { PostgresConfig } from './config.ts';
 
 export const postgresDialect: PostgresDialect<PostgresConfig> = {
-  // services that speak the protocol are of this type, too: whatever answers is expected
+  // services that speak the protocol are of this type too, so any product is expected
   async product(session) {
     const number = versionNumber(session.parameter('server_version'));
     return { server: number ? `PostgreSQL ${number}` : 'PostgreSQL', isExpected: true };

@@ -12,10 +12,13 @@ import type { QdrantConfig } from './config.ts';
 type QdrantCheck = Check<QdrantConfig, HttpState>;
 type Context = CheckContext<QdrantConfig, HttpState>;
 
+/** In characters: versions, and the server's words for types and distances. */
+const LONGEST_VERSION = 20;
+const LONGEST_WORD = 50;
 const COLLECTIONS = z.object({ result: z.object({ collections: z.array(z.object({ name: z.string() })) }) });
 const COLLECTION = z.object({
   result: z.object({
-    // green, yellow, grey, red
+    // a server says green, yellow, grey or red
     status: z.string().regex(/^[a-z]{1,20}$/),
     points_count: z.int().nonnegative().nullish(),
     segments_count: z.int().nonnegative(),
@@ -28,7 +31,7 @@ const authenticate: QdrantCheck = authenticateCheck(
   'The server takes the API key and lists the collections that it may see.',
   async (context) => {
     const response = await ask(context, { method: 'GET', path: '/collections' });
-    // before it looks at a key no server says what that key may do
+    // a server that answers 403 to a list has not taken the key: it would list what the key may see
     if (response.status === 403) throw keyRefused(context.config);
     jsonAnswer(accepted(response, context.config), COLLECTIONS);
     return { evidence: { server: await productOf(context) } };
@@ -81,26 +84,31 @@ export const qdrantChecks: readonly QdrantCheck[] = [authenticate, getCollection
 
 const VECTOR = z.object({
   size: z.int().nonnegative(),
-  distance: z.string().max(50),
-  datatype: z.string().max(50).nullish(),
+  distance: z.string().max(LONGEST_WORD),
+  datatype: z.string().max(LONGEST_WORD).nullish(),
 });
 const PARAMETERS = z.object({
   result: z.object({
     config: z.object({
       params: z.object({
-        // one vector without a name, or several by their names
+        // a collection has one vector without a name, or several by their names
         vectors: z.union([VECTOR, z.record(z.string(), VECTOR)]).nullish(),
         sparse_vectors: z.record(z.string(), z.unknown()).nullish(),
       }),
     }),
-    payload_schema: z.record(z.string(), z.object({ data_type: z.string().max(50) })).nullish(),
+    payload_schema: z.record(z.string(), z.object({ data_type: z.string().max(LONGEST_WORD) })).nullish(),
   }),
 });
-/** Names of this many collections: far more than a server is made for. */
+/**
+ * The longest list of collections that is read, in bytes: it has room for far more of them than a server is made for.
+ */
 const LONGEST_LIST = 8 * 1024 * 1024;
 const COLLECTIONS_AT_ONCE = 100;
 
-/** Every collection that the key may see: its vectors as columns, then the payload's fields that have an index. */
+/**
+ * Reads every collection that the key may see. Its columns are its vectors, then the payload's fields that have an
+ * index.
+ */
 export async function* readQdrantCatalog(context: Context): AsyncGenerator<readonly CatalogEntry[]> {
   const list = await ask(context, { method: 'GET', path: '/collections', maxBytes: LONGEST_LIST });
   const { collections } = jsonAnswer(accepted(list, context.config), COLLECTIONS).result;
@@ -109,7 +117,7 @@ export async function* readQdrantCatalog(context: Context): AsyncGenerator<reado
     const entries: CatalogEntry[] = [];
     for (const name of names.slice(from, from + COLLECTIONS_AT_ONCE)) {
       const response = await ask(context, { method: 'GET', path: `/collections/${encodeURIComponent(name)}` });
-      // dropped since the list was read
+      // the collection has been dropped since the list was read
       if (response.status === 404) continue;
       const { result } = jsonAnswer(accepted(response, context.config), PARAMETERS);
       entries.push({ namespace: null, name, kind: 'COLLECTION', columns: columnsOf(result) });
@@ -121,7 +129,7 @@ export async function* readQdrantCatalog(context: Context): AsyncGenerator<reado
 function columnsOf({ config, payload_schema }: z.output<typeof PARAMETERS>['result']): CatalogColumn[] {
   const { vectors, sparse_vectors } = config.params;
   const single = VECTOR.safeParse(vectors);
-  // the API calls the one without a name `vector`
+  // the API calls a vector without a name `vector`
   const dense = Object.entries(single.success ? { vector: single.data } : (vectors ?? {})) as [string, Vector][];
   return [
     ...dense.map(([name, vector]) => ({ name, dataType: vectorType(vector), nullable: null })),
@@ -136,7 +144,7 @@ function columnsOf({ config, payload_schema }: z.output<typeof PARAMETERS>['resu
 
 type Vector = z.output<typeof VECTOR>;
 
-/** `float32[1536] Cosine`; a vector without a type of its own is one of float32. */
+/** The type of a vector, `float32[1536] Cosine`. A vector without a type of its own is one of float32. */
 function vectorType({ size, distance, datatype }: Vector): string {
   return `${datatype ?? 'float32'}[${size}] ${distance}`;
 }
@@ -168,18 +176,18 @@ function keyRefused(config: QdrantConfig): Failure {
   return new Failure('KEY_REFUSED', { configPath: 'apiKey' });
 }
 
-/** 404 has two causes: the server does not know the collection, or there is no Qdrant at that path at all. */
+/** The failure behind a 404: the server does not know the collection, or there is no Qdrant at that path at all. */
 function notFound(response: HttpResponse): Failure {
   return jsonIfAny(response, z.object({ status: z.object({ error: z.string() }) }))
     ? new Failure('COLLECTION_NOT_FOUND', { configPath: 'collection' })
     : new Failure('PROTOCOL_MISMATCH', { configPath: 'baseUrl' });
 }
 
-/** `Qdrant 1.15.4`, or the name alone where a proxy hides the start page. */
+/** The server's name and version, `Qdrant 1.15.4`; the name alone when a proxy hides the start page. */
 async function productOf(context: Context): Promise<string> {
   const response = await ask(context, { method: 'GET', path: '/' });
   const about = response.status === 200 ? jsonIfAny(response, ABOUT) : undefined;
-  return about?.title.startsWith('qdrant') ? `Qdrant ${about.version.slice(0, 20)}` : 'Qdrant';
+  return about?.title.startsWith('qdrant') ? `Qdrant ${about.version.slice(0, LONGEST_VERSION)}` : 'Qdrant';
 }
 
 export function targetOf(config: QdrantConfig): Target {

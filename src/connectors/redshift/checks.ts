@@ -4,7 +4,10 @@ import { isPostgresError } from '../families/postgres/wire.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import type { RedshiftConfig } from './config.ts';
 
-/** Local tables and views, those of external schemas, and shared ones. */
+/** A page is larger than PostgreSQL's, because the server goes through all of its catalog for each. */
+const TABLES_AT_ONCE = 400;
+
+/** Selects the local tables and views, those of external schemas, and shared ones. */
 const TABLES = `
   select table_schema::text as namespace, table_name::text as name, table_type::text as table_type
     from svv_tables
@@ -13,10 +16,13 @@ const TABLES = `
 
 const KIND = `case when t.table_type like '%VIEW%' then 'v' else 'r' end`;
 
-/** Redshift stems from PostgreSQL 8.0: no row comparison by index, no `filter`, and its own views of its catalog. */
+/**
+ * The dialect of Redshift, which stems from PostgreSQL 8.0: it has no row comparison by index and no `filter`, but
+ * views of its own over its catalog.
+ */
 export const redshiftDialect: PostgresDialect<RedshiftConfig> = {
   async product(session) {
-    // the version that it tells at sign-in is that of the PostgreSQL that it stems from
+    // at the sign-in it tells the version of the PostgreSQL that it stems from, so it has to be asked
     if (session.refusal) return { server: 'Amazon Redshift', isExpected: true };
     const [row] = await session.query<{ version: string }>('select version() as version');
     const text = row?.version ?? '';
@@ -34,13 +40,12 @@ export const redshiftDialect: PostgresDialect<RedshiftConfig> = {
       select count(*)::text as tables, null::text as readable
         from svv_tables where table_schema = $1 and table_type not like '%VIEW%'`,
     createSchema: createSchemaInTransaction,
-    // each page costs the server all of its catalog: they are larger than PostgreSQL's
     tablesPage: `
       select t.namespace, t.name, ${KIND} as kind, c.column_name::text as column_name, c.data_type::text as data_type,
              case lower(c.is_nullable::text) when 'yes' then true when 'no' then false else null end as nullable
         from (select * from (${TABLES}) as every_table
                where namespace > $1 or (namespace = $1 and name > $2)
-               order by namespace, name limit 400) as t
+               order by namespace, name limit ${TABLES_AT_ONCE}) as t
         left join svv_columns c on c.table_schema = t.namespace and c.table_name = t.name
        order by t.namespace, t.name, c.ordinal_position`,
     tableColumns: `
@@ -49,7 +54,7 @@ export const redshiftDialect: PostgresDialect<RedshiftConfig> = {
        where t.table_schema = $1 and t.table_name = $2`,
   },
   explain(error, config) {
-    // 28P01 came with PostgreSQL 9.0
+    // 28P01, the code for a wrong password, came only with PostgreSQL 9.0
     if (isPostgresError(error) && error.code === '28000' && error.routine === 'auth_failed') {
       const hint = 'Check `username` and `password`: the server does not say which of them is wrong.';
       return new Failure('PASSWORD_REFUSED', { error, hint, configPath: 'password' });

@@ -14,14 +14,14 @@ type S3Check = Check<S3Config, HttpState>;
 
 /** The most objects that objects/list counts. */
 const PAGE = 100;
-/** What a server says when it is asked for the first byte of an empty object. */
+/** The status that a server answers with when it is asked for the first byte of an empty object. */
 const RANGE_NOT_SATISFIABLE = 416;
 
 const authenticate: S3Check = authenticateCheck(
   'The server takes the signature that the access key makes. No right is needed.',
   async (context) => {
     const response = await list(context, { 'max-keys': '1' });
-    // what the key may do, and whether the bucket exists, is the business of the checks that follow
+    // the checks that follow tell what the key may do, and whether the bucket exists
     if (!provesSignIn(response)) listing(response);
     return { evidence: { server: serverProduct(response), accessKeyId: context.config.accessKeyId } };
   },
@@ -33,7 +33,7 @@ const headBucket: S3Check = {
   description: 'The bucket exists and is in the region. The key needs s3:ListBucket.',
   async run(context) {
     const { bucket } = context.config;
-    // not by HEAD: the answer to that has no body, so nothing would tell why it was refused
+    // it is no HEAD: the answer to that has no body, so nothing would tell why it was refused
     const response = await list(context, { 'max-keys': '1' });
     listing(response);
     return { evidence: { bucket, region: regionOf(response) } };
@@ -52,7 +52,7 @@ const listObjects: S3Check = {
     const objects = xml.split('<Contents>').length - 1;
     const evidence = { objects, more: elementOf(xml, 'IsTruncated') === 'true' };
     if (context.config.pathKind !== 'FILE') return { evidence, warning: prefix !== '' && objects === 0 };
-    // keys come in order, and nothing that begins with the path comes before the path itself
+    // keys come in order, and no key that begins with the path comes before the path itself
     const found = elementOf(xml, 'Key') === path;
     return { evidence: { found }, warning: !found };
   },
@@ -106,7 +106,7 @@ function list(context: S3Context, query: Record<string, string>): Promise<HttpRe
   return askS3(context, { method: 'GET', query: { 'list-type': '2', ...query } });
 }
 
-/** The XML of a list of objects. */
+/** The XML of a list of objects. Fails when the answer is anything else. */
 function listing(response: HttpResponse): string {
   if (!isDone(response)) throw failureOf(response);
   const xml = response.text();
@@ -122,7 +122,10 @@ function regionOf(response: HttpResponse): string | undefined {
   return /^[a-z0-9-]{1,40}$/.exec(response.headers['x-amz-bucket-region'] ?? '')?.[0];
 }
 
-/** The whole object's size, behind the slash: `bytes 0-0/1234`; or of all that came, where the server knows no ranges. */
+/**
+ * The size of the object, in bytes. It stands behind the slash, `bytes 0-0/1234`; a server that knows no ranges sends
+ * all of the object.
+ */
 function sizeOf({ status, headers }: HttpResponse): number | undefined {
   if (status === RANGE_NOT_SATISFIABLE) return 0;
   const size = status === 200 ? headers['content-length'] : /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1];
@@ -133,7 +136,9 @@ function prefixOf({ path = '', pathKind }: S3Config): string {
   return pathKind === 'FOLDER' && !path.endsWith('/') ? `${path}/` : path;
 }
 
-/** The folder that the path names, or that the named object lies in; with its slash. */
+/**
+ * The folder that the path names, or that the named object lies in; it ends in a slash unless it is the bucket itself.
+ */
 function folderOf({ path = '', pathKind }: S3Config): string {
   if (pathKind === 'FILE') return path.slice(0, path.lastIndexOf('/') + 1);
   return path === '' || path.endsWith('/') ? path : `${path}/`;

@@ -17,12 +17,12 @@ export type S3Context = CheckContext<S3Config, HttpState>;
 
 export interface S3Request {
   readonly method: HttpRequest['method'];
-  /** Of an object; left out: the bucket itself. */
+  /** The key of an object. Left out: the request is about the bucket itself. */
   readonly key?: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** Only the beginning of the body matters. */
+  /** True when only the beginning of the answer's body matters: the rest is cut off. */
   readonly beginningOnly?: boolean;
 }
 
@@ -36,7 +36,10 @@ export async function askS3({ config, state }: S3Context, request: S3Request): P
   return state.http.request({ method, path: path + awsQueryString(query), headers, body, tooLong });
 }
 
-/** AWS has an endpoint per region; `bucket.endpoint` unless the bucket stands in the path. */
+/**
+ * The target of the bucket. AWS has an endpoint for each region; the bucket's name stands before it unless it stands in
+ * the path.
+ */
 export function targetOf(config: S3Config): Target {
   const endpoint = endpointOf(config);
   return usesPathStyle(config) ? endpoint : { ...endpoint, host: `${config.bucket}.${endpoint.host}` };
@@ -47,7 +50,10 @@ function endpointOf(config: S3Config): Target {
   return serviceTarget(`s3.${config.region}.${awsDomain(config.region)}`, 'region');
 }
 
-/** A bucket with a dot in its name fits no wildcard certificate, so it stands in the path unless the config says otherwise. */
+/**
+ * Tells whether the bucket stands in the path. One with a dot in its name does, unless the config says otherwise: it
+ * fits no wildcard certificate.
+ */
 function usesPathStyle(config: S3Config): boolean {
   return config.forcePathStyle ?? (config.baseUrl !== undefined || !/^[a-z0-9-]+$/.test(config.bucket));
 }

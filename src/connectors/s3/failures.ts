@@ -6,7 +6,7 @@ import { elementOf } from '../kit/http/xml.ts';
 
 const SECRET_HINT = 'The signature is wrong: check that `secretAccessKey` belongs to `accessKeyId`.';
 
-/** S3's own codes. */
+/** The failure behind each of S3's own codes. */
 const BY_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> = {
   InvalidAccessKeyId: [
     'KEY_REFUSED',
@@ -40,33 +40,33 @@ const BY_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> 
   RequestLimitExceeded: ['TOO_MANY_REQUESTS', {}],
 };
 
-/** Said only to those whose signature the server has taken. */
+/** The codes that a server sends only to those whose signature it has taken. */
 const SIGNED_IN: readonly string[] = ['AccessDenied', 'AllAccessDisabled', 'NoSuchBucket', 'NoSuchKey'];
 
-/** S3's code of an error; undefined where the answer is none of S3's errors. */
+/** S3's code of an error. Undefined when the answer is none of S3's errors. */
 export function errorCode(response: HttpResponse): string | undefined {
   const text = response.text();
   return text.includes('<Error') ? elementOf(text, 'Code') : undefined;
 }
 
-/** Whether a refusal comes from a server that has taken the signature. */
+/** Tells whether a refusal comes from a server that has taken the signature. */
 export function provesSignIn(response: HttpResponse): boolean {
   return SIGNED_IN.includes(errorCode(response) ?? '');
 }
 
-/** What an answer other than 2xx stands for. */
+/** The failure behind an answer other than 2xx. */
 export function failureOf(response: HttpResponse): Failure {
   const code = errorCode(response);
   const known = code === undefined ? undefined : BY_CODE[code];
   if (known) return new Failure(known[0], { ...known[1], evidence: evidenceOf(response) });
   if (code !== undefined || response.status >= 500 || response.status === 429) return statusFailure(response.status);
-  // no S3 refuses without saying why
+  // every S3 says in its body why it refuses
   return response.status >= 300 && response.status < 400
     ? statusFailure(response.status)
     : new Failure('PROTOCOL_MISMATCH', { configPath: 'baseUrl' });
 }
 
-/** The region that the server names, for whoever has to mend the config. */
+/** The evidence of a refusal: the region that the server names, for those who mend the config. */
 function evidenceOf(response: HttpResponse): Record<string, string> {
   const region = response.headers['x-amz-bucket-region'] ?? elementOf(response.text(), 'Region') ?? '';
   return /^[a-z0-9-]{1,40}$/.test(region) ? { region } : {};

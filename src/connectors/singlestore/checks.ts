@@ -4,7 +4,10 @@ import type { MysqlSession } from '../families/mysql/wire.ts';
 
 const UNKNOWN_VARIABLE = 1193;
 
-/** `version()` is that of the MySQL it is compatible with; only this variable tells SingleStore from MySQL. */
+/**
+ * Asks for SingleStore's own version. `version()` is that of the MySQL that it is compatible with; only this variable
+ * tells the two apart.
+ */
 async function ownVersion(session: MysqlSession): Promise<string | null | undefined> {
   try {
     const [row] = await session.query('select @@memsql_version');

@@ -30,7 +30,10 @@ const authenticate: SnowflakeCheck = authenticateCheck(
   },
 );
 
-/** The first request by the SQL API is what signs in. Whether the names in the config are right is the business of query/execute. */
+/**
+ * Asks for the version by the first request to the SQL API, which is what signs in. Whether the names in the config are
+ * right, query/execute tells.
+ */
 async function askedVersion(session: SnowflakeSession): Promise<string> {
   try {
     const { rows } = await session.query(() => 'select current_version()');
@@ -56,7 +59,7 @@ const executeQuery: SnowflakeCheck = {
     const [row] = rows;
     if (!row) throw new Failure('UNEXPECTED_ANSWER');
     const [database, schema, warehouse, role] = row;
-    // a session is opened all the same when one of these is not there
+    // a session is opened even when one of these is not there
     if (database == null) throw notFound('database');
     if (schema == null && config.schema !== undefined) throw notFound('schema');
     if (warehouse == null) throw notFound('warehouse');
@@ -88,7 +91,10 @@ export function sessionOf({ state }: SnowflakeContext): SnowflakeSession {
   return required(state.session, 'session/authenticate');
 }
 
-/** The SQL API says at most that some object does not exist: then each is tried for itself. */
+/**
+ * Does the work, and finds out which object is missing when it fails: the SQL API says at most that some object does
+ * not exist.
+ */
 async function inScope<T>(context: SnowflakeContext, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

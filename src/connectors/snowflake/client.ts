@@ -16,13 +16,13 @@ import { codeFailure, plainFailure, type SnowflakeObject, signInPath } from './f
 export type SnowflakeState = HttpState<{ session: SnowflakeSession }>;
 export type SnowflakeContext = CheckContext<SnowflakeConfig, SnowflakeState>;
 
-/** The objects that a statement runs in. */
+/** The names of the objects that a statement runs in. */
 export type SnowflakeScope = { readonly [Kind in SnowflakeObject]?: string };
 
 export interface SnowflakeSession {
-  /** As the server tells it at the sign-in; undefined where a query has to ask. */
+  /** The server's version as it tells it at the sign-in; undefined when a query has to ask. */
   readonly serverVersion?: string | undefined;
-  /** Runs one statement. `scope` is for the SQL API alone: a session has its own from the sign-in on. */
+  /** Runs one statement. `scope` counts for the SQL API alone: a session has its own from the sign-in on. */
   query(statement: Statement, scope?: SnowflakeScope): Promise<RowSet>;
 }
 
@@ -48,15 +48,15 @@ export function targetOf({ account }: SnowflakeConfig): Target {
   return serviceTarget(accountHost(account), 'account');
 }
 
-/** All of the config's objects. */
+/** The scope of all the config's objects. */
 export function scopeOf(config: SnowflakeConfig): SnowflakeScope {
   const { warehouse, database, schema, role } = config;
   return { warehouse, database, ...(schema === undefined ? {} : { schema }), ...(role === undefined ? {} : { role }) };
 }
 
 /**
- * A session for whoever has a password, and otherwise the SQL API, which takes each request’s token. Only the former has signed in when
- * this returns.
+ * Opens a session for a user with a password, and otherwise the SQL API, which takes a token with each request. Only
+ * the former has signed in when this returns.
  */
 export async function openSession(context: SnowflakeContext): Promise<SnowflakeSession> {
   return context.config.authentication.password ? signIn(context) : sqlApi(context);
@@ -119,12 +119,12 @@ async function signIn({ config, signal, state: { http } }: SnowflakeContext): Pr
 function sqlApi(context: SnowflakeContext): SnowflakeSession {
   const { config, signal, state } = context;
   let maxBytes = SIGN_IN_LIMIT;
-  // opening an encrypted key takes work: once is enough
+  // opening an encrypted key takes work, so it is done once
   let key: Promise<KeyObject> | undefined;
   const send = async (request: HttpRequest) => {
     const headers = { ...request.headers, ...(await tokenHeaders(context, () => (key ??= openKey(context)))) };
     const response = await state.http.request({ ...request, headers, maxBytes });
-    // whoever gives an answer of this kind has taken the token
+    // a server that answers 200 has taken the token
     if (response.status === 200) maxBytes = MAX_ROWS_BYTES;
     return response;
   };
@@ -143,7 +143,7 @@ function sqlApi(context: SnowflakeContext): SnowflakeSession {
       }
       if (response.status !== 200) throw refusal(response, config);
       const { data, resultSetMetaData } = jsonAnswer(response, STATEMENT);
-      // what else there is stands in parts of its own, which come compressed
+      // further rows stand in parts of their own, which come compressed and are not read
       return { rows: data, complete: data.length >= resultSetMetaData.numRows };
     },
   };
@@ -156,12 +156,12 @@ function jsonRequest(path: string, body: unknown): HttpRequest {
   return { method: 'POST', path, headers, body: JSON.stringify(body) };
 }
 
-/** The data of an answer in the session protocol, where refusals come with status 200 too. */
+/** The data of an answer in the session protocol, in which refusals come with status 200 too. */
 function success(response: HttpResponse, config: SnowflakeConfig): unknown {
   if (response.status !== 200) throw refusal(response, config);
   const { success: passed, code, message, data } = jsonAnswer(response, ANSWER);
   if (passed) return data;
-  // still running: 333333, 333334
+  // 333333 and 333334 say that the query still runs
   if (code?.startsWith('33333')) return data;
   throw codeFailure(code ?? '', message ?? '', config);
 }
@@ -187,7 +187,7 @@ function bound(statement: Statement) {
   return { sql, bindings: Object.fromEntries(bindings) };
 }
 
-/** As it is written in SQL: the sign-in reads names in that way. */
+/** A name as it is written in SQL: the sign-in reads names that way. */
 function sqlName(name: string): string {
   const exact = exactName(name);
   return /^[A-Z_][A-Z0-9_$]*$/.test(exact) ? exact : `"${exact.replaceAll('"', '""')}"`;
@@ -203,7 +203,7 @@ async function tokenHeaders(
   key: () => Promise<KeyObject>,
 ): Promise<Record<string, string>> {
   const { accessToken } = config.authentication;
-  // Snowflake tells by itself which of its kinds such a token is of
+  // Snowflake finds out by itself what kind of token it is
   if (accessToken) return { authorization: `Bearer ${needed(config, accessToken.token)}` };
   return {
     authorization: `Bearer ${await signedToken(config, await key())}`,
@@ -227,7 +227,10 @@ async function openKey({ config, signal }: SnowflakeContext): Promise<KeyObject>
   return key;
 }
 
-/** A token of 5 minutes; Snowflake wants one within a minute of its making, so each request has its own. */
+/**
+ * Makes a token that is valid for 5 minutes. Snowflake wants to see one within a minute of its making, so each request
+ * has its own.
+ */
 async function signedToken(config: SnowflakeConfig, key: KeyObject): Promise<string> {
   const { SignJWT } = await import('jose');
   const publicKey = createPublicKey(key).export({ type: 'spki', format: 'der' });

@@ -11,7 +11,7 @@ const KEY_HINT =
   'Check that the key belongs to `username` (RSA_PUBLIC_KEY of the user), and that `account` is written as Snowflake shows it.';
 const NO_WAREHOUSE = 'Check `warehouse`: there is none of that name, or the role lacks USAGE on it.';
 
-/** Snowflake's own codes. */
+/** The failure behind each of Snowflake's own codes. */
 const BY_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> = {
   390100: ['PASSWORD_REFUSED', { configPath: PASSWORD, hint: 'Check `username` and the password.' }],
   390144: ['KEY_REFUSED', { configPath: PRIVATE_KEY, hint: KEY_HINT }],
@@ -34,13 +34,16 @@ const BY_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> 
   '003001': ['PERMISSION_DENIED', { configPath: 'role', hint: 'Grant the role the right that the check needs.' }],
 };
 
-/** Codes of an object that does not exist, or that the role may not know of. Which one it is stands in the text at best. */
+/**
+ * The codes for an object that does not exist, or that the role may not know of. At best the text says which object it
+ * is.
+ */
 const NOT_FOUND = ['002003', '002043', '390201'];
 
-/** What Snowflake calls the objects of a config. */
+/** The kinds of objects in a config, in Snowflake's words. */
 export type SnowflakeObject = 'database' | 'schema' | 'warehouse' | 'role';
 
-/** The failure behind a code of Snowflake's. `message` is looked through for the kind of object alone. */
+/** The failure behind one of Snowflake's codes. `message` is looked through for the kind of object alone. */
 export function codeFailure(code: string, message: string, config: SnowflakeConfig): Failure {
   const known = BY_CODE[code];
   if (known) return new Failure(...known);
@@ -50,7 +53,7 @@ export function codeFailure(code: string, message: string, config: SnowflakeConf
       | undefined;
     return kind ? notFound(kind) : new Failure('RESOURCE_NOT_FOUND', { hint: NAMES_HINT, evidence: { code } });
   }
-  // the rest of this range is about signing in, a locked user or an expired password, say
+  // the other codes of this range are about signing in: a locked user or an expired password, say
   const evidence = { code: /^\d{6}$/.test(code) ? code : undefined };
   if (/^39[045]\d{3}$/.test(code)) {
     const hint = 'Snowflake does not let this user in: look its code up, or ask the account’s administrator.';
@@ -65,7 +68,10 @@ export function codeFailure(code: string, message: string, config: SnowflakeConf
 
 const NAMES_HINT = 'Check `database`, `schema` and `warehouse`, and what the role has USAGE on.';
 
-/** Snowflake does not tell what does not exist from what one may not know of. */
+/**
+ * The failure for an object that does not exist, or that the role may not know of: Snowflake does not tell the two
+ * apart.
+ */
 export function notFound(kind: SnowflakeObject): Failure {
   const hint = `Check \`${kind}\`: there is none of that name, or the role lacks USAGE on it.`;
   const code =
@@ -73,7 +79,10 @@ export function notFound(kind: SnowflakeObject): Failure {
   return new Failure(code, { configPath: kind, hint });
 }
 
-/** A status that comes without one of Snowflake's codes. 403, 404 and 513 are said of hosts that no account has. */
+/**
+ * The failure behind a status that comes without one of Snowflake's codes. 403, 404 and 513 are the answers of hosts
+ * that no account has.
+ */
 export function plainFailure(status: number): Failure {
   if (status === 403 || status === 404 || status === 513)
     return new Failure('RESOURCE_NOT_FOUND', {
@@ -83,7 +92,7 @@ export function plainFailure(status: number): Failure {
   return statusFailure(status, { configPath: 'account' });
 }
 
-/** The secret that this config signs in with. */
+/** The path of the secret that this config signs in with. */
 export function signInPath({ authentication }: SnowflakeConfig): string {
   if (authentication.password) return PASSWORD;
   return authentication.keyPair ? PRIVATE_KEY : TOKEN;

@@ -15,7 +15,10 @@ type ColumnRow = z.output<typeof COLUMN>;
 
 const NAME_AND_TYPE = z.tuple([z.string(), z.string()]);
 
-/** Every table and view of the catalog, or of its one schema, that the user may see; the server hands the rows on in pages. */
+/**
+ * Reads every table and view of the catalog, or of its one schema, that the user may see. The server sends the rows in
+ * pages.
+ */
 export async function* readTrinoCatalog(context: TrinoContext): AsyncGenerator<readonly CatalogEntry[]> {
   yield* entriesOfRows(columnRows(context), entryOf, columnOf);
 }
@@ -33,7 +36,7 @@ async function* columnRows(context: TrinoContext): AsyncGenerator<ColumnRow> {
   for await (const page of pagesOf(context, statement, COLUMN)) yield* page;
 }
 
-/** Which schemas the config is about. Trino knows names in small letters alone. */
+/** The condition for the schemas that the config is about. Trino knows names in small letters alone. */
 export function schemaCondition(schema: string | undefined): string {
   return schema === undefined
     ? `table_schema <> 'information_schema'`

@@ -3,6 +3,7 @@ import { authenticateCheck } from '../kit/checks/authenticate.ts';
 import { tenancyCheck } from '../kit/checks/tenancy.ts';
 import type { Check } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
+import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
 import { jsonIfAny } from '../kit/http/answers.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
 import { schemaCondition, trinoColumns } from './catalog.ts';
@@ -46,7 +47,7 @@ const listTables: TrinoCheck = {
       const sql = `select count(*) from ${inCatalog('schemata')} where schema_name = ${literal(schema.toLowerCase())}`;
       if ((await count(context, sql)) === 0) throw new Failure('SCHEMA_NOT_FOUND', { configPath: 'schema' });
     }
-    // a limit lets the server stop early in a catalog of very many
+    // with a limit the server can stop early in a catalog with very many tables
     const some = `select 1 from ${inCatalog('tables')} where ${schemaCondition(schema)} limit ${MOST_TABLES + 1}`;
     const tables = await count(context, `select count(*) from (${some}) t`);
     const more = tables > MOST_TABLES;
@@ -68,9 +69,9 @@ async function count(context: TrinoContext, sql: string): Promise<number> {
   return row[0];
 }
 
-/** `Trino 476`, or the name alone where the coordinator does not say. */
+/** The coordinator's name and version, `Trino 476`; the name alone when it does not tell. */
 async function productOf(context: TrinoContext): Promise<string> {
-  const response = await ask(context, { method: 'GET', path: '/v1/info', maxBytes: 64 * 1024 });
+  const response = await ask(context, { method: 'GET', path: '/v1/info', maxBytes: SIGN_IN_LIMIT });
   const info = response.status === 200 ? jsonIfAny(response, INFO) : undefined;
   return info ? `Trino ${info.nodeVersion.version}` : 'Trino';
 }

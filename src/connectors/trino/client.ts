@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { CheckContext } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
+import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
 import { jsonAnswer, listOf } from '../kit/http/answers.ts';
 import { basicAuthorization, headerBytes } from '../kit/http/basic-auth.ts';
 import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
@@ -11,12 +12,12 @@ import { queryFailure, refusal } from './failures.ts';
 
 export type TrinoContext = CheckContext<TrinoConfig, HttpState>;
 
-/** Of one page of a result, in bytes: the server aims at 1 MB. */
+/** The longest page of a result that is read, in bytes. The server aims at 1 MB. */
 const MAX_PAGE = 16 * 1024 * 1024;
-const BEFORE_SIGN_IN = 64 * 1024;
-/** What a gateway before Trino answers when it cannot reach it for a moment. */
+/** The statuses with which a proxy before Trino answers when it cannot reach it for a moment. */
 const PASSING: readonly number[] = [502, 503, 504];
 const MOST_TRIES = 5;
+/** The most rows that rowsOf() gathers. */
 const MOST_ROWS = 10_000;
 
 const PAGE = z.object({
@@ -27,7 +28,7 @@ const PAGE = z.object({
 });
 type Page = z.output<typeof PAGE>;
 
-/** The rows of a statement, each of the form that `row` says, a page of the result at a time. */
+/** Runs a statement and gives its rows, each of the form that `row` says, a page of the result at a time. */
 export async function* pagesOf<Row extends z.ZodType>(
   context: TrinoContext,
   statement: string,
@@ -35,8 +36,8 @@ export async function* pagesOf<Row extends z.ZodType>(
 ): AsyncGenerator<z.output<Row>[]> {
   const rows = listOf(row);
   const headers = { 'content-type': 'text/plain; charset=utf-8' };
-  // its answer comes before the statement is even queued, and holds no rows
-  const begin = { method: 'POST', path: '/v1/statement', headers, body: statement, maxBytes: BEFORE_SIGN_IN } as const;
+  // this answer comes before the statement is even queued, and holds no rows
+  const begin = { method: 'POST', path: '/v1/statement', headers, body: statement, maxBytes: SIGN_IN_LIMIT } as const;
   for (let page: Page | undefined = pageOf(await ask(context, begin), context.config); page; ) {
     if (page.error) throw queryFailure(page.error);
     if (page.data && page.data.length > 0) {
@@ -48,7 +49,7 @@ export async function* pagesOf<Row extends z.ZodType>(
   }
 }
 
-/** The rows of a statement that gives few. Fails with TOO_MUCH_DATA when they are more than 10,000. */
+/** Runs a statement and gives all its rows. Fails with TOO_MUCH_DATA when there are more than 10,000. */
 export async function rowsOf<Row extends z.ZodType>(
   context: TrinoContext,
   statement: string,
@@ -78,12 +79,12 @@ export function ask({ config, state }: TrinoContext, request: HttpRequest): Prom
   });
 }
 
-/** A name in a statement. */
+/** A name as it is written in a statement. */
 export function identifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
-/** A string in a statement. */
+/** A text as it is written in a statement. */
 export function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
@@ -104,7 +105,7 @@ async function nextPage(context: TrinoContext, nextUri: string): Promise<Page> {
   return pageOf(response, context.config);
 }
 
-/** The path of a page, which is asked for where the statement went to and nowhere else. */
+/** The path of a page. It is asked for where the statement went, and nowhere else. */
 function pathOf(nextUri: string, config: TrinoConfig): string {
   const url = URL.canParse(nextUri) ? new URL(nextUri) : undefined;
   if (!url?.pathname.startsWith('/v1/statement/')) throw new Failure('PROTOCOL_MISMATCH', { configPath: 'port' });

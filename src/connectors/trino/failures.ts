@@ -5,7 +5,7 @@ import type { TrinoConfig } from './config.ts';
 
 const LATER_HINT = 'The cluster cannot take the query now. Try again later; check the coordinator’s own log.';
 
-/** Trino's own names of errors, of those that mean one thing only. */
+/** The failure behind each of Trino's names of an error that means one thing only. */
 const BY_NAME: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> = {
   CATALOG_NOT_FOUND: ['CATALOG_NOT_FOUND', { configPath: 'catalog' }],
   SCHEMA_NOT_FOUND: ['SCHEMA_NOT_FOUND', { configPath: 'schema' }],
@@ -20,7 +20,7 @@ const BY_NAME: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> 
   NO_NODES_AVAILABLE: ['SERVER_UNAVAILABLE', { hint: LATER_HINT }],
 };
 
-/** What kind of error one of any other name is. */
+/** The failure behind an error of any other name, by Trino's type of it. */
 const BY_TYPE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> = {
   INSUFFICIENT_RESOURCES: ['SERVER_UNAVAILABLE', { hint: LATER_HINT }],
   EXTERNAL: [
@@ -29,14 +29,14 @@ const BY_TYPE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> 
   ],
 };
 
-/** What ended a statement that the server had taken. */
+/** The failure behind an error that ended a statement which the server had taken. */
 export function queryFailure(error: { errorName: string; errorType?: string | null | undefined }): Failure {
   const [code, details] = BY_NAME[error.errorName] ?? BY_TYPE[error.errorType ?? ''] ?? ['UNEXPECTED_ANSWER', {}];
   const name = /^[A-Z0-9_]{1,80}$/.exec(error.errorName)?.[0];
   return new Failure(code, { ...details, evidence: { serverError: name } });
 }
 
-/** What an answer other than 200 stands for. */
+/** The failure behind an answer other than 200. */
 export function refusal(status: number, { password, tls }: TrinoConfig): Failure {
   if (status === 401) {
     if (password !== undefined) return new Failure('PASSWORD_REFUSED', { configPath: 'password' });
@@ -45,7 +45,7 @@ export function refusal(status: number, { password, tls }: TrinoConfig): Failure
       hint: 'Give the password of the user; Trino takes it over TLS alone.',
     });
   }
-  // a server that signs users in lets nobody in over clear text
+  // a server that signs users in lets nobody in over clear text, which it says by 403
   if (status === 403 && tls.mode === 'DISABLE') return new Failure('TLS_REQUIRED', { configPath: 'tls.mode' });
   if (status === 403) return new Failure('PERMISSION_DENIED', { configPath: 'username' });
   if (status === 400 || status === 404 || status === 405)

@@ -11,9 +11,9 @@ export interface AwsIdentity {
 
 export interface AwsRequest {
   readonly method: string;
-  /** `host` or `host:port`, exactly as the Host header has it. */
+  /** The value of the Host header: `host` or `host:port`. */
   readonly host: string;
-  /** Percent-encoded as it is sent, without the query. */
+  /** The path as it is sent: percent-encoded, without the query. */
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
@@ -22,7 +22,7 @@ export interface AwsRequest {
 
 export interface AwsScope {
   readonly region: string;
-  /** `s3`, `athena`. */
+  /** The service as signatures name it: `s3`, `athena`. */
   readonly service: string;
 }
 
@@ -39,7 +39,7 @@ export async function signAwsRequest(
     region: scope.region,
     service: scope.service,
     sha256: Sha256,
-    // S3 alone takes the path as it stands
+    // S3 alone signs the path as it stands
     uriEscapePath: scope.service !== 's3',
   });
   const { method, path, query, body } = request;
@@ -64,7 +64,7 @@ export function awsIdentity(config: {
   return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
 }
 
-/** The Host header of requests to a target: with the port, but for the scheme's own. */
+/** The Host header of requests to a target; it names the port unless that is the scheme's own. */
 export function hostHeader({ host, port, tls }: Target): string {
   const name = host.includes(':') ? `[${host}]` : host;
   return port === (tls ? 443 : 80) ? name : `${name}:${port}`;
@@ -81,7 +81,7 @@ export function awsDomain(region: string): string {
   return region.startsWith('eusc-') ? 'amazonaws.eu' : 'amazonaws.com';
 }
 
-/** `?a=1&b=2` as the signature counts on, or nothing; the keys in their order. */
+/** The query string that the signature is made for, `?a=1&b=2`, with the keys in their order; empty without a query. */
 export function awsQueryString(query: Readonly<Record<string, string>>): string {
   const pairs = Object.entries(query).map(([key, value]) => `${awsEncode(key)}=${awsEncode(value)}`);
   return pairs.length > 0 ? `?${pairs.join('&')}` : '';

@@ -5,12 +5,12 @@ import { jsonAnswer, listOf } from '../../kit/http/answers.ts';
 import { askElastic, type ElasticContext, elasticAccepted } from './client.ts';
 import { isIndexName } from './config.ts';
 
-/** Of all names, in bytes: some 100,000 indices. */
+/** The longest list of names that is read, in bytes: it has room for some 100,000 indices. */
 const MAX_NAMES = 8 * 1024 * 1024;
-/** Of one page of mappings, in bytes. */
+/** The longest answer with the mappings of some indices, in bytes. */
 const MAX_MAPPINGS = 8 * 1024 * 1024;
 const INDICES_AT_ONCE = 25;
-/** Servers take request lines of up to 4,096 bytes. */
+/** The longest list of names in a path, in bytes: servers take request lines of up to 4,096. */
 const LONGEST_LIST = 3_000;
 const DEEPEST_FIELD = 100;
 
@@ -20,17 +20,20 @@ const RESOLVED = z.object({
   aliases: listOf(z.object({ name: z.string(), indices: NAMES })).default([]),
   data_streams: listOf(z.object({ name: z.string(), backing_indices: NAMES })).default([]),
 });
-/** By index; what each holds is looked at where it is used. */
+/** The mappings by index. What each of them holds is looked at where it is used. */
 const MAPPINGS = z.record(z.string(), z.unknown());
 const MAPPING = z.object({ mappings: z.object({ properties: z.unknown().optional() }).optional() });
 
-/** What of the config's index, or of all, the user may see. */
+/** The names that the user may see: those of the config's index, or of all. */
 export type ElasticNames = z.output<typeof RESOLVED>;
 
-/** The names of indices, aliases and data streams, without hidden ones. Fails with INDEX_NOT_FOUND when the config's index is missing. */
+/**
+ * The names of indices, aliases and data streams, without hidden ones. Fails with INDEX_NOT_FOUND when the config's
+ * index is missing.
+ */
 export async function resolveNames(context: ElasticContext): Promise<ElasticNames> {
   const { index } = context.config;
-  // errors are filtered, too
+  // the filter is applied to errors too, so it names their fields
   const filter =
     'indices.name,aliases.name,aliases.indices,data_streams.name,data_streams.backing_indices,error.type,status';
   const path = `/_resolve/index/${index === undefined ? '*' : encodeURIComponent(index)}?expand_wildcards=open&filter_path=${filter}`;
@@ -52,8 +55,9 @@ export async function resolveNames(context: ElasticContext): Promise<ElasticName
 type Named = Pick<CatalogEntry, 'name' | 'kind'>;
 
 /**
- * Every index, alias and data stream that the user may see, with the fields of its mapping, some at a time. An alias and a data stream
- * have the fields of the last of their indices by name, which is the newest where they are numbered or dated.
+ * Every index, alias and data stream that the user may see, with the fields of its mapping, some at a time. An alias
+ * and a data stream have the fields of the last of their indices by name, which is the newest where they are numbered
+ * or dated.
  */
 export async function* readElasticCatalog(context: ElasticContext): AsyncGenerator<readonly CatalogEntry[]> {
   const sources = sourcesOf(await resolveNames(context));
@@ -66,7 +70,7 @@ export async function* readElasticCatalog(context: ElasticContext): AsyncGenerat
   }
 }
 
-/** Which index tells the fields of what. */
+/** The entries whose fields each index tells. */
 function sourcesOf({ indices, aliases, data_streams }: ElasticNames): Map<string, Named[]> {
   const sources = new Map<string, Named[]>();
   const add = (index: string | undefined, entry: Named) => {
@@ -102,7 +106,7 @@ function* listsOf(names: readonly string[]): Generator<string[]> {
   if (list.length > 0) yield list;
 }
 
-/** By the name of the index; one that has gone meanwhile is missing. */
+/** The mappings by the name of the index. An index that has gone meanwhile is missing. */
 async function mappingsOf(context: ElasticContext, names: readonly string[]): Promise<z.output<typeof MAPPINGS>> {
   const path = `/${names.map(encodeURIComponent).join(',')}/_mapping?ignore_unavailable=true&filter_path=*.mappings.properties`;
   const response = await askElastic(context, { method: 'GET', path, maxBytes: MAX_MAPPINGS });
@@ -123,7 +127,7 @@ export async function elasticColumns(
   return last === undefined ? null : columnsOfMapping(mappings[last]);
 }
 
-/** None for an index that has gone, or has no fields yet. */
+/** The fields of a mapping. An index that has gone, or that holds no document yet, has none. */
 function columnsOfMapping(mapping: unknown): CatalogColumn[] {
   if (mapping === undefined) return [];
   const parsed = MAPPING.safeParse(mapping);
@@ -131,7 +135,9 @@ function columnsOfMapping(mapping: unknown): CatalogColumn[] {
   return columnsOf(parsed.data.mappings?.properties);
 }
 
-/** Fields by their dotted names, those within objects and the further forms of a field (`name.keyword`) among them. */
+/**
+ * The fields by their dotted names. Those within objects and the further forms of a field (`name.keyword`) count too.
+ */
 function columnsOf(properties: unknown, prefix = '', depth = 0): CatalogColumn[] {
   if (depth > DEEPEST_FIELD) throw new Failure('UNEXPECTED_ANSWER');
   return Object.entries(isObject(properties) ? properties : {}).flatMap(([key, field]) => {

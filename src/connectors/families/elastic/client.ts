@@ -18,7 +18,7 @@ export interface ElasticAbout {
   readonly cluster: string;
 }
 
-/** `about` is undefined where the user may not ask. */
+/** What the checks of one test share. `about` stays undefined where the user may not ask for it. */
 export type ElasticState = HttpState<{ about: ElasticAbout }>;
 export type ElasticContext = CheckContext<ElasticConfig, ElasticState>;
 
@@ -45,12 +45,12 @@ export function askElastic({ config, state }: ElasticContext, request: HttpReque
 function authorization({ disableAuth, username = '', password = '', apiKey }: ElasticConfig): Record<string, string> {
   if (disableAuth) return {};
   if (apiKey === undefined) return { authorization: basicAuthorization(username, password) };
-  // the encoded form is base64, in which no colon stands
+  // the encoded form is base64, which has no colon
   const encoded = apiKey.includes(':') ? Buffer.from(apiKey).toString('base64') : apiKey;
   return { authorization: `ApiKey ${encoded}` };
 }
 
-/** The answer when it is a success; fails with what any other stands for. */
+/** The answer when it is a success. Fails with what any other answer stands for. */
 export function elasticAccepted(response: HttpResponse, config: ElasticConfig): HttpResponse {
   const { status } = response;
   if (status >= 200 && status < 300) return response;
@@ -91,12 +91,12 @@ function refused(config: ElasticConfig): Failure {
   return new Failure('PASSWORD_REFUSED', { configPath: 'password' });
 }
 
-/** The API's own name of an error; undefined where the answer is none of its errors. */
+/** The API's own name of an error. Undefined when the answer is none of its errors. */
 export function errorType(response: HttpResponse): string | undefined {
   return jsonIfAny(response, ERROR)?.error.type;
 }
 
-/** Reads the start page of a cluster. Fails with PROTOCOL_MISMATCH when it is neither product's. */
+/** Reads the start page of a cluster. Fails with PROTOCOL_MISMATCH when neither product has written it. */
 export function aboutOf(response: HttpResponse): ElasticAbout {
   const about = jsonAnswer(response, ABOUT);
   const product = productOf(about, response.headers['x-elastic-product']);

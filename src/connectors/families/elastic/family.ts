@@ -4,6 +4,7 @@ import { catalogCheck } from '../../kit/checks/catalog.ts';
 import { tenancyCheck } from '../../kit/checks/tenancy.ts';
 import type { Check } from '../../kit/contract/connector.ts';
 import { Failure } from '../../kit/contract/failure.ts';
+import { SIGN_IN_LIMIT } from '../../kit/contract/peer-socket.ts';
 import type { HttpResponse } from '../../kit/http/client.ts';
 import { httpBase } from '../../kit/http/http-base.ts';
 import { elasticColumns, readElasticCatalog, resolveNames } from './catalog.ts';
@@ -20,7 +21,7 @@ import { type ElasticConfig, elasticConfig, elasticTarget } from './config.ts';
 
 type ElasticCheck = Check<ElasticConfig, ElasticState>;
 
-/** The API's name of a refusal by its access control. */
+/** The API's name of the error when its access control refuses. */
 const SECURITY = 'security_exception';
 
 /** The DatastoreType of each product. */
@@ -30,8 +31,8 @@ const authenticate: ElasticCheck = authenticateCheck(
   'The server takes the user name and the password, or the API key. No right is needed.',
   async (context) => {
     const { config, state } = context;
-    const response = await askElastic(context, { method: 'GET', path: '/', maxBytes: 64 * 1024 });
-    // whoever is known may still lack the right to ask for the version
+    const response = await askElastic(context, { method: 'GET', path: '/', maxBytes: SIGN_IN_LIMIT });
+    // a user whom the server knows may still lack the right to ask for the version
     const isKnown = response.status === 403 && errorType(response) === SECURITY;
     if (!isKnown) state.about = aboutOf(elasticAccepted(response, config));
     const server = state.about && `${state.about.product} ${state.about.version}`;
@@ -93,7 +94,7 @@ const indexDocument: ElasticCheck = {
     allowed(await askElastic(context, { method: 'PUT', path: index }), config);
     const body = JSON.stringify({ written: true });
     const written = await askElastic(context, { method: 'PUT', path: `${index}/_doc/1`, body });
-    // before the answer is judged: whatever it is, the index is there
+    // the index goes before the answer is judged: it is there whatever the answer says
     const removed = await askElastic(context, { method: 'DELETE', path: index });
     allowed(written, config);
     allowed(removed, config);
@@ -101,7 +102,10 @@ const indexDocument: ElasticCheck = {
   },
 };
 
-/** What both products have, but for their names; a server of the other one, which answers in the same ways, fails at cluster/info. */
+/**
+ * What the connectors of both products have in common. A server of the other product answers in the same ways:
+ * cluster/info tells them apart.
+ */
 export function elasticFamily(product: ElasticProduct) {
   return {
     category: 'SEARCH' as const,

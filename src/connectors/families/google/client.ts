@@ -8,7 +8,7 @@ import type { HttpRequest, HttpResponse } from '../../kit/http/client.ts';
 import type { HttpState } from '../../kit/http/http-base.ts';
 import { googleToken } from './token.ts';
 
-/** What all configs of the family have. */
+/** What the configs of every Google service have. */
 export interface GoogleConfig {
   readonly credentials: ServiceAccount;
 }
@@ -28,7 +28,7 @@ export function googleTarget(service: string, { credentials }: GoogleConfig): Ta
   return serviceTarget(`${service}.${universeDomain ?? GOOGLE_DOMAIN}`, universeDomain && 'credentials.universeDomain');
 }
 
-/** Sends a request with a token for the scope. */
+/** Sends a request, signed in with a token for this scope. */
 export async function askGoogle(
   { config, state }: CheckContext<GoogleConfig, HttpState>,
   scope: string,
@@ -38,13 +38,16 @@ export async function askGoogle(
   return state.http.request({ ...request, headers: { ...request.headers, authorization } });
 }
 
-/** An answer in the form that Google's errors have: those of something in between do not count. */
+/** The refusal in an answer that has the form of Google's errors. Undefined for any other: a proxy may have sent it. */
 export function googleRefusal(response: HttpResponse): GoogleRefusal | undefined {
   const refusal = jsonIfAny(response, REFUSAL)?.error;
   return refusal?.code === response.status ? refusal : undefined;
 }
 
-/** The answer where it is a 2xx. `failureOf` is what one of Google's own refusals stands for, where that is more than its status. */
+/**
+ * The answer when it is a 2xx. `failureOf` tells what one of Google's own refusals stands for; undefined: what its
+ * status does.
+ */
 export function googleAccepted(
   response: HttpResponse,
   { credentials }: GoogleConfig,

@@ -4,19 +4,19 @@ import { isMysqlError } from './failures.ts';
 import { CATALOG_LIMIT, type MysqlRow, type MysqlSession } from './wire.ts';
 
 const TABLES_AT_ONCE = 200;
-/** An enum's type lists its values. In characters. */
+/** The longest type that is stored, in characters: that of an enum lists all its values. */
 const LONGEST_TYPE = 255;
-/** No such database, no such table, and names that none can have. */
+/** The server's errors for a database or a table that is not there, or whose name none can have. */
 const NOT_THERE: readonly number[] = [1049, 1146, 1059, 1102, 1103];
-/** No right to the database, none to the table. */
+/** The server's errors for a user who has no right to the database, or to the table. */
 const NOT_ALLOWED: readonly number[] = [1044, 1142];
 
-/** By bytes: in some servers' own order two names that differ in case are the same. */
+/** Names are compared by their bytes: in some servers' own order two that differ in case are the same. */
 const BY_NAME = 'cast(table_name as binary)';
 
 /**
- * Every table and view of the session's database that the user may see, with its columns. Some tables at a time, so that neither side
- * holds a large catalog as a whole.
+ * Reads every table and view of the session's database that the user may see, with its columns; some tables at a time,
+ * so that neither side holds a large catalog as a whole.
  */
 export async function* readMysqlCatalog(
   session: MysqlSession,
@@ -31,7 +31,7 @@ export async function* readMysqlCatalog(
     const names = tables.map(([name]) => name ?? '');
     const end = names.at(-1);
     if (end === undefined) return;
-    // without this a server could keep us asking
+    // a server that does not go forward would be asked for ever
     if (Buffer.compare(Buffer.from(end), Buffer.from(last)) <= 0) throw new Failure('UNEXPECTED_ANSWER');
     const columns = columnsByTable(await readColumns(session, names[0] ?? '', end));
     yield tables.map(([name, type]) => ({
@@ -64,13 +64,19 @@ function columnsByTable(rows: readonly MysqlRow[]): Map<string, CatalogColumn[]>
   return found;
 }
 
-/** `VIEW`, `SYSTEM VIEW`; MariaDB's sequences are listed with the tables. */
+/**
+ * The kind behind information_schema's: `VIEW` and `SYSTEM VIEW` are views; MariaDB lists its sequences with the
+ * tables.
+ */
 function kindOf(tableType: string): CatalogEntryKind {
   if (tableType.endsWith('VIEW')) return 'VIEW';
   return tableType === 'SEQUENCE' ? 'OBJECT' : 'TABLE';
 }
 
-/** The columns of one table or view; null when there is none of that name. `schema` is a database. Fails with PERMISSION_DENIED. */
+/**
+ * The columns of one table or view; null when there is none of that name. `schema` names a database. Fails with
+ * PERMISSION_DENIED when the user may not see them.
+ */
 export async function mysqlColumns(
   session: MysqlSession,
   { schema, table }: { readonly schema: string; readonly table: string },
@@ -86,12 +92,12 @@ export async function mysqlColumns(
   }
 }
 
-/** A name in a statement, in every SQL mode. */
+/** A name as it is written in a statement, whatever the SQL mode. */
 export function quotedName(name: string): string {
   return `\`${name.replaceAll('`', '``')}\``;
 }
 
-/** A text's bytes in a statement: no SQL mode and no character set changes what they mean. */
+/** A text as its bytes in a statement: no SQL mode and no character set changes what they mean. */
 function bytes(text: string): string {
   return `unhex('${Buffer.from(text).toString('hex')}')`;
 }

@@ -3,9 +3,9 @@ import type { Tls } from '../../kit/config/tls.ts';
 import { explainNetworkError } from '../../kit/contract/explain.ts';
 import { Failure, type FailureDetails } from '../../kit/contract/failure.ts';
 
-/** What a number of the server's means where it means one thing only. */
+/** The failure behind each of the server's numbers that means one thing only. */
 const BY_NUMBER: Readonly<Record<number, readonly [FailureCode, FailureDetails]>> = {
-  // said of a database that does not exist, too, to a user who has no right on all of them
+  // a user who has no right on all databases is told the same of one that does not exist
   1044: [
     'PERMISSION_DENIED',
     { configPath: 'database', hint: 'Check `database`, and grant the user a right on it or on something in it.' },
@@ -43,7 +43,7 @@ const SIGN_IN_HINT =
   'The server asks for a way to sign in other than those that are known: mysql_native_password, caching_sha2_password, ' +
   'sha256_password, or a client certificate. A password is never sent as clear text.';
 
-/** What the driver says by itself. */
+/** The failure behind each code of the driver's own. */
 const BY_DRIVER_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> = {
   HANDSHAKE_NO_SSL_SUPPORT: ['TLS_NOT_OFFERED', { configPath: 'tls.mode' }],
   PROTOCOL_CONNECTION_LOST: ['CONNECTION_LOST', {}],
@@ -59,7 +59,7 @@ export interface MysqlSignIn {
 
 /** An error that a MySQL server sent. */
 export interface MysqlError extends Error {
-  /** From MySQL's own table: 1045. MariaDB's and SingleStore's are the same below 1900. */
+  /** The error's number in MySQL's own table: 1045. MariaDB and SingleStore have the same ones below 1900. */
   readonly errno: number;
 }
 
@@ -67,13 +67,13 @@ export function isMysqlError(error: unknown): error is MysqlError {
   return error instanceof Error && 'sqlMessage' in error && 'errno' in error && typeof error.errno === 'number';
 }
 
-/** What a MySQL server, or its driver, reports, in the words of the failure table; undefined where it is none of theirs. */
+/** The failure behind an error of a MySQL server or of its driver. Undefined when the error is neither's. */
 export function explainMysql(error: unknown, signIn: MysqlSignIn): Failure | undefined {
   if (isMysqlError(error)) return explainServer(error, signIn);
   if (!(error instanceof Error)) return undefined;
   const known = BY_DRIVER_CODE['code' in error ? String(error.code) : ''];
   if (known) return new Failure(known[0], { ...known[1], error });
-  // the driver marks what ends a connection; what the network has to say of it comes first
+  // the driver marks errors that end the connection; when the network is behind one, that says more
   if (!('fatal' in error)) return undefined;
   return explainNetworkError(error) ?? new Failure('PROTOCOL_MISMATCH', { error });
 }
@@ -92,7 +92,10 @@ function explainServer(error: MysqlError, signIn: MysqlSignIn): Failure {
   return known ? new Failure(known[0], { ...known[1], error }) : new Failure('UNEXPECTED_ANSWER', { error });
 }
 
-/** One number stands for a wrong password, for an unknown user, and for a connection that the account does not allow. */
+/**
+ * The failure behind the one number for a wrong password, an unknown user and a connection that the account does not
+ * allow.
+ */
 function explainRefusal(error: MysqlError, { password, tls }: MysqlSignIn): Failure {
   if (password === undefined && tls.clientCertificate === undefined) {
     return new Failure('CREDENTIALS_REQUIRED', { error, configPath: 'password', hint: 'Give the password.' });

@@ -13,14 +13,17 @@ import { type MysqlSession, requestMysqlTls, signInToMysql, type WaitingMysql } 
 
 /** What the checks of one test share. */
 export interface MysqlState {
-  /** Between tls/handshake and session/authenticate. */
+  /** The driver between tls/handshake and session/authenticate. */
   waiting?: WaitingMysql;
   session?: MysqlSession;
-  /** The session's database has been opened. */
+  /** True once the session's database has been opened. */
   opened?: boolean;
 }
 
-/** Which product has let us in, and its version. `isExpected` false: the session works, but it is not the type's own server. */
+/**
+ * Asks which product has let us in, and for its version. `isExpected` is false when the session works, but the server
+ * is not the type's own.
+ */
 export type MysqlProduct = (
   session: MysqlSession,
 ) => Promise<{ readonly server: string; readonly isExpected: boolean }>;
@@ -28,7 +31,7 @@ export type MysqlProduct = (
 type FamilyCheck = Check<MysqlFamilyConfig, MysqlState>;
 type Context = CheckContext<MysqlFamilyConfig, MysqlState>;
 
-/** What every connector of the family has: checks, targets, tenancy, catalog and the life of a session. */
+/** What every connector of the family has: its checks, targets, tenancy and catalog, and the life of its session. */
 export function mysqlFamily(product: MysqlProduct) {
   const checks: readonly FamilyCheck[] = [
     ...endpointChecks<MysqlFamilyConfig, MysqlState>({
@@ -119,7 +122,7 @@ const createSchema: FamilyCheck = {
     const session = await databaseOf(context);
     const name = quotedName(`dsg_test_${randomUUID().replaceAll('-', '')}`);
     try {
-      // first, so that nothing is made that could not be removed
+      // the drop comes first, so that nothing is made that the user could not remove
       await session.query(`drop schema if exists ${name}`);
       await session.query(`create schema ${name}`);
       await session.query(`drop schema ${name}`);
@@ -138,7 +141,10 @@ async function* readCatalog(context: Context) {
   yield* readMysqlCatalog(await databaseOf(context), context.config.database);
 }
 
-/** The session, its database opened: whoever has not been let in learns that apart from whether there is such a database. */
+/**
+ * The session, with its database opened. The database is opened apart from the sign-in, so that a user who was not let
+ * in learns just that.
+ */
 async function databaseOf({ state, config }: Context): Promise<MysqlSession> {
   const session = required(state.session, 'session/authenticate');
   if (!state.opened) await session.query(`use ${quotedName(config.database)}`);

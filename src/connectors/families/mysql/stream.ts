@@ -5,24 +5,30 @@ import { Failure } from '../../kit/contract/failure.ts';
 const HEADER_BYTES = 4;
 /** The longest packet taken from a server, in bytes; rows of the checks are far smaller. */
 const MAX_PACKET_BYTES = 1024 * 1024;
+/** Packets are numbered by one byte. */
+const SEQUENCE_NUMBERS = 256;
 const GREETING = 0x0a;
 const ERROR = 0xff;
 const NEXT_FACTOR = 0x02;
-/** All that a server may say until the client has signed in: done, more about a way to sign in, another way, another factor, an error. */
+/**
+ * The packets that a server may send until the client has signed in: done, more for the way to sign in, another way,
+ * another factor, and an error.
+ */
 const SIGN_IN_KINDS: readonly number[] = [0x00, 0x01, NEXT_FACTOR, 0xfe, ERROR];
-/** The answer to a query that asks for one of the client's files. */
+/** A server answers a query with this when it asks for one of the client's files. */
 const FILE_REQUEST = 0xfb;
 
 /**
- * A connection as the MySQL driver sees it: whole packets that are due, each looked at before the driver does, which takes what comes
- * and reports what it does not understand on the console. What is not well-formed ends the connection with PROTOCOL_MISMATCH.
+ * A connection as the MySQL driver sees it: it gets whole packets that are due, each looked at before. The driver
+ * itself takes what comes, and reports on the console what it does not understand. A packet that is not well-formed
+ * ends the connection with PROTOCOL_MISMATCH.
  */
 export class MysqlStream extends CarriedStream {
   #rest: Buffer = Buffer.alloc(0);
   /** The number of the packet that is due. */
   #due = 0;
   #phase: 'greeting' | 'sign-in' | 'commands' = 'greeting';
-  /** It is the client's turn. */
+  /** True while it is the client's turn to speak. */
   #mustWait = false;
   #handedOn: Promise<void> = Promise.resolve();
 
@@ -32,8 +38,9 @@ export class MysqlStream extends CarriedStream {
   }
 
   /**
-   * Takes nothing more from the connection, so that TLS can be put on it; resolves when all that was written is on its way. Fails with
-   * PROTOCOL_MISMATCH when the server has sent more than its greeting: it would pass for a part of what comes over TLS.
+   * Takes nothing more from the connection, so that TLS can be put on it. Resolves when all that was written is on its
+   * way. Fails with PROTOCOL_MISMATCH when the server has sent more than its greeting, which would pass for a part of
+   * what comes over TLS.
    */
   async release(): Promise<void> {
     const { carrier } = this;
@@ -47,15 +54,15 @@ export class MysqlStream extends CarriedStream {
   /** Goes on over this connection. */
   goOnOver(carrier: Duplex): void {
     this.goOver(carrier);
-    // at once: the driver may have asked for more already, of the connection before
+    // it flows at once: the driver may have asked for more already, of the connection before this one
     if (!carrier.destroyed) carrier.resume();
   }
 
-  /** The driver writes a whole packet at a time. */
+  /** Sends what the driver writes, which is one whole packet at a time. */
   override _write(packet: Buffer, encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
     const sequence = packet[HEADER_BYTES - 1] ?? 0;
     if (sequence === 0) this.#phase = 'commands';
-    this.#due = (sequence + 1) % 256;
+    this.#due = (sequence + 1) % SEQUENCE_NUMBERS;
     this.#mustWait = false;
     const { carrier } = this;
     this.#handedOn = new Promise((resolve) => {
@@ -81,7 +88,7 @@ export class MysqlStream extends CarriedStream {
     }
   }
 
-  /** The packet that is due, once it is there as a whole. */
+  /** Takes the packet that is due from what has come in. Undefined until it is there as a whole. */
   #next(): Buffer | undefined {
     const rest = this.#rest;
     if (rest.length < HEADER_BYTES) return undefined;
@@ -92,7 +99,7 @@ export class MysqlStream extends CarriedStream {
     this.#check(rest[HEADER_BYTES - 1] ?? 0, kind);
     if (rest.length < HEADER_BYTES + length) return undefined;
     this.#rest = rest.subarray(HEADER_BYTES + length);
-    this.#due = (this.#due + 1) % 256;
+    this.#due = (this.#due + 1) % SEQUENCE_NUMBERS;
     if (this.#phase === 'greeting') {
       this.#phase = 'sign-in';
       this.#mustWait = true;
@@ -100,7 +107,7 @@ export class MysqlStream extends CarriedStream {
     return rest.subarray(0, HEADER_BYTES + length);
   }
 
-  /** `kind` is the first byte of the packet's body. */
+  /** Ends the connection when the packet is not due. `kind` is the first byte of the packet's body. */
   #check(sequence: number, kind: number): void {
     // a server that shuts down says so without being asked
     if (this.#phase === 'commands' && sequence === 0 && kind === ERROR) throw new Failure('SERVER_UNAVAILABLE');

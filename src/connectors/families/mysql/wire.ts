@@ -4,9 +4,9 @@ import { Failure } from '../../kit/contract/failure.ts';
 import type { PeerSocket } from '../../kit/contract/peer-socket.ts';
 import { MysqlStream } from './stream.ts';
 
-/** What a signed-in server may send in answer to one statement, in bytes. */
+/** How much a signed-in server may send in answer to one statement, in bytes. */
 const ANSWER_LIMIT = 1024 * 1024;
-/** The same for a part of a catalog. */
+/** How much it may send in answer to a statement that reads a part of a catalog, in bytes. */
 export const CATALOG_LIMIT = 16 * 1024 * 1024;
 
 export interface MysqlAccount {
@@ -14,18 +14,23 @@ export interface MysqlAccount {
   readonly password?: string | undefined;
 }
 
-/** A row as text, column by column. */
+/** A row, with the value of each column as text. */
 export type MysqlRow = readonly (string | null)[];
 
 /** A connection that a MySQL server has let in. */
 export interface MysqlSession {
-  /** Runs one statement. No rows where it gives none; fails with TOO_MUCH_DATA over `limit` bytes, which is 1 MiB when left out. */
+  /**
+   * Runs one statement, and gives its rows. Fails with TOO_MUCH_DATA when the answer is longer than `limit` bytes,
+   * which are 1 MiB when left out.
+   */
   query(sql: string, limit?: number): Promise<readonly MysqlRow[]>;
   /** Says goodbye and closes. */
   close(): void;
 }
 
-/** The driver on its way to be let in; it has a server's greeting, and waits for TLS to be put on the connection. */
+/**
+ * The driver on its way to be let in: it has read the server's greeting, and waits for TLS to be put on the connection.
+ */
 export interface WaitingMysql {
   /** Goes on over TLS and signs in. */
   signIn(socket: PeerSocket): Promise<MysqlSession>;
@@ -33,8 +38,8 @@ export interface WaitingMysql {
 }
 
 /**
- * Reads the server's greeting from a fresh connection and asks for TLS. Fails with an error of the driver's where the server does not
- * offer it, or has another reason to refuse.
+ * Reads the server's greeting from a fresh connection and asks for TLS. Fails with one of the driver's errors when the
+ * server does not offer TLS, or has another reason to refuse.
  */
 export async function requestMysqlTls(socket: PeerSocket, account: MysqlAccount): Promise<WaitingMysql> {
   const driver = await openDriver(socket, account, true);
@@ -48,7 +53,10 @@ export async function requestMysqlTls(socket: PeerSocket, account: MysqlAccount)
   };
 }
 
-/** Signs in over a connection in clear text: the password goes over it as a hash, or encrypted with the server's public key. */
+/**
+ * Signs in over a connection in clear text. The password goes over it as a hash, or encrypted with the server's public
+ * key.
+ */
 export async function signInToMysql(socket: PeerSocket, account: MysqlAccount): Promise<MysqlSession> {
   return sessionOf(await openDriver(socket, account, false), socket);
 }
@@ -60,7 +68,7 @@ async function sessionOf({ connection, signedIn, broken, close }: Driver, socket
       socket.raiseCap(limit);
       return new Promise((resolve, reject) => {
         connection.query(sql, (error: Error | null, rows: unknown) => {
-          // the driver says of a connection that broke between two queries only that it is of no use
+          // of a connection that broke between two queries the driver says no more than that it cannot be used
           if (error) reject(broken() ?? error);
           else resolve(Array.isArray(rows) ? rows : []);
         });
@@ -75,14 +83,16 @@ interface Driver {
   /** Settles when TLS is to be put on the connection. */
   readonly askedForTls: Promise<void>;
   readonly signedIn: Promise<void>;
-  /** What ended the connection. */
+  /** The error that ended the connection; undefined while it lives. */
   broken(): Error | undefined;
   /** Ends the pause that the request for TLS has begun. */
   goOnOver(socket: Duplex): void;
   close(): void;
 }
 
-/** The part of the driver that its types leave out. Its version is pinned, and tests cover what stands on it. */
+/**
+ * The part of the driver that its types leave out. The driver's version is pinned, and tests cover what stands on this.
+ */
 interface DriverInternals {
   startTLS(onSecure: () => void): void;
 }
@@ -98,7 +108,7 @@ async function openDriver(socket: PeerSocket, account: MysqlAccount, secure: boo
     broken ??= error;
   });
   const askedForTls = new Promise<void>((resolve, reject) => {
-    // TLS is the dialer's, which judges the certificate
+    // the dialer does TLS, because it judges the certificate
     (connection as unknown as DriverInternals).startTLS = (onSecure) => {
       proceed = onSecure;
       stream.release().then(resolve, reject);
@@ -107,7 +117,7 @@ async function openDriver(socket: PeerSocket, account: MysqlAccount, secure: boo
   const signedIn = new Promise<void>((resolve, reject) => {
     connection.connect((error) => (error ? reject(error) : resolve()));
   });
-  // whoever waits for one of them gets it; a test can end before
+  // a test can end before anyone waits for them; whoever waits gets the rejection all the same
   for (const promise of [askedForTls, signedIn]) promise.catch(ignore);
   return {
     connection,
@@ -128,17 +138,17 @@ function optionsFor(stream: Duplex, { username, password }: MysqlAccount, secure
     user: username,
     password,
     stream: () => stream,
-    // a fresh object a test: the driver keeps TLS sessions by it
+    // the object is a fresh one, because the driver keeps TLS sessions by it
     ssl: secure ? {} : undefined,
-    // the deadline is the test's
+    // the test has a deadline of its own
     connectTimeout: 0,
-    // no files of ours, no session state that nobody reads; the database is opened by a check of its own
+    // the server gets no file of ours, and sends no session state; a check of its own opens the database
     flags: ['-LOCAL_FILES', '-SESSION_TRACK', '-CONNECT_WITH_DB'],
-    // over TLS the password itself; the driver would not see that its connection is one
+    // over TLS the password itself is sent, which the driver does only when it sees that its connection is TLS
     authPlugins: secure ? { sha256_password: () => () => Buffer.from(`${password ?? ''}\0`) } : undefined,
     enableCleartextPlugin: false,
     connectAttributes: { program_name: 'datastore-gateway' },
-    // no code is made of what a server says
+    // the driver must not make code of what a server says
     disableEval: true,
     rowsAsArray: true,
     typeCast: (field) => field.buffer()?.toString('utf8') ?? null,
@@ -146,5 +156,5 @@ function optionsFor(stream: Duplex, { username, password }: MysqlAccount, secure
 }
 
 function ignore(): void {
-  // see where it is used
+  // whoever waits for the driver gets the error from a promise
 }

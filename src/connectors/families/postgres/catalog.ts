@@ -2,35 +2,43 @@ import { entriesOfRows } from '../../kit/checks/catalog.ts';
 import type { CatalogColumn, CatalogEntry, CatalogEntryKind } from '../../kit/contract/catalog-entry.ts';
 import type { PostgresSession } from './wire.ts';
 
-/** What a server may send for one page of tables, in bytes: room for the widest tables that there can be. */
+/** How much a server may send for one page of tables, in bytes: it has room for the widest tables that there can be. */
 const PAGE_LIMIT = 32 * 1024 * 1024;
+const TABLES_AT_ONCE = 100;
 
-/** The two questions that a catalog answers; how they are put differs from server to server. */
+/** The statements that read a catalog, which differ from server to server. */
 export interface PostgresCatalogSql {
   /**
-   * The tables and views after the schema $1 and the name $2, in that order, some at a time, with a row for each column:
-   * namespace, name, kind (pg_class.relkind), column_name, data_type, nullable. A table without columns has one row whose column_name is null.
+   * Gives some of the tables and views that come after the schema $1 and the name $2, in that order, with a row for
+   * each column: namespace, name, kind (pg_class.relkind), column_name, data_type, nullable. A table without columns
+   * has one row, whose column_name is null.
    */
   readonly tablesPage: string;
-  /** The columns of the table or view $2 in the schema $1: column_name, data_type. None: there is no such table; without columns: one row of nulls. */
+  /**
+   * Gives the columns of the table or view $2 in the schema $1: column_name, data_type. There is no row when there is
+   * no such table, and one row of nulls when the table has no columns.
+   */
   readonly tableColumns: string;
 }
 
-/** PostgreSQL's way of PostgresDialectSql.selectDatabase, by its own catalog. */
+/** PostgresDialectSql.selectDatabase by PostgreSQL's own catalog. */
 export const postgresSelectDatabase = `
   select pg_catalog.current_database()::text as database, n.oid is not null as found,
          coalesce(pg_catalog.has_schema_privilege(n.oid, 'USAGE'), false) as usable
     from (select 1) as one left join pg_catalog.pg_namespace n on n.nspname = $1`;
 
-/** PostgreSQL's way of PostgresDialectSql.countTables: ordinary, partitioned and foreign tables. */
+/** PostgresDialectSql.countTables by PostgreSQL's own catalog. It counts ordinary, partitioned and foreign tables. */
 export const postgresCountTables = `
   select count(*)::text as tables,
          (count(*) filter (where pg_catalog.has_table_privilege(c.oid, 'SELECT')))::text as readable
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
    where n.nspname = $1 and c.relkind in ('r', 'p', 'f')`;
 
-/** The statement over PostgreSQL's own catalog. The system's schemas are nobody's data. `columnIsHidden`: a condition on `a`, which is pg_attribute. */
-export function postgresTablesPageSql(tablesAtOnce: number, { columnIsHidden = 'false' } = {}): string {
+/**
+ * PostgresCatalogSql.tablesPage by PostgreSQL's own catalog, without the system's schemas. `columnIsHidden` is a
+ * condition on `a`, which is pg_attribute.
+ */
+export function postgresTablesPageSql({ columnIsHidden = 'false' } = {}): string {
   return `
   select r.nspname as namespace, r.relname as name, r.relkind as kind, a.attname::text as column_name,
          pg_catalog.format_type(a.atttypid, a.atttypmod) as data_type, not a.attnotnull as nullable
@@ -41,13 +49,13 @@ export function postgresTablesPageSql(tablesAtOnce: number, { columnIsHidden = '
              and n.nspname not like 'pg\\_toast%' and n.nspname not like 'pg\\_temp%'
              and (n.nspname::text, c.relname::text) > ($1::text, $2::text)
            order by n.nspname::text, c.relname::text
-           limit ${tablesAtOnce}) r
+           limit ${TABLES_AT_ONCE}) r
     left join pg_catalog.pg_attribute a
       on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped and not (${columnIsHidden})
    order by r.nspname, r.relname, a.attnum`;
 }
 
-export const postgresTablesPage = postgresTablesPageSql(100);
+export const postgresTablesPage = postgresTablesPageSql();
 
 export const postgresTableColumns = `
   select a.attname::text as column_name, pg_catalog.format_type(a.atttypid, a.atttypmod) as data_type
@@ -64,10 +72,16 @@ interface CatalogRow {
   readonly nullable: boolean | null;
 }
 
-/** v view, m materialized view; all others are tables: r, p partitioned, f foreign. */
+/**
+ * The kinds by relkind: v is a view, m a materialized view; all others are tables (r ordinary, p partitioned, f
+ * foreign).
+ */
 const kinds: Readonly<Record<string, CatalogEntryKind>> = { v: 'VIEW', m: 'VIEW' };
 
-/** Every table and view of the database with its columns, some at a time, so that neither side holds a large catalog as a whole. */
+/**
+ * Reads every table and view of the database with its columns, some at a time, so that neither side holds a large
+ * catalog as a whole.
+ */
 export async function* readPostgresCatalog(
   session: PostgresSession,
   sql: PostgresCatalogSql,

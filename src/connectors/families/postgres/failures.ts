@@ -7,7 +7,7 @@ const PASSWORD_HINT = 'Check `username` and `password`: the server does not say 
 const ADDRESS_HINT =
   'pg_hba.conf of the server has no entry that lets this user in from the gateway’s address to this database.';
 
-/** What a code of the server means where it means one thing only. */
+/** The failure behind each of the server's codes that means one thing only. */
 const BY_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> = {
   '28P01': ['PASSWORD_REFUSED', { hint: PASSWORD_HINT, configPath: 'password' }],
   '3D000': ['DATABASE_NOT_FOUND', { configPath: 'database' }],
@@ -22,10 +22,10 @@ const BY_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> 
   '0A000': ['PROTOCOL_MISMATCH', {}],
 };
 
-/** Codes that begin with these: the server is starting, stopping, or out of something. */
+/** Codes that begin so are sent by a server that is starting, stopping, or out of something. */
 const UNAVAILABLE = /^(57P|53|58)/;
 
-/** What a PostgreSQL server, or its driver, reports, in the words of the failure table; undefined where it is none of theirs. */
+/** The failure behind an error of a PostgreSQL server or of its driver. Undefined when the error is neither's. */
 export function explainPostgres(error: unknown, tls: Tls): Failure | undefined {
   if (isPostgresError(error)) return explainServer(error, tls);
   if (!(error instanceof Error)) return undefined;
@@ -43,7 +43,10 @@ function explainServer(error: PostgresError, tls: Tls): Failure {
   return new Failure(UNAVAILABLE.test(error.code) ? 'SERVER_UNAVAILABLE' : 'UNEXPECTED_ANSWER', { error });
 }
 
-/** 28000 stands for every refusal but a wrong password; which one, only the reporting function tells in all languages. */
+/**
+ * The failure behind 28000, which stands for every refusal but that of a wrong password. Which one it is, the name of
+ * the reporting function tells: it is not translated.
+ */
 function explainRefusal(error: PostgresError, tls: Tls): Failure {
   if (error.routine?.startsWith('read_client_')) {
     const hint =
@@ -66,7 +69,7 @@ function explainRefusal(error: PostgresError, tls: Tls): Failure {
       hint: `Set tls.mode to REQUIRE or stronger. If the server takes clear text: ${ADDRESS_HINT}`,
     });
   }
-  // the word stands in the message in most languages
+  // in most languages the message has a form of this word
   if (/certifi|zertifi/i.test(error.message)) {
     const code = tls.clientCertificate ? 'TLS_CLIENT_CERTIFICATE_REFUSED' : 'TLS_CLIENT_CERTIFICATE_REQUIRED';
     return new Failure(code, { error, configPath: 'tls.clientCertificate' });

@@ -15,26 +15,37 @@ export interface PostgresState {
   session?: PostgresSession;
 }
 
-/** In what a server of the family differs from the others: its statements, its name, its words for what went wrong. */
+/**
+ * The ways in which a server of the family differs from the others: its name, its statements, its words for what went
+ * wrong.
+ */
 export interface PostgresDialect<Config extends PostgresFamilyConfig> {
-  /** Which product has let us in, and its version. `isExpected` false: the session works, but it is not the type's own server. */
+  /**
+   * Asks which product has let us in, and for its version. `isExpected` is false when the session works, but the server
+   * is not the type's own.
+   */
   readonly product: (session: PostgresSession) => Promise<{ readonly server: string; readonly isExpected: boolean }>;
-  /** Where CockroachDB is to route the connection; left out: nowhere. */
+  /** The cluster that CockroachDB Cloud is to route the connection to. Left out: the server routes nothing. */
   readonly clusterOf?: (config: Config) => string | undefined;
   readonly sql: PostgresDialectSql;
   readonly explain: (error: unknown, config: Config) => Failure | undefined;
 }
 
 export interface PostgresDialectSql extends PostgresCatalogSql {
-  /** For the schema $1 one row: database, found, usable. */
+  /** Gives one row for the schema $1: database, found, usable. */
   readonly selectDatabase: string;
-  /** For the schema $1 one row: tables, and readable, which is null where the server lists only what may be read. */
+  /**
+   * Gives one row for the schema $1: tables and readable, which is null when the server lists only what may be read.
+   */
   readonly countTables: string;
-  /** Makes the schema of this name, which is quoted already, and removes it again; as much as can be in a transaction that is rolled back. */
+  /**
+   * The statements that make the schema of this name, which is quoted already, and remove it again. They do so in a
+   * transaction that is rolled back, where the server can.
+   */
   readonly createSchema: (name: string) => readonly string[];
 }
 
-/** What every connector of the family has: checks, targets, tenancy, catalog and the life of a session. */
+/** What every connector of the family has: its checks, targets, tenancy and catalog, and the life of its session. */
 export function postgresFamily<Config extends PostgresFamilyConfig>(dialect: PostgresDialect<Config>) {
   const { sql } = dialect;
   type Context = CheckContext<Config, PostgresState>;
@@ -97,7 +108,7 @@ const executeQuery = { name: 'query/execute', title: 'Run a query', description:
 
 async function runQuery(session: PostgresSession) {
   const rows = await session.query<{ one: number | string }>('select 1 as one');
-  // an integer that has 64 bits comes as text
+  // the driver gives an integer of 64 bits as text
   if (rows.length !== 1 || Number(rows[0]?.one) !== 1) throw new Failure('UNEXPECTED_ANSWER');
   return { evidence: { rows: rows.length } };
 }
@@ -127,17 +138,17 @@ const createSchema = {
 
 async function runCreateSchema(session: PostgresSession, sql: PostgresDialectSql) {
   const name = `"dsg_test_${randomUUID().replaceAll('-', '')}"`;
-  // when one of these fails the connection ends with the test, and the server rolls back by itself
+  // when a statement fails the test ends, its connection with it, and the server rolls back by itself
   for (const statement of sql.createSchema(name)) await session.query(statement);
   return { evidence: { created: true, removed: true } };
 }
 
-/** All of it in a transaction that is rolled back. */
+/** PostgresDialectSql.createSchema for servers that can do all of it in a transaction, which is rolled back. */
 export function createSchemaInTransaction(name: string): readonly string[] {
   return ['begin', `create schema ${name}`, `drop schema ${name}`, 'rollback'];
 }
 
-/** The session, or why the server refused the database after it had taken the password. */
+/** The session. Fails with the reason when the server refused the database after it had taken the password. */
 function openSession<Config extends PostgresFamilyConfig>(
   { state, config }: CheckContext<Config, PostgresState>,
   dialect: PostgresDialect<Config>,
@@ -154,7 +165,7 @@ function openSession<Config extends PostgresFamilyConfig>(
   });
 }
 
-/** Number and nothing more of what a server calls itself: `18.4`. */
+/** The number, and nothing more, of what a server calls its version: `18.4`. */
 export function versionNumber(text: string | undefined): string | undefined {
   return /^v?(\d{1,6}(\.\d{1,6}){0,3})/.exec(text ?? '')?.[1];
 }

@@ -3,11 +3,11 @@ import { Failure } from '../../kit/contract/failure.ts';
 const HEADER_BYTES = 5;
 /** The longest message taken from a server, in bytes; rows of the checks are far smaller. */
 const MAX_MESSAGE_BYTES = 1024 * 1024;
-/** What a server may open with: a request for sign-in, an error, a notice. */
+/** The messages that a server may open with: a request for sign-in, an error, a notice. */
 const OPENING_TYPES = 'REN';
-/** What a server may send later on; the copy protocol is never asked for. */
+/** The messages that a server may send later on. The copy protocol's are not among them: it is never asked for. */
 const TYPES = `${OPENING_TYPES}SKZTDCAInt123s`;
-/** Clear text, MD5 and SCRAM, and the answers that belong to them. */
+/** The kinds of sign-in request that are taken: clear text, MD5 and SCRAM, and the answers that belong to them. */
 const SIGN_IN_KINDS: readonly number[] = [0, 3, 5, 10, 11, 12];
 
 /**
@@ -15,9 +15,10 @@ const SIGN_IN_KINDS: readonly number[] = [0, 3, 5, 10, 11, 12];
  * a message that is not well-formed would make it loop for ever or throw where nobody catches.
  */
 export class PostgresMessages {
-  /** What came in after the last whole message, and how long it has to be before it is looked at again. */
+  /** The bytes that came in after the last whole message. */
   #chunks: Buffer[] = [];
   #length = 0;
+  /** How many bytes there have to be before they are looked at again. */
   #wanted = 1;
   #opened = false;
 
@@ -25,7 +26,7 @@ export class PostgresMessages {
   *push(chunk: Buffer): Generator<Buffer> {
     this.#chunks.push(chunk);
     this.#length += chunk.length;
-    // a long message in many small pieces is put together once, not at each of them
+    // a long message that comes in many small pieces is put together once, not at each piece
     if (this.#length < this.#wanted) return;
     let rest = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks);
     for (;;) {
@@ -53,7 +54,7 @@ export class PostgresMessages {
   }
 }
 
-/** Of the whole message, its first byte included. */
+/** The length of the whole message, its first byte included. Fails with PROTOCOL_MISMATCH when it cannot be one. */
 function lengthOf(rest: Buffer): number {
   const length = rest.readUInt32BE(1);
   if (length < 4 || length > MAX_MESSAGE_BYTES) throw new Failure('PROTOCOL_MISMATCH');
@@ -76,7 +77,10 @@ function checkSignInRequest(message: Buffer): void {
   }
 }
 
-/** An error or a notice is a list of one letter and a text that ends in a zero byte; a zero byte ends the list. */
+/**
+ * Looks at an error or a notice: a list of fields, each one letter and a text that ends in a zero byte; another zero
+ * byte ends the list.
+ */
 function checkFields(message: Buffer): void {
   let at = HEADER_BYTES;
   while (message[at] !== 0) {
@@ -87,7 +91,9 @@ function checkFields(message: Buffer): void {
   if (at !== message.length - 1) throw new Failure('PROTOCOL_MISMATCH');
 }
 
-/** A row is a number of values, each with its length, or -1 for null: the driver would read on past the end. */
+/**
+ * Looks at a row: a number of values, each behind its length, or -1 for null. The driver would read on past the end.
+ */
 function checkRow(message: Buffer): void {
   const values = HEADER_BYTES + 2;
   let at = values;

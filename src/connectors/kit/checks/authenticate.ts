@@ -1,6 +1,6 @@
 import type { Check } from '../contract/connector.ts';
 
-/** The check that signs in: under one name in every type, and run whenever one after it is. */
+/** The check that signs in. It has one name in every type, and runs whenever a check after it does. */
 export function authenticateCheck<Config, State>(
   description: string,
   run: Check<Config, State>['run'],

@@ -2,17 +2,24 @@ import type { CatalogColumn, CatalogEntry } from '../contract/catalog-entry.ts';
 import type { Check, CheckContext } from '../contract/connector.ts';
 import { Failure } from '../contract/failure.ts';
 
-/** What the gateway stores of one datastore at most, in characters of names and types: far more than any real catalog has. */
+/**
+ * The most that the gateway stores of one datastore, in characters of names and types: far more than any real catalog
+ * has.
+ */
 const MOST_CHARACTERS = 128 * 1024 * 1024;
+/** What an entry and a column count for besides their names and types, in characters. */
 const ENTRY_OVERHEAD = 200;
 const COLUMN_OVERHEAD = 40;
+const ENTRIES_AT_ONCE = 200;
 
-/** Reads a datastore's catalog, some entries at a time: at most a few hundred, so that a large one never stands in memory as a whole. */
+/**
+ * Reads a datastore's catalog, a few hundred entries at a time, so that a large one never stands in memory as a whole.
+ */
 export type CatalogReader<Config, State> = (
   context: CheckContext<Config, State>,
 ) => AsyncIterable<readonly CatalogEntry[]>;
 
-/** The check that a catalog refresh runs after the base checks; it hands the entries on as they come. */
+/** The check that a catalog refresh runs after the base checks. It hands the entries on as they come. */
 export function catalogCheck<Config, State>(read: CatalogReader<Config, State>): Check<Config, State> {
   return {
     name: 'catalog/read',
@@ -24,7 +31,7 @@ export function catalogCheck<Config, State>(read: CatalogReader<Config, State>):
       let columns = 0;
       let left = MOST_CHARACTERS;
       for await (const some of read(context)) {
-        // a peer may go on for ever, and the gateway's disk would not
+        // a peer can send entries for ever, and the gateway's disk would fill up
         left -= charactersOf(some);
         if (left < 0) throw new Failure('TOO_MUCH_DATA');
         await context.emitCatalog(some);
@@ -45,12 +52,11 @@ function charactersOf(entries: readonly CatalogEntry[]): number {
   return count;
 }
 
-/** Groups rows of columns, sorted by their table, into entries of up to `size` at a time. */
+/** Groups rows of columns, which come sorted by their table, into entries. It gives 200 of them at a time. */
 export async function* entriesOfRows<Row>(
   rows: AsyncIterable<Row> | Iterable<Row>,
   entryOf: (row: Row) => Omit<CatalogEntry, 'columns'>,
   columnOf: (row: Row) => CatalogColumn | null,
-  size = 200,
 ): AsyncGenerator<readonly CatalogEntry[]> {
   let batch: CatalogEntry[] = [];
   let current: { entry: Omit<CatalogEntry, 'columns'>; columns: CatalogColumn[] } | undefined;
@@ -64,7 +70,7 @@ export async function* entriesOfRows<Row>(
     ) {
       if (current) batch.push({ ...current.entry, columns: current.columns });
       current = { entry, columns: [] };
-      if (batch.length >= size) {
+      if (batch.length >= ENTRIES_AT_ONCE) {
         yield batch;
         batch = [];
       }

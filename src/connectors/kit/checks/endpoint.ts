@@ -5,8 +5,8 @@ import { explainNetworkError, type NetworkPaths } from '../contract/explain.ts';
 import type { PeerSocket } from '../contract/peer-socket.ts';
 
 /**
- * A check in a connector's own way. `usual` is the kit's way, for this target instead of the config's; its failures point at that
- * target's fields.
+ * A check in a connector's own way. `usual` does it in the kit's way, for this target instead of the config's; its
+ * failures point at that target's fields.
  */
 export type EndpointStep<Config, State> = (
   context: CheckContext<Config, State>,
@@ -15,21 +15,30 @@ export type EndpointStep<Config, State> = (
 
 export interface EndpointChecksOptions<Config, State> {
   readonly target: (config: Config) => Target;
-  /** False for a config that leads to no endpoint, for which none of the checks runs. Left out: every config leads to one. */
+  /**
+   * False for a config that leads to no endpoint: none of the checks runs for it. Left out: every config leads to one.
+   */
   readonly appliesTo?: (config: Config) => boolean;
-  /** Asks for TLS in the clear, as PostgreSQL's protocol does; fails with TLS_NOT_OFFERED. Left out: TLS from the first byte on. */
+  /**
+   * Asks for TLS in clear text, as PostgreSQL's protocol does; fails with TLS_NOT_OFFERED. Left out: the connection is
+   * TLS from its first byte on.
+   */
   readonly startTls?: (socket: PeerSocket, context: CheckContext<Config, State>) => Promise<void>;
   /** The protocols that TLS offers: `http/1.1`. */
   readonly alpnProtocols?: readonly string[];
-  /** How endpoint/resolve, endpoint/connect and tls/handshake are done. Left out: in the kit's way, for the config's target. */
+  /**
+   * How endpoint/resolve, endpoint/connect and tls/handshake are done. Left out: they are done in the kit's way, for
+   * the config's target.
+   */
   readonly resolve?: EndpointStep<Config, State>;
   readonly connect?: EndpointStep<Config, State>;
   readonly handshake?: EndpointStep<Config, State>;
 }
 
 /**
- * The checks that every connector to one host begins with: endpoint/resolve, tunnel/open, endpoint/connect and tls/handshake.
- * They leave the prepared socket in `context.link`. Their failures point at the target's hostPath and portPath, or into sshTunnel.
+ * The checks that every connector to one host begins with: endpoint/resolve, tunnel/open, endpoint/connect and
+ * tls/handshake. They leave the prepared socket in `context.link`. Their failures point at the target's hostPath and
+ * portPath, or into sshTunnel.
  */
 export function endpointChecks<Config, State>(options: EndpointChecksOptions<Config, State>): Check<Config, State>[] {
   const { target: targetOf, alpnProtocols } = options;
@@ -131,7 +140,7 @@ export function tlsOf(target: Target): Tls | null {
   return target.tls?.mode === 'DISABLE' ? null : target.tls;
 }
 
-/** What the gateway itself connects to on the way to a target: its bastion. Undefined for a direct connection. */
+/** The bastion that the gateway itself connects to on the way to a target. Undefined for a direct connection. */
 export function bastionOf(target: Target) {
   const tunnel = tunnelOf(target);
   return tunnel ? { host: tunnel.host, port: tunnel.port, ...TUNNEL_PATHS } : undefined;
@@ -142,7 +151,7 @@ function tunnelOf(target: Target): SshTunnel | null {
   return target.sshTunnel?.enabled ? target.sshTunnel : null;
 }
 
-/** Tells a network failure which fields of the config it is about; all other errors go on as they are. */
+/** Tells a network failure which fields of the config it is about, and throws all other errors as they are. */
 async function pointing<T>(paths: NetworkPaths, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -1,4 +1,5 @@
 const REDACTED = '[redacted]';
+/** The shortest secret and the shortest line of one that are looked for, in characters. */
 const SHORTEST_SECRET = 4;
 const SHORTEST_LINE = 16;
 
@@ -10,7 +11,10 @@ export interface Redactor {
   lines(text: string): string;
 }
 
-/** Secrets shorter than 4 characters are not looked for: they are part of too much. */
+/**
+ * Makes the redactor for these secrets. It does not look for those shorter than 4 characters: they are part of too
+ * much.
+ */
 export function createRedactor(secrets: readonly string[]): Redactor {
   const long = secrets.filter((secret) => secret.length >= SHORTEST_SECRET);
   const exact = [
@@ -30,7 +34,7 @@ export function createRedactor(secrets: readonly string[]): Redactor {
   return { value, lines: (text) => value(text.split('\n').map(value).join('\n')) };
 }
 
-/** A key in PEM is a secret line by line too. */
+/** The lines of a secret that are secrets by themselves: those of a PEM key. */
 function linesOf(secret: string): string[] {
   const lines = secret.split(/\r?\n/).map((line) => line.trim());
   return lines.filter((line) => line.length >= SHORTEST_LINE && !line.startsWith('-----'));
@@ -52,11 +56,11 @@ function urlForms(secret: string): string[] {
   ];
 }
 
-/** Base64 and base64url, wherever the secret begins in what was encoded ("user:password", say). */
+/** The secret in base64 and base64url, wherever it begins in what was encoded (`user:password`, say). */
 function base64Forms(secret: string): string[] {
   return [0, 1, 2].flatMap((offset) => {
     const bytes = Buffer.concat([Buffer.alloc(offset), Buffer.from(secret)]);
-    // only the digits that no neighbouring byte shares
+    // the digits at either end depend on neighbouring bytes too, so they are left out
     const from = Math.ceil((offset * 8) / 6);
     const to = Math.floor((bytes.length * 8) / 6);
     return [bytes.toString('base64').slice(from, to), bytes.toString('base64url').slice(from, to)];

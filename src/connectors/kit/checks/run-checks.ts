@@ -14,11 +14,17 @@ import { explainNetworkError } from '../contract/explain.ts';
 import { Failure, type FailureReport } from '../contract/failure.ts';
 import { createRedactor, type Redactor } from './redact.ts';
 
+/** The longest value of evidence and the longest entry of the log, in characters. */
 const LONGEST_VALUE = 200;
 const LONGEST_LOG = 8_000;
+/** How many errors behind an error the log shows. */
+const DEEPEST_CAUSE = 3;
 const FIXED_HOST_HINT =
   'Something on the way may answer in the place of the service, a proxy that looks into TLS say: ask the operator of the gateway.';
-/** Control and format characters (bidi overrides among them), lone surrogates, private use, line and paragraph separators. */
+/**
+ * Control and format characters (bidi overrides among them), lone surrogates, private use, line and paragraph
+ * separators.
+ */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
 
 /** A check has started. */
@@ -35,11 +41,11 @@ export interface CheckEnded {
   readonly kind: 'ended';
   readonly name: string;
   readonly status: 'PASSED' | 'WARNING' | 'FAILED';
-  /** With at most one decimal. */
+  /** The time that the check took, with at most one decimal. */
   readonly durationMs: number;
-  /** Redacted; at most 200 printable characters each. */
+  /** What the check found out, redacted; each value has at most 200 printable characters. */
   readonly evidence: readonly EvidenceItem[];
-  /** Null unless FAILED. */
+  /** The failure of a FAILED check; null for any other. */
   readonly failure: FailureReport | null;
 }
 
@@ -58,37 +64,40 @@ export interface TestOutcome {
   readonly skipped: readonly string[];
 }
 
-/** Why a test's signal aborts: the signal's reason. */
+/** The reason of a signal that aborts a test. */
 export type AbortReason = 'deadline' | 'cancelled';
 
-/** A line for the operator's log, redacted: `error` for what nobody expected, `info` for a known failure's own error. */
+/**
+ * Takes a redacted line for the operator's log: `error` for what nobody expected, `info` for the error behind a known
+ * failure.
+ */
 export type CheckLog = (level: 'info' | 'error', text: string) => void;
 
 export interface RunChecksOptions {
   readonly connector: Connector;
-  /** Parsed, with its secrets in place. */
+  /** The parsed config, with its secrets in place. */
   readonly config: Record<string, unknown>;
-  /** Public names, in order. */
+  /** The public names of the checks to run, in order. */
   readonly checks: readonly string[];
   readonly dialer: Dialer;
-  /** Its reason is an AbortReason; any other counts as cancelled. */
+  /** Aborts the test. Its reason is an AbortReason; any other counts as cancelled. */
   readonly signal: AbortSignal;
   /** The plaintext of every secret in the config: no evidence and no log line shows one. */
   readonly secrets: readonly string[];
   readonly onEvent: (event: CheckProgress) => void;
-  /** How clients are laid out inside the datastore; left out: nothing is said of it. */
+  /** How clients are laid out inside the datastore. Left out: the datastore says nothing of clients. */
   readonly tenancy?: Tenancy | null;
-  /** Takes the entries of a catalog read; resolves when it can take more. Left out: they are dropped. */
+  /** Takes the entries of a catalog read, and resolves when it can take more. Left out: the entries are dropped. */
   readonly onCatalog?: (entries: readonly CatalogEntry[]) => Promise<void>;
   readonly log?: CheckLog;
-  /** Milliseconds since 1970; left out: Date.now. */
+  /** The time in milliseconds since 1970. Left out: Date.now. */
   readonly now?: () => number;
 }
 
 /**
- * Runs checks one after the other, up to the first that fails, and tells onEvent when each starts and ends. The one place that
- * times, catches, redacts and skips. Settles as soon as the signal aborts, whatever the running check does.
- * Rejects for a check that the connector does not have: planChecks has refused it before.
+ * Runs checks one after the other, up to the first that fails, and tells onEvent when each starts and ends. This is the
+ * one place that times, catches, redacts and skips. Settles as soon as the signal aborts, whatever the running check
+ * does. Rejects for a check that the connector does not have: planChecks has refused it before.
  */
 export async function runChecks(options: RunChecksOptions): Promise<TestOutcome> {
   const { connector, config, checks: names, dialer, signal } = options;
@@ -165,7 +174,7 @@ async function outcomeOf(
   }
 }
 
-/** What the work gives, or a rejection as soon as the signal aborts. What the work does afterwards is nobody's business any more. */
+/** What the work gives, or a rejection as soon as the signal aborts. What the work does after that is ignored. */
 function unlessAborted<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(signal.reason);
@@ -204,7 +213,7 @@ function explained(error: unknown, name: string, options: RunChecksOptions, reda
     if (own && own.report.configPath !== null) return own;
     const target = connector.targets(config)[0];
     const paths = { hostPath: target?.hostPath, portPath: target?.portPath };
-    // of a failure without a field it finds the field
+    // it finds the field that a failure without one is about
     return explainNetworkError(own ?? error, paths) ?? own;
   } catch (mistake) {
     logError(options, redactor, 'error', name, mistake);
@@ -212,7 +221,7 @@ function explained(error: unknown, name: string, options: RunChecksOptions, reda
   }
 }
 
-/** A type whose host is fixed has no `tls` block to point at. */
+/** The same failure without a path into `tls` when the type's host is fixed, and its config has no such block. */
 function ofFixedHost(failure: Failure, connector: Connector): Failure {
   const { code, configPath } = failure.report;
   if (!configPath?.startsWith('tls.') || 'tls' in connector.config.shape) return failure;
@@ -229,13 +238,14 @@ function logError(
   options.log?.(level, redactor.lines(`${where}: ${errorText(error, level === 'error')}`).slice(0, LONGEST_LOG));
 }
 
-/** An error and what caused it, for the log, with their stacks where wanted; not yet redacted. */
+/** The text of an error and of what caused it, for the log; with stacks when asked for, and not redacted yet. */
 export function errorText(error: unknown, withStack: boolean, depth = 0): string {
   if (!(error instanceof Error)) return String(error);
   const code = 'code' in error ? ` [${String(error.code)}]` : '';
   const text = withStack ? (error.stack ?? String(error)) : String(error);
   const inner = error instanceof AggregateError ? error.errors : error.cause === undefined ? [] : [error.cause];
-  const causes = depth < 3 ? inner.map((each) => `\ncaused by ${errorText(each, withStack, depth + 1)}`) : [];
+  const causes =
+    depth < DEEPEST_CAUSE ? inner.map((each) => `\ncaused by ${errorText(each, withStack, depth + 1)}`) : [];
   return `${text}${code}${causes.join('')}`;
 }
 
@@ -246,7 +256,8 @@ function evidenceItems(evidence: Evidence, redactor: Redactor): EvidenceItem[] {
 }
 
 function printable(text: string, redactor: Redactor): string {
-  // looked at before and after: cleaning can join what a control character kept apart, and cutting can hide an end
+  // the text is redacted before and after: cleaning joins what a control character keeps apart, and cutting hides an
+  // end
   const clean = redactor.value(redactor.value(text).replace(UNPRINTABLE, ''));
   const characters = Array.from(clean);
   return characters.length <= LONGEST_VALUE ? clean : `${characters.slice(0, LONGEST_VALUE - 1).join('')}…`;
@@ -271,7 +282,7 @@ function checkOf(connector: Connector, name: string): AnyCheck {
   return check;
 }
 
-/** Checks to run, by public name and in order; or why the methods that were asked for cannot be run. */
+/** The public names of the checks to run, in order; or why the methods that were asked for cannot be run. */
 export type CheckPlan = { readonly checks: readonly string[] } | RefusedPlan;
 
 export interface RefusedPlan {
@@ -279,13 +290,13 @@ export interface RefusedPlan {
   readonly unknown: readonly string[];
   /** Names of checks that have nothing to do for this config. */
   readonly notApplicable: readonly string[];
-  /** None was asked for. */
+  /** True when the list of methods is empty. */
   readonly empty: boolean;
 }
 
 /**
- * Which checks a test runs. Null: the default ones. A check that was asked for brings along every base check before it that
- * applies; the order is the connector's and a name that was given twice counts once.
+ * Tells which checks a test runs; for null, the default ones. A check that was asked for brings along every base check
+ * before it that applies. The order is the connector's, and a name that was given twice counts once.
  */
 export function planChecks(
   connector: Connector,
@@ -309,7 +320,7 @@ export function planChecks(
   return { checks: chosen.map((check) => checkName(connector, check)) };
 }
 
-/** What a catalog refresh runs: every base check that applies, then the reading. */
+/** The public names of what a catalog refresh runs: every base check that applies, then the reading. */
 export function planCatalog(connector: Connector, config: Record<string, unknown>): readonly string[] {
   const { catalogCheck } = connector;
   if (!catalogCheck) throw new Error(`${connector.type} has no catalog.`);

@@ -3,13 +3,16 @@ import type { CatalogColumn } from '../contract/catalog-entry.ts';
 import type { Check, CheckContext } from '../contract/connector.ts';
 import { Failure } from '../contract/failure.ts';
 
-/** The columns of a table, or null when there is no such table. `schema` is what the type calls a table's container. */
+/** Reads the columns of a table; null when there is no such table. `schema` names what holds the table in this type. */
 export type ColumnsReader<Config, State> = (
   context: CheckContext<Config, State>,
   table: { readonly schema: string; readonly table: string },
 ) => Promise<readonly Pick<CatalogColumn, 'name' | 'dataType'>[] | null>;
 
-/** The check that every connector with tenancy in tables has: the mapping table and its two columns exist, the key column has the stated type. */
+/**
+ * The check of every connector that knows tenancy in tables: the mapping table and its two columns exist, and the key
+ * column has the stated type.
+ */
 export function tenancyCheck<Config, State>(columnsOf: ColumnsReader<Config, State>): Check<Config, State> {
   return {
     name: 'tenancy/mapping',

@@ -2,8 +2,8 @@ import { Duplex } from 'node:stream';
 import { explainNetworkError } from './explain.ts';
 
 /**
- * A stream over another one, its carrier: it ends and fails as the carrier does, and takes the carrier with it when it is destroyed.
- * What becomes of the bytes in either direction is a subclass's to say, in takeIn() and _write().
+ * A stream over another one, its carrier. It ends and fails as the carrier does, and takes the carrier with it when it
+ * is destroyed. Subclasses say what becomes of the bytes in either direction, in takeIn() and _write().
  */
 export abstract class CarriedStream extends Duplex {
   #carrier: Duplex | undefined;
@@ -12,7 +12,7 @@ export abstract class CarriedStream extends Duplex {
     super({ allowHalfOpen: false });
   }
 
-  /** A chunk has come in: what it becomes goes on by hand(). */
+  /** Takes a chunk that has come in, and gives what it becomes to hand(). */
   protected abstract takeIn(chunk: Buffer): void;
 
   /** The carrier; undefined once it has been let go. */
@@ -25,7 +25,7 @@ export abstract class CarriedStream extends Duplex {
     this.#carrier = carrier;
     carrier.pause();
     carrier.on('data', this.#take).on('end', this.#end).on('error', this.#fail).on('close', this.#gone);
-    // its last events were sent before anyone could listen
+    // a carrier that is gone already has sent its last events before anyone could listen
     if (carrier.destroyed) this.destroy(carrier.errored ?? undefined);
   }
 
@@ -50,7 +50,7 @@ export abstract class CarriedStream extends Duplex {
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    // here, not in the constructor: drivers remove all listeners, and an error without one ends the process
+    // the listener is added here, because drivers remove all of them, and an error without one ends the process
     this.on('error', ignore);
     const carrier = this.#carrier;
     this.letGo();
@@ -70,12 +70,12 @@ export abstract class CarriedStream extends Duplex {
   };
 
   #gone = (): void => {
-    // after an orderly end what was read before is still the reader's
+    // after an orderly end the reader may still read what came before
     if (!this.readableEnded && this.#carrier?.readableEnded) return;
     this.destroy();
   };
 }
 
 function ignore(): void {
-  // whoever uses the stream, a promise or a driver, reports it
+  // a promise or a driver that uses the stream has reported it
 }

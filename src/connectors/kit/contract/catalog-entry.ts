@@ -3,9 +3,9 @@ export type CatalogEntryKind = (typeof catalogEntryKinds)[number];
 
 export interface CatalogColumn {
   readonly name: string;
-  /** As the server names it. */
+  /** The type as the server names it. */
   readonly dataType: string;
-  /** Null where the server does not say. */
+  /** Whether the column takes nulls; null when the server does not say. */
   readonly nullable: boolean | null;
 }
 

@@ -40,7 +40,10 @@ const SOCKET_ERRORS: Readonly<Record<string, FailureCode>> = {
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'PROTOCOL_MISMATCH',
 };
 
-/** What OpenSSL says about a chain, as `authorizationError` and as the code of an error that Node throws. */
+/**
+ * The failure behind each of OpenSSL's names of what is wrong with a chain: Node gives it as `authorizationError`, or
+ * as the code of an error.
+ */
 const CHAIN_ERRORS: Readonly<Record<string, FailureCode>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: 'TLS_SELF_SIGNED',
   SELF_SIGNED_CERT_IN_CHAIN: 'TLS_UNTRUSTED',
@@ -85,9 +88,9 @@ const AT_HOST: readonly FailureCode[] = [
 const AT_PORT: readonly FailureCode[] = ['CONNECTION_REFUSED', 'PROTOCOL_MISMATCH', 'TLS_FAILED', 'TOO_MUCH_DATA'];
 
 /**
- * The failure behind an error of a socket, of the resolver, of TLS or of the HTTP client, wherever a driver has put it (`cause`,
- * `errors`); a Failure on the way is taken as it is and told which field it is about. Undefined for all else, and for aborts:
- * whether one is a deadline or a cancellation is known to run-checks.ts alone.
+ * The failure behind an error of a socket, of the resolver, of TLS or of the HTTP client, wherever a driver has put it
+ * (`cause`, `errors`). A Failure on the way is taken as it is and told which field it is about. Undefined for any other
+ * error, and for aborts: run-checks.ts alone knows whether one is a deadline or a cancellation.
  */
 export function explainNetworkError(error: unknown, paths: NetworkPaths = {}): Failure | undefined {
   for (const each of causes(error)) {
@@ -98,7 +101,7 @@ export function explainNetworkError(error: unknown, paths: NetworkPaths = {}): F
   return undefined;
 }
 
-/** The failure that an error of a TLS handshake, or an alert that came after it, stands for. */
+/** The failure behind an error of a TLS handshake, or behind an alert that came after it. */
 export function explainTlsError(error: Error): Failure | undefined {
   const code = codeOf(error);
   const chain = chainFailureCode(code);
@@ -108,7 +111,7 @@ export function explainTlsError(error: Error): Failure | undefined {
   return tlsFailure(CLIENT_CERTIFICATE_ALERTS.test(code) ? 'TLS_CLIENT_CERTIFICATE_REFUSED' : 'TLS_FAILED', error);
 }
 
-/** The failure that a refused chain stands for, by OpenSSL's name of the reason. */
+/** The code of the failure behind OpenSSL's name of why it refuses a chain. */
 export function chainFailureCode(reason: string): FailureCode | undefined {
   return CHAIN_ERRORS[reason];
 }
@@ -117,7 +120,7 @@ function explainOne(error: Error): Failure | undefined {
   const code = codeOf(error);
   const known = SOCKET_ERRORS[code];
   if (known) return new Failure(known, { error });
-  // the parser's error holds what the peer sent: the code alone goes on
+  // the parser's error holds what the peer sent, so only its code goes on
   if (code.startsWith('HPE_') || error.name === 'HTTPParserError') {
     return new Failure(code === 'HPE_HEADER_OVERFLOW' ? 'TOO_MUCH_DATA' : 'PROTOCOL_MISMATCH', {
       error: new Error(code || error.name),
@@ -131,7 +134,7 @@ function tlsFailure(code: FailureCode, error: Error): Failure {
   return new Failure(code, { configPath: CONFIG_PATHS[code], error });
 }
 
-/** The same failure, told which field of the config it is about, where it does not know yet. */
+/** The same failure, which is told the field of the config that it is about when it does not know it yet. */
 function pointed(failure: Failure, { hostPath, portPath }: NetworkPaths): Failure {
   const { code, configPath, hint } = failure.report;
   if (configPath !== null) return failure;
@@ -145,7 +148,7 @@ function pointed(failure: Failure, { hostPath, portPath }: NetworkPaths): Failur
   });
 }
 
-/** The error itself, then what lies under it, the outermost first. */
+/** The error itself, then those that caused it, the outermost first. */
 function causes(error: unknown): Error[] {
   const found = new Set<Error>();
   const visit = (each: unknown) => {

@@ -10,11 +10,11 @@ export interface FailureReport {
   readonly configPath: string | null;
 }
 
-/** Thrown by a check, or made from a driver's error: says which of the known failures it is. */
+/** One of the known failures. A check throws it, or it is made from a driver's error. */
 export class Failure extends Error {
   override readonly name = 'Failure';
   readonly report: FailureReport;
-  /** What was found out all the same: parsed values only, as a passed check's. */
+  /** What the check found out before it failed. It holds parsed values only, as the evidence of a passed check does. */
   readonly evidence: FailureEvidence;
 
   constructor(code: FailureCode, details: FailureDetails = {}) {
@@ -34,11 +34,11 @@ export class Failure extends Error {
 export type FailureEvidence = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export interface FailureDetails {
-  /** Fixed words that fit better than those of the table. */
+  /** A fixed hint that fits better than the table's. */
   readonly hint?: string;
   readonly configPath?: string;
-  /** The driver's own error, for the log alone. */
+  /** The driver's own error. Only the log shows it. */
   readonly error?: unknown;
-  /** What was found out all the same, a refused certificate's names say. */
+  /** What the check found out before it failed: the names in a refused certificate, say. */
   readonly evidence?: FailureEvidence;
 }

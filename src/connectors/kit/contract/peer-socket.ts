@@ -12,13 +12,14 @@ export interface PeerAddress {
 }
 
 /**
- * What every driver gets instead of a net.Socket: a stream around a TCP socket, a TLS socket or a tunnel's channel that
- * is destroyed at once, never throws an error that nobody listens to, and takes no more from the peer than its limit says.
+ * What every driver gets instead of a net.Socket: a stream around a TCP socket, a TLS socket or a tunnel's channel. It
+ * is destroyed at once, never throws an error that nobody listens to, and takes no more from the peer than its limit
+ * says.
  */
 export class PeerSocket extends CarriedStream {
   readonly remoteAddress: string;
   readonly remotePort: number;
-  /** Drivers look at it before they write. */
+  /** It is connected from the start. Drivers look at this before they write. */
   readonly connecting = false;
   #left: number;
 
@@ -30,22 +31,23 @@ export class PeerSocket extends CarriedStream {
     this.goOver(carrier);
   }
 
-  /** From now on the peer may send this many bytes more. A connector calls it once it has signed in. */
+  /** Lets the peer send this many bytes more from now on. A connector calls it once it has signed in. */
   raiseCap(bytes: number): void {
     this.#left = bytes;
   }
 
   /**
-   * Fails with what closed it, or with CONNECTION_LOST. A driver's adapter calls it when it begins to listen: a close that came
-   * before, while the driver was being loaded, would never reach it.
+   * Fails with what closed it, or with CONNECTION_LOST. A driver's adapter calls it when it begins to listen: a close
+   * that came before, while the driver was being loaded, would never reach it.
    */
   assertOpen(): void {
     if (this.destroyed) throw this.errored ?? new Failure('CONNECTION_LOST');
   }
 
   /**
-   * Gives the stream underneath back, for TLS to be put on it; this one is of no use any more. Fails with PROTOCOL_MISMATCH
-   * when the peer has sent something that nobody has read: it would pass for a part of what comes later over TLS.
+   * Gives the stream underneath back, so that TLS can be put on it; this one cannot be used any more. Fails with
+   * PROTOCOL_MISMATCH when the peer has sent something that nobody has read: it would pass for a part of what comes
+   * later over TLS.
    */
   detach(): Duplex {
     const { carrier } = this;
@@ -59,7 +61,7 @@ export class PeerSocket extends CarriedStream {
     return carrier;
   }
 
-  /** It is connected already: says so, as drivers that call it expect. */
+  /** Reports, as drivers that call it expect, that it is connected. */
   connect(): this {
     process.nextTick(() => {
       if (!this.destroyed) this.emit('connect');
@@ -67,7 +69,7 @@ export class PeerSocket extends CarriedStream {
     return this;
   }
 
-  /** Has no effect, like the four that follow: times and handles are the dialer's. */
+  /** This method and the four that follow have no effect: the dialer sees to times and handles. */
   setTimeout(): this {
     return this;
   }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Failure, type FailureDetails } from '../contract/failure.ts';
 import type { HttpResponse } from './client.ts';
 
-/** What a status stands for that has no meaning of its own in the API that is asked. */
+/** The failure behind a status that has no meaning of its own in the API that is asked. */
 export function statusFailure(status: number, details: FailureDetails = {}): Failure {
   if (status === 429) return new Failure('TOO_MANY_REQUESTS', details);
   if (status >= 500) return new Failure('SERVER_UNAVAILABLE', details);
@@ -15,7 +15,10 @@ export function statusFailure(status: number, details: FailureDetails = {}): Fai
   return new Failure('UNEXPECTED_ANSWER', details);
 }
 
-/** The parts of a JSON answer that a check asks for. Fails with PROTOCOL_MISMATCH when it is no JSON or of another shape. */
+/**
+ * The parts of a JSON answer that a check asks for. Fails with PROTOCOL_MISMATCH when the answer is no JSON, or of
+ * another shape.
+ */
 export function jsonAnswer<Schema extends z.ZodType>(response: HttpResponse, schema: Schema): z.output<Schema> {
   const parsed = schema.safeParse(response.json());
   if (!parsed.success) throw new Failure('PROTOCOL_MISMATCH');
@@ -23,7 +26,7 @@ export function jsonAnswer<Schema extends z.ZodType>(response: HttpResponse, sch
 }
 
 /**
- * The parts of an answer that may or may not be JSON of this shape, as a refusal; undefined where it is not. Fails with
+ * The parts of an answer that may be JSON of this shape, as a refusal is; undefined when it is not. Fails with
  * PROTOCOL_MISMATCH when it calls itself JSON and is none.
  */
 export function jsonIfAny<Schema extends z.ZodType>(
@@ -35,8 +38,8 @@ export function jsonIfAny<Schema extends z.ZodType>(
 }
 
 /**
- * A long array in an answer. It gives up at the first element of another form: a plain z.array() notes every one of them, for which
- * some megabytes of a hostile answer take gigabytes and half a minute.
+ * The schema of a long array in an answer. It gives up at the first element of another form. A plain z.array() notes
+ * every such element: some megabytes of a hostile answer then take gigabytes and half a minute.
  */
 export function listOf<Element extends z.ZodType>(element: Element) {
   return z.array(z.unknown()).transform((values, context): z.output<Element>[] => {

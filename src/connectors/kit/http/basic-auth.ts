@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { issue } from '../config/marks.ts';
 
-/** The Authorization header of HTTP's Basic sign-in; both parts as UTF-8. */
+/** The Authorization header of HTTP's Basic sign-in, which sends both parts as UTF-8. */
 export function basicAuthorization(username: string, password: string): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }
@@ -11,7 +11,7 @@ export function headerBytes(text: string): string {
   return Buffer.from(text).toString('latin1');
 }
 
-/** A user name as Basic sign-in carries it, at most `maxLength` characters: a colon would end it. */
+/** A user name for Basic sign-in, of at most `maxLength` characters. A colon would end it, so it has none. */
 export function basicUserName(maxLength: number): z.ZodString {
   return printableText(maxLength).refine(
     (name) => !name.includes(':'),

@@ -6,33 +6,37 @@ import { explainNetworkError } from '../contract/explain.ts';
 import { Failure } from '../contract/failure.ts';
 import { type PeerSocket, SIGN_IN_LIMIT } from '../contract/peer-socket.ts';
 
+/** The longest headers and, unless a request says otherwise, the longest body that are read, in bytes. */
 const MAX_HEADERS = 16 * 1024;
 const DEFAULT_MAX_BYTES = 1024 * 1024;
-/** How long an idle connection is kept, in milliseconds: longer than tests last. */
+/** How long an idle connection is kept, in milliseconds. No test lasts so long. */
 const KEEP_ALIVE = 600_000;
-/** What TLS offers to an HTTP server. */
+/** The protocols that TLS offers to an HTTP server. */
 export const ALPN = ['http/1.1'];
 
 export interface HttpRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  /** Relative to the origin, percent-encoded, with its query; sent as it stands. */
+  /** The path with its query, relative to the origin and percent-encoded. It is sent as it stands. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
-  /** The longest body that is read of a 2xx answer, in bytes; left out: 1 MiB. Of any other answer at most 64 KiB are. */
+  /**
+   * The longest body that is read of a 2xx answer, in bytes; left out: 1 MiB. Of any other answer at most 64 KiB are
+   * read.
+   */
   readonly maxBytes?: number;
-  /** What a longer body of a 2xx answer is: a TOO_MUCH_DATA failure, or cut off there. Left out: `fail`. */
+  /** What happens to a longer body of a 2xx answer: it fails with TOO_MUCH_DATA, or it is cut off. Left out: `fail`. */
   readonly tooLong?: 'fail' | 'cut';
-  /** Another host than the target's, on the same port; `alsoAllow` must know it. */
+  /** Another host than the target's, on the same port. `alsoAllow` must allow it. */
   readonly host?: string;
 }
 
 export interface HttpResponse {
   readonly status: number;
-  /** Names in lower case; of one that came several times, the values are joined by commas. */
+  /** The headers by their names in lower case. The values of one that came several times are joined by commas. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
-  /** There was more of the body than was read. */
+  /** True when there was more of the body than was read. */
   readonly truncated: boolean;
   /** The body as UTF-8. */
   text(): string;
@@ -41,16 +45,16 @@ export interface HttpResponse {
 }
 
 export interface HttpClientOptions {
-  /** Which hosts besides the target's a request may go to. */
+  /** Tells which hosts besides the target's a request may go to. Left out: none. */
   readonly alsoAllow?: (host: string) => boolean;
 }
 
-/** The way in which a client reaches the world: a part of TestContext. */
+/** What a client needs of a test to reach the world. */
 export type HttpContext = Pick<TestContext<unknown>, 'dialer' | 'link' | 'signal'>;
 
 /**
- * The HTTP client of one test: one connection per host, the first of them the one that the endpoint checks prepared.
- * Times are the signal's: nothing ends but by it, an answer, or a failure.
+ * The HTTP client of one test. It has one connection per host, the first of them the one that the endpoint checks
+ * prepared. It has no times of its own: nothing ends but by the signal, an answer, or a failure.
  */
 export class HttpClient {
   readonly #context: HttpContext;
@@ -58,7 +62,7 @@ export class HttpClient {
   readonly #options: HttpClientOptions;
   readonly #sockets = new Map<string, PeerSocket>();
   #agent: Promise<Agent> | undefined;
-  /** What the peer may send until the next request, in bytes: body, headers and the chunks' own lengths. */
+  /** How much the peer may send until the next request, in bytes: body, headers and the lengths of chunks. */
   #allowance = SIGN_IN_LIMIT;
 
   constructor(context: HttpContext, target: Target, options: HttpClientOptions = {}) {
@@ -90,7 +94,7 @@ export class HttpClient {
 
   /** Closes its connections at once. */
   close(): void {
-    // an agent that could not be made has been reported to whoever sent the request
+    // whoever sent the request has got the error when the agent could not be made
     this.#agent?.then((agent) => agent.destroy()).catch(() => undefined);
     for (const socket of this.#sockets.values()) socket.destroy(new Failure('CONNECTION_LOST'));
   }
@@ -134,13 +138,16 @@ export class HttpClient {
     return { status: answer.statusCode, headers: Object.fromEntries(headers), body, truncated, text, json };
   }
 
-  /** Loaded when first needed: the gateway's own process knows the connectors, but never sends their requests. */
+  /**
+   * Loads undici when it is first needed: the gateway's own process knows the connectors, but never sends their
+   * requests.
+   */
   async #createAgent(): Promise<Agent> {
     const { Agent } = await import('undici');
     return new Agent({
       connect: (wanted, callback) => {
         this.#socketFor(wanted.hostname).then(
-          // typed for sockets of Node's own; it uses no more than a stream
+          // its type asks for a socket of Node's own, but it uses no more than a stream
           (socket) => callback(null, socket as unknown as Socket),
           (error: unknown) => callback(error instanceof Error ? error : new Failure('CANCELLED'), null),
         );

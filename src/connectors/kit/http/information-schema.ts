@@ -2,7 +2,7 @@ import { entriesOfRows } from '../checks/catalog.ts';
 import type { CatalogColumn, CatalogEntry } from '../contract/catalog-entry.ts';
 import { Failure } from '../contract/failure.ts';
 
-/** Rows of a warehouse that answers in text. */
+/** The rows of an answer in which every value is text. */
 export interface RowSet {
   readonly rows: readonly (readonly (string | null)[])[];
   /** False when the server has held some of the rows back. */
@@ -10,28 +10,32 @@ export interface RowSet {
 }
 
 /**
- * A statement whose values stand where the warehouse wants them: `value` gives what to write in the SQL for one, be it a parameter or a
- * quoted literal.
+ * A statement whose values stand where the warehouse wants them: `value` gives what to write into the SQL for a value,
+ * be it a parameter or a quoted literal.
  */
 export type Statement = (value: (text: string) => string) => string;
 
 export type AskRows = (statement: Statement) => Promise<RowSet>;
 
 export interface InformationSchemaOptions {
-  /** Only this schema. Left out: all of them. */
+  /** The one schema that is read. Left out: all of them. */
   readonly schema?: string | undefined;
-  /** The column of `columns` that has the type in full. Left out: data_type. */
+  /** The column of information_schema.columns that has the type in full. Left out: data_type. */
   readonly typeColumn?: string;
 }
 
-/** The longest answer to one statement that is read, in bytes; wide tables are then asked for in smaller numbers. */
+/**
+ * The longest answer to one statement that is read, in bytes. Tables too wide for it are asked for in smaller numbers.
+ */
 export const MAX_ROWS_BYTES = 4 * 1024 * 1024;
 /** How many tables are asked for in one statement. */
 const TABLES_AT_ONCE = 150;
+/** By what their number is divided when the answer was too long. */
+const FEWER = 8;
 
 /**
- * The tables, views and columns that information_schema lists, but its own, some hundred tables at a time. Where the server holds rows
- * back, the next statement begins behind the last table that came as a whole.
+ * Reads the tables, views and columns that information_schema lists, but for its own, some hundred tables at a time.
+ * When the server holds rows back, the next statement begins behind the last table that came as a whole.
  */
 export async function* readInformationSchema(
   ask: AskRows,
@@ -41,7 +45,7 @@ export async function* readInformationSchema(
   for (let size = TABLES_AT_ONCE; ; ) {
     const answer = await unlessTooLong(ask(pageStatement(after, size, options)), size);
     if (!answer) {
-      size = Math.ceil(size / 8);
+      size = Math.ceil(size / FEWER);
       continue;
     }
     const { rows, complete } = answer;
@@ -49,7 +53,7 @@ export async function* readInformationSchema(
     if (schema == null || table == null) return;
     const whole = complete ? rows : rows.filter((row) => row[0] !== schema || row[1] !== table);
     const last = whole.at(-1);
-    // a single table that is too large for one answer
+    // a single table is too large for one answer
     if (last?.[0] == null || last[1] == null) throw new Failure('TOO_MUCH_DATA');
     yield* entriesOfRows(whole, entryOf, columnOf);
     after = [last[0], last[1]];
@@ -57,7 +61,7 @@ export async function* readInformationSchema(
   }
 }
 
-/** The answer, or undefined where it was too long and fewer tables can be asked for. */
+/** The answer; undefined when it was too long, and fewer tables can be asked for. */
 async function unlessTooLong(asking: Promise<RowSet>, size: number): Promise<RowSet | undefined> {
   try {
     return await asking;
@@ -100,7 +104,7 @@ function nullableOf(text: string | null | undefined): boolean | null {
   return text == null ? null : /^(yes|true|1)$/i.test(text);
 }
 
-/** The columns of one table, named as information_schema has it; null where there is none of that name. */
+/** The columns of one table, named as information_schema has it; null when there is none of that name. */
 export async function informationSchemaColumns(
   ask: AskRows,
   table: { readonly schema: string; readonly table: string },

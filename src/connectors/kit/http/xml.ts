@@ -1,6 +1,6 @@
 const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
 
-/** The text of the first element of this name; undefined where there is none. For elements that hold no others. */
+/** The text of the first element of this name, which must hold no others; undefined when there is none. */
 export function elementOf(xml: string, name: string): string | undefined {
   const start = xml.indexOf(`<${name}>`) + name.length + 2;
   const end = xml.indexOf(`</${name}>`, start);

@@ -4,6 +4,8 @@ import type { PeerAddress } from '../contract/peer-socket.ts';
 
 /** The longest answer of a proxy that is read, in bytes. */
 const MAX_ANSWER = 16 * 1024;
+/** As much of the answer as has the status, in bytes. */
+const STATUS_LINE = 64;
 
 const UNREACHABLE_HINT =
   'The gateway’s proxy (EGRESS_PROXY) could not reach the host and port: check both, or ask the operator.';
@@ -55,7 +57,7 @@ function answerStatus(socket: Duplex): Promise<number> {
       const end = read.indexOf('\r\n\r\n');
       if (end < 0 && read.length <= MAX_ANSWER) return;
       done();
-      const status = /^HTTP\/1\.[01] (\d{3})/.exec(read.toString('latin1', 0, 64))?.[1];
+      const status = /^HTTP\/1\.[01] (\d{3})/.exec(read.toString('latin1', 0, STATUS_LINE))?.[1];
       if (end < 0 || status === undefined) {
         socket.destroy();
         reject(proxyFailure(SILENT_HINT));
