@@ -27,7 +27,7 @@ export interface ConfigTypes {
  * Derives `XConfigInput`, `XConfigPatch` and `XConfig` from a connector's zod object. Secrets stand in the inputs alone; defaults stand in the
  * input alone (in a patch they would overwrite what is stored). A zod kind that it does not know is refused when the schema is built.
  */
-export function deriveConfigTypes(connector: Connector): ConfigTypes {
+export function deriveConfigTypes(connector: Pick<Connector, 'type' | 'config'>): ConfigTypes {
   const name = `${pascalName(connector)}Config`;
   return {
     input: inputType(`${name}Input`, connector.config, 'Input', z.preprocess(dropAllNulls, connector.config)),
@@ -39,7 +39,7 @@ export function deriveConfigTypes(connector: Connector): ConfigTypes {
 type InputKind = 'Input' | 'Patch';
 
 function inputType(name: string, object: z.core.$ZodObject, kind: InputKind, validation?: z.ZodType): BlockRef {
-  const fields = fieldsOf(object);
+  const fields = fieldsOf(object).map((field) => ({ ...field, type: inputFieldType(field, kind) }));
   const ref = builder.inputRef<ConfigValues>(name);
   const isOneOf = fieldMarks.get(object)?.oneOf !== undefined;
   builder.inputType(ref, {
@@ -55,7 +55,7 @@ function inputType(name: string, object: z.core.$ZodObject, kind: InputKind, val
         fields.map((field) => [
           field.key,
           t.field({
-            type: inputFieldType(field, kind),
+            type: field.type,
             required: kind === 'Input' && !isOneOf && field.required,
             description: describe(field),
             ...(kind === 'Input' && field.defaultValue !== undefined ? { defaultValue: field.defaultValue } : {}),
@@ -68,7 +68,8 @@ function inputType(name: string, object: z.core.$ZodObject, kind: InputKind, val
 }
 
 function outputType(name: string, object: z.core.$ZodObject, nullability: 'all-nullable' | 'as-set'): ObjectRef {
-  const fields = fieldsOf(object).filter((field) => !field.mark.secret);
+  const readable = fieldsOf(object).filter((field) => !field.mark.secret);
+  const fields = readable.map((field) => ({ ...field, type: outputFieldType(field) }));
   const ref = builder.objectRef<Answerable>(name);
   ref.implement({
     fields: (t) =>
@@ -76,7 +77,7 @@ function outputType(name: string, object: z.core.$ZodObject, nullability: 'all-n
         fields.map((field) => [
           field.key,
           t.field({
-            type: outputFieldType(field),
+            type: field.type,
             // at the root a name is nullable in every type, so that one document may select it from all of them
             nullable: nullability === 'all-nullable' || !field.alwaysSet,
             description: describe(field),
@@ -88,10 +89,7 @@ function outputType(name: string, object: z.core.$ZodObject, nullability: 'all-n
   return ref;
 }
 
-function inputFieldType(
-  field: FieldShape,
-  kind: InputKind,
-): BlockRef | LeafRef | 'String' | 'Int' | 'Float' | 'Boolean' {
+function inputFieldType(field: FieldShape, kind: InputKind): BlockRef | LeafRef | Scalar {
   const { schema } = field;
   if (!(schema instanceof z.core.$ZodObject)) return leafType(field);
   return block(`${graphqlName(field)}${kind}`, schema, (name) => inputType(name, schema, kind));
@@ -124,32 +122,55 @@ function methodOf(choice: ConfigValues): string {
   return method;
 }
 
-function leafType(field: FieldShape): LeafRef | 'String' | 'Int' | 'Float' | 'Boolean' {
-  const { schema } = field;
+type Scalar = 'String' | 'Int' | 'Float' | 'Boolean';
+
+function leafType(field: FieldShape): LeafRef | Scalar {
+  const { key, schema } = field;
+  const scalar = scalarOf(schema);
+  if (scalar) return scalar;
+  if (!(schema instanceof z.core.$ZodEnum))
+    throw new Error(`Config field ${key}: a zod ${schema._zod.def.type} has no GraphQL type`);
+  const values = Object.values(schema._zod.def.entries) as string[];
+  return block(graphqlName(field), schema, (name) => builder.enumType(name, { values })) as unknown as LeafRef;
+}
+
+function scalarOf(schema: z.core.$ZodType): Scalar | undefined {
   if (schema instanceof z.core.$ZodString) return 'String';
   if (schema instanceof z.core.$ZodNumberFormat) return 'Int';
   if (schema instanceof z.core.$ZodNumber) return 'Float';
   if (schema instanceof z.core.$ZodBoolean) return 'Boolean';
-  if (schema instanceof z.core.$ZodEnum) {
-    const values = Object.values(schema._zod.def.entries) as string[];
-    return block(graphqlName(field), schema, (name) => builder.enumType(name, { values })) as unknown as LeafRef;
-  }
-  throw new Error(`Config field ${field.key}: a zod ${schema._zod.def.type} has no GraphQL type`);
+  return undefined;
 }
 
-const blocks = new Map<string, { readonly ref: unknown; readonly keys: string }>();
+const blocks = new Map<string, { readonly ref: unknown; readonly shape: string }>();
 
-/** Shared blocks and enums are built once; two that differ may not share a name. */
+/** Shared blocks and enums are built once; two that differ in anything that GraphQL shows may not share a name. */
 function block<Ref>(name: string, schema: z.core.$ZodObject | z.core.$ZodEnum, build: (name: string) => Ref): Ref {
-  const keys = Object.keys(
-    schema instanceof z.core.$ZodObject ? schema._zod.def.shape : schema._zod.def.entries,
-  ).join();
+  const shape = JSON.stringify(shapeOf(schema));
   const known = blocks.get(name);
-  if (known && known.keys !== keys) throw new Error(`Two different config blocks are named ${name}`);
+  if (known && known.shape !== shape) throw new Error(`Two different config blocks are named ${name}`);
   if (known) return known.ref as Ref;
   const ref = build(name);
-  blocks.set(name, { ref, keys });
+  blocks.set(name, { ref, shape });
   return ref;
+}
+
+/** Everything of a field's type that the GraphQL types made from it show. */
+function shapeOf(schema: z.core.$ZodType): unknown {
+  if (schema instanceof z.core.$ZodEnum) return schema._zod.def.entries;
+  if (!(schema instanceof z.core.$ZodObject)) return scalarOf(schema);
+  const fields = fieldsOf(schema).map((field) => [
+    field.key,
+    shapeOf(field.schema),
+    field.mark.graphqlName,
+    field.mark.secret,
+    field.mark.oneOf?.outputName,
+    field.required,
+    field.alwaysSet,
+    field.defaultValue,
+    describe(field),
+  ]);
+  return [fieldMarks.get(schema)?.oneOf !== undefined, fields];
 }
 
 function graphqlName(field: FieldShape): string {
