@@ -6,14 +6,20 @@ import type { Access } from './modules/access/access.ts';
 import { AccessService } from './modules/access/service.ts';
 import { catalogLoader } from './modules/catalogs/loader.ts';
 import { CatalogService } from './modules/catalogs/service.ts';
+import { CatalogWriter } from './modules/catalogs/writer.ts';
 import { connectionTestLoader } from './modules/connection-tests/loader.ts';
 import { TestRunner } from './modules/connection-tests/runner.ts';
 import { ConnectionTestService } from './modules/connection-tests/service.ts';
+import { DatastoreDeletion } from './modules/datastores/deletion.ts';
+import { DraftReader } from './modules/datastores/draft-reader.ts';
 import { DatastoreEvents } from './modules/datastores/events.ts';
 import { datastoreLoader } from './modules/datastores/loader.ts';
+import { SaveProof } from './modules/datastores/proof.ts';
+import { DatastoreSaver } from './modules/datastores/save.ts';
 import { DatastoreService } from './modules/datastores/service.ts';
 import { environmentLoader } from './modules/environments/loader.ts';
 import { EnvironmentService } from './modules/environments/service.ts';
+import { RequestedTestService } from './modules/requested-tests/service.ts';
 import { type AvailabilityChange, Database, openDoorbell, parseDatabaseUrl } from './platform/database.ts';
 import type { Doorbell } from './platform/doorbell.ts';
 import { createKeyFile, Keyring, verifyKeyring } from './platform/keyring.ts';
@@ -82,7 +88,8 @@ export class App {
     const sealer = new Sealer(database, keyring);
     this.access = new AccessService(database, keyring);
     this.environments = new EnvironmentService(database, keyring, sealer);
-    const catalogs = new CatalogService(database, keyring);
+    const { access, environments } = this;
+    const catalogs = new CatalogWriter(database, keyring);
     this.#runner = new TestRunner({ database, doorbell, sealer, executor: this.#executor, catalogs, logger });
     const { unbornWaitMs } = options.testing ?? {};
     const connectionTests = new ConnectionTestService({
@@ -92,17 +99,19 @@ export class App {
       runner: this.#runner,
       unbornWaitMs,
     });
-    const { access, environments } = this;
-    const datastores = new DatastoreService({
-      database,
-      keyring,
-      sealer,
-      executor: this.#executor,
+    const drafts = new DraftReader(database, sealer, environments);
+    const proof = new SaveProof(connectionTests, this.#executor);
+    const saver = new DatastoreSaver({ database, keyring, sealer, connectionTests });
+    const services = {
+      access,
       environments,
       connectionTests,
-    });
-    const datastoreEvents = new DatastoreEvents(database, doorbell);
-    const services = { access, environments, connectionTests, datastores, datastoreEvents, catalogs };
+      datastores: new DatastoreService({ database, environments, connectionTests, drafts, proof, saver }),
+      datastoreDeletion: new DatastoreDeletion(database, keyring, environments),
+      datastoreEvents: new DatastoreEvents(database, doorbell),
+      requestedTests: new RequestedTestService(drafts, connectionTests),
+      catalogs: new CatalogService(database, drafts, connectionTests),
+    };
 
     this.#signIn = createSignIn(() => access.createSessionToken());
     this.#server = new GatewayServer({
@@ -114,8 +123,8 @@ export class App {
         loaders: {
           environment: environmentLoader(environments, access),
           connectionTest: connectionTestLoader(connectionTests, access),
-          datastore: datastoreLoader(datastores, access),
-          catalog: catalogLoader(catalogs, access),
+          datastore: datastoreLoader(services.datastores, access),
+          catalog: catalogLoader(services.catalogs, access),
         },
       }),
       logger,

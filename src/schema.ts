@@ -7,6 +7,8 @@ import './modules/connectors/schema.ts';
 import './modules/connection-tests/schema.ts';
 import './modules/datastores/schema.ts';
 import './modules/datastores/schema-mutations.ts';
+import './modules/datastores/schema-deletion.ts';
+import './modules/requested-tests/schema.ts';
 import './modules/catalogs/schema.ts';
 
 /** The whole API, built once from every module's schema.ts. */

@@ -35,6 +35,16 @@ export interface FieldIssue {
   readonly message: string;
 }
 
+/** Something that a caller gave, with the path at which it stands in the arguments: issues with it begin there. */
+export interface Given {
+  readonly path: readonly string[];
+}
+
+/** Where a field of what a caller gave stands. */
+export function pathTo<Input extends Given>(given: Input, field: Exclude<keyof Input & string, 'path'>): string[] {
+  return [...given.path, field];
+}
+
 type ZodIssue = z.core.$ZodIssue;
 
 /** One finding of zod as a FieldIssue; `path` is from the arguments' root. */

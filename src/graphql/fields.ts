@@ -3,8 +3,14 @@ import { issue } from '../connectors/kit/config/marks.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** Validation of an id argument. Without `.nullish()` of its own: GraphQL says whether it may be left out. */
-export const uuid = z.string().refine((value) => UUID.test(value), issue('INVALID_ID', 'Give a UUID.'));
+/**
+ * Validation of an id argument, which resolvers get in lower case, as ids are stored. Without `.nullish()` of its own: GraphQL says
+ * whether it may be left out.
+ */
+export const uuid = z
+  .string()
+  .refine((value) => UUID.test(value), issue('INVALID_ID', 'Give a UUID.'))
+  .toLowerCase();
 
 /** For people: at most 128 characters, on one line. */
 export const label = z
@@ -21,6 +27,3 @@ export const label = z
 export const searchText = z
   .string()
   .refine((text) => !text.includes('\0'), issue('INVALID_FORMAT', 'Give it without zero bytes.'));
-
-/** How long a test may take, from QUEUED on, in milliseconds. */
-export const testTimeout = z.int().min(1_000).max(300_000);

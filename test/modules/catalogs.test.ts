@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { CatalogService } from '../../src/modules/catalogs/service.ts';
+import { CatalogWriter } from '../../src/modules/catalogs/writer.ts';
 import type { ConnectionTest } from '../../src/modules/connection-tests/test.ts';
 import { Keyring } from '../../src/platform/keyring.ts';
 import { type Api, apiOf } from '../support/api.ts';
@@ -254,7 +254,7 @@ describeEachGateway('catalogs', (open) => {
       const keyring = await Keyring.load(join(gateway.folder, 'master.key'));
       const { id: _id, ...one } = await refreshed(datastoreId);
       const newTest = () => ({ ...one, id: randomUUID(), datastoreId, environmentId }) as unknown as ConnectionTest;
-      return { catalogs: new CatalogService(gateway.app.database, keyring), newTest };
+      return { catalogs: new CatalogWriter(gateway.app.database, keyring), newTest };
     }
 
     test('takes nothing from one that is still reading', async () => {

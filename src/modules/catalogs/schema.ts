@@ -7,8 +7,8 @@ import {
 import { ConflictError, NotFoundError, ValidationError } from '../../errors/api.ts';
 import { builder } from '../../graphql/builder.ts';
 import { connectionType, pageArguments } from '../../graphql/connection.ts';
-import { searchText, testTimeout, uuid } from '../../graphql/fields.ts';
-import { ConnectionTestRef } from '../connection-tests/schema.ts';
+import { searchText, uuid } from '../../graphql/fields.ts';
+import { ConnectionTestRef, testIdField, testTimeoutField } from '../connection-tests/schema.ts';
 import type { ConnectionTest } from '../connection-tests/test.ts';
 import { DatastoreRef } from '../datastores/schema.ts';
 import type { Catalog, CatalogService } from './service.ts';
@@ -80,16 +80,8 @@ builder.interfaceField(DatastoreRef, 'catalog', (t) =>
 const RefreshCatalogInput = builder.inputType('RefreshCatalogInput', {
   fields: (t) => ({
     datastoreId: t.id({ required: true, validate: { schema: uuid } }),
-    testId: t.id({
-      description: 'A UUID chosen by the client, so that the progress can be followed from before the start.',
-      validate: { schema: uuid },
-    }),
-    timeoutMs: t.int({
-      required: true,
-      defaultValue: 30_000,
-      description: 'In milliseconds: 1,000 to 300,000.',
-      validate: { schema: testTimeout },
-    }),
+    testId: t.id(testIdField),
+    timeoutMs: t.int(testTimeoutField),
   }),
 });
 
@@ -105,7 +97,7 @@ builder.mutationField('refreshCatalog', (t) =>
     errors: { types: [ValidationError, NotFoundError, ConflictError], union: { name: 'RefreshCatalogResult' } },
     args: { input: t.arg({ type: RefreshCatalogInput, required: true }) },
     resolve: async (_root, { input }, { access, services }) => ({
-      test: await services.datastores.refreshCatalog(access, input.datastoreId, input),
+      test: await services.catalogs.refresh(access, { ...input, path: ['input'] }),
     }),
   }),
 );

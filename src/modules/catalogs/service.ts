@@ -1,26 +1,35 @@
 import type { CatalogEntry } from '../../connectors/kit/contract/catalog-entry.ts';
+import { pathTo } from '../../errors/field-issues.ts';
 import type { Database } from '../../platform/database.ts';
-import { appendJournal } from '../../platform/journal.ts';
-import type { Keyring } from '../../platform/keyring.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
 import type { CatalogsTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
-import type { CatalogSink } from '../connection-tests/catalog-sink.ts';
+import type { TestOptions } from '../connection-tests/plan.ts';
+import type { ConnectionTestService } from '../connection-tests/service.ts';
 import type { ConnectionTest } from '../connection-tests/test.ts';
-import { deleteEntries, deleteLeftovers, exchangeCatalog, findCatalogs, insertEntries, listEntries } from './store.ts';
+import { requireCatalog } from '../datastores/draft.ts';
+import type { DraftReader } from '../datastores/draft-reader.ts';
+import { findCatalogs, listEntries } from './store.ts';
 
 /** A datastore's catalog in use. */
 export type Catalog = CatalogsTable;
 
-/** Catalogs: read by connection tests, kept whole, searched and paged. */
-export class CatalogService implements CatalogSink {
-  readonly #database: Database;
-  readonly #keyring: Keyring;
+/** Which catalog to read, and how. */
+export interface CatalogRefresh extends Omit<TestOptions, 'validationMethods'> {
+  readonly datastoreId: string;
+}
 
-  constructor(database: Database, keyring: Keyring) {
+/** Catalogs: read anew, searched and paged. */
+export class CatalogService {
+  readonly #database: Database;
+  readonly #drafts: DraftReader;
+  readonly #connectionTests: ConnectionTestService;
+
+  constructor(database: Database, drafts: DraftReader, connectionTests: ConnectionTestService) {
     this.#database = database;
-    this.#keyring = keyring;
+    this.#drafts = drafts;
+    this.#connectionTests = connectionTests;
   }
 
   /** In the order of the datastores' ids; null where none was read yet. */
@@ -36,42 +45,14 @@ export class CatalogService implements CatalogSink {
     return listEntries(this.#database, catalog.refresh_id, search, readPageArguments(page, 'CATALOG'));
   }
 
-  async begin(test: ConnectionTest): Promise<void> {
-    const { datastoreId } = test;
-    if (datastoreId === null) return;
-    await this.#database.change(async (change) => {
-      await deleteEntries(change, datastoreId, test.id);
-      await deleteLeftovers(change, datastoreId);
-    });
-  }
-
-  async add(test: ConnectionTest, entries: readonly CatalogEntry[]): Promise<boolean> {
-    const { datastoreId } = test;
-    if (datastoreId === null) return false;
-    return this.#database.change((change) => insertEntries(change, test.id, datastoreId, entries));
-  }
-
-  async finish(test: ConnectionTest): Promise<boolean> {
-    const { datastoreId } = test;
-    if (datastoreId === null) return false;
-    return this.#database.change(async (change) => {
-      if (!(await exchangeCatalog(change, datastoreId, test.id, new Date().toISOString()))) return false;
-      await appendJournal(change, this.#keyring, {
-        environmentId: test.environmentId,
-        kind: 'CATALOG_REFRESHED',
-        action: 'datastore.catalog_refreshed',
-        actor: test.requestedBy,
-        subjectType: 'datastore',
-        subjectId: datastoreId,
-        detail: { testId: test.id },
-      });
-      return true;
-    });
-  }
-
-  async discard(test: ConnectionTest): Promise<void> {
-    const { datastoreId } = test;
-    if (datastoreId === null) return;
-    await this.#database.change((change) => deleteEntries(change, datastoreId, test.id));
+  /**
+   * Starts reading the catalog of what is stored, and returns at once. When it fails the old catalog stays.
+   * @throws ValidationError for a type without a catalog, NotFoundError, ConflictError
+   */
+  async refresh(access: Access, refresh: CatalogRefresh): Promise<ConnectionTest> {
+    requireScope(access, 'DATASTORES_TEST');
+    const { subject } = await this.#drafts.stored(access, refresh.datastoreId);
+    requireCatalog(subject.connector, pathTo(refresh, 'datastoreId'));
+    return this.#connectionTests.start(access, subject, 'CATALOG', refresh);
   }
 }

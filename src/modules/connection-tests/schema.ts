@@ -1,4 +1,5 @@
 import type DataLoader from 'dataloader';
+import { z } from 'zod';
 import { allChecksOf, checkName } from '../../connectors/kit/contract/connector.ts';
 import type { FailureReport } from '../../connectors/kit/contract/failure.ts';
 import { connectorOf, connectors } from '../../connectors/registry.ts';
@@ -10,6 +11,7 @@ import { ConnectionTestFailedErrorRef } from '../../graphql/errors.ts';
 import { uuid } from '../../graphql/fields.ts';
 import { eventOf, streamOf } from '../../graphql/stream.ts';
 import { DatastoreTypeRef } from '../connectors/schema.ts';
+import { testTimeoutMs } from './plan.ts';
 import type { ConnectionTestService } from './service.ts';
 import {
   type CheckResult,
@@ -19,6 +21,11 @@ import {
   type testPurposes,
   testStatuses,
 } from './test.ts';
+
+/** In characters: the longest name of a check has less than half of them. */
+const MAX_METHOD_NAME = 100;
+/** How many validation methods one test takes: more than any connector has. */
+const MAX_METHODS = 50;
 
 declare module '../../graphql/context.ts' {
   interface Services {
@@ -128,6 +135,33 @@ export const ConnectionTestRef = builder.objectRef<ConnectionTest>('ConnectionTe
   }),
 });
 
+const methodNames = z.array(z.string().max(MAX_METHOD_NAME)).max(MAX_METHODS);
+
+/** What every input that starts a test has. */
+export const testIdField = {
+  description: 'A UUID chosen by the client, so that the progress can be followed from before the start.',
+  validate: { schema: uuid },
+} as const;
+export const testTimeoutField = {
+  required: true,
+  defaultValue: testTimeoutMs.default,
+  description: 'Whole test, from QUEUED on, in milliseconds: 1,000 to 300,000.',
+  validate: { schema: z.int().min(testTimeoutMs.min).max(testTimeoutMs.max) },
+} as const;
+
+/** How a test is to be run. */
+export const ConnectionTestOptions = builder.inputType('ConnectionTestOptions', {
+  fields: (t) => ({
+    validationMethods: t.stringList({
+      description:
+        'Names from Connector.checks: `s3/bucket/head`. Left out: the connector’s default ones. Checks that these build on run too.',
+      validate: { schema: methodNames },
+    }),
+    testId: t.id(testIdField),
+    timeoutMs: t.int(testTimeoutField),
+  }),
+});
+
 export const ConnectionTestConnection = connectionType('ConnectionTest', ConnectionTestRef);
 
 builder.objectField(ConnectionTestFailedErrorRef, 'test', (t) =>
@@ -143,7 +177,7 @@ builder.queryField('connectionTest', (t) =>
     nullable: true,
     description: 'Null when it does not exist or the caller may not see it. Needs DATASTORES_READ.',
     args: { id: t.arg.id({ required: true, validate: { schema: uuid } }) },
-    resolve: (_root, { id }, { loaders }) => loaders.connectionTest.load(id.toLowerCase()),
+    resolve: (_root, { id }, { loaders }) => loaders.connectionTest.load(id),
   }),
 );
 
@@ -160,7 +194,7 @@ builder.mutationField('cancelConnectionTest', (t) =>
     errors: { types: [ValidationError, NotFoundError], union: { name: 'CancelConnectionTestResult' } },
     args: { id: t.arg.id({ required: true, validate: { schema: uuid } }) },
     resolve: async (_root, { id }, { access, services }) => ({
-      test: await services.connectionTests.cancel(access, id.toLowerCase()),
+      test: await services.connectionTests.cancel(access, id),
     }),
   }),
 );
@@ -196,7 +230,7 @@ builder.subscriptionField('connectionTestProgress', (t) =>
       }),
     },
     subscribe: (_root, { id, after }, { access, services }) =>
-      streamOf((signal) => services.connectionTests.progress(access, id.toLowerCase(), after, signal)),
+      streamOf((signal) => services.connectionTests.progress(access, id, after, signal)),
     resolve: (event) => eventOf(event),
   }),
 );

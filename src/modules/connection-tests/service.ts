@@ -1,11 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { planCatalog, planChecks } from '../../connectors/kit/checks/run-checks.ts';
-import { type FullConfig, splitSecrets } from '../../connectors/kit/config/shape.ts';
-import type { Tenancy } from '../../connectors/kit/config/tenancy.ts';
-import { type Connector, checkName } from '../../connectors/kit/contract/connector.ts';
+import { splitSecrets } from '../../connectors/kit/config/shape.ts';
 import { Failure } from '../../connectors/kit/contract/failure.ts';
-import { ConflictError, NotFoundError, RequestFault, ValidationError } from '../../errors/api.ts';
-import type { FieldIssue } from '../../errors/field-issues.ts';
+import { ConflictError, NotFoundError, RequestFault } from '../../errors/api.ts';
 import { type Change, type Database, isUniqueViolation } from '../../platform/database.ts';
 import type { Doorbell } from '../../platform/doorbell.ts';
 import { followLog } from '../../platform/follow-log.ts';
@@ -13,6 +9,7 @@ import { type Page, type PageArguments, readPageArguments } from '../../platform
 import type { Sealer } from '../../platform/sealer.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
+import { planTest, type TestOptions, type TestSubject, testTimeoutMs, writes } from './plan.ts';
 import { testTopic } from './recorder.ts';
 import { cancelTopic, queueTopic, type TestRunner } from './runner.ts';
 import {
@@ -20,6 +17,7 @@ import {
   findTests,
   insertTest,
   listTests,
+  type NewTestRow,
   readEvents,
   readForChange,
   requestCancel,
@@ -29,29 +27,18 @@ import {
   testExists,
   testOf,
 } from './store.ts';
-import { type ConnectionTest, ended, hasEnded, type TestEvent, type TestPurpose, unstarted } from './test.ts';
+import {
+  type ConnectionTest,
+  ended,
+  hasEnded,
+  type TestEvent,
+  type TestPurpose,
+  type TestSnapshot,
+  unstarted,
+} from './test.ts';
 
 const CANCEL_WAIT_MS = 2_000;
 const UNBORN_WAIT_MS = 60_000;
-
-/** What a caller may say about a test. */
-export interface TestOptions {
-  readonly validationMethods?: readonly string[] | null | undefined;
-  readonly testId?: string | null | undefined;
-  readonly timeoutMs: number;
-}
-
-/** What is to be tested. */
-export interface TestSubject {
-  readonly connector: Connector;
-  readonly config: FullConfig;
-  readonly tenancy: Tenancy | null;
-  readonly environmentId: string;
-  readonly datastoreId: string | null;
-  /** True when it is just what is stored. */
-  readonly isStored: boolean;
-  readonly purpose: TestPurpose;
-}
 
 export interface ConnectionTestServiceOptions {
   readonly database: Database;
@@ -79,42 +66,26 @@ export class ConnectionTestService {
   }
 
   /**
-   * The checks that a caller asks for, in order, with those that they build on.
-   * @throws ValidationError naming the valid methods when one is unknown; `path` is that of the options
-   */
-  plan(
-    subject: Pick<TestSubject, 'connector' | 'config' | 'tenancy'>,
-    options: TestOptions,
-    path: readonly string[],
-  ): readonly string[] {
-    const { connector, config, tenancy } = subject;
-    const plan = planChecks(connector, config, options.validationMethods ?? null, tenancy);
-    if ('checks' in plan) return plan.checks;
-    throw new ValidationError(planIssues(connector, plan, [...path, 'validationMethods']));
-  }
-
-  /**
    * Stores a test as QUEUED and returns at once. Everything that it needs is kept on its row, sealed, until it ends.
-   * @throws ConflictError when the test's id was used before
+   * @throws ValidationError when it cannot be planned as asked for, ConflictError when its id was used before
    */
   async start(
     access: Access,
     subject: TestSubject,
-    checks: readonly string[],
+    purpose: TestPurpose,
     options: TestOptions,
   ): Promise<ConnectionTest> {
     requireScope(access, 'DATASTORES_TEST');
+    const checks = planTest(subject, purpose, options);
     if (writes(subject.connector, checks)) requireScope(access, 'DATASTORES_WRITE');
-    const id = options.testId?.toLowerCase() ?? randomUUID();
-    const { connector, environmentId, purpose } = subject;
-    const { config, secrets } = splitSecrets(connector, subject.config);
-    const now = new Date();
+    const { config, secrets } = splitSecrets(subject.connector, subject.config);
     const snapshot = unstarted(checks.map((name) => ({ id: randomUUID(), name })));
+    const now = new Date();
     const row = {
-      id,
+      id: options.testId ?? randomUUID(),
       datastore_id: subject.datastoreId,
-      environment_id: environmentId,
-      type: connector.type,
+      environment_id: subject.environmentId,
+      type: subject.connector.type,
       purpose,
       status: snapshot.status,
       is_stored: subject.isStored ? (1 as const) : (0 as const),
@@ -128,48 +99,41 @@ export class ConnectionTestService {
       created_at: now.toISOString(),
       started_at: null,
       finished_at: null,
-      deadline_at: new Date(now.getTime() + options.timeoutMs).toISOString(),
+      deadline_at: new Date(now.getTime() + (options.timeoutMs ?? testTimeoutMs.default)).toISOString(),
       duration_ms: null,
       // a test that a caller waits for in this process is run by this process
       owner: purpose === 'BEFORE_SAVE' ? this.#runner.owner : null,
       lease_expires_at: null,
     };
+    await this.#enqueue(row, secrets, snapshot);
+    return testOf(row);
+  }
+
+  async #enqueue(
+    row: Omit<NewTestRow, 'draft_secrets'>,
+    secrets: ReadonlyMap<string, string>,
+    snapshot: TestSnapshot,
+  ): Promise<void> {
     try {
       await this.#database.change(async (change) => {
-        if (await testExists(change, id)) throw new ConflictError('ID_TAKEN');
-        const place = { environmentId, ownerId: id, path: 'draft' };
+        if (await testExists(change, row.id)) throw new ConflictError('ID_TAKEN');
+        const place = { environmentId: row.environment_id, ownerId: row.id, path: 'draft' };
         const sealed = secrets.size > 0 ? await this.#sealer.seal(change, place, JSON.stringify([...secrets])) : null;
         await insertTest(change, { ...row, draft_secrets: sealed }, snapshot);
-        if (subject.isStored && subject.datastoreId && purpose !== 'CATALOG')
-          await setLastTest(change, subject.datastoreId, id);
-        change.ring(testTopic(id));
+        if (row.is_stored && row.datastore_id && row.purpose !== 'CATALOG')
+          await setLastTest(change, row.datastore_id, row.id);
+        change.ring(testTopic(row.id));
         change.ring(queueTopic);
       });
     } catch (error) {
       if (isUniqueViolation(error)) throw new ConflictError('ID_TAKEN');
       throw error;
     }
-    return testOf(row);
   }
 
-  /** Starts reading the catalog of what is stored. @throws ConflictError when the test's id was used before */
-  async startCatalog(
-    access: Access,
-    subject: Omit<TestSubject, 'purpose'>,
-    options: TestOptions,
-  ): Promise<ConnectionTest> {
-    const checks = planCatalog(subject.connector, subject.config);
-    return this.start(access, { ...subject, purpose: 'CATALOG' }, checks, options);
-  }
-
-  /** Starts a test and waits for its end. */
-  async run(
-    access: Access,
-    subject: TestSubject,
-    checks: readonly string[],
-    options: TestOptions,
-  ): Promise<ConnectionTest> {
-    const started = await this.start(access, subject, checks, options);
+  /** Starts a test that a save waits for, and waits for its end. */
+  async run(access: Access, subject: TestSubject, options: TestOptions): Promise<ConnectionTest> {
+    const started = await this.start(access, subject, 'BEFORE_SAVE', options);
     for await (const event of this.#follow(started, 0)) {
       if (hasEnded(event.test)) return event.test;
     }
@@ -283,23 +247,4 @@ async function endCancelled(change: Change, row: TestRow): Promise<void> {
   const at = new Date().toISOString();
   await settleAbandoned(change, row, ended(testOf(row), 'CANCELLED', new Failure('CANCELLED').report, at), at);
   change.ring(testTopic(row.id));
-}
-
-function writes(connector: Connector, checks: readonly string[]): boolean {
-  return connector.checks.some((check) => check.writes && checks.includes(checkName(connector, check)));
-}
-
-type FailedPlan = Exclude<ReturnType<typeof planChecks>, { readonly checks: readonly string[] }>;
-
-function planIssues(connector: Connector, plan: FailedPlan, path: readonly string[]): FieldIssue[] {
-  const refuse = (code: FieldIssue['code'], message: string): FieldIssue => ({ path, configPath: null, code, message });
-  const valid = connector.checks.map((check) => checkName(connector, check)).join(', ');
-  if (plan.empty)
-    return [refuse('TOO_SHORT', 'Name at least one validation method, or leave the list out for the default ones.')];
-  return [
-    ...(plan.unknown.length > 0
-      ? [refuse('UNKNOWN_VALIDATION_METHOD', `The validation methods of this type are: ${valid}.`)]
-      : []),
-    ...plan.notApplicable.map((name) => refuse('INVALID_COMBINATION', `${name} has nothing to do with this config.`)),
-  ];
 }

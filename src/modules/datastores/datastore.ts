@@ -73,7 +73,10 @@ export function fold(text: string): string {
   return text.normalize('NFC').toLowerCase();
 }
 
+/** In characters. */
 const MAX_NAME = 63;
+/** `-` and a number of up to 12 digits, in characters. */
+const MAX_SUFFIX = 13;
 
 /** A name made from a label: lower-case letters, digits, '-' and '_'; `fallback` where nothing of it is left. */
 export function nameFrom(label: string, fallback: string): string {
@@ -82,10 +85,19 @@ export function nameFrom(label: string, fallback: string): string {
   return name.slice(0, MAX_NAME).replace(/[-_]+$/, '') || fallback;
 }
 
-/** The name with a number behind it, within the longest that a name may be. */
-export function numbered(name: string, number: number): string {
-  const suffix = `-${number}`;
-  return name.slice(0, MAX_NAME - suffix.length) + suffix;
+/** What the name begins with, and so does each name that firstFree() can make of it. */
+export function numberedStem(name: string): string {
+  return name.slice(0, MAX_NAME - MAX_SUFFIX);
+}
+
+/** The name or, when it is taken, the first free one with a number behind it. */
+export function firstFree(name: string, taken: ReadonlySet<string>): string {
+  let free = name;
+  for (let number = 2; taken.has(free); number += 1) {
+    const suffix = `-${number}`;
+    free = name.slice(0, MAX_NAME - suffix.length) + suffix;
+  }
+  return free;
 }
 
 /** The stored secrets that a change leaves as they are. */

@@ -3,7 +3,6 @@ import {
   changedDestinations,
   dropNulls,
   type FullConfig,
-  leavesOf,
   mergePatch,
   parseConfig,
   secretPathsOf,
@@ -14,21 +13,65 @@ import { type Tenancy, tenancySchema } from '../../connectors/kit/config/tenancy
 import { type Connector, configKey } from '../../connectors/kit/contract/connector.ts';
 import { connectors } from '../../connectors/registry.ts';
 import { SecretsRequiredError, ValidationError } from '../../errors/api.ts';
-import { type FieldIssue, fieldIssue, issueCodes } from '../../errors/field-issues.ts';
+import { type FieldIssue, fieldIssue, type Given, issueCodes, pathTo } from '../../errors/field-issues.ts';
+import type { TestSubject } from '../connection-tests/plan.ts';
 
-/** `{ s3: {…} }`, as GraphQL hands it over: exactly one key. */
+/** `{ s3: {…} }`: the values of a config under its connector's key. Exactly one key is given. */
 export type KeyedConfig = Readonly<Record<string, ConfigValues | null | undefined>>;
 
-/** A config as a caller gave it, and where in the input it stands. */
-export interface GivenConfig {
-  readonly connector: Connector;
-  readonly values: ConfigValues;
-  /** `input.config.s3` */
-  readonly path: readonly string[];
+/** A tenancy as a caller gives it: null means the same as left out, in each of its fields. */
+export type GivenTenancy = { readonly [K in keyof Tenancy]?: Tenancy[K] | null };
+
+/** A datastore that is not stored. */
+export interface Draft extends Given {
+  readonly config: KeyedConfig;
+  /** The connector's principal secret, when the config leaves it out. */
+  readonly configSecret?: string | null | undefined;
+  readonly tenancy?: GivenTenancy | null | undefined;
 }
 
-/** Which connector a keyed config is for. GraphQL has seen to it that exactly one key is given. */
-export function givenConfig(keyed: KeyedConfig, path: readonly string[]): GivenConfig {
+/** A change over a stored datastore. Left out = unchanged. */
+export interface DraftChange extends Given {
+  readonly config?: KeyedConfig | null | undefined;
+  readonly configSecret?: string | null | undefined;
+  /** Replaced as a whole; null = removed. */
+  readonly tenancy?: GivenTenancy | null | undefined;
+}
+
+/** What a draft comes to: what is to be tested, and stored when that has passed. */
+export interface DraftSubject extends TestSubject {
+  /** Where its config stands in the arguments. */
+  readonly configPath: readonly string[];
+}
+
+/** Reads a draft for an environment. @throws ValidationError naming every wrong field of its config, or of its tenancy */
+export function readDraft(draft: Draft, environmentId: string): DraftSubject {
+  const { connector, values, path } = keyedConfig(draft.config, pathTo(draft, 'config'));
+  const config = checkedConfig(connector, withConfigSecret(connector, values, draft), path);
+  const tenancy = tenancyOf(connector, draft);
+  return { connector, config, tenancy, environmentId, datastoreId: null, isStored: false, configPath: path };
+}
+
+/** Reads a change over what is stored. @throws ValidationError, SecretsRequiredError */
+export function readChange(stored: TestSubject, change: DraftChange): DraftSubject {
+  const { connector } = stored;
+  const { values, path } = patchFor(connector, change);
+  const config =
+    change.config || change.configSecret != null
+      ? applyPatch(stored, withConfigSecret(connector, values, change), path)
+      : stored.config;
+  const tenancy = change.tenancy === undefined ? stored.tenancy : tenancyOf(connector, change);
+  return { ...stored, config, tenancy, isStored: false, configPath: path };
+}
+
+/** A config as a caller gave it, and where it stands: `input.config.s3`. */
+interface GivenConfig extends Given {
+  readonly connector: Connector;
+  readonly values: ConfigValues;
+}
+
+/** Which connector a keyed config is for, and its values. */
+function keyedConfig(keyed: KeyedConfig, path: readonly string[]): GivenConfig {
   for (const connector of connectors) {
     const key = configKey(connector);
     const values = keyed[key];
@@ -37,25 +80,33 @@ export function givenConfig(keyed: KeyedConfig, path: readonly string[]): GivenC
   throw new Error('a config without a type passed the schema');
 }
 
-/** Puts configSecret in its place in the config. @throws ValidationError when both are given, or the type has no such secret */
-export function withConfigSecret(given: GivenConfig, secret: string | null | undefined): ConfigValues {
-  if (secret == null) return given.values;
-  const { connector, values, path } = given;
-  const secretPath = [...path.slice(0, -2), 'configSecret'];
-  const refuse = (message: string) => {
-    throw new ValidationError([{ path: secretPath, configPath: null, code: 'INVALID_COMBINATION', message }]);
-  };
+/** The patch of a change, which must be of the stored type. */
+function patchFor(connector: Connector, change: DraftChange): GivenConfig {
+  const path = pathTo(change, 'config');
+  if (!change.config) return { connector, values: {}, path: [...path, configKey(connector)] };
+  const given = keyedConfig(change.config, path);
+  if (given.connector === connector) return given;
+  throw refusal(given.path, 'WRONG_TYPE', issueCodes.WRONG_TYPE);
+}
+
+/** The values with configSecret in its place. @throws ValidationError when both are given, or the type has no such secret */
+function withConfigSecret(connector: Connector, values: ConfigValues, draft: Draft | DraftChange): ConfigValues {
+  if (draft.configSecret == null) return values;
+  const path = pathTo(draft, 'configSecret');
   const principal = connector.principalSecret;
-  if (principal === undefined) return refuse('This type has no principal secret: put each secret into config.');
-  if (valueAt(values, principal) != null)
-    return refuse(`Give the secret once: as configSecret or as ${principal} in config.`);
+  if (principal === undefined)
+    throw refusal(path, 'INVALID_COMBINATION', 'This type has no principal secret: put each secret into config.');
+  if (valueAt(values, principal) != null) {
+    const message = `Give the secret once: as configSecret or as ${principal} in config.`;
+    throw refusal(path, 'INVALID_COMBINATION', message);
+  }
   const filled = structuredClone(values);
-  setAt(filled, principal, secret);
+  setAt(filled, principal, draft.configSecret);
   return filled;
 }
 
 /** Checks a whole config by its connector's rules and fills in its defaults. @throws ValidationError naming every wrong field */
-export function checkedConfig(connector: Connector, values: ConfigValues, path: readonly string[]): FullConfig {
+function checkedConfig(connector: Connector, values: ConfigValues, path: readonly string[]): FullConfig {
   const result = parseConfig(connector, values);
   if (result.success) return result.data;
   throw new ValidationError(
@@ -64,15 +115,9 @@ export function checkedConfig(connector: Connector, values: ConfigValues, path: 
 }
 
 /** The stored config with a patch over it, checked as a whole. @throws ValidationError, SecretsRequiredError */
-export function applyPatch(
-  given: GivenConfig,
-  stored: FullConfig,
-  configSecret: string | null | undefined,
-): FullConfig {
-  const { connector, path } = given;
-  const patch = withConfigSecret(given, configSecret);
-  const merged = checkedConfig(connector, mergePatch(connector.config, stored, patch), path);
-  requireSecretsAgain(connector, stored, merged, patch, path);
+function applyPatch({ connector, config }: TestSubject, patch: ConfigValues, path: readonly string[]): FullConfig {
+  const merged = checkedConfig(connector, mergePatch(connector.config, config, patch), path);
+  requireSecretsAgain(connector, config, merged, patch, path);
   return merged;
 }
 
@@ -92,27 +137,19 @@ function requireSecretsAgain(
   const changed = changedDestinations(connector, before, after);
   if (changed.length === 0) return;
   const tunnelChanged = changed.some((one) => one.startsWith(TUNNEL));
+  const message = `${issueCodes.SECRET_REQUIRED} Changed: ${changed.join(', ')}.`;
   const issues = secretPathsOf(connector)
     .filter((secret) => tunnelChanged || !secret.startsWith(TUNNEL))
     .filter((secret) => valueAt(after, secret) !== undefined && valueAt(patch, secret) === undefined)
-    .map(
-      (secret): FieldIssue => ({
-        path: [...path, ...secret.split('.')],
-        configPath: secret,
-        code: 'SECRET_REQUIRED',
-        message: `${issueCodes.SECRET_REQUIRED} Changed: ${changed.join(', ')}.`,
-      }),
-    );
+    .map((secret) => configIssue(path, secret, 'SECRET_REQUIRED', message));
   if (issues.length > 0) throw new SecretsRequiredError(issues);
 }
 
-/** A tenancy as GraphQL hands it over. */
-export type GivenTenancy = { readonly [K in keyof Tenancy]?: Tenancy[K] | null } | null | undefined;
-
 /** A tenancy that the type can have. @throws ValidationError */
-export function tenancyOf(connector: Connector, given: GivenTenancy, path: readonly string[]): Tenancy | null {
-  if (given == null) return null;
-  const parsed = tenancySchema.safeParse(dropNulls({ ...given }));
+function tenancyOf(connector: Connector, draft: Draft | DraftChange): Tenancy | null {
+  if (draft.tenancy == null) return null;
+  const path = pathTo(draft, 'tenancy');
+  const parsed = tenancySchema.safeParse(dropNulls({ ...draft.tenancy }));
   if (!parsed.success)
     throw new ValidationError(
       parsed.error.issues.map((found) => fieldIssue(found, [...path, ...found.path.map(String)])),
@@ -120,48 +157,16 @@ export function tenancyOf(connector: Connector, given: GivenTenancy, path: reado
   if (connector.tenancyLevels?.includes(parsed.data.level)) return parsed.data;
   const levels = connector.tenancyLevels?.join(', ');
   const message = levels ? `The levels of this type are: ${levels}.` : 'This type has no tenancy.';
-  throw new ValidationError([{ path: [...path, 'level'], configPath: null, code: 'INVALID_COMBINATION', message }]);
+  throw refusal([...path, 'level'], 'INVALID_COMBINATION', message);
 }
 
-/** @throws ValidationError when the catalog of a type is wanted that has none */
-export function requireCatalog(
-  connector: Connector,
-  wanted: boolean | null | undefined,
-  path = ['input', 'refreshCatalog'],
-): void {
-  if (!wanted || connector.catalogCheck) return;
-  throw new ValidationError([
-    { path, configPath: null, code: 'INVALID_COMBINATION', message: 'This type has no catalog.' },
-  ]);
+/** @throws ValidationError, naming the field at `path`, when the type has no catalog */
+export function requireCatalog(connector: Connector, path: readonly string[]): void {
+  if (!connector.catalogCheck) throw refusal(path, 'INVALID_COMBINATION', 'This type has no catalog.');
 }
 
-/** The patch of an update, which must be of the stored type. @throws ValidationError */
-export function patchOf(
-  connector: Connector,
-  keyed: KeyedConfig | null | undefined,
-  path: readonly string[],
-): GivenConfig {
-  if (!keyed) return { connector, values: {}, path: [...path, configKey(connector)] };
-  const given = givenConfig(keyed, path);
-  if (given.connector === connector) return given;
-  throw new ValidationError([
-    { path: given.path, configPath: null, code: 'WRONG_TYPE', message: issueCodes.WRONG_TYPE },
-  ]);
-}
-
-/** A draft may be tested without some fields, but not stored: a tunnel's fingerprint. @throws ValidationError */
-export function requireNeededToSave(
-  subject: { readonly connector: Connector; readonly config: FullConfig },
-  given: GivenConfig,
-): void {
-  const missing = leavesOf(subject.connector.config).filter(({ mark, path }) => {
-    const cut = path.lastIndexOf('.');
-    const isThere = cut < 0 || valueAt(subject.config, path.slice(0, cut)) !== undefined;
-    return mark.neededToSave && isThere && valueAt(subject.config, path) === undefined;
-  });
-  const message = 'Needed to save: a test without it shows the one to confirm.';
-  if (missing.length > 0)
-    throw new ValidationError(missing.map(({ path }) => configIssue(given.path, path, 'REQUIRED', message)));
+function refusal(path: readonly string[], code: FieldIssue['code'], message: string): ValidationError {
+  return new ValidationError([{ path, configPath: null, code, message }]);
 }
 
 /** An issue with a field of a config that stands at `path`. */

@@ -1,7 +1,5 @@
 import { z } from 'zod';
 import { issue } from '../../connectors/kit/config/marks.ts';
-import { type ConfigValues, dropNulls } from '../../connectors/kit/config/shape.ts';
-import { tenancySchema } from '../../connectors/kit/config/tenancy.ts';
 import {
   ConflictError,
   ConnectionTestFailedError,
@@ -11,11 +9,11 @@ import {
   ValidationError,
 } from '../../errors/api.ts';
 import { builder } from '../../graphql/builder.ts';
-import { label, testTimeout, uuid } from '../../graphql/fields.ts';
-import { ConnectionTestRef } from '../connection-tests/schema.ts';
-import type { ConnectionTest } from '../connection-tests/test.ts';
+import { label, uuid } from '../../graphql/fields.ts';
+import { ConnectionTestOptions } from '../connection-tests/schema.ts';
 import type { Datastore } from './datastore.ts';
-import { ClientColumnTypeRef, configChoice, DatastoreRef, TenancyLevelRef } from './schema.ts';
+import { DatastoreRef } from './schema.ts';
+import { configSecretField, DatastoreConfigInput, DatastoreConfigPatch, TenancyInput } from './schema-inputs.ts';
 
 const datastoreName = z
   .string()
@@ -23,57 +21,6 @@ const datastoreName = z
     (name) => /^[a-z0-9_-]{1,63}$/.test(name),
     issue('INVALID_FORMAT', '1 to 63 lower-case letters, digits, "-" and "_".'),
   );
-const tenancyInput = z.preprocess((values) => dropNulls(values as ConfigValues), tenancySchema);
-const secretText = z.string().min(1).max(65_536);
-const methodNames = z.array(z.string().max(100)).max(50);
-const selectedIds = z.array(uuid).min(1).max(1_000);
-
-const DatastoreConfigInput = configChoice(
-  'DatastoreConfigInput',
-  'Exactly one. Which one decides the type. From a generic form: `{ [Connector.configKey]: values }`.',
-  'input',
-);
-const DatastoreConfigPatch = configChoice(
-  'DatastoreConfigPatch',
-  'Exactly one, that of the stored type: a type never changes.',
-  'patch',
-);
-
-const configSecret =
-  'The connector’s principal secret (see Connector.principalSecret), when config leaves it out. Both, or a type without one: ValidationError.';
-
-const TenancyInput = builder.inputType('TenancyInput', {
-  description: 'How clients (tenants) are laid out inside the datastore. TABLE needs the five other fields.',
-  validate: { schema: tenancyInput as never },
-  fields: (t) => ({
-    level: t.field({ type: TenancyLevelRef, required: true }),
-    clientColumnType: t.field({ type: ClientColumnTypeRef }),
-    schemaName: t.string({ description: 'Where the mapping table is.' }),
-    tableName: t.string({ description: 'The mapping table: a row for each client.' }),
-    tableClientNameColumn: t.string(),
-    tablePrimaryKeyColumn: t.string(),
-  }),
-});
-
-const ConnectionTestOptions = builder.inputType('ConnectionTestOptions', {
-  fields: (t) => ({
-    validationMethods: t.stringList({
-      description:
-        'Names from Connector.checks: `s3/bucket/head`. Left out: the connector’s default ones. Checks that these build on run too.',
-      validate: { schema: methodNames },
-    }),
-    testId: t.id({
-      description: 'A UUID chosen by the client, so that the progress can be followed from before the start.',
-      validate: { schema: uuid },
-    }),
-    timeoutMs: t.int({
-      required: true,
-      defaultValue: 30_000,
-      description: 'Whole test, from QUEUED on, in milliseconds: 1,000 to 300,000.',
-      validate: { schema: testTimeout },
-    }),
-  }),
-});
 
 const CreateDatastoreInput = builder.inputType('CreateDatastoreInput', {
   fields: (t) => ({
@@ -95,7 +42,7 @@ const CreateDatastoreInput = builder.inputType('CreateDatastoreInput', {
       validate: { schema: label },
     }),
     config: t.field({ type: DatastoreConfigInput, required: true }),
-    configSecret: t.string({ description: configSecret, validate: { schema: secretText } }),
+    configSecret: t.string(configSecretField),
     tenancy: t.field({ type: TenancyInput }),
     refreshCatalog: t.boolean({
       required: true,
@@ -118,7 +65,7 @@ const UpdateDatastoreInput = builder.inputType('UpdateDatastoreInput', {
     name: t.string({ validate: { schema: datastoreName } }),
     label: t.string({ validate: { schema: label } }),
     config: t.field({ type: DatastoreConfigPatch }),
-    configSecret: t.string({ description: configSecret, validate: { schema: secretText } }),
+    configSecret: t.string(configSecretField),
     tenancy: t.field({ type: TenancyInput, description: 'Replaced as a whole; null = removed.' }),
     refreshCatalog: t.boolean({ required: true, defaultValue: false, description: 'Reads the catalog once stored.' }),
     test: t.field({
@@ -129,78 +76,17 @@ const UpdateDatastoreInput = builder.inputType('UpdateDatastoreInput', {
   }),
 });
 
-const AllDatastores = builder.inputType('AllDatastores', {
-  fields: (t) => ({
-    environmentId: t.id({ required: true, validate: { schema: uuid } }),
-    exceptIds: t.idList({ required: true, defaultValue: [], validate: { items: { schema: uuid } } }),
-  }),
-});
-
-const DatastoreSelection = builder.inputType('DatastoreSelection', {
-  isOneOf: true,
-  fields: (t) => ({
-    ids: t.idList({ description: '1 to 1,000.', validate: { schema: selectedIds } }),
-    all: t.field({ type: AllDatastores, description: 'Every one of an environment but those that are named.' }),
-  }),
-});
-
-const DeleteDatastoresInput = builder.inputType('DeleteDatastoresInput', {
-  fields: (t) => ({ select: t.field({ type: DatastoreSelection, required: true }) }),
-});
-
-const DatastoreDraft = builder.inputType('DatastoreDraft', {
-  description: 'A datastore that is not stored: as createDatastore would take it.',
-  fields: (t) => ({
-    environmentId: t.id({ description: 'Left out: the caller’s only environment.', validate: { schema: uuid } }),
-    config: t.field({ type: DatastoreConfigInput, required: true }),
-    configSecret: t.string({ description: configSecret, validate: { schema: secretText } }),
-    tenancy: t.field({ type: TenancyInput }),
-  }),
-});
-
-const DatastoreChange = builder.inputType('DatastoreChange', {
-  fields: (t) => ({
-    datastoreId: t.id({ required: true, validate: { schema: uuid } }),
-    config: t.field({ type: DatastoreConfigPatch }),
-    configSecret: t.string({ description: configSecret, validate: { schema: secretText } }),
-    tenancy: t.field({ type: TenancyInput }),
-  }),
-});
-
-const ConnectionTestTarget = builder.inputType('ConnectionTestTarget', {
-  isOneOf: true,
-  fields: (t) => ({
-    datastoreId: t.id({ description: 'What is stored.', validate: { schema: uuid } }),
-    draft: t.field({ type: DatastoreDraft, description: 'A new one, before createDatastore.' }),
-    change: t.field({
-      type: DatastoreChange,
-      description: 'What is stored with a change over it, as updateDatastore would store it.',
-    }),
-  }),
-});
-
-const StartConnectionTestInput = builder.inputType('StartConnectionTestInput', {
-  fields: (t) => ({
-    target: t.field({ type: ConnectionTestTarget, required: true }),
-    options: t.field({ type: ConnectionTestOptions }),
-  }),
-});
-
 const stored = (name: string, description?: string) =>
   builder.objectRef<{ datastore: Datastore }>(name).implement({
     ...(description ? { description } : {}),
     fields: (t) => ({ datastore: t.field({ type: DatastoreRef, resolve: (result) => result.datastore }) }),
   });
 
-const DeleteDatastoresSuccess = builder.objectRef<{ deletedIds: string[] }>('DeleteDatastoresSuccess').implement({
-  fields: (t) => ({ deletedIds: t.idList({ resolve: (result) => result.deletedIds }) }),
-});
-
-const StartConnectionTestSuccess = builder.objectRef<{ test: ConnectionTest }>('StartConnectionTestSuccess').implement({
-  fields: (t) => ({ test: t.field({ type: ConnectionTestRef, resolve: (result) => result.test }) }),
-});
-
-const defaultOptions = { timeoutMs: 30_000 };
+/** Where the input of both mutations stands, and what it says about a test. */
+function placed<Input extends { readonly test?: object | null | undefined }>(input: Input) {
+  const { test } = input;
+  return { ...input, path: ['input'], test: test && { ...test, path: ['input', 'test'] } };
+}
 
 builder.mutationFields((t) => ({
   createDatastore: t.field({
@@ -212,7 +98,7 @@ builder.mutationFields((t) => ({
     },
     args: { input: t.arg({ type: CreateDatastoreInput, required: true }) },
     resolve: async (_root, { input }, { access, services }) => ({
-      datastore: await services.datastores.create(access, input),
+      datastore: await services.datastores.create(access, placed(input)),
     }),
   }),
   updateDatastore: t.field({
@@ -231,34 +117,7 @@ builder.mutationFields((t) => ({
     },
     args: { input: t.arg({ type: UpdateDatastoreInput, required: true }) },
     resolve: async (_root, { input }, { access, services }) => ({
-      datastore: await services.datastores.update(access, input),
-    }),
-  }),
-  deleteDatastores: t.field({
-    type: DeleteDatastoresSuccess,
-    description: 'All of them or, when one does not exist, none. Their secrets are erased. Needs DATASTORES_WRITE.',
-    errors: { types: [ValidationError, NotFoundError], union: { name: 'DeleteDatastoresResult' } },
-    args: { input: t.arg({ type: DeleteDatastoresInput, required: true }) },
-    resolve: async (_root, { input }, { access, services }) => {
-      const { ids, all } = input.select;
-      const lower = (list: readonly string[]) => list.map((id) => id.toLowerCase());
-      const selection = all
-        ? { all: { environmentId: all.environmentId.toLowerCase(), exceptIds: lower(all.exceptIds) } }
-        : { ids: lower(ids ?? []) };
-      return { deletedIds: await services.datastores.delete(access, selection) };
-    },
-  }),
-  startConnectionTest: t.field({
-    type: StartConnectionTestSuccess,
-    description:
-      'Starts a test and answers at once; follow it with the connectionTestProgress subscription. Needs DATASTORES_TEST, and DATASTORES_WRITE for checks that write.',
-    errors: {
-      types: [ValidationError, NotFoundError, ConflictError, SecretsRequiredError],
-      union: { name: 'StartConnectionTestResult' },
-    },
-    args: { input: t.arg({ type: StartConnectionTestInput, required: true }) },
-    resolve: async (_root, { input }, { access, services }) => ({
-      test: await services.datastores.startTest(access, input.target, input.options ?? defaultOptions),
+      datastore: await services.datastores.update(access, placed(input)),
     }),
   }),
 }));

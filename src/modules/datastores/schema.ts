@@ -1,11 +1,11 @@
 import type DataLoader from 'dataloader';
 import { secretPathsOf } from '../../connectors/kit/config/shape.ts';
 import { clientColumnTypes, type Tenancy, type tenancyLevels } from '../../connectors/kit/config/tenancy.ts';
-import { type Connector, configKey, pascalName } from '../../connectors/kit/contract/connector.ts';
+import { type Connector, pascalName } from '../../connectors/kit/contract/connector.ts';
 import { connectorOf, connectors } from '../../connectors/registry.ts';
 import { builder } from '../../graphql/builder.ts';
 import { connectionType, pageArguments } from '../../graphql/connection.ts';
-import { deriveConfigTypes } from '../../graphql/derive-config.ts';
+import { type ConfigTypes, deriveConfigTypes } from '../../graphql/derive-config.ts';
 import { ConflictErrorRef, InUseErrorRef } from '../../graphql/errors.ts';
 import { searchText, uuid } from '../../graphql/fields.ts';
 import { eventOf, streamOf } from '../../graphql/stream.ts';
@@ -66,11 +66,9 @@ const SecretStateRef = builder.objectRef<SecretState>('SecretState').implement({
 });
 
 /** The config types of each connector: input, patch and object. */
-export const configTypes = new Map(
-  connectors.map((connector) => [connector.type, deriveConfigTypes(connector)] as const),
-);
+const configTypes = new Map(connectors.map((connector) => [connector.type, deriveConfigTypes(connector)] as const));
 
-function configTypesOf(connector: Connector) {
+export function configTypesOf(connector: Connector): ConfigTypes {
   const types = configTypes.get(connector.type);
   if (!types) throw new Error(`No config types for ${connector.type}`);
   return types;
@@ -239,7 +237,7 @@ builder.queryFields((t) => ({
     description:
       'Null when it does not exist or the caller may not see it: the two look the same. Needs DATASTORES_READ.',
     args: { id: t.arg.id({ required: true, validate: { schema: uuid } }) },
-    resolve: (_root, { id }, { loaders }) => loaders.datastore.load(id.toLowerCase()),
+    resolve: (_root, { id }, { loaders }) => loaders.datastore.load(id),
   }),
   datastoreByName: t.field({
     type: DatastoreRef,
@@ -252,8 +250,7 @@ builder.queryFields((t) => ({
       }),
       name: t.arg.string({ required: true, validate: { schema: searchText } }),
     },
-    resolve: (_root, { environmentId, name }, { access, services }) =>
-      services.datastores.findByName(access, environmentId?.toLowerCase(), name),
+    resolve: (_root, wanted, { access, services }) => services.datastores.findByName(access, { ...wanted, path: [] }),
   }),
   datastores: t.field({
     type: DatastoreConnection,
@@ -272,7 +269,7 @@ builder.queryFields((t) => ({
     },
     resolve: async (_root, { environmentId, filter, orderBy, ...page }, { access, services }) => {
       const query: DatastoreQuery = {
-        environmentId: environmentId?.toLowerCase() ?? null,
+        environmentId: environmentId ?? null,
         types: filter?.types ?? null,
         search: filter?.search || null,
         order: orderBy,
@@ -320,29 +317,11 @@ builder.subscriptionField('datastoreEvents', (t) =>
     },
     subscribe: (_root, { environmentId, datastoreId, after }, { access, services }) => {
       const filter = {
-        environmentId: environmentId?.toLowerCase() ?? null,
-        datastoreId: datastoreId?.toLowerCase() ?? null,
+        environmentId: environmentId ?? null,
+        datastoreId: datastoreId ?? null,
       };
       return streamOf((signal) => services.datastoreEvents.follow(access, filter, after ?? null, signal));
     },
     resolve: (event) => eventOf(event),
   }),
 );
-
-/** One field per connector, of which exactly one must be given. */
-export function configChoice(name: string, description: string, kind: 'input' | 'patch') {
-  const ref = builder.inputRef<Record<string, Datastore['config'] | null | undefined>>(name);
-  builder.inputType(ref, {
-    isOneOf: true,
-    description,
-    fields: (t) =>
-      Object.fromEntries(
-        connectors.map((connector) => [
-          configKey(connector),
-          t.field({ type: configTypesOf(connector)[kind], required: false }),
-        ]),
-        // the keys are known only at run time, so the builder cannot infer the shape from them
-      ) as never,
-  });
-  return ref;
-}

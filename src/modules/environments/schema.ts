@@ -58,7 +58,7 @@ builder.queryFields((t) => ({
     nullable: true,
     description: 'Null when it does not exist or the caller may not see it: the two look the same.',
     args: { id: t.arg.id({ required: true, validate: { schema: uuid } }) },
-    resolve: (_root, { id }, { loaders }) => loaders.environment.load(id.toLowerCase()),
+    resolve: (_root, { id }, { loaders }) => loaders.environment.load(id),
   }),
 }));
 
@@ -109,7 +109,7 @@ builder.mutationFields((t) => ({
     errors: { types: [ValidationError, NameTakenError, ConflictError], union: { name: 'CreateEnvironmentResult' } },
     args: { input: t.arg({ type: CreateEnvironmentInput, required: true }) },
     resolve: async (_root, { input }, { access, services }) => ({
-      environment: await services.environments.create(access, input),
+      environment: await services.environments.create(access, { ...input, path: ['input'] }),
     }),
   }),
   updateEnvironment: t.field({
@@ -118,7 +118,7 @@ builder.mutationFields((t) => ({
     errors: { types: [ValidationError, NotFoundError, NameTakenError], union: { name: 'UpdateEnvironmentResult' } },
     args: { input: t.arg({ type: UpdateEnvironmentInput, required: true }) },
     resolve: async (_root, { input }, { access, services }) => ({
-      environment: await services.environments.update(access, { ...input, id: input.id.toLowerCase() }),
+      environment: await services.environments.update(access, { ...input, path: ['input'] }),
     }),
   }),
   deleteEnvironment: t.field({
@@ -128,7 +128,7 @@ builder.mutationFields((t) => ({
     errors: { types: [ValidationError, NotFoundError, InUseError], union: { name: 'DeleteEnvironmentResult' } },
     args: { id: t.arg.id({ required: true, validate: { schema: uuid } }) },
     resolve: async (_root, { id }, { access, services }) => ({
-      deletedId: await services.environments.delete(access, id.toLowerCase()),
+      deletedId: await services.environments.delete(access, id),
     }),
   }),
 }));

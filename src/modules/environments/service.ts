@@ -7,9 +7,9 @@ import {
   RequestFault,
   ValidationError,
 } from '../../errors/api.ts';
-import { issueCodes } from '../../errors/field-issues.ts';
+import { type Given, issueCodes, pathTo } from '../../errors/field-issues.ts';
 import { type Change, type Database, isUniqueViolation } from '../../platform/database.ts';
-import { appendJournal } from '../../platform/journal.ts';
+import { appendJournal, type JournalEntry } from '../../platform/journal.ts';
 import type { Keyring } from '../../platform/keyring.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
 import type { Sealer } from '../../platform/sealer.ts';
@@ -30,7 +30,23 @@ import {
   retireId,
 } from './store.ts';
 
+/** How many of the datastores that keep an environment from being deleted are named. */
 const SHOWN_IN_USE = 100;
+
+/** Which environment an input means. Left out: the caller's only one. */
+export interface EnvironmentChoice extends Given {
+  readonly environmentId?: string | null | undefined;
+}
+
+export interface NewEnvironment extends Given {
+  readonly id?: string | null | undefined;
+  readonly name: string;
+}
+
+export interface EnvironmentUpdate extends Given {
+  readonly id: string;
+  readonly name?: string | null | undefined;
+}
 
 /** Environments: the walls between datastores, and what tokens are given for. */
 export class EnvironmentService {
@@ -58,63 +74,66 @@ export class EnvironmentService {
    * The environment that an input means: the one it names, or the caller's only one.
    * @throws NotFoundError, or ValidationError when none is named and the caller has several or none
    */
-  async resolve(
-    access: Access,
-    environmentId: string | null | undefined,
-    path: readonly string[],
-  ): Promise<EnvironmentRow> {
+  async resolve(access: Access, choice: EnvironmentChoice): Promise<EnvironmentRow> {
+    const { environmentId } = choice;
     if (environmentId != null) {
-      const [row] = await this.find(access, [environmentId.toLowerCase()]);
+      const [row] = await this.find(access, [environmentId]);
       if (!row) throw new NotFoundError([environmentId]);
       return row;
     }
     const [only, second] = await findOnlyEnvironments(this.#database, access);
     if (!only || second) {
       const message = only ? issueCodes.ENVIRONMENT_REQUIRED : 'The caller has no environment yet: create one first.';
+      const path = pathTo(choice, 'environmentId');
       throw new ValidationError([{ path, configPath: null, code: 'ENVIRONMENT_REQUIRED', message }]);
     }
     return only;
   }
 
   /** @throws NameTakenError, ConflictError when the id was used before */
-  async create(access: Access, input: { id?: string | null | undefined; name: string }): Promise<EnvironmentRow> {
+  async create(access: Access, input: NewEnvironment): Promise<EnvironmentRow> {
     requireScope(access, 'ENVIRONMENTS_WRITE');
     requireAllEnvironments(access);
-    return this.createAs(access.tokenName, input);
+    return this.#create(access.tokenName, input);
   }
 
-  /** The same for the command line and the first start, which have no token. */
-  async createAs(actor: string, input: { id?: string | null | undefined; name: string }): Promise<EnvironmentRow> {
-    const id = input.id?.toLowerCase() ?? randomUUID();
+  async #create(actor: string, input: NewEnvironment): Promise<EnvironmentRow> {
+    const id = input.id ?? randomUUID();
     const at = new Date().toISOString();
     const row = { id, name: input.name, created_at: at, updated_at: at, created_by: actor };
-    return this.#change('environment.create', actor, id, { name: input.name }, async (change) => {
-      if (await isRetired(change, id)) throw new ConflictError('ID_TAKEN');
-      await insertEnvironment(change, row);
-      await this.#sealer.createDataKey(change, id);
-      return row;
-    });
+    const entry = { action: 'environment.create', actor, subjectId: id, detail: { name: input.name } };
+    return unique(pathTo(input, 'name'), () =>
+      this.#change(entry, async (change) => {
+        if (await isRetired(change, id)) throw new ConflictError('ID_TAKEN');
+        await insertEnvironment(change, row);
+        await this.#sealer.createDataKey(change, id);
+        return row;
+      }),
+    );
   }
 
   /** Makes a first environment when there is none at all: for the first start on a fresh machine. */
   async ensureFirst(name: string): Promise<void> {
     if (await hasEnvironments(this.#database)) return;
-    await this.createAs('first start', { name });
+    await this.#create('first start', { name, path: [] });
   }
 
   /** @throws NotFoundError, NameTakenError */
-  async update(access: Access, input: { id: string; name?: string | null | undefined }): Promise<EnvironmentRow> {
+  async update(access: Access, input: EnvironmentUpdate): Promise<EnvironmentRow> {
     requireScope(access, 'ENVIRONMENTS_WRITE');
     const [row] = await this.find(access, [input.id]);
     if (!row) throw new NotFoundError([input.id]);
     if (input.name == null || input.name === row.name) return row;
     const renamed = { ...row, name: input.name, updated_at: new Date().toISOString() };
     const detail = { name: { before: row.name, after: renamed.name } };
-    return this.#change('environment.update', access.tokenName, row.id, detail, async (change) => {
-      if (!(await lockEnvironment(change, row.id))) throw new NotFoundError([row.id]);
-      await renameEnvironment(change, row.id, renamed.name, renamed.updated_at);
-      return renamed;
-    });
+    const entry = { action: 'environment.update', actor: access.tokenName, subjectId: row.id, detail };
+    return unique(pathTo(input, 'name'), () =>
+      this.#change(entry, async (change) => {
+        if (!(await lockEnvironment(change, row.id))) throw new NotFoundError([row.id]);
+        await renameEnvironment(change, row.id, renamed.name, renamed.updated_at);
+        return renamed;
+      }),
+    );
   }
 
   /** @throws NotFoundError, InUseError while it holds datastores */
@@ -122,7 +141,9 @@ export class EnvironmentService {
     requireScope(access, 'ENVIRONMENTS_WRITE');
     const [row] = await this.find(access, [id]);
     if (!row) throw new NotFoundError([id]);
-    return this.#change('environment.delete', access.tokenName, row.id, { name: row.name }, async (change) => {
+    const detail = { name: row.name };
+    const entry = { action: 'environment.delete', actor: access.tokenName, subjectId: row.id, detail };
+    return this.#change(entry, async (change) => {
       if (!(await lockEnvironment(change, row.id))) throw new NotFoundError([id]);
       const held = await heldDatastoreIds(change, row.id, SHOWN_IN_USE);
       if (held.length > 0) throw new InUseError(held);
@@ -132,33 +153,27 @@ export class EnvironmentService {
     });
   }
 
-  /** Environments are entries of the gateway's own chain: they outlive the environment. */
-  async #change<T>(
-    action: string,
-    actor: string,
-    id: string,
-    detail: Record<string, unknown>,
+  /** The entries stand in the gateway's own chain, because they outlive their environment. */
+  #change<T>(
+    entry: Pick<JournalEntry, 'action' | 'actor' | 'subjectId' | 'detail'>,
     work: (change: Change) => Promise<T>,
   ): Promise<T> {
-    try {
-      return await this.#database.change(async (change) => {
-        const result = await work(change);
-        await appendJournal(change, this.#keyring, {
-          environmentId: '',
-          kind: '',
-          action,
-          actor,
-          subjectType: 'environment',
-          subjectId: id,
-          detail,
-        });
-        return result;
-      });
-    } catch (error) {
-      if (isUniqueViolation(error, 'name')) throw new NameTakenError(['input', 'name']);
-      if (isUniqueViolation(error)) throw new ConflictError('ID_TAKEN');
-      throw error;
-    }
+    return this.#database.change(async (change) => {
+      const result = await work(change);
+      await appendJournal(change, this.#keyring, { ...entry, environmentId: '', kind: '', subjectType: 'environment' });
+      return result;
+    });
+  }
+}
+
+/** Says what the database found taken in the words of the API. */
+async function unique<T>(namePath: readonly string[], work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isUniqueViolation(error, 'name')) throw new NameTakenError(namePath);
+    if (isUniqueViolation(error)) throw new ConflictError('ID_TAKEN');
+    throw error;
   }
 }
 

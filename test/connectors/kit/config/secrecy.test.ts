@@ -1,4 +1,3 @@
-import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, expectTypeOf, test } from 'vitest';
 import {
   type Answerable,
@@ -46,13 +45,4 @@ describe('a full config', () => {
     expect(text).not.toContain('canary');
     expect(placeSecrets({ config: deserializeConfig(text), secrets })).toEqual(full);
   });
-});
-
-test('nobody but the walker says which of the two a config is', () => {
-  const files = globSync('src/**/*.ts').filter((file) => !file.endsWith('kit/config/shape.ts'));
-  expect(files.length).toBeGreaterThan(100);
-  const claims = files.filter((file) =>
-    /\bas (?:unknown as )?(?:PublicConfig|FullConfig)\b/.test(readFileSync(file, 'utf8')),
-  );
-  expect(claims).toEqual([]);
 });

@@ -1,0 +1,62 @@
+import { NotFoundError } from '../../errors/api.ts';
+import type { Given } from '../../errors/field-issues.ts';
+import type { Change, Database } from '../../platform/database.ts';
+import type { Keyring } from '../../platform/keyring.ts';
+import type { Access } from '../access/access.ts';
+import { requireScope } from '../access/service.ts';
+import type { EnvironmentService } from '../environments/service.ts';
+import type { Datastore } from './datastore.ts';
+import { journalDatastore } from './journal.ts';
+import { deleteDatastoreRows, lockDatastores, lockEnvironmentsDatastores } from './store.ts';
+
+/** Which datastores to delete: those that are named, or all of an environment but some. */
+export type DatastoreSelection = { readonly ids: readonly string[] } | { readonly all: AllDatastores };
+
+export interface AllDatastores extends Given {
+  readonly environmentId: string;
+  readonly exceptIds: readonly string[];
+}
+
+/** Deletes datastores with their secrets; their connection tests stay. */
+export class DatastoreDeletion {
+  readonly #database: Database;
+  readonly #keyring: Keyring;
+  readonly #environments: EnvironmentService;
+
+  constructor(database: Database, keyring: Keyring, environments: EnvironmentService) {
+    this.#database = database;
+    this.#keyring = keyring;
+    this.#environments = environments;
+  }
+
+  /** All of them or, when one is missing, none. @throws NotFoundError naming those that are missing */
+  async delete(access: Access, selection: DatastoreSelection): Promise<string[]> {
+    requireScope(access, 'DATASTORES_WRITE');
+    if ('all' in selection) await this.#environments.resolve(access, selection.all);
+    return this.#database.change(async (change) => {
+      const doomed = await lockSelected(change, access, selection);
+      const ids = doomed.map((datastore) => datastore.id);
+      await deleteDatastoreRows(change, ids, new Date().toISOString());
+      // chains are locked in the order of their ids, so that two deletions never wait for one another
+      for (const datastore of doomed.toSorted((one, other) => (one.environmentId < other.environmentId ? -1 : 1))) {
+        const detail = { type: datastore.type, name: datastore.name };
+        await journalDatastore(change, this.#keyring, { kind: 'DELETED', datastore, actor: access.tokenName, detail });
+      }
+      return ids;
+    });
+  }
+}
+
+/** Keeps what was selected from everybody else until the change ends. @throws NotFoundError */
+async function lockSelected(change: Change, access: Access, selection: DatastoreSelection): Promise<Datastore[]> {
+  if ('all' in selection) {
+    const { environmentId, exceptIds } = selection.all;
+    return lockEnvironmentsDatastores(change, access, environmentId, new Set(exceptIds));
+  }
+  const wanted = [...new Set(selection.ids)];
+  const locked = await lockDatastores(change, access, wanted);
+  const found = new Set(locked.map((datastore) => datastore.id));
+  const missing = wanted.filter((id) => !found.has(id));
+  if (missing.length > 0) throw new NotFoundError(missing);
+  return locked;
+}

@@ -1,0 +1,82 @@
+import { bastionOf } from '../../connectors/kit/checks/endpoint.ts';
+import { leavesOf, valueAt } from '../../connectors/kit/config/shape.ts';
+import type { Target } from '../../connectors/kit/contract/connector.ts';
+import { ConnectionTestFailedError, ValidationError } from '../../errors/api.ts';
+import { type FieldIssue, issueCodes } from '../../errors/field-issues.ts';
+import type { Executor, JudgedTarget } from '../../executor/executor.ts';
+import type { Access } from '../access/access.ts';
+import type { TestOptions } from '../connection-tests/plan.ts';
+import type { ConnectionTestService } from '../connection-tests/service.ts';
+import type { ConnectionTest } from '../connection-tests/test.ts';
+import { configIssue, type DraftSubject } from './draft.ts';
+
+/** How long the names of a config may take to resolve, when it is saved without a test. */
+const JUDGE_TIMEOUT_MS = 5_000;
+
+/** Says whether a draft may be stored. */
+export class SaveProof {
+  readonly #connectionTests: ConnectionTestService;
+  readonly #executor: Executor;
+
+  constructor(connectionTests: ConnectionTestService, executor: Executor) {
+    this.#connectionTests = connectionTests;
+    this.#executor = executor;
+  }
+
+  /**
+   * With a test: runs it and wants it passed. Without: wants every address of the config allowed.
+   * @returns the passed test's id
+   * @throws ValidationError, ConflictError when the test's id was used before, ConnectionTestFailedError
+   */
+  async prove(access: Access, subject: DraftSubject, test: TestOptions | null | undefined): Promise<string | null> {
+    const passed = test ? await this.#run(access, subject, test) : null;
+    requireNeededToSave(subject);
+    if (!passed) await this.#judgeTargets(subject);
+    return passed;
+  }
+
+  async #run(access: Access, subject: DraftSubject, options: TestOptions): Promise<string> {
+    const test = await this.#connectionTests.run(access, subject, options);
+    if (test.status === 'PASSED') return test.id;
+    throw new ConnectionTestFailedError(test.id, failureIssues(test, subject.configPath));
+  }
+
+  /** @throws ValidationError naming the fields that point where the gateway does not connect to */
+  async #judgeTargets({ connector, config, configPath }: DraftSubject): Promise<void> {
+    const targets = connector.targets(config).flatMap(judgedTargets);
+    const verdicts = await this.#executor.judgeTargets(targets, JUDGE_TIMEOUT_MS);
+    const issues = verdicts
+      .filter(({ verdict }) => verdict === 'not-allowed')
+      .map(({ path }) => configIssue(configPath, path, 'ADDRESS_NOT_ALLOWED', issueCodes.ADDRESS_NOT_ALLOWED));
+    if (issues.length > 0) throw new ValidationError(issues);
+  }
+}
+
+/** A draft may be tested without some fields, but not stored: a tunnel's fingerprint. @throws ValidationError */
+function requireNeededToSave({ connector, config, configPath }: DraftSubject): void {
+  const missing = leavesOf(connector.config).filter(({ mark, path }) => {
+    const cut = path.lastIndexOf('.');
+    const isThere = cut < 0 || valueAt(config, path.slice(0, cut)) !== undefined;
+    return mark.neededToSave && isThere && valueAt(config, path) === undefined;
+  });
+  const message = 'Needed to save: a test without it shows the one to confirm.';
+  if (missing.length > 0)
+    throw new ValidationError(missing.map(({ path }) => configIssue(configPath, path, 'REQUIRED', message)));
+}
+
+/** What is judged of a target: the bastion, where there is one, and what it leads to. */
+function judgedTargets(target: Target): JudgedTarget[] {
+  const { host, port, hostPath: path = '' } = target;
+  const bastion = bastionOf(target);
+  if (!bastion) return [{ host, port, path }];
+  const first = { host: bastion.host, port: bastion.port, path: bastion.hostPath };
+  return [first, { host, port, path, tunnelled: true }];
+}
+
+/** The field to mend, so that a form can show the failure of a test where it belongs. */
+function failureIssues(test: ConnectionTest, path: readonly string[]): FieldIssue[] {
+  const { failure } = test;
+  if (!failure?.configPath) return [];
+  const message = failure.hint ? `${failure.message} ${failure.hint}` : failure.message;
+  return [configIssue(path, failure.configPath, 'CHECK_FAILED', message)];
+}

@@ -1,0 +1,100 @@
+import { connectorId } from '../../connectors/kit/contract/connector.ts';
+import { ConflictError, NameTakenError, NotFoundError } from '../../errors/api.ts';
+import { type Change, type Database, isForeignKeyViolation, isUniqueViolation } from '../../platform/database.ts';
+import type { Keyring } from '../../platform/keyring.ts';
+import type { Sealer } from '../../platform/sealer.ts';
+import type { Access } from '../access/access.ts';
+import type { ConnectionTestService } from '../connection-tests/service.ts';
+import { type Datastore, firstFree, nameFrom, numberedStem } from './datastore.ts';
+import { journalDatastore } from './journal.ts';
+import { type NamedDraft, type Revision, revisionOf } from './revision.ts';
+import {
+  deleteSecrets,
+  insertDatastore,
+  insertSecret,
+  isUsedId,
+  lockNames,
+  namesLike,
+  replaceDatastore,
+} from './store.ts';
+
+/** A draft that may be stored. */
+export interface Save extends Omit<NamedDraft, 'name'> {
+  /** Null: it is made from the label. */
+  readonly name: string | null;
+  /** Where the name stands in the arguments. */
+  readonly namePath: readonly string[];
+}
+
+export interface DatastoreSaverOptions {
+  readonly database: Database;
+  readonly keyring: Keyring;
+  readonly sealer: Sealer;
+  readonly connectionTests: ConnectionTestService;
+}
+
+/** Stores what has been proved: a datastore, its sealed secrets, its test and its journal entry, in one change. */
+export class DatastoreSaver {
+  readonly #options: DatastoreSaverOptions;
+
+  constructor(options: DatastoreSaverOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @returns undefined when another change of the stored datastore came first
+   * @throws NameTakenError, ConflictError when the id was used before, NotFoundError when the environment is gone
+   */
+  async save(access: Access, save: Save): Promise<Datastore | undefined> {
+    try {
+      return await this.#options.database.change((change) => this.#write(change, access, save));
+    } catch (error) {
+      if (isUniqueViolation(error, ['environment_id', 'name'])) throw new NameTakenError(save.namePath);
+      if (isUniqueViolation(error, 'id')) throw new ConflictError('ID_TAKEN');
+      if (isForeignKeyViolation(error)) throw new NotFoundError([save.subject.environmentId]);
+      throw error;
+    }
+  }
+
+  async #write(change: Change, access: Access, save: Save): Promise<Datastore | undefined> {
+    const { subject, stored, testId } = save;
+    if (!stored && (await isUsedId(change, save.id))) throw new ConflictError('ID_TAKEN');
+    const name = save.name ?? (await freeName(change, subject, save.label));
+    const revision = revisionOf({ ...save, name }, access.tokenName);
+    const { after, changed } = revision;
+    const unchanged = stored !== null && changed.length === 0;
+    if (unchanged && !testId) return after;
+    if (!stored) await insertDatastore(change, after);
+    // a passed test is adopted by the version that it was about, never by another
+    else if (!(await replaceDatastore(change, after, stored.datastore.version))) return undefined;
+    if (testId) await this.#options.connectionTests.adopt(change, testId, after.id);
+    if (unchanged) return after;
+    await this.#exchangeSecrets(change, revision);
+    const { type, label, version } = after;
+    await journalDatastore(change, this.#options.keyring, {
+      datastore: after,
+      actor: access.tokenName,
+      ...(stored
+        ? { kind: 'UPDATED', detail: { version, changed } }
+        : { kind: 'CREATED', detail: { type, name, label, version } }),
+    });
+    return after;
+  }
+
+  async #exchangeSecrets(change: Change, { after, added, removed }: Revision): Promise<void> {
+    for (const { id, path, value, updatedAt } of added) {
+      const place = { environmentId: after.environmentId, ownerId: after.id, path };
+      const sealed = await this.#options.sealer.seal(change, place, value);
+      await insertSecret(change, { id, datastoreId: after.id, path, sealed, at: updatedAt });
+    }
+    const ids = removed.map((secret) => secret.id);
+    await deleteSecrets(change, ids);
+  }
+}
+
+/** A name that nobody has, and that nobody else can be given before the change ends. */
+async function freeName(change: Change, { environmentId, connector }: Save['subject'], label: string): Promise<string> {
+  const wanted = nameFrom(label, connectorId(connector));
+  await lockNames(change, environmentId);
+  return firstFree(wanted, await namesLike(change, environmentId, numberedStem(wanted)));
+}

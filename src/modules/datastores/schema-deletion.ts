@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import { NotFoundError, ValidationError } from '../../errors/api.ts';
+import { builder } from '../../graphql/builder.ts';
+import { uuid } from '../../graphql/fields.ts';
+import type { DatastoreDeletion } from './deletion.ts';
+
+declare module '../../graphql/context.ts' {
+  interface Services {
+    readonly datastoreDeletion: DatastoreDeletion;
+  }
+}
+
+/** How many datastores one mutation may name. */
+const MAX_SELECTED = 1_000;
+const selectedIds = z.array(uuid).min(1).max(MAX_SELECTED);
+
+const AllDatastores = builder.inputType('AllDatastores', {
+  fields: (t) => ({
+    environmentId: t.id({ required: true, validate: { schema: uuid } }),
+    exceptIds: t.idList({ required: true, defaultValue: [], validate: { items: { schema: uuid } } }),
+  }),
+});
+
+const DatastoreSelection = builder.inputType('DatastoreSelection', {
+  isOneOf: true,
+  fields: (t) => ({
+    ids: t.idList({ description: '1 to 1,000.', validate: { schema: selectedIds } }),
+    all: t.field({ type: AllDatastores, description: 'Every one of an environment but those that are named.' }),
+  }),
+});
+
+const DeleteDatastoresInput = builder.inputType('DeleteDatastoresInput', {
+  fields: (t) => ({ select: t.field({ type: DatastoreSelection, required: true }) }),
+});
+
+const DeleteDatastoresSuccess = builder.objectRef<{ deletedIds: string[] }>('DeleteDatastoresSuccess').implement({
+  fields: (t) => ({ deletedIds: t.idList({ resolve: (result) => result.deletedIds }) }),
+});
+
+builder.mutationField('deleteDatastores', (t) =>
+  t.field({
+    type: DeleteDatastoresSuccess,
+    description: 'All of them or, when one does not exist, none. Their secrets are erased. Needs DATASTORES_WRITE.',
+    errors: { types: [ValidationError, NotFoundError], union: { name: 'DeleteDatastoresResult' } },
+    args: { input: t.arg({ type: DeleteDatastoresInput, required: true }) },
+    resolve: async (_root, { input }, { access, services }) => {
+      const { ids, all } = input.select;
+      const selection = all ? { all: { ...all, path: ['input', 'select', 'all'] } } : { ids: ids ?? [] };
+      return { deletedIds: await services.datastoreDeletion.delete(access, selection) };
+    },
+  }),
+);
