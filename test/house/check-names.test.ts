@@ -1,29 +1,24 @@
-import { globSync, readFileSync } from 'node:fs';
 import ts from 'typescript';
 import { expect, test } from 'vitest';
 import { allChecksOf } from '../../src/connectors/kit/contract/connector.ts';
 import { connectors } from '../../src/connectors/registry.ts';
+import { collect, parseSource, readSources, textOf } from './sources.ts';
 
 const names = new Set(connectors.flatMap((connector) => allChecksOf(connector).map(({ name }) => name)));
-/** What makes or holds checks, by the house's way of naming: `endpointChecks`, `tenancyCheck`. */
+/** The names of what makes or holds checks end so: `endpointChecks`, `tenancyCheck`. */
 const CHECKS = /Checks?$/;
 
 /** Where a source knows a check by its name, or changes checks that another file has made; by line. */
-function faultsOf(path: string, text: string): string[] {
-  const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
-  const faults: string[] = [];
-  const visit = (node: ts.Node): void => {
+function faultsOf(source: ts.SourceFile): string[] {
+  return collect(source, (node) => {
     const fault = namesCheck(node) ?? changesChecks(node);
     const { line } = source.getLineAndCharacterOfPosition(node.getStart(source));
-    if (fault) faults.push(`${path}:${line + 1} ${fault}: ${node.getText(source).split('\n')[0]}`);
-    ts.forEachChild(node, visit);
-  };
-  visit(source);
-  return faults;
+    return fault && `${source.fileName}:${line + 1} ${fault}: ${node.getText(source).split('\n')[0]}`;
+  });
 }
 
 function namesCheck(node: ts.Node): string | undefined {
-  if (!ts.isStringLiteralLike(node) || !names.has(node.text)) return undefined;
+  if (!names.has(textOf(node) ?? '')) return undefined;
   const { parent } = node;
   const isDefinition = ts.isPropertyAssignment(parent) && parent.name.getText() === 'name';
   const isRequired = ts.isCallExpression(parent) && parent.expression.getText() === 'required';
@@ -43,7 +38,9 @@ const allowed = [
   'const checks = [...endpointChecks({ target }), authenticate, tenancyCheck(columns)];',
   'return { ...selectDatabase, run };',
 ];
-test.each(allowed)('this is how a connector is written: %s', (text) => expect(faultsOf('a.ts', text)).toEqual([]));
+test.each(allowed)('this is how a connector is written: %s', (text) =>
+  expect(faultsOf(parseSource('a.ts', text))).toEqual([]),
+);
 
 const refused = [
   "if (check.name === 'tls/handshake') return shakeHands;",
@@ -55,10 +52,10 @@ const refused = [
   'const first = endpointChecks({ target })[0];',
   'const mapping = { ...tenancyCheck(columns), base: true };',
 ];
-test.each(refused)('this is not: %s', (text) => expect(faultsOf('a.ts', text)).toHaveLength(1));
+test.each(refused)('this is not: %s', (text) => expect(faultsOf(parseSource('a.ts', text))).toHaveLength(1));
 
-test('no connector knows a check by its name, or changes one that it has not made: the kit takes options for that', () => {
-  const files = globSync('src/connectors/**/*.ts');
-  expect(files.length).toBeGreaterThan(100);
-  expect(files.flatMap((path) => faultsOf(path, readFileSync(path, 'utf8')))).toEqual([]);
+test('no connector knows a check by its name, or changes one that it has not made: the kit takes options for that', async () => {
+  const sources = (await readSources()).filter(({ fileName }) => fileName.startsWith('connectors/'));
+  expect(sources.length).toBeGreaterThan(100);
+  expect(sources.flatMap(faultsOf)).toEqual([]);
 });

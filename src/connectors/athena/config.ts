@@ -56,7 +56,7 @@ export const athenaConfig = z
       }),
   })
   .superRefine((value, context) => {
-    // one that is no region at all has its own issue
+    // a text that is no region at all has an issue of its own
     if (value.baseUrl !== undefined || isAwsRegion(value.region) || !REGION.test(value.region)) return;
     const fault = issue('INVALID_COMBINATION', 'Give a region of AWS, such as eu-central-1, or a base URL.');
     context.addIssue({ code: 'custom', path: ['region'], ...fault });

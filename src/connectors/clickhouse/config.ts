@@ -5,7 +5,7 @@ import { sshTunnel } from '../kit/config/ssh-tunnel.ts';
 import { tls } from '../kit/config/tls.ts';
 import { printableText } from '../kit/http/basic-auth.ts';
 
-/** What travels as the value of a header: blanks at its ends would be lost on the way. */
+/** Text that travels as the value of a header. It has no blanks at its ends, which would be lost on the way. */
 function headerValue(maxLength: number) {
   return printableText(maxLength).refine(
     (text) => text.trim() === text,

@@ -10,7 +10,7 @@ export const cockroachdbConfig = z.object({
     z
       .string()
       .max(128)
-      // it becomes a startup option: nothing that could begin another one
+      // it becomes a startup option, so it holds nothing that could begin another one
       .regex(/^[A-Za-z0-9][A-Za-z0-9-]*$/),
   )
     .optional()

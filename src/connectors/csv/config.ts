@@ -3,10 +3,10 @@ import { destination, issue, secret } from '../kit/config/marks.ts';
 import { oneOf } from '../kit/config/one-of.ts';
 import { url } from '../kit/config/url.ts';
 
-/** The most of a file that is kept with the config, in bytes of UTF-8: a request holds 1 MiB. */
+/** The longest file that is kept with the config, in bytes of UTF-8: a request holds 1 MiB. */
 const MAX_CONTENT = 512 * 1024;
 
-/** Labels of the Encoding standard, each by the name that it is best known by. */
+/** The encodings of the Encoding standard, each by the label that it is best known by. */
 const ENCODINGS: readonly string[] = [
   'utf-8',
   'utf-16le',

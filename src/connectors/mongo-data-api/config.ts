@@ -4,7 +4,7 @@ import { headerText } from '../kit/config/text.ts';
 import { tls } from '../kit/config/tls.ts';
 import { httpNeedsTlsDisabled, url } from '../kit/config/url.ts';
 
-/** What MongoDB takes as a name: no zero byte. */
+/** A name as MongoDB takes it, without a zero byte. */
 function nameText(maxLength: number) {
   return z
     .string()

@@ -7,7 +7,7 @@ import { text } from '../kit/config/text.ts';
 import { tls } from '../kit/config/tls.ts';
 
 const DEFAULT_PORT = 27_017;
-/** A database's name ends at 63 bytes. */
+/** The longest name of a database, in bytes. */
 const MAX_DATABASE = 63;
 
 export const mongodbConfig = z

@@ -5,8 +5,8 @@ import { Failure } from '../kit/contract/failure.ts';
 const deriveKey = promisify(pbkdf2);
 
 /**
- * The rounds of hashing that a server may ask for. MongoDB's defaults are 10,000 and 15,000; a billion would keep a core
- * busy for minutes.
+ * The rounds of hashing that a server may ask for. MongoDB's defaults are 10,000 and 15,000; a billion would keep a
+ * core busy for minutes.
  */
 const MIN_ITERATIONS = 4_096;
 const MAX_ITERATIONS = 100_000;

@@ -3,7 +3,10 @@ import { Failure } from '../kit/contract/failure.ts';
 import type { PeerSocket } from '../kit/contract/peer-socket.ts';
 
 const HEADER_BYTES = 16;
-/** Where the numbers of a header stand: the request's own, that of the request it answers, and what kind of message it is. */
+/**
+ * Where the numbers of a header stand: the request's own, that of the request it answers, and what kind of message it
+ * is.
+ */
 const REQUEST_ID_AT = 4;
 const RESPONSE_TO_AT = 8;
 const OPCODE_AT = 12;

@@ -29,7 +29,7 @@ export const mssqlConfig = z.object({
   schema: text(LONGEST_NAME)
     .default('dbo')
     .meta({ title: 'Schema', description: 'The schema that holds the tables, at most 128 characters.' }),
-  // without it the password itself is sent, with it only a proof
+  // without a domain the password itself is sent, with one only a proof of it
   domain: destination(
     z
       .string()

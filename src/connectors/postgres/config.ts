@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { postgresFields } from '../families/postgres/config.ts';
 
-/** PostgreSQL cuts names off at 63 bytes. */
+/** The longest name, in characters: PostgreSQL cuts names off at 63 bytes. */
 const LONGEST_NAME = 63;
 
 export const postgresConfig = z.object(postgresFields(5432, LONGEST_NAME));

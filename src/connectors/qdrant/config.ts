@@ -32,7 +32,7 @@ export const qdrantConfig = z
   })
   .superRefine((value, context) => {
     httpNeedsTlsDisabled(value, context, 'baseUrl');
-    // one that is no URL has its own issue
+    // a base URL that is no URL has an issue of its own
     if (!URL.canParse(value.baseUrl)) return;
     const target = targetOfUrl(value.baseUrl, value.tls, { hostPath: 'baseUrl', defaultPort: value.port });
     if (target.port !== value.port) {

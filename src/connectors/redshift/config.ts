@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { postgresFields } from '../families/postgres/config.ts';
 
-/** Redshift's names have up to 127 bytes. */
+/** The longest name, in characters: Redshift's names have up to 127 bytes. */
 const LONGEST_NAME = 127;
 
 export const redshiftConfig = z.object(postgresFields(5439, LONGEST_NAME));

@@ -98,7 +98,10 @@ export function accountName(account: string): string {
   return (next === 'global' ? name.slice(0, name.lastIndexOf('-')) : name).toUpperCase();
 }
 
-/** The exact name behind one that was written as in SQL: in upper case, unless it stands in double quotes or could not stand without. */
+/**
+ * The exact name behind one that was written as in SQL: in upper case, unless it stands in double quotes or could not
+ * stand without.
+ */
 export function exactName(name: string): string {
   const quoted = /^"(.+)"$/s.exec(name)?.[1];
   if (quoted !== undefined) return quoted.replaceAll('""', '"');

@@ -13,16 +13,17 @@ const CLOUD_PART = /^(?<name>[a-z0-9._-]+)(?::(?<port>\d{1,5}))?$/i;
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;
 const cloudHost = host();
 
-/** Where a deployment answers. */
+/** The host and the port at which a deployment answers. */
 export interface CloudEndpoint {
-  /** In normal form. */
+  /** The host in normal form. */
   readonly host: string;
   readonly port: number;
 }
 
 /**
- * The endpoint in a Cloud ID: `name:` and, in base64, `domain$deployment$kibana`, where domain and deployment may each have a port.
- * Undefined for any other text: the domain is one of two parts at least, no address, and the deployment one part of a name.
+ * The endpoint in a Cloud ID: `name:` and, in base64, `domain$deployment$kibana`, where domain and deployment may each
+ * have a port. Undefined for any other text: the domain has two parts at least and is no address, and the deployment is
+ * one part of a name.
  */
 export function decodeCloudId(cloudId: string): CloudEndpoint | undefined {
   const encoded = cloudId.slice(cloudId.lastIndexOf(':') + 1);
@@ -32,14 +33,14 @@ export function decodeCloudId(cloudId: string): CloudEndpoint | undefined {
     .split('$')
     .map((part) => CLOUD_PART.exec(part)?.groups);
   if (!domain?.name?.includes('.') || !deployment?.name || !LABEL.test(deployment.name)) return undefined;
-  // written where a deployment has Kibana alone
+  // this is written for a deployment that has Kibana alone
   if (deployment.name === 'undefined') return undefined;
   const parsed = cloudHost.safeParse(`${deployment.name}.${domain.name}`);
   const port = Number(deployment.port ?? domain.port ?? HTTPS_PORT);
   return parsed.success && port >= 1 && port <= 65_535 ? { host: parsed.data, port } : undefined;
 }
 
-/** The same deployment under another display name is the same place. */
+/** Tells whether two Cloud IDs lead to different places. Another display name does not change the place. */
 function isElsewhere(before: string | undefined, after: string | undefined): boolean {
   const place = (cloudId: string | undefined) => JSON.stringify(cloudId && decodeCloudId(cloudId));
   return place(before) !== place(after);
@@ -101,7 +102,7 @@ const fields = {
   sshTunnel: sshTunnel(),
 };
 
-/** Whether a text names one index, alias or data stream: no wildcard, no list, no part of a path. */
+/** Tells whether a text names one index, alias or data stream: it is no wildcard, no list and no part of a path. */
 export function isIndexName(text: string): boolean {
   return /^(?![-_+])(?!\.{1,2}$)[^\\/*?"<>|\s,#:\p{Cc}]{1,255}$/u.test(text);
 }
@@ -146,7 +147,7 @@ function checkCredentials(value: ElasticConfig, need: Report, refuse: Report): v
   }
 }
 
-/** Where the config leads: the deployment of the Cloud ID, or the URL. */
+/** The target that the config leads to: the deployment of the Cloud ID, or the URL. */
 export function elasticTarget(config: ElasticConfig): Target {
   const { cloudId, sshTunnel, tls } = config;
   if (config.url !== undefined) return { ...targetOfUrl(config.url, tls, { hostPath: 'url' }), sshTunnel };

@@ -5,7 +5,7 @@ import { sshTunnel } from '../../kit/config/ssh-tunnel.ts';
 import { text } from '../../kit/config/text.ts';
 import { tls } from '../../kit/config/tls.ts';
 
-/** What MariaDB takes; MySQL takes 32. In characters. */
+/** The longest user name, in characters: MariaDB takes 80, MySQL 32. */
 const LONGEST_USER = 80;
 const LONGEST_DATABASE = 64;
 

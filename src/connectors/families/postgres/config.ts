@@ -5,7 +5,10 @@ import { sshTunnel } from '../../kit/config/ssh-tunnel.ts';
 import { text } from '../../kit/config/text.ts';
 import { tls } from '../../kit/config/tls.ts';
 
-/** The config fields of a server that speaks PostgreSQL's protocol. `longestName`: where it cuts names off, in characters. */
+/**
+ * The config fields of a server that speaks PostgreSQL's protocol. `longestName` is the longest name that it takes, in
+ * characters.
+ */
 export function postgresFields(defaultPort: number, longestName: number) {
   const name = () => text(longestName);
   const atMost = `at most ${longestName} characters`;

@@ -5,9 +5,9 @@ import { Failure } from '../../kit/contract/failure.ts';
 import type { PeerSocket } from '../../kit/contract/peer-socket.ts';
 import { PostgresMessages } from './messages.ts';
 
-/** Length 8, then the code 1234.5679 that stands for "may we talk TLS?". */
+/** The request for TLS: its length, 8, and the code 1234.5679. */
 const TLS_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
-/** What a signed-in server may send, in bytes: the checks' answers are short. */
+/** How much a signed-in server may send, in bytes: the answers to the checks are short. */
 const SESSION_LIMIT = 8 * 1024 * 1024;
 
 /** Asks a PostgreSQL server for TLS over a fresh connection. Fails with TLS_NOT_OFFERED or PROTOCOL_MISMATCH. */
@@ -15,7 +15,7 @@ export async function requestPostgresTls(socket: Duplex): Promise<void> {
   const answer = nextChunk(socket);
   socket.write(TLS_REQUEST);
   const bytes = await answer;
-  // more than the one byte would be taken for a part of what comes over TLS
+  // any byte after the first would pass for a part of what comes over TLS
   if (bytes.length !== 1) throw new Failure('PROTOCOL_MISMATCH');
   if (bytes[0] === 0x4e) throw new Failure('TLS_NOT_OFFERED', { configPath: 'tls.mode' });
   if (bytes[0] !== 0x53) throw new Failure('PROTOCOL_MISMATCH');
@@ -41,30 +41,35 @@ export interface PostgresAccount {
   readonly username: string;
   readonly password?: string;
   readonly database: string;
-  /** Sent as the startup option `--cluster=`; letters, digits and hyphens. Left out: no option is sent. */
+  /**
+   * The cluster that the startup option `--cluster=` names: letters, digits and hyphens. Left out: no option is sent.
+   */
   readonly cluster?: string | undefined;
 }
 
-/** What a server tells about itself when it lets somebody in. */
+/** The parameters that are kept of those that a server tells when it lets a user in. */
 const PARAMETERS = ['server_version', 'crdb_version'] as const;
 
 /** A connection that a PostgreSQL server has let in. */
 export interface PostgresSession {
   /** Runs one statement; the values stand for $1, $2, … */
   query<Row extends QueryResultRow>(text: string, values?: readonly unknown[]): Promise<Row[]>;
-  /** As the server tells it: `18.4`, `16.9 (Debian 16.9-1)`. */
+  /** A parameter as the server tells it: `18.4`, `16.9 (Debian 16.9-1)`. */
   parameter(name: (typeof PARAMETERS)[number]): string | undefined;
-  /** From now on the server may send this many bytes more, for a longer answer than most. */
+  /** Lets the server send this many bytes more from now on, for a longer answer than most. */
   allow(bytes: number): void;
-  /** The password was right, but the session did not come about: no such database, no right to it. */
+  /**
+   * The error with which the server refused the session after it had taken the password: no such database, or no right
+   * to it.
+   */
   readonly refusal: Error | undefined;
   /** Says goodbye and closes. */
   close(): void;
 }
 
 /**
- * Signs in over a prepared socket, whose TLS (when `secure`) is done already. Resolves as soon as the server has taken the
- * credentials, also when it then refuses the database. Nothing is taken from the environment.
+ * Signs in over a prepared socket, whose TLS (when `secure`) is done already. Resolves as soon as the server has taken
+ * the credentials, also when it then refuses the database. Nothing is taken from the environment.
  */
 export async function signInToPostgres(
   socket: PeerSocket,
@@ -81,7 +86,7 @@ export async function signInToPostgres(
     socket.raiseCap(SESSION_LIMIT);
   });
   wire.on('parameterStatus', ({ parameterName, parameterValue }: { parameterName: string; parameterValue: string }) => {
-    // of a server that tells more and more of them nothing is kept
+    // other parameters are not kept, since a server can tell more and more of them
     if (PARAMETERS.some((known) => known === parameterName)) parameters.set(parameterName, parameterValue);
   });
   let broken: Error | undefined;
@@ -99,7 +104,7 @@ export async function signInToPostgres(
       try {
         return (await client.query(text, [...values])).rows;
       } catch (error) {
-        // the driver says of a connection that broke between two queries only that it is of no use
+        // of a connection that broke between two queries the driver says no more than that it cannot be used
         throw broken ?? error;
       }
     },
@@ -110,7 +115,10 @@ export async function signInToPostgres(
   };
 }
 
-/** The parts of the driver that its types leave out. Its version is pinned, and tests cover what stands on them. */
+/**
+ * The parts of the driver that its types leave out. The driver's version is pinned, and tests cover what stands on
+ * these.
+ */
 interface DriverInternals {
   getStartupConf(): Record<string, string>;
   readonly connection: EventEmitter & { attachListeners(source: MessageSource): void };
@@ -128,7 +136,7 @@ async function createClient(socket: PeerSocket, account: PostgresAccount, secure
     port: account.port,
     user: account.username,
     database: account.database,
-    // a function, because for lack of a password the driver would look for one in the environment and in files
+    // it is a function, because without a password the driver looks for one in the environment and in files
     password: () => {
       if (account.password === undefined)
         throw new Failure('CREDENTIALS_REQUIRED', { configPath: 'password', hint: 'Give the password.' });
@@ -141,7 +149,7 @@ async function createClient(socket: PeerSocket, account: PostgresAccount, secure
     connectionTimeoutMillis: 0,
   });
   const internals = client as unknown as DriverInternals;
-  // all that is sent at the start, so that no variable of the environment gets in
+  // this is all that is sent at the start, so that no variable of the environment gets in
   internals.getStartupConf = () => ({
     user: account.username,
     database: account.database,
@@ -155,14 +163,16 @@ async function createClient(socket: PeerSocket, account: PostgresAccount, secure
 
 const CLUSTER = /^[A-Za-z0-9][A-Za-z0-9-]{0,127}$/;
 
-/** Options may hold any setting of the session: only the one that is asked for goes out. */
+/**
+ * The startup option that names the cluster. Options can hold any setting of the session, so no other text goes out.
+ */
 function clusterOption(cluster: string | undefined): Record<string, string> {
   if (cluster === undefined) return {};
   if (!CLUSTER.test(cluster)) throw new Failure('RESOURCE_NOT_FOUND', { configPath: 'cluster' });
   return { options: `--cluster=${cluster}` };
 }
 
-/** The source as the driver sees it: whole, well-formed messages; anything else ends the connection. */
+/** The source as the driver sees it: it gives whole, well-formed messages. Anything else ends the connection. */
 function checked(source: MessageSource, socket: Duplex): MessageSource {
   const messages = new PostgresMessages();
   return {
@@ -181,9 +191,9 @@ function checked(source: MessageSource, socket: Duplex): MessageSource {
 
 /** An error that a PostgreSQL server sent. */
 export interface PostgresError extends Error {
-  /** Five characters of the SQL standard's and PostgreSQL's own table. */
+  /** Five characters from the table of the SQL standard and of PostgreSQL. */
   readonly code: string;
-  /** The server's function that reports it: not translated, as messages are. */
+  /** The server's function that reports the error. Its name is not translated, as messages are. */
   readonly routine: string | undefined;
 }
 
@@ -191,7 +201,7 @@ export function isPostgresError(error: unknown): error is PostgresError {
   return error instanceof Error && 'severity' in error && 'code' in error && typeof error.code === 'string';
 }
 
-/** What a server says about the database after it has taken the password. */
+/** Tells whether an error is what a server says about the database after it has taken the password. */
 function isAboutDatabase(error: unknown): error is PostgresError {
   return isPostgresError(error) && ['3D000', '42501'].includes(error.code);
 }

@@ -6,8 +6,9 @@ const HOST_SHAPE = /^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$/;
 const MAX_HOST = 253;
 
 /**
- * A host name or an IP address, in normal form (lower case; IPv6 without brackets). Spellings that only some parsers read as an
- * address (`127.1`, `0x7f.1`, `2130706433`, a trailing dot, full-width letters, percent signs) are refused, never interpreted.
+ * A host name or an IP address in normal form: lower case, IPv6 without brackets. Spellings that only some parsers read
+ * as an address (`127.1`, `0x7f.1`, `2130706433`, a trailing dot, full-width letters, percent signs) are refused, never
+ * interpreted.
  */
 export function host(): z.ZodString {
   return z
@@ -21,7 +22,9 @@ export function host(): z.ZodString {
     });
 }
 
-/** Lower case, of ASCII letters alone (`K`, the Kelvin sign, is no k); IPv6 in its one short spelling. */
+/**
+ * The host with its ASCII letters in lower case (`K`, the Kelvin sign, is no k), and IPv6 in its one short spelling.
+ */
 export function normalHost(value: string): string {
   const lower = value.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
   return isIPv6(lower) && !lower.includes('%') ? new URL(`http://[${lower}]`).hostname.slice(1, -1) : lower;

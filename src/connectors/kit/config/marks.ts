@@ -3,15 +3,21 @@ import type { IssueCode } from '../../../errors/field-issues.ts';
 
 /** What a field of a config is besides its type. Marks follow a schema through .optional(), .default() and .meta(). */
 export interface FieldMark {
-  /** Sealed at rest, never read back. */
+  /** True for a field that is sealed at rest and never read back. */
   readonly secret?: boolean;
-  /** Decides where secrets are sent: true, or whether a change from one value to another sends them anywhere less safe. */
+  /**
+   * True for a field that decides where secrets are sent, or a function that tells whether a change from one value to
+   * another sends them anywhere less safe.
+   */
   readonly destination?: true | ((before: unknown, after: unknown) => boolean);
-  /** The GraphQL name of an enum or a block: TlsMode, Tls. */
+  /** The GraphQL name of an enum or a block: `TlsMode`, `Tls`. */
   readonly graphqlName?: string;
-  /** The block is a choice: exactly one of its fields is given. `outputName` is the object type that it is read as. */
+  /**
+   * Marks a block as a choice, of which exactly one field is given. `outputName` names the object type that it is read
+   * as.
+   */
   readonly oneOf?: { readonly outputName: string };
-  /** A draft may be tested without it, but not stored. */
+  /** True for a field that a draft may be tested without, but not stored. */
   readonly neededToSave?: boolean;
 }
 
@@ -23,8 +29,8 @@ export function secret<T extends z.ZodType>(schema: T): T {
 }
 
 /**
- * Marks a field in place as one that decides where secrets are sent. When it changes, the stored secrets must be given again.
- * `changed` narrows that to changes that matter (a stronger TLS mode does not).
+ * Marks a field in place as one that decides where secrets are sent: when it changes, the stored secrets must be given
+ * again. `changed` narrows that to changes that matter; a stronger TLS mode does not.
  */
 export function destination<T extends z.ZodType>(
   schema: T,
@@ -49,7 +55,7 @@ function mark<T extends z.ZodType>(schema: T, added: FieldMark): T {
   return copy;
 }
 
-/** A refinement's issue with one of the stable issue codes, for `ctx.addIssue` and `.refine`. */
+/** An issue with one of the stable issue codes, for `ctx.addIssue` and `.refine`. */
 export function issue(code: IssueCode, message: string): { message: string; params: { code: IssueCode } } {
   return { message, params: { code } };
 }

@@ -1,15 +1,15 @@
 import { z } from 'zod';
 import { fieldMarks, issue } from './marks.ts';
 
-/** The values of a choice: exactly one of its alternatives is there. */
+/** The values of a choice, of which exactly one is there. */
 export type OneOf<Alternatives extends z.ZodRawShape> = {
   readonly [K in keyof Alternatives]?: z.output<Alternatives[K]>;
 };
 
 /**
- * A choice between alternatives, `{ password: {…} }` or `{ keyPair: {…} }`: a @oneOf input in GraphQL, a oneOf in JSON Schema. A patch is
- * merged within one alternative and replaced by another. `graphqlName` is that of the block; `outputName` that of the object type it is
- * read as, where several connectors share one.
+ * A choice between alternatives, `{ password: {…} }` or `{ keyPair: {…} }`. It is a @oneOf input in GraphQL and a oneOf
+ * in JSON Schema. A patch is merged within one alternative, and replaced by another. `graphqlName` names the block.
+ * `outputName` names the object type that it is read as, when several connectors share one.
  */
 export function oneOf<Alternatives extends z.ZodRawShape>(
   graphqlName: string,
@@ -29,7 +29,9 @@ export function oneOf<Alternatives extends z.ZodRawShape>(
   return schema;
 }
 
-/** How a service signs a caller in, one way of several; read back as the shared type Authentication. */
+/**
+ * A choice between the ways in which a service signs a caller in. It is read back as the shared type Authentication.
+ */
 export function authentication<Alternatives extends z.ZodRawShape>(graphqlName: string, alternatives: Alternatives) {
   return oneOf(graphqlName, alternatives, { outputName: 'Authentication' });
 }

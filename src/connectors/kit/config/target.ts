@@ -16,7 +16,10 @@ export function hostTarget(config: {
   return { host, port, tls: tls.mode === 'DISABLE' ? null : tls, sshTunnel, hostPath: 'host', portPath: 'port' };
 }
 
-/** Where a public service answers over HTTPS. `hostPath` is the field that decides on its host; left out: the host is fixed. */
+/**
+ * Where a public service answers over HTTPS. `hostPath` is the field that decides on its host. Left out: the host is
+ * fixed.
+ */
 export function serviceTarget(host: string, hostPath?: string): Target {
   return { host, port: 443, tls: publicTls, ...(hostPath === undefined ? {} : { hostPath }) };
 }

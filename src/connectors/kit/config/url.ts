@@ -8,9 +8,10 @@ const URL_PARTS = /^(?<scheme>[a-z][a-z0-9+.-]*):\/\/(?<authority>[^/]*)/i;
 const AUTHORITY = /^(?:\[(?<v6>[0-9a-f:.]+)\]|(?<name>[^:]+))(?::(?<port>\d+))?$/i;
 
 /**
- * An http or https URL in normal form: lower-case host, no slash at the end; a port is kept where one was written, the scheme's own
- * too, since the type's may be another. User info, query, fragment and every host that a parser would have to interpret are refused. Mark it destination() where it is used, and see to
- * plain http by httpNeedsTlsDisabled.
+ * An http or https URL in normal form: the host is in lower case, and there is no slash at the end. A port is kept when
+ * one was written, even the scheme's own, since the type's may be another. User info, query, fragment and every host
+ * that a parser would have to interpret are refused. Mark it destination() where it is used, and see to plain http by
+ * httpNeedsTlsDisabled.
  */
 export function url(options: UrlOptions = {}): z.ZodString {
   const { protocols = ['https', 'http'], queryField } = options;
@@ -23,14 +24,14 @@ export function url(options: UrlOptions = {}): z.ZodString {
         const fault = urlFault(value, protocols, queryField);
         if (fault) context.addIssue({ code: 'custom', ...fault });
       })
-      // after the refinement, which judges what was written, not what a parser makes of it
+      // this comes after the refinement, which judges what was written, not what a parser makes of it
       .overwrite((value) => (urlFault(value, protocols) ? value : normalUrl(value, queryField !== undefined)))
   );
 }
 
 interface UrlOptions {
   readonly protocols?: readonly ('http' | 'https')[];
-  /** The URL is that of a file: its path is kept as it stands, and its query has this field. */
+  /** The field that takes the query, when the URL is that of a file: the path is then kept as it stands. */
   readonly queryField?: string;
 }
 
@@ -77,20 +78,20 @@ function normalUrl(value: string, keepsPath: boolean): string {
   return `${protocol}//${hostname}${port === undefined ? '' : `:${port}`}${keepsPath ? pathname : pathname.replace(/\/+$/, '')}`;
 }
 
-/** The port in a URL's text: a parser hides it when it is the scheme's own. */
+/** The port in a URL's text. A parser hides it when it is the scheme's own. */
 function writtenPort(text: string): number | undefined {
   const digits = AUTHORITY.exec(URL_PARTS.exec(text)?.groups?.authority ?? '')?.groups?.port;
   return digits === undefined ? undefined : Number(digits);
 }
 
-/** The path that the requests to a url() begin with, without a slash at its end; empty where there is no URL. */
+/** The path that the requests to a url() begin with, without a slash at its end; empty when there is no URL. */
 export function basePath(text: string | undefined): string {
   return text === undefined ? '' : new URL(text).pathname.replace(/\/+$/, '');
 }
 
 /**
- * A refinement for an object with a url() field and a `tls` block: http:// needs tls.mode DISABLE, and https:// does not go with it.
- * A field that is left out is passed over.
+ * A refinement for an object with a url() field and a `tls` block: http:// needs tls.mode DISABLE, and https:// does
+ * not go with it. A field that is left out is passed over.
  */
 export function httpNeedsTlsDisabled<Field extends string>(
   value: { readonly [key in Field]?: string } & { readonly tls: { readonly mode: TlsMode } },
@@ -112,7 +113,9 @@ export function httpNeedsTlsDisabled<Field extends string>(
   }
 }
 
-/** Where a url() leads: a Target. `defaultPort` stands in where the URL names no port; left out, it is the scheme's. */
+/**
+ * The target that a url() leads to. `defaultPort` counts when the URL names no port. Left out: the scheme's port does.
+ */
 export function targetOfUrl(
   text: string,
   tls: Tls,

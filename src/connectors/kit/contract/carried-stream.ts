@@ -65,7 +65,8 @@ export abstract class CarriedStream extends Duplex {
   };
 
   #fail = (error: Error): void => {
-    // a Failure, not the ECONNRESET itself: undici takes that one for the end of an answer, and half of it for the whole
+    // it fails by a Failure, because undici takes an ECONNRESET for the end of an answer, and half of the answer for
+    // the whole
     this.destroy(explainNetworkError(error) ?? error);
   };
 

@@ -38,9 +38,9 @@ export interface HttpResponse {
   readonly body: Buffer;
   /** True when there was more of the body than was read. */
   readonly truncated: boolean;
-  /** The body as UTF-8. */
+  /** Gives the body as UTF-8. */
   text(): string;
-  /** The body as JSON; fails with PROTOCOL_MISMATCH when it is none. */
+  /** Gives the body as JSON. Fails with PROTOCOL_MISMATCH when it is none. */
   json(): unknown;
 }
 
@@ -105,8 +105,9 @@ export class HttpClient {
     const maxBytes = request.maxBytes ?? DEFAULT_MAX_BYTES;
     this.#allowance = 2 * maxBytes + SIGN_IN_LIMIT;
     this.#sockets.get(host)?.raiseCap(this.#allowance);
-    // without the signal: undici would still parse the end of an answer that it has given up, and throws then where nobody
-    // catches it; the dialer destroys the connection as soon as the signal aborts, which ends the request as well
+    // the request goes without the signal: undici would still parse the end of an answer that it has given up, and then
+    // throw where nobody catches it; the dialer destroys the connection as soon as the signal aborts, which ends the
+    // request as well
     const answer = await agent.request({
       origin: this.#originOf(host),
       method: request.method,
@@ -184,7 +185,9 @@ export class HttpClient {
   }
 }
 
-/** Reads the body up to the limit, in bytes; where there is more of it, `cutOff` is called and has to end the connection. */
+/**
+ * Reads the body up to the limit, in bytes. `cutOff` is called when there is more of it, and has to end the connection.
+ */
 function readBody(
   stream: Dispatcher.ResponseData['body'],
   limit: number,

@@ -3,15 +3,21 @@ import { networkInterfaces } from 'node:os';
 import ipaddr from 'ipaddr.js';
 
 /**
- * Where the gateway may connect to. Plain data: it goes to the executor over IPC.
- * Public addresses are always allowed, unless `forbidden`; the never-addresses never are.
+ * Where the gateway may connect to. It is plain data, because it goes to the executor over IPC. Public addresses are
+ * always allowed unless they are `forbidden`; the never-addresses never are.
  */
 export interface EgressPolicy {
-  /** CIDR, address or host name, each with an optional `:port`, as parseEgressAllow gives them. */
+  /**
+   * The places that the operator allows, as parseEgressAllow gives them: CIDR, address or host name, each with an
+   * optional `:port`.
+   */
   readonly allow: readonly string[];
-  /** The gateway's own listeners and its own database. An unspecified address (`0.0.0.0`, `::`) means all of this machine's. */
+  /**
+   * The gateway's own listeners and its own database. An unspecified address (`0.0.0.0`, `::`) stands for all of this
+   * machine's.
+   */
   readonly forbidden: readonly HostAndPort[];
-  /** `http://[user:password@]host:port`, as parseEgressProxy gives it. */
+  /** The operator's proxy, as parseEgressProxy gives it: `http://[user:password@]host:port`. */
   readonly proxy?: string;
 }
 
@@ -20,7 +26,7 @@ export interface HostAndPort {
   readonly port: number;
 }
 
-/** `private`: only the operator can open it, by EGRESS_ALLOW. `never`: nobody can. */
+/** What becomes of a connection. `private`: only the operator can open it, by EGRESS_ALLOW. `never`: nobody can. */
 export type Verdict = 'allowed' | 'private' | 'never';
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
@@ -86,8 +92,8 @@ const METADATA_NAMES = new Set([
 const LOOPBACK_NAMES = new Set(['localhost', 'localhost.localdomain', 'localhost6', 'ip6-localhost', 'ip6-loopback']);
 
 /**
- * What a connection to this address and port would be. `viaHost` is the name that resolved to it: an allow entry that is a host
- * name opens the addresses of just that name. Anything that is no IP address is `never`.
+ * Judges a connection to this address and port. `viaHost` is the name that resolved to the address: an allow entry that
+ * is a host name opens the addresses of just that name. Anything that is no IP address is `never`.
  */
 export function judgeAddress(ip: string, port: number, policy: EgressPolicy, viaHost?: string): Verdict {
   const address = parseAddress(ip);
@@ -101,8 +107,8 @@ export function judgeAddress(ip: string, port: number, policy: EgressPolicy, via
 }
 
 /**
- * What a connection to this host would be, as far as it can be told without resolving it; addresses are judged as such.
- * `allowed` for a name means: go on, and judge what it resolves to.
+ * Judges a connection to this host as far as that can be told without resolving it; an address is judged as such. For a
+ * name, `allowed` means: go on, and judge what it resolves to.
  */
 export function judgeHostName(host: string, port: number, policy: EgressPolicy): Verdict {
   const name = host.toLowerCase().replace(/\.+$/, '');
@@ -116,23 +122,23 @@ export function judgeHostName(host: string, port: number, policy: EgressPolicy):
 }
 
 /**
- * What a connection to this host would be that a bastion opens: names are the bastion's to resolve, and its private addresses are not
- * ours, so only what is never allowed is told from the rest.
+ * Judges a connection to this host that a bastion opens. The bastion resolves the name, and its private addresses are
+ * not ours, so only what is never allowed is refused.
  */
 export function judgeBehindTunnel(host: string, port: number): 'allowed' | 'never' {
   return judgeHostName(host, port, { allow: [], forbidden: [] }) === 'never' ? 'never' : 'allowed';
 }
 
 /**
- * The entries of EGRESS_ALLOW, separated by commas, in normal form: CIDR, address or host, each with an optional `:port`
- * (`[v6]:port`). Throws an Error that names the bad entry; also for one that can never be allowed.
+ * Reads the entries of EGRESS_ALLOW, which commas separate, into normal form: CIDR, address or host, each with an
+ * optional `:port` (`[v6]:port`). Throws an Error that names the bad entry, or one that can never be allowed.
  */
 export function parseEgressAllow(text: string): string[] {
   const parts = text.split(',').map((part) => part.trim().toLowerCase());
   return parts.filter((part) => part !== '').map(normalEntry);
 }
 
-/** The value of EGRESS_PROXY, in normal form. Throws an Error that says what is wrong, without its password. */
+/** Reads the value of EGRESS_PROXY into normal form. Throws an Error that says what is wrong, without the password. */
 export function parseEgressProxy(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol !== 'http:' || url.pathname !== '/' || url.search !== '' || url.hash !== '') {
@@ -143,7 +149,10 @@ export function parseEgressProxy(text: string): string {
   return url.href;
 }
 
-/** An address in the one spelling that comparisons use; an IPv4 address within an IPv6 one as IPv4. Undefined: no address. */
+/**
+ * An address in the one spelling that comparisons use, with an IPv4 address within an IPv6 one as IPv4. Undefined for
+ * anything that is no address.
+ */
 export function normalAddress(ip: string): string | undefined {
   const address = parseAddress(ip);
   if (!address) return undefined;
@@ -154,21 +163,21 @@ export function normalAddress(ip: string): string | undefined {
 
 function parseAddress(ip: string): Address | undefined {
   if (isIPv4(ip)) return ipaddr.IPv4.parse(ip);
-  // a zone (fe80::1%eth0) makes sense for link-local addresses alone
+  // only link-local addresses, which are never allowed, have a zone (fe80::1%eth0)
   if (isIPv6(ip) && !ip.includes('%')) return ipaddr.IPv6.parse(ip);
   return undefined;
 }
 
 function kindOf(address: Address): Verdict {
-  // the never-ranges first: some metadata services sit within private ranges
+  // the never-ranges are looked at first: some metadata services sit within private ranges
   if (within(address, NEVER)) return 'never';
   if (within(address, PRIVATE)) return 'private';
-  // all else of IPv6 is reserved, link-local and multicast
+  // the rest of IPv6 is reserved, link-local and multicast
   if (address instanceof ipaddr.IPv6 && !within(address, GLOBAL_UNICAST)) return 'never';
   return 'allowed';
 }
 
-/** The IPv4 addresses that an IPv6 address carries; undefined when it carries none. */
+/** The IPv4 addresses that an IPv6 address carries. Undefined when it carries none. */
 function embeddedAddresses(address: Address): Address[] | undefined {
   if (address instanceof ipaddr.IPv4) return undefined;
   const bytes = address.toByteArray();
@@ -183,7 +192,7 @@ function embeddedAddresses(address: Address): Address[] | undefined {
     return [at(4, 5, 6, 7), client];
   }
   if (within(address, LOCAL_NAT64)) {
-    // where the IPv4 address stands is the translator's choice: every place counts that does not begin with a zero
+    // the translator chooses where the IPv4 address stands, so every place counts that does not begin with a zero
     const places = [at(6, 7, 9, 10), at(7, 9, 10, 11), at(9, 10, 11, 12), at(12, 13, 14, 15)];
     const used = places.filter((each) => each.octets[0] !== 0);
     return used.length > 0 ? used : [at(12, 13, 14, 15)];

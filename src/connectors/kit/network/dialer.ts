@@ -15,21 +15,24 @@ import { Tunnel } from './tunnel.ts';
 
 export interface DialerOptions {
   readonly policy: EgressPolicy;
-  /** Aborts: every socket is destroyed at once, and what waits rejects with the signal's reason. */
+  /** When it aborts, every socket is destroyed at once, and what waits rejects with the signal's reason. */
   readonly signal: AbortSignal;
-  /** Tests only: `host:port` to the `address:port` that stands for it, unchecked. Given by constructing the executor, in no other way. */
+  /**
+   * For tests alone: the `address:port` that stands for a `host:port` and is not checked. It comes in by constructing
+   * the executor, and in no other way.
+   */
   readonly names?: Readonly<Record<string, string>>;
-  /** Tests only: PEM of a CA that is trusted besides the public ones. */
+  /** For tests alone: the PEM of a CA that is trusted besides the public ones. */
   readonly extraCa?: string;
-  /** Tests only: all addresses of a name. Left out: the system's resolver, /etc/hosts included. */
+  /** For tests alone: gives all addresses of a name. Left out: the system's resolver does, /etc/hosts included. */
   readonly lookup?: (host: string) => Promise<readonly string[]>;
-  /** Tests only: the SRV records of a name. Left out: the system's name servers. */
+  /** For tests alone: gives the SRV records of a name. Left out: the system's name servers do. */
   readonly lookupService?: (name: string) => Promise<readonly SrvRecord[]>;
 }
 
 type SrvRecord = Awaited<ReturnType<Resolver['resolveSrv']>>[number];
 
-/** Opens a raw connection to one address: direct, or through the operator's proxy. */
+/** Opens a raw connection to one address, directly or through the operator's proxy. */
 type Open = (peer: PeerAddress) => Promise<Duplex>;
 
 /** How long an address may stay silent before the next one of the same host is tried beside it, in milliseconds. */
@@ -89,7 +92,7 @@ export class PolicedDialer implements Dialer {
       .map((record) => ({ host: hostName().safeParse(record.name).data, port: record.port }));
     if (servers.length === 0) throw new Failure('NAME_NOT_FOUND');
     return servers.map(({ host, port }) => {
-      // a dot alone says that the service is not there; all else that is no name is nobody's
+      // a dot alone says that the service is not there; anything else that is no host name leads nowhere either
       if (host === undefined || !(port >= 1 && port <= 65_535)) throw new Failure('NAME_NOT_FOUND');
       return { host, port };
     });
@@ -140,14 +143,14 @@ export class PolicedDialer implements Dialer {
 
   #abort = (): void => {
     const { reason } = this.#options.signal;
-    // always with an error: a connection that closes without one is the orderly end of an answer to undici
+    // it always ends with an error: undici takes a connection that closes without one for the end of an answer
     this.#end(reason instanceof Error ? reason : new Failure('CONNECTION_LOST'));
   };
 
   #end(reason?: Error): void {
     this.#closed = true;
     this.#options.signal.removeEventListener('abort', this.#abort);
-    // the newest first: what the driver holds learns the reason before what lies under it closes
+    // the newest goes first: what the driver holds learns the reason before what lies under it closes
     for (const stream of [...this.#streams].reverse()) stream.destroy(reason);
     this.#streams.clear();
   }
@@ -157,9 +160,9 @@ export class PolicedDialer implements Dialer {
     if (this.#closed) throw new Failure('CONNECTION_LOST');
   }
 
-  /** Takes part in close(). A stream that comes too late is destroyed at once. */
+  /** Has close() destroy the stream too. A stream that comes too late is destroyed at once. */
   #own<T extends Duplex>(stream: T): T {
-    // permanent: an error that comes when nobody listens any more must not end the process
+    // this listener stays: an error that comes when nobody listens any more must not end the process
     stream.on('error', ignore);
     stream.once('close', () => this.#streams.delete(stream));
     this.#streams.add(stream);
@@ -173,7 +176,7 @@ export class PolicedDialer implements Dialer {
     return socket;
   }
 
-  /** Tries the addresses in turn; one that stays silent does not keep the next from being tried beside it. */
+  /** Tries the addresses in turn. One that stays silent does not keep the next from being tried beside it. */
   async #race(peers: readonly PeerAddress[]): Promise<PeerSocket> {
     const attempts: Promise<PeerSocket>[] = [];
     let won = false;
@@ -188,7 +191,7 @@ export class PolicedDialer implements Dialer {
       });
       attempts.push(attempt);
       const pause = patience();
-      // a refusal ends the wait as well as a connection, be it of this address or of one before
+      // a refusal ends the wait as a connection does, be it of this address or of one before
       const first = await Promise.race([attempt, Promise.any(attempts), pause.over]).catch(() => undefined);
       pause.clear();
       if (first) return first;
@@ -206,13 +209,15 @@ export class PolicedDialer implements Dialer {
     return socket;
   }
 
-  /** The operator's own address: not judged. */
+  /** Connects to the proxy, whose address the operator has given, so that it is not judged. */
   async #connectProxy(proxy: { readonly host: string; readonly port: number }): Promise<Socket> {
     const [address] = await this.#lookup(proxy.host);
     return this.#connect({ address: address ?? proxy.host, port: proxy.port });
   }
 
-  /** Once per host and test: a name that changes its address between check and connection gains nothing. */
+  /**
+   * Looks a host up once in a test, so that a name gains nothing by changing its address between check and connection.
+   */
   #lookup(host: string): Promise<readonly string[]> {
     if (isIP(host)) return Promise.resolve([host]);
     const known = this.#lookups.get(host);
@@ -226,12 +231,12 @@ export class PolicedDialer implements Dialer {
     return found;
   }
 
-  /** What the names among the forbidden places resolve to, for those of this port. */
+  /** The addresses that the names among the forbidden places resolve to, for those of this port. */
   async #forbiddenAddresses(port: number): Promise<Set<string>> {
     const names = this.#options.policy.forbidden.filter((each) => each.port === port && !isIP(each.host));
     const found = await Promise.allSettled(names.map((each) => this.#lookup(each.host)));
     this.#options.signal.throwIfAborted();
-    // a name that does not resolve now leads nobody there
+    // a name that does not resolve leads nobody to a forbidden place
     const addresses = found.flatMap((each) => (each.status === 'fulfilled' ? each.value : []));
     return new Set(addresses.map((address) => normalAddress(address) ?? ''));
   }
@@ -244,7 +249,7 @@ export class PolicedDialer implements Dialer {
   }
 }
 
-/** An address as it is; of a name none is known. */
+/** Resolves an address to itself, and a name to nothing: the bastion alone knows its addresses. */
 async function resolveBehindTunnel(host: string, port: number): Promise<readonly string[]> {
   if (judgeBehindTunnel(host, port) === 'never') throw new Failure('ADDRESS_NOT_ALLOWED');
   return isIP(host) ? [host] : [];
@@ -264,7 +269,7 @@ async function lookupBySystem(host: string): Promise<readonly string[]> {
   return found.map((each) => each.address);
 }
 
-/** Not cached by the system and, unlike a look-up of addresses, possible to end. */
+/** Looks SRV records up. The system does not cache them and, unlike a look-up of addresses, this one can be ended. */
 async function lookupServiceBySystem(name: string, signal: AbortSignal): Promise<readonly SrvRecord[]> {
   const resolver = new Resolver();
   const cancel = () => resolver.cancel();
@@ -309,12 +314,12 @@ function patience(): { over: Promise<undefined>; clear: () => void } {
   return { over, clear: () => clearTimeout(timer) };
 }
 
-/** An address that answered says more about the host than one to which no way leads. */
+/** The error that tells most. An address that answered says more about the host than one to which no way leads. */
 function mostTelling(errors: readonly unknown[]): unknown {
   const answered = (error: unknown) => error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED';
   return errors.find(answered) ?? errors[0];
 }
 
 function ignore(): void {
-  // whoever waits for the stream gets it from the promise or the driver
+  // whoever waits for the stream gets the error from the promise or the driver
 }

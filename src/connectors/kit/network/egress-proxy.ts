@@ -4,7 +4,7 @@ import type { PeerAddress } from '../contract/peer-socket.ts';
 
 /** The longest answer of a proxy that is read, in bytes. */
 const MAX_ANSWER = 16 * 1024;
-/** As much of the answer as has the status, in bytes. */
+/** How much of the answer is looked through for its status, in bytes. */
 const STATUS_LINE = 64;
 
 const UNREACHABLE_HINT =
@@ -12,7 +12,10 @@ const UNREACHABLE_HINT =
 const REFUSED_HINT = 'The gateway’s proxy (EGRESS_PROXY) refused the connection: ask the operator.';
 const SILENT_HINT = 'The gateway’s proxy (EGRESS_PROXY) cannot be used: ask the operator.';
 
-/** Has the operator's proxy open a connection to a checked address, by CONNECT. Fails with HOST_UNREACHABLE and a hint that names it. */
+/**
+ * Has the operator's proxy open a connection to a checked address, by CONNECT. Fails with HOST_UNREACHABLE and a hint
+ * that names the proxy.
+ */
 export async function openThroughProxy(
   peer: PeerAddress,
   proxy: URL,
@@ -20,7 +23,7 @@ export async function openThroughProxy(
 ): Promise<Duplex> {
   const host = proxy.hostname.replace(/^\[(.*)\]$/, '$1');
   const socket = await connect({ host, port: Number(proxy.port || 80) }).catch((error: unknown) => {
-    // a closed port or an unknown name of the proxy's is none of the target's
+    // a closed port or an unknown name is the proxy's here, not the target's
     throw error instanceof Error && 'code' in error ? proxyFailure(SILENT_HINT, error) : error;
   });
   socket.write(connectRequest(peer, proxy));
@@ -40,7 +43,7 @@ function connectRequest(peer: PeerAddress, proxy: URL): string {
   return `${lines.join('\r\n')}\r\n\r\n`;
 }
 
-/** Reads the proxy's answer up to its empty line; what follows is the peer's and stays in the stream. */
+/** Reads the proxy's answer up to its empty line. What follows comes from the peer, and stays in the stream. */
 function answerStatus(socket: Duplex): Promise<number> {
   return new Promise((resolve, reject) => {
     let read = Buffer.alloc(0);

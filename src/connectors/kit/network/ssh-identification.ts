@@ -1,34 +1,40 @@
 import { TUNNEL_PATHS } from '../config/ssh-tunnel.ts';
 import { Failure } from '../contract/failure.ts';
 
-/** In characters, with the line's end (RFC 4253 §4.2). */
+/** The longest identification, in characters, with the end of its line (RFC 4253 §4.2). */
 const LONGEST_IDENTIFICATION = 255;
-/** What a bastion may say before its identification, in characters. */
+/** How much a bastion may say before its identification, in characters. */
 const LONGEST_GREETING = 8_192;
-/** How OpenSSH tells whom it does not let sign in for now: MaxStartups, and PerSourcePenalties since 9.8. */
+/**
+ * What OpenSSH says to a client that it does not let sign in for now, because of MaxStartups or, since 9.8, of
+ * PerSourcePenalties.
+ */
 const HAS_ENOUGH = /^(Exceeded MaxStartups|Not allowed at this time)/m;
 const BUSY_HINT =
   'The bastion limits how many sign in at once (MaxStartups), or keeps this address away for a while after failed attempts ' +
   '(PerSourcePenalties): try again later.';
 /** The first lines of mail, file, web and Redis servers, after which a client would wait for ever. */
 const OTHER_PROTOCOL = /^(\d{3}[ -]|HTTP\/|\+OK|\* (OK|BYE)|-ERR |-NOAUTH|RFB )/m;
-/** Text of any alphabet is legal; control characters are another protocol's. */
+/** The characters that show another protocol: text of any alphabet is legal, control characters are not. */
 const BINARY = /[^\t\r\n\x20-\x7e\x80-\xff]/;
 
 /**
- * What a bastion calls itself. Lines of text before its identification are legal (RFC 4253 §4.2) and are passed over; what cannot become
- * SSH any more is told at once.
+ * Reads what a bastion calls itself. Lines of text before its identification are legal (RFC 4253 §4.2), and are passed
+ * over. What cannot become SSH any more is told at once.
  */
 export class SshIdentification {
   #text = '';
-  /** Of what it calls itself, only what names and numbers of versions are made of; undefined as long as it is not known. */
+  /**
+   * The bastion's software; only what names and numbers of versions are made of is kept. Undefined as long as it is not
+   * known.
+   */
   software: string | undefined;
 
   get isEmpty(): boolean {
     return this.#text === '';
   }
 
-  /** Reads on. @returns why this is no bastion that lets us in, as soon as it is known */
+  /** Reads on. Gives the reason as soon as it is known that this is no bastion that lets us in. */
   read(chunk: Buffer): Failure | undefined {
     this.#text = (this.#text + chunk.toString('latin1')).slice(0, LONGEST_GREETING);
     const at = /^SSH-/m.exec(this.#text)?.index;
@@ -44,7 +50,7 @@ export class SshIdentification {
     return undefined;
   }
 
-  /** Why a connection is of no use that ended, or said nothing more for long. */
+  /** The failure of a connection that has ended, or has said nothing more for long. */
   ended(error?: Error): Failure {
     return this.isEmpty
       ? new Failure('CONNECTION_LOST', { configPath: TUNNEL_PATHS.portPath, error })

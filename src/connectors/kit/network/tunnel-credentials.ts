@@ -16,7 +16,7 @@ const WANTS_MORE_HINT =
   'this user to sign in without it.';
 const WANTS_NEITHER_HINT = 'The bastion takes neither passwords nor keys from this user.';
 
-/** What a bastion is signed in to with. Fails with the failures of openPrivateKey. `parse` is ssh2's own. */
+/** Reads what a test signs in to the bastion with. Fails with the failures of openPrivateKey. `parse` is ssh2's own. */
 export async function readCredentials(
   tunnel: SshTunnel,
   parse: (text: string) => ParsedKey | Error,
@@ -31,13 +31,13 @@ export async function readCredentials(
   return new TunnelCredentials(tunnel, key);
 }
 
-/** The ways to sign in of one test, each tried once: the key first, then the password, be it asked for or not. */
+/** The ways in which one test can sign in, each tried once: the key first, then the password, asked for or not. */
 export class TunnelCredentials {
   readonly #tunnel: SshTunnel;
   readonly #left: AnyAuthMethod[];
   readonly #tried: AuthenticationType[] = [];
   #offered: readonly AuthenticationType[] = [];
-  /** The bastion has taken the way that was tried last, and wants another one besides. */
+  /** True when the bastion has taken the way that was tried last, and wants another one besides. */
   #wantsMore = false;
   #asked = false;
 
@@ -46,30 +46,30 @@ export class TunnelCredentials {
     this.#left = methodsOf(tunnel, key);
   }
 
-  /** Whether it has come to signing in. */
+  /** True once the bastion has been asked to let the user in. */
   get asked(): boolean {
     return this.#asked;
   }
 
-  /** Which way to try next; false: none is left. `offered` is null before the bastion has said anything. */
+  /** Gives the way to try next, or false when none is left. `offered` is null before the bastion has said anything. */
   next(offered: readonly AuthenticationType[] | null, partial: boolean | null): AnyAuthMethod | false {
     this.#asked = true;
-    // asks what is offered
+    // this asks the bastion what it offers
     if (offered === null) return { type: 'none', username: this.#tunnel.username };
     this.#offered = offered;
     this.#wantsMore = partial === true;
-    // one wrong password is not tried twice: bastions count
+    // a wrong password is not tried in two ways: bastions count attempts
     if (!partial && this.#tried.at(-1) === 'password') return false;
     const at = this.#left.findIndex(({ type }) => offered.includes(type));
     const [method] = at < 0 ? [] : this.#left.splice(at, 1);
     if (!method) return false;
-    // what is tried now is no longer what the bastion has taken
+    // the bastion has not taken yet what is tried now
     this.#wantsMore = false;
     this.#tried.push(method.type);
     return method;
   }
 
-  /** Why the bastion did not let us in. */
+  /** The failure that tells why the bastion did not let the user in. */
   refused(evidence: Evidence, error: Error | undefined): Failure {
     const { password, privateKey } = this.#tunnel;
     const fail = (configPath: string, hint?: string) =>
@@ -101,21 +101,21 @@ export class TunnelCredentials {
 
 function methodsOf({ username, password }: SshTunnel, key: ParsedKey | undefined): AnyAuthMethod[] {
   const methods: AnyAuthMethod[] = [];
-  // typed for texts, but taken as it is when it has been read already
+  // its type asks for a text, but ssh2 takes a key that it has read already
   if (key) methods.push({ type: 'publickey', username, key: key as unknown as Buffer });
   if (password === undefined) return methods;
   methods.push({ type: 'password', username, password });
   methods.push({
     type: 'keyboard-interactive',
     username,
-    // the one question that PAM asks, and no other
+    // it answers the one question that PAM asks, and no other
     prompt: (_name, _instructions, _language, prompts, answer) =>
       answer(prompts.length === 1 && !prompts[0]?.echo ? [password] : []),
   });
   return methods;
 }
 
-/** The key as ssh2 reads it. */
+/** The key as text that ssh2 reads. */
 function textOf(key: KeyObject): string {
   if (key.asymmetricKeyType === 'ed25519') return openSshText(key);
   return key.export({ type: key.asymmetricKeyType === 'rsa' ? 'pkcs1' : 'sec1', format: 'pem' }).toString();

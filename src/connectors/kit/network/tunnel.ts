@@ -22,7 +22,10 @@ const HOST_KEY_KINDS: readonly (readonly ServerHostKeyAlgorithm[])[] = [
   ['rsa-sha2-512', 'rsa-sha2-256'],
 ];
 
-/** No SHA-1, no DSA, no CBC, no groups of the server's own making; nothing is decompressed. */
+/**
+ * The algorithms that are taken: without SHA-1, DSA, CBC and groups of the server's own making. Nothing is
+ * decompressed.
+ */
 const ALGORITHMS: ConnectConfig['algorithms'] = {
   kex: [
     'curve25519-sha256',
@@ -45,10 +48,10 @@ const ALGORITHMS: ConnectConfig['algorithms'] = {
   compress: ['none'],
 };
 
-/** What a bastion ends with that was asked for a kind of host key that it has not. */
+/** The failures of a bastion that was asked for a kind of host key that it does not have. */
 const NO_SUCH_KEY: readonly FailureCode[] = ['SSH_HOST_KEY_MISMATCH', 'SSH_HANDSHAKE_FAILED'];
 
-/** Whether a host key is one of those that the algorithms sign with: an RSA key signs in several ways. */
+/** Tells whether the algorithms sign with a host key of this type: an RSA key signs in several ways. */
 function isOfKind(keyType: unknown, algorithms: readonly string[]): boolean {
   return algorithms.some((name) => name === keyType || (keyType === 'ssh-rsa' && name.startsWith('rsa-')));
 }
@@ -63,7 +66,7 @@ export class Tunnel {
   readonly #channels = new Map<ClientChannel, PeerSocket>();
   readonly #identification = new SshIdentification();
   #hostKey: Evidence = {};
-  /** Why we, not the bastion, ended it. */
+  /** The reason why the gateway, and not the bastion, has ended the connection. */
   #refusal: Failure | undefined;
 
   private constructor(
@@ -81,10 +84,10 @@ export class Tunnel {
   }
 
   /**
-   * Signs in at a bastion, over a connection that `connect` makes, when its host key is the confirmed one. A bastion shows one of its
-   * host keys: where another kind may be the confirmed one, it is asked for that on a new connection before anything is sent.
-   * Fails with one of the SSH failures, of which those about the host key show it as evidence, or says what is wrong with the
-   * private key.
+   * Signs in at a bastion, over a connection that `connect` makes, when its host key is the confirmed one. A bastion
+   * shows one of its host keys: when another kind may be the confirmed one, the bastion is asked for that on a new
+   * connection before anything is sent. Fails with one of the SSH failures, of which those about the host key show it
+   * as evidence, or says what is wrong with the private key.
    */
   static async open(connect: () => Promise<PeerSocket>, config: SshTunnel, signal: AbortSignal): Promise<Tunnel> {
     try {
@@ -93,7 +96,7 @@ export class Tunnel {
       if (!(error instanceof Failure) || error.report.code !== 'SSH_HOST_KEY_MISMATCH') throw error;
       for (const kind of HOST_KEY_KINDS.filter((each) => !isOfKind(error.evidence.keyType, each))) {
         const opened = await Tunnel.#openOnce(connect, config, signal, [kind]).catch((reason: unknown) => {
-          // it has no key of this kind, or another one: what it showed first is what the user reads
+          // the bastion has no key of this kind, or another one: then the user reads what it showed first
           if (reason instanceof Failure && NO_SUCH_KEY.includes(reason.report.code)) return undefined;
           throw reason;
         });
@@ -122,19 +125,19 @@ export class Tunnel {
     }
   }
 
-  /** Server software, type and fingerprint of its host key. */
+  /** What the bastion has told: its software, and the type and the fingerprint of its host key. */
   get evidence(): Evidence {
     return { server: this.#identification.software, ...this.#hostKey };
   }
 
   async #signIn(serverHostKey: ServerHostKeyAlgorithm[]): Promise<void> {
     const client = this.#client;
-    // it may have been closed while the key was opened
+    // the bastion may have closed the connection while the key was opened
     if (this.#carrier.destroyed) throw new Failure('CONNECTION_LOST', { configPath: TUNNEL_PATHS.portPath });
     await new Promise<void>((resolve, reject) => {
       const fail = (error?: Error) =>
         reject(this.#signal.aborted ? this.#signal.reason : (this.#refusal ?? this.#explain(error)));
-      // these stay: what comes after the sign-in is told by the streams
+      // these listeners stay: the streams tell what comes after the sign-in
       client
         .once('ready', resolve)
         .on('error', fail)
@@ -148,21 +151,21 @@ export class Tunnel {
         username: this.#config.username,
         algorithms: { ...ALGORITHMS, serverHostKey },
         hostVerifier: (offered: Buffer) => this.#isConfirmed(offered),
-        // typed without the false that ends it
+        // its type lacks the false that ends the sign-in
         authHandler: (offered, partial, next) => next(this.#credentials.next(offered, partial) as AnyAuthMethod),
-        // times are the dialer's
+        // the dialer sees to times
         readyTimeout: 0,
         keepaliveInterval: 0,
       });
-      // after connect(), which holds the stream back until it reads itself
+      // this comes after connect(), which holds the stream back until ssh2 reads itself
       this.#watch();
     });
     this.#carrier.raiseCap(Number.POSITIVE_INFINITY);
   }
 
   /**
-   * Has the bastion open a connection; the host's name is the bastion's to resolve. Fails with SSH_FORWARDING_REFUSED or
-   * SSH_TARGET_UNREACHABLE.
+   * Has the bastion open a connection, for which it resolves the host's name itself. Fails with SSH_FORWARDING_REFUSED
+   * or SSH_TARGET_UNREACHABLE.
    */
   dial(host: string, port: number): Promise<PeerSocket> {
     return new Promise((resolve, reject) => {
@@ -174,23 +177,24 @@ export class Tunnel {
       try {
         this.#client.forwardOut('127.0.0.1', 0, host, port, take);
       } catch (error) {
-        // it throws when the connection is gone
+        // forwardOut() throws when the connection is gone
         fail(error);
       }
     });
   }
 
   #wrap(channel: ClientChannel, host: string, port: number): PeerSocket {
-    // nobody reads it, and it would fill up
+    // nobody else reads stderr, and it would fill up
     channel.stderr.resume();
-    // a channel does not close on destroy(), and throws its errors at nobody: this one does as sockets do
+    // a channel neither closes on destroy() nor keeps its errors to those who listen: around it, this one does as
+    // sockets do
     const socket = new PeerSocket(channel, { address: host, port }, Number.POSITIVE_INFINITY);
     this.#channels.set(channel, socket);
     channel.on('close', () => this.#channels.delete(channel));
     return socket;
   }
 
-  /** Reads along: what the peer calls itself, whether it is SSH at all, and that it keeps to the window it was granted. */
+  /** Reads along to learn what the peer calls itself, whether it is SSH at all, and whether it keeps to its window. */
   #watch(): void {
     const refuse = (failure: Failure) => {
       this.#refusal = failure;
@@ -216,7 +220,7 @@ export class Tunnel {
     });
   }
 
-  /** Asked for anew whenever keys are exchanged again. */
+  /** Tells whether this host key is the confirmed one. ssh2 asks again whenever keys are exchanged anew. */
   #isConfirmed(offered: Buffer): boolean {
     const hostKeyFingerprint = fingerprintOf(offered);
     const confirmed = this.#config.hostKeyFingerprint;
@@ -234,7 +238,7 @@ export class Tunnel {
     if (network) return network;
     if (this.#identification.software === undefined) return this.#identification.ended(error);
     const evidence = this.evidence;
-    // from then on whatever ends it is a refusal: a bastion that has had enough hangs up
+    // from then on any end is a refusal: a bastion that has had enough hangs up
     if (this.#credentials.asked) return this.#credentials.refused(evidence, error);
     if (!error) return new Failure('CONNECTION_LOST', { configPath: TUNNEL_PATHS.portPath, evidence });
     return new Failure('SSH_HANDSHAKE_FAILED', { configPath: TUNNEL_PATHS.hostPath, evidence, error });
@@ -247,12 +251,12 @@ function forwardingFailure(error: unknown): Failure {
   return new Failure(reason === PROHIBITED ? 'SSH_FORWARDING_REFUSED' : 'SSH_TARGET_UNREACHABLE', { error });
 }
 
-/** As OpenSSH prints it. */
+/** The fingerprint of a host key as OpenSSH prints it. */
 function fingerprintOf(hostKey: Buffer): string {
   return `SHA256:${createHash('sha256').update(hostKey).digest('base64').replace(/=+$/, '')}`;
 }
 
-/** `ssh-ed25519`: the name that a host key begins with. */
+/** The type of a host key, which is the name that it begins with: `ssh-ed25519`. */
 function typeOf(hostKey: Buffer): string | undefined {
   const length = hostKey.length >= 4 ? hostKey.readUInt32BE() : 0;
   return /^[a-z0-9-]{1,64}$/.exec(hostKey.toString('latin1', 4, 4 + length))?.[0];
