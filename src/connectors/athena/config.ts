@@ -30,7 +30,7 @@ export const athenaConfig = z
       )
       .meta({
         title: 'Output location',
-        description: 'Where Athena writes the results of queries. Example: s3://my-results/athena/',
+        description: 'The place in S3 where Athena writes the results of queries. Example: s3://my-results/athena/',
       }),
     workgroup: z
       .string()
@@ -41,18 +41,19 @@ export const athenaConfig = z
         issue('INVALID_FORMAT', 'A workgroup’s name has letters, digits, dots, hyphens and underscores.'),
       )
       .default('primary')
-      .meta({ title: 'Workgroup', description: 'The workgroup that queries run in.' }),
+      .meta({ title: 'Workgroup', description: 'The workgroup that queries run in, at most 128 characters.' }),
     catalog: printableText(256)
       .default('AwsDataCatalog')
-      .meta({ title: 'Catalog', description: 'The data catalog, at most 256 characters.' }),
+      .meta({ title: 'Catalog', description: 'The name of the data catalog, at most 256 characters.' }),
     database: printableText(255)
       .optional()
-      .meta({ title: 'Database', description: 'Only this database of the catalog. Left out: all of them.' }),
+      .meta({ title: 'Database', description: 'The one database of the catalog to use. Leave empty for all of them.' }),
     baseUrl: destination(url({ protocols: ['https'] }))
       .optional()
       .meta({
         title: 'Base URL',
-        description: 'Only for endpoints that are not the region’s own: a VPC endpoint, say. Always over TLS.',
+        description:
+          'An endpoint other than the region’s own, such as a VPC endpoint. It is always reached over TLS. Leave empty for the region’s own.',
       }),
   })
   .superRefine((value, context) => {

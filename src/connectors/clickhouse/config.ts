@@ -16,18 +16,22 @@ function headerValue(maxLength: number) {
 export const clickhouseConfig = z.object({
   host: destination(host()).meta({
     title: 'Host',
-    description: 'Name or address of the server. Example: abc123.eu-central-1.aws.clickhouse.cloud',
+    description: 'The name or address of the server. Example: abc123.eu-central-1.aws.clickhouse.cloud',
   }),
   port: port(8443).meta({
     title: 'Port',
-    description: 'TCP port of the HTTP interface, 1 to 65535: 8443 with TLS, 8123 without.',
+    description: 'The TCP port of the HTTP interface, 1 to 65535: usually 8443 with TLS and 8123 without.',
   }),
   username: headerValue(256)
     .default('default')
     .meta({ title: 'User name', description: 'The user to sign in as, at most 256 characters.' }),
   password: secret(headerValue(1024))
     .optional()
-    .meta({ title: 'Password', description: 'At most 1,024 characters. Secret. Left out: none.' }),
+    .meta({
+      title: 'Password',
+      description:
+        'The password of the user, at most 1,024 characters. Leave empty when the user has none. This secret is never shown again.',
+    }),
   database: printableText(255).default('default').meta({
     title: 'Database',
     description: 'The database that holds the tables, at most 255 characters. Upper and lower case differ.',

@@ -17,7 +17,7 @@ export const cockroachdbConfig = z.object({
     .meta({
       title: 'Cluster',
       description:
-        'The routing id of a cluster in CockroachDB Cloud, sent as `--cluster=`: letters, digits and hyphens. Example: happy-koala-123. Left out: the host says it all.',
+        'The routing id of a cluster in CockroachDB Cloud, sent as `--cluster=`: at most 128 letters, digits and hyphens. Leave empty when the host name tells the cluster. Example: happy-koala-123',
     }),
 });
 

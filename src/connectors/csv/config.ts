@@ -33,15 +33,18 @@ export const csvConfig = z
       url: destination(url({ protocols: ['https'], queryField: 'urlQuery' })).meta({
         title: 'URL',
         description:
-          'Where the file is fetched, over TLS, without a query. The first 5 MiB are read. Example: https://files.example.com/clients.csv',
+          'The URL at which the file is fetched over TLS, without its query. The first 5 MiB are read. Example: https://files.example.com/clients.csv',
       }),
       content: z
         .string()
         .min(1)
         .max(MAX_CONTENT)
         .refine((text) => Buffer.byteLength(text) <= MAX_CONTENT, issue('TOO_LONG', 'Give at most 512 KiB, or a URL.'))
-        .meta({ title: 'Content', description: 'The text of the file itself, at most 512 KiB. Nothing is fetched.' }),
-    }).meta({ title: 'Source', description: 'Where the file comes from: a URL, or its content. Never a path.' }),
+        .meta({
+          title: 'Content',
+          description: 'The text of the file itself, at most 512 KiB. Nothing is fetched then.',
+        }),
+    }).meta({ title: 'Source', description: 'Where the file comes from: a URL, or its content. It is never a path.' }),
     urlQuery: secret(
       z
         .string()
@@ -58,7 +61,7 @@ export const csvConfig = z
       .meta({
         title: 'Query of the URL',
         description:
-          'What stands behind the question mark of the URL. In a pre-signed URL that is the signature, so it is kept as a secret. Secret.',
+          'The part of the URL behind its question mark. In a pre-signed URL that is the signature, so it is a secret and never shown again.',
       }),
     delimiter: z
       .string()
@@ -73,7 +76,7 @@ export const csvConfig = z
       .default(',')
       .meta({
         title: 'Delimiter',
-        description: 'The one character between two values. A tab is written as \\t in JSON.',
+        description: 'The one character between two values. In JSON, write a tab as \\t.',
       }),
     hasHeader: z
       .boolean()
@@ -87,7 +90,7 @@ export const csvConfig = z
       .default('utf-8')
       .meta({
         title: 'Encoding',
-        description: 'Of a file that is fetched. Examples: utf-8, windows-1252, shift_jis',
+        description: 'The encoding of a file that is fetched. Examples: utf-8, windows-1252, shift_jis',
         enum: ENCODINGS,
       }),
   })

@@ -53,7 +53,7 @@ const authenticate: DatabricksCheck = authenticateCheck(
 const getWarehouse: DatabricksCheck = {
   name: 'warehouse/get',
   title: 'Look at the warehouse',
-  description: 'The SQL warehouse exists and may be used. Nothing is started. Needs CAN USE on the warehouse.',
+  description: 'The SQL warehouse exists and may be used. Nothing is started. The user needs CAN USE on the warehouse.',
   async run(context) {
     const { config } = context;
     const path = `/api/2.0/sql/warehouses/${warehouseId(config)}`;
@@ -86,7 +86,7 @@ const listTables: DatabricksCheck = {
   name: 'tables/list',
   title: 'List the tables',
   description:
-    'The tables of the schema, or of the catalog, can be listed in Unity Catalog; at most 50 are counted. Needs USE CATALOG and USE SCHEMA.',
+    'The tables of the schema, or of the catalog, can be listed in Unity Catalog; at most 50 are counted. The user needs USE CATALOG and USE SCHEMA.',
   async run(context) {
     const { schema } = context.config;
     const query = new URLSearchParams({ catalog_name: await catalogOf(context), max_results: String(PAGE) });

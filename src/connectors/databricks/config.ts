@@ -10,7 +10,7 @@ const WAREHOUSE_PATH = /^\/sql\/1\.0\/(?:warehouses|endpoints)\/([A-Za-z0-9_-]{1
 export const databricksConfig = z.object({
   host: destination(host()).meta({
     title: 'Host',
-    description: 'Server hostname of the SQL warehouse. Example: dbc-a1b2345c-d6e7.cloud.databricks.com',
+    description: 'The server hostname of the SQL warehouse. Example: dbc-a1b2345c-d6e7.cloud.databricks.com',
   }),
   httpPath: z
     .string()
@@ -28,7 +28,7 @@ export const databricksConfig = z.object({
     .meta({
       title: 'HTTP path',
       description:
-        'As the connection details of the SQL warehouse show it. Example: /sql/1.0/warehouses/a1b234c567d8e9fa',
+        'The HTTP path of the SQL warehouse, as its connection details show it. Example: /sql/1.0/warehouses/a1b234c567d8e9fa',
     }),
   authentication: authentication('DatabricksAuthentication', {
     accessToken: named(
@@ -36,28 +36,34 @@ export const databricksConfig = z.object({
       z.object({
         token: secret(headerText(4096))
           .optional()
-          .meta({ title: 'Token', description: 'A personal access token. Secret.' }),
+          .meta({
+            title: 'Token',
+            description: 'A personal access token, at most 4,096 characters. This secret is never shown again.',
+          }),
       }),
-    ).meta({ title: 'Access token', description: 'A token of a user or of a service principal.' }),
+    ).meta({ title: 'Access token', description: 'Sign in with a token of a user or of a service principal.' }),
     oauth: named(
       'DatabricksOauth',
       z.object({
         clientId: headerText(256)
           .refine((id) => !id.includes(':'), issue('INVALID_FORMAT', 'A client id has no colon.'))
-          .meta({ title: 'Client id', description: 'Application id of the service principal.' }),
+          .meta({ title: 'Client id', description: 'The application id of the service principal.' }),
         clientSecret: secret(headerText(1024))
           .optional()
-          .meta({ title: 'Client secret', description: 'An OAuth secret of the service principal. Secret.' }),
+          .meta({
+            title: 'Client secret',
+            description: 'An OAuth secret of the service principal, at most 1,024 characters. It is never shown again.',
+          }),
       }),
-    ).meta({ title: 'OAuth', description: 'A service principal of the workspace signs in (machine to machine).' }),
+    ).meta({ title: 'OAuth', description: 'Sign in as a service principal of the workspace (machine to machine).' }),
   }).meta({ title: 'Authentication', description: 'How to sign in: with a token, or as a service principal.' }),
   catalog: printableText(255).optional().meta({
     title: 'Catalog',
-    description: 'The catalog of Unity Catalog. Left out: the workspace’s default one. Example: main',
+    description: 'The catalog of Unity Catalog to use. Leave empty for the workspace’s default catalog. Example: main',
   }),
   schema: printableText(255).optional().meta({
     title: 'Schema',
-    description: 'Only this schema of the catalog. Left out: all of them. Example: sales',
+    description: 'The one schema of the catalog to use. Leave empty for all of them. Example: sales',
   }),
 });
 

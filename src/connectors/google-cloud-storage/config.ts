@@ -11,10 +11,13 @@ export const googleCloudStorageConfig = z.object({
       (name) => /^[a-z0-9][a-z0-9._-]*[a-z0-9]$/.test(name),
       issue('INVALID_FORMAT', 'A bucket’s name has small letters, digits, dots, hyphens and underscores.'),
     )
-    .meta({ title: 'Bucket', description: 'Name of the bucket, 3 to 222 characters, without gs://. Example: my-data' }),
+    .meta({
+      title: 'Bucket',
+      description: 'The name of the bucket, 3 to 222 characters, without gs://. Example: my-data',
+    }),
   credentials: serviceAccount().meta({
     title: 'Credentials',
-    description: 'The key of a service account: the fields of its JSON file.',
+    description: 'The key of a service account. Enter the fields of its JSON file.',
   }),
 });
 

@@ -7,7 +7,7 @@ export const mongoDataApi = defineConnector({
   type: 'MONGO_DATA_API',
   title: 'MongoDB Data API',
   description:
-    'A database behind the Data API, MongoDB over HTTPS. MongoDB ended the hosted service on 30 September 2025; servers that are compatible with it remain.',
+    'A database behind the Data API, which is MongoDB over HTTPS. MongoDB ended its hosted service on 30 September 2025, but compatible servers remain.',
   category: 'DOCUMENT',
   provenAgainst: 'fake that verifies the key',
   config: mongoDataApiConfig,

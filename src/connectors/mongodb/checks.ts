@@ -17,7 +17,7 @@ const DATABASES = z.object({ databases: z.array(z.object({ name: z.string() })) 
 const WRITTEN = z.object({ n: z.int(), writeErrors: z.array(z.object({ code: z.int() })).optional() });
 
 const authenticate: MongodbCheck = authenticateCheck(
-  'The server takes the user name and the password, or the client certificate. Without either: it asks for none.',
+  'The server takes the user name and the password, or the client certificate. When neither is given, it asks for no sign-in.',
   async ({ config, link, state }) => {
     const session = await signIn(config, () => signInToMongodb(link.take(), config));
     state.session = session;

@@ -15,24 +15,29 @@ export const mongodbConfig = z
     host: destination(host()).meta({
       title: 'Host',
       description:
-        'Name or address of the server; with srv the name whose SRV records list the servers. Example: db.example.com',
+        'The name or address of the server. With srv it is the name whose SRV records list the servers. Example: db.example.com',
     }),
     port: port(DEFAULT_PORT).meta({
       title: 'Port',
-      description: 'TCP port, 1 to 65535. With srv the records say which, and this one is left out.',
+      description: 'The TCP port, 1 to 65535. Leave empty with srv: the records tell the ports.',
     }),
     srv: destination(z.boolean()).default(false).meta({
       title: 'SRV record',
       description:
-        'As in mongodb+srv://: the servers are those that the SRV records of the host list. They are tried in turn, and have to belong to the domain of the host. TXT records are not read.',
+        'Whether the host is the name of a cluster, as in mongodb+srv://. Its SRV records then list the servers, which are tried in turn and have to belong to the domain of the host. TXT records are not read.',
     }),
     username: text(256).optional().meta({
       title: 'User name',
-      description: 'At most 256 characters. Left out: no sign-in, or the subject of the client certificate with X509.',
+      description:
+        'The user to sign in as, at most 256 characters. Leave empty when the server asks for no sign-in, or when X509 takes the name from the client certificate.',
     }),
     password: secret(text(1024))
       .optional()
-      .meta({ title: 'Password', description: 'At most 1,024 characters. Secret. Not with X509.' }),
+      .meta({
+        title: 'Password',
+        description:
+          'The password of the user, at most 1,024 characters. Leave empty with X509. This secret is never shown again.',
+      }),
     database: text(MAX_DATABASE)
       .refine(
         (name) => !/[/\\. "$]/.test(name) && Buffer.byteLength(name) <= MAX_DATABASE,
@@ -41,22 +46,26 @@ export const mongodbConfig = z
           'The name of a database has at most 63 bytes, and no slash, dot, space, quote or dollar.',
         ),
       )
-      .meta({ title: 'Database', description: 'Name of the database, at most 63 bytes. Upper and lower case differ.' }),
+      .meta({
+        title: 'Database',
+        description: 'The name of the database, at most 63 bytes. Upper and lower case differ.',
+      }),
     authSource: text(MAX_DATABASE).optional().meta({
       title: 'Authentication database',
-      description: 'The database that knows the user. Left out: admin, or $external with X509.',
+      description:
+        'The database that knows the user, at most 63 characters. Leave empty for admin, or for $external with X509.',
     }),
     authMechanism: destination(named('MongodbAuthMechanism', z.enum(['SCRAM_SHA_256', 'SCRAM_SHA_1', 'X509'])))
       .optional()
       .meta({
         title: 'Authentication mechanism',
         description:
-          'How the user signs in. Left out: the strongest SCRAM that the server knows for the user. X509: by tls.clientCertificate.',
+          'How the user signs in. X509 signs in with tls.clientCertificate. Leave empty for the strongest SCRAM that the server offers the user.',
       }),
     replicaSet: text(128).optional().meta({
       title: 'Replica set',
       description:
-        'The name that the server’s replica set must have. The gateway talks to the one server only, whatever its set.',
+        'The name that the server’s replica set must have, at most 128 characters. Leave empty when any will do. The gateway talks to this one server only, whatever its set.',
     }),
     tls: tls(),
     sshTunnel: sshTunnel(),

@@ -12,19 +12,22 @@ export const mssqlConfig = z.object({
   host: destination(host()).meta({
     title: 'Host',
     description:
-      'Name or address of the server, without the name of an instance: give its port. Example: db.example.com',
+      'The name or address of the server, without the name of an instance: enter the port of the instance instead. Example: db.example.com',
   }),
   port: port(1433),
   username: text(LONGEST_NAME).meta({
     title: 'User name',
-    description: 'The login, at most 128 characters. With a domain: without it.',
+    description: 'The login to sign in as, at most 128 characters. A Windows domain has a field of its own.',
   }),
   password: secret(text(LONGEST_NAME))
     .optional()
-    .meta({ title: 'Password', description: 'At most 128 characters. Secret.' }),
+    .meta({
+      title: 'Password',
+      description: 'The password of the login, at most 128 characters. This secret is never shown again.',
+    }),
   database: text(LONGEST_NAME).meta({
     title: 'Database',
-    description: 'Name of the database, at most 128 characters.',
+    description: 'The name of the database, at most 128 characters.',
   }),
   schema: text(LONGEST_NAME)
     .default('dbo')
@@ -42,13 +45,13 @@ export const mssqlConfig = z.object({
     .meta({
       title: 'Windows domain',
       description:
-        'Signs in with a Windows account of this domain, by NTLM. Left out: a login of SQL Server’s own. Example: CORP',
+        'The domain of a Windows account, which signs in by NTLM. Leave empty for a login of SQL Server’s own. Example: CORP',
     }),
   tls: tls().meta({
     title: 'TLS',
     description:
-      'REQUIRE and stronger encrypt the whole connection, as SQL Server 2019 (TDS 7.4) or, where the server takes only that, as 2022 with strict encryption (TDS 8.0) does it. ' +
-      'DISABLE sends all in clear text, the password too, and fails where the server demands encryption.',
+      'How the connection is encrypted. REQUIRE and stronger encrypt all of it, as SQL Server 2019 does (TDS 7.4) or, where the server takes nothing else, ' +
+      'as SQL Server 2022 does with strict encryption (TDS 8.0). DISABLE sends everything in clear text, the password too, and fails where the server demands encryption.',
   }),
   sshTunnel: sshTunnel(),
 });

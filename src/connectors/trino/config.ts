@@ -9,7 +9,7 @@ export const trinoConfig = z
   .object({
     host: destination(host()).meta({
       title: 'Host',
-      description: 'Name or address of the coordinator. Example: trino.example.com',
+      description: 'The name or address of the coordinator. Example: trino.example.com',
     }),
     port: port(8443),
     username: basicUserName(256).meta({
@@ -18,15 +18,17 @@ export const trinoConfig = z
     }),
     password: secret(printableText(1024)).optional().meta({
       title: 'Password',
-      description: 'At most 1,024 characters; only with TLS. Secret. Left out: none, as on a private network.',
+      description:
+        'The password of the user, at most 1,024 characters, which needs TLS. Leave empty when the coordinator asks for none, as on a private network. This secret is never shown again.',
     }),
     catalog: printableText(255).meta({
       title: 'Catalog',
-      description: 'Name of the catalog as Trino knows it, at most 255 characters. Example: hive',
+      description: 'The name of the catalog as Trino knows it, at most 255 characters. Example: hive',
     }),
     schema: printableText(255).optional().meta({
       title: 'Schema',
-      description: 'The schema that holds the tables, at most 255 characters. Left out: every schema of the catalog.',
+      description:
+        'The schema that holds the tables, at most 255 characters. Leave empty for every schema of the catalog.',
     }),
     tls: tls(),
     sshTunnel: sshTunnel(),

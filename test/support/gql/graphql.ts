@@ -11,45 +11,45 @@ export type AllDatastores = {
 
 /** What may be left out may be null, with the same meaning. */
 export type AthenaConfigInput = {
-  /** At most 256 characters. Example: AKIAIOSFODNN7EXAMPLE */
+  /** The id of the access key, at most 256 characters. Example: AKIAIOSFODNN7EXAMPLE */
   accessKeyId: string;
-  /** Only for endpoints that are not the region’s own: a VPC endpoint, say. Always over TLS. */
+  /** An endpoint other than the region’s own, such as a VPC endpoint. It is always reached over TLS. Leave empty for the region’s own. */
   baseUrl?: string | null | undefined;
-  /** The data catalog, at most 256 characters. */
+  /** The name of the data catalog, at most 256 characters. */
   catalog?: string | null | undefined;
-  /** Only this database of the catalog. Left out: all of them. */
+  /** The one database of the catalog to use. Leave empty for all of them. */
   database?: string | null | undefined;
-  /** Where Athena writes the results of queries. Example: s3://my-results/athena/ */
+  /** The place in S3 where Athena writes the results of queries. Example: s3://my-results/athena/ */
   outputLocation: string;
   /** The region of AWS. Example: eu-central-1 */
   region: string;
-  /** Belongs to the access key id. Secret. */
+  /** Secret. The secret part of the access key, at most 1,024 characters. It is never shown again. */
   secretAccessKey?: string | null | undefined;
-  /** For temporary credentials. Secret. */
+  /** Secret. The token of temporary credentials, at most 8,192 characters. Leave empty for a long-lived access key. This secret is never shown again. */
   sessionToken?: string | null | undefined;
-  /** The workgroup that queries run in. */
+  /** The workgroup that queries run in, at most 128 characters. */
   workgroup?: string | null | undefined;
 };
 
 /** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
 export type AthenaConfigPatch = {
-  /** At most 256 characters. Example: AKIAIOSFODNN7EXAMPLE */
+  /** The id of the access key, at most 256 characters. Example: AKIAIOSFODNN7EXAMPLE */
   accessKeyId?: string | null | undefined;
-  /** Only for endpoints that are not the region’s own: a VPC endpoint, say. Always over TLS. */
+  /** An endpoint other than the region’s own, such as a VPC endpoint. It is always reached over TLS. Leave empty for the region’s own. */
   baseUrl?: string | null | undefined;
-  /** The data catalog, at most 256 characters. */
+  /** The name of the data catalog, at most 256 characters. */
   catalog?: string | null | undefined;
-  /** Only this database of the catalog. Left out: all of them. */
+  /** The one database of the catalog to use. Leave empty for all of them. */
   database?: string | null | undefined;
-  /** Where Athena writes the results of queries. Example: s3://my-results/athena/ */
+  /** The place in S3 where Athena writes the results of queries. Example: s3://my-results/athena/ */
   outputLocation?: string | null | undefined;
   /** The region of AWS. Example: eu-central-1 */
   region?: string | null | undefined;
-  /** Belongs to the access key id. Secret. */
+  /** Secret. The secret part of the access key, at most 1,024 characters. It is never shown again. */
   secretAccessKey?: string | null | undefined;
-  /** For temporary credentials. Secret. */
+  /** Secret. The token of temporary credentials, at most 8,192 characters. Leave empty for a long-lived access key. This secret is never shown again. */
   sessionToken?: string | null | undefined;
-  /** The workgroup that queries run in. */
+  /** The workgroup that queries run in, at most 128 characters. */
   workgroup?: string | null | undefined;
 };
 
@@ -97,11 +97,11 @@ export type CheckStatus =
 export type ClickhouseConfigInput = {
   /** The database that holds the tables, at most 255 characters. Upper and lower case differ. */
   database?: string | null | undefined;
-  /** Name or address of the server. Example: abc123.eu-central-1.aws.clickhouse.cloud */
+  /** The name or address of the server. Example: abc123.eu-central-1.aws.clickhouse.cloud */
   host: string;
-  /** At most 1,024 characters. Secret. Left out: none. */
+  /** Secret. The password of the user, at most 1,024 characters. Leave empty when the user has none. This secret is never shown again. */
   password?: string | null | undefined;
-  /** TCP port of the HTTP interface, 1 to 65535: 8443 with TLS, 8123 without. */
+  /** The TCP port of the HTTP interface, 1 to 65535: usually 8443 with TLS and 8123 without. */
   port?: number | null | undefined;
   /** SSH tunnel */
   sshTunnel?: SshTunnelInput | null | undefined;
@@ -115,11 +115,11 @@ export type ClickhouseConfigInput = {
 export type ClickhouseConfigPatch = {
   /** The database that holds the tables, at most 255 characters. Upper and lower case differ. */
   database?: string | null | undefined;
-  /** Name or address of the server. Example: abc123.eu-central-1.aws.clickhouse.cloud */
+  /** The name or address of the server. Example: abc123.eu-central-1.aws.clickhouse.cloud */
   host?: string | null | undefined;
-  /** At most 1,024 characters. Secret. Left out: none. */
+  /** Secret. The password of the user, at most 1,024 characters. Leave empty when the user has none. This secret is never shown again. */
   password?: string | null | undefined;
-  /** TCP port of the HTTP interface, 1 to 65535: 8443 with TLS, 8123 without. */
+  /** The TCP port of the HTTP interface, 1 to 65535: usually 8443 with TLS and 8123 without. */
   port?: number | null | undefined;
   /** SSH tunnel */
   sshTunnel?: SshTunnelPatch | null | undefined;
@@ -135,15 +135,15 @@ export type ClientColumnType =
 
 /** What may be left out may be null, with the same meaning. */
 export type CockroachdbConfigInput = {
-  /** The routing id of a cluster in CockroachDB Cloud, sent as `--cluster=`: letters, digits and hyphens. Example: happy-koala-123. Left out: the host says it all. */
+  /** The routing id of a cluster in CockroachDB Cloud, sent as `--cluster=`: at most 128 letters, digits and hyphens. Leave empty when the host name tells the cluster. Example: happy-koala-123 */
   cluster?: string | null | undefined;
-  /** Name of the database, at most 128 characters. Upper and lower case differ. */
+  /** The name of the database, at most 128 characters. Upper and lower case differ. */
   database: string;
-  /** Name or address of the server. Example: db.example.com */
+  /** The name or address of the server. Example: db.example.com */
   host: string;
-  /** At most 1,024 characters. Secret. Left out: none, as with client certificates. */
+  /** Secret. The password of the role, at most 1,024 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
   password?: string | null | undefined;
-  /** TCP port, 1 to 65535. */
+  /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
   /** The schema that holds the tables, at most 128 characters. */
   schema?: string | null | undefined;
@@ -157,15 +157,15 @@ export type CockroachdbConfigInput = {
 
 /** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
 export type CockroachdbConfigPatch = {
-  /** The routing id of a cluster in CockroachDB Cloud, sent as `--cluster=`: letters, digits and hyphens. Example: happy-koala-123. Left out: the host says it all. */
+  /** The routing id of a cluster in CockroachDB Cloud, sent as `--cluster=`: at most 128 letters, digits and hyphens. Leave empty when the host name tells the cluster. Example: happy-koala-123 */
   cluster?: string | null | undefined;
-  /** Name of the database, at most 128 characters. Upper and lower case differ. */
+  /** The name of the database, at most 128 characters. Upper and lower case differ. */
   database?: string | null | undefined;
-  /** Name or address of the server. Example: db.example.com */
+  /** The name or address of the server. Example: db.example.com */
   host?: string | null | undefined;
-  /** At most 1,024 characters. Secret. Left out: none, as with client certificates. */
+  /** Secret. The password of the role, at most 1,024 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
   password?: string | null | undefined;
-  /** TCP port, 1 to 65535. */
+  /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
   /** The schema that holds the tables, at most 128 characters. */
   schema?: string | null | undefined;
@@ -222,83 +222,83 @@ export type CreateEnvironmentInput = {
 
 /** What may be left out may be null, with the same meaning. */
 export type CsvConfigInput = {
-  /** The one character between two values. A tab is written as \t in JSON. */
+  /** The one character between two values. In JSON, write a tab as \t. */
   delimiter?: string | null | undefined;
-  /** Of a file that is fetched. Examples: utf-8, windows-1252, shift_jis */
+  /** The encoding of a file that is fetched. Examples: utf-8, windows-1252, shift_jis */
   encoding?: string | null | undefined;
   /** Whether the first row holds the names of the columns. */
   hasHeader?: boolean | null | undefined;
-  /** Where the file comes from: a URL, or its content. Never a path. */
+  /** Where the file comes from: a URL, or its content. It is never a path. */
   source: CsvSourceInput;
-  /** What stands behind the question mark of the URL. In a pre-signed URL that is the signature, so it is kept as a secret. Secret. */
+  /** Secret. The part of the URL behind its question mark. In a pre-signed URL that is the signature, so it is a secret and never shown again. */
   urlQuery?: string | null | undefined;
 };
 
 /** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
 export type CsvConfigPatch = {
-  /** The one character between two values. A tab is written as \t in JSON. */
+  /** The one character between two values. In JSON, write a tab as \t. */
   delimiter?: string | null | undefined;
-  /** Of a file that is fetched. Examples: utf-8, windows-1252, shift_jis */
+  /** The encoding of a file that is fetched. Examples: utf-8, windows-1252, shift_jis */
   encoding?: string | null | undefined;
   /** Whether the first row holds the names of the columns. */
   hasHeader?: boolean | null | undefined;
-  /** Where the file comes from: a URL, or its content. Never a path. */
+  /** Where the file comes from: a URL, or its content. It is never a path. */
   source?: CsvSourcePatch | null | undefined;
-  /** What stands behind the question mark of the URL. In a pre-signed URL that is the signature, so it is kept as a secret. Secret. */
+  /** Secret. The part of the URL behind its question mark. In a pre-signed URL that is the signature, so it is a secret and never shown again. */
   urlQuery?: string | null | undefined;
 };
 
 /** Exactly one. */
 export type CsvSourceInput =
-  {   /** The text of the file itself, at most 512 KiB. Nothing is fetched. */
+  {   /** The text of the file itself, at most 512 KiB. Nothing is fetched then. */
   content: string; url?: never; }
-  |  { content?: never;   /** Where the file is fetched, over TLS, without a query. The first 5 MiB are read. Example: https://files.example.com/clients.csv */
+  |  { content?: never;   /** The URL at which the file is fetched over TLS, without its query. The first 5 MiB are read. Example: https://files.example.com/clients.csv */
   url: string; };
 
 /** Exactly one. */
 export type CsvSourcePatch =
-  {   /** The text of the file itself, at most 512 KiB. Nothing is fetched. */
+  {   /** The text of the file itself, at most 512 KiB. Nothing is fetched then. */
   content: string; url?: never; }
-  |  { content?: never;   /** Where the file is fetched, over TLS, without a query. The first 5 MiB are read. Example: https://files.example.com/clients.csv */
+  |  { content?: never;   /** The URL at which the file is fetched over TLS, without its query. The first 5 MiB are read. Example: https://files.example.com/clients.csv */
   url: string; };
 
 /** What may be left out may be null, with the same meaning. */
 export type DatabricksAccessTokenInput = {
-  /** A personal access token. Secret. */
+  /** Secret. A personal access token, at most 4,096 characters. This secret is never shown again. */
   token?: string | null | undefined;
 };
 
 /** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
 export type DatabricksAccessTokenPatch = {
-  /** A personal access token. Secret. */
+  /** Secret. A personal access token, at most 4,096 characters. This secret is never shown again. */
   token?: string | null | undefined;
 };
 
 /** Exactly one. */
 export type DatabricksAuthenticationInput =
-  {   /** A token of a user or of a service principal. */
+  {   /** Sign in with a token of a user or of a service principal. */
   accessToken: DatabricksAccessTokenInput; oauth?: never; }
-  |  { accessToken?: never;   /** A service principal of the workspace signs in (machine to machine). */
+  |  { accessToken?: never;   /** Sign in as a service principal of the workspace (machine to machine). */
   oauth: DatabricksOauthInput; };
 
 /** Exactly one. */
 export type DatabricksAuthenticationPatch =
-  {   /** A token of a user or of a service principal. */
+  {   /** Sign in with a token of a user or of a service principal. */
   accessToken: DatabricksAccessTokenPatch; oauth?: never; }
-  |  { accessToken?: never;   /** A service principal of the workspace signs in (machine to machine). */
+  |  { accessToken?: never;   /** Sign in as a service principal of the workspace (machine to machine). */
   oauth: DatabricksOauthPatch; };
 
 /** What may be left out may be null, with the same meaning. */
 export type DatabricksConfigInput = {
   /** How to sign in: with a token, or as a service principal. */
   authentication: DatabricksAuthenticationInput;
-  /** The catalog of Unity Catalog. Left out: the workspace’s default one. Example: main */
+  /** The catalog of Unity Catalog to use. Leave empty for the workspace’s default catalog. Example: main */
   catalog?: string | null | undefined;
-  /** Server hostname of the SQL warehouse. Example: dbc-a1b2345c-d6e7.cloud.databricks.com */
+  /** The server hostname of the SQL warehouse. Example: dbc-a1b2345c-d6e7.cloud.databricks.com */
   host: string;
-  /** As the connection details of the SQL warehouse show it. Example: /sql/1.0/warehouses/a1b234c567d8e9fa */
+  /** The HTTP path of the SQL warehouse, as its connection details show it. Example: /sql/1.0/warehouses/a1b234c567d8e9fa */
   httpPath: string;
-  /** Only this schema of the catalog. Left out: all of them. Example: sales */
+  /** The one schema of the catalog to use. Leave empty for all of them. Example: sales */
   schema?: string | null | undefined;
 };
 
@@ -306,29 +306,29 @@ export type DatabricksConfigInput = {
 export type DatabricksConfigPatch = {
   /** How to sign in: with a token, or as a service principal. */
   authentication?: DatabricksAuthenticationPatch | null | undefined;
-  /** The catalog of Unity Catalog. Left out: the workspace’s default one. Example: main */
+  /** The catalog of Unity Catalog to use. Leave empty for the workspace’s default catalog. Example: main */
   catalog?: string | null | undefined;
-  /** Server hostname of the SQL warehouse. Example: dbc-a1b2345c-d6e7.cloud.databricks.com */
+  /** The server hostname of the SQL warehouse. Example: dbc-a1b2345c-d6e7.cloud.databricks.com */
   host?: string | null | undefined;
-  /** As the connection details of the SQL warehouse show it. Example: /sql/1.0/warehouses/a1b234c567d8e9fa */
+  /** The HTTP path of the SQL warehouse, as its connection details show it. Example: /sql/1.0/warehouses/a1b234c567d8e9fa */
   httpPath?: string | null | undefined;
-  /** Only this schema of the catalog. Left out: all of them. Example: sales */
+  /** The one schema of the catalog to use. Leave empty for all of them. Example: sales */
   schema?: string | null | undefined;
 };
 
 /** What may be left out may be null, with the same meaning. */
 export type DatabricksOauthInput = {
-  /** Application id of the service principal. */
+  /** The application id of the service principal. */
   clientId: string;
-  /** An OAuth secret of the service principal. Secret. */
+  /** Secret. An OAuth secret of the service principal, at most 1,024 characters. It is never shown again. */
   clientSecret?: string | null | undefined;
 };
 
 /** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
 export type DatabricksOauthPatch = {
-  /** Application id of the service principal. */
+  /** The application id of the service principal. */
   clientId?: string | null | undefined;
-  /** An OAuth secret of the service principal. Secret. */
+  /** Secret. An OAuth secret of the service principal, at most 1,024 characters. It is never shown again. */
   clientSecret?: string | null | undefined;
 };
 
@@ -480,49 +480,49 @@ export type DeleteDatastoresInput = {
 
 /** What may be left out may be null, with the same meaning. */
 export type ElasticsearchConfigInput = {
-  /** Instead of user name and password: in its encoded form, or as id:key. Secret. */
+  /** Secret. An API key in its encoded form, or as id:key, at most 4,096 characters. It takes the place of user name and password. This secret is never shown again. */
   apiKey?: string | null | undefined;
-  /** Of the deployment, as its console shows it. Needed for ELASTIC_CLOUD and OPEN_CLOUD. */
+  /** The Cloud ID of the deployment, as its console shows it. ELASTIC_CLOUD and OPEN_CLOUD need it. */
   cloudId?: string | null | undefined;
-  /** True: no credentials are sent, but for a client certificate where tls has one. SELF_MANAGED only. */
+  /** Whether the gateway sends no credentials but a client certificate, if tls has one. Only SELF_MANAGED can do without. */
   disableAuth?: boolean | null | undefined;
-  /** The one index, alias or data stream that this is about. Left out: all that the user may see. */
+  /** The one index, alias or data stream to use. Leave empty for all that the user may see. */
   index?: string | null | undefined;
-  /** Of the user, at most 1,024 characters. Secret. */
+  /** Secret. The password of the user, at most 1,024 characters. Leave empty when you sign in with an API key. This secret is never shown again. */
   password?: string | null | undefined;
-  /** ELASTIC_CLOUD and OPEN_CLOUD are found by a Cloud ID, SELF_MANAGED by a URL. */
+  /** Where the cluster runs. ELASTIC_CLOUD and OPEN_CLOUD need a Cloud ID, SELF_MANAGED needs a URL. */
   serverType: SearchServerType;
   /** SSH tunnel */
   sshTunnel?: SshTunnelInput | null | undefined;
   /** TLS */
   tls?: TlsInput | null | undefined;
-  /** Where the REST API answers, with its port. Needed for SELF_MANAGED. Example: https://search.example.com:9200 */
+  /** The URL at which the REST API answers, with its port. SELF_MANAGED needs it. Example: https://search.example.com:9200 */
   url?: string | null | undefined;
-  /** The user to sign in as, without a colon. Needed unless there is an API key. */
+  /** The user to sign in as, at most 1,024 characters, without a colon. Leave empty when you sign in with an API key. */
   username?: string | null | undefined;
 };
 
 /** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
 export type ElasticsearchConfigPatch = {
-  /** Instead of user name and password: in its encoded form, or as id:key. Secret. */
+  /** Secret. An API key in its encoded form, or as id:key, at most 4,096 characters. It takes the place of user name and password. This secret is never shown again. */
   apiKey?: string | null | undefined;
-  /** Of the deployment, as its console shows it. Needed for ELASTIC_CLOUD and OPEN_CLOUD. */
+  /** The Cloud ID of the deployment, as its console shows it. ELASTIC_CLOUD and OPEN_CLOUD need it. */
   cloudId?: string | null | undefined;
-  /** True: no credentials are sent, but for a client certificate where tls has one. SELF_MANAGED only. */
+  /** Whether the gateway sends no credentials but a client certificate, if tls has one. Only SELF_MANAGED can do without. */
   disableAuth?: boolean | null | undefined;
-  /** The one index, alias or data stream that this is about. Left out: all that the user may see. */
+  /** The one index, alias or data stream to use. Leave empty for all that the user may see. */
   index?: string | null | undefined;
-  /** Of the user, at most 1,024 characters. Secret. */
+  /** Secret. The password of the user, at most 1,024 characters. Leave empty when you sign in with an API key. This secret is never shown again. */
   password?: string | null | undefined;
-  /** ELASTIC_CLOUD and OPEN_CLOUD are found by a Cloud ID, SELF_MANAGED by a URL. */
+  /** Where the cluster runs. ELASTIC_CLOUD and OPEN_CLOUD need a Cloud ID, SELF_MANAGED needs a URL. */
   serverType?: SearchServerType | null | undefined;
   /** SSH tunnel */
   sshTunnel?: SshTunnelPatch | null | undefined;
   /** TLS */
   tls?: TlsPatch | null | undefined;
-  /** Where the REST API answers, with its port. Needed for SELF_MANAGED. Example: https://search.example.com:9200 */
+  /** The URL at which the REST API answers, with its port. SELF_MANAGED needs it. Example: https://search.example.com:9200 */
   url?: string | null | undefined;
-  /** The user to sign in as, without a colon. Needed unless there is an API key. */
+  /** The user to sign in as, at most 1,024 characters, without a colon. Leave empty when you sign in with an API key. */
   username?: string | null | undefined;
 };
 
@@ -587,17 +587,17 @@ export type FireboltConfigPatch = {
 
 /** What may be left out may be null, with the same meaning. */
 export type GoogleCloudStorageConfigInput = {
-  /** Name of the bucket, 3 to 222 characters, without gs://. Example: my-data */
+  /** The name of the bucket, 3 to 222 characters, without gs://. Example: my-data */
   bucket: string;
-  /** The key of a service account: the fields of its JSON file. */
+  /** The key of a service account. Enter the fields of its JSON file. */
   credentials: ServiceAccountInput;
 };
 
 /** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
 export type GoogleCloudStorageConfigPatch = {
-  /** Name of the bucket, 3 to 222 characters, without gs://. Example: my-data */
+  /** The name of the bucket, 3 to 222 characters, without gs://. Example: my-data */
   bucket?: string | null | undefined;
-  /** The key of a service account: the fields of its JSON file. */
+  /** The key of a service account. Enter the fields of its JSON file. */
   credentials?: ServiceAccountPatch | null | undefined;
 };
 
@@ -640,109 +640,109 @@ export type MongodbAuthMechanism =
 
 /** What may be left out may be null, with the same meaning. */
 export type MongodbConfigInput = {
-  /** How the user signs in. Left out: the strongest SCRAM that the server knows for the user. X509: by tls.clientCertificate. */
+  /** How the user signs in. X509 signs in with tls.clientCertificate. Leave empty for the strongest SCRAM that the server offers the user. */
   authMechanism?: MongodbAuthMechanism | null | undefined;
-  /** The database that knows the user. Left out: admin, or $external with X509. */
+  /** The database that knows the user, at most 63 characters. Leave empty for admin, or for $external with X509. */
   authSource?: string | null | undefined;
-  /** Name of the database, at most 63 bytes. Upper and lower case differ. */
+  /** The name of the database, at most 63 bytes. Upper and lower case differ. */
   database: string;
-  /** Name or address of the server; with srv the name whose SRV records list the servers. Example: db.example.com */
+  /** The name or address of the server. With srv it is the name whose SRV records list the servers. Example: db.example.com */
   host: string;
-  /** At most 1,024 characters. Secret. Not with X509. */
+  /** Secret. The password of the user, at most 1,024 characters. Leave empty with X509. This secret is never shown again. */
   password?: string | null | undefined;
-  /** TCP port, 1 to 65535. With srv the records say which, and this one is left out. */
+  /** The TCP port, 1 to 65535. Leave empty with srv: the records tell the ports. */
   port?: number | null | undefined;
-  /** The name that the server’s replica set must have. The gateway talks to the one server only, whatever its set. */
+  /** The name that the server’s replica set must have, at most 128 characters. Leave empty when any will do. The gateway talks to this one server only, whatever its set. */
   replicaSet?: string | null | undefined;
-  /** As in mongodb+srv://: the servers are those that the SRV records of the host list. They are tried in turn, and have to belong to the domain of the host. TXT records are not read. */
+  /** Whether the host is the name of a cluster, as in mongodb+srv://. Its SRV records then list the servers, which are tried in turn and have to belong to the domain of the host. TXT records are not read. */
   srv?: boolean | null | undefined;
   /** SSH tunnel */
   sshTunnel?: SshTunnelInput | null | undefined;
   /** TLS */
   tls?: TlsInput | null | undefined;
-  /** At most 256 characters. Left out: no sign-in, or the subject of the client certificate with X509. */
+  /** The user to sign in as, at most 256 characters. Leave empty when the server asks for no sign-in, or when X509 takes the name from the client certificate. */
   username?: string | null | undefined;
 };
 
 /** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
 export type MongodbConfigPatch = {
-  /** How the user signs in. Left out: the strongest SCRAM that the server knows for the user. X509: by tls.clientCertificate. */
+  /** How the user signs in. X509 signs in with tls.clientCertificate. Leave empty for the strongest SCRAM that the server offers the user. */
   authMechanism?: MongodbAuthMechanism | null | undefined;
-  /** The database that knows the user. Left out: admin, or $external with X509. */
+  /** The database that knows the user, at most 63 characters. Leave empty for admin, or for $external with X509. */
   authSource?: string | null | undefined;
-  /** Name of the database, at most 63 bytes. Upper and lower case differ. */
+  /** The name of the database, at most 63 bytes. Upper and lower case differ. */
   database?: string | null | undefined;
-  /** Name or address of the server; with srv the name whose SRV records list the servers. Example: db.example.com */
+  /** The name or address of the server. With srv it is the name whose SRV records list the servers. Example: db.example.com */
   host?: string | null | undefined;
-  /** At most 1,024 characters. Secret. Not with X509. */
+  /** Secret. The password of the user, at most 1,024 characters. Leave empty with X509. This secret is never shown again. */
   password?: string | null | undefined;
-  /** TCP port, 1 to 65535. With srv the records say which, and this one is left out. */
+  /** The TCP port, 1 to 65535. Leave empty with srv: the records tell the ports. */
   port?: number | null | undefined;
-  /** The name that the server’s replica set must have. The gateway talks to the one server only, whatever its set. */
+  /** The name that the server’s replica set must have, at most 128 characters. Leave empty when any will do. The gateway talks to this one server only, whatever its set. */
   replicaSet?: string | null | undefined;
-  /** As in mongodb+srv://: the servers are those that the SRV records of the host list. They are tried in turn, and have to belong to the domain of the host. TXT records are not read. */
+  /** Whether the host is the name of a cluster, as in mongodb+srv://. Its SRV records then list the servers, which are tried in turn and have to belong to the domain of the host. TXT records are not read. */
   srv?: boolean | null | undefined;
   /** SSH tunnel */
   sshTunnel?: SshTunnelPatch | null | undefined;
   /** TLS */
   tls?: TlsPatch | null | undefined;
-  /** At most 256 characters. Left out: no sign-in, or the subject of the client certificate with X509. */
+  /** The user to sign in as, at most 256 characters. Leave empty when the server asks for no sign-in, or when X509 takes the name from the client certificate. */
   username?: string | null | undefined;
 };
 
 /** What may be left out may be null, with the same meaning. */
 export type MssqlConfigInput = {
-  /** Name of the database, at most 128 characters. */
+  /** The name of the database, at most 128 characters. */
   database: string;
-  /** Signs in with a Windows account of this domain, by NTLM. Left out: a login of SQL Server’s own. Example: CORP */
+  /** The domain of a Windows account, which signs in by NTLM. Leave empty for a login of SQL Server’s own. Example: CORP */
   domain?: string | null | undefined;
-  /** Name or address of the server, without the name of an instance: give its port. Example: db.example.com */
+  /** The name or address of the server, without the name of an instance: enter the port of the instance instead. Example: db.example.com */
   host: string;
-  /** At most 128 characters. Secret. */
+  /** Secret. The password of the login, at most 128 characters. This secret is never shown again. */
   password?: string | null | undefined;
-  /** TCP port, 1 to 65535. */
+  /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
   /** The schema that holds the tables, at most 128 characters. */
   schema?: string | null | undefined;
   /** SSH tunnel */
   sshTunnel?: SshTunnelInput | null | undefined;
-  /** REQUIRE and stronger encrypt the whole connection, as SQL Server 2019 (TDS 7.4) or, where the server takes only that, as 2022 with strict encryption (TDS 8.0) does it. DISABLE sends all in clear text, the password too, and fails where the server demands encryption. */
+  /** How the connection is encrypted. REQUIRE and stronger encrypt all of it, as SQL Server 2019 does (TDS 7.4) or, where the server takes nothing else, as SQL Server 2022 does with strict encryption (TDS 8.0). DISABLE sends everything in clear text, the password too, and fails where the server demands encryption. */
   tls?: TlsInput | null | undefined;
-  /** The login, at most 128 characters. With a domain: without it. */
+  /** The login to sign in as, at most 128 characters. A Windows domain has a field of its own. */
   username: string;
 };
 
 /** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
 export type MssqlConfigPatch = {
-  /** Name of the database, at most 128 characters. */
+  /** The name of the database, at most 128 characters. */
   database?: string | null | undefined;
-  /** Signs in with a Windows account of this domain, by NTLM. Left out: a login of SQL Server’s own. Example: CORP */
+  /** The domain of a Windows account, which signs in by NTLM. Leave empty for a login of SQL Server’s own. Example: CORP */
   domain?: string | null | undefined;
-  /** Name or address of the server, without the name of an instance: give its port. Example: db.example.com */
+  /** The name or address of the server, without the name of an instance: enter the port of the instance instead. Example: db.example.com */
   host?: string | null | undefined;
-  /** At most 128 characters. Secret. */
+  /** Secret. The password of the login, at most 128 characters. This secret is never shown again. */
   password?: string | null | undefined;
-  /** TCP port, 1 to 65535. */
+  /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
   /** The schema that holds the tables, at most 128 characters. */
   schema?: string | null | undefined;
   /** SSH tunnel */
   sshTunnel?: SshTunnelPatch | null | undefined;
-  /** REQUIRE and stronger encrypt the whole connection, as SQL Server 2019 (TDS 7.4) or, where the server takes only that, as 2022 with strict encryption (TDS 8.0) does it. DISABLE sends all in clear text, the password too, and fails where the server demands encryption. */
+  /** How the connection is encrypted. REQUIRE and stronger encrypt all of it, as SQL Server 2019 does (TDS 7.4) or, where the server takes nothing else, as SQL Server 2022 does with strict encryption (TDS 8.0). DISABLE sends everything in clear text, the password too, and fails where the server demands encryption. */
   tls?: TlsPatch | null | undefined;
-  /** The login, at most 128 characters. With a domain: without it. */
+  /** The login to sign in as, at most 128 characters. A Windows domain has a field of its own. */
   username?: string | null | undefined;
 };
 
 /** What may be left out may be null, with the same meaning. */
 export type MysqlConfigInput = {
-  /** Name of the database, at most 64 characters. Upper and lower case can differ. */
+  /** The name of the database, at most 64 characters. It depends on the server whether upper and lower case differ. */
   database: string;
-  /** Name or address of the server. Example: db.example.com */
+  /** The name or address of the server. Example: db.example.com */
   host: string;
-  /** At most 1,024 characters. Secret. Left out: none, as with client certificates. */
+  /** Secret. The password of the account, at most 1,024 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
   password?: string | null | undefined;
-  /** TCP port, 1 to 65535. */
+  /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
   /** SSH tunnel */
   sshTunnel?: SshTunnelInput | null | undefined;
@@ -754,13 +754,13 @@ export type MysqlConfigInput = {
 
 /** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
 export type MysqlConfigPatch = {
-  /** Name of the database, at most 64 characters. Upper and lower case can differ. */
+  /** The name of the database, at most 64 characters. It depends on the server whether upper and lower case differ. */
   database?: string | null | undefined;
-  /** Name or address of the server. Example: db.example.com */
+  /** The name or address of the server. Example: db.example.com */
   host?: string | null | undefined;
-  /** At most 1,024 characters. Secret. Left out: none, as with client certificates. */
+  /** Secret. The password of the account, at most 1,024 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
   password?: string | null | undefined;
-  /** TCP port, 1 to 65535. */
+  /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
   /** SSH tunnel */
   sshTunnel?: SshTunnelPatch | null | undefined;
@@ -772,49 +772,49 @@ export type MysqlConfigPatch = {
 
 /** What may be left out may be null, with the same meaning. */
 export type OpensearchConfigInput = {
-  /** Instead of user name and password: in its encoded form, or as id:key. Secret. */
+  /** Secret. An API key in its encoded form, or as id:key, at most 4,096 characters. It takes the place of user name and password. This secret is never shown again. */
   apiKey?: string | null | undefined;
-  /** Of the deployment, as its console shows it. Needed for ELASTIC_CLOUD and OPEN_CLOUD. */
+  /** The Cloud ID of the deployment, as its console shows it. ELASTIC_CLOUD and OPEN_CLOUD need it. */
   cloudId?: string | null | undefined;
-  /** True: no credentials are sent, but for a client certificate where tls has one. SELF_MANAGED only. */
+  /** Whether the gateway sends no credentials but a client certificate, if tls has one. Only SELF_MANAGED can do without. */
   disableAuth?: boolean | null | undefined;
-  /** The one index, alias or data stream that this is about. Left out: all that the user may see. */
+  /** The one index, alias or data stream to use. Leave empty for all that the user may see. */
   index?: string | null | undefined;
-  /** Of the user, at most 1,024 characters. Secret. */
+  /** Secret. The password of the user, at most 1,024 characters. Leave empty when you sign in with an API key. This secret is never shown again. */
   password?: string | null | undefined;
-  /** ELASTIC_CLOUD and OPEN_CLOUD are found by a Cloud ID, SELF_MANAGED by a URL. */
+  /** Where the cluster runs. ELASTIC_CLOUD and OPEN_CLOUD need a Cloud ID, SELF_MANAGED needs a URL. */
   serverType: SearchServerType;
   /** SSH tunnel */
   sshTunnel?: SshTunnelInput | null | undefined;
   /** TLS */
   tls?: TlsInput | null | undefined;
-  /** Where the REST API answers, with its port. Needed for SELF_MANAGED. Example: https://search.example.com:9200 */
+  /** The URL at which the REST API answers, with its port. SELF_MANAGED needs it. Example: https://search.example.com:9200 */
   url?: string | null | undefined;
-  /** The user to sign in as, without a colon. Needed unless there is an API key. */
+  /** The user to sign in as, at most 1,024 characters, without a colon. Leave empty when you sign in with an API key. */
   username?: string | null | undefined;
 };
 
 /** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
 export type OpensearchConfigPatch = {
-  /** Instead of user name and password: in its encoded form, or as id:key. Secret. */
+  /** Secret. An API key in its encoded form, or as id:key, at most 4,096 characters. It takes the place of user name and password. This secret is never shown again. */
   apiKey?: string | null | undefined;
-  /** Of the deployment, as its console shows it. Needed for ELASTIC_CLOUD and OPEN_CLOUD. */
+  /** The Cloud ID of the deployment, as its console shows it. ELASTIC_CLOUD and OPEN_CLOUD need it. */
   cloudId?: string | null | undefined;
-  /** True: no credentials are sent, but for a client certificate where tls has one. SELF_MANAGED only. */
+  /** Whether the gateway sends no credentials but a client certificate, if tls has one. Only SELF_MANAGED can do without. */
   disableAuth?: boolean | null | undefined;
-  /** The one index, alias or data stream that this is about. Left out: all that the user may see. */
+  /** The one index, alias or data stream to use. Leave empty for all that the user may see. */
   index?: string | null | undefined;
-  /** Of the user, at most 1,024 characters. Secret. */
+  /** Secret. The password of the user, at most 1,024 characters. Leave empty when you sign in with an API key. This secret is never shown again. */
   password?: string | null | undefined;
-  /** ELASTIC_CLOUD and OPEN_CLOUD are found by a Cloud ID, SELF_MANAGED by a URL. */
+  /** Where the cluster runs. ELASTIC_CLOUD and OPEN_CLOUD need a Cloud ID, SELF_MANAGED needs a URL. */
   serverType?: SearchServerType | null | undefined;
   /** SSH tunnel */
   sshTunnel?: SshTunnelPatch | null | undefined;
   /** TLS */
   tls?: TlsPatch | null | undefined;
-  /** Where the REST API answers, with its port. Needed for SELF_MANAGED. Example: https://search.example.com:9200 */
+  /** The URL at which the REST API answers, with its port. SELF_MANAGED needs it. Example: https://search.example.com:9200 */
   url?: string | null | undefined;
-  /** The user to sign in as, without a colon. Needed unless there is an API key. */
+  /** The user to sign in as, at most 1,024 characters, without a colon. Leave empty when you sign in with an API key. */
   username?: string | null | undefined;
 };
 
@@ -824,13 +824,13 @@ export type OrderDirection =
 
 /** What may be left out may be null, with the same meaning. */
 export type PostgresConfigInput = {
-  /** Name of the database, at most 63 characters. Upper and lower case differ. */
+  /** The name of the database, at most 63 characters. Upper and lower case differ. */
   database: string;
-  /** Name or address of the server. Example: db.example.com */
+  /** The name or address of the server. Example: db.example.com */
   host: string;
-  /** At most 1,024 characters. Secret. Left out: none, as with client certificates. */
+  /** Secret. The password of the role, at most 1,024 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
   password?: string | null | undefined;
-  /** TCP port, 1 to 65535. */
+  /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
   /** The schema that holds the tables, at most 63 characters. */
   schema?: string | null | undefined;
@@ -844,13 +844,13 @@ export type PostgresConfigInput = {
 
 /** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
 export type PostgresConfigPatch = {
-  /** Name of the database, at most 63 characters. Upper and lower case differ. */
+  /** The name of the database, at most 63 characters. Upper and lower case differ. */
   database?: string | null | undefined;
-  /** Name or address of the server. Example: db.example.com */
+  /** The name or address of the server. Example: db.example.com */
   host?: string | null | undefined;
-  /** At most 1,024 characters. Secret. Left out: none, as with client certificates. */
+  /** Secret. The password of the role, at most 1,024 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
   password?: string | null | undefined;
-  /** TCP port, 1 to 65535. */
+  /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
   /** The schema that holds the tables, at most 63 characters. */
   schema?: string | null | undefined;
@@ -892,13 +892,13 @@ export type QdrantConfigPatch = {
 
 /** What may be left out may be null, with the same meaning. */
 export type RedshiftConfigInput = {
-  /** Name of the database, at most 127 characters. Upper and lower case differ. */
+  /** The name of the database, at most 127 characters. Upper and lower case differ. */
   database: string;
-  /** Name or address of the server. Example: db.example.com */
+  /** The name or address of the server. Example: db.example.com */
   host: string;
-  /** At most 1,024 characters. Secret. Left out: none, as with client certificates. */
+  /** Secret. The password of the role, at most 1,024 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
   password?: string | null | undefined;
-  /** TCP port, 1 to 65535. */
+  /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
   /** The schema that holds the tables, at most 127 characters. */
   schema?: string | null | undefined;
@@ -912,13 +912,13 @@ export type RedshiftConfigInput = {
 
 /** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
 export type RedshiftConfigPatch = {
-  /** Name of the database, at most 127 characters. Upper and lower case differ. */
+  /** The name of the database, at most 127 characters. Upper and lower case differ. */
   database?: string | null | undefined;
-  /** Name or address of the server. Example: db.example.com */
+  /** The name or address of the server. Example: db.example.com */
   host?: string | null | undefined;
-  /** At most 1,024 characters. Secret. Left out: none, as with client certificates. */
+  /** Secret. The password of the role, at most 1,024 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
   password?: string | null | undefined;
-  /** TCP port, 1 to 65535. */
+  /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
   /** The schema that holds the tables, at most 127 characters. */
   schema?: string | null | undefined;
@@ -934,13 +934,13 @@ export type RefreshCatalogInput = {
   datastoreId: string;
   /** A UUID chosen by the client, so that the progress can be followed from before the start. */
   testId?: string | null | undefined;
-  /** In milliseconds: 1,000 to 300,000. */
+  /** Whole test, from QUEUED on, in milliseconds: 1,000 to 300,000. */
   timeoutMs?: number;
 };
 
 /** What may be left out may be null, with the same meaning. */
 export type S3ConfigInput = {
-  /** At most 256 characters. Example: AKIAIOSFODNN7EXAMPLE */
+  /** The id of the access key, at most 256 characters. Example: AKIAIOSFODNN7EXAMPLE */
   accessKeyId: string;
   /** Only for endpoints that are not AWS: R2, MinIO, … Example: https://minio.example.com:9000 */
   baseUrl?: string | null | undefined;
@@ -954,9 +954,9 @@ export type S3ConfigInput = {
   pathKind?: S3PathKind | null | undefined;
   /** The region of the bucket. Example: eu-central-1. Cloudflare R2: auto */
   region: string;
-  /** Belongs to the access key id. Secret. */
+  /** Secret. The secret part of the access key, at most 1,024 characters. It is never shown again. */
   secretAccessKey?: string | null | undefined;
-  /** For temporary credentials. Secret. */
+  /** Secret. The token of temporary credentials, at most 8,192 characters. Leave empty for a long-lived access key. This secret is never shown again. */
   sessionToken?: string | null | undefined;
   /** For the base URL. AWS itself is always reached with VERIFY_FULL. */
   tls?: TlsInput | null | undefined;
@@ -964,7 +964,7 @@ export type S3ConfigInput = {
 
 /** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
 export type S3ConfigPatch = {
-  /** At most 256 characters. Example: AKIAIOSFODNN7EXAMPLE */
+  /** The id of the access key, at most 256 characters. Example: AKIAIOSFODNN7EXAMPLE */
   accessKeyId?: string | null | undefined;
   /** Only for endpoints that are not AWS: R2, MinIO, … Example: https://minio.example.com:9000 */
   baseUrl?: string | null | undefined;
@@ -978,9 +978,9 @@ export type S3ConfigPatch = {
   pathKind?: S3PathKind | null | undefined;
   /** The region of the bucket. Example: eu-central-1. Cloudflare R2: auto */
   region?: string | null | undefined;
-  /** Belongs to the access key id. Secret. */
+  /** Secret. The secret part of the access key, at most 1,024 characters. It is never shown again. */
   secretAccessKey?: string | null | undefined;
-  /** For temporary credentials. Secret. */
+  /** Secret. The token of temporary credentials, at most 8,192 characters. Leave empty for a long-lived access key. This secret is never shown again. */
   sessionToken?: string | null | undefined;
   /** For the base URL. AWS itself is always reached with VERIFY_FULL. */
   tls?: TlsPatch | null | undefined;
@@ -1060,13 +1060,13 @@ export type ServiceAccountPatch = {
 
 /** What may be left out may be null, with the same meaning. */
 export type SinglestoreConfigInput = {
-  /** Name of the database, at most 64 characters. Upper and lower case can differ. */
+  /** The name of the database, at most 64 characters. It depends on the server whether upper and lower case differ. */
   database: string;
-  /** Name or address of the server. Example: db.example.com */
+  /** The name or address of the server. Example: db.example.com */
   host: string;
-  /** At most 1,024 characters. Secret. Left out: none, as with client certificates. */
+  /** Secret. The password of the account, at most 1,024 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
   password?: string | null | undefined;
-  /** TCP port, 1 to 65535. */
+  /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
   /** SSH tunnel */
   sshTunnel?: SshTunnelInput | null | undefined;
@@ -1078,13 +1078,13 @@ export type SinglestoreConfigInput = {
 
 /** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
 export type SinglestoreConfigPatch = {
-  /** Name of the database, at most 64 characters. Upper and lower case can differ. */
+  /** The name of the database, at most 64 characters. It depends on the server whether upper and lower case differ. */
   database?: string | null | undefined;
-  /** Name or address of the server. Example: db.example.com */
+  /** The name or address of the server. Example: db.example.com */
   host?: string | null | undefined;
-  /** At most 1,024 characters. Secret. Left out: none, as with client certificates. */
+  /** Secret. The password of the account, at most 1,024 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
   password?: string | null | undefined;
-  /** TCP port, 1 to 65535. */
+  /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
   /** SSH tunnel */
   sshTunnel?: SshTunnelPatch | null | undefined;
@@ -1200,7 +1200,7 @@ export type SshTunnelInput = {
   passphrase?: string | null | undefined;
   /** Secret. */
   password?: string | null | undefined;
-  /** TCP port, 1 to 65535. */
+  /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
   /** OpenSSH or PEM text, encrypted or not. Secret. */
   privateKey?: string | null | undefined;
@@ -1220,7 +1220,7 @@ export type SshTunnelPatch = {
   passphrase?: string | null | undefined;
   /** Secret. */
   password?: string | null | undefined;
-  /** TCP port, 1 to 65535. */
+  /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
   /** OpenSSH or PEM text, encrypted or not. Secret. */
   privateKey?: string | null | undefined;
@@ -1303,15 +1303,15 @@ export type TlsPatch = {
 
 /** What may be left out may be null, with the same meaning. */
 export type TrinoConfigInput = {
-  /** Name of the catalog as Trino knows it, at most 255 characters. Example: hive */
+  /** The name of the catalog as Trino knows it, at most 255 characters. Example: hive */
   catalog: string;
-  /** Name or address of the coordinator. Example: trino.example.com */
+  /** The name or address of the coordinator. Example: trino.example.com */
   host: string;
-  /** At most 1,024 characters; only with TLS. Secret. Left out: none, as on a private network. */
+  /** Secret. The password of the user, at most 1,024 characters, which needs TLS. Leave empty when the coordinator asks for none, as on a private network. This secret is never shown again. */
   password?: string | null | undefined;
-  /** TCP port, 1 to 65535. */
+  /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
-  /** The schema that holds the tables, at most 255 characters. Left out: every schema of the catalog. */
+  /** The schema that holds the tables, at most 255 characters. Leave empty for every schema of the catalog. */
   schema?: string | null | undefined;
   /** SSH tunnel */
   sshTunnel?: SshTunnelInput | null | undefined;
@@ -1323,15 +1323,15 @@ export type TrinoConfigInput = {
 
 /** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
 export type TrinoConfigPatch = {
-  /** Name of the catalog as Trino knows it, at most 255 characters. Example: hive */
+  /** The name of the catalog as Trino knows it, at most 255 characters. Example: hive */
   catalog?: string | null | undefined;
-  /** Name or address of the coordinator. Example: trino.example.com */
+  /** The name or address of the coordinator. Example: trino.example.com */
   host?: string | null | undefined;
-  /** At most 1,024 characters; only with TLS. Secret. Left out: none, as on a private network. */
+  /** Secret. The password of the user, at most 1,024 characters, which needs TLS. Leave empty when the coordinator asks for none, as on a private network. This secret is never shown again. */
   password?: string | null | undefined;
-  /** TCP port, 1 to 65535. */
+  /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
-  /** The schema that holds the tables, at most 255 characters. Left out: every schema of the catalog. */
+  /** The schema that holds the tables, at most 255 characters. Leave empty for every schema of the catalog. */
   schema?: string | null | undefined;
   /** SSH tunnel */
   sshTunnel?: SshTunnelPatch | null | undefined;

@@ -5,11 +5,21 @@ import { headerText } from '../../kit/config/text.ts';
 export const awsKeyFields = {
   accessKeyId: headerText(256)
     .refine((id) => !/[/,=]/.test(id), issue('INVALID_FORMAT', 'An access key id has no slash, comma or equals sign.'))
-    .meta({ title: 'Access key id', description: 'At most 256 characters. Example: AKIAIOSFODNN7EXAMPLE' }),
+    .meta({
+      title: 'Access key id',
+      description: 'The id of the access key, at most 256 characters. Example: AKIAIOSFODNN7EXAMPLE',
+    }),
   secretAccessKey: secret(headerText(1024))
     .optional()
-    .meta({ title: 'Secret access key', description: 'Belongs to the access key id. Secret.' }),
+    .meta({
+      title: 'Secret access key',
+      description: 'The secret part of the access key, at most 1,024 characters. It is never shown again.',
+    }),
   sessionToken: secret(headerText(8192))
     .optional()
-    .meta({ title: 'Session token', description: 'For temporary credentials. Secret.' }),
+    .meta({
+      title: 'Session token',
+      description:
+        'The token of temporary credentials, at most 8,192 characters. Leave empty for a long-lived access key. This secret is never shown again.',
+    }),
 };

@@ -49,7 +49,7 @@ function isElsewhere(before: string | undefined, after: string | undefined): boo
 const fields = {
   serverType: destination(named('SearchServerType', z.enum(['ELASTIC_CLOUD', 'OPEN_CLOUD', 'SELF_MANAGED']))).meta({
     title: 'Server type',
-    description: 'ELASTIC_CLOUD and OPEN_CLOUD are found by a Cloud ID, SELF_MANAGED by a URL.',
+    description: 'Where the cluster runs. ELASTIC_CLOUD and OPEN_CLOUD need a Cloud ID, SELF_MANAGED needs a URL.',
   }),
   cloudId: destination(
     z
@@ -66,27 +66,34 @@ const fields = {
     .optional()
     .meta({
       title: 'Cloud ID',
-      description: 'Of the deployment, as its console shows it. Needed for ELASTIC_CLOUD and OPEN_CLOUD.',
+      description: 'The Cloud ID of the deployment, as its console shows it. ELASTIC_CLOUD and OPEN_CLOUD need it.',
     }),
   url: destination(url()).optional().meta({
     title: 'URL',
     description:
-      'Where the REST API answers, with its port. Needed for SELF_MANAGED. Example: https://search.example.com:9200',
+      'The URL at which the REST API answers, with its port. SELF_MANAGED needs it. Example: https://search.example.com:9200',
   }),
   disableAuth: destination(z.boolean()).default(false).meta({
     title: 'Without authentication',
-    description: 'True: no credentials are sent, but for a client certificate where tls has one. SELF_MANAGED only.',
+    description:
+      'Whether the gateway sends no credentials but a client certificate, if tls has one. Only SELF_MANAGED can do without.',
   }),
   username: basicUserName(1024).optional().meta({
     title: 'User name',
-    description: 'The user to sign in as, without a colon. Needed unless there is an API key.',
+    description:
+      'The user to sign in as, at most 1,024 characters, without a colon. Leave empty when you sign in with an API key.',
   }),
   password: secret(printableText(1024))
     .optional()
-    .meta({ title: 'Password', description: 'Of the user, at most 1,024 characters. Secret.' }),
+    .meta({
+      title: 'Password',
+      description:
+        'The password of the user, at most 1,024 characters. Leave empty when you sign in with an API key. This secret is never shown again.',
+    }),
   apiKey: secret(headerText(4096)).optional().meta({
     title: 'API key',
-    description: 'Instead of user name and password: in its encoded form, or as id:key. Secret.',
+    description:
+      'An API key in its encoded form, or as id:key, at most 4,096 characters. It takes the place of user name and password. This secret is never shown again.',
   }),
   index: z
     .string()
@@ -96,7 +103,7 @@ const fields = {
     .optional()
     .meta({
       title: 'Index',
-      description: 'The one index, alias or data stream that this is about. Left out: all that the user may see.',
+      description: 'The one index, alias or data stream to use. Leave empty for all that the user may see.',
     }),
   tls: tls(),
   sshTunnel: sshTunnel(),

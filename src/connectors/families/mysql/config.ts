@@ -14,7 +14,7 @@ export function mysqlFields(defaultPort: number) {
   return {
     host: destination(host()).meta({
       title: 'Host',
-      description: 'Name or address of the server. Example: db.example.com',
+      description: 'The name or address of the server. Example: db.example.com',
     }),
     port: port(defaultPort),
     username: text(LONGEST_USER).meta({
@@ -23,11 +23,12 @@ export function mysqlFields(defaultPort: number) {
     }),
     password: secret(text(1024)).optional().meta({
       title: 'Password',
-      description: 'At most 1,024 characters. Secret. Left out: none, as with client certificates.',
+      description:
+        'The password of the account, at most 1,024 characters. Leave empty when you sign in with a client certificate. This secret is never shown again.',
     }),
     database: text(LONGEST_DATABASE).meta({
       title: 'Database',
-      description: `Name of the database, at most ${LONGEST_DATABASE} characters. Upper and lower case can differ.`,
+      description: `The name of the database, at most ${LONGEST_DATABASE} characters. It depends on the server whether upper and lower case differ.`,
     }),
     tls: tls(),
     sshTunnel: sshTunnel(),

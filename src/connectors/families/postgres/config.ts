@@ -15,17 +15,18 @@ export function postgresFields(defaultPort: number, longestName: number) {
   return {
     host: destination(host()).meta({
       title: 'Host',
-      description: 'Name or address of the server. Example: db.example.com',
+      description: 'The name or address of the server. Example: db.example.com',
     }),
     port: port(defaultPort),
     username: name().meta({ title: 'User name', description: `The role to sign in as, ${atMost}.` }),
     password: secret(text(1024)).optional().meta({
       title: 'Password',
-      description: 'At most 1,024 characters. Secret. Left out: none, as with client certificates.',
+      description:
+        'The password of the role, at most 1,024 characters. Leave empty when you sign in with a client certificate. This secret is never shown again.',
     }),
     database: name().meta({
       title: 'Database',
-      description: `Name of the database, ${atMost}. Upper and lower case differ.`,
+      description: `The name of the database, ${atMost}. Upper and lower case differ.`,
     }),
     schema: name()
       .default('public')

@@ -80,7 +80,7 @@ const resolveCheck: EndpointCheck = {
   name: 'endpoint/resolve',
   title: 'Resolve the host',
   description:
-    'The host name resolves, and the gateway may connect to every address behind it. With an SSH tunnel: the bastion’s name.',
+    'The host name resolves, and the gateway may connect to every address behind it. With an SSH tunnel this is the bastion’s name.',
   async run({ dialer }, target) {
     const { host, port, ...paths } = bastionOf(target) ?? target;
     const addresses = await pointing(paths, () => dialer.resolve(host, port));
@@ -106,7 +106,7 @@ const tunnelCheck: EndpointCheck = {
 const connectCheck: EndpointCheck = {
   name: 'endpoint/connect',
   title: 'Connect',
-  description: 'A TCP connection to host and port opens; with an SSH tunnel, from the bastion.',
+  description: 'A TCP connection to host and port opens. With an SSH tunnel the bastion opens it.',
   async run({ dialer, link }, target) {
     const start = performance.now();
     link.socket = await pointing(target, () => dialer.dial(target.host, target.port));

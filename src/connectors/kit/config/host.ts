@@ -61,5 +61,5 @@ function fieldsOfUrl(value: string): string {
 export function port(defaultPort: number): z.ZodDefault<z.ZodInt> {
   return destination(z.int().min(1).max(65535))
     .default(defaultPort)
-    .meta({ title: 'Port', description: `TCP port, 1 to 65535.` });
+    .meta({ title: 'Port', description: 'The TCP port, 1 to 65535.' });
 }
