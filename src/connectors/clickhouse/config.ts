@@ -25,13 +25,11 @@ export const clickhouseConfig = z.object({
   username: headerValue(256)
     .default('default')
     .meta({ title: 'User name', description: 'The user to sign in as, at most 256 characters.' }),
-  password: secret(headerValue(1024))
-    .optional()
-    .meta({
-      title: 'Password',
-      description:
-        'The password of the user, at most 1,024 characters. Leave empty when the user has none. This secret is never shown again.',
-    }),
+  password: secret(headerValue(1024)).optional().meta({
+    title: 'Password',
+    description:
+      'The password of the user, at most 1,024 characters. Leave empty when the user has none. This secret is never shown again.',
+  }),
   database: printableText(255).default('default').meta({
     title: 'Database',
     description: 'The database that holds the tables, at most 255 characters. Upper and lower case differ.',

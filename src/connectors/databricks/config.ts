@@ -34,12 +34,10 @@ export const databricksConfig = z.object({
     accessToken: named(
       'DatabricksAccessToken',
       z.object({
-        token: secret(headerText(4096))
-          .optional()
-          .meta({
-            title: 'Token',
-            description: 'A personal access token, at most 4,096 characters. This secret is never shown again.',
-          }),
+        token: secret(headerText(4096)).optional().meta({
+          title: 'Token',
+          description: 'A personal access token, at most 4,096 characters. This secret is never shown again.',
+        }),
       }),
     ).meta({ title: 'Access token', description: 'Sign in with a token of a user or of a service principal.' }),
     oauth: named(
@@ -48,12 +46,10 @@ export const databricksConfig = z.object({
         clientId: headerText(256)
           .refine((id) => !id.includes(':'), issue('INVALID_FORMAT', 'A client id has no colon.'))
           .meta({ title: 'Client id', description: 'The application id of the service principal.' }),
-        clientSecret: secret(headerText(1024))
-          .optional()
-          .meta({
-            title: 'Client secret',
-            description: 'An OAuth secret of the service principal, at most 1,024 characters. It is never shown again.',
-          }),
+        clientSecret: secret(headerText(1024)).optional().meta({
+          title: 'Client secret',
+          description: 'An OAuth secret of the service principal, at most 1,024 characters. It is never shown again.',
+        }),
       }),
     ).meta({ title: 'OAuth', description: 'Sign in as a service principal of the workspace (machine to machine).' }),
   }).meta({ title: 'Authentication', description: 'How to sign in: with a token, or as a service principal.' }),

@@ -31,13 +31,11 @@ export const mongodbConfig = z
       description:
         'The user to sign in as, at most 256 characters. Leave empty when the server asks for no sign-in, or when X509 takes the name from the client certificate.',
     }),
-    password: secret(text(1024))
-      .optional()
-      .meta({
-        title: 'Password',
-        description:
-          'The password of the user, at most 1,024 characters. Leave empty with X509. This secret is never shown again.',
-      }),
+    password: secret(text(1024)).optional().meta({
+      title: 'Password',
+      description:
+        'The password of the user, at most 1,024 characters. Leave empty with X509. This secret is never shown again.',
+    }),
     database: text(MAX_DATABASE)
       .refine(
         (name) => !/[/\\. "$]/.test(name) && Buffer.byteLength(name) <= MAX_DATABASE,

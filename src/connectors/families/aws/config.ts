@@ -9,17 +9,13 @@ export const awsKeyFields = {
       title: 'Access key id',
       description: 'The id of the access key, at most 256 characters. Example: AKIAIOSFODNN7EXAMPLE',
     }),
-  secretAccessKey: secret(headerText(1024))
-    .optional()
-    .meta({
-      title: 'Secret access key',
-      description: 'The secret part of the access key, at most 1,024 characters. It is never shown again.',
-    }),
-  sessionToken: secret(headerText(8192))
-    .optional()
-    .meta({
-      title: 'Session token',
-      description:
-        'The token of temporary credentials, at most 8,192 characters. Leave empty for a long-lived access key. This secret is never shown again.',
-    }),
+  secretAccessKey: secret(headerText(1024)).optional().meta({
+    title: 'Secret access key',
+    description: 'The secret part of the access key, at most 1,024 characters. It is never shown again.',
+  }),
+  sessionToken: secret(headerText(8192)).optional().meta({
+    title: 'Session token',
+    description:
+      'The token of temporary credentials, at most 8,192 characters. Leave empty for a long-lived access key. This secret is never shown again.',
+  }),
 };

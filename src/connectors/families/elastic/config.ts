@@ -83,13 +83,11 @@ const fields = {
     description:
       'The user to sign in as, at most 1,024 characters, without a colon. Leave empty when you sign in with an API key.',
   }),
-  password: secret(printableText(1024))
-    .optional()
-    .meta({
-      title: 'Password',
-      description:
-        'The password of the user, at most 1,024 characters. Leave empty when you sign in with an API key. This secret is never shown again.',
-    }),
+  password: secret(printableText(1024)).optional().meta({
+    title: 'Password',
+    description:
+      'The password of the user, at most 1,024 characters. Leave empty when you sign in with an API key. This secret is never shown again.',
+  }),
   apiKey: secret(headerText(4096)).optional().meta({
     title: 'API key',
     description:
