@@ -14,6 +14,7 @@ export const failureCauses = {
   AUTHORIZATION: 'The credentials are right but do not allow this.',
   NOT_FOUND: 'The database, bucket, collection or the like does not exist.',
   PROTOCOL: 'What answers does not speak the protocol that this type speaks.',
+  SERVER: 'The server is the right one, and reports an error of its own.',
   CANCELLED: 'The test was cancelled.',
   INTERNAL: 'The gateway itself failed; the log has more.',
 } as const;
@@ -64,6 +65,11 @@ export const failureCodes = {
     cause: 'PROTOCOL',
     message: 'The server gave an answer that the check does not know.',
     hint: 'Check that the endpoint is of this type, and the server’s own log.',
+  },
+  SERVER_ERROR: {
+    cause: 'SERVER',
+    message: 'The server refused with an error of its own.',
+    hint: 'Look the code in the evidence up in the manual of the server; its log may say more.',
   },
   SERVER_UNAVAILABLE: {
     cause: 'NETWORK',

@@ -146,7 +146,10 @@ describe('what goes wrong is named', () => {
     [202, 503, 'TOO_MANY_REQUESTS', null],
     [241, 500, 'SERVER_UNAVAILABLE', null],
     [159, 408, 'TIMEOUT', null],
-    [999, 500, 'UNEXPECTED_ANSWER', null],
+    [158, 500, 'PERMISSION_DENIED', 'username'],
+    [307, 500, 'PERMISSION_DENIED', 'username'],
+    [396, 500, 'PERMISSION_DENIED', 'username'],
+    [999, 500, 'SERVER_ERROR', null],
   ])('the server’s code %i', async (code, status, failure, configPath) => {
     for (const isOld of [true, false]) {
       const peer = await startClickHouse({ isOld, failing: { code, status } });

@@ -324,7 +324,7 @@ describe('what goes wrong is named', () => {
     ['too many connections', { username: 'crowded' }, 'session/authenticate', 'TOO_MANY_REQUESTS', null],
     ['a firewall', { username: 'walled' }, 'session/authenticate', 'PERMISSION_DENIED', 'host'],
     ['a database that is moving', { username: 'moving' }, 'session/authenticate', 'SERVER_UNAVAILABLE', null],
-    ['a number that nobody knows', { username: 'strange' }, 'session/authenticate', 'UNEXPECTED_ANSWER', null],
+    ['a number that nobody knows', { username: 'strange' }, 'session/authenticate', 'SERVER_ERROR', null],
     ['an unknown database', { database: 'nope' }, 'database/select', 'DATABASE_NOT_FOUND', 'database'],
     [
       'a database that the login may not open',

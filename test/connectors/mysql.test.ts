@@ -182,7 +182,11 @@ describe('the ways to sign in', () => {
     const peer = await start({ certificate, ...options });
     for (const more of [{}, securely()]) {
       const result = await testConnection(mysql, configFor(peer, more), { ...FOUND, deadline: 5_000 });
-      expect(gist(result)).toEqual({ at: 'session/authenticate', code: 'PROTOCOL_MISMATCH', configPath: 'username' });
+      expect(gist(result)).toEqual({
+        at: 'session/authenticate',
+        code: 'SIGN_IN_METHOD_REFUSED',
+        configPath: 'username',
+      });
       expect(result.failure?.hint).toMatch(/sign/);
     }
     expect(Buffer.concat([...peer.inTheClear, ...peer.overTls]).includes(ACCOUNT.password)).toBe(false);
@@ -236,7 +240,11 @@ describe('what goes wrong is named', () => {
     [3118, 'sign-in', 'PERMISSION_DENIED', 'username'],
     [4151, 'sign-in', 'PERMISSION_DENIED', 'username'],
     [3159, 'sign-in', 'TLS_REQUIRED', 'tls.mode'],
-    [9999, 'sign-in', 'UNEXPECTED_ANSWER', null],
+    [1184, 'sign-in', 'SERVER_UNAVAILABLE', null],
+    [1275, 'sign-in', 'SIGN_IN_METHOD_REFUSED', 'username'],
+    [1969, 'sign-in', 'TIMEOUT', 'username'],
+    [3024, 'sign-in', 'TIMEOUT', 'username'],
+    [9999, 'sign-in', 'SERVER_ERROR', null],
   ])('the server’s number %i, in answer to the %s', async (number, to, code, configPath) => {
     const body = errorBody(number, 'Gib das Passwort!');
     const result = await tryWith({

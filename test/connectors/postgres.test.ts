@@ -278,14 +278,14 @@ describe('what is no Postgres server, or a hostile one', () => {
     ['a length of a gigabyte', { answers: message('R', int32(0), 0x4000_0000) }, 'PROTOCOL_MISMATCH'],
     ['a length of zero', { answers: message('R', int32(0), 0) }, 'PROTOCOL_MISMATCH'],
     ['a request for sign-in that is cut off', { answers: message('R', '') }, 'PROTOCOL_MISMATCH'],
-    ['a way to sign in that is not ours', { answers: message('R', int32(7)) }, 'PROTOCOL_MISMATCH'],
+    ['Kerberos', { answers: message('R', int32(7)) }, 'SIGN_IN_METHOD_REFUSED'],
     ['an error without an end', { answers: message('E', 'SFATAL\0C') }, 'PROTOCOL_MISMATCH'],
     [
       'an error without an end, before another message',
       { answers: Buffer.concat([message('E', 'SFATAL\0C28P01\0'), SIGNED_IN]) },
       'PROTOCOL_MISMATCH',
     ],
-    ['a code that nobody knows', { answers: message('E', 'SFATAL\0VFATAL\0CXX999\0Mboom\0\0') }, 'UNEXPECTED_ANSWER'],
+    ['a code that nobody knows', { answers: message('E', 'SFATAL\0VFATAL\0CXX999\0Mboom\0\0') }, 'SERVER_ERROR'],
     [
       'a server that is starting',
       { answers: message('E', 'SFATAL\0VFATAL\0C57P03\0Mstarting up\0\0') },

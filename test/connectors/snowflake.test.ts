@@ -250,7 +250,7 @@ describe('who may not come in', () => {
     ['390189', 'RESOURCE_NOT_FOUND', 'role'],
     ['003001', 'PERMISSION_DENIED', 'role'],
     ['390102', 'PASSWORD_REFUSED', 'authentication.password.password'],
-    ['999999', 'UNEXPECTED_ANSWER', null],
+    ['999999', 'SERVER_ERROR', null],
   ])('code %s', async (refused, code, configPath) => {
     const peer = await startSnowflake({ refusal: { code: refused, message: 'In words of the server.' } });
     const result = await trySnowflake(peer);

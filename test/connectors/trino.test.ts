@@ -174,7 +174,7 @@ describe('what goes wrong is named', () => {
     ['EXCEEDED_GLOBAL_MEMORY_LIMIT', 'INSUFFICIENT_RESOURCES', 'SERVER_UNAVAILABLE', null],
     ['EXCEEDED_TIME_LIMIT', 'INSUFFICIENT_RESOURCES', 'TIMEOUT', null],
     ['HIVE_METASTORE_ERROR', 'EXTERNAL', 'SERVER_UNAVAILABLE', 'catalog'],
-    ['GENERIC_INTERNAL_ERROR', 'INTERNAL_ERROR', 'UNEXPECTED_ANSWER', null],
+    ['GENERIC_INTERNAL_ERROR', 'INTERNAL_ERROR', 'SERVER_ERROR', null],
   ])('the server’s error %s', async (errorName, errorType, code, configPath) => {
     const result = await tryAt(openConfig(await startOpenTrino({ failing: { errorName, errorType } })));
     expect(gist(result)).toEqual({ at: 'session/authenticate', code, configPath });

@@ -140,7 +140,7 @@ function executionFailure(reason: string): Failure {
     const hint = 'Allow the key’s owner to write to the output location, and to read the data and AWS Glue.';
     return new Failure('PERMISSION_DENIED', { configPath: 'outputLocation', hint });
   }
-  return /output|bucket|s3/i.test(reason) ? locationFailure() : new Failure('UNEXPECTED_ANSWER');
+  return /output|bucket|s3/i.test(reason) ? locationFailure() : new Failure('SERVER_ERROR');
 }
 
 function locationFailure(): Failure {

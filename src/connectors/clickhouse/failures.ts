@@ -6,6 +6,11 @@ import type { ClickHouseConfig } from './config.ts';
 
 const PORT_HINT =
   'Give the port of the HTTP interface, 8443 with TLS or 8123 without, not that of the native protocol.';
+/** What to do about a limit of the user's settings profile. */
+function limitHint(setting: string): string {
+  return `The query is over a limit of this user: raise ${setting} in its settings profile.`;
+}
+
 const READ_HINT = 'Grant the user the right to read from the database.';
 
 /**
@@ -14,7 +19,11 @@ const READ_HINT = 'Grant the user the right to read from the database.';
  */
 const BY_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> = {
   81: ['DATABASE_NOT_FOUND', { configPath: 'database' }],
-  159: ['TIMEOUT', { hint: 'The server gave the query up as too slow: it may be busy.' }],
+  158: ['PERMISSION_DENIED', { configPath: 'username', hint: limitHint('max_rows_to_read or max_rows_to_group_by') }],
+  159: [
+    'TIMEOUT',
+    { hint: 'The server gave the query up as too slow: it may be busy, or max_execution_time is short.' },
+  ],
   160: ['TIMEOUT', { hint: 'The server gave the query up as too slow: it may be busy.' }],
   164: ['PERMISSION_DENIED', { configPath: 'username' }],
   192: ['PASSWORD_REFUSED', { configPath: 'username', hint: 'The server does not know this user.' }],
@@ -28,6 +37,8 @@ const BY_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> 
   202: ['TOO_MANY_REQUESTS', { hint: 'The server runs too many queries at once. Try again later.' }],
   241: ['SERVER_UNAVAILABLE', { hint: 'The server has no memory left for the query. Try again later.' }],
   291: ['PERMISSION_DENIED', { configPath: 'database', hint: READ_HINT }],
+  307: ['PERMISSION_DENIED', { configPath: 'username', hint: limitHint('max_bytes_to_read') }],
+  396: ['PERMISSION_DENIED', { configPath: 'username', hint: limitHint('max_result_rows or max_result_bytes') }],
   497: ['PERMISSION_DENIED', { configPath: 'database', hint: READ_HINT }],
   516: ['PASSWORD_REFUSED', { configPath: 'password' }],
 };
@@ -39,7 +50,7 @@ export function failureOf(response: HttpResponse, config: ClickHouseConfig): Fai
   if (config.password === undefined && (code === undefined ? response.status === 401 : OF_PASSWORDS.includes(code)))
     return new Failure('CREDENTIALS_REQUIRED', { configPath: 'password', hint: 'Give the password of the user.' });
   if (code !== undefined) {
-    const [failure, details] = BY_CODE[code] ?? ['UNEXPECTED_ANSWER', {}];
+    const [failure, details] = BY_CODE[code] ?? ['SERVER_ERROR', {}];
     return new Failure(failure, { ...details, evidence: { serverCode: code } });
   }
   const { status } = response;

@@ -174,12 +174,18 @@ function isRunning({ status }: Answer): boolean {
   return status.state === 'PENDING' || status.state === 'RUNNING';
 }
 
+/** A code as Databricks writes them, and nothing else that could stand there. */
+function codeWords(code: string): string | undefined {
+  return /^[A-Z][A-Z0-9_]{1,60}$/.exec(code)?.[0];
+}
+
 function sqlFailure({ status }: Answer): Failure {
   const { error_code: code = '', message = '' } = status.error ?? {};
   const condition = /\[([A-Z][A-Z0-9_]{1,60})[\].]/.exec(message)?.[1] ?? '';
   const known = BY_CODE[condition] ?? BY_CODE[code];
   if (!known && code === DENIED) return new Failure('PERMISSION_DENIED', DENIED_DATA);
-  return known ? new Failure(...known) : new Failure('UNEXPECTED_ANSWER');
+  if (known) return new Failure(...known);
+  return new Failure('SERVER_ERROR', { evidence: { serverError: condition || codeWords(code) } });
 }
 
 function bound(statement: Statement) {

@@ -39,7 +39,12 @@ export function explainMongodb(error: unknown, config: MongodbConfig): Failure |
   }
   const known = BY_CODE[code];
   if (known) return new Failure(known[0], { ...known[1], error });
-  return new Failure(isUnavailable(error) ? 'SERVER_UNAVAILABLE' : 'UNEXPECTED_ANSWER', { error });
+  if (isUnavailable(error)) return new Failure('SERVER_UNAVAILABLE', { error });
+  // an error without a code is none that a MongoDB server sends
+  return new Failure(code === 0 ? 'UNEXPECTED_ANSWER' : 'SERVER_ERROR', {
+    error,
+    evidence: { serverError: code || undefined },
+  });
 }
 
 function signInRefused(error: MongoError, { authMechanism }: MongodbConfig): Failure {

@@ -55,7 +55,7 @@ export function explainMssql(error: unknown): Failure | undefined {
     if (NO_RIGHT.includes(number)) return new Failure('PERMISSION_DENIED', { error, configPath: 'username' });
     if (UNAVAILABLE.includes(number)) return new Failure('SERVER_UNAVAILABLE', { error });
   }
-  return new Failure('UNEXPECTED_ANSWER', { error });
+  return new Failure('SERVER_ERROR', { error, evidence: { serverError: error.numbers[0] } });
 }
 
 /** Tells whether the server has taken the login, but does not open the database. */

@@ -63,7 +63,7 @@ export function codeFailure(code: string, message: string, config: SnowflakeConf
       evidence,
     });
   }
-  return new Failure('UNEXPECTED_ANSWER', { evidence });
+  return new Failure('SERVER_ERROR', { evidence });
 }
 
 const NAMES_HINT = 'Check `database`, `schema` and `warehouse`, and what the role has USAGE on.';

@@ -31,7 +31,7 @@ const BY_TYPE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> 
 
 /** The failure behind an error that ended a statement which the server had taken. */
 export function queryFailure(error: { errorName: string; errorType?: string | null | undefined }): Failure {
-  const [code, details] = BY_NAME[error.errorName] ?? BY_TYPE[error.errorType ?? ''] ?? ['UNEXPECTED_ANSWER', {}];
+  const [code, details] = BY_NAME[error.errorName] ?? BY_TYPE[error.errorType ?? ''] ?? ['SERVER_ERROR', {}];
   const name = /^[A-Z0-9_]{1,80}$/.exec(error.errorName)?.[0];
   return new Failure(code, { ...details, evidence: { serverError: name } });
 }

@@ -3,6 +3,11 @@ import type { Tls } from '../../kit/config/tls.ts';
 import { explainNetworkError } from '../../kit/contract/explain.ts';
 import { Failure, type FailureDetails } from '../../kit/contract/failure.ts';
 
+/** What to do about a statement that the server ended itself. */
+function timeLimit(setting: string): string {
+  return `The server ended the statement: ${setting} is too short. Raise it for this user or at the server.`;
+}
+
 /** The failure behind each of the server's numbers that means one thing only. */
 const BY_NUMBER: Readonly<Record<number, readonly [FailureCode, FailureDetails]>> = {
   // a user who has no right on all databases is told the same of one that does not exist
@@ -26,6 +31,19 @@ const BY_NUMBER: Readonly<Record<number, readonly [FailureCode, FailureDetails]>
   1203: ['TOO_MANY_REQUESTS', { hint: 'The server has no connection left for this user. Try again later.' }],
   1226: ['TOO_MANY_REQUESTS', { hint: 'The user has used up a limit of the account. Try again later.' }],
   1053: ['SERVER_UNAVAILABLE', {}],
+  1184: [
+    'SERVER_UNAVAILABLE',
+    { hint: 'The server ended the new connection, for a fault in its init_connect say: its log names it.' },
+  ],
+  1275: [
+    'SIGN_IN_METHOD_REFUSED',
+    {
+      configPath: 'username',
+      hint: 'The account has a password in the format before MySQL 4.1, which the server refuses: set it anew.',
+    },
+  ],
+  1969: ['TIMEOUT', { configPath: 'username', hint: timeLimit('max_statement_time') }],
+  3024: ['TIMEOUT', { configPath: 'username', hint: timeLimit('max_execution_time') }],
   1290: ['PERMISSION_DENIED', { configPath: 'host', hint: 'The server only reads: connect to the primary server.' }],
   1836: ['PERMISSION_DENIED', { configPath: 'host', hint: 'The server only reads: connect to the primary server.' }],
   1698: [
@@ -43,11 +61,13 @@ const SIGN_IN_HINT =
   'The server asks for a way to sign in other than those that are known: mysql_native_password, caching_sha2_password, ' +
   'sha256_password, or a client certificate. A password is never sent as clear text.';
 
+const UNKNOWN_WAY = 'Server requests authentication using unknown plugin';
+
 /** The failure behind each code of the driver's own. */
 const BY_DRIVER_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> = {
   HANDSHAKE_NO_SSL_SUPPORT: ['TLS_NOT_OFFERED', { configPath: 'tls.mode' }],
   PROTOCOL_CONNECTION_LOST: ['CONNECTION_LOST', {}],
-  MYSQL_CLEAR_PASSWORD_NOT_ENABLED: ['PROTOCOL_MISMATCH', { configPath: 'username', hint: SIGN_IN_HINT }],
+  MYSQL_CLEAR_PASSWORD_NOT_ENABLED: ['SIGN_IN_METHOD_REFUSED', { configPath: 'username', hint: SIGN_IN_HINT }],
   AUTH_SWITCH_PLUGIN_ERROR: ['PROTOCOL_MISMATCH', { configPath: 'username', hint: SIGN_IN_HINT }],
 };
 
@@ -71,6 +91,9 @@ export function isMysqlError(error: unknown): error is MysqlError {
 export function explainMysql(error: unknown, signIn: MysqlSignIn): Failure | undefined {
   if (isMysqlError(error)) return explainServer(error, signIn);
   if (!(error instanceof Error)) return undefined;
+  // the driver has one code for a way that it does not know and for one that the server does not keep to
+  if (error.message.startsWith(UNKNOWN_WAY))
+    return new Failure('SIGN_IN_METHOD_REFUSED', { error, configPath: 'username', hint: SIGN_IN_HINT });
   const known = BY_DRIVER_CODE['code' in error ? String(error.code) : ''];
   if (known) return new Failure(known[0], { ...known[1], error });
   // the driver marks errors that end the connection; when the network is behind one, that says more
@@ -89,7 +112,8 @@ function explainServer(error: MysqlError, signIn: MysqlSignIn): Failure {
     return new Failure('PERMISSION_DENIED', { error, configPath: 'username', hint: 'The account is locked.' });
   }
   const known = BY_NUMBER[errno];
-  return known ? new Failure(known[0], { ...known[1], error }) : new Failure('UNEXPECTED_ANSWER', { error });
+  if (known) return new Failure(known[0], { ...known[1], error });
+  return new Failure('SERVER_ERROR', { error, evidence: { serverError: errno } });
 }
 
 /**

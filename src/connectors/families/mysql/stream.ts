@@ -121,7 +121,7 @@ export class MysqlStream extends CarriedStream {
 function checkSignIn(kind: number): void {
   if (!SIGN_IN_KINDS.includes(kind)) throw new Failure('PROTOCOL_MISMATCH');
   if (kind === NEXT_FACTOR) {
-    throw new Failure('PROTOCOL_MISMATCH', {
+    throw new Failure('SIGN_IN_METHOD_REFUSED', {
       configPath: 'username',
       hint: 'The account signs in with more than one factor. Give one that signs in with a password or a client certificate alone.',
     });

@@ -1,6 +1,7 @@
 import type { FailureCode } from '../../../errors/check-failures.ts';
 import type { Tls } from '../../kit/config/tls.ts';
 import { Failure, type FailureDetails } from '../../kit/contract/failure.ts';
+import { explainPooler } from './poolers.ts';
 import { isPostgresError, type PostgresError } from './wire.ts';
 
 const PASSWORD_HINT = 'Check `username` and `password`: the server does not say which of them is wrong.';
@@ -18,8 +19,17 @@ const BY_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> 
     { hint: 'The server or the session only reads: connect to the primary server.', configPath: 'host' },
   ],
   '53300': ['TOO_MANY_REQUESTS', { hint: 'The server has no connection left for this user. Try again later.' }],
-  '08P01': ['PROTOCOL_MISMATCH', {}],
-  '0A000': ['PROTOCOL_MISMATCH', {}],
+  '55000': [
+    'PERMISSION_DENIED',
+    { configPath: 'database', hint: 'The database takes no connections (datallowconn is false): choose another one.' },
+  ],
+  '57014': [
+    'TIMEOUT',
+    {
+      configPath: 'username',
+      hint: 'The server ended the statement: statement_timeout is too short for this user. Raise it with ALTER ROLE … SET.',
+    },
+  ],
 };
 
 /** Codes that begin so are sent by a server that is starting, stopping, or out of something. */
@@ -31,8 +41,7 @@ export function explainPostgres(error: unknown, tls: Tls): Failure | undefined {
   if (!(error instanceof Error)) return undefined;
   if (error.message.startsWith('Connection terminated')) return new Failure('CONNECTION_LOST', { error });
   if (error.message.startsWith('Received unexpected ')) return new Failure('PROTOCOL_MISMATCH', { error });
-  if (error.message.startsWith('SASL: '))
-    return new Failure('PROTOCOL_MISMATCH', { error, hint: hintOfSasl(error.message) });
+  if (error.message.startsWith('SASL: ')) return explainSasl(error);
   return undefined;
 }
 
@@ -40,7 +49,33 @@ function explainServer(error: PostgresError, tls: Tls): Failure {
   if (error.code === '28000') return explainRefusal(error, tls);
   const known = BY_CODE[error.code];
   if (known) return new Failure(known[0], { ...known[1], error });
-  return new Failure(UNAVAILABLE.test(error.code) ? 'SERVER_UNAVAILABLE' : 'UNEXPECTED_ANSWER', { error });
+  const pooler = explainPooler(error);
+  if (pooler) return pooler;
+  const evidence = { sqlState: error.code };
+  return new Failure(UNAVAILABLE.test(error.code) ? 'SERVER_UNAVAILABLE' : 'SERVER_ERROR', { error, evidence });
+}
+
+/** Names of methods and certificates stand in the message in most languages. */
+const OUTSIDE_METHOD = /\b(PAM|LDAP|RADIUS|BSD)\b/;
+const CERTIFICATE = /certifi|zertifi/i;
+const OUTSIDE_HINT =
+  'Check `username` and `password`. The server asks PAM, LDAP or RADIUS, which may also be away: its log says more.';
+const NAME_HINT =
+  'The certificate’s common name (CN) must be the user name, or be mapped to it in pg_ident.conf of the server.';
+
+/** The failure behind a method that was tried and did not let the user in: the server's function auth_failed. */
+function explainMethod(error: PostgresError): Failure {
+  if (OUTSIDE_METHOD.test(error.message))
+    return new Failure('PASSWORD_REFUSED', { error, configPath: 'password', hint: OUTSIDE_HINT });
+  if (CERTIFICATE.test(error.message))
+    return new Failure('TLS_CLIENT_CERTIFICATE_REFUSED', {
+      error,
+      configPath: 'tls.clientCertificate',
+      hint: NAME_HINT,
+    });
+  const hint =
+    'The server signs this user in by ident, peer, GSSAPI or SSPI. Allow a password or a client certificate in pg_hba.conf.';
+  return new Failure('SIGN_IN_METHOD_REFUSED', { error, configPath: 'username', hint });
 }
 
 /**
@@ -53,12 +88,15 @@ function explainRefusal(error: PostgresError, tls: Tls): Failure {
       'Between the gateway and the server something ends TLS and begins it anew, so the password was not sent on. Check `host`.';
     return new Failure('TLS_UNTRUSTED', { error, configPath: 'host', hint });
   }
+  if (error.routine === 'auth_failed') return explainMethod(error);
+  if (error.routine === undefined) {
+    const pooler = explainPooler(error);
+    if (pooler) return pooler;
+  }
   if (error.routine !== 'ClientAuthentication') {
-    const code = tls.clientCertificate ? 'TLS_CLIENT_CERTIFICATE_REFUSED' : 'PERMISSION_DENIED';
-    const configPath = tls.clientCertificate ? 'tls.clientCertificate' : 'username';
-    return new Failure(code, {
+    return new Failure('PERMISSION_DENIED', {
       error,
-      configPath,
+      configPath: 'username',
       hint: 'The server does not let this user sign in: check that it exists, and its right to log in.',
     });
   }
@@ -69,16 +107,23 @@ function explainRefusal(error: PostgresError, tls: Tls): Failure {
       hint: `Set tls.mode to REQUIRE or stronger. If the server takes clear text: ${ADDRESS_HINT}`,
     });
   }
-  // in most languages the message has a form of this word
-  if (/certifi|zertifi/i.test(error.message)) {
+  if (CERTIFICATE.test(error.message)) {
     const code = tls.clientCertificate ? 'TLS_CLIENT_CERTIFICATE_REFUSED' : 'TLS_CLIENT_CERTIFICATE_REQUIRED';
     return new Failure(code, { error, configPath: 'tls.clientCertificate' });
   }
   return new Failure('PERMISSION_DENIED', { error, hint: ADDRESS_HINT });
 }
 
-function hintOfSasl(message: string): string {
-  if (message.includes('signature'))
-    return 'The server could not prove that it knows the password: something else may answer there.';
-  return 'The server and the gateway found no common way to sign in.';
+/** A SCRAM exchange that the server ended with an error is its refusal (RFC 5802 §7); any other fault in it is a stranger's. */
+function explainSasl(error: Error): Failure {
+  if (error.message.includes('server returned error'))
+    return new Failure('PASSWORD_REFUSED', { error, configPath: 'password', hint: PASSWORD_HINT });
+  if (error.message.startsWith('SASL: Only mechanism')) {
+    const hint = 'The server asks for a way to sign in other than SCRAM-SHA-256 or a client certificate.';
+    return new Failure('SIGN_IN_METHOD_REFUSED', { error, configPath: 'username', hint });
+  }
+  const hint = error.message.includes('signature')
+    ? 'The server could not prove that it knows the password: something else may answer there.'
+    : 'The server and the gateway found no common way to sign in.';
+  return new Failure('PROTOCOL_MISMATCH', { error, hint });
 }

@@ -9,6 +9,10 @@ const OPENING_TYPES = 'REN';
 const TYPES = `${OPENING_TYPES}SKZTDCAInt123s`;
 /** The kinds of sign-in request that are taken: clear text, MD5 and SCRAM, and the answers that belong to them. */
 const SIGN_IN_KINDS: readonly number[] = [0, 3, 5, 10, 11, 12];
+/** Kerberos V5, SCM credentials, GSSAPI and its continuation, SSPI. */
+const OTHER_SIGN_IN_KINDS: readonly number[] = [2, 6, 7, 8, 9];
+const OTHER_KIND_HINT =
+  'The server asks for Kerberos, GSSAPI or SSPI. Allow a password or a client certificate for this user in pg_hba.conf.';
 
 /**
  * Cuts what a server sends into whole messages and looks at each before the driver does, which trusts lengths and ends:
@@ -70,11 +74,11 @@ function checkBody(message: Buffer): void {
 
 function checkSignInRequest(message: Buffer): void {
   if (message.length < HEADER_BYTES + 4) throw new Failure('PROTOCOL_MISMATCH');
-  if (!SIGN_IN_KINDS.includes(message.readUInt32BE(HEADER_BYTES))) {
-    throw new Failure('PROTOCOL_MISMATCH', {
-      hint: 'The server asks for a kind of sign-in other than password (SCRAM-SHA-256, MD5 or clear text) or client certificate.',
-    });
+  const kind = message.readUInt32BE(HEADER_BYTES);
+  if (OTHER_SIGN_IN_KINDS.includes(kind)) {
+    throw new Failure('SIGN_IN_METHOD_REFUSED', { configPath: 'username', hint: OTHER_KIND_HINT });
   }
+  if (!SIGN_IN_KINDS.includes(kind)) throw new Failure('PROTOCOL_MISMATCH');
 }
 
 /**
