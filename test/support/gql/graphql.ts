@@ -550,6 +550,8 @@ export type FailureCause =
   | 'NOT_FOUND'
   /** What answers does not speak the protocol that this type speaks. */
   | 'PROTOCOL'
+  /** The server is the right one, and reports an error of its own. */
+  | 'SERVER'
   /** The SSH tunnel could not be opened, or does not lead to the target. */
   | 'SSH'
   /** The peer stayed silent or was too slow. */
