@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { CarriedStream } from '../kit/contract/carried-stream.ts';
 import { Failure } from '../kit/contract/failure.ts';
+import { firstMessage } from '../kit/contract/first-message.ts';
 
 const HEADER_BYTES = 8;
 const OPTION_BYTES = 5;
@@ -34,7 +35,7 @@ export interface Prelogin {
  * when the server hangs up.
  */
 export async function askPrelogin(socket: Duplex, wanted: 'on' | 'notSupported'): Promise<Prelogin> {
-  const answer = nextPacket(socket);
+  const answer = firstMessage(socket, wholePacket);
   socket.write(packets(request(encryption[wanted])));
   return parse(await answer);
 }
@@ -76,32 +77,9 @@ function packets(message: Buffer): Buffer {
 }
 
 /**
- * Reads the body of the one packet that is due. Fails with PROTOCOL_MISMATCH when anything comes behind it, which would
- * pass for a part of the next phase.
+ * The body of the one packet that is due. Fails with PROTOCOL_MISMATCH when anything comes behind it, which would pass
+ * for a part of the next phase.
  */
-function nextPacket(socket: Duplex): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    let received = Buffer.alloc(0);
-    const settle = (act: () => void) => {
-      socket.pause();
-      socket.off('data', onData).off('error', onError).off('close', onClose).off('end', onClose);
-      act();
-    };
-    const onData = (chunk: Buffer) => {
-      received = Buffer.concat([received, chunk]);
-      try {
-        const body = wholePacket(received);
-        if (body) settle(() => resolve(body));
-      } catch (error) {
-        settle(() => reject(error));
-      }
-    };
-    const onError = (error: Error) => settle(() => reject(error));
-    const onClose = () => settle(() => reject(new Failure('CONNECTION_LOST')));
-    socket.on('data', onData).on('error', onError).on('close', onClose).on('end', onClose);
-  });
-}
-
 function wholePacket(received: Buffer): Buffer | undefined {
   if (received[0] !== ANSWER) throw new Failure('PROTOCOL_MISMATCH');
   if (received.length < HEADER_BYTES) return undefined;

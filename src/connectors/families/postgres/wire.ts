@@ -2,37 +2,27 @@ import type { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
 import type { Client, QueryResultRow } from 'pg';
 import { Failure } from '../../kit/contract/failure.ts';
+import { firstMessage } from '../../kit/contract/first-message.ts';
 import type { PeerSocket } from '../../kit/contract/peer-socket.ts';
 import { PostgresMessages } from './messages.ts';
 
 /** The request for TLS: its length, 8, and the code 1234.5679. */
 const TLS_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
+/** The two answers to it: `S` and `N`. */
+const YES = 0x53;
+const NO = 0x4e;
 /** How much a signed-in server may send, in bytes: the answers to the checks are short. */
 const SESSION_LIMIT = 8 * 1024 * 1024;
 
 /** Asks a PostgreSQL server for TLS over a fresh connection. Fails with TLS_NOT_OFFERED or PROTOCOL_MISMATCH. */
 export async function requestPostgresTls(socket: Duplex): Promise<void> {
-  const answer = nextChunk(socket);
+  const answer = firstMessage(socket, (received) => received);
   socket.write(TLS_REQUEST);
   const bytes = await answer;
   // any byte after the first would pass for a part of what comes over TLS
   if (bytes.length !== 1) throw new Failure('PROTOCOL_MISMATCH');
-  if (bytes[0] === 0x4e) throw new Failure('TLS_NOT_OFFERED', { configPath: 'tls.mode' });
-  if (bytes[0] !== 0x53) throw new Failure('PROTOCOL_MISMATCH');
-}
-
-function nextChunk(socket: Duplex): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const settle = (act: () => void) => {
-      socket.pause();
-      socket.off('data', onData).off('error', onError).off('close', onClose).off('end', onClose);
-      act();
-    };
-    const onData = (chunk: Buffer) => settle(() => resolve(chunk));
-    const onError = (error: Error) => settle(() => reject(error));
-    const onClose = () => settle(() => reject(new Failure('CONNECTION_LOST')));
-    socket.on('data', onData).on('error', onError).on('close', onClose).on('end', onClose);
-  });
+  if (bytes[0] === NO) throw new Failure('TLS_NOT_OFFERED', { configPath: 'tls.mode' });
+  if (bytes[0] !== YES) throw new Failure('PROTOCOL_MISMATCH');
 }
 
 export interface PostgresAccount {
