@@ -2,13 +2,13 @@
 export const scopes = ['DATASTORES_READ', 'DATASTORES_WRITE', 'DATASTORES_TEST', 'ENVIRONMENTS_WRITE'] as const;
 export type Scope = (typeof scopes)[number];
 
-/** Who asks and what they may see and do: the first argument of every store and service method. */
+/** Says who asks, and what they may see and do. Every method of a store or a service takes it as its first argument. */
 export interface Access {
   readonly tokenId: string;
   readonly tokenName: string;
   readonly scopes: ReadonlySet<Scope>;
-  /** `all` covers environments that are made later, too. */
+  /** `all` covers environments that are made later as well. */
   readonly environmentIds: 'all' | ReadonlySet<string>;
-  /** ISO 8601; null: never. */
+  /** As ISO 8601; null when the token never expires. */
   readonly expiresAt: string | null;
 }

@@ -5,7 +5,7 @@ import type { TokenRow } from './store.ts';
 
 declare module '../../graphql/context.ts' {
   interface Context {
-    /** Who asks. A request without a valid token never gets this far. */
+    /** The caller. A request without a valid token never gets this far. */
     readonly access: Access;
   }
   interface Services {

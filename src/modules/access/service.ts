@@ -18,16 +18,16 @@ const MAX_TOKEN_LENGTH = 512;
 export interface NewToken {
   readonly name: string;
   readonly scopes: readonly Scope[];
-  /** Null: every environment, also those made later. */
+  /** Null means every environment, those made later included. */
   readonly environmentIds: readonly string[] | null;
   readonly expiresAt: string | null;
 }
 
-/** Who may: tokens and what they allow. */
+/** Makes API tokens, and tells from a token what its bearer may do. */
 export class AccessService {
   readonly #database: Database;
   readonly #keyring: Keyring;
-  /** Tokens seen in the last two seconds, by hash, so that a burst of requests asks the database once. */
+  /** What the tokens of the last 2 s allow, by hash, so that a burst of requests asks the database once. */
   readonly #seen = new Map<string, { readonly at: number; readonly access: Access | null }>();
   readonly #touched = new Map<string, number>();
 
@@ -36,9 +36,11 @@ export class AccessService {
     this.#keyring = keyring;
   }
 
-  /** Who a bearer token is; null when it is unknown, expired or revoked. A revocation counts within two seconds. */
+  /**
+   * Returns what a bearer token allows, or null when it is unknown, expired or revoked. A revocation counts within 2 s.
+   */
   async authenticate(token: string): Promise<Access | null> {
-    // an operator's own BOOTSTRAP_TOKEN has another form, and no checksum
+    // an operator's own BOOTSTRAP_TOKEN looks otherwise and has no checksum
     if (token.length > MAX_TOKEN_LENGTH || (looksLikeToken(token) && !isToken(token))) return null;
     const hash = hashToken(token);
     const now = Date.now();
@@ -64,19 +66,19 @@ export class AccessService {
     await touchToken(this.#database, tokenId, new Date(now).toISOString());
   }
 
-  /** The caller's own token, as the API shows it. */
+  /** Reads the caller's own token, as the API shows it. */
   viewerToken(access: Access): Promise<TokenRow> {
     return findToken(this.#database, access);
   }
 
-  /** Makes a token and returns it, the only time that it can be seen. @throws Error when the name is taken */
+  /** Makes a token and returns it: it is never shown again. @throws RequestFault when the name is taken */
   async createToken(by: string, wanted: NewToken): Promise<string> {
     const token = makeToken();
     await this.#store(token, by, wanted);
     return token;
   }
 
-  /** A token for a GraphiQL session: every scope and environment, for 12 hours. */
+  /** Makes a token for a GraphiQL session: it has every scope and every environment, and lasts 12 hours. */
   async createSessionToken(): Promise<{ token: string; expiresAt: string }> {
     const expiresAt = new Date(Date.now() + SESSION_MS).toISOString();
     const name = `GraphiQL session ${randomUUID()}`;
@@ -84,7 +86,7 @@ export class AccessService {
     return { token, expiresAt };
   }
 
-  /** Puts in a token that the operator chose, once: an administrator's, for every environment. Safe to repeat at each start. */
+  /** Stores the administrator's token that an operator chose, for every environment, unless it is stored already. */
   async ensureBootstrapToken(token: string): Promise<void> {
     const known = await findTokenByHash(this.#database, hashToken(token));
     if (known) return;
@@ -130,7 +132,7 @@ export class AccessService {
   }
 }
 
-/** The first line of every service method: what the caller's token must allow. @throws RequestFault FORBIDDEN */
+/** Refuses a caller whose token lacks a scope. Every service method begins with it. @throws RequestFault FORBIDDEN */
 export function requireScope(access: Access, scope: Scope): void {
   if (!access.scopes.has(scope)) throw new RequestFault('FORBIDDEN', `The token lacks the scope ${scope}.`);
 }

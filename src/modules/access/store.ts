@@ -7,7 +7,7 @@ export interface TokenRow extends ApiTokensTable {
   readonly environmentIds: readonly string[];
 }
 
-/** Reads a token by what is kept of it. The one question that is asked before there is an Access. */
+/** Reads a token by its hash. This is the one query that is made before there is an Access. */
 export async function findTokenByHash(database: Database, hash: string): Promise<TokenRow | undefined> {
   const token = await database.query.selectFrom('api_tokens').selectAll().where('hash', '=', hash).executeTakeFirst();
   return token && withEnvironments(database, token);

@@ -7,30 +7,30 @@ const SECRET_LENGTH = 43;
 const CHECKSUM_LENGTH = 6;
 const SHAPE = new RegExp(`^${PREFIX}[0-9A-Za-z]{${SECRET_LENGTH + CHECKSUM_LENGTH}}$`);
 
-/** A new API token: `dsg_`, 32 random bytes in base62, and a checksum by which secret scanners tell it from other text. */
+/** Makes an API token: `dsg_`, 32 random bytes in base62, and a checksum by which secret scanners recognise it. */
 export function makeToken(): string {
   const secret = base62(BigInt(`0x${randomBytes(32).toString('hex')}`), SECRET_LENGTH);
   return PREFIX + secret + checksum(secret);
 }
 
-/** True when the text has a token's form and its checksum is right; says nothing about whether it exists. */
+/** True when the text has a token's form and a right checksum. It says nothing about whether the token exists. */
 export function isToken(text: string): boolean {
   if (!SHAPE.test(text)) return false;
   const secret = text.slice(PREFIX.length, PREFIX.length + SECRET_LENGTH);
   return text.endsWith(checksum(secret));
 }
 
-/** True when the text says that it is one of our tokens. */
+/** True when the text begins like one of our tokens. */
 export function looksLikeToken(text: string): boolean {
   return text.startsWith(PREFIX);
 }
 
-/** What the database keeps of a token. A fast hash is right here: 256 random bits cannot be guessed. */
+/** Returns what the database keeps of a token. A fast hash is enough: nobody guesses 256 random bits. */
 export function hashToken(token: string): string {
   return createHash('sha256').update(token).digest('hex');
 }
 
-/** The first characters of a token, to recognise it by. */
+/** Returns the first characters of a token, by which people recognise it. */
 export function tokenPrefix(token: string): string {
   return token.slice(0, PREFIX.length + 6);
 }

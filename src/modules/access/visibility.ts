@@ -6,8 +6,9 @@ import type { Access } from './access.ts';
 type EnvironmentColumn = 'environments.id' | Extract<ColumnOf<string>, `${string}.environment_id`>;
 
 /**
- * The condition that keeps a query to the environments that the caller may see. `wanted` narrows it to one of them; one that the
- * caller may not see leaves nothing, and so does a token whose environments are all deleted.
+ * Makes the condition that keeps a query to the environments that the caller may see. `wanted` narrows it to one of
+ * them. An environment that the caller may not see leaves nothing, and so does a token whose environments are all
+ * deleted.
  */
 export function whereVisible(access: Access, column: EnvironmentColumn, wanted?: string | null): Expression<SqlBool> {
   const { environmentIds } = access;

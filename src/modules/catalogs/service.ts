@@ -12,7 +12,7 @@ import { requireCatalog } from '../datastores/draft.ts';
 import type { DraftReader } from '../datastores/draft-reader.ts';
 import { findCatalogs, listEntries } from './store.ts';
 
-/** A datastore's catalog in use. */
+/** The catalog of a datastore that is in use. */
 export type Catalog = CatalogsTable;
 
 /** Which catalog to read, and how. */
@@ -20,7 +20,7 @@ export interface CatalogRefresh extends Omit<TestOptions, 'validationMethods'> {
   readonly datastoreId: string;
 }
 
-/** Catalogs: read anew, searched and paged. */
+/** Searches and pages the stored catalogs, and has them read anew. */
 export class CatalogService {
   readonly #database: Database;
   readonly #drafts: DraftReader;
@@ -32,7 +32,7 @@ export class CatalogService {
     this.#connectionTests = connectionTests;
   }
 
-  /** In the order of the datastores' ids; null where none was read yet. */
+  /** Returns catalogs in the order of the datastores' ids, with null where none was read yet. */
   async find(access: Access, datastoreIds: readonly string[]): Promise<(Catalog | null)[]> {
     requireScope(access, 'DATASTORES_READ');
     const found = await findCatalogs(this.#database, access, datastoreIds);

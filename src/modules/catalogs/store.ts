@@ -6,10 +6,10 @@ import type { Access } from '../access/access.ts';
 import { whereVisible } from '../access/visibility.ts';
 
 const SEPARATOR = '\u0001';
-/** Eight columns a row: far below what a statement may bind. */
+/** A row binds eight values, so this is far below what a statement may bind on SQLite (32,766) or Postgres (65,535). */
 const ROWS_IN_ONE_STATEMENT = 500;
 
-/** The catalogs in use of those of the datastores that the caller may see. */
+/** Reads the catalogs in use of those of the datastores that the caller may see. */
 export async function findCatalogs(
   database: Database,
   access: Access,
@@ -24,7 +24,7 @@ export async function findCatalogs(
     .execute();
 }
 
-/** A catalog's entries by namespace and name. */
+/** Reads a page of a catalog's entries, sorted by namespace and name. */
 export async function listEntries(
   database: Database,
   refreshId: string,
@@ -51,7 +51,9 @@ export async function listEntries(
   return { ...page, edges: page.edges.map(({ cursor, node }) => ({ cursor, node: entryOf(node) })) };
 }
 
-/** Adds entries to a refresh; one that is there already stays as it is. @returns false when the datastore is gone */
+/**
+ * Adds entries to a refresh; an entry that is there already stays as it is. @returns false when the datastore is gone
+ */
 export async function insertEntries(
   change: Change,
   refreshId: string,
@@ -70,7 +72,10 @@ export async function insertEntries(
   return true;
 }
 
-/** Removes the entries of a refresh, unless they are the catalog in use: a refresh that had ended may be run again after a crash. */
+/**
+ * Removes the entries of a refresh, unless they are the catalog in use: after a crash, a refresh that had ended may be
+ * run again.
+ */
 export async function deleteEntries(change: Change, datastoreId: string, refreshId: string): Promise<void> {
   await change.query
     .deleteFrom('catalog_entries')
@@ -81,7 +86,7 @@ export async function deleteEntries(change: Change, datastoreId: string, refresh
     .execute();
 }
 
-/** Removes what refreshes of the datastore left behind that nobody runs any more, and keeps the catalog in use. */
+/** Removes what refreshes that nobody runs any more left behind, and keeps the catalog in use. */
 export async function deleteLeftovers(change: Change, datastoreId: string): Promise<void> {
   await change.query
     .deleteFrom('catalog_entries')
@@ -99,14 +104,17 @@ export async function deleteLeftovers(change: Change, datastoreId: string): Prom
     .execute();
 }
 
-/** Makes a refresh the catalog in use, and leaves alone what other refreshes are reading. @returns false when the datastore is gone */
+/**
+ * Makes a refresh the catalog in use, and leaves alone what other refreshes are reading.
+ * @returns false when the datastore is gone
+ */
 export async function exchangeCatalog(
   change: Change,
   datastoreId: string,
   refreshId: string,
   at: string,
 ): Promise<boolean> {
-  // of two refreshes that end at once, the second one finds the first one's catalog
+  // when two refreshes end at once, the second one finds the first one's catalog
   if (!(await lockDatastore(change, datastoreId, 'exchange'))) return false;
   const before = await change.query
     .selectFrom('catalogs')
@@ -128,7 +136,10 @@ export async function exchangeCatalog(
   return true;
 }
 
-/** Keeps a datastore from being deleted until the change ends; for an exchange, other exchanges wait too. @returns false when it is gone already */
+/**
+ * Keeps a datastore from being deleted until the change ends. For an exchange, other exchanges wait as well.
+ * @returns false when the datastore is gone already
+ */
 async function lockDatastore(change: Change, id: string, purpose: 'add' | 'exchange'): Promise<boolean> {
   const query = change.query.selectFrom('datastores').select('id').where('id', '=', id);
   if (change.kind === 'sqlite') return (await query.executeTakeFirst()) !== undefined;

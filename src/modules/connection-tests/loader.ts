@@ -3,7 +3,10 @@ import type { Access } from '../access/access.ts';
 import type { ConnectionTestService } from './service.ts';
 import type { ConnectionTest } from './test.ts';
 
-/** Connection tests by id, one statement a request level. It remembers nothing: a subscription's context lives long. */
+/**
+ * Loads connection tests by id, in one statement for each level of a request. It remembers nothing, because a
+ * subscription's context lives long.
+ */
 export function connectionTestLoader(
   service: ConnectionTestService,
   access: Access,

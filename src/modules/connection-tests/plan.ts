@@ -6,12 +6,12 @@ import { ValidationError } from '../../errors/api.ts';
 import { type FieldIssue, type Given, pathTo } from '../../errors/field-issues.ts';
 import type { TestPurpose } from './test.ts';
 
-/** How long a test may take, from QUEUED on. */
+/** How long a test may take, from QUEUED on, in milliseconds. */
 export const testTimeoutMs = { min: 1_000, default: 30_000, max: 300_000 } as const;
 
 /** What a caller may say about a test. */
 export interface TestOptions extends Given {
-  /** Names of checks. Left out: the connector's default ones. */
+  /** Names of checks. When it is left out, the connector's default ones run. */
   readonly validationMethods?: readonly string[] | null | undefined;
   /** A UUID of the caller's choice. */
   readonly testId?: string | null | undefined;
@@ -31,7 +31,7 @@ export interface TestSubject {
 }
 
 /**
- * The names of the checks that a test runs, in order: those that its caller asks for, with those that they build on.
+ * Plans which checks a test runs, by name and in order: those that its caller asks for, with those that they build on.
  * @throws ValidationError naming the valid methods when one is unknown
  */
 export function planTest(subject: TestSubject, purpose: TestPurpose, options: TestOptions): readonly string[] {

@@ -6,7 +6,7 @@ const MOST_IN_ONE_CHANGE = 500;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 500;
 
-/** The topic that is rung when a test has something new to read. */
+/** Names the topic that is rung when a test has something new to read. */
 export function testTopic(testId: string): string {
   return `connection-test:${testId}`;
 }
@@ -20,9 +20,9 @@ interface Pending {
 }
 
 /**
- * Writes the events of all running tests, in order. What comes while a write is under way goes out together in the next one, so that
- * two hundred tests at once do not wait for two hundred commits each. While the database is away they wait for it, so that a test
- * that ran to its end is told to have ended.
+ * Writes the events of all running tests, in order. What comes while a write is under way goes out together in the next
+ * one, so that 200 tests at once do not wait for 200 commits each. While the database is away the events wait for it,
+ * so that a test that ran to its end is told to have ended.
  */
 export class TestRecorder {
   readonly #database: Database;
@@ -34,7 +34,7 @@ export class TestRecorder {
     this.#database = database;
   }
 
-  /** @returns false when the writer no longer owns the test: somebody else goes on with it */
+  /** Writes an event. @returns false when the writer no longer owns the test: somebody else goes on with it */
   record(by: Ownership, event: NewEvent): Promise<boolean> {
     return new Promise((settle, fail) => {
       this.#pending.push({ by, event, settle, fail });
@@ -42,7 +42,7 @@ export class TestRecorder {
     });
   }
 
-  /** From now on what cannot be written at once is not written: this process ends, and another one ends its tests. */
+  /** Drops from now on what cannot be written at once: this process ends, and another one ends its tests. */
   giveUp(): void {
     this.#givenUp.abort();
   }
@@ -70,10 +70,10 @@ export class TestRecorder {
   }
 }
 
-/** @returns the tests that the writer no longer owns */
+/** Writes one batch. @returns the ids of the tests that the writer no longer owns */
 async function writeBatch(change: Change, batch: readonly Pending[]): Promise<Set<string>> {
   const lost = new Set<string>();
-  // in the order of ids: two replicas that each lock several tests never wait for one another
+  // tests are locked in the order of their ids, so that two replicas never wait for one another
   const tests = Map.groupBy(batch, ({ by }) => by.testId);
   for (const testId of [...tests.keys()].sort()) {
     const entries = tests.get(testId) ?? [];

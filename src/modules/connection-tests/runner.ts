@@ -25,9 +25,9 @@ import {
 } from './store.ts';
 import { ended, type TestSnapshot, unstarted, withCheck } from './test.ts';
 
-/** Rung when a test is queued. */
+/** This topic is rung when a test is queued. */
 export const queueTopic = 'connection-tests:queued';
-/** Rung when somebody wants a running test cancelled. */
+/** This topic is rung when somebody wants a running test cancelled. */
 export const cancelTopic = 'connection-tests:cancel';
 
 const MOST_AT_ONCE = 200;
@@ -59,9 +59,9 @@ export interface RunnerOptions {
 }
 
 /**
- * Takes queued tests and runs them in the executor. The rows are the queue: a claim is an update with SKIP LOCKED, so that several
- * replicas share it, and a lease lets another one go on when a process dies. While the database is away a test goes on, and what happens
- * to it is written when the database is back.
+ * Takes queued tests and runs them in the executor. The rows are the queue: a claim is an update with SKIP LOCKED, so
+ * that several replicas share it, and a lease lets another one go on when a process dies. While the database is away a
+ * test goes on, and what happens to it is written when the database is back.
  */
 export class TestRunner {
   /** Names this process as the owner of what it runs. */
@@ -93,7 +93,10 @@ export class TestRunner {
     this.#wake();
   }
 
-  /** Ends the tests that saves wait for, now and from now on, so that their callers are answered before the server closes. */
+  /**
+   * Ends the tests that saves wait for, now and from now on, so that their callers are answered before the server
+   * closes.
+   */
   endSaves(): void {
     this.#endsSaves = true;
     for (const { purpose, abort } of this.#running.values()) if (purpose === 'BEFORE_SAVE') abort.abort('stopping');
@@ -217,7 +220,7 @@ export class TestRunner {
     const onCheck = (event: CheckEvent) => {
       if (event.kind === 'restarted') {
         beginning = beginning.then(() => catalogs.begin(test));
-        // whoever adds the next entries hears of it
+        // whoever adds the next entries hears of the failure
         beginning.catch(() => undefined);
       }
       log.onCheck(event);
@@ -280,7 +283,7 @@ export class TestRunner {
       this.#running.get(id)?.abort.abort('cancelled');
   }
 
-  /** What a ring may have missed, and what dead processes left behind. */
+  /** Looks after what a ring may have missed, and after what dead processes left behind. */
   async #goRound(): Promise<void> {
     const { database } = this.#options;
     const now = Date.now();
@@ -292,7 +295,7 @@ export class TestRunner {
     if (this.#running.size > 0) await this.#cancelRequested();
     const at = new Date(now).toISOString();
     for (const row of await findAbandoned(database, at, new Date(now - OVERDUE_MS).toISOString())) {
-      // our own: the lease ran out while this process could not renew it, but the test goes on
+      // the test is our own and goes on: its lease ran out while this process could not renew it
       if (row.owner === this.owner && this.#running.has(row.id)) continue;
       await this.#settle(row, at);
     }

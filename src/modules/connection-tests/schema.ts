@@ -22,9 +22,9 @@ import {
   testStatuses,
 } from './test.ts';
 
-/** In characters: the longest name of a check has less than half of them. */
+/** In characters. The longest name of a check has less than half of them. */
 const MAX_METHOD_NAME = 100;
-/** How many validation methods one test takes: more than any connector has. */
+/** How many validation methods an input may name. No connector has as many. */
 const MAX_METHODS = 50;
 
 declare module '../../graphql/context.ts' {
@@ -137,7 +137,7 @@ export const ConnectionTestRef = builder.objectRef<ConnectionTest>('ConnectionTe
 
 const methodNames = z.array(z.string().max(MAX_METHOD_NAME)).max(MAX_METHODS);
 
-/** What every input that starts a test has. */
+/** The two fields that every input that starts a test has. */
 export const testIdField = {
   description: 'A UUID chosen by the client, so that the progress can be followed from before the start.',
   validate: { schema: uuid },

@@ -45,11 +45,11 @@ export interface ConnectionTestServiceOptions {
   readonly doorbell: Doorbell;
   readonly sealer: Sealer;
   readonly runner: TestRunner;
-  /** How long progress waits for a test that does not exist yet. Left out: 60,000. */
+  /** How long progress waits for a test that does not exist yet, in milliseconds. The default is 60,000. */
   readonly unbornWaitMs?: number | undefined;
 }
 
-/** Connection tests: started, followed live or later, cancelled. */
+/** Starts connection tests, lets them be followed live or later, and cancels them. */
 export class ConnectionTestService {
   readonly #database: Database;
   readonly #doorbell: Doorbell;
@@ -101,7 +101,7 @@ export class ConnectionTestService {
       finished_at: null,
       deadline_at: new Date(now.getTime() + (options.timeoutMs ?? testTimeoutMs.default)).toISOString(),
       duration_ms: null,
-      // a test that a caller waits for in this process is run by this process
+      // this process runs the test itself when a caller waits for it here
       owner: purpose === 'BEFORE_SAVE' ? this.#runner.owner : null,
       lease_expires_at: null,
     };
@@ -140,7 +140,7 @@ export class ConnectionTestService {
     throw new RequestFault('UNAVAILABLE');
   }
 
-  /** How the test went that a save of the caller's waited for: who may start it may see that. */
+  /** Reads the test that a save of the caller's waited for. The scope to start it is enough to see how it went. */
   async outcome(access: Access, id: string): Promise<ConnectionTest> {
     requireScope(access, 'DATASTORES_TEST');
     const [test] = await findTests(this.#database, access, [id]);
@@ -148,7 +148,7 @@ export class ConnectionTestService {
     return test;
   }
 
-  /** In the order of the ids; null where there is none that the caller may see. */
+  /** Returns tests in the order of the ids, with null where there is none that the caller may see. */
   async find(access: Access, ids: readonly string[]): Promise<(ConnectionTest | null)[]> {
     requireScope(access, 'DATASTORES_READ');
     const tests = new Map((await findTests(this.#database, access, ids)).map((test) => [test.id, test]));
@@ -166,8 +166,9 @@ export class ConnectionTestService {
   }
 
   /**
-   * Closes the test's sockets at once; a test that has ended stays as it is. One whose process does not answer within 2 s is ended
-   * without it. @throws NotFoundError
+   * Closes the test's sockets at once. A test that has ended stays as it is; one whose process does not answer within
+   * 2 s is ended without it.
+   * @throws NotFoundError
    */
   async cancel(access: Access, id: string): Promise<ConnectionTest> {
     requireScope(access, 'DATASTORES_TEST');
@@ -185,7 +186,7 @@ export class ConnectionTestService {
     for await (const event of this.#follow(test, 0, waiting)) {
       if (hasEnded(event.test)) return event.test;
     }
-    // nobody runs it any more, or its process is too busy to hear: that one then finds that the test is no longer its own
+    // either nobody runs it any more, or its process is too busy to hear: that one then finds that it has lost the test
     await this.#database.change(async (change) => {
       const row = await readForChange(change, id);
       if (row && !hasEnded(testOf(row))) await endCancelled(change, row);
@@ -195,14 +196,15 @@ export class ConnectionTestService {
   }
 
   /**
-   * The events after a sequence number, then the live ones, until the test ends. A test that does not exist yet is waited for up to
-   * 60 s; one that the caller may not see looks just the same. @throws RequestFault NOT_FOUND
+   * Yields the events after a sequence number, then the live ones, until the test ends. It waits up to 60 s for a test
+   * that does not exist yet; one that the caller may not see looks just the same.
+   * @throws RequestFault NOT_FOUND
    */
   async *progress(access: Access, id: string, after: number, signal?: AbortSignal): AsyncGenerator<TestEvent> {
     requireScope(access, 'DATASTORES_READ');
     const test = await this.#appear(access, id, signal);
     if (!test) return;
-    // whoever has seen the end already has nothing to wait for
+    // a caller that has seen the end already has nothing to wait for
     if (hasEnded(test) && (await readEvents(this.#database, test, after)).length === 0) return;
     yield* this.#follow(test, after, signal);
   }
@@ -219,7 +221,7 @@ export class ConnectionTestService {
     });
   }
 
-  /** Waits for a test that may not exist yet; undefined when the caller went away meanwhile. */
+  /** Waits for a test that may not exist yet. @returns undefined when the caller went away meanwhile */
   async #appear(access: Access, id: string, signal?: AbortSignal): Promise<ConnectionTest | undefined> {
     const timeout = AbortSignal.timeout(this.#unbornWaitMs);
     const births = followLog({
@@ -236,7 +238,7 @@ export class ConnectionTestService {
     return undefined;
   }
 
-  /** Ties a passed test to what was saved after it; part of that change. */
+  /** Ties a passed test to what was saved after it, as a part of that change. */
   async adopt(change: Change, testId: string, datastoreId: string): Promise<void> {
     await adoptTest(change, testId, datastoreId);
     await setLastTest(change, datastoreId, testId);

@@ -16,7 +16,7 @@ export interface NewTestRow extends Omit<TestRow, 'draft_config' | 'attempt' | '
 
 const READ_AT_ONCE = 200;
 
-/** Those of the ids that the caller may see. */
+/** Reads the tests with these ids that the caller may see. */
 export async function findTests(database: Database, access: Access, ids: readonly string[]): Promise<ConnectionTest[]> {
   const rows = await database.query
     .selectFrom('connection_tests')
@@ -27,7 +27,7 @@ export async function findTests(database: Database, access: Access, ids: readonl
   return rows.map(testOf);
 }
 
-/** A datastore's tests, newest first. */
+/** Reads a page of a datastore's tests, the newest first. */
 export async function listTests(
   database: Database,
   access: Access,
@@ -59,7 +59,7 @@ export async function listTests(
   return toPage(rows.map(testOf), request, (test) => encodeCursor('NEWEST', [test.createdAt, test.id]));
 }
 
-/** The log of a test after a sequence number, each event with the test as it was then. */
+/** Reads the log of a test after a sequence number. Each event has the test as it was then. */
 export async function readEvents(database: Database, test: ConnectionTest, after: number): Promise<TestEvent[]> {
   const rows = await database.query
     .selectFrom('test_events')
@@ -76,7 +76,7 @@ export async function readEvents(database: Database, test: ConnectionTest, after
   });
 }
 
-/** A new test with its first event: QUEUED. */
+/** Stores a new test with its first event: QUEUED. */
 export async function insertTest(change: Change, row: NewTestRow, snapshot: TestSnapshot): Promise<void> {
   const draft_config = serializeConfig(row.draft_config);
   await change.query
@@ -101,7 +101,7 @@ export async function adoptTest(change: Change, testId: string, datastoreId: str
     .execute();
 }
 
-/** The newest test of what is stored. */
+/** Makes a test the newest one of what is stored. */
 export async function setLastTest(change: Change, datastoreId: string, testId: string): Promise<void> {
   await change.query.updateTable('datastores').set({ last_test_id: testId }).where('id', '=', datastoreId).execute();
 }
@@ -124,7 +124,7 @@ async function insertEvents(change: Change, testId: string, events: readonly New
   await change.query.insertInto('test_events').values(rows).execute();
 }
 
-/** Who may write to a test: the process that owns it, in the attempt that it began. */
+/** Says who may write to a test: the process that owns it, in the attempt that it began. */
 export interface Ownership {
   readonly testId: string;
   readonly owner: string;
@@ -132,8 +132,9 @@ export interface Ownership {
 }
 
 /**
- * Writes what happened to a test, unless the writer no longer owns it. What an earlier try has written whose answer was lost is not
- * written twice. @returns false when somebody else has the test
+ * Writes what happened to a test, unless the writer no longer owns it. When the answer to an earlier try was lost, what
+ * that try has written is not written twice.
+ * @returns false when somebody else has the test
  */
 export async function writeEvents(change: Change, by: Ownership, events: readonly NewEvent[]): Promise<boolean> {
   const [first] = events;
@@ -151,7 +152,7 @@ export async function writeEvents(change: Change, by: Ownership, events: readonl
   return missing.length === 0 || (await appendEvents(change, by, row.sequence, missing));
 }
 
-/** @returns false when the writer does not own a running test whose log ends with `after` */
+/** Adds events to a log. @returns false when the writer does not own a running test whose log ends with `after` */
 async function appendEvents(
   change: Change,
   by: Ownership,
@@ -211,7 +212,7 @@ export async function claimTests(
     .execute();
 }
 
-/** Goes on owning what this process really runs. */
+/** Renews the leases of the tests that this process really runs. */
 export async function renewLeases(
   change: Change,
   owner: string,
@@ -228,7 +229,7 @@ export async function renewLeases(
     .execute();
 }
 
-/** Tests that this process has taken and not ended, as far as the rows know. */
+/** Reads the tests that this process has taken and not ended, as far as the rows know. */
 export async function findOwned(database: Database, owner: string): Promise<TestRow[]> {
   return database.query
     .selectFrom('connection_tests')
@@ -238,7 +239,7 @@ export async function findOwned(database: Database, owner: string): Promise<Test
     .execute();
 }
 
-/** Tests whose runner died or is overdue, or that nobody took in time. */
+/** Reads the tests whose runner died or is overdue, and those that nobody took in time. */
 export async function findAbandoned(database: Database, now: string, overdueSince: string): Promise<TestRow[]> {
   return database.query
     .selectFrom('connection_tests')
@@ -254,7 +255,7 @@ export async function findAbandoned(database: Database, now: string, overdueSinc
     .execute();
 }
 
-/** Moves a test that nobody runs any more on, unless somebody did so meanwhile. */
+/** Moves on a test that nobody runs any more, unless somebody else has done so meanwhile. */
 export async function settleAbandoned(
   change: Change,
   row: TestRow,
@@ -274,7 +275,7 @@ export async function settleAbandoned(
   return true;
 }
 
-/** Reads a test for a change of it, locked on Postgres. */
+/** Reads a test that is to be changed. On Postgres it is locked until the change ends. */
 export async function readForChange(change: Change, id: string): Promise<TestRow | undefined> {
   const query = change.query.selectFrom('connection_tests').selectAll().where('id', '=', id);
   return (change.kind === 'postgres' ? query.forUpdate() : query).executeTakeFirst();
@@ -284,7 +285,7 @@ export async function requestCancel(change: Change, id: string): Promise<void> {
   await change.query.updateTable('connection_tests').set({ cancel_requested: 1 }).where('id', '=', id).execute();
 }
 
-/** Those of this process's running tests that somebody wants cancelled. */
+/** Returns the ids of this process's running tests that somebody wants cancelled. */
 export async function findCancelRequests(database: Database, owner: string): Promise<string[]> {
   const rows = await database.query
     .selectFrom('connection_tests')
@@ -310,13 +311,13 @@ function columnsOf(snapshot: TestSnapshot) {
   };
 }
 
-/** What the API shows of a test; the rest is the queue's. */
+/** The columns that the API shows of a test. The others are the queue's. */
 type ShownColumns = Omit<
   TestRow,
   'draft_config' | 'draft_secrets' | 'draft_tenancy' | 'attempt' | 'sequence' | 'cancel_requested'
 >;
 
-/** The row as the API shows it. */
+/** Reads a row as the API shows it. */
 export function testOf(row: ShownColumns): ConnectionTest {
   return {
     id: row.id,

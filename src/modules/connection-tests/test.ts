@@ -45,7 +45,7 @@ export interface TestEvent {
   readonly sequence: number;
   readonly at: string;
   readonly test: ConnectionTest;
-  /** Null when it was the test itself. */
+  /** Null when the event is about the test itself. */
   readonly check: CheckResult | null;
 }
 
@@ -53,7 +53,7 @@ export function hasEnded(test: Pick<TestSnapshot, 'status'>): boolean {
   return test.status !== 'QUEUED' && test.status !== 'RUNNING';
 }
 
-/** A snapshot before anything ran, or once more after the process that ran it died. */
+/** Makes the snapshot of a test of which nothing ran yet, or that is to run once more after its process died. */
 export function unstarted(checks: readonly Pick<CheckResult, 'id' | 'name'>[]): TestSnapshot {
   return {
     status: 'QUEUED',
@@ -72,7 +72,7 @@ export function unstarted(checks: readonly Pick<CheckResult, 'id' | 'name'>[]): 
   };
 }
 
-/** The end of a test: what had not run is SKIPPED, and what was running when it ended failed for the same reason. */
+/** Ends a test: what had not run is SKIPPED, and what was running failed for the same reason as the test. */
 export function ended(
   snapshot: TestSnapshot,
   status: 'PASSED' | 'FAILED' | 'CANCELLED',
@@ -87,7 +87,7 @@ export function ended(
   return { ...snapshot, status, checks, failure, finishedAt: at, durationMs };
 }
 
-/** The snapshot with one check replaced. */
+/** Replaces one check of a snapshot. */
 export function withCheck(snapshot: TestSnapshot, check: CheckResult): TestSnapshot {
   return { ...snapshot, checks: snapshot.checks.map((known) => (known.name === check.name ? check : known)) };
 }

@@ -3,10 +3,10 @@ import { deserializeConfig, type PublicConfig, serializeConfig } from '../../con
 import type { Tenancy } from '../../connectors/kit/config/tenancy.ts';
 import type { DatastoresTable } from '../../platform/tables.ts';
 
-/** Which stored secret stands at a config path. */
+/** A reference to the stored secret that stands at a config path. */
 export interface StoredSecret {
   readonly path: string;
-  /** A row of secret_versions. */
+  /** The id of its row in secret_versions. */
   readonly id: string;
   readonly updatedAt: string;
 }
@@ -68,29 +68,31 @@ export function rowOf(datastore: Datastore): DatastoresTable {
   };
 }
 
-/** Text as it is compared without case. */
+/** Writes a text as it is compared without case. */
 export function fold(text: string): string {
   return text.normalize('NFC').toLowerCase();
 }
 
-/** In characters. */
+/** The longest name, in characters. */
 const MAX_NAME = 63;
-/** `-` and a number of up to 12 digits, in characters. */
+/** What firstFree() may put behind a name, in characters: `-` and a number of up to 12 digits. */
 const MAX_SUFFIX = 13;
 
-/** A name made from a label: lower-case letters, digits, '-' and '_'; `fallback` where nothing of it is left. */
+/**
+ * Makes a name from a label, of lower-case letters, digits, '-' and '_'; `fallback` where nothing of the label is left.
+ */
 export function nameFrom(label: string, fallback: string): string {
   const plain = label.normalize('NFKD').toLowerCase().replace(/\p{M}/gu, '');
   const name = plain.replace(/[^a-z0-9_-]+/g, '-').replace(/^[-_]+|[-_]+$/g, '');
   return name.slice(0, MAX_NAME).replace(/[-_]+$/, '') || fallback;
 }
 
-/** What the name begins with, and so does each name that firstFree() can make of it. */
+/** Returns what the name begins with, and what each name begins with that firstFree() can make of it. */
 export function numberedStem(name: string): string {
   return name.slice(0, MAX_NAME - MAX_SUFFIX);
 }
 
-/** The name or, when it is taken, the first free one with a number behind it. */
+/** Returns the name or, when it is taken, the first free one with a number behind it. */
 export function firstFree(name: string, taken: ReadonlySet<string>): string {
   let free = name;
   for (let number = 2; taken.has(free); number += 1) {
@@ -100,7 +102,7 @@ export function firstFree(name: string, taken: ReadonlySet<string>): string {
   return free;
 }
 
-/** The stored secrets that a change leaves as they are. */
+/** Returns the stored secrets that a change leaves as they are. */
 export function keptSecrets(
   before: Datastore,
   were: ReadonlyMap<string, string>,
@@ -109,7 +111,7 @@ export function keptSecrets(
   return before.secrets.filter(({ path }) => are.has(path) && are.get(path) === were.get(path));
 }
 
-/** What a change touches, as paths: label, config.host. Secrets by their path alone. */
+/** Returns what a change touches, as paths: `label`, `config.host`. A secret is named by its path alone. */
 export function changedPaths(
   before: Datastore,
   now: Pick<Datastore, 'name' | 'label' | 'tenancy' | 'config' | 'secrets'>,

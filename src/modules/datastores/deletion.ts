@@ -29,7 +29,7 @@ export class DatastoreDeletion {
     this.#environments = environments;
   }
 
-  /** All of them or, when one is missing, none. @throws NotFoundError naming those that are missing */
+  /** Deletes all of them or, when one is missing, none. @throws NotFoundError naming those that are missing */
   async delete(access: Access, selection: DatastoreSelection): Promise<string[]> {
     requireScope(access, 'DATASTORES_WRITE');
     if ('all' in selection) await this.#environments.resolve(access, selection.all);

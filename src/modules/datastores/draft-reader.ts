@@ -10,7 +10,7 @@ import type { Datastore } from './datastore.ts';
 import { type Draft, type DraftChange, type DraftSubject, readChange, readDraft } from './draft.ts';
 import { findDatastores, readSealed } from './store.ts';
 
-/** How often a datastore is read again whose secrets were replaced between two statements. */
+/** How often a datastore is read at most, when changes replace its secrets between two statements. */
 const MAX_ATTEMPTS = 5;
 
 /** A datastore, and what a test of it or a change over it begins with. */
@@ -19,7 +19,7 @@ export interface StoredDatastore {
   readonly subject: TestSubject;
 }
 
-/** Turns what a caller names or gives into what can be tested and stored. The only reader of stored secrets but the test runner. */
+/** Turns what a caller names or gives into what can be tested and stored. Only it and the test runner read secrets. */
 export class DraftReader {
   readonly #database: Database;
   readonly #sealer: Sealer;
@@ -31,19 +31,19 @@ export class DraftReader {
     this.#environments = environments;
   }
 
-  /** A new datastore. @throws ValidationError, NotFoundError for its environment */
+  /** Reads a new datastore. @throws ValidationError, NotFoundError for its environment */
   async draft(access: Access, draft: Draft & EnvironmentChoice): Promise<DraftSubject> {
     const environment = await this.#environments.resolve(access, draft);
     return readDraft(draft, environment.id);
   }
 
-  /** A stored datastore with a change over it. @throws ValidationError, SecretsRequiredError, NotFoundError */
+  /** Reads a change over a stored datastore. @throws ValidationError, SecretsRequiredError, NotFoundError */
   async change(access: Access, id: string, change: DraftChange): Promise<DraftSubject> {
     const { subject } = await this.stored(access, id);
     return readChange(subject, change);
   }
 
-  /** A stored datastore with its secrets. @throws NotFoundError */
+  /** Reads a stored datastore with its secrets. @throws NotFoundError */
   async stored(access: Access, id: string): Promise<StoredDatastore> {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
       const [datastore] = await findDatastores(this.#database, access, [id]);
@@ -54,7 +54,9 @@ export class DraftReader {
     throw new Error('a datastore without its secrets');
   }
 
-  /** By config path; undefined when a change has replaced some since the datastore was read. */
+  /**
+   * Opens a datastore's secrets, by config path. @returns undefined when a change has replaced some since it was read
+   */
   async #secretsOf(datastore: Datastore): Promise<ReadonlyMap<string, string> | undefined> {
     const ids = datastore.secrets.map((secret) => secret.id);
     const sealed = await readSealed(this.#database, ids);

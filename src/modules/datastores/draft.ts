@@ -30,11 +30,11 @@ export interface Draft extends Given {
   readonly tenancy?: GivenTenancy | null | undefined;
 }
 
-/** A change over a stored datastore. Left out = unchanged. */
+/** A change over a stored datastore. What is left out stays as it is. */
 export interface DraftChange extends Given {
   readonly config?: KeyedConfig | null | undefined;
   readonly configSecret?: string | null | undefined;
-  /** Replaced as a whole; null = removed. */
+  /** It is replaced as a whole; null removes it. */
   readonly tenancy?: GivenTenancy | null | undefined;
 }
 
@@ -44,7 +44,10 @@ export interface DraftSubject extends TestSubject {
   readonly configPath: readonly string[];
 }
 
-/** Reads a draft for an environment. @throws ValidationError naming every wrong field of its config, or of its tenancy */
+/**
+ * Reads a draft for an environment.
+ * @throws ValidationError naming every wrong field of its config, or of its tenancy
+ */
 export function readDraft(draft: Draft, environmentId: string): DraftSubject {
   const { connector, values, path } = keyedConfig(draft.config, pathTo(draft, 'config'));
   const config = checkedConfig(connector, withConfigSecret(connector, values, draft), path);
@@ -70,7 +73,7 @@ interface GivenConfig extends Given {
   readonly values: ConfigValues;
 }
 
-/** Which connector a keyed config is for, and its values. */
+/** Finds the connector that a keyed config is for, and the values for it. */
 function keyedConfig(keyed: KeyedConfig, path: readonly string[]): GivenConfig {
   for (const connector of connectors) {
     const key = configKey(connector);
@@ -80,7 +83,7 @@ function keyedConfig(keyed: KeyedConfig, path: readonly string[]): GivenConfig {
   throw new Error('a config without a type passed the schema');
 }
 
-/** The patch of a change, which must be of the stored type. */
+/** Reads the patch of a change. @throws ValidationError when it is not of the stored type */
 function patchFor(connector: Connector, change: DraftChange): GivenConfig {
   const path = pathTo(change, 'config');
   if (!change.config) return { connector, values: {}, path: [...path, configKey(connector)] };
@@ -89,7 +92,10 @@ function patchFor(connector: Connector, change: DraftChange): GivenConfig {
   throw refusal(given.path, 'WRONG_TYPE', issueCodes.WRONG_TYPE);
 }
 
-/** The values with configSecret in its place. @throws ValidationError when both are given, or the type has no such secret */
+/**
+ * Puts configSecret in its place among the values.
+ * @throws ValidationError when both are given, or the type has no such secret
+ */
 function withConfigSecret(connector: Connector, values: ConfigValues, draft: Draft | DraftChange): ConfigValues {
   if (draft.configSecret == null) return values;
   const path = pathTo(draft, 'configSecret');
@@ -105,7 +111,10 @@ function withConfigSecret(connector: Connector, values: ConfigValues, draft: Dra
   return filled;
 }
 
-/** Checks a whole config by its connector's rules and fills in its defaults. @throws ValidationError naming every wrong field */
+/**
+ * Checks a whole config by its connector's rules and fills in its defaults.
+ * @throws ValidationError naming every wrong field
+ */
 function checkedConfig(connector: Connector, values: ConfigValues, path: readonly string[]): FullConfig {
   const result = parseConfig(connector, values);
   if (result.success) return result.data;
@@ -114,7 +123,7 @@ function checkedConfig(connector: Connector, values: ConfigValues, path: readonl
   );
 }
 
-/** The stored config with a patch over it, checked as a whole. @throws ValidationError, SecretsRequiredError */
+/** Puts a patch over the stored config and checks the whole. @throws ValidationError, SecretsRequiredError */
 function applyPatch({ connector, config }: TestSubject, patch: ConfigValues, path: readonly string[]): FullConfig {
   const merged = checkedConfig(connector, mergePatch(connector.config, config, patch), path);
   requireSecretsAgain(connector, config, merged, patch, path);
@@ -124,8 +133,10 @@ function applyPatch({ connector, config }: TestSubject, patch: ConfigValues, pat
 const TUNNEL = 'sshTunnel.';
 
 /**
- * A stored secret is never sent where it was not given for: when a destination changes, the target's secrets must be given again; when
- * the tunnel changes, all of them. The one rule for an update, the test of a change, and a revert.
+ * Keeps stored secrets from going where they were not given for. When a destination changes, the target's secrets must
+ * be given again; when the tunnel changes, all of them. This is the one rule for an update and for the test of a
+ * change.
+ * @throws SecretsRequiredError naming the secrets
  */
 function requireSecretsAgain(
   connector: Connector,
@@ -145,7 +156,7 @@ function requireSecretsAgain(
   if (issues.length > 0) throw new SecretsRequiredError(issues);
 }
 
-/** A tenancy that the type can have. @throws ValidationError */
+/** Reads a tenancy. @throws ValidationError when the type cannot have it */
 function tenancyOf(connector: Connector, draft: Draft | DraftChange): Tenancy | null {
   if (draft.tenancy == null) return null;
   const path = pathTo(draft, 'tenancy');
@@ -160,7 +171,7 @@ function tenancyOf(connector: Connector, draft: Draft | DraftChange): Tenancy | 
   throw refusal([...path, 'level'], 'INVALID_COMBINATION', message);
 }
 
-/** @throws ValidationError, naming the field at `path`, when the type has no catalog */
+/** Refuses a type without a catalog. @throws ValidationError naming the field at `path` */
 export function requireCatalog(connector: Connector, path: readonly string[]): void {
   if (!connector.catalogCheck) throw refusal(path, 'INVALID_COMBINATION', 'This type has no catalog.');
 }
@@ -169,7 +180,7 @@ function refusal(path: readonly string[], code: FieldIssue['code'], message: str
   return new ValidationError([{ path, configPath: null, code, message }]);
 }
 
-/** An issue with a field of a config that stands at `path`. */
+/** Makes an issue with a field of a config that stands at `path`. */
 export function configIssue(
   path: readonly string[],
   configPath: string,

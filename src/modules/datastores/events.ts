@@ -28,7 +28,7 @@ export interface EventFilter {
   readonly datastoreId: string | null;
 }
 
-/** The journal's datastore entries as a stream. */
+/** Streams the journal's entries about datastores. */
 export class DatastoreEvents {
   readonly #database: Database;
   readonly #doorbell: Doorbell;
@@ -39,7 +39,8 @@ export class DatastoreEvents {
   }
 
   /**
-   * The changes after a cursor and then the live ones, in order within an environment; without a cursor from now on.
+   * Yields the changes after a cursor and then the live ones, in order within an environment; without a cursor, the
+   * changes from now on.
    * @throws RequestFault CURSOR_EXPIRED when the cursor is older than 7 days, BAD_USER_INPUT when it is none
    */
   async *follow(

@@ -10,7 +10,7 @@ import type { ConnectionTestService } from '../connection-tests/service.ts';
 import type { ConnectionTest } from '../connection-tests/test.ts';
 import { configIssue, type DraftSubject } from './draft.ts';
 
-/** How long the names of a config may take to resolve, when it is saved without a test. */
+/** How long the host names of a config may take to resolve, when it is saved without a test. */
 const JUDGE_TIMEOUT_MS = 5_000;
 
 /** Says whether a draft may be stored. */
@@ -24,7 +24,7 @@ export class SaveProof {
   }
 
   /**
-   * With a test: runs it and wants it passed. Without: wants every address of the config allowed.
+   * Runs the test that is asked for, which has to pass. Without one, every address of the config has to be allowed.
    * @returns the passed test's id
    * @throws ValidationError, ConflictError when the test's id was used before, ConnectionTestFailedError
    */
@@ -41,7 +41,7 @@ export class SaveProof {
     throw new ConnectionTestFailedError(test.id, failureIssues(test, subject.configPath));
   }
 
-  /** @throws ValidationError naming the fields that point where the gateway does not connect to */
+  /** Looks at every address of a config. @throws ValidationError naming the fields that point where none may go */
   async #judgeTargets({ connector, config, configPath }: DraftSubject): Promise<void> {
     const targets = connector.targets(config).flatMap(judgedTargets);
     const verdicts = await this.#executor.judgeTargets(targets, JUDGE_TIMEOUT_MS);
@@ -52,7 +52,10 @@ export class SaveProof {
   }
 }
 
-/** A draft may be tested without some fields, but not stored: a tunnel's fingerprint. @throws ValidationError */
+/**
+ * Refuses a draft without a field that a test may lack, but a save may not: a tunnel's fingerprint.
+ * @throws ValidationError
+ */
 function requireNeededToSave({ connector, config, configPath }: DraftSubject): void {
   const missing = leavesOf(connector.config).filter(({ mark, path }) => {
     const cut = path.lastIndexOf('.');
@@ -64,7 +67,9 @@ function requireNeededToSave({ connector, config, configPath }: DraftSubject): v
     throw new ValidationError(missing.map(({ path }) => configIssue(configPath, path, 'REQUIRED', message)));
 }
 
-/** What is judged of a target: the bastion, where there is one, and what it leads to. */
+/**
+ * Returns the addresses of a target that are judged: the bastion's, where there is one, and the one that it leads to.
+ */
 function judgedTargets(target: Target): JudgedTarget[] {
   const { host, port, hostPath: path = '' } = target;
   const bastion = bastionOf(target);
@@ -73,7 +78,7 @@ function judgedTargets(target: Target): JudgedTarget[] {
   return [first, { host, port, path, tunnelled: true }];
 }
 
-/** The field to mend, so that a form can show the failure of a test where it belongs. */
+/** Names the field to mend, so that a form can show the failure of a test where it belongs. */
 function failureIssues(test: ConnectionTest, path: readonly string[]): FieldIssue[] {
   const { failure } = test;
   if (!failure?.configPath) return [];

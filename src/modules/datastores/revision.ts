@@ -7,7 +7,7 @@ import type { StoredDatastore } from './draft-reader.ts';
 /** A draft that may be stored, and what it is called. */
 export interface NamedDraft {
   readonly subject: DraftSubject;
-  /** What it takes the place of; null for a new datastore. */
+  /** The datastore that it takes the place of; null for a new one. */
   readonly stored: StoredDatastore | null;
   readonly id: string;
   readonly name: string;
@@ -26,7 +26,7 @@ export interface Revision {
   readonly after: Datastore;
   readonly added: readonly NewSecret[];
   readonly removed: readonly StoredSecret[];
-  /** Paths, of a datastore that is there already: label, config.host. Empty when it only has a new test. */
+  /** The changed paths of a stored datastore: `label`, `config.host`. None when it only has a new test. */
   readonly changed: readonly string[];
 }
 

@@ -20,7 +20,7 @@ import {
 
 /** A draft that may be stored. */
 export interface Save extends Omit<NamedDraft, 'name'> {
-  /** Null: it is made from the label. */
+  /** When it is null, a name is made from the label. */
   readonly name: string | null;
   /** Where the name stands in the arguments. */
   readonly namePath: readonly string[];
@@ -42,6 +42,7 @@ export class DatastoreSaver {
   }
 
   /**
+   * Stores a draft.
    * @returns undefined when another change of the stored datastore came first
    * @throws NameTakenError, ConflictError when the id was used before, NotFoundError when the environment is gone
    */
@@ -92,7 +93,7 @@ export class DatastoreSaver {
   }
 }
 
-/** A name that nobody has, and that nobody else can be given before the change ends. */
+/** Makes a name that nobody has, and that nobody else can be given before the change ends. */
 async function freeName(change: Change, { environmentId, connector }: Save['subject'], label: string): Promise<string> {
   const wanted = nameFrom(label, connectorId(connector));
   await lockNames(change, environmentId);

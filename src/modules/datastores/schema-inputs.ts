@@ -7,10 +7,10 @@ import { builder } from '../../graphql/builder.ts';
 import type { KeyedConfig } from './draft.ts';
 import { ClientColumnTypeRef, configTypesOf, TenancyLevelRef } from './schema.ts';
 
-/** In characters: a service account's key file or a chain of certificates has less. */
+/** In characters. The key file of a service account and a chain of certificates have less. */
 const MAX_SECRET = 65_536;
 
-/** One field per connector, of which exactly one must be given. */
+/** Makes an input with one field for each connector, of which exactly one must be given. */
 function configChoice(name: string, description: string, kind: 'input' | 'patch') {
   const ref = builder.inputRef<KeyedConfig>(name);
   builder.inputType(ref, {
@@ -53,7 +53,7 @@ export const TenancyInput = builder.inputType('TenancyInput', {
   }),
 });
 
-/** The principal secret, beside a config or a patch. */
+/** The field for the principal secret, beside a config or a patch. */
 export const configSecretField = {
   description:
     'The connector’s principal secret (see Connector.principalSecret), when config leaves it out. Both, or a type without one: ValidationError.',

@@ -82,7 +82,7 @@ const stored = (name: string, description?: string) =>
     fields: (t) => ({ datastore: t.field({ type: DatastoreRef, resolve: (result) => result.datastore }) }),
   });
 
-/** Where the input of both mutations stands, and what it says about a test. */
+/** Says where the input of a create or an update stands, and its test options. */
 function placed<Input extends { readonly test?: object | null | undefined }>(input: Input) {
   const { test } = input;
   return { ...input, path: ['input'], test: test && { ...test, path: ['input', 'test'] } };

@@ -86,7 +86,7 @@ const DatastoreConfigRef = builder.unionType('DatastoreConfig', {
   resolveType: (config) => (config as typeof config & { [typeName]?: string })[typeName] as never,
 });
 
-/** Tells the union which member a config is; a symbol, so that no config field can be taken for it. */
+/** Tells the union which member a config is. It is a symbol, so that no config field can be taken for it. */
 const typeName = Symbol('typeName');
 
 function typedConfig({ type, config }: TypedConfig): Datastore['config'] {

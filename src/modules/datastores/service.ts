@@ -22,14 +22,14 @@ import {
   orderName,
 } from './store.ts';
 
-/** How often an update that names no version is tried again when another one comes first. */
+/** How often an update that names no version is tried at most, when others come first. */
 const MAX_ATTEMPTS = 5;
 
 /** What creating and changing a datastore have in common. */
 interface DatastoreInput extends Given {
   readonly name?: string | null | undefined;
   readonly label?: string | null | undefined;
-  /** Left out: it is stored untested. */
+  /** When it is left out, the datastore is stored untested. */
   readonly test?: TestOptions | null | undefined;
   /** Reads the catalog once stored; its failure undoes nothing. */
   readonly refreshCatalog?: boolean | undefined;
@@ -58,7 +58,7 @@ export interface DatastoreServiceOptions {
   readonly saver: DatastoreSaver;
 }
 
-/** Datastores: found, created and changed. */
+/** Finds, creates and changes datastores. */
 export class DatastoreService {
   readonly #options: DatastoreServiceOptions;
 
@@ -66,14 +66,17 @@ export class DatastoreService {
     this.#options = options;
   }
 
-  /** In the order of the ids; null where there is none that the caller may see. */
+  /** Returns datastores in the order of the ids, with null where there is none that the caller may see. */
   async find(access: Access, ids: readonly string[]): Promise<(Datastore | null)[]> {
     requireScope(access, 'DATASTORES_READ');
     const found = new Map((await findDatastores(this.#options.database, access, ids)).map((one) => [one.id, one]));
     return ids.map((id) => found.get(id) ?? null);
   }
 
-  /** @throws ValidationError when no environment is named and the caller has several or none */
+  /**
+   * Finds a datastore by its name; null when there is none that the caller may see.
+   * @throws ValidationError when no environment is named and the caller has several or none
+   */
   async findByName(access: Access, wanted: DatastoreName): Promise<Datastore | null> {
     requireScope(access, 'DATASTORES_READ');
     const { database, environments } = this.#options;
@@ -114,8 +117,10 @@ export class DatastoreService {
   }
 
   /**
-   * Changes what the input gives: left out = unchanged. The merged whole is checked, then tested when asked to.
-   * @throws ValidationError, NotFoundError, NameTakenError, ConflictError, SecretsRequiredError, ConnectionTestFailedError
+   * Changes what the input gives; what it leaves out stays as it is. The merged whole is checked, then tested when
+   * asked to.
+   * @throws ValidationError, NotFoundError, NameTakenError, ConflictError, SecretsRequiredError,
+   * ConnectionTestFailedError
    */
   async update(access: Access, input: DatastoreUpdate): Promise<Datastore> {
     requireScope(access, 'DATASTORES_WRITE');
@@ -123,13 +128,14 @@ export class DatastoreService {
       const updated = await this.#tryUpdate(access, input);
       if (updated && input.refreshCatalog) await this.#refreshCatalog(access, updated.id, input);
       if (updated) return updated;
-      // whoever named no version and asked for no test wants their fields changed, whatever else has changed meanwhile
+      // a caller that named no version and asked for no test wants these fields changed, whatever else has changed
+      // meanwhile
       const mayRetry = input.expectedVersion == null && input.test == null && attempt < MAX_ATTEMPTS;
       if (!mayRetry) throw new ConflictError('VERSION_CONFLICT', input.id);
     }
   }
 
-  /** @returns undefined when another change came first */
+  /** Tries an update once. @returns undefined when another change came first */
   async #tryUpdate(access: Access, input: DatastoreUpdate): Promise<Datastore | undefined> {
     const { drafts, proof, saver } = this.#options;
     const stored = await drafts.stored(access, input.id);
@@ -150,7 +156,7 @@ export class DatastoreService {
     await connectionTests.start(access, subject, 'CATALOG', { path });
   }
 
-  /** Before a test is run for nothing; the database has the last word. */
+  /** Refuses a taken name or id before a test is run for nothing. The database has the last word. */
   async #refuseTaken(access: Access, id: string, environmentId: string, input: NewDatastore): Promise<void> {
     const { database } = this.#options;
     if (input.name != null && (await findByName(database, access, environmentId, input.name)))
@@ -160,7 +166,7 @@ export class DatastoreService {
   }
 }
 
-/** @throws ValidationError for a type without a catalog, RequestFault FORBIDDEN */
+/** Refuses a catalog that cannot be read. @throws ValidationError for a type without one, RequestFault FORBIDDEN */
 function mayRefreshCatalog(access: Access, { connector }: TestSubject, input: DatastoreInput): void {
   if (!input.refreshCatalog) return;
   requireCatalog(connector, pathTo(input, 'refreshCatalog'));

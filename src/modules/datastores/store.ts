@@ -6,10 +6,10 @@ import type { Access } from '../access/access.ts';
 import { whereVisible } from '../access/visibility.ts';
 import { type Datastore, datastoreOf, fold, rowOf } from './datastore.ts';
 
-/** SQLite takes 32,766 variables in a statement, Postgres 65,535. */
+/** Far below what a statement may bind: 32,766 values on SQLite, 65,535 on Postgres. */
 const IDS_IN_ONE_STATEMENT = 5_000;
 const EVENTS_AT_ONCE = 100;
-/** SQLite nests an OR of many terms as deep as it is long, 1,000 at most. */
+/** SQLite nests an OR as deep as it has terms, and allows a depth of 1,000. */
 const TERMS_IN_ONE_OR = 500;
 
 const orderColumns = {
@@ -22,7 +22,7 @@ const orderColumns = {
 
 export const orderFields = Object.keys(orderColumns) as (keyof typeof orderColumns)[];
 
-/** Which datastores, in which order. */
+/** Says which datastores to list, in which order. */
 export interface DatastoreQuery {
   readonly environmentId: string | null;
   readonly types: readonly string[] | null;
@@ -30,7 +30,7 @@ export interface DatastoreQuery {
   readonly order: { readonly field: keyof typeof orderColumns; readonly direction: 'ASC' | 'DESC' };
 }
 
-/** Those of the ids that the caller may see. */
+/** Reads the datastores with these ids that the caller may see. */
 export async function findDatastores(
   database: Pick<Database, 'query'>,
   access: Access,
@@ -65,7 +65,7 @@ export async function findByName(
   return row ? datastoreOf(row) : null;
 }
 
-/** What the caller may see of a query's datastores, as one condition. */
+/** Makes one condition of a query's filter and of what the caller may see. */
 function matches(kind: Database['kind'], access: Access, query: DatastoreQuery) {
   return (eb: ExpressionBuilder<Tables, 'datastores'>) => {
     const conditions = [whereVisible(access, 'datastores.environment_id', query.environmentId)];
@@ -135,13 +135,16 @@ export async function isUsedId(change: Change, id: string): Promise<boolean> {
   return datastore !== undefined || retired !== undefined;
 }
 
-/** Holds back whoever else wants a name made for him in this environment, until the change ends. SQLite has one change at a time anyway. */
+/**
+ * Makes everybody else who needs a new name in this environment wait until the change ends. SQLite has one change at a
+ * time anyway.
+ */
 export async function lockNames(change: Change, environmentId: string): Promise<void> {
   if (change.kind === 'sqlite') return;
   await change.query.selectFrom('environments').select('id').where('id', '=', environmentId).forNoKeyUpdate().execute();
 }
 
-/** Those names of an environment that begin with a text. */
+/** Reads the names of an environment that begin with a text. */
 export async function namesLike(change: Change, environmentId: string, start: string): Promise<Set<string>> {
   const rows = await change.query
     .selectFrom('datastores')
@@ -157,7 +160,7 @@ export async function insertDatastore(change: Change, datastore: Datastore): Pro
   await change.query.insertInto('datastores').values(rowOf(datastore)).execute();
 }
 
-/** @returns false when another version is stored by now */
+/** Stores the next version. @returns false when another version is stored by now */
 export async function replaceDatastore(change: Change, datastore: Datastore, replaces: number): Promise<boolean> {
   const { id, last_test_id: _, ...columns } = rowOf(datastore);
   const updated = await change.query
@@ -169,7 +172,7 @@ export async function replaceDatastore(change: Change, datastore: Datastore, rep
   return updated.numUpdatedRows > 0n;
 }
 
-/** Their secrets go with them; their ids are never given out again. */
+/** Deletes datastores. Their secrets go with them, and their ids are never given out again. */
 export async function deleteDatastoreRows(change: Change, ids: readonly string[], at: string): Promise<void> {
   for (let from = 0; from < ids.length; from += IDS_IN_ONE_STATEMENT) {
     const some = ids.slice(from, from + IDS_IN_ONE_STATEMENT);
@@ -181,7 +184,7 @@ export async function deleteDatastoreRows(change: Change, ids: readonly string[]
   }
 }
 
-/** Those of the ids that the caller may see, until the change ends nobody else's to change. */
+/** Locks the datastores with these ids that the caller may see: nobody else changes them until the change ends. */
 export async function lockDatastores(change: Change, access: Access, ids: readonly string[]): Promise<Datastore[]> {
   const locked: Datastore[] = [];
   for (let from = 0; from < ids.length; from += IDS_IN_ONE_STATEMENT) {
@@ -198,7 +201,7 @@ export async function lockDatastores(change: Change, access: Access, ids: readon
   return locked;
 }
 
-/** The same for all of an environment but those that are named. */
+/** Locks all datastores of an environment but those that are named. */
 export async function lockEnvironmentsDatastores(
   change: Change,
   access: Access,
@@ -230,7 +233,7 @@ export async function deleteSecrets(change: Change, ids: readonly string[]): Pro
   await change.query.deleteFrom('secret_versions').where(isOneOf('secret_versions.id', ids)).execute();
 }
 
-/** The sealed texts of stored secrets, by their ids. */
+/** Reads the sealed texts of stored secrets, by their ids. */
 export async function readSealed(database: Database, ids: readonly string[]): Promise<Map<string, string>> {
   if (ids.length === 0) return new Map();
   const rows = await database.query
@@ -243,10 +246,13 @@ export async function readSealed(database: Database, ids: readonly string[]): Pr
 
 export type JournalRow = Selectable<JournalTable>;
 
-/** Where a reader of several chains stands: the last sequence that it has seen of each. A chain that is missing is read from its start. */
+/**
+ * Says where a reader of several chains stands: at the last sequence that it has seen of each. A chain that is missing
+ * is read from its start.
+ */
 export type JournalPositions = Readonly<Record<string, number>>;
 
-/** The ends of the caller's chains now. */
+/** Reads where the caller's chains end now. */
 export async function journalEnds(
   database: Database,
   access: Access,
@@ -261,7 +267,7 @@ export async function journalEnds(
   return Object.fromEntries(rows.map((row) => [row.environment_id, row.sequence]));
 }
 
-/** The datastore events of the caller's environments after a position, in order within each. */
+/** Reads the events after a position of the datastores that the caller may see, in order within each environment. */
 export async function readDatastoreEvents(
   database: Database,
   access: Access,

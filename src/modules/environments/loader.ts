@@ -2,7 +2,10 @@ import DataLoader from 'dataloader';
 import type { Access } from '../access/access.ts';
 import type { EnvironmentRow, EnvironmentService } from './service.ts';
 
-/** Environments by id, one statement a request level. It remembers nothing: a subscription's context lives long. */
+/**
+ * Loads environments by id, in one statement for each level of a request. It remembers nothing, because a
+ * subscription's context lives long.
+ */
 export function environmentLoader(
   service: EnvironmentService,
   access: Access,

@@ -124,7 +124,7 @@ builder.mutationFields((t) => ({
   deleteEnvironment: t.field({
     type: DeleteEnvironmentSuccess,
     description: 'Refused while it holds datastores. Needs ENVIRONMENTS_WRITE.',
-    // ValidationError is for an id that is no UUID
+    // an id that is no UUID ends as a ValidationError
     errors: { types: [ValidationError, NotFoundError, InUseError], union: { name: 'DeleteEnvironmentResult' } },
     args: { id: t.arg.id({ required: true, validate: { schema: uuid } }) },
     resolve: async (_root, { id }, { access, services }) => ({

@@ -30,10 +30,10 @@ import {
   retireId,
 } from './store.ts';
 
-/** How many of the datastores that keep an environment from being deleted are named. */
+/** How many datastores an InUseError names at most. */
 const SHOWN_IN_USE = 100;
 
-/** Which environment an input means. Left out: the caller's only one. */
+/** Says which environment an input means. When it is left out, the caller's only one is meant. */
 export interface EnvironmentChoice extends Given {
   readonly environmentId?: string | null | undefined;
 }
@@ -48,7 +48,7 @@ export interface EnvironmentUpdate extends Given {
   readonly name?: string | null | undefined;
 }
 
-/** Environments: the walls between datastores, and what tokens are given for. */
+/** Manages environments: the walls between datastores, for which tokens are given. */
 export class EnvironmentService {
   readonly #database: Database;
   readonly #keyring: Keyring;
@@ -64,14 +64,14 @@ export class EnvironmentService {
     return listEnvironments(this.#database, access, search, readPageArguments(page, 'NAME'));
   }
 
-  /** In the order of the ids; null where there is none that the caller may see. */
+  /** Returns environments in the order of the ids, with null where there is none that the caller may see. */
   async find(access: Access, ids: readonly string[]): Promise<(EnvironmentRow | null)[]> {
     const rows = new Map((await findEnvironments(this.#database, access, ids)).map((row) => [row.id, row]));
     return ids.map((id) => rows.get(id) ?? null);
   }
 
   /**
-   * The environment that an input means: the one it names, or the caller's only one.
+   * Returns the environment that an input means: the one it names, or the caller's only one.
    * @throws NotFoundError, or ValidationError when none is named and the caller has several or none
    */
   async resolve(access: Access, choice: EnvironmentChoice): Promise<EnvironmentRow> {
@@ -90,7 +90,10 @@ export class EnvironmentService {
     return only;
   }
 
-  /** @throws NameTakenError, ConflictError when the id was used before */
+  /**
+   * Creates an environment with a data key of its own. @throws NameTakenError, ConflictError when the id was used
+   * before
+   */
   async create(access: Access, input: NewEnvironment): Promise<EnvironmentRow> {
     requireScope(access, 'ENVIRONMENTS_WRITE');
     requireAllEnvironments(access);
@@ -112,13 +115,13 @@ export class EnvironmentService {
     );
   }
 
-  /** Makes a first environment when there is none at all: for the first start on a fresh machine. */
+  /** Makes a first environment when there is none at all, for the first start on a fresh machine. */
   async ensureFirst(name: string): Promise<void> {
     if (await hasEnvironments(this.#database)) return;
     await this.#create('first start', { name, path: [] });
   }
 
-  /** @throws NotFoundError, NameTakenError */
+  /** Renames an environment. @throws NotFoundError, NameTakenError */
   async update(access: Access, input: EnvironmentUpdate): Promise<EnvironmentRow> {
     requireScope(access, 'ENVIRONMENTS_WRITE');
     const [row] = await this.find(access, [input.id]);
@@ -136,7 +139,7 @@ export class EnvironmentService {
     );
   }
 
-  /** @throws NotFoundError, InUseError while it holds datastores */
+  /** Deletes an environment. @throws NotFoundError, InUseError while it holds datastores */
   async delete(access: Access, id: string): Promise<string> {
     requireScope(access, 'ENVIRONMENTS_WRITE');
     const [row] = await this.find(access, [id]);
@@ -177,7 +180,7 @@ async function unique<T>(namePath: readonly string[], work: () => Promise<T>): P
   }
 }
 
-/** A token that lists its environments could not see the new one. */
+/** Refuses a token that lists its environments, because it could not see the new one. */
 function requireAllEnvironments(access: Access): void {
   if (access.environmentIds === 'all') return;
   throw new RequestFault('FORBIDDEN', 'Creating environments takes a token that is for all environments.');

@@ -7,7 +7,7 @@ import { whereVisible } from '../access/visibility.ts';
 
 export type EnvironmentRow = EnvironmentsTable;
 
-/** The caller's environments by name. */
+/** Reads a page of the caller's environments, sorted by name. */
 export async function listEnvironments(
   database: Database,
   access: Access,
@@ -33,7 +33,7 @@ export async function listEnvironments(
   return toPage(rows, request, (row) => encodeCursor('NAME', [row.name, row.id]));
 }
 
-/** Those of the ids that the caller may see. */
+/** Reads the environments with these ids that the caller may see. */
 export async function findEnvironments(
   database: Database,
   access: Access,
@@ -47,7 +47,7 @@ export async function findEnvironments(
     .execute();
 }
 
-/** Up to two of the caller's environments: enough to know whether there is just one. */
+/** Reads up to two of the caller's environments: enough to know whether there is just one. */
 export async function findOnlyEnvironments(database: Database, access: Access): Promise<EnvironmentRow[]> {
   return database.query
     .selectFrom('environments')
@@ -57,7 +57,7 @@ export async function findOnlyEnvironments(database: Database, access: Access): 
     .execute();
 }
 
-/** True when there is any, whoever may see it. */
+/** True when there is any environment, whoever may see it. */
 export async function hasEnvironments(database: Database): Promise<boolean> {
   const row = await database.query.selectFrom('environments').select('id').limit(1).executeTakeFirst();
   return row !== undefined;
@@ -67,7 +67,10 @@ export async function insertEnvironment(change: Change, row: EnvironmentRow): Pr
   await change.query.insertInto('environments').values(row).execute();
 }
 
-/** True when the environment is there; until the change ends, nobody else changes it or puts a datastore into it. */
+/**
+ * Locks an environment: until the change ends, nobody else changes it or puts a datastore into it.
+ * @returns false when it is gone
+ */
 export async function lockEnvironment(change: Change, id: string): Promise<boolean> {
   const query = change.query.selectFrom('environments').select('id').where('id', '=', id);
   const row = await (change.kind === 'postgres' ? query.forUpdate() : query).executeTakeFirst();
@@ -82,7 +85,7 @@ export async function deleteEnvironmentRow(change: Change, id: string): Promise<
   await change.query.deleteFrom('environments').where('id', '=', id).execute();
 }
 
-/** Up to `limit` of the datastores that an environment holds. */
+/** Reads the ids of up to `limit` of the datastores that an environment holds. */
 export async function heldDatastoreIds(change: Change, environmentId: string, limit: number): Promise<string[]> {
   const rows = await change.query
     .selectFrom('datastores')

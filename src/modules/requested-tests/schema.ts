@@ -59,7 +59,7 @@ const StartConnectionTestSuccess = builder.objectRef<{ test: ConnectionTest }>('
   fields: (t) => ({ test: t.field({ type: ConnectionTestRef, resolve: (result) => result.test }) }),
 });
 
-/** Where the target stands that was given; GraphQL has seen to it that it is exactly one. */
+/** Says where the given target stands. GraphQL has seen to it that there is exactly one. */
 function placed({ datastoreId, draft, change }: typeof ConnectionTestTarget.$inferInput): TestTarget {
   const path = ['input', 'target'];
   if (draft) return { draft: { ...draft, path: [...path, 'draft'] } };
