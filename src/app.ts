@@ -30,13 +30,15 @@ import { schema } from './schema.ts';
 import { GatewayServer, type GatewayServerOptions } from './server/http.ts';
 import { createSignIn, type SignIn } from './server/sign-in.ts';
 
-/** Everything that a gateway is made of; main.ts reads it from the environment. */
+/** Everything that a gateway is made of. main.ts reads it from the environment. */
 export interface AppOptions {
   readonly host: string;
   readonly port: number;
   readonly databaseUrl: string;
   readonly keyFile: string;
-  /** Makes the key file and an environment "default" when there are none: for the first start on a fresh machine. */
+  /**
+   * True to make the key file and an environment "default" when there are none, for the first start on a fresh machine.
+   */
   readonly bootstrap: boolean;
   readonly bootstrapToken?: string | undefined;
   /** As parseEgressAllow and parseEgressProxy give them. */
@@ -50,12 +52,12 @@ export interface AppOptions {
     readonly executor?: ExecutorOptions['testing'];
     readonly onStatement?: (sql: string) => void;
     readonly limits?: GatewayServerOptions<never, never>['limits'];
-    /** How long connectionTestProgress waits for a test that does not exist yet. */
+    /** How long connectionTestProgress waits for a test that does not exist yet, in milliseconds. */
     readonly unbornWaitMs?: number;
   };
 }
 
-/** The gateway, whole: the composition root. */
+/** The whole gateway. This is the composition root: nothing else constructs services. */
 export class App {
   readonly access: AccessService;
   readonly environments: EnvironmentService;
@@ -138,7 +140,10 @@ export class App {
     });
   }
 
-  /** A gateway that does not listen yet. @throws Error when the database, the key file or the environment is not as it must be */
+  /**
+   * Makes a gateway that does not listen yet.
+   * @throws Error when the database, the key file or the environment is not as it must be
+   */
   static async open(options: AppOptions): Promise<App> {
     if (options.bootstrap) await makeKeyFile(options.keyFile);
     const keyring = await Keyring.load(options.keyFile);
@@ -173,7 +178,7 @@ export class App {
     if (bootstrap) await this.environments.ensureFirst('default');
   }
 
-  /** Where it listens; known once listen() has resolved. */
+  /** The URL at which it listens; '' until listen() has resolved. */
   get url(): string {
     return this.#url;
   }
@@ -186,7 +191,7 @@ export class App {
     this.#runner.start();
   }
 
-  /** A link that opens GraphiQL signed in: good once, for five minutes. */
+  /** Issues a link that opens GraphiQL signed in. It is good once, for five minutes. */
   issueSignInLink(): string {
     return `${this.#url}/graphql#code=${this.#signIn.issue()}`;
   }
@@ -209,9 +214,10 @@ export class App {
   }
 }
 
+/** How long an answer of the readiness probe is given again. */
 const PROBE_MS = 1_000;
 
-/** Whether something can be written; asked of the database once a second at most, since anybody may ask us. */
+/** Says whether something can be written. The database is asked once a second at most, since anybody may ask us. */
 function writableProbe(database: Database): () => Promise<boolean> {
   let last: { readonly at: number; readonly answer: Promise<boolean> } | undefined;
   return () => {
@@ -221,7 +227,7 @@ function writableProbe(database: Database): () => Promise<boolean> {
   };
 }
 
-/** One line when the database goes away and one when it is back, however many requests meet it in between. */
+/** Logs one line when the database goes away and one when it is back, however many requests meet it in between. */
 function logAvailability(logger: Logger, change: AvailabilityChange): void {
   if (change.available) logger.info({ awayMs: change.awayMs }, 'the database can be written again');
   else
@@ -239,7 +245,7 @@ async function makeKeyFile(path: string): Promise<void> {
 
 const POSTGRES_PORT = 5432;
 
-/** The gateway's own database is never a target. */
+/** Returns the address of the gateway's own database, which is never a target. */
 function databaseAddress(databaseUrl: string): HostAndPort[] {
   const place = parseDatabaseUrl(databaseUrl);
   if (place.kind === 'sqlite') return [];

@@ -10,18 +10,21 @@ export interface Env {
   readonly databaseUrl: string;
   readonly keyFile: string;
   readonly bootstrapToken: string | undefined;
-  /** As parseEgressAllow gives them. */
+  /** Entries as parseEgressAllow() gives them. */
   readonly egressAllow: readonly string[];
   readonly egressProxy: string | undefined;
   readonly allowedHosts: readonly string[] | undefined;
-  /** pino's; undefined: what the command thinks right. */
+  /** One of pino's levels; undefined to leave it to the command. */
   readonly logLevel: z.output<typeof logLevel> | undefined;
 }
 
 /** `start` is for a developer's own machine: it listens on loopback alone, and lets tests reach private addresses. */
 export type EnvMode = 'start' | 'serve';
 
-/** Settings that cannot be used. The message names each variable and what it must be, and holds no value but those of EGRESS_ALLOW. */
+/**
+ * Settings that cannot be used. The message names each variable and what it must be, and holds no value but those of
+ * EGRESS_ALLOW.
+ */
 export class EnvError extends Error {
   override readonly name = 'EnvError';
 }
@@ -29,11 +32,13 @@ export class EnvError extends Error {
 const PRIVATE_NETWORKS = ['127.0.0.0/8', '::1', '10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'];
 
 const logLevel = z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']);
+const MAX_PORT = 65_535;
 const port = z
   .string()
   .regex(/^\d{1,5}$/)
   .transform(Number)
-  .pipe(z.number().max(65_535));
+  .pipe(z.number().max(MAX_PORT));
+/** At most 253 characters: DNS has no longer names. */
 const hostName = z.string().regex(/^[\w.:-]{1,253}$/);
 const hosts = z
   .string()
@@ -45,11 +50,14 @@ const hosts = z
   )
   .pipe(z.array(z.string().regex(/^(?:[\w.-]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?$/)));
 
+/** In characters: what Linux takes. */
+const MAX_PATH = 4_096;
+
 const variables = z.object({
   HOST: hostName.default('127.0.0.1'),
   PORT: port.default(4000),
   DATABASE_URL: z.string().transform(parsedBy(parseDatabaseUrl)).default('sqlite:./data/gateway.db'),
-  KEY_FILE: z.string().max(4_096).default('./data/master.key'),
+  KEY_FILE: z.string().max(MAX_PATH).default('./data/master.key'),
   BOOTSTRAP_TOKEN: z
     .string()
     .regex(/^[\x21-\x7e]{32,512}$/)
@@ -62,7 +70,7 @@ const variables = z.object({
 
 const meaning: Record<keyof typeof variables.shape, string> = {
   HOST: 'must be an address or a host name of this machine',
-  PORT: 'must be a whole number from 0 to 65535',
+  PORT: `must be a whole number from 0 to ${MAX_PORT}`,
   DATABASE_URL: 'must be sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE',
   KEY_FILE: 'must be the path of a file',
   BOOTSTRAP_TOKEN: 'must be 32 to 512 characters: ASCII letters, digits and signs, no spaces',
@@ -72,9 +80,9 @@ const meaning: Record<keyof typeof variables.shape, string> = {
   LOG_LEVEL: `must be one of ${logLevel.options.join(', ')}`,
 };
 
-/** Reads the settings, here and nowhere else. @throws EnvError with all that is wrong at once */
+/** Reads the settings, here and nowhere else. @throws EnvError naming all that is wrong at once */
 export function readEnv(mode: EnvMode, given: Readonly<Record<string, string | undefined>> = process.env): Env {
-  // set to nothing is as good as not set, but for EGRESS_ALLOW, where it says: nothing more
+  // an empty variable counts as not set, but an empty EGRESS_ALLOW says that nothing more is allowed
   const set = Object.entries(given).filter(([name, value]) => value !== '' || name === 'EGRESS_ALLOW');
   const parsed = variables.safeParse(Object.fromEntries(set));
   const faults = parsed.success ? [] : parsed.error.issues.map(faultOf);
@@ -102,12 +110,12 @@ export function readEnv(mode: EnvMode, given: Readonly<Record<string, string | u
 
 function faultOf(issue: z.core.$ZodIssue): string {
   const name = String(issue.path[0]) as keyof typeof meaning;
-  // this one names the bad entry, which is no secret
+  // this message names the bad entry, which is no secret
   if (name === 'EGRESS_ALLOW' && issue.code === 'custom') return issue.message;
   return `${name} ${meaning[name]}`;
 }
 
-/** The reader's result; its error as an issue. */
+/** Makes a transform of a reader, whose error becomes an issue. */
 function readBy<T>(read: (text: string) => T) {
   return (text: string, context: z.core.$RefinementCtx<string>): T => {
     try {
@@ -120,7 +128,7 @@ function readBy<T>(read: (text: string) => T) {
   };
 }
 
-/** The text itself, once the reader takes it. */
+/** Makes a transform that leaves the text as it is, once the reader takes it. */
 function parsedBy(read: (text: string) => unknown) {
   const check = readBy(read);
   return (text: string, context: z.core.$RefinementCtx<string>): string => {

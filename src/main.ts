@@ -7,6 +7,7 @@ import { Database, openDoorbell } from './platform/database.ts';
 import { createKeyFile } from './platform/keyring.ts';
 import { createLogger, type Logger } from './platform/logger.ts';
 import { migrateToLatest } from './platform/migrate.ts';
+import { maxPageSize } from './platform/paging.ts';
 
 const USAGE = `datastore-gateway: keeps datastore connections, and proves that they work.
 
@@ -32,7 +33,7 @@ DATABASE_URL (sqlite:./data/gateway.db), KEY_FILE (./data/master.key),
 BOOTSTRAP_TOKEN, EGRESS_ALLOW, EGRESS_PROXY, ALLOWED_HOSTS, LOG_LEVEL.
 `;
 
-/** What the command line can say wrong. */
+/** A command line that cannot be understood. */
 class UsageError extends Error {}
 
 type Command = (args: readonly string[]) => Promise<void>;
@@ -45,8 +46,13 @@ const commands: Readonly<Record<string, Command>> = {
   'token create': createToken,
 };
 
-/** A second signal means it; one that comes along with the first (from the terminal and from npm) does not. */
+/**
+ * A second signal ends the process at once, unless it comes along with the first, as the terminal and npm send both.
+ */
 const SECOND_SIGNAL_MS = 1_000;
+/** In characters. */
+const MAX_TOKEN_NAME = 128;
+/** The units of --expires-in, in milliseconds. */
 const UNITS: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000 };
 const operator: Access = {
   tokenId: 'command line',
@@ -130,7 +136,7 @@ async function createToken(args: readonly string[]): Promise<void> {
     'expires-in': { type: 'string' },
   });
   const { name, environment: environments = [], 'all-environments': all = false } = given;
-  if (!name || name.length > 128) throw new UsageError('--name must be 1 to 128 characters.');
+  if (!name || name.length > MAX_TOKEN_NAME) throw new UsageError(`--name must be 1 to ${MAX_TOKEN_NAME} characters.`);
   if (all === environments.length > 0)
     throw new UsageError('Give --environment NAME, once or more, or --all-environments.');
   const wanted = { name, scopes: readScopes(given.scopes), expiresAt: readExpiry(given['expires-in']) };
@@ -161,7 +167,7 @@ function readExpiry(text: string | undefined): string | null {
 async function findEnvironments(app: App, names: readonly string[]): Promise<string[]> {
   const ids = new Map<string, string>();
   for (let after: string | null = null; ; ) {
-    const page = await app.environments.list(operator, null, { first: 100, after });
+    const page = await app.environments.list(operator, null, { first: maxPageSize, after });
     for (const { node } of page.edges) ids.set(node.name, node.id);
     if (!page.hasNextPage) break;
     after = page.edges.at(-1)?.cursor ?? null;
@@ -175,7 +181,7 @@ async function findEnvironments(app: App, names: readonly string[]): Promise<str
 
 function settings(mode: EnvMode, level: 'info' | 'warn'): { env: Env; logger: Logger } {
   const env = readEnv(mode);
-  // a gateway in production logs to stdout; elsewhere stdout is for what a person reads
+  // a gateway in production logs to stdout; with other commands, stdout is for what a person reads
   const destination = level === 'info' ? {} : { destination: process.stderr };
   return { env, logger: createLogger({ level: env.logLevel ?? level, ...destination }) };
 }
@@ -184,7 +190,7 @@ function appOptions(env: Env, logger: Logger, bootstrap: boolean): AppOptions {
   return { ...env, bootstrap, graphiql: 'on', logger };
 }
 
-/** Listens; the first SIGTERM or SIGINT drains and ends the process with 0, a later one ends it at once. */
+/** Listens. The first SIGTERM or SIGINT drains and ends the process with 0; a later one ends it at once. */
 async function runUntilSignal(app: App, logger: Logger): Promise<void> {
   let stoppedAt: number | undefined;
   const stop = () => {
@@ -237,7 +243,7 @@ function isSystemError(error: NodeJS.ErrnoException): boolean {
   return error.syscall !== undefined;
 }
 
-/** From package.json, which is one folder further up when this is built. */
+/** Reads the version from package.json, which is one folder further up when this is built. */
 function readVersion(): string {
   const manifest = [new URL('../package.json', import.meta.url), new URL('../../package.json', import.meta.url)].find(
     (url) => existsSync(url),

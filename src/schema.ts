@@ -11,5 +11,5 @@ import './modules/datastores/schema-deletion.ts';
 import './modules/requested-tests/schema.ts';
 import './modules/catalogs/schema.ts';
 
-/** The whole API, built once from every module's schema.ts. */
+/** The whole API, which is built once from every module's schema.ts. */
 export const schema: GraphQLSchema = builder.toSchema({ sortSchema: true });

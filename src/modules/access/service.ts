@@ -8,11 +8,17 @@ import { type Access, scopes as allScopes, type Scope } from './access.ts';
 import { findToken, findTokenByHash, insertToken, type TokenRow, touchToken } from './store.ts';
 import { hashToken, isToken, looksLikeToken, makeToken, tokenPrefix } from './token.ts';
 
+/** How long the answer for a token is remembered, and so how long a revoked one may still be taken. */
 const AUTHENTICATION_TTL_MS = 2_000;
+/** How exact lastUsedAt is. */
 const LAST_USED_EVERY_MS = 60_000;
 const SESSION_MS = 12 * 3_600_000;
+/** How many tokens are remembered, wrong ones included, before all of them are forgotten. */
 const MAX_REMEMBERED = 10_000;
+/** In characters: the longest BOOTSTRAP_TOKEN. */
 const MAX_TOKEN_LENGTH = 512;
+/** How many hex digits of its hash tell a bootstrap token from others in the list of names. */
+const HASH_DIGITS_IN_NAME = 8;
 
 /** What a new token may do, and for how long. */
 export interface NewToken {
@@ -90,7 +96,7 @@ export class AccessService {
   async ensureBootstrapToken(token: string): Promise<void> {
     const known = await findTokenByHash(this.#database, hashToken(token));
     if (known) return;
-    const name = `bootstrap ${hashToken(token).slice(0, 8)}`;
+    const name = `bootstrap ${hashToken(token).slice(0, HASH_DIGITS_IN_NAME)}`;
     await this.#store(token, 'bootstrap', { name, scopes: allScopes, environmentIds: null, expiresAt: null });
   }
 

@@ -3,13 +3,19 @@ import { crc32 } from 'node:zlib';
 
 const PREFIX = 'dsg_';
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+/** In bytes. */
+const SECRET_BYTES = 32;
+/** In characters: SECRET_BYTES in base62. */
 const SECRET_LENGTH = 43;
+/** In characters: 32 bits in base62. */
 const CHECKSUM_LENGTH = 6;
+/** How much of a secret is shown, in characters: 36 of its 256 bits. */
+const SHOWN_LENGTH = 6;
 const SHAPE = new RegExp(`^${PREFIX}[0-9A-Za-z]{${SECRET_LENGTH + CHECKSUM_LENGTH}}$`);
 
 /** Makes an API token: `dsg_`, 32 random bytes in base62, and a checksum by which secret scanners recognise it. */
 export function makeToken(): string {
-  const secret = base62(BigInt(`0x${randomBytes(32).toString('hex')}`), SECRET_LENGTH);
+  const secret = base62(BigInt(`0x${randomBytes(SECRET_BYTES).toString('hex')}`), SECRET_LENGTH);
   return PREFIX + secret + checksum(secret);
 }
 
@@ -32,7 +38,7 @@ export function hashToken(token: string): string {
 
 /** Returns the first characters of a token, by which people recognise it. */
 export function tokenPrefix(token: string): string {
-  return token.slice(0, PREFIX.length + 6);
+  return token.slice(0, PREFIX.length + SHOWN_LENGTH);
 }
 
 function checksum(secret: string): string {

@@ -2,7 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Change, type Database, DatabaseUnavailableError } from '../../platform/database.ts';
 import { type NewEvent, type Ownership, writeEvents } from './store.ts';
 
+/** How many events one change writes: each binds five values, far below what a statement may bind. */
 const MOST_IN_ONE_CHANGE = 500;
+/** The pauses between two tries grow from the first to the longest while the database is away. */
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 500;
 

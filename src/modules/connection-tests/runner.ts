@@ -30,13 +30,19 @@ export const queueTopic = 'connection-tests:queued';
 /** This topic is rung when somebody wants a running test cancelled. */
 export const cancelTopic = 'connection-tests:cancel';
 
+/** How many tests this process runs at once. */
 const MOST_AT_ONCE = 200;
+/** How long a process that says nothing keeps its tests. */
 const LEASE_MS = 15_000;
+/** How often leases are renewed: a lease outlives two renewals that fail. */
 const RENEW_MS = 5_000;
+/** How often the runner looks after what a ring may have missed. */
 const ROUND_MS = 1_000;
 /** The executor ends a test one second past its deadline by itself; whoever sees one that is later ends it. */
 const OVERDUE_MS = 1_500;
+/** How soon a claim that failed is tried again. */
 const CLAIM_AGAIN_MS = 500;
+/** The pause between two tries of what a test needs from a database that is away. */
 const DATABASE_PAUSE_MS = 200;
 /** How long a process that stops waits for a database that is away. */
 const STOP_WITHOUT_DATABASE_MS = 3_000;

@@ -37,7 +37,9 @@ import {
   unstarted,
 } from './test.ts';
 
+/** How long a cancel waits for the test's process to end it. */
 const CANCEL_WAIT_MS = 2_000;
+/** How long progress waits for a test that does not exist yet. */
 const UNBORN_WAIT_MS = 60_000;
 
 export interface ConnectionTestServiceOptions {

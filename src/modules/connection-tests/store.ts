@@ -14,6 +14,7 @@ export interface NewTestRow extends Omit<TestRow, 'draft_config' | 'attempt' | '
   readonly draft_config: PublicConfig;
 }
 
+/** How many events, or how many abandoned tests, one statement reads. */
 const READ_AT_ONCE = 200;
 
 /** Reads the tests with these ids that the caller may see. */

@@ -74,7 +74,7 @@ export function fold(text: string): string {
 }
 
 /** The longest name, in characters. */
-const MAX_NAME = 63;
+export const MAX_NAME = 63;
 /** What firstFree() may put behind a name, in characters: `-` and a number of up to 12 digits. */
 const MAX_SUFFIX = 13;
 

@@ -7,7 +7,9 @@ import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import { type JournalPositions, type JournalRow, journalEnds, readDatastoreEvents } from './store.ts';
 
-const CURSOR_KEPT_MS = 7 * 86_400_000;
+const DAY_MS = 86_400_000;
+/** How long a cursor can be resumed from, as the schema says. */
+const CURSOR_KEPT_MS = 7 * DAY_MS;
 const ENVIRONMENT_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export const datastoreEventKinds = ['CREATED', 'UPDATED', 'DELETED', 'CATALOG_REFRESHED'] as const;

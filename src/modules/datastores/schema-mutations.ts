@@ -11,14 +11,14 @@ import {
 import { builder } from '../../graphql/builder.ts';
 import { label, uuid } from '../../graphql/fields.ts';
 import { ConnectionTestOptions } from '../connection-tests/schema.ts';
-import type { Datastore } from './datastore.ts';
+import { type Datastore, MAX_NAME } from './datastore.ts';
 import { DatastoreRef } from './schema.ts';
 import { configSecretField, DatastoreConfigInput, DatastoreConfigPatch, TenancyInput } from './schema-inputs.ts';
 
 const datastoreName = z
   .string()
   .refine(
-    (name) => /^[a-z0-9_-]{1,63}$/.test(name),
+    (name) => /^[a-z0-9_-]+$/.test(name) && name.length <= MAX_NAME,
     issue('INVALID_FORMAT', '1 to 63 lower-case letters, digits, "-" and "_".'),
   );
 

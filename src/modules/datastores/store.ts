@@ -8,6 +8,7 @@ import { type Datastore, datastoreOf, fold, rowOf } from './datastore.ts';
 
 /** Far below what a statement may bind: 32,766 values on SQLite, 65,535 on Postgres. */
 const IDS_IN_ONE_STATEMENT = 5_000;
+/** How many events one statement reads. */
 const EVENTS_AT_ONCE = 100;
 /** SQLite nests an OR as deep as it has terms, and allows a depth of 1,000. */
 const TERMS_IN_ONE_OR = 500;

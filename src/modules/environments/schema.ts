@@ -62,10 +62,12 @@ builder.queryFields((t) => ({
   }),
 }));
 
+/** In characters. */
+const MAX_NAME = 63;
 const environmentName = z
   .string()
   .min(1)
-  .max(63)
+  .max(MAX_NAME)
   .refine(
     (name) => /^[A-Za-z0-9][A-Za-z0-9 ._-]*$/.test(name),
     issue('INVALID_FORMAT', 'Letters, digits, spaces, ".", "-" and "_"; a letter or digit first.'),

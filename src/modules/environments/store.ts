@@ -47,13 +47,16 @@ export async function findEnvironments(
     .execute();
 }
 
+/** Two rows tell whether there is just one. */
+const ENOUGH_TO_TELL_ONE = 2;
+
 /** Reads up to two of the caller's environments: enough to know whether there is just one. */
 export async function findOnlyEnvironments(database: Database, access: Access): Promise<EnvironmentRow[]> {
   return database.query
     .selectFrom('environments')
     .selectAll()
     .where(whereVisible(access, 'environments.id'))
-    .limit(2)
+    .limit(ENOUGH_TO_TELL_ONE)
     .execute();
 }
 
