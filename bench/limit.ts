@@ -1,6 +1,6 @@
 /**
- * L, the limit: plain node:http and prepared better-sqlite3 statements that write the same bytes as the gateway, with no GraphQL, no tokens
- * and no checks. Started by run.ts with the database's path; prints its port.
+ * L, the limit: plain node:http and prepared better-sqlite3 statements that write the same bytes as the gateway,
+ * without GraphQL, tokens or checks. run.ts starts it with the database's path, and it prints its port.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

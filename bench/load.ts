@@ -1,6 +1,6 @@
 import { Agent, request } from 'node:http';
 
-/** One kind of request: what is sent next. */
+/** Makes the body of one kind of request; `count` tells how many were made before. */
 export type NextBody = (count: number) => string;
 
 export interface Target {
@@ -9,7 +9,10 @@ export interface Target {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Sends requests over `connections` kept-alive connections for so long; each waits for its answer before it sends the next. */
+/**
+ * Sends requests over `connections` kept-alive connections for `ms` milliseconds, each waiting for its answer before it
+ * sends the next, and gives the requests per second.
+ */
 export async function load(target: Target, body: NextBody, connections: number, ms: number): Promise<number> {
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   const end = performance.now() + ms;
@@ -28,7 +31,7 @@ export async function load(target: Target, body: NextBody, connections: number, 
   return (done / (performance.now() - start)) * 1000;
 }
 
-/** One request, and the whole of its answer. Rejects unless it is 200. */
+/** Sends one request and gives the whole of its answer. Rejects unless the status is 200. */
 export function send(target: Target, body: string, agent?: Agent): Promise<string> {
   return new Promise((resolve, reject) => {
     const headers = {

@@ -1,6 +1,7 @@
 /**
- * The performance suite. It seeds 10,000 datastores in SQLite, starts the gateway and L (see limit.ts) over copies of the same file, makes sure that both
- * answer with the same bytes, and lets them take turns. Figures are ratios of requests/s within the same round; differences under 20 % mean nothing.
+ * The performance suite. It seeds 10,000 datastores in SQLite, starts the gateway and L (see limit.ts) over copies of
+ * the same file, makes sure that both answer with the same bytes, and lets them take turns. Figures are ratios of
+ * requests per second within the same round; differences under 20 % mean nothing.
  *
  *   npm run bench -- --rounds 5 --seconds 5
  */
@@ -149,7 +150,7 @@ async function startLimit(): Promise<Target> {
   return { port: Number(chunk.toString()), pid: child.pid ?? 0, headers: {} };
 }
 
-/** A benchmark of two servers that do not say the same would compare nothing. */
+/** Makes sure that both say the same, for else the benchmark would compare nothing. */
 async function compare(gateway: Target, limit: Target, bodies: Readonly<Record<string, NextBody>>): Promise<void> {
   for (const [name, body] of Object.entries(bodies)) {
     const [ours, theirs] = [await send(gateway, body(1)), await send(limit, body(1))];
@@ -185,7 +186,7 @@ async function measure(name: string, body: NextBody, gateway: Target, limit: Tar
   };
 }
 
-/** User and system time of a process so far; the kernel counts in hundredths of a second. */
+/** The user and system time of a process so far, in microseconds. */
 async function cpuMicros(pid: number): Promise<number> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { findBundledNode, isRecentEnough, oldestNode } from './node-version.js';
 
-// The command. It sees to a Node that is recent enough, then starts what is built, or in a checkout the sources.
+// This is the command. It finds a Node that is recent enough, then starts what is built, or in a checkout the sources.
 
 const self = fileURLToPath(import.meta.url);
 const root = dirname(dirname(self));

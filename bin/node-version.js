@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
-// Plain JavaScript without anything new: whatever Node there is must be able to read it, to say that it is too old.
+// This is plain JavaScript without anything new: whatever Node there is must be able to read it, to say that it is too
+// old.
 
 /** The oldest Node that the gateway runs on. package.json says the same under engines. */
 export const oldestNode = [22, 19];
@@ -20,7 +21,10 @@ export function isRecentEnough(version) {
   return major > oldestNode[0] || (major === oldestNode[0] && minor >= oldestNode[1]);
 }
 
-/** The Node that came along as an optional dependency; undefined where there is none for this machine or it was left out. */
+/**
+ * Finds the Node that came along as an optional dependency; undefined where there is none for this machine or it was
+ * left out.
+ */
 export function findBundledNode(from, platform, arch) {
   const name = packages[`${platform}-${arch}`];
   if (name === undefined) return undefined;

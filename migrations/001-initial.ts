@@ -98,7 +98,8 @@ async function createDatastores(db: Schema): Promise<void> {
     .addColumn('last_test_id', text)
     .addUniqueConstraint('datastores_environment_id_name_key', ['environment_id', 'name'])
     .execute();
-  // each order of a list, within one environment and over all: the id breaks ties, so that a cursor is a position
+  // each order of a list has one index within an environment and one over all: the id breaks ties, so that a cursor is
+  // a position
   for (const order of ['label_folded', 'name', 'type', 'created_at', 'updated_at']) {
     await index(db, 'datastores', ['environment_id', order, 'id']);
     await index(db, 'datastores', [order, 'id']);
@@ -165,7 +166,7 @@ async function createJournal(db: Schema): Promise<void> {
     .addColumn('sequence', longInteger, (column) => column.notNull())
     .addColumn('mac', text, (column) => column.notNull())
     .execute();
-  // the gateway's own chain
+  // this is the gateway's own chain
   await sql`insert into journal_heads (environment_id, sequence, mac) values ('', 0, '')`.execute(db);
   await table('journal')
     .addColumn('environment_id', text, (column) => column.notNull())

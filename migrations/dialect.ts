@@ -9,7 +9,7 @@ import {
 
 type Schema = Kysely<unknown>;
 
-/** An index whose name tells its columns. */
+/** Makes an index whose name tells its columns. */
 export async function index(db: Schema, table: string, columns: string[]): Promise<void> {
   await db.schema
     .createIndex([table, ...columns, 'idx'].join('_'))
@@ -19,10 +19,10 @@ export async function index(db: Schema, table: string, columns: string[]): Promi
 }
 
 export interface DialectParts {
-  /** On Postgres with the order of bytes, which is SQLite's: lists come in the same order on both. */
+  /** On Postgres it has the order of bytes, which is SQLite's, so that lists come in the same order on both. */
   readonly text: ColumnDataType | Expression<unknown>;
   readonly real: ColumnDataType | Expression<unknown>;
-  /** Up to 2^53: what a caller's cursor may hold. */
+  /** It holds up to 2^53, which is what a caller's cursor may hold. */
   readonly longInteger: ColumnDataType;
   readonly table: (name: string) => CreateTableBuilder<string>;
 }
@@ -37,7 +37,7 @@ export function dialectOf(db: Schema): DialectParts {
       table: (name) => db.schema.createTable(name),
     };
   }
-  // strict: SQLite then refuses a value of another type as Postgres does
+  // with strict, SQLite refuses a value of another type as Postgres does
   return {
     text: 'text',
     real: 'real',

@@ -11,7 +11,10 @@ import { schema } from '../src/schema.ts';
 const root = new URL('../', import.meta.url);
 const TYPES = /(<!-- types: .*? -->\n)[\s\S]*?(<!-- \/types -->)/;
 
-/** Every file that is written from the code, by its path: the API, the JSON Schemas, the error table, the README's table of types. */
+/**
+ * Gives every file that is written from the code, by its path: the API, the JSON Schemas, the error table, the README's
+ * table of types.
+ */
 export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
   const configs = Object.fromEntries(connectors.map((connector) => [connector.type, configJsonSchema(connector)]));
   const readme = await readFile(new URL('README.md', root), 'utf8');
@@ -75,7 +78,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return line(head) + line(head.map(() => '---')) + rows.map(line).join('');
 }
 
-// --release: from now on this is the API that must not break
+// with --release this is from now on the API that must not break
 if (import.meta.main) {
   if (process.argv.includes('--release'))
     await writeFile(new URL('schema/released.graphql', root), `${printSchema(schema)}\n`);

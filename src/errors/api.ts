@@ -1,8 +1,8 @@
 import { type FieldIssue, issueCodes } from './field-issues.ts';
 
 /*
- * What the API answers with when it refuses: members of a mutation's result union, and top-level errors.
- * Codes are stable: they may be added, never renamed. docs/errors.md is printed from this folder.
+ * What the API answers with when it refuses: members of a mutation's result union, and top-level errors. Codes are
+ * stable: they may be added, never renamed. docs/errors.md is printed from this folder.
  */
 
 /** `code` of the members of a mutation's result union: what a person can mend. */

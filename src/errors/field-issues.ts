@@ -65,7 +65,8 @@ function issueCode(found: ZodIssue): IssueCode {
     case 'custom':
       return (found.params?.code as IssueCode | undefined) ?? 'INVALID_VALUE';
     case 'invalid_type':
-      // zod keeps the input out of its issues, as we want it to: its message alone tells a missing value from a wrong one
+      // zod keeps the input out of its issues, as we want it to, so its message alone tells a missing value from a
+      // wrong one
       return found.message.endsWith('received undefined') ? 'REQUIRED' : 'INVALID_TYPE';
     case 'too_big':
       return found.origin === 'string' || found.origin === 'array' ? 'TOO_LONG' : 'OUT_OF_RANGE';

@@ -15,7 +15,10 @@ export interface SchemaTypes {
   };
 }
 
-/** The one builder that every module's schema.ts writes its types with. Zod comes after errors: so its findings land in the unions. */
+/**
+ * The one builder with which every module's schema.ts writes its types. Zod comes after errors, so that its findings
+ * land in the unions.
+ */
 export const builder = new SchemaBuilder<SchemaTypes>({
   plugins: [ErrorsPlugin, ZodPlugin],
   defaultFieldNullability: false,

@@ -22,7 +22,10 @@ export const pageArguments = builder.args((t) => ({
   before: t.string({ description: 'A cursor: what comes before it.' }),
 }));
 
-/** A Relay connection over a node type, with `nodes` beside `edges`. The page type may carry more: the second argument adds its fields. */
+/**
+ * Makes a Relay connection over a node type, with `nodes` beside `edges`. The page type may carry more than a Page, for
+ * which a module adds fields.
+ */
 export function connectionType<Node, P extends Page<Node> = Page<Node>>(name: string, node: NodeRef<Node>) {
   const Edge = builder.objectRef<Page<Node>['edges'][number]>(`${name}Edge`);
   Edge.implement({

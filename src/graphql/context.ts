@@ -1,10 +1,12 @@
-/** The services that resolvers call. Each module's schema.ts adds its own, so that graphql/ need not know the modules. */
+/**
+ * The services that resolvers call. Each module's schema.ts adds its own, so that graphql/ need not know the modules.
+ */
 export interface Services {}
 
-/** One request's batched readers, added to by the modules in the same way. */
+/** One request's batched readers, to which the modules add in the same way. */
 export interface Loaders {}
 
-/** What every resolver gets. modules/access/schema.ts adds `access`: who asks. */
+/** What every resolver gets. modules/access/schema.ts adds `access`, which says who asks. */
 export interface Context {
   readonly services: Services;
   readonly loaders: Loaders;

@@ -16,7 +16,7 @@ type BlockRef = ReturnType<typeof builder.inputRef<ConfigValues>>;
 type ObjectRef = ReturnType<typeof builder.objectRef<Answerable>>;
 type LeafRef = InputRef<unknown> & OutputRef<unknown>;
 
-/** The three GraphQL types of one connector's config, all read off its one zod object. */
+/** The three GraphQL types of one connector's config, all derived from its one zod object. */
 export interface ConfigTypes {
   readonly input: BlockRef;
   readonly patch: BlockRef;
@@ -24,8 +24,9 @@ export interface ConfigTypes {
 }
 
 /**
- * Derives `XConfigInput`, `XConfigPatch` and `XConfig` from a connector's zod object. Secrets stand in the inputs alone; defaults stand in the
- * input alone (in a patch they would overwrite what is stored). A zod kind that it does not know is refused when the schema is built.
+ * Derives `XConfigInput`, `XConfigPatch` and `XConfig` from a connector's zod object. Secrets stand in the inputs
+ * alone. Defaults stand in the input alone, for in a patch they would overwrite what is stored. A kind of zod that has
+ * no GraphQL type is refused when the schema is built.
  */
 export function deriveConfigTypes(connector: Pick<Connector, 'type' | 'config'>): ConfigTypes {
   const name = `${pascalName(connector)}Config`;

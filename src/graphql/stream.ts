@@ -1,7 +1,7 @@
 /**
- * A subscription's source made of a service's stream. When the client goes, the signal aborts first: a generator that is blocked in an
- * await does not hear return(). A failure becomes the last event, for `resolve` to throw: it then reaches the client as an ordinary
- * error and the subscription completes, the same over SSE and WebSocket.
+ * Makes a subscription's source of a service's stream. When the client goes, the signal aborts first, for a generator
+ * that is blocked in an await does not hear return(). A failure becomes the last event, for `resolve` to throw: it then
+ * reaches the client as an ordinary error and the subscription completes, the same over SSE and WebSocket.
  */
 export function streamOf<T>(open: (signal: AbortSignal) => AsyncIterable<T>): AsyncIterableIterator<T | Error> {
   const gone = new AbortController();
@@ -32,7 +32,7 @@ export function streamOf<T>(open: (signal: AbortSignal) => AsyncIterable<T>): As
   };
 }
 
-/** The event itself, or the failure that ended the stream. */
+/** Gives the event itself, or throws the failure that ended the stream. */
 export function eventOf<T>(event: T | Error): T {
   if (event instanceof Error) throw event;
   return event;

@@ -1,8 +1,9 @@
 import { RequestFault } from '../errors/api.ts';
 
 /**
- * Whether a statement failed because a unique constraint or primary key was violated. With columns (`'name'`,
- * `['environment_id', 'name']`, or with the table in front: `'datastores.id'`): whether it was the one on exactly these.
+ * True when a statement failed because a unique constraint or primary key was violated. With columns (`'name'`,
+ * `['environment_id', 'name']`, or with the table in front: `'datastores.id'`) it is true for the constraint on exactly
+ * these.
  */
 export function isUniqueViolation(error: unknown, columns?: string | readonly string[]): boolean {
   if (!(error instanceof Error)) return false;
@@ -15,25 +16,32 @@ export function isUniqueViolation(error: unknown, columns?: string | readonly st
   );
 }
 
-/** Whether a statement failed because rows refer to one another: the referred one is missing, or is still referred to. */
+/**
+ * True when a statement failed because rows refer to one another: the one referred to is missing, or is still referred
+ * to.
+ */
 export function isForeignKeyViolation(error: unknown): boolean {
   const code = codeOf(error);
   if (code === '23503' || code === '23001') return true;
-  // a RESTRICT is reported as a trigger's doing, so the code alone does not tell
+  // SQLite reports a RESTRICT as a trigger's doing, so its code alone does not tell
   return (
     error instanceof Error && code.startsWith('SQLITE_CONSTRAINT') && error.message === 'FOREIGN KEY constraint failed'
   );
 }
 
-/** Postgres broke a transaction off because of another one: a serialization failure or a deadlock. Doing it again may help. */
+/**
+ * True when Postgres broke a transaction off because of another one: a serialization failure or a deadlock. Doing it
+ * again may help.
+ */
 export function isTransactionConflict(error: unknown): boolean {
   const code = codeOf(error instanceof DatabaseUnavailableError ? error.cause : error);
   return code === '40001' || code === '40P01';
 }
 
 /**
- * The database could not do its work for now, whatever was asked of it: it is away, full, locked by another process, or it broke a
- * transaction off. Nothing of the change was stored, but for a commit whose answer was lost. `cause` is the database's own error.
+ * The database could not do its work for now, whatever was asked of it: it is away, full, locked by another process, or
+ * it broke a transaction off. Nothing of the change was stored, but for a commit whose answer was lost. `cause` is the
+ * database's own error.
  */
 export class DatabaseUnavailableError extends RequestFault {
   constructor(cause: unknown) {
@@ -48,15 +56,16 @@ export function explainDatabaseError(error: unknown): unknown {
 }
 
 /**
- * PostgreSQL's SQLSTATE classes (appendix A of its manual): 08 connection, 53 resources, 57P01–57P05 shutdown and start, 58 system
- * error, 40001 and 40P01 conflicts, 55P03 a lock, 25006 a standby, 25P03 an idle transaction ended.
+ * These are SQLSTATE codes of PostgreSQL (appendix A of its manual): 08 is the connection, 53 resources, 57P01–57P05
+ * shutdown and start, 58 a system error, 40001 and 40P01 are conflicts, 55P03 is a lock, 25006 a standby, 25P03 an idle
+ * transaction that was ended.
  */
 const POSTGRES_STATES = /^(08|53)[0-9A-Z]{3}$|^(57P0[1-5]|58000|58030|40001|40P01|55P03|25006|25P03)$/;
-/** SQLite's result codes with their extensions; a rollback that SQLite did by itself has no code. */
+/** These are SQLite's result codes, each with its extensions. A rollback that SQLite did by itself has no code. */
 const SQLITE_CODES = /^SQLITE_(BUSY|LOCKED|FULL|IOERR|CANTOPEN|READONLY|PROTOCOL|NOMEM)(_|$)/;
 const SOCKET_CODES =
   /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT|EMFILE)$/;
-/** pg gives its own errors no code. */
+/** pg gives its own errors no code, so they are known by their words. */
 const PG_MESSAGES =
   /^(Connection terminated|Client has encountered a connection error|timeout exceeded when trying to connect|Connection ended)/;
 
@@ -68,7 +77,7 @@ function isUnavailability(error: unknown): boolean {
   return POSTGRES_STATES.test(code) || SQLITE_CODES.test(code) || SOCKET_CODES.test(code);
 }
 
-/** `table.column` each; undefined when it is no unique violation. */
+/** The columns of the violated constraint, each as `table.column`; undefined when it is no unique violation. */
 function violatedColumns(error: Error): readonly string[] | undefined {
   const code = codeOf(error);
   if (code === 'SQLITE_CONSTRAINT_UNIQUE' || code === 'SQLITE_CONSTRAINT_PRIMARYKEY') {
@@ -76,7 +85,8 @@ function violatedColumns(error: Error): readonly string[] | undefined {
   }
   if (code !== '23505') return undefined;
   const { table = '', detail = '' } = error as { table?: string; detail?: string };
-  // "Key (environment_id, name)=(…) already exists.", in the server's language; the columns come first in each
+  // the server says, in its own language, something like "Key (environment_id, name)=(…) already exists.": the columns
+  // come first in each
   const columns = /\(([^()]*)\)=\(/.exec(detail)?.[1] ?? '';
   return columns.split(', ').map((column) => `${table}.${column}`);
 }

@@ -11,7 +11,10 @@ import type { Tables } from './tables.ts';
 
 export { DatabaseUnavailableError, isForeignKeyViolation, isUniqueViolation } from './database-errors.ts';
 
-/** What each database calls the function that finds a text within another, from 1 on; 0: it is not there. */
+/**
+ * What each database calls the function that finds a text within another: it counts from 1 on, and gives 0 when it is
+ * not there.
+ */
 export const positionFunction = { sqlite: 'instr', postgres: 'strpos' } as const;
 
 /** `datastores.id` and its like: each column of each table that holds a `Value`. */
@@ -21,7 +24,10 @@ export type ColumnOf<Value> = {
   }[keyof Tables[Table]];
 }[keyof Tables];
 
-/** The condition that a column holds one of the values; with no values nothing does, where `in ()` would be no SQL on Postgres. */
+/**
+ * The condition that a column holds one of the values; with no values nothing does, where `in ()` would be no SQL on
+ * Postgres.
+ */
 export function isOneOf(column: ColumnOf<string>, values: readonly string[]): Expression<SqlBool> {
   if (values.length === 0) return sql<SqlBool>`false`;
   return expressionBuilder<Tables>()(sql.ref<string>(column), 'in', values);
@@ -40,7 +46,7 @@ export interface DatabaseOptions {
   readonly url: string;
   /** Rung in process by SQLite; Postgres rings every replica's by NOTIFY. */
   readonly doorbell: Doorbell;
-  /** Sees each statement but those that begin and end transactions: lets a test count them. */
+  /** Sees each statement but those that begin and end transactions, so that a test can count them. */
   readonly onStatement?: (sql: string) => void;
   /** Told once when the database cannot do its work any more, and once when something could be written again. */
   readonly onAvailability?: (change: AvailabilityChange) => void;
@@ -51,7 +57,10 @@ export type AvailabilityChange =
   | { readonly available: false; readonly error: unknown }
   | { readonly available: true; readonly awayMs: number };
 
-/** What a database URL points at. Throws an Error that says which forms there are; the URL is not echoed, it may hold a password. */
+/**
+ * What a database URL points at. Throws an Error that says which forms there are, without the URL, which may hold a
+ * password.
+ */
 export function parseDatabaseUrl(url: string): { kind: 'sqlite'; path: string } | { kind: 'postgres'; url: string } {
   if (/^postgres(ql)?:\/\//.test(url)) return { kind: 'postgres', url };
   const path = /^sqlite:(?!\/\/)(.+)$/s.exec(url)?.[1];
@@ -61,7 +70,10 @@ export function parseDatabaseUrl(url: string): { kind: 'sqlite'; path: string } 
   );
 }
 
-/** The doorbell that goes with a database: within this process for SQLite, over all replicas for Postgres. Open it first, close it last. */
+/**
+ * The doorbell that goes with a database: within this process for SQLite, over all replicas for Postgres. It is opened
+ * first and closed last.
+ */
 export async function openDoorbell(url: string): Promise<Doorbell> {
   const place = parseDatabaseUrl(url);
   return place.kind === 'postgres' ? await PostgresDoorbell.open({ url: place.url }) : new LocalDoorbell();
@@ -78,7 +90,10 @@ const WRITABLE_KEY = 'writable_at';
 const MAX_ATTEMPTS = 3;
 const MAX_TOPIC = 1_000;
 
-/** Whether the database can do its work. While it cannot, it is asked every second, so that its return is noticed without a request. */
+/**
+ * Whether the database can do its work. While it cannot, it is asked every second, so that its return is noticed
+ * without a request.
+ */
 class Availability {
   readonly #onChange: DatabaseOptions['onAvailability'];
   #awaySince: number | undefined;
@@ -146,7 +161,10 @@ export class Database {
     this.#availability = availability;
   }
 
-  /** Opens the database, making a SQLite file (0600) and its directory (0700) when they are missing. Rejects when it does not answer. */
+  /**
+   * Opens the database, making a SQLite file (0600) and its directory (0700) when they are missing. Rejects when it
+   * does not answer.
+   */
   static async open(options: DatabaseOptions): Promise<Database> {
     const place = parseDatabaseUrl(options.url);
     const scopes = new AsyncLocalStorage<ChangeScope>();
@@ -173,10 +191,10 @@ export class Database {
   }
 
   /**
-   * Does the work in one transaction: all of it is stored, or nothing when it throws. Rings go out after the commit.
-   * On SQLite one change runs at a time; on Postgres (read committed) a deadlock or serialization failure runs the work
-   * again, up to 3 times, so it must have no effects of its own. A DatabaseUnavailableError means that nothing was stored, but
-   * when the connection broke during the commit: then the caller has to look.
+   * Does the work in one transaction: all of it is stored, or nothing when it throws. Rings go out after the commit. On
+   * SQLite one change runs at a time; on Postgres (read committed) a deadlock or serialization failure runs the work
+   * again, up to 3 times, so it must have no effects of its own. A DatabaseUnavailableError means that nothing was
+   * stored, but when the connection broke during the commit: then the caller has to look.
    */
   async change<T>(work: (change: Change) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
@@ -250,7 +268,7 @@ async function answered<T>(statement: Promise<T>): Promise<T> {
   }
 }
 
-/** Part of the transaction: Postgres delivers at commit, in one statement for all topics. */
+/** Rings as part of the transaction, since Postgres delivers at commit; one statement rings all topics. */
 async function notify(query: Transaction<Tables>, topics: ReadonlySet<string>): Promise<void> {
   await sql`select pg_notify(${doorbellChannel}, topic) from unnest(${[...topics]}::text[]) as topic`.execute(query);
 }

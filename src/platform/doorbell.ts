@@ -3,7 +3,7 @@ export const doorbellChannel = 'datastore_gateway';
 
 /** Tells that something new can be read, never what. A listener may be rung for nothing; it must not throw. */
 export interface Doorbell {
-  /** Returns what ends the listening. */
+  /** Listens to a topic until the returned function is called. */
   on(topic: string, listener: () => void): () => void;
   /** Rings those who listen in this process. Changes ring through their Change instead, after the commit. */
   ring(topic: string): void;
@@ -16,7 +16,7 @@ export class LocalDoorbell implements Doorbell {
 
   on(topic: string, listener: () => void): () => void {
     const listeners = this.#listeners.get(topic) ?? new Set();
-    // its own entry for each call, so that the same function can listen twice and end each by itself
+    // each call gets an entry of its own, so that the same function can listen twice and end each by itself
     const entry = () => listener();
     this.#listeners.set(topic, listeners.add(entry));
     return () => {
@@ -33,7 +33,7 @@ export class LocalDoorbell implements Doorbell {
     for (const topic of [...this.#listeners.keys()]) this.ring(topic);
   }
 
-  /** How many listen: what is left behind would show here. */
+  /** How many listen: a listener that was left behind would show here. */
   get size(): number {
     let count = 0;
     for (const listeners of this.#listeners.values()) count += listeners.size;

@@ -3,26 +3,29 @@ import type { Doorbell } from './doorbell.ts';
 /** What followLog reads, and until when. */
 export interface FollowOptions<Row, Cursor> {
   readonly doorbell: Doorbell;
-  /** Rung when there may be new rows. */
+  /** Topics that ring when there may be new rows. */
   readonly topics: readonly string[];
-  /** The rows after a cursor, in order; perhaps only the first of them. Rows must become visible in their order. */
+  /**
+   * Reads the rows after a cursor, in order, perhaps only the first of them. Rows must become visible in their order.
+   */
   readonly read: (after: Cursor) => Promise<readonly Row[]>;
-  /** The cursor that lies just behind a row. */
+  /** Gives the cursor that lies just behind a row. */
   readonly position: (row: Row) => Cursor;
   readonly after: Cursor;
-  /** True for the row that ends the log. Left out: it is followed until someone stops. */
+  /** Is true for the row that ends the log. When it is left out, the log is followed until someone stops. */
   readonly isLast?: (row: Row) => boolean;
   /** Ends the log at once, without an error. */
   readonly signal?: AbortSignal;
-  /** Reads every so often even when nobody rings. */
+  /** Milliseconds between two reads even when nobody rings. */
   readonly pollMs?: number;
-  /** The most rows that `read` returns: fewer then mean that there are no more for now, which saves a read. */
+  /** The most rows that `read` returns: fewer mean that there are no more for now, which saves a read. */
   readonly pageSize?: number;
 }
 
 /**
- * The rows of a log after a cursor, then the new ones as they come: no gap, no duplicate. It reads only when asked for more, so a
- * slow reader costs no memory. return() and the signal end it at once, also while it waits or reads. A failed read ends it with its error.
+ * Yields the rows of a log after a cursor, then the new ones as they come, without a gap or a duplicate. It reads only
+ * when it is asked for more, so a slow reader costs no memory. return() and the signal end it at once, also while it
+ * waits or reads. A read that fails ends it with its error.
  */
 export function followLog<Row, Cursor = number>(options: FollowOptions<Row, Cursor>): AsyncIterableIterator<Row> {
   return new LogFollower(options);
@@ -33,7 +36,7 @@ interface Waiter<Row> {
   readonly reject: (error: unknown) => void;
 }
 
-/** Not an async generator: one that is blocked in an await does not hear return(). */
+/** It is no async generator, for one that is blocked in an await does not hear return(). */
 class LogFollower<Row, Cursor> implements AsyncIterableIterator<Row> {
   readonly #options: FollowOptions<Row, Cursor>;
   readonly #endings: (() => void)[] = [];
@@ -74,7 +77,7 @@ class LogFollower<Row, Cursor> implements AsyncIterableIterator<Row> {
     throw error;
   }
 
-  /** Listens before the first read, so that nothing falls in between. */
+  /** Listens before the first read, so that no row falls in between. */
   #start(): void {
     this.#started = true;
     const { doorbell, topics, signal, pollMs } = this.#options;
@@ -125,7 +128,7 @@ class LogFollower<Row, Cursor> implements AsyncIterableIterator<Row> {
 
   async #readOn(): Promise<void> {
     const { read, pageSize } = this.#options;
-    // before the read: a ring during it means that there may be more than it saw
+    // it is reset before the read, for a ring during the read means that there may be more than it saw
     this.#stale = false;
     const rows = await read(this.#cursor);
     this.#rows = rows;

@@ -10,7 +10,9 @@ export interface DatabaseGuard {
   readonly onWritten: () => void;
 }
 
-/** A dialect whose driver tells a fault of the database from a fault of the statement: in one place, for both databases. */
+/**
+ * A dialect whose driver tells a fault of the database from a fault of the statement, in one place for both databases.
+ */
 export function guardDialect(dialect: Dialect, guard: DatabaseGuard): Dialect {
   return {
     createDriver: () => new GuardedDriver(dialect.createDriver(), guard),
@@ -50,7 +52,7 @@ class GuardedDriver implements Driver {
     this.#guard.onWritten();
   }
 
-  /** A connection that is gone has rolled back already: the error that led here says more than this one. */
+  /** A connection that is gone has rolled back already, and the error that led here says more than this one. */
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
     try {
       await this.#guarded(() => this.#driver.rollbackTransaction(ownConnection(connection).inner));

@@ -27,8 +27,8 @@ export function journalTopic(environmentId: string): string {
 }
 
 /**
- * Adds an entry to its environment's chain, in the change that it is about. It locks the chain's head until the change ends, so
- * sequences are given out in commit order; call it last. Rings the environment's journal topic.
+ * Adds an entry to its environment's chain, in the change that it is about. It locks the chain's head until the change
+ * ends, so sequences are given out in commit order; call it last. Rings the environment's journal topic.
  */
 export async function appendJournal(
   change: Change,
@@ -77,7 +77,7 @@ export interface JournalVerdict {
 
 const PAGE = 500;
 
-/** Recomputes an environment's chain up to its head. Entries that are added meanwhile are not looked at. */
+/** Recomputes an environment's chain up to its head. It does not look at entries that are added meanwhile. */
 export async function verifyJournal(
   query: Kysely<Tables>,
   keyring: Keyring,
@@ -111,7 +111,7 @@ export async function verifyJournal(
   return { intact: sequence, brokenAt: whole ? null : sequence + 1 };
 }
 
-/** Over the entry and the mac before it: no entry can be changed, moved or taken out without the key. */
+/** The MAC over an entry and the MAC before it: without the key no entry can be changed, moved or taken out. */
 function macOf(keyring: Keyring, previous: string, row: Omit<Selectable<JournalTable>, 'mac'>): string {
   const canonical = JSON.stringify([
     row.environment_id,

@@ -21,7 +21,10 @@ const keyFile = z
   });
 type KeyFile = z.output<typeof keyFile>;
 
-/** Makes a key file with fresh keys, mode 0600, whole or not at all. Rejects when there is a file already: it is never overwritten. */
+/**
+ * Makes a key file with fresh keys and mode 0600, whole or not at all. Rejects when there is a file already: it is
+ * never overwritten.
+ */
 export async function createKeyFile(path: string): Promise<void> {
   const activeKeyId = `k${randomBytes(4).toString('hex')}`;
   const fresh = () => randomBytes(keyBytes).toString('base64');
@@ -142,9 +145,9 @@ export class Keyring {
 const CHECK = 'keyring_check';
 
 /**
- * Makes sure that the keys are this database's. The first time that the tables exist it leaves a proof there; later a wrong key file
- * rejects with 'the key file does not belong to this database', and nothing is written. Before there are tables it does nothing, so
- * that it can be asked before the tables are migrated as well.
+ * Makes sure that the keys are this database's. The first time that the tables exist it leaves a proof there; later a
+ * wrong key file rejects with 'the key file does not belong to this database', and nothing is written. Before there are
+ * tables it does nothing, so that it can be asked before the tables are migrated as well.
  */
 export async function verifyKeyring(database: Database, keyring: Keyring): Promise<void> {
   const tables = await database.query.introspection.getTables();
@@ -160,7 +163,7 @@ export async function verifyKeyring(database: Database, keyring: Keyring): Promi
     .values({ key: CHECK, value })
     .onConflict((conflict) => conflict.column('key').doNothing())
     .execute();
-  // another replica with another key file may have been first
+  // another replica, with another key file, may have been first
   requireProof(keyring, (await readProof(database)) ?? '');
 }
 

@@ -3,22 +3,22 @@ import { type Bindings, type DestinationStream, type Logger as PinoLogger, pino 
 export type Logger = PinoLogger;
 
 export interface LoggerOptions {
-  /** pino's: fatal, error, warn, info, debug, trace or silent. */
+  /** One of pino's levels: fatal, error, warn, info, debug, trace or silent. */
   readonly level: string;
-  /** Left out: stdout. */
+  /** Where the log goes; stdout when it is left out. */
   readonly destination?: DestinationStream;
 }
 
 /**
- * Logs to stdout, one JSON object a line. Whoever logs leaves secrets out; as a second net, what stands under a name that tells of
- * one (password, token, authorization, config, variables, …) is blotted out at any depth, and of an error only its type, code, message,
- * stack and cause are kept.
+ * Makes a logger that writes one JSON object a line. Whoever logs leaves secrets out; as a second net, what stands
+ * under a name that tells of one (password, token, authorization, config, variables, …) is blotted out at any depth,
+ * and of an error only its type, code, message, stack and cause are kept.
  */
 export function createLogger({ level, destination }: LoggerOptions): Logger {
   const settings = { level, formatters: { log: cleanFields }, serializers: { err: (error: unknown) => error } };
   const logger = destination ? pino(settings, destination) : pino(settings);
   const { child } = logger;
-  // pino formats no child's bindings; children of children inherit this
+  // pino does not format the bindings of a child; children of children inherit this function
   logger.child = function (this: Logger, bindings: Bindings, ...rest: []) {
     return child.call(this, cleanFields(bindings), ...rest);
   } as typeof child;
@@ -49,7 +49,7 @@ function clean(value: unknown, depth: number): unknown {
   );
 }
 
-/** Not the other properties: a driver's error may carry a connection's options or a row's values. */
+/** The error's other properties stay out: a driver puts a connection's options or a row's values there. */
 function errorFields(error: Error, depth: number): Record<string, unknown> {
   const { code } = error as { code?: unknown };
   return {

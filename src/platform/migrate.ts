@@ -3,8 +3,9 @@ import { migrations } from '../../migrations/index.ts';
 import type { Database } from './database.ts';
 
 /**
- * Brings the tables up to date and returns the names of the migrations that it ran. All or nothing; of two processes that start
- * at once, one migrates and the other waits. Rejects when the database was made by a newer version.
+ * Brings the tables up to date and returns the names of the migrations that it ran. It does all of them or none; of two
+ * processes that start at once, one migrates and the other waits. It rejects when the database was made by a newer
+ * version.
  */
 export async function migrateToLatest(database: Database): Promise<readonly string[]> {
   return namesOf(await migratorOf(database).migrateToLatest());

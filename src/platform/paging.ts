@@ -17,11 +17,11 @@ export interface PageArguments {
   readonly offset?: number | null | undefined;
 }
 
-/** The same, read: how many, which way, from where. */
+/** What page arguments mean: how many rows, in which direction, from where. */
 export interface PageRequest {
   readonly size: number;
   readonly backward: boolean;
-  /** Values of the ordering columns of the row to go on from. */
+  /** The ordering columns' values of the row to go on from. */
   readonly after: readonly string[] | null;
   readonly before: readonly string[] | null;
   readonly offset: number;
@@ -32,8 +32,8 @@ export const maxPageSize = 100;
 export const maxOffset = 10_000;
 
 /**
- * Reads the page arguments; first or last is 1 to 100, 20 when neither is given. `order` names the list's order: a cursor of another
- * order is refused. @throws ValidationError
+ * Reads page arguments. first or last is 1 to 100; the page has 20 rows when neither is given. `order` names the list's
+ * order, and a cursor of another order is refused. @throws ValidationError
  */
 export function readPageArguments(given: PageArguments, order: string): PageRequest {
   const issues: FieldIssue[] = [];
@@ -77,7 +77,7 @@ function decodeCursor(text: string, order: string): readonly string[] | null {
   }
 }
 
-/** Makes a page of rows that were read with one more than asked for, in the direction that was asked for. */
+/** Makes a page of rows that were read in the direction asked for, with one more than asked for. */
 export function toPage<Row>(rows: readonly Row[], request: PageRequest, cursorOf: (row: Row) => string): Page<Row> {
   const more = rows.length > request.size;
   const kept = rows.slice(0, request.size);

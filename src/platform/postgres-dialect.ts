@@ -6,7 +6,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const IDLE_IN_TRANSACTION_MS = 60_000;
 
 export interface PostgresDialectOptions {
-  /** The operator's own, with pg's options for TLS in it. */
+  /** The operator's own URL, with pg's options for TLS in it. */
   readonly url: string;
 }
 
@@ -21,7 +21,7 @@ export function openPostgresDialect(options: PostgresDialectOptions): Dialect {
     application_name: 'datastore-gateway',
     types: { getTypeParser },
   });
-  // a connection that breaks is thrown away by the pool, and the statement on it fails; without a listener the process would end
+  // the pool throws a broken connection away, and the statement on it fails; without a listener the process would end
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));
   return {
@@ -32,7 +32,7 @@ export function openPostgresDialect(options: PostgresDialectOptions): Dialect {
   };
 }
 
-/** As pg does it, but count() and other 64-bit integers come as numbers, as they do on SQLite. */
+/** Parses as pg does, but count() and other 64-bit integers become numbers, as they are on SQLite. */
 const getTypeParser: typeof pg.types.getTypeParser = (oid: number, format?: 'text' | 'binary') => {
   if (oid === pg.types.builtins.INT8 && format !== 'binary') return safeInteger;
   return pg.types.getTypeParser(oid, format as 'text');

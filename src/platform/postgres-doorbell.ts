@@ -8,13 +8,13 @@ const POLL_MS = 2_000;
 
 export interface PostgresDoorbellOptions {
   readonly url: string;
-  /** How often everyone is rung whatever comes; 2,000. */
+  /** Milliseconds between two rings for everyone, whatever comes; 2,000 when it is left out. */
   readonly pollMs?: number;
 }
 
 /**
- * A doorbell that every replica hears, by LISTEN on a connection of its own. A lost connection is made again, then everyone is rung,
- * for what was missed; as a fallback everyone is rung every 2 s.
+ * A doorbell that every replica hears, by LISTEN on a connection of its own. A lost connection is made again, then
+ * everyone is rung for what was missed; as a fallback everyone is rung every 2 s.
  */
 export class PostgresDoorbell implements Doorbell {
   readonly #url: string;
@@ -84,7 +84,7 @@ export class PostgresDoorbell implements Doorbell {
     try {
       await this.#connect();
     } catch {
-      // the poll goes on, and the pool reports a database that is away
+      // the poll goes on meanwhile, and the pool reports a database that is away
       return this.#retryLater();
     }
     if (!this.#closed) this.#local.ringAll();
@@ -101,7 +101,7 @@ export class PostgresDoorbell implements Doorbell {
   }
 }
 
-/** A connection that is broken already cannot say goodbye; that is no news. */
+/** Says goodbye; a connection that is broken already cannot, which is no news. */
 async function end(client: pg.Client): Promise<void> {
   await client.end().catch(() => undefined);
 }

@@ -22,8 +22,8 @@ export function isKeyId(id: string): boolean {
 }
 
 /**
- * AES-256-GCM: `v1.<keyId>.<iv>.<ciphertext>.<tag>`, base64url. It opens only with the same key and the same place: the texts of `place`,
- * the version and the key id are bound into it.
+ * Seals with AES-256-GCM: `v1.<keyId>.<iv>.<ciphertext>.<tag>`, in base64url. It opens only with the same key and the
+ * same place, for the texts of `place`, the version and the key id are bound into it.
  */
 export function sealBox(key: Buffer, keyId: string, place: readonly string[], content: Buffer): string {
   const iv = randomBytes(IV_BYTES);
@@ -61,7 +61,7 @@ function readBox(sealed: string): { keyId: string; iv: Buffer; ciphertext: Buffe
   return { keyId, iv, ciphertext, tag };
 }
 
-/** JSON of an array: no two lists of texts give the same bytes. */
+/** It is the JSON of an array, so that no two lists of texts give the same bytes. */
 function additionalData(keyId: string, place: readonly string[]): Buffer {
   return Buffer.from(JSON.stringify([VERSION, keyId, ...place]));
 }

@@ -28,7 +28,10 @@ export class Sealer {
     this.#keyring = keyring;
   }
 
-  /** `v1.<keyId>.<iv>.<ciphertext>.<tag>` under the environment's active data key. Rejects when the environment has none. */
+  /**
+   * Gives `v1.<keyId>.<iv>.<ciphertext>.<tag>` under the environment's active data key. Rejects when the environment
+   * has none.
+   */
   async seal(change: Change, place: SealedPlace, plaintext: string): Promise<string> {
     const row = await change.query
       .selectFrom('data_keys')
@@ -41,7 +44,10 @@ export class Sealer {
     return sealBox(key, row.id, parts(place), Buffer.from(plaintext));
   }
 
-  /** Inside of a change give its query. @throws UnsealError when it was altered, moved, or its key is gone */
+  /**
+   * Opens what seal() gave; inside of a change it needs the change's query. @throws UnsealError when it was altered,
+   * moved, or its key is gone
+   */
   async open(place: SealedPlace, sealed: string, query: Kysely<Tables> = this.#database.query): Promise<string> {
     const id = keyIdOf(sealed);
     const key = this.#opened.get(id) ?? (await this.#load(query, place.environmentId, id));

@@ -23,8 +23,9 @@ export interface SqliteDialectOptions {
 }
 
 /**
- * Kysely on better-sqlite3. One connection writes, one statement or transaction at a time, in order of asking; another one reads
- * what is committed, so that a list never waits for a change nor sees half of one. (A database in memory has one for both.)
+ * Kysely on better-sqlite3. One connection writes, one statement or transaction at a time, in the order of asking.
+ * Another one reads what is committed, so that a list neither waits for a change nor sees half of one. (A database in
+ * memory has one connection for both.)
  */
 export function openSqliteDialect(options: SqliteDialectOptions): Dialect {
   return {
@@ -35,13 +36,13 @@ export function openSqliteDialect(options: SqliteDialectOptions): Dialect {
   };
 }
 
-/** SQLite can roll back a CREATE TABLE: a migration that fails or is killed half way leaves nothing. */
+/** SQLite can roll back a CREATE TABLE, so a migration that fails or is killed half way leaves nothing. */
 class TransactionalDdlAdapter extends SqliteAdapter {
   override get supportsTransactionalDdl(): boolean {
     return true;
   }
 
-  /** The driver keeps the order of writers itself. */
+  /** Kysely need not queue what it asks, for the driver keeps the order of writers itself. */
   override get supportsMultipleConnections(): boolean {
     return true;
   }
@@ -96,7 +97,10 @@ function own(connection: DatabaseConnection): SqliteConnection {
   return connection;
 }
 
-/** What an asker holds: single statements go to the reader or, in turn, to the writer; a transaction keeps the turn to its end. */
+/**
+ * What an asker holds: its single statements go to the reader or, in turn, to the writer; its transaction keeps the
+ * turn to the end.
+ */
 class SqliteConnection implements DatabaseConnection {
   readonly #files: SqliteFiles;
   #inTransaction = false;
@@ -124,7 +128,7 @@ class SqliteConnection implements DatabaseConnection {
   rollback(): void {
     if (!this.#inTransaction) return;
     try {
-      // a full disk, say, has rolled it back already
+      // SQLite may have rolled it back already, after a full disk for example
       if (this.#files.writer.inTransaction) this.#files.writer.execute('rollback');
     } finally {
       this.#end();
@@ -168,11 +172,11 @@ function openFiles(path: string): SqliteFiles {
     return { writer: file, reader: file, turn: new Turn() };
   }
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  // made before SQLite does, for its mode; the -wal and -shm files take theirs from it
+  // it is made before SQLite makes it, for its mode; the -wal and -shm files take theirs from it
   closeSync(openSync(path, 'a', 0o600));
   const writer = new SqliteFile(new Sqlite(path, { timeout: BUSY_TIMEOUT_MS }));
   writer.execute('pragma journal_mode = WAL');
-  // from here on another process's turn is waited for without holding the event loop: see untilFree
+  // from here on untilFree waits for another process's turn, which does not hold the event loop
   writer.execute('pragma busy_timeout = 0');
   return {
     writer,
@@ -181,7 +185,7 @@ function openFiles(path: string): SqliteFiles {
   };
 }
 
-/** Does what takes the write lock, again and again while another process has it, for 5 s. */
+/** Does what takes the write lock, again and again for 5 s while another process has it. */
 async function untilFree<T>(work: () => T): Promise<T> {
   const giveUpAt = performance.now() + BUSY_TIMEOUT_MS;
   for (let pause = 1; ; pause = Math.min(pause * 2, MAX_BUSY_PAUSE_MS)) {
@@ -253,7 +257,7 @@ class SqliteFile {
   }
 }
 
-/** The writer's turn, first come first served. */
+/** The writer's turn, which is given first come, first served. */
 class Turn {
   #taken = false;
   readonly #waiting: (() => void)[] = [];

@@ -1,8 +1,8 @@
 import type { Generated } from 'kysely';
 
 /*
- * The tables, the same on SQLite and Postgres: text and numbers alone. Timestamps are ISO 8601 text in UTC with milliseconds,
- * JSON is text, a boolean is 0 or 1, an id is a UUID as text.
+ * The tables are the same on SQLite and Postgres and hold text and numbers alone. A timestamp is ISO 8601 text in UTC
+ * with milliseconds, JSON is text, a boolean is 0 or 1, an id is a UUID as text.
  */
 
 /** A boolean in the database. */
@@ -33,14 +33,17 @@ export interface EnvironmentsTable {
   created_by: string;
 }
 
-/** The end of each journal chain. The chain '' is the gateway's own: entries without an environment. */
+/** The end of each journal chain. The chain '' is the gateway's own, for entries without an environment. */
 export interface JournalHeadsTable {
   environment_id: string;
   sequence: number;
   mac: string;
 }
 
-/** What seals an environment's secrets, wrapped by the key-encryption key key_id. At most one an environment is active. */
+/**
+ * The keys that seal an environment's secrets, each wrapped by the key-encryption key `key_id`. At most one of an
+ * environment's is active.
+ */
 export interface DataKeysTable {
   id: string;
   environment_id: string;
@@ -53,7 +56,7 @@ export interface DataKeysTable {
 export interface ApiTokensTable {
   id: string;
   name: string;
-  /** The token's first characters, to recognise it by. */
+  /** The token's first characters, by which its owner recognises it. */
   prefix: string;
   hash: string;
   /** JSON: Scope[]. */
@@ -93,7 +96,7 @@ export interface DatastoresTable {
   tenancy: string | null;
 }
 
-/** A sealed secret. Rows are never changed. */
+/** A sealed secret. A row is never changed: a new secret is a new row. */
 export interface SecretVersionsTable {
   id: string;
   datastore_id: string;
@@ -104,42 +107,42 @@ export interface SecretVersionsTable {
 
 export interface ConnectionTestsTable {
   id: string;
-  /** Null for a draft, and once the datastore is deleted. */
+  /** Null for a draft, and after the datastore was deleted. */
   datastore_id: string | null;
   environment_id: string;
   type: string;
   purpose: string;
   status: string;
-  /** 1: tests what is stored; 0: a draft or a change. */
+  /** 1 when the test is of what is stored, 0 when it is of a draft or a change. */
   is_stored: Flag;
   requested_by: string;
   token_id: string;
-  /** JSON: the check results as they are now. */
+  /** JSON: the check results so far. */
   checks: string;
   /** JSON: the first failed check's failure. */
   failure: string | null;
-  /** JSON: names of the checks to run, in order. */
+  /** JSON: the names of the checks to run, in order. */
   plan: string;
   draft_config: string | null;
-  /** Sealed; erased when the test ends. */
+  /** Sealed, and erased when the test ends. */
   draft_secrets: string | null;
   created_at: string;
   started_at: string | null;
   finished_at: string | null;
   deadline_at: string;
   duration_ms: number | null;
-  /** The process that runs it, while it runs. */
+  /** The id of the process that runs it; null while nobody does. */
   owner: string | null;
   lease_expires_at: string | null;
   attempt: Generated<number>;
-  /** That of its last event. */
+  /** The sequence of its last event. */
   sequence: Generated<number>;
   cancel_requested: Generated<Flag>;
   /** JSON. */
   draft_tenancy: string | null;
 }
 
-/** Which read of a datastore's catalog is the one in use. */
+/** Which read of a datastore's catalog is in use. */
 export interface CatalogsTable {
   datastore_id: string;
   /** The id of the connection test that read it. */
@@ -148,10 +151,10 @@ export interface CatalogsTable {
   entry_count: number;
 }
 
-/** A table, collection or the like; of the catalog in use, or of one that is still being read. */
+/** A table, collection or the like, of the catalog in use or of one that is still being read. */
 export interface CatalogEntriesTable {
   refresh_id: string;
-  /** Namespace, name and kind: unique in a catalog, and its order. */
+  /** Namespace, name and kind: they are unique in a catalog and give its order. */
   sort_key: string;
   datastore_id: string;
   namespace: string | null;
@@ -163,24 +166,26 @@ export interface CatalogEntriesTable {
   search: string;
 }
 
-/** The log and outbox of a test: one snapshot a row. */
+/** The log and outbox of a test, with one snapshot in each row. */
 export interface TestEventsTable {
   test_id: string;
   sequence: number;
   at: string;
-  /** Null when it was the test itself. */
+  /** The check that the event is about; null when it is about the test itself. */
   check_name: string | null;
   /** JSON: the whole test as it was at that moment. */
   snapshot: string;
 }
 
-/** One chain an environment, each entry's mac over the one before it. Outlives its environment. */
+/**
+ * Each environment has one chain, in which an entry's mac covers the one before it. The chain outlives its environment.
+ */
 export interface JournalTable {
   environment_id: string;
   sequence: number;
   id: string;
   at: string;
-  /** A datastore event's kind, or '' when it is none. */
+  /** The kind of a datastore event; '' when the entry is none. */
   kind: string;
   action: string;
   actor: string;
@@ -196,7 +201,7 @@ export interface SettingsTable {
   value: string;
 }
 
-/** Ids of what was deleted: never given out again. */
+/** The ids of what was deleted: they are never given out again. */
 export interface RetiredIdsTable {
   id: string;
   at: string;

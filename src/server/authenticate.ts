@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { RequestFault } from '../errors/api.ts';
 import { requestError } from './request-error.ts';
 
-/** What the server asks about tokens: modules/access has it. */
+/** What the server asks about tokens; modules/access answers. */
 export interface Authenticator<Access> {
   /** Who a token is; null when it is unknown, expired or revoked. */
   authenticate(token: string): Promise<Access | null>;
@@ -16,7 +16,10 @@ export interface Identity<Access> {
 
 const BEARER = /^Bearer +([\x21-\x7e]{1,512}) *$/i;
 
-/** The identity behind an Authorization header, or the same in a WebSocket's connection_init. @throws a request error UNAUTHENTICATED or UNAVAILABLE */
+/**
+ * Finds the identity behind an Authorization header, or behind the same in a WebSocket's connection_init. @throws a
+ * request error UNAUTHENTICATED or UNAVAILABLE
+ */
 export async function authenticate<Access>(
   authenticator: Authenticator<Access>,
   authorization: unknown,

@@ -37,14 +37,14 @@ const UNEXPECTED = new RegExp(
   `^Syntax Error: (Unexpected ${KIND}|Expected ${KIND}, found ${KIND}|Unterminated string\\.)`,
 );
 
-/** graphql-js's own words up to the text that it would echo. */
+/** graphql-js's own words, up to the text that it would echo. */
 function syntaxMessage(error: GraphQLError): string {
   const [place] = error.locations ?? [];
   const what = UNEXPECTED.exec(error.message)?.[1]?.replace(/\.$/, '') ?? 'Unexpected text';
   return place ? `${what} at line ${place.line}, column ${place.column}.` : `${what}.`;
 }
 
-/** Checks documents against the schema and the limits; what it finds holds no value of the caller's. */
+/** Makes what checks documents against the schema and the limits. What it finds holds no value of the caller's. */
 export function createDocumentValidator(schema: GraphQLSchema): (document: DocumentNode) => readonly GraphQLError[] {
   const isShown = createShownNames(schema);
   const rules = [limitsRule, ...specifiedRules.filter((rule) => rule !== ValuesOfCorrectTypeRule), valuesRule(isShown)];

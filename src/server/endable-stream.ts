@@ -1,20 +1,20 @@
 import type { ExecutionResult } from 'graphql';
 
 export interface EndableStreamHooks {
-  /** Called once, however it ends. */
+  /** It is called once, however the stream ends. */
   readonly onEnd: () => void;
-  /** What the source says after the end, when nobody reads any more. */
+  /** It gets what the source throws after the end, when nobody reads any more. */
   readonly onLateError: (error: unknown) => void;
 }
 
 /**
- * A subscription's results that can be ended from outside. next() and return() settle at once then, though the source may still wait for its
- * next event; the source is told to return, too.
+ * A subscription's results, which can be ended from outside. next() and return() settle at once then, though the source
+ * may still wait for its next event; the source is told to return, too.
  */
 export class EndableStream implements AsyncGenerator<ExecutionResult, undefined, undefined> {
   readonly #source: AsyncIterator<ExecutionResult>;
   readonly #hooks: EndableStreamHooks;
-  /** Those who wait in next(). */
+  /** The promises that next() has given out and not settled. */
   readonly #waiting = new Set<(result: IteratorResult<ExecutionResult, undefined>) => void>();
   #last: ExecutionResult | undefined;
   #ended = false;
@@ -37,7 +37,7 @@ export class EndableStream implements AsyncGenerator<ExecutionResult, undefined,
       this.#waiting.add(resolve);
       this.#source.next().then(
         (result) => {
-          // ended meanwhile: it was settled then
+          // the stream ended meanwhile, which settled this promise
           if (!this.#waiting.delete(resolve)) return;
           if (result.done) this.#finish();
           resolve(result.done ? { done: true, value: undefined } : result);

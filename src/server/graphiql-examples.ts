@@ -1,7 +1,7 @@
-/** An operation that GraphiQL opens with, each in a tab of its own. */
+/** An operation that GraphiQL opens with, in a tab of its own. */
 export interface GraphiQLExample {
   readonly query: string;
-  /** JSON. */
+  /** The variables as JSON text. */
   readonly variables?: string;
 }
 

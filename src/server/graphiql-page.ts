@@ -1,7 +1,7 @@
 /**
- * The script that runs in the browser before GraphiQL does, as text: it exchanges the one-time code in the URL's fragment for a token, keeps
- * that in sessionStorage, puts it into each request to the API, and keeps what is typed out of the URL and out of localStorage.
- * `startGraphiQL` is called in the place of GraphiQL's own start.
+ * The script that runs in the browser before GraphiQL does, as text. It exchanges the one-time code in the URL's
+ * fragment for a token, keeps that in sessionStorage, puts it into each request to the API, and keeps what is typed out
+ * of the URL and out of localStorage. It defines `startGraphiQL`, which is called in the place of GraphiQL's own start.
  */
 export const pageScript = `
 (() => {
@@ -51,7 +51,7 @@ export const pageScript = `
     return plainFetch(input, { ...init, headers });
   };
 
-  // what GraphiQL remembers ends with the tab: queries may hold secrets
+  // what GraphiQL remembers ends with the tab, for queries may hold secrets
   const storage = {
     getItem: (key) => sessionStorage.getItem(key),
     setItem: (key, value) => sessionStorage.setItem(key, value),
@@ -63,7 +63,8 @@ export const pageScript = `
       for (const key of Object.keys(sessionStorage)) if (key.startsWith('graphiql:')) sessionStorage.removeItem(key);
     },
   };
-  // after a reload GraphiQL finds the active tab by its text, which it keeps only once it was edited: else it opens an empty one
+  // after a reload GraphiQL finds the active tab by its text; it keeps that only once it was edited, and else opens an
+  // empty tab
   const tabs = JSON.parse(sessionStorage.getItem('graphiql:tabState') ?? 'null');
   const active = tabs?.tabs[tabs.activeTabIndex];
   for (const part of active ? ['query', 'variables'] : []) sessionStorage.setItem('graphiql:' + part, active[part] ?? '');

@@ -8,7 +8,7 @@ import { sendJson } from './replies.ts';
 import { requestError } from './request-error.ts';
 import type { SignIn } from './sign-in.ts';
 
-/** GraphiQL for a browser, from the package, with no request to anywhere else. */
+/** GraphiQL for a browser, from the package, without a request to any other server. */
 export interface GraphiQL {
   /** True for a browser that opens a page. */
   isFor(request: IncomingMessage): boolean;
@@ -18,7 +18,9 @@ export interface GraphiQL {
   signIn(body: unknown, response: ServerResponse): Promise<void>;
 }
 
-/** Makes the page at its first request: it is 9 MB, which a gateway that is never looked at by a browser does not need. */
+/**
+ * Makes the page at its first request, for it takes 9 MB, which a gateway that no browser ever looks at does not need.
+ */
 export function createGraphiQL(signIn: SignIn | undefined): GraphiQL {
   let page: Promise<Page> | undefined;
   return {
@@ -60,7 +62,7 @@ async function buildPage(): Promise<Page> {
     logo: LOGO,
     endpoint: '/graphql',
     defaultTabs: graphiqlExamples,
-    // typed headers may hold a token
+    // headers that are typed there may hold a token
     shouldPersistHeaders: false,
   };
   const rendered = renderGraphiQL(options as Parameters<typeof renderGraphiQL>[0]);
@@ -72,7 +74,10 @@ async function buildPage(): Promise<Page> {
   return { html, zipped: await promisify(gzip)(html), headers: pageHeaders(html) };
 }
 
-/** Nothing but what the page itself holds may run, and it may talk to nobody but this gateway. Monaco writes its styles as it runs. */
+/**
+ * The page may run nothing but what it holds itself, and may talk to nobody but this gateway. Styles are open, for
+ * Monaco writes its own as it runs.
+ */
 function pageHeaders(html: string): Record<string, string> {
   const policy = [
     `default-src 'none'`,
@@ -98,7 +103,7 @@ function pageHeaders(html: string): Record<string, string> {
   };
 }
 
-/** Ours and GraphiQL's: the two elements, each up to the first `</script>` after its start, as browsers read them. */
+/** Our script and GraphiQL's: two elements, each up to the first `</script>` after its start, as browsers read them. */
 function inlineScripts(html: string): string[] {
   const scripts: string[] = [];
   for (let end = 0; ; ) {

@@ -17,13 +17,16 @@ import type { SignIn } from './sign-in.ts';
 import { WebSocketEdge } from './websocket.ts';
 import { createGraphQL } from './yoga.ts';
 
-/** How long things may take, in milliseconds, and how many a token may have; left out: what fits production. */
+/**
+ * How long things may take, in milliseconds, and how many of them a token may have. What is left out is as production
+ * has it.
+ */
 export interface ServerLimits {
   /** How long a WebSocket may stay without its token. */
   readonly connectionInitMs: number;
   /** How often the tokens of open connections and subscriptions are looked at again. */
   readonly recheckMs: number;
-  /** Between two pings over an open WebSocket; without a pong until the next it is closed. */
+  /** How long between two pings over an open WebSocket, which is closed when no pong has come until the next. */
   readonly pingMs: number;
   /** How long close() waits for what is running. */
   readonly drainMs: number;
@@ -51,12 +54,12 @@ export interface GatewayServerOptions<Access, Context extends object> {
   readonly access: Authenticator<Access>;
   readonly createContext: (input: { readonly access: Access }) => Context | Promise<Context>;
   readonly logger: Logger;
-  /** `on`: a browser gets GraphiQL at /graphql. */
+  /** With `on` a browser gets GraphiQL at /graphql. */
   readonly graphiql: 'on' | 'off';
-  /** Left out: GraphiQL takes a token in its Headers tab, and no sign-in links. */
+  /** Without it GraphiQL takes a token in its Headers tab alone, and there are no sign-in links. */
   readonly signIn?: SignIn;
   readonly health: { ready(): Promise<boolean> };
-  /** Host headers that are served besides this machine's own names on loopback; `name` or `name:port`. */
+  /** The Host headers that are served besides this machine's own names on loopback, each as `name` or `name:port`. */
   readonly allowedHosts?: readonly string[];
   readonly limits?: Partial<ServerLimits>;
 }
@@ -102,7 +105,7 @@ export class GatewayServer<Access, Context extends object> {
       limits: this.#limits,
     });
     this.server.on('upgrade', (request, socket, head) => {
-      // from here on nobody else listens to it, and an error without a listener ends the process
+      // from here on nobody else listens to the socket, and an error without a listener ends the process
       socket.on('error', (error) => logger.debug({ err: error }, 'a connection broke'));
       const status = this.#refusedUpgrade(request);
       if (status === undefined) this.#webSocket.upgrade(request, socket, head);
@@ -110,7 +113,7 @@ export class GatewayServer<Access, Context extends object> {
     });
   }
 
-  /** Starts to listen and says on which port, which matters for port 0. Rejects when the address is taken. */
+  /** Starts to listen and says on which port, which is news for port 0. Rejects when the address is taken. */
   async listen(host: string, port: number): Promise<number> {
     await new Promise<void>((resolve, reject) => {
       this.server.once('error', reject).listen({ host, port }, () => {
@@ -123,7 +126,9 @@ export class GatewayServer<Access, Context extends object> {
     return bound;
   }
 
-  /** Not ready at once; ends subscriptions, waits for what runs, at most 20 s, then closes everything. */
+  /**
+   * Says at once that it is not ready, ends subscriptions, waits at most 20 s for what runs, then closes everything.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#drain();
     return this.#closing;
@@ -204,7 +209,7 @@ export class GatewayServer<Access, Context extends object> {
       body,
       headers: { accept: headers.accept ?? '*/*', ...(body !== undefined && { 'content-type': 'application/json' }) },
     };
-    // a base of our own: what the caller says in Host is none of Yoga's business
+    // the base is our own, for what the caller says in Host is none of Yoga's business
     const answer = await this.#graphql.fetch(`http://gateway${url}`, init, identity);
     await sendFetchResponse(response, answer);
   }

@@ -10,12 +10,12 @@ import { requestError } from './request-error.ts';
 
 /** What one request may ask for, over HTTP, SSE and WebSocket alike. */
 export const requestLimits = {
-  /** Of a body, and of a WebSocket message. */
+  /** The size of a body, and of a WebSocket message. */
   bytes: 1024 * 1024,
   tokens: 1_000,
-  /** How deep fields may nest, fragments followed. */
+  /** How deep fields may nest, counted through fragments. */
   depth: 10,
-  /** The same below __schema and __type: what GraphiQL's own query needs. */
+  /** How deep they may nest below __schema and __type; GraphiQL's own query needs as much. */
   introspectionDepth: 20,
   aliases: 15,
   directives: 8,
@@ -26,12 +26,15 @@ export function tooManyTokens() {
   return tooComplex(`The document has more than ${requestLimits.tokens} tokens.`);
 }
 
-/** The error of a document that graphql-js gives up on: it limits how often it compares fields of one name. */
+/** The error of a document that graphql-js gives up on, because it would compare fields of one name too often. */
 export function tooManyComparisons() {
   return tooComplex('The document selects the same fields too often.');
 }
 
-/** Validation rule: refuses documents that nest deeper or use more aliases or directives than requestLimits says, fragments followed. */
+/**
+ * A validation rule that refuses documents which nest deeper, or use more aliases or directives, than requestLimits
+ * says. Fragments count where they are spread.
+ */
 export function limitsRule(context: ValidationContext): ASTVisitor {
   return {
     Document(document) {
@@ -75,7 +78,7 @@ function overLimits(document: DocumentNode): string[] {
   return [...messages];
 }
 
-/** Weighs selections with their fragments in place, each fragment once. */
+/** Weighs selections with their fragments in place, weighing each fragment once. */
 class Scale {
   readonly #fragments = new Map<string, FragmentDefinitionNode>();
   readonly #weighed = new Map<string, Weight>();
@@ -113,7 +116,7 @@ class Scale {
     const weighed = this.#weighed.get(name);
     const fragment = this.#fragments.get(name);
     if (weighed || !fragment) return weighed ?? EMPTY;
-    // a fragment within itself weighs nothing here: another rule refuses it
+    // a fragment within itself weighs nothing here, for another rule refuses it
     this.#weighed.set(name, EMPTY);
     const weight = this.weigh(fragment.selectionSet);
     const whole = { ...weight, directives: weight.directives + countDirectives(fragment) };

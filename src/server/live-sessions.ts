@@ -22,8 +22,8 @@ export interface LiveSessionsOptions {
 }
 
 /**
- * Every open connection and subscription, by token: holds each token to its limits, and ends what a token has open soon after it was
- * revoked or expired.
+ * Every open connection and subscription, by token. It holds each token to its limits, and ends what a token has open
+ * soon after that was revoked or expired.
  */
 export class LiveSessions {
   readonly #options: LiveSessionsOptions;
@@ -72,7 +72,7 @@ export class LiveSessions {
           this.#end(token, requestError('UNAUTHENTICATED', { message: 'The token was revoked or has expired.' }));
       }
     } catch (error) {
-      // the database is away: what is open stays open until it can be asked again
+      // the database is away: what is open stays open until tokens can be looked at again
       this.#options.logger.warn({ err: error }, 'open tokens could not be checked');
     } finally {
       this.#checking = false;

@@ -5,8 +5,9 @@ import { NotFoundError, RequestFault, UserError } from '../errors/api.ts';
 import { isRequestError, requestError } from './request-error.ts';
 
 /**
- * Makes of any error the one that the caller sees. Only what is known to hold no value passes: what requestError() made, RequestFault
- * and UserError. Everything else becomes INTERNAL with an id, under which the log has the rest.
+ * Makes what turns any error into the one that the caller sees. It lets pass only what is known to hold no value: what
+ * requestError() made, RequestFault and UserError. Everything else becomes INTERNAL with an id, under which the log has
+ * the rest.
  */
 export function createErrorMask(logger: Logger): (error: unknown) => GraphQLError {
   return (error) => {
@@ -28,14 +29,17 @@ export function createErrorMask(logger: Logger): (error: unknown) => GraphQLErro
   };
 }
 
-/** What a client is told of when to come back. */
+/** Tells a client when to come back: after 5 s. */
 const tryAgain = { status: 503, headers: { 'retry-after': '5' } };
 
 function innermost(error: unknown): unknown {
   return error instanceof GraphQLError && error.originalError ? innermost(error.originalError) : error;
 }
 
-/** An argument that only turns out wrong when its field runs: a variable in it has no value, say. graphql-js prints the whole argument. */
+/**
+ * Reads an argument that only turns out wrong when its field runs, because a variable in it has no value for example.
+ * graphql-js would print the whole argument.
+ */
 function refusedArgument(error: GraphQLError, from: GraphQLError | undefined): GraphQLError | undefined {
   const argument =
     /^Argument "(\w{1,64})" of (?:required|non-null) type |^Argument "(\w{1,64})" has invalid value /.exec(
@@ -54,14 +58,17 @@ function refusedArgument(error: GraphQLError, from: GraphQLError | undefined): G
   return requestError('BAD_USER_INPUT', { message: `${issue.path[0]}: ${issue.message}`, issues: [issue], from });
 }
 
-/** What Yoga refuses before we do; its messages may quote the request. */
+/** Reads what Yoga refuses before we do; its messages may quote the request. */
 function refusedByYoga(error: GraphQLError): GraphQLError | undefined {
   const { http } = error.extensions;
   const status = typeof http === 'object' && http !== null && 'status' in http ? http.status : undefined;
   return typeof status === 'number' && status < 500 ? requestError('BAD_REQUEST', { status }) : undefined;
 }
 
-/** The logger keeps type, message and stack of an error. graphql-js's own messages quote what they refuse: of those only the place is kept. */
+/**
+ * The logger keeps an error's type, message and stack. graphql-js's own messages quote what they refuse, so of those
+ * only the place is kept.
+ */
 function forLog(error: unknown): unknown {
   if (!(error instanceof GraphQLError)) return error;
   const frames = error.stack?.split('\n').filter((line) => /^\s+at /.test(line));

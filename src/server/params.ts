@@ -3,14 +3,17 @@ import { requestError } from './request-error.ts';
 
 const PARAMS = ['query', 'variables', 'operationName', 'extensions'];
 
-/** Reads the parameters of GraphQL over HTTP from a request. @throws a request error that says what is wrong, without what stands there */
+/**
+ * Reads the parameters of GraphQL over HTTP from a request. @throws a request error that says what is wrong, without
+ * quoting it
+ */
 export async function readParams(request: Request): Promise<GraphQLParams> {
   return request.method === 'GET'
     ? checkParams(readUrl(request.url))
     : checkParams(parseJson(await request.text(), 'The body'));
 }
 
-/** Checks parameters that came in an object: a POST's body, or the payload of a WebSocket's subscribe. */
+/** Checks parameters that came as an object: a POST's body, or the payload of a WebSocket's subscribe. */
 export function checkParams(params: unknown): GraphQLParams {
   if (Array.isArray(params)) throw badRequest('Batches are not taken: send one operation a request.');
   if (!isObject(params))
@@ -24,7 +27,7 @@ export function checkParams(params: unknown): GraphQLParams {
   return {
     query,
     ...(isObject(variables) && { variables }),
-    // Yoga's caches and graphql-js take an empty name for a name
+    // Yoga's caches and graphql-js would take an empty name for a name
     ...(operationName && { operationName }),
     ...(isObject(extensions) && { extensions }),
   };
@@ -49,7 +52,7 @@ export function parseJson(text: string, what: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // V8's message quotes the text
+    // V8's message quotes the text, so it is left out
     throw badRequest(`${what} is no JSON.`);
   }
 }

@@ -32,18 +32,21 @@ type IsShown = (name: string) => boolean;
 type Path = readonly string[];
 
 /**
- * A value as it was given, in variables or in the document, so that both are judged by the same rules. graphql-js judges them too, but its
- * messages echo the values.
+ * A value as it was given, in variables or in the document, so that both are judged by the same rules. graphql-js
+ * judges them too, but its messages echo the values.
  */
 type Given = { readonly kind: 'null' } | { readonly kind: 'variable' } | GivenValue;
 type GivenValue = { readonly parse: (type: GraphQLLeafType) => unknown } & (
   | { readonly kind: 'list'; readonly items: () => Given[] }
   | { readonly kind: 'object'; readonly fields: () => ReadonlyMap<string, Given> }
-  // enumName: what it would be as the value of an enum
+  // enumName is what it would be as the value of an enum
   | { readonly kind: 'leaf'; readonly enumName: string | undefined; readonly isInteger: boolean }
 );
 
-/** What GraphQL refuses in the variables of an operation: path from the variables' root, code and what to do; never a value. */
+/**
+ * Finds what GraphQL refuses in the variables of an operation: the path from the variables' root, a code and what to
+ * do, never a value.
+ */
 export function refusedVariables(
   schema: GraphQLSchema,
   operation: OperationDefinitionNode,
@@ -63,7 +66,10 @@ export function refusedVariables(
   return judge.issues;
 }
 
-/** Takes the place of graphql-js's ValuesOfCorrectTypeRule, for the values that stand in the document itself. */
+/**
+ * A rule that takes the place of graphql-js's ValuesOfCorrectTypeRule, for the values that stand in the document
+ * itself.
+ */
 export function valuesRule(isShown: IsShown): (context: ValidationContext) => ASTVisitor {
   return (context) => ({
     Argument(node) {
@@ -80,7 +86,7 @@ export function valuesRule(isShown: IsShown): (context: ValidationContext) => AS
   });
 }
 
-/** One error for all issues; the values stay out of it. */
+/** Makes one error of all issues; the values stay out of it. */
 export function refusedValuesError(issues: readonly FieldIssue[], nodes?: readonly ValueNode[]) {
   const [first] = issues;
   const message =
@@ -122,7 +128,7 @@ class Judge {
     } else if (given.kind === 'null') {
       return;
     } else if (isListType(type)) {
-      // a single value stands for a list of one
+      // a single value stands for a list of one, as GraphQL has it
       if (given.kind !== 'list') this.value(given, type.ofType, path);
       else for (const [index, item] of given.items().entries()) this.value(item, type.ofType, [...path, String(index)]);
     } else if (isInputObjectType(type)) {
@@ -168,12 +174,12 @@ function judgeEnum(given: GivenValue, type: GraphQLEnumType): IssueCode | undefi
   return type.getValue(given.enumName) ? undefined : 'INVALID_VALUE';
 }
 
-/** graphql-js refuses a value by throwing or by undefined; what it says echoes the value, so only the fact is taken. */
+/** graphql-js refuses a value by throwing or by undefined. What it says echoes the value, so only the fact is taken. */
 function judgeScalar(given: GivenValue, type: GraphQLLeafType): IssueCode | undefined {
   try {
     if (given.parse(type) !== undefined) return undefined;
   } catch {
-    // judged below
+    // the refusal is judged below, by the type
   }
   if (type.name === GraphQLInt.name && given.kind === 'leaf' && given.isInteger) return 'OUT_OF_RANGE';
   return BUILT_IN.has(type.name) ? 'INVALID_TYPE' : 'INVALID_FORMAT';

@@ -6,7 +6,7 @@ import { publicForm, requestError } from './request-error.ts';
 const MAX_DISCARDED = 8 * 1024 * 1024;
 const STALLED_MS = 30_000;
 
-/** Reads a body of at most `limit` bytes. @throws a request error PAYLOAD_TOO_LARGE; no more than the limit is ever kept */
+/** Reads a body of at most `limit` bytes, and never keeps more. @throws a request error PAYLOAD_TOO_LARGE */
 export async function readBody(request: IncomingMessage, limit: number): Promise<string> {
   const chunks: Buffer[] = [];
   let size = Number(request.headers['content-length'] ?? 0) > MAX_DISCARDED ? Number.POSITIVE_INFINITY : 0;
@@ -45,7 +45,10 @@ export function sendError(request: IncomingMessage, response: ServerResponse, er
   response.end(JSON.stringify({ errors: [publicForm(error)] }));
 }
 
-/** Answers with what Yoga answered: a stream is read no faster than its client reads, and is ended when the client goes or stalls. */
+/**
+ * Answers with what Yoga answered. A stream is read no faster than its client reads, and is ended when the client goes
+ * or stalls for 30 s.
+ */
 export async function sendFetchResponse(response: ServerResponse, answer: Response): Promise<void> {
   const type = answer.headers.get('content-type') ?? '';
   const streams = /^(?:text\/event-stream|multipart\/mixed)/.test(type);
@@ -71,7 +74,7 @@ async function pump(response: ServerResponse, answer: Response): Promise<void> {
   response.end();
 }
 
-/** False when the client is gone, or has read nothing for too long. */
+/** Resolves to false when the client is gone or has read nothing for 30 s. */
 function drained(response: ServerResponse): Promise<boolean> {
   return new Promise((resolve) => {
     const settle = (isDrained: boolean) => {

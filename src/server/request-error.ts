@@ -6,22 +6,26 @@ const known = new WeakSet<GraphQLError>();
 
 /** What a request error says beyond its code. */
 export interface RequestErrorDetails {
-  /** Words of our own, never a value of the caller's; left out: those of the table of codes. */
+  /** Words of our own, never a value of the caller's; the table of codes has them when they are left out. */
   readonly message?: string;
-  /** HTTP status, and headers that go with it. Left out: 200, as for an error of one field. */
+  /** The HTTP status; 200 when it is left out, as for an error of one field. */
   readonly status?: number;
+  /** HTTP headers that go with the status. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** True: with `Accept: application/json` the status is 200 all the same, as GraphQL over HTTP has it for a document that is refused. */
+  /**
+   * When true, the status is 200 all the same with `Accept: application/json`, as GraphQL over HTTP has it for a
+   * document that is refused.
+   */
   readonly aboutDocument?: boolean;
   readonly nodes?: readonly ASTNode[];
   readonly issues?: readonly FieldIssue[];
-  /** The error that the reader gets this one for: its place in document and answer is kept. */
+  /** The error in whose place this one is shown: its place in document and answer is kept. */
   readonly from?: GraphQLError;
-  /** Further extensions: an error id. */
+  /** Further extensions, such as an error id. */
   readonly extensions?: Readonly<Record<string, unknown>>;
 }
 
-/** A top-level error of the API: code and message come from the table of codes, and it holds no value. */
+/** Makes a top-level error of the API: code and message come from the table of codes, and it holds no value. */
 export function requestError(code: RequestErrorCode, details: RequestErrorDetails = {}): GraphQLError {
   const { from, status, headers, aboutDocument } = details;
   const error = new GraphQLError(details.message ?? requestErrorCodes[code], {
@@ -40,12 +44,12 @@ export function requestError(code: RequestErrorCode, details: RequestErrorDetail
   return error;
 }
 
-/** True for what requestError() made: it may be shown as it is. */
+/** True for what requestError() made, which may be shown as it is. */
 export function isRequestError(error: GraphQLError): boolean {
   return known.has(error);
 }
 
-/** The error as the API sends it: without what is only for the HTTP layer. */
+/** The error as the API sends it, without what is only for the HTTP layer. */
 export function publicForm(error: GraphQLError): GraphQLFormattedError {
   const { http, unexpected, ...extensions } = error.extensions;
   return { ...error.toJSON(), extensions };

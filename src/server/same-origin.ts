@@ -7,8 +7,9 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * Which Host headers are served. On a loopback address only this machine's own names with the right port, so that a name of a stranger's
- * that resolves to 127.0.0.1 (DNS rebinding) gets nothing. Elsewhere what the operator allows; all when nothing is said.
+ * Makes what judges Host headers. On a loopback address only this machine's own names with the right port are served,
+ * so that a stranger's name that resolves to 127.0.0.1 (DNS rebinding) gets nothing. Elsewhere those are served that
+ * the operator allows, and all when nothing is said.
  */
 export function createHostCheck(
   listensOn: string,
@@ -29,7 +30,7 @@ export function createHostCheck(
   };
 }
 
-/** True when no page sent it (no Origin header) or a page of this very host did. */
+/** True when no page sent the request (it has no Origin header), or a page of this very host did. */
 export function isSameOrigin(origin: string | undefined, host: string | undefined): boolean {
   if (origin === undefined) return true;
   if (!URL.canParse(origin)) return false;

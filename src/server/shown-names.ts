@@ -1,11 +1,14 @@
 import { type GraphQLSchema, isEnumType, isInputObjectType, isInterfaceType, isObjectType } from 'graphql';
 
 const MAX_LENGTH = 40;
-// words in camelCase, PascalCase, snake_case or CAPITALS, with at most two digits at a time: what people call things, and what keys
-// and passwords that machines make hardly ever look like
+// These are words in camelCase, PascalCase, snake_case or CAPITALS with at most two digits at a time: what people call
+// things, and what keys and passwords that machines make hardly ever look like.
 const LIKE_A_NAME = /^_{0,2}(?:[A-Z]?[a-z]+|[A-Z]{1,20})(?:_?(?:[A-Z]?[a-z]+|[A-Z]{1,20}|\d{1,2}(?!\d))){0,7}$/;
 
-/** Which names of a caller's may be shown back: those of the schema, and those that look like one. Values never are. */
+/**
+ * Makes what says which of a caller's names may be shown back: those of the schema and those that look like one. Values
+ * never are.
+ */
 export function createShownNames(schema: GraphQLSchema): (name: string) => boolean {
   const known = new Set<string>(['__schema', '__type', '__typename']);
   for (const directive of schema.getDirectives()) {

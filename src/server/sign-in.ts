@@ -13,7 +13,7 @@ export interface SessionToken {
 
 /** One-time codes that open GraphiQL signed in. */
 export interface SignIn {
-  /** A new code, good for five minutes and for one exchange. */
+  /** Makes a new code, which is good for five minutes and one exchange. */
   issue(): string;
   /** Exchanges a code; null when it is unknown, was used, or is too old. */
   redeem(code: string): Promise<SessionToken | null>;
@@ -21,7 +21,7 @@ export interface SignIn {
 
 /** Makes the codes; `exchange` makes the token that a good one is exchanged for. */
 export function createSignIn(exchange: () => Promise<SessionToken>): SignIn {
-  // only hashes are kept, so comparing takes the same time whatever a guess looks like
+  // only hashes are kept, so that comparing takes the same time whatever a guess looks like
   const codes = new Map<Buffer, number>();
   return {
     issue() {

@@ -44,7 +44,7 @@ export interface WebSocketOptions<Access> {
   };
 }
 
-/** What graphql-ws keeps of a connection. */
+/** What graphql-ws keeps of a connection for us. */
 interface Connection<Access> {
   readonly socket: WebSocket;
   identity?: Identity<Access>;
@@ -131,7 +131,8 @@ export class WebSocketEdge<Access> {
   /** Resolves once the bytes are on their way, so that a subscription reads no more events than its client does. */
   #send(client: WebSocket, data: string, gone: Promise<void>): Promise<void> {
     if (client.bufferedAmount > this.#options.limits.unreadBytes) client.terminate();
-    // resolving at once would let a source that is always ready spin, and its subscription would never hear of the close
+    // resolving at once would let a source that is always ready spin, and its subscription would never hear of the
+    // close
     if (client.readyState !== client.OPEN) return gone;
     return new Promise((resolve) => {
       client.send(data, (error) => {
@@ -169,18 +170,18 @@ export class WebSocketEdge<Access> {
     };
     extra.leave = sessions.open({ kind: 'connection', token: extra.identity.token, end });
     if (!extra.leave) extra.socket.close(CloseCode.TooManyInitialisationRequests, 'Too many connections');
-    // it may have gone while its token was looked up
+    // the client may have gone while its token was looked up
     if (extra.socket.readyState !== extra.socket.OPEN) extra.leave?.();
     return extra.leave !== undefined;
   }
 
-  /** Does with an operation what Yoga does with a request over HTTP, up to running it. */
+  /** Does with an operation what Yoga does with a request over HTTP, short of running it. */
   async #prepare(context: Context<Record<string, unknown>, Connection<Access>>, payload: SubscribePayload) {
     try {
       const { identity } = context.extra;
       this.#refuseNow(Object.keys(context.subscriptions).length);
       const params = checkParams(payload);
-      // as over HTTP, each operation asks again: the token may have been revoked
+      // as over HTTP, each operation asks again, for the token may have been revoked
       const caller = await authenticate(this.#options.access, `Bearer ${identity?.token}`, this.#options.logger);
       const envelop = this.#options.yoga.getEnveloped({ ...caller, params });
       const document = envelop.parse(params.query ?? '');

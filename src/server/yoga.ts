@@ -34,7 +34,10 @@ export interface YogaOptions<Access, Context extends object> {
 
 export type Yoga<Access> = ReturnType<typeof createYoga<Caller<Access>>>;
 
-/** The GraphQL engine that HTTP, SSE and WebSocket share: parsing, limits, validation, context, masking, subscriptions. */
+/**
+ * Makes the GraphQL engine that HTTP, SSE and WebSocket share: parsing, limits, validation, context, masking,
+ * subscriptions.
+ */
 export function createGraphQL<Access, Context extends object>(options: YogaOptions<Access, Context>) {
   return createYoga<Caller<Access>, Context>({
     schema: options.schema,
@@ -45,7 +48,7 @@ export function createGraphQL<Access, Context extends object>(options: YogaOptio
     landingPage: false,
     batching: false,
     multipart: false,
-    // http.ts has read the body, and counted it, by then
+    // http.ts has read the body by then, and counted its bytes
     maxRequestBodySize: false,
     logging: false,
     maskedErrors: { maskError: options.mask },
@@ -104,7 +107,7 @@ function useVariables(schema: GraphQLSchema): Plugin {
   };
 }
 
-/** Subscriptions end when their token does, or the server, and are counted. */
+/** Ends subscriptions when their token ends or the server does, and counts them. */
 function useLiveSubscriptions<Access>({
   sessions,
   logger,
