@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import Database from 'better-sqlite3';
 import { type ConfigValues, fieldsOf } from '../src/connectors/kit/config/shape.ts';
 import { connectorOf } from '../src/connectors/registry.ts';
+import { PAGE_SIZE } from './load.ts';
 
 const database = new Database(process.argv[2] ?? '');
 database.pragma('journal_mode = WAL');
@@ -14,7 +15,7 @@ database.pragma('synchronous = FULL');
 const joined = `select d.id, d.name, d.label, d.config, e.id as environment_id, e.name as environment, t.id as test_id, t.status
   from datastores d join environments e on e.id = d.environment_id left join connection_tests t on t.id = d.last_test_id`;
 const one = database.prepare(`${joined} where d.id = ?`);
-const page = database.prepare(`${joined} where d.environment_id = ? order by d.label_folded, d.id limit 50`);
+const page = database.prepare(`${joined} where d.environment_id = ? order by d.label_folded, d.id limit ${PAGE_SIZE}`);
 const rename = database.prepare(
   'update datastores set label = ?, label_folded = ?, version = version + 1 where id = ?',
 );

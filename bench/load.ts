@@ -1,5 +1,8 @@
 import { Agent, request } from 'node:http';
 
+/** How many datastores a page of Q2 has. */
+export const PAGE_SIZE = 50;
+
 /** Makes the body of one kind of request; `count` tells how many were made before. */
 export type NextBody = (count: number) => string;
 

@@ -16,19 +16,26 @@ import { parseArgs } from 'node:util';
 import { App } from '../src/app.ts';
 import { scopes } from '../src/modules/access/access.ts';
 import { createLogger } from '../src/platform/logger.ts';
-import { load, type NextBody, send, type Target } from './load.ts';
+import { load, type NextBody, PAGE_SIZE, send, type Target } from './load.ts';
 
 const { values } = parseArgs({
   options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '5' } },
 });
 const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)];
 const DATASTORES = 10_000;
+const WARM_UP_MS = 1_000;
+/** How long the gateway may take to start, in tries and their pause. */
+const START_TRIES = 100;
+const START_PAUSE_MS = 100;
+/** The kernel counts the time of a process in hundredths of a second. */
+const MICROS_PER_TICK = 10_000;
+const SHOWN_CHARACTERS = 400;
 const CONNECTIONS = 32;
 const FIELDS =
   'id name label ... on PostgresDatastore { config { host port username database schema } } environment { id name } lastTest { id status }';
 const documents: Readonly<Record<string, string>> = {
   Q1: `query Q1($id: ID!) { datastore(id: $id) { ${FIELDS} } }`,
-  Q2: `query Q2($environmentId: ID!) { datastores(environmentId: $environmentId, first: 50) { nodes { ${FIELDS} } } }`,
+  Q2: `query Q2($environmentId: ID!) { datastores(environmentId: $environmentId, first: ${PAGE_SIZE}) { nodes { ${FIELDS} } } }`,
   M1: 'mutation M1($id: ID!, $label: String!) { updateDatastore(input: { id: $id, label: $label }) { ... on UpdateDatastoreSuccess { datastore { id label } } } }',
 };
 
@@ -125,8 +132,8 @@ async function startGateway(token: string): Promise<Target> {
     stdio: 'inherit',
   });
   children.push(child);
-  for (let attempt = 0; attempt < 100; attempt += 1) {
-    await sleep(100);
+  for (let attempt = 0; attempt < START_TRIES; attempt += 1) {
+    await sleep(START_PAUSE_MS);
     const ready = await fetch(`http://127.0.0.1:${port}/readyz`).then(
       (response) => response.ok,
       () => false,
@@ -154,7 +161,10 @@ async function startLimit(): Promise<Target> {
 async function compare(gateway: Target, limit: Target, bodies: Readonly<Record<string, NextBody>>): Promise<void> {
   for (const [name, body] of Object.entries(bodies)) {
     const [ours, theirs] = [await send(gateway, body(1)), await send(limit, body(1))];
-    if (ours !== theirs) throw new Error(`${name}: the answers differ\n${ours.slice(0, 400)}\n${theirs.slice(0, 400)}`);
+    if (ours !== theirs)
+      throw new Error(
+        `${name}: the answers differ\n${ours.slice(0, SHOWN_CHARACTERS)}\n${theirs.slice(0, SHOWN_CHARACTERS)}`,
+      );
   }
 }
 
@@ -166,8 +176,8 @@ interface Measured {
 }
 
 async function measure(name: string, body: NextBody, gateway: Target, limit: Target): Promise<Measured> {
-  await load(gateway, body, CONNECTIONS, 1_000);
-  await load(limit, body, CONNECTIONS, 1_000);
+  await load(gateway, body, CONNECTIONS, WARM_UP_MS);
+  await load(limit, body, CONNECTIONS, WARM_UP_MS);
   const ratio: number[] = [];
   const rates: number[] = [];
   const cpus: number[] = [];
@@ -190,7 +200,7 @@ async function measure(name: string, body: NextBody, gateway: Target, limit: Tar
 async function cpuMicros(pid: number): Promise<number> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10_000;
+  return (Number(fields[11]) + Number(fields[12])) * MICROS_PER_TICK;
 }
 
 function median(numbers: readonly number[]): number {

@@ -8,13 +8,13 @@ import { type FieldIssue, issueCodes } from './field-issues.ts';
 /** `code` of the members of a mutation's result union: what a person can mend. */
 export const userErrorCodes = {
   VALIDATION_FAILED: 'Some inputs are not valid; issues names each of them.',
-  NAME_TAKEN: 'Another one has this name already.',
+  NAME_TAKEN: 'Another one has this name already: choose another name.',
   SECRETS_REQUIRED: 'Stored secrets are not sent to a new destination: give them again.',
   NOT_FOUND: 'It does not exist, or you may not see it.',
   VERSION_CONFLICT: 'Another version is stored: load it and try again.',
   ID_TAKEN: 'This id was used before: choose another one.',
   CONNECTION_TEST_FAILED: 'The connection test did not pass, so nothing was stored.',
-  IN_USE: 'It is still in use.',
+  IN_USE: 'It still holds datastores: delete those first.',
 } as const;
 export type UserErrorCode = keyof typeof userErrorCodes;
 
@@ -22,19 +22,19 @@ export type UserErrorCode = keyof typeof userErrorCodes;
 export const requestErrorCodes = {
   UNAUTHENTICATED: 'No valid token was given.',
   FORBIDDEN: 'The token lacks a scope that this needs.',
-  BAD_REQUEST: 'The request is no GraphQL over HTTP.',
-  GRAPHQL_PARSE_FAILED: 'The document is no GraphQL.',
+  BAD_REQUEST: 'The request is no GraphQL over HTTP; the message says what is wrong with it.',
+  GRAPHQL_PARSE_FAILED: 'The document is no GraphQL; the message says at which line and column.',
   GRAPHQL_VALIDATION_FAILED: 'The document does not fit the schema.',
   BAD_USER_INPUT: 'An argument is not valid; issues names each of them.',
   QUERY_TOO_COMPLEX: 'The document is over a limit; the message names it.',
   PAYLOAD_TOO_LARGE: 'The request body is over 1 MiB.',
-  UNSUPPORTED_MEDIA_TYPE: 'Only JSON bodies are taken.',
-  METHOD_NOT_ALLOWED: 'State is never changed by GET.',
+  UNSUPPORTED_MEDIA_TYPE: 'Send the body as JSON in UTF-8, with Content-Type: application/json.',
+  METHOD_NOT_ALLOWED: 'Send a mutation by POST: nothing is changed by GET.',
   NOT_FOUND: 'It does not exist, or you may not see it.',
   CURSOR_EXPIRED: 'The cursor is older than what is kept: load the list again.',
   TOO_MANY_SUBSCRIPTIONS: 'The token has too many open connections or subscriptions.',
-  UNAVAILABLE: 'The gateway is stopping or its database is away: try again.',
-  INTERNAL: 'Something unexpected went wrong; the error id is in the log.',
+  UNAVAILABLE: 'The gateway is stopping or its database is away: try again in a few seconds.',
+  INTERNAL: 'Something unexpected went wrong in the gateway: give its operator the error id, which the log has too.',
 } as const;
 export type RequestErrorCode = keyof typeof requestErrorCodes;
 

@@ -6,7 +6,7 @@ export const failureCauses = {
   ADDRESS_NOT_ALLOWED: 'The gateway does not connect to this address.',
   DNS: 'The name does not resolve.',
   CONNECTION_REFUSED: 'Nothing listens on that port.',
-  NETWORK: 'The connection broke or no way leads to the host.',
+  NETWORK: 'The connection broke, or no network route leads to the host.',
   TIMEOUT: 'The peer stayed silent or was too slow.',
   SSH: 'The SSH tunnel could not be opened, or does not lead to the target.',
   TLS: 'No secure connection could be agreed on.',
@@ -42,10 +42,14 @@ export const failureCodes = {
   },
   HOST_UNREACHABLE: {
     cause: 'NETWORK',
-    message: 'No network way leads to the host.',
-    hint: 'Check the host and the firewalls on the way.',
+    message: 'No network route leads to the host.',
+    hint: 'Check the host, and the routes and firewalls between the gateway and it.',
   },
-  CONNECTION_LOST: { cause: 'NETWORK', message: 'The peer closed the connection.', hint: 'Try again; check the port.' },
+  CONNECTION_LOST: {
+    cause: 'NETWORK',
+    message: 'The peer closed the connection.',
+    hint: 'Try again; when it happens each time, check the port and the server’s own log.',
+  },
   TOO_MUCH_DATA: {
     cause: 'PROTOCOL',
     message: 'The peer sent more than the check takes.',
@@ -170,7 +174,7 @@ export const failureCodes = {
   CREDENTIALS_REQUIRED: {
     cause: 'AUTHENTICATION',
     message: 'The server asks for credentials.',
-    hint: 'Give the credentials.',
+    hint: 'Give a user name and password, or whatever else the server signs its users in with.',
   },
   PASSWORD_REFUSED: {
     cause: 'AUTHENTICATION',
@@ -180,7 +184,7 @@ export const failureCodes = {
   SIGN_IN_METHOD_REFUSED: {
     cause: 'AUTHENTICATION',
     message: 'The server does not take this way to sign in.',
-    hint: 'Choose another one, or allow it at the server.',
+    hint: 'Choose another way to sign in, or allow this one at the server.',
   },
   KEY_REFUSED: {
     cause: 'AUTHENTICATION',
@@ -202,16 +206,20 @@ export const failureCodes = {
     message: 'The passphrase does not open the private key.',
     hint: 'Check the passphrase, and that it belongs to this key.',
   },
-  TOKEN_EXPIRED: { cause: 'AUTHENTICATION', message: 'The token has expired.', hint: 'Give a new one.' },
+  TOKEN_EXPIRED: {
+    cause: 'AUTHENTICATION',
+    message: 'The token has expired.',
+    hint: 'Make a new token where this one was made, and give that.',
+  },
   CLOCK_SKEW: {
     cause: 'AUTHENTICATION',
     message: 'The server’s clock and ours differ too much.',
-    hint: 'Check both clocks.',
+    hint: 'Set the clocks of the server and of the gateway’s machine by a time server (NTP).',
   },
   PERMISSION_DENIED: {
     cause: 'AUTHORIZATION',
     message: 'The credentials do not allow this.',
-    hint: 'Grant the right that the check needs.',
+    hint: 'Grant the user or key of the config the right that this check needs.',
   },
   DATABASE_NOT_FOUND: {
     cause: 'NOT_FOUND',

@@ -12,14 +12,15 @@ const PageInfo = builder.objectRef<Page<unknown>>('PageInfo').implement({
   }),
 });
 
-const size = 'How many: 1 to 100, 20 when neither first nor last is given. More is an error.';
+const size =
+  'How many nodes the page has at most: 1 to 100. It has 20 when neither first nor last is given; more than 100 is an error.';
 
 /** The arguments of every connection. */
 export const pageArguments = builder.args((t) => ({
   first: t.int({ description: size }),
-  after: t.string({ description: 'A cursor: what comes after it.' }),
+  after: t.string({ description: 'A cursor: the page begins with the node after it.' }),
   last: t.int({ description: size }),
-  before: t.string({ description: 'A cursor: what comes before it.' }),
+  before: t.string({ description: 'A cursor: the page ends with the node before it.' }),
 }));
 
 /**

@@ -47,10 +47,10 @@ function inputType(name: string, object: z.core.$ZodObject, kind: InputKind, val
     isOneOf,
     ...(validation ? { validate: { schema: validation as never } } : {}),
     description: isOneOf
-      ? 'Exactly one.'
+      ? 'Give exactly one of these fields.'
       : kind === 'Input'
-        ? 'What may be left out may be null, with the same meaning.'
-        : 'Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated.',
+        ? 'A field that may be left out may also be null, which means the same.'
+        : 'A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated.',
     fields: (t) =>
       Object.fromEntries(
         fields.map((field) => [
@@ -109,7 +109,10 @@ const authenticationRef: ObjectRef = builder.objectRef<Answerable>('Authenticati
 authenticationRef.implement({
   description: 'How the gateway signs in, where a type has several ways. Its secrets are never readable.',
   fields: (t) => ({
-    method: t.string({ description: 'The key in the input: `keyPair`.', resolve: (choice) => methodOf(choice) }),
+    method: t.string({
+      description: 'Which way it is: the field of the input that was given, such as `keyPair`.',
+      resolve: (choice) => methodOf(choice),
+    }),
     clientId: t.string({
       nullable: true,
       resolve: (choice) => (choice[methodOf(choice)] as ConfigValues).clientId as string | undefined,

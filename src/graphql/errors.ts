@@ -14,13 +14,15 @@ import { builder } from './builder.ts';
 const FieldIssueRef = builder.objectRef<FieldIssue>('FieldIssue').implement({
   description: 'One input to mend.',
   fields: (t) => ({
-    path: t.exposeStringList('path', { description: 'As in the variables: `["input", "config", "s3", "bucket"]`.' }),
+    path: t.exposeStringList('path', {
+      description: 'Where the input stands in the variables: `["input", "config", "s3", "bucket"]`.',
+    }),
     configPath: t.exposeString('configPath', {
       nullable: true,
-      description: 'When it lies inside the config, its path there: `bucket`, `tls.caCertificate`.',
+      description: 'Where it stands in the config: `bucket`, `tls.caCertificate`; null when it is outside of it.',
     }),
-    code: t.exposeString('code', { description: 'Stable, for programs.' }),
-    message: t.exposeString('message', { description: 'What to do, for people. Never holds the value.' }),
+    code: t.exposeString('code', { description: 'A stable code for programs; docs/errors.md lists them all.' }),
+    message: t.exposeString('message', { description: 'What to do, for people. It never holds the value.' }),
   }),
 });
 
@@ -32,7 +34,7 @@ const UserErrorRef = builder.interfaceRef<UserError>('UserError').implement({
     message: t.exposeString('message'),
     issues: t.field({
       type: [FieldIssueRef],
-      description: 'The inputs to mend; empty when it is not about inputs.',
+      description: 'The inputs to mend; empty when the error is not about inputs.',
       resolve: (error) => [...error.issues],
     }),
   }),
@@ -46,7 +48,7 @@ builder.objectType(ValidationError, {
 
 builder.objectType(NameTakenError, {
   name: 'NameTakenError',
-  description: 'Another one has this name already.',
+  description: 'Another environment or datastore has this name already; nothing was stored.',
   interfaces: [UserErrorRef],
 });
 
@@ -81,6 +83,6 @@ export const ConnectionTestFailedErrorRef = builder.objectType(ConnectionTestFai
 /** The module that knows datastores adds `datastores`. */
 export const InUseErrorRef = builder.objectType(InUseError, {
   name: 'InUseError',
-  description: 'It still holds datastores.',
+  description: 'The environment still holds datastores (`datastores` lists them), so it was not deleted.',
   interfaces: [UserErrorRef],
 });

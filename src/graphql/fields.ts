@@ -12,12 +12,14 @@ export const uuid = z
   .refine((value) => UUID.test(value), issue('INVALID_ID', 'Give a UUID.'))
   .toLowerCase();
 
+const MAX_LABEL_LENGTH = 128;
+
 /** For people: at most 128 characters, on one line. */
 export const label = z
   .string()
   .trim()
   .min(1)
-  .max(128)
+  .max(MAX_LABEL_LENGTH)
   .refine(
     (text) => !/\p{Cc}/u.test(text),
     issue('INVALID_FORMAT', 'Give it without line breaks and control characters.'),

@@ -84,10 +84,15 @@ interface ChangeScope {
   open: boolean;
 }
 
+/** How long the database may take to answer whether it is there. */
 const ANSWER_TIMEOUT_MS = 3_000;
+/** How long it takes between two looks at whether a database that is away is back. */
 const RECHECK_MS = 1_000;
 const WRITABLE_KEY = 'writable_at';
+/** How often a change is tried that conflicts with another one, and the longest pause before the second try. */
 const MAX_ATTEMPTS = 3;
+const CONFLICT_PAUSE_MS = 20;
+/** The longest topic, in characters; NOTIFY takes 8,000 bytes. */
 const MAX_TOPIC = 1_000;
 
 /**
@@ -202,7 +207,7 @@ export class Database {
         return await this.#attempt(work);
       } catch (error) {
         if (attempt === MAX_ATTEMPTS || !isTransactionConflict(error)) throw error;
-        await sleep(Math.random() * 20 * attempt);
+        await sleep(Math.random() * CONFLICT_PAUSE_MS * attempt);
       }
     }
   }

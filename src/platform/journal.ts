@@ -75,6 +75,7 @@ export interface JournalVerdict {
   readonly brokenAt: number | null;
 }
 
+/** How many entries are read at a time. */
 const PAGE = 500;
 
 /** Recomputes an environment's chain up to its head. It does not look at entries that are added meanwhile. */

@@ -29,6 +29,7 @@ function cleanFields(fields: Record<string, unknown>): Record<string, unknown> {
   return clean(fields, 0) as Record<string, unknown>;
 }
 
+/** How deep a logged value may nest. */
 const MAX_DEPTH = 8;
 const CENSORED = '[censored]';
 const SECRET_NAME =

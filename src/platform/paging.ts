@@ -29,6 +29,7 @@ export interface PageRequest {
 
 export const defaultPageSize = 20;
 export const maxPageSize = 100;
+/** How many rows an offset may skip: more would make the database count them each time. */
 export const maxOffset = 10_000;
 
 /**

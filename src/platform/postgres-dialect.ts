@@ -3,6 +3,7 @@ import pg from 'pg';
 
 const MAX_CONNECTIONS = 10;
 const CONNECT_TIMEOUT_MS = 5_000;
+/** After how long Postgres ends a transaction that nobody goes on with. */
 const IDLE_IN_TRANSACTION_MS = 60_000;
 
 export interface PostgresDialectOptions {

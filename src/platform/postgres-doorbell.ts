@@ -2,6 +2,7 @@ import pg from 'pg';
 import { type Doorbell, doorbellChannel, LocalDoorbell } from './doorbell.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
+/** The pause before a lost connection is made again: it doubles from the first to the last. */
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5_000;
 const POLL_MS = 2_000;

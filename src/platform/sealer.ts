@@ -14,6 +14,7 @@ export interface SealedPlace {
   readonly path: string;
 }
 
+/** How many unwrapped data keys are kept in memory. */
 const MAX_OPENED_KEYS = 1_000;
 
 /** Seals and opens secrets with the data keys in the database, one for each environment, which the keyring wraps. */

@@ -13,8 +13,10 @@ import {
   SqliteQueryCompiler,
 } from 'kysely';
 
+/** How long another process's lock is waited for, and the longest pause between two tries. */
 const BUSY_TIMEOUT_MS = 5_000;
 const MAX_BUSY_PAUSE_MS = 25;
+/** How many prepared statements a connection keeps. */
 const MAX_CACHED_STATEMENTS = 500;
 
 export interface SqliteDialectOptions {

@@ -13,6 +13,7 @@ import { valuesRule } from './refused-values.ts';
 import { isRequestError, requestError } from './request-error.ts';
 import { createShownNames, withoutStrangeNames } from './shown-names.ts';
 
+/** How many errors of validation one answer names. */
 const MAX_ERRORS = 20;
 
 /** Parses a document. @throws a request error that says where it is wrong, without the text that stands there */

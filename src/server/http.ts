@@ -45,8 +45,13 @@ const DEFAULT_LIMITS: ServerLimits = {
   subscriptionsPerToken: 1_000,
   unreadBytes: 1024 * 1024,
 };
+/** How long /readyz waits for the database. */
 const READY_MS = 3_000;
+/** How long a drain waits between two looks at what still runs. */
+const DRAIN_PAUSE_MS = 20;
+/** How long a request may take to arrive, headers and body. */
 const REQUEST_MS = 30_000;
+/** How long an idle connection stays open: longer than the 60 s of most load balancers, which must close it first. */
 const KEEP_ALIVE_MS = 65_000;
 
 export interface GatewayServerOptions<Access, Context extends object> {
@@ -138,7 +143,7 @@ export class GatewayServer<Access, Context extends object> {
     this.#sessions.close(requestError('UNAVAILABLE', { message: 'The gateway is stopping: connect again.' }));
     const deadline = Date.now() + this.#limits.drainMs;
     // asked again and again rather than told: it happens once in a server's life
-    while (this.#running + this.#webSocket.running() > 0 && Date.now() < deadline) await sleep(20);
+    while (this.#running + this.#webSocket.running() > 0 && Date.now() < deadline) await sleep(DRAIN_PAUSE_MS);
     await this.#webSocket.close();
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     this.server.closeAllConnections();

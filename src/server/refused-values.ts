@@ -25,7 +25,9 @@ import {
 import { configPathOf, type FieldIssue, type IssueCode, issueCodes } from '../errors/field-issues.ts';
 import { requestError } from './request-error.ts';
 
+/** How many issues one answer names. */
 const MAX_ISSUES = 100;
+/** How many names a message lists. */
 const MAX_LISTED = 40;
 
 type IsShown = (name: string) => boolean;

@@ -3,19 +3,20 @@ import type { GraphQLError } from 'graphql';
 import { publicForm, requestError } from './request-error.ts';
 
 /** How many bytes of a body that is too large are read on, so that its sender comes to read the answer. */
-const MAX_DISCARDED = 8 * 1024 * 1024;
+const MAX_DISCARDED_BYTES = 8 * 1024 * 1024;
+/** How long a client may read nothing of a stream. */
 const STALLED_MS = 30_000;
 
 /** Reads a body of at most `limit` bytes, and never keeps more. @throws a request error PAYLOAD_TOO_LARGE */
 export async function readBody(request: IncomingMessage, limit: number): Promise<string> {
   const chunks: Buffer[] = [];
-  let size = Number(request.headers['content-length'] ?? 0) > MAX_DISCARDED ? Number.POSITIVE_INFINITY : 0;
-  if (size <= MAX_DISCARDED) {
+  let size = Number(request.headers['content-length'] ?? 0) > MAX_DISCARDED_BYTES ? Number.POSITIVE_INFINITY : 0;
+  if (size <= MAX_DISCARDED_BYTES) {
     for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       size += chunk.byteLength;
       if (size <= limit) chunks.push(chunk);
       else chunks.length = 0;
-      if (size > MAX_DISCARDED) break;
+      if (size > MAX_DISCARDED_BYTES) break;
     }
   }
   if (size > limit) throw requestError('PAYLOAD_TOO_LARGE', { status: 413, headers: { connection: 'close' } });

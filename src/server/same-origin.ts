@@ -1,5 +1,8 @@
 import { isIPv4, isIPv6 } from 'node:net';
 
+/** The port that a Host header leaves out. */
+const HTTP_PORT = 80;
+
 /** True for hosts that only this machine can reach. */
 export function isLoopback(host: string): boolean {
   const bare = host.toLowerCase().replace(/^\[(.*)\]$/, '$1');
@@ -20,7 +23,7 @@ export function createHostCheck(
   if (isLoopback(listensOn)) {
     for (const name of ['localhost', '127.0.0.1', '[::1]', isIPv6(listensOn) ? `[${listensOn}]` : listensOn]) {
       allowed.add(`${name}:${port}`);
-      if (port === 80) allowed.add(name);
+      if (port === HTTP_PORT) allowed.add(name);
     }
   }
   if (allowed.size === 0) return () => true;

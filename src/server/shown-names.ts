@@ -1,5 +1,6 @@
 import { type GraphQLSchema, isEnumType, isInputObjectType, isInterfaceType, isObjectType } from 'graphql';
 
+/** The longest name that is shown back, in characters. */
 const MAX_LENGTH = 40;
 // These are words in camelCase, PascalCase, snake_case or CAPITALS with at most two digits at a time: what people call
 // things, and what keys and passwords that machines make hardly ever look like.

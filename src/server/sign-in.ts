@@ -2,6 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 
 const CODE_BYTES = 32;
 const CODE_MS = 5 * 60_000;
+/** How many codes are good at once; the oldest makes room for a new one. */
 const MAX_CODES = 100;
 
 /** What a sign-in code is exchanged for. */

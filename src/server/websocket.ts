@@ -25,9 +25,12 @@ import { checkParams } from './params.ts';
 import { publicForm, requestError } from './request-error.ts';
 import type { Yoga } from './yoga.ts';
 
+/** Close codes of RFC 6455 and of the IANA registry. */
 const GOING_AWAY = 1001;
 const TRY_AGAIN_LATER = 1013;
+/** How long clients may take to answer a close, and how long it takes between two looks at whether they have. */
 const FAREWELL_MS = 1_000;
+const FAREWELL_PAUSE_MS = 10;
 
 export interface WebSocketOptions<Access> {
   readonly yoga: Pick<Yoga<Access>, 'getEnveloped'>;
@@ -92,7 +95,7 @@ export class WebSocketEdge<Access> {
   async close(): Promise<void> {
     for (const client of this.#sockets.clients) client.close(GOING_AWAY, 'Going away');
     const deadline = Date.now() + FAREWELL_MS;
-    while (this.#sockets.clients.size > 0 && Date.now() < deadline) await sleep(10);
+    while (this.#sockets.clients.size > 0 && Date.now() < deadline) await sleep(FAREWELL_PAUSE_MS);
     for (const client of this.#sockets.clients) client.terminate();
     this.#sockets.close();
   }

@@ -9,7 +9,7 @@ export type AllDatastores = {
   exceptIds?: Array<string>;
 };
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type AthenaConfigInput = {
   /** The id of the access key, at most 256 characters. Example: AKIAIOSFODNN7EXAMPLE */
   accessKeyId: string;
@@ -31,7 +31,7 @@ export type AthenaConfigInput = {
   workgroup?: string | null | undefined;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type AthenaConfigPatch = {
   /** The id of the access key, at most 256 characters. Example: AKIAIOSFODNN7EXAMPLE */
   accessKeyId?: string | null | undefined;
@@ -53,7 +53,7 @@ export type AthenaConfigPatch = {
   workgroup?: string | null | undefined;
 };
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type BigqueryConfigInput = {
   /** The key of a service account: the fields of its JSON file. */
   credentials: ServiceAccountInput;
@@ -65,7 +65,7 @@ export type BigqueryConfigInput = {
   projectId: string;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type BigqueryConfigPatch = {
   /** The key of a service account: the fields of its JSON file. */
   credentials?: ServiceAccountPatch | null | undefined;
@@ -93,7 +93,7 @@ export type CheckStatus =
   | 'SKIPPED'
   | 'WARNING';
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type ClickhouseConfigInput = {
   /** The database that holds the tables, at most 255 characters. Upper and lower case differ. */
   database?: string | null | undefined;
@@ -111,7 +111,7 @@ export type ClickhouseConfigInput = {
   username?: string | null | undefined;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type ClickhouseConfigPatch = {
   /** The database that holds the tables, at most 255 characters. Upper and lower case differ. */
   database?: string | null | undefined;
@@ -133,7 +133,7 @@ export type ClientColumnType =
   | 'NUMBER'
   | 'STRING';
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type CockroachdbConfigInput = {
   /** The routing id of a cluster in CockroachDB Cloud, sent as `--cluster=`: at most 128 letters, digits and hyphens. Leave empty when the host name tells the cluster. Example: happy-koala-123 */
   cluster?: string | null | undefined;
@@ -155,7 +155,7 @@ export type CockroachdbConfigInput = {
   username: string;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type CockroachdbConfigPatch = {
   /** The routing id of a cluster in CockroachDB Cloud, sent as `--cluster=`: at most 128 letters, digits and hyphens. Leave empty when the host name tells the cluster. Example: happy-koala-123 */
   cluster?: string | null | undefined;
@@ -220,7 +220,7 @@ export type CreateEnvironmentInput = {
   name: string;
 };
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type CsvConfigInput = {
   /** The one character between two values. In JSON, write a tab as \t. */
   delimiter?: string | null | undefined;
@@ -234,7 +234,7 @@ export type CsvConfigInput = {
   urlQuery?: string | null | undefined;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type CsvConfigPatch = {
   /** The one character between two values. In JSON, write a tab as \t. */
   delimiter?: string | null | undefined;
@@ -248,47 +248,47 @@ export type CsvConfigPatch = {
   urlQuery?: string | null | undefined;
 };
 
-/** Exactly one. */
+/** Give exactly one of these fields. */
 export type CsvSourceInput =
   {   /** The text of the file itself, at most 512 KiB. Nothing is fetched then. */
   content: string; url?: never; }
   |  { content?: never;   /** The URL at which the file is fetched over TLS, without its query. The first 5 MiB are read. Example: https://files.example.com/clients.csv */
   url: string; };
 
-/** Exactly one. */
+/** Give exactly one of these fields. */
 export type CsvSourcePatch =
   {   /** The text of the file itself, at most 512 KiB. Nothing is fetched then. */
   content: string; url?: never; }
   |  { content?: never;   /** The URL at which the file is fetched over TLS, without its query. The first 5 MiB are read. Example: https://files.example.com/clients.csv */
   url: string; };
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type DatabricksAccessTokenInput = {
   /** Secret. A personal access token, at most 4,096 characters. This secret is never shown again. */
   token?: string | null | undefined;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type DatabricksAccessTokenPatch = {
   /** Secret. A personal access token, at most 4,096 characters. This secret is never shown again. */
   token?: string | null | undefined;
 };
 
-/** Exactly one. */
+/** Give exactly one of these fields. */
 export type DatabricksAuthenticationInput =
   {   /** Sign in with a token of a user or of a service principal. */
   accessToken: DatabricksAccessTokenInput; oauth?: never; }
   |  { accessToken?: never;   /** Sign in as a service principal of the workspace (machine to machine). */
   oauth: DatabricksOauthInput; };
 
-/** Exactly one. */
+/** Give exactly one of these fields. */
 export type DatabricksAuthenticationPatch =
   {   /** Sign in with a token of a user or of a service principal. */
   accessToken: DatabricksAccessTokenPatch; oauth?: never; }
   |  { accessToken?: never;   /** Sign in as a service principal of the workspace (machine to machine). */
   oauth: DatabricksOauthPatch; };
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type DatabricksConfigInput = {
   /** How to sign in: with a token, or as a service principal. */
   authentication: DatabricksAuthenticationInput;
@@ -302,7 +302,7 @@ export type DatabricksConfigInput = {
   schema?: string | null | undefined;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type DatabricksConfigPatch = {
   /** How to sign in: with a token, or as a service principal. */
   authentication?: DatabricksAuthenticationPatch | null | undefined;
@@ -316,7 +316,7 @@ export type DatabricksConfigPatch = {
   schema?: string | null | undefined;
 };
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type DatabricksOauthInput = {
   /** The application id of the service principal. */
   clientId: string;
@@ -324,7 +324,7 @@ export type DatabricksOauthInput = {
   clientSecret?: string | null | undefined;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type DatabricksOauthPatch = {
   /** The application id of the service principal. */
   clientId?: string | null | undefined;
@@ -478,7 +478,7 @@ export type DeleteDatastoresInput = {
   select: DatastoreSelection;
 };
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type ElasticsearchConfigInput = {
   /** Secret. An API key in its encoded form, or as id:key, at most 4,096 characters. It takes the place of user name and password. This secret is never shown again. */
   apiKey?: string | null | undefined;
@@ -502,7 +502,7 @@ export type ElasticsearchConfigInput = {
   username?: string | null | undefined;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type ElasticsearchConfigPatch = {
   /** Secret. An API key in its encoded form, or as id:key, at most 4,096 characters. It takes the place of user name and password. This secret is never shown again. */
   apiKey?: string | null | undefined;
@@ -544,7 +544,7 @@ export type FailureCause =
   | 'INTERNAL'
   /** The config cannot work as it is. */
   | 'INVALID_CONFIG'
-  /** The connection broke or no way leads to the host. */
+  /** The connection broke, or no network route leads to the host. */
   | 'NETWORK'
   /** The database, bucket, collection or the like does not exist. */
   | 'NOT_FOUND'
@@ -559,7 +559,7 @@ export type FailureCause =
   /** No secure connection could be agreed on. */
   | 'TLS';
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type FireboltConfigInput = {
   /** Name of the account within the organisation. Example: my-account */
   account: string;
@@ -573,7 +573,7 @@ export type FireboltConfigInput = {
   engine?: string | null | undefined;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type FireboltConfigPatch = {
   /** Name of the account within the organisation. Example: my-account */
   account?: string | null | undefined;
@@ -587,7 +587,7 @@ export type FireboltConfigPatch = {
   engine?: string | null | undefined;
 };
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type GoogleCloudStorageConfigInput = {
   /** The name of the bucket, 3 to 222 characters, without gs://. Example: my-data */
   bucket: string;
@@ -595,7 +595,7 @@ export type GoogleCloudStorageConfigInput = {
   credentials: ServiceAccountInput;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type GoogleCloudStorageConfigPatch = {
   /** The name of the bucket, 3 to 222 characters, without gs://. Example: my-data */
   bucket?: string | null | undefined;
@@ -603,7 +603,7 @@ export type GoogleCloudStorageConfigPatch = {
   credentials?: ServiceAccountPatch | null | undefined;
 };
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type MongoDataApiConfigInput = {
   /** Sent as the api-key header. Secret. Left out: none. */
   apiKey?: string | null | undefined;
@@ -619,7 +619,7 @@ export type MongoDataApiConfigInput = {
   tls?: TlsInput | null | undefined;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type MongoDataApiConfigPatch = {
   /** Sent as the api-key header. Secret. Left out: none. */
   apiKey?: string | null | undefined;
@@ -640,7 +640,7 @@ export type MongodbAuthMechanism =
   | 'SCRAM_SHA_256'
   | 'X509';
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type MongodbConfigInput = {
   /** How the user signs in. X509 signs in with tls.clientCertificate. Leave empty for the strongest SCRAM that the server offers the user. */
   authMechanism?: MongodbAuthMechanism | null | undefined;
@@ -666,7 +666,7 @@ export type MongodbConfigInput = {
   username?: string | null | undefined;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type MongodbConfigPatch = {
   /** How the user signs in. X509 signs in with tls.clientCertificate. Leave empty for the strongest SCRAM that the server offers the user. */
   authMechanism?: MongodbAuthMechanism | null | undefined;
@@ -692,7 +692,7 @@ export type MongodbConfigPatch = {
   username?: string | null | undefined;
 };
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type MssqlConfigInput = {
   /** The name of the database, at most 128 characters. */
   database: string;
@@ -714,7 +714,7 @@ export type MssqlConfigInput = {
   username: string;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type MssqlConfigPatch = {
   /** The name of the database, at most 128 characters. */
   database?: string | null | undefined;
@@ -736,7 +736,7 @@ export type MssqlConfigPatch = {
   username?: string | null | undefined;
 };
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type MysqlConfigInput = {
   /** The name of the database, at most 64 characters. It depends on the server whether upper and lower case differ. */
   database: string;
@@ -754,7 +754,7 @@ export type MysqlConfigInput = {
   username: string;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type MysqlConfigPatch = {
   /** The name of the database, at most 64 characters. It depends on the server whether upper and lower case differ. */
   database?: string | null | undefined;
@@ -772,7 +772,7 @@ export type MysqlConfigPatch = {
   username?: string | null | undefined;
 };
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type OpensearchConfigInput = {
   /** Secret. An API key in its encoded form, or as id:key, at most 4,096 characters. It takes the place of user name and password. This secret is never shown again. */
   apiKey?: string | null | undefined;
@@ -796,7 +796,7 @@ export type OpensearchConfigInput = {
   username?: string | null | undefined;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type OpensearchConfigPatch = {
   /** Secret. An API key in its encoded form, or as id:key, at most 4,096 characters. It takes the place of user name and password. This secret is never shown again. */
   apiKey?: string | null | undefined;
@@ -824,7 +824,7 @@ export type OrderDirection =
   | 'ASC'
   | 'DESC';
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type PostgresConfigInput = {
   /** The name of the database, at most 63 characters. Upper and lower case differ. */
   database: string;
@@ -844,7 +844,7 @@ export type PostgresConfigInput = {
   username: string;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type PostgresConfigPatch = {
   /** The name of the database, at most 63 characters. Upper and lower case differ. */
   database?: string | null | undefined;
@@ -864,7 +864,7 @@ export type PostgresConfigPatch = {
   username?: string | null | undefined;
 };
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type QdrantConfigInput = {
   /** An API key or a token (JWT). Secret. Left out: none. */
   apiKey?: string | null | undefined;
@@ -878,7 +878,7 @@ export type QdrantConfigInput = {
   tls?: TlsInput | null | undefined;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type QdrantConfigPatch = {
   /** An API key or a token (JWT). Secret. Left out: none. */
   apiKey?: string | null | undefined;
@@ -892,7 +892,7 @@ export type QdrantConfigPatch = {
   tls?: TlsPatch | null | undefined;
 };
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type RedshiftConfigInput = {
   /** The name of the database, at most 127 characters. Upper and lower case differ. */
   database: string;
@@ -912,7 +912,7 @@ export type RedshiftConfigInput = {
   username: string;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type RedshiftConfigPatch = {
   /** The name of the database, at most 127 characters. Upper and lower case differ. */
   database?: string | null | undefined;
@@ -940,7 +940,7 @@ export type RefreshCatalogInput = {
   timeoutMs?: number;
 };
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type S3ConfigInput = {
   /** The id of the access key, at most 256 characters. Example: AKIAIOSFODNN7EXAMPLE */
   accessKeyId: string;
@@ -964,7 +964,7 @@ export type S3ConfigInput = {
   tls?: TlsInput | null | undefined;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type S3ConfigPatch = {
   /** The id of the access key, at most 256 characters. Example: AKIAIOSFODNN7EXAMPLE */
   accessKeyId?: string | null | undefined;
@@ -1008,7 +1008,7 @@ export type SearchServerType =
   | 'OPEN_CLOUD'
   | 'SELF_MANAGED';
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type ServiceAccountInput = {
   /** As in the key file. Never called; only Google’s own is taken. */
   authProviderX509CertUrl?: string | null | undefined;
@@ -1034,7 +1034,7 @@ export type ServiceAccountInput = {
   universeDomain?: string | null | undefined;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type ServiceAccountPatch = {
   /** As in the key file. Never called; only Google’s own is taken. */
   authProviderX509CertUrl?: string | null | undefined;
@@ -1060,7 +1060,7 @@ export type ServiceAccountPatch = {
   universeDomain?: string | null | undefined;
 };
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type SinglestoreConfigInput = {
   /** The name of the database, at most 64 characters. It depends on the server whether upper and lower case differ. */
   database: string;
@@ -1078,7 +1078,7 @@ export type SinglestoreConfigInput = {
   username: string;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type SinglestoreConfigPatch = {
   /** The name of the database, at most 64 characters. It depends on the server whether upper and lower case differ. */
   database?: string | null | undefined;
@@ -1096,19 +1096,19 @@ export type SinglestoreConfigPatch = {
   username?: string | null | undefined;
 };
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type SnowflakeAccessTokenInput = {
   /** A programmatic access token or an OAuth access token. Secret. */
   token?: string | null | undefined;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type SnowflakeAccessTokenPatch = {
   /** A programmatic access token or an OAuth access token. Secret. */
   token?: string | null | undefined;
 };
 
-/** Exactly one. */
+/** Give exactly one of these fields. */
 export type SnowflakeAuthenticationInput =
   {   /** A token that Snowflake or its OAuth server has given out. */
   accessToken: SnowflakeAccessTokenInput; keyPair?: never; password?: never; }
@@ -1117,7 +1117,7 @@ export type SnowflakeAuthenticationInput =
   |  { accessToken?: never; keyPair?: never;   /** Snowflake refuses it for users who have to use a second factor. */
   password: SnowflakePasswordInput; };
 
-/** Exactly one. */
+/** Give exactly one of these fields. */
 export type SnowflakeAuthenticationPatch =
   {   /** A token that Snowflake or its OAuth server has given out. */
   accessToken: SnowflakeAccessTokenPatch; keyPair?: never; password?: never; }
@@ -1126,7 +1126,7 @@ export type SnowflakeAuthenticationPatch =
   |  { accessToken?: never; keyPair?: never;   /** Snowflake refuses it for users who have to use a second factor. */
   password: SnowflakePasswordPatch; };
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type SnowflakeConfigInput = {
   /** The account identifier `organisation-account`, or the full host name: an account locator with its region, and a private link, are given so. Examples: myorg-account1, xy12345.eu-central-1.snowflakecomputing.com */
   account: string;
@@ -1144,7 +1144,7 @@ export type SnowflakeConfigInput = {
   warehouse: string;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type SnowflakeConfigPatch = {
   /** The account identifier `organisation-account`, or the full host name: an account locator with its region, and a private link, are given so. Examples: myorg-account1, xy12345.eu-central-1.snowflakecomputing.com */
   account?: string | null | undefined;
@@ -1162,7 +1162,7 @@ export type SnowflakeConfigPatch = {
   warehouse?: string | null | undefined;
 };
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type SnowflakeKeyPairInput = {
   /** Of an encrypted private key. Secret. */
   passphrase?: string | null | undefined;
@@ -1170,7 +1170,7 @@ export type SnowflakeKeyPairInput = {
   privateKey?: string | null | undefined;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type SnowflakeKeyPairPatch = {
   /** Of an encrypted private key. Secret. */
   passphrase?: string | null | undefined;
@@ -1178,19 +1178,19 @@ export type SnowflakeKeyPairPatch = {
   privateKey?: string | null | undefined;
 };
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type SnowflakePasswordInput = {
   /** At most 1,024 characters. Secret. */
   password?: string | null | undefined;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type SnowflakePasswordPatch = {
   /** At most 1,024 characters. Secret. */
   password?: string | null | undefined;
 };
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type SshTunnelInput = {
   /** False keeps the settings but connects directly. */
   enabled?: boolean | null | undefined;
@@ -1210,7 +1210,7 @@ export type SshTunnelInput = {
   username: string;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type SshTunnelPatch = {
   /** False keeps the settings but connects directly. */
   enabled?: boolean | null | undefined;
@@ -1269,7 +1269,7 @@ export type TestStatus =
   | 'QUEUED'
   | 'RUNNING';
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type TlsInput = {
   /** PEM. Trusted instead of the public CAs. */
   caCertificate?: string | null | undefined;
@@ -1289,7 +1289,7 @@ export type TlsMode =
   | 'VERIFY_CA'
   | 'VERIFY_FULL';
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type TlsPatch = {
   /** PEM. Trusted instead of the public CAs. */
   caCertificate?: string | null | undefined;
@@ -1303,7 +1303,7 @@ export type TlsPatch = {
   serverName?: string | null | undefined;
 };
 
-/** What may be left out may be null, with the same meaning. */
+/** A field that may be left out may also be null, which means the same. */
 export type TrinoConfigInput = {
   /** The name of the catalog as Trino knows it, at most 255 characters. Example: hive */
   catalog: string;
@@ -1323,7 +1323,7 @@ export type TrinoConfigInput = {
   username: string;
 };
 
-/** Left out = unchanged, null = cleared (or back to its default), a value = replaced. The merged whole is then validated. */
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type TrinoConfigPatch = {
   /** The name of the catalog as Trino knows it, at most 255 characters. Example: hive */
   catalog?: string | null | undefined;
