@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
 import ssh2, { type AuthContext, type AuthenticationType, type Connection, type ParsedKey } from 'ssh2';
 import { type Listener, listen } from '../listener.ts';
+import { generateSshKey } from '../ssh-keys.ts';
 
 export interface BastionUser {
   readonly name: string;
@@ -44,7 +45,7 @@ export interface FakeBastion {
 }
 
 export async function startBastion(options: BastionOptions): Promise<FakeBastion> {
-  const hostKeys = options.hostKeys ?? [ssh2.utils.generateKeyPairSync('ed25519').private];
+  const hostKeys = options.hostKeys ?? [generateSshKey('ed25519').private];
   const asked: string[] = [];
   const attempts: string[] = [];
   const server = new ssh2.Server({ hostKeys: [...hostKeys], ident: options.ident ?? 'FakeBastion_1.0 test' });

@@ -15,6 +15,7 @@ import { type BastionOptions, type FakeBastion, startBastion } from '../../../su
 import { json, startHttpPeer } from '../../../support/peers/http-peer.ts';
 import { closedPort, startTarpit, type Tarpit, type TarpitOptions } from '../../../support/peers/tarpit.ts';
 import { type PostgresServer, startPostgres } from '../../../support/postgres.ts';
+import { generateSshKey } from '../../../support/ssh-keys.ts';
 import {
   gist,
   type TestConnectionOptions,
@@ -25,7 +26,6 @@ import {
 const PASSWORD = 'bastion pass ä✓ "quoted"';
 const PASSPHRASE = 'opens the key';
 const USER = { name: 'ann', password: PASSWORD };
-const { generateKeyPairSync } = ssh2.utils;
 const sealedKey = (cipher = 'aes256-ctr') => ({ passphrase: PASSPHRASE, cipher, rounds: 2 });
 
 let authority: Authority;
@@ -168,10 +168,10 @@ describe('a database behind a bastion', () => {
 
 describe('signing in', () => {
   const keys = {
-    'Ed25519 in OpenSSH’s format': generateKeyPairSync('ed25519', sealedKey()),
-    RSA: generateKeyPairSync('rsa', { bits: 2048, ...sealedKey('aes256-cbc') }),
-    'ECDSA P-256': generateKeyPairSync('ecdsa', { bits: 256, ...sealedKey() }),
-    'ECDSA P-521': generateKeyPairSync('ecdsa', { bits: 521, ...sealedKey() }),
+    'Ed25519 in OpenSSH’s format': generateSshKey('ed25519', sealedKey()),
+    RSA: generateSshKey('rsa', { bits: 2048, ...sealedKey('aes256-cbc') }),
+    'ECDSA P-256': generateSshKey('ecdsa', { bits: 256, ...sealedKey() }),
+    'ECDSA P-521': generateSshKey('ecdsa', { bits: 521, ...sealedKey() }),
   };
 
   it.each(Object.entries(keys))('with an encrypted key: %s', async (_name, key) => {
@@ -189,19 +189,19 @@ describe('signing in', () => {
   });
 
   it('with a key and then a password, where the bastion wants both', async () => {
-    const key = generateKeyPairSync('ed25519');
+    const key = generateSshKey('ed25519');
     const bastion = await bastionOf({ user: { ...USER, publicKey: key.public, both: true } });
     expect(await tryTunnel(tunnelOf(bastion, { privateKey: key.private }))).toMatchObject({ status: 'PASSED' });
     expect(bastion.attempts.at(-1)).toBe('password:ann');
   });
 
   it('with the password, where the bastion does not know the key', async () => {
-    const bastion = await bastionOf({ user: { ...USER, publicKey: generateKeyPairSync('ed25519').public } });
-    const tunnel = tunnelOf(bastion, { privateKey: generateKeyPairSync('ed25519').private });
+    const bastion = await bastionOf({ user: { ...USER, publicKey: generateSshKey('ed25519').public } });
+    const tunnel = tunnelOf(bastion, { privateKey: generateSshKey('ed25519').private });
     expect(await tryTunnel(tunnel)).toMatchObject({ status: 'PASSED' });
   });
 
-  const key = generateKeyPairSync('ed25519', sealedKey());
+  const key = generateSshKey('ed25519', sealedKey());
   const withKey = { password: undefined, privateKey: key.private, passphrase: PASSPHRASE };
   const keyUser = { name: 'ann', publicKey: key.public };
   it.each<[string, BastionOptions['user'], Partial<SshTunnel>, string, string, RegExp]>([
@@ -266,7 +266,7 @@ describe('signing in', () => {
     [
       'a wrong key',
       keyUser,
-      { password: undefined, privateKey: generateKeyPairSync('ed25519').private },
+      { password: undefined, privateKey: generateSshKey('ed25519').private },
       'SSH_AUTHENTICATION_REFUSED',
       'sshTunnel.privateKey',
       /Check/,
@@ -353,8 +353,8 @@ describe('the bastion’s host key', () => {
   });
 
   it.each([
-    ['rsa-sha2', generateKeyPairSync('rsa', { bits: 2048 }), 'ssh-rsa'],
-    ['ecdsa', generateKeyPairSync('ecdsa', { bits: 256 }), 'ecdsa-sha2-nistp256'],
+    ['rsa-sha2', generateSshKey('rsa', { bits: 2048 }), 'ssh-rsa'],
+    ['ecdsa', generateSshKey('ecdsa', { bits: 256 }), 'ecdsa-sha2-nistp256'],
   ])('may be an older kind: %s', async (_name, key, keyType) => {
     const bastion = await bastionOf({ hostKeys: [key.private] });
     const result = await tryTunnel(tunnelOf(bastion));
@@ -472,7 +472,7 @@ describe('what stands in the way', () => {
 
   it('a bastion that offers old algorithms alone', async () => {
     const server = new ssh2.Server({
-      hostKeys: [generateKeyPairSync('rsa', { bits: 2048 }).private],
+      hostKeys: [generateSshKey('rsa', { bits: 2048 }).private],
       algorithms: { kex: ['diffie-hellman-group14-sha1'] },
     });
     server.on('connection', (client) => client.on('error', () => undefined));
@@ -561,7 +561,7 @@ describe('what a tunnel holds', () => {
 
   it('is given up when its dialer is closed while the key is opened', async () => {
     const bastion = await bastionOf();
-    const { private: privateKey } = generateKeyPairSync('ed25519', { ...sealedKey(), rounds: 20 });
+    const { private: privateKey } = generateSshKey('ed25519', { ...sealedKey(), rounds: 20 });
     const dialer = dialerOf();
     const opening = dialer
       .openTunnel(tunnelOf(bastion, { privateKey, passphrase: PASSPHRASE }))
