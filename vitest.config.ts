@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { PATIENCE_MS } from './test/support/eventually.ts';
 
 export default defineConfig({
   test: {
@@ -16,7 +17,9 @@ export default defineConfig({
     server: { deps: { inline: [/graphql/, /@pothos/] } },
     // one real Postgres for the whole run
     globalSetup: ['test/support/global-setup.ts'],
-    testTimeout: 20_000,
-    hookTimeout: 60_000,
+    // what lasts so long hangs: a slow machine is no failure
+    testTimeout: 5 * PATIENCE_MS,
+    hookTimeout: 5 * PATIENCE_MS,
+    expect: { poll: { timeout: PATIENCE_MS, interval: 10 } },
   },
 });

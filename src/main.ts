@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { App, type AppOptions } from './app.ts';
+import type { App, AppOptions } from './app.ts';
 import { type Env, EnvError, type EnvMode, readEnv } from './env.ts';
 import { type Access, type Scope, scopes } from './modules/access/access.ts';
 import { Database, openDoorbell } from './platform/database.ts';
@@ -81,7 +81,7 @@ async function run(args: readonly string[]): Promise<void> {
 async function start(args: readonly string[]): Promise<void> {
   options(args, {});
   const { env, logger } = settings('start', 'warn');
-  const app = await App.open(appOptions(env, logger, true));
+  const app = await openApp(env, logger, true);
   await runUntilSignal(app, logger);
   print(`\n  Datastore Gateway is running. This link opens GraphiQL, signed in:\n\n  ${app.issueSignInLink()}\n\n`);
   const { stdin } = process;
@@ -98,7 +98,7 @@ async function serve(args: readonly string[]): Promise<void> {
       `There is no key file at ${env.keyFile}. "${command}" makes one; keep a copy of it in a safe place.`,
     );
   }
-  const app = await App.open(appOptions(env, logger, false));
+  const app = await openApp(env, logger, false);
   await runUntilSignal(app, logger);
   logger.info({ url: app.url }, 'listening');
 }
@@ -141,7 +141,7 @@ async function createToken(args: readonly string[]): Promise<void> {
     throw new UsageError('Give --environment NAME, once or more, or --all-environments.');
   const wanted = { name, scopes: readScopes(given.scopes), expiresAt: readExpiry(given['expires-in']) };
   const { env, logger } = settings('serve', 'warn');
-  const app = await App.open(appOptions(env, logger, false));
+  const app = await openApp(env, logger, false);
   try {
     const environmentIds = all ? null : await findEnvironments(app, environments);
     print(`${await app.access.createToken('command line', { ...wanted, environmentIds })}\n`);
@@ -186,8 +186,11 @@ function settings(mode: EnvMode, level: 'info' | 'warn'): { env: Env; logger: Lo
   return { env, logger: createLogger({ level: env.logLevel ?? level, ...destination }) };
 }
 
-function appOptions(env: Env, logger: Logger, bootstrap: boolean): AppOptions {
-  return { ...env, bootstrap, graphiql: 'on', logger };
+async function openApp(env: Env, logger: Logger, bootstrap: boolean): Promise<App> {
+  // it brings everything in, which a command without a gateway need not wait for
+  const { App } = await import('./app.ts');
+  const options: AppOptions = { ...env, bootstrap, graphiql: 'on', logger };
+  return App.open(options);
 }
 
 /** Listens. The first SIGTERM or SIGINT drains and ends the process with 0; a later one ends it at once. */

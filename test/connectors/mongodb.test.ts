@@ -1,5 +1,5 @@
 import { ObjectId } from 'bson';
-import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { changedDestinations } from '../../src/connectors/kit/config/shape.ts';
 import { mongodb } from '../../src/connectors/mongodb/index.ts';
 import { type BadConfig, describeBadConfigs } from '../support/bad-configs.ts';
@@ -94,7 +94,7 @@ describe('a server that works', () => {
     });
     expect(peer.collections('shop')).toEqual(['orders', 'customers', 'system.views']);
     expect(peer.connections()).toBe(1);
-    await vi.waitFor(() => expect(peer.open()).toBe(0));
+    await expect.poll(() => peer.open()).toBe(0);
   });
 
   test('is not written to by default', async () => {
@@ -367,7 +367,7 @@ describe('what is no MongoDB server, or a hostile one', () => {
       cases.map(([, tls], index) => tryConnection({ port: strangers[index]?.port ?? 0 }, { tls }, { deadline: 1_500 })),
     );
     expect(results.map(gist)).toEqual(cases.map(([, , at]) => ({ at, code: 'TIMEOUT', configPath: null })));
-    await vi.waitFor(() => expect(strangers.map((stranger) => stranger.open())).toEqual([0, 0, 0]));
+    await expect.poll(() => strangers.map((stranger) => stranger.open())).toEqual([0, 0, 0]);
   });
 });
 
@@ -532,7 +532,7 @@ describe('SRV records', () => {
     expect(result.failure).toBeNull();
     expect(primary.commands).toContain('insert');
     expect(secondary.commands).not.toContain('insert');
-    await vi.waitFor(() => expect([primary.open(), secondary.open()]).toEqual([0, 0]));
+    await expect.poll(() => [primary.open(), secondary.open()]).toEqual([0, 0]);
   });
 
   test('do not lead a write to whom the server names beside them', async () => {

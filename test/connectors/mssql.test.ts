@@ -178,7 +178,7 @@ describe('a server that works', () => {
       'rollback transaction',
     ]);
     expect(peer.connections()).toBe(1);
-    await vi.waitFor(() => expect(peer.open()).toBe(0));
+    await expect.poll(() => peer.open()).toBe(0);
   });
 
   test('is not written to by default, and learns nothing about the gateway', async () => {
@@ -449,7 +449,7 @@ describe('what is no SQL Server, or a hostile one', () => {
     const result = await tryConnection(peer, {}, { deadline: 5_000 });
     printed.mockRestore();
     expect(gist(result)).toMatchObject({ at: 'session/authenticate', code });
-    await vi.waitFor(() => expect(peer.open()).toBe(0));
+    await expect.poll(() => peer.open()).toBe(0);
   });
 
   const select = (body: Buffer): FakeMssqlOptions => ({
@@ -473,7 +473,7 @@ describe('what is no SQL Server, or a hostile one', () => {
     const peer = await start(select(body));
     const result = await tryConnection(peer, {}, { deadline: 5_000 });
     expect(gist(result)).toMatchObject({ at: 'query/execute', code });
-    await vi.waitFor(() => expect(peer.open()).toBe(0));
+    await expect.poll(() => peer.open()).toBe(0);
   });
 
   test.each<[string, TarpitOptions, string]>([
@@ -525,7 +525,7 @@ describe('what is no SQL Server, or a hostile one', () => {
       cases.map(([, tls], index) => tryConnection({ port: strangers[index]?.port ?? 0 }, { tls }, { deadline: 1_500 })),
     );
     expect(results.map(gist)).toEqual(cases.map(([, , at]) => ({ at, code: 'TIMEOUT', configPath: null })));
-    await vi.waitFor(() => expect(strangers.map((stranger) => stranger.open())).toEqual([0, 0, 0]));
+    await expect.poll(() => strangers.map((stranger) => stranger.open())).toEqual([0, 0, 0]);
   });
 
   test('silence after the login ends at the deadline, and leaves nothing behind', async () => {
@@ -534,7 +534,7 @@ describe('what is no SQL Server, or a hostile one', () => {
     for (const server of [peer, half]) {
       const result = await tryConnection(server, {}, { deadline: 1_000 });
       expect(['TIMEOUT', 'PROTOCOL_MISMATCH']).toContain(result.failure?.code);
-      await vi.waitFor(() => expect(server.open()).toBe(0));
+      await expect.poll(() => server.open()).toBe(0);
     }
   });
 });

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { PostgresMessages } from '../../src/connectors/families/postgres/messages.ts';
 import { postgres } from '../../src/connectors/postgres/index.ts';
+import { ownTime } from '../support/own-time.ts';
 import {
   type FakePostgres,
   type FakePostgresOptions,
@@ -30,9 +31,9 @@ async function start(options: Partial<FakePostgresOptions>): Promise<FakePostgre
 async function attack(options: Partial<FakePostgresOptions>, catalog = false) {
   const { port } = await start(options);
   const config = { host: '127.0.0.1', port, ...ACCOUNT, database: 'shop', tls: { mode: 'DISABLE' } };
-  const before = Date.now();
+  const before = ownTime();
   const result = await testConnection(postgres, config, { deadline: DEADLINE_MS, catalog });
-  expect(Date.now() - before).toBeLessThan(DEADLINE_MS + 2_000);
+  expect(ownTime() - before).toBeLessThan(DEADLINE_MS + 2_000);
   return result;
 }
 

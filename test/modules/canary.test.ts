@@ -91,7 +91,7 @@ beforeAll(async () => {
       if (stand) subject.peer = await stand.start(await authority.issue({ names: hostsOf(subject.places) }));
     }),
   );
-}, 120_000);
+});
 
 afterAll(async () => {
   await Promise.all([mirror.close(), ...subjects.map(({ peer }) => peer?.close())]);
@@ -251,7 +251,7 @@ describeEachGateway('a secret', (open, kind) => {
         ),
       ),
     );
-  }, 180_000);
+  });
 
   const needles = () => needlesFor([...new Set(secrets)]);
   const inReplies = () => said.join('\n');

@@ -3,7 +3,8 @@ import type { ExecutionResult } from 'graphql';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
-import { eventually, type TestGateway } from '../support/gateway.ts';
+import { eventually } from '../support/eventually.ts';
+import type { TestGateway } from '../support/gateway.ts';
 import type { PostgresConfigInput, ProgressSubscription } from '../support/gql/graphql.ts';
 import { postgresConfig } from '../support/inputs.ts';
 import { Progress } from '../support/operations.ts';
@@ -205,7 +206,7 @@ describeEachGateway('the progress of a connection test', (open, kind) => {
         'SKIPPED',
         'SKIPPED',
       ]);
-      await eventually(() => tarpit.open() === 0, 1_000);
+      await eventually(() => tarpit.open() === 0);
       expect((await webSocket(id)).at(-1)?.test).toEqual(cancelled);
       const row = await gateway.app.database.query
         .selectFrom('connection_tests')

@@ -9,7 +9,8 @@ import { afterAll, beforeAll, expect, type OnTestFinishedHandler, test } from 'v
 import { apiOf } from '../support/api.ts';
 import { newTestDatabase } from '../support/databases.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
-import { clientOf, eventually, type GatewayClient, type TestGateway } from '../support/gateway.ts';
+import { eventually } from '../support/eventually.ts';
+import { clientOf, type GatewayClient, type TestGateway } from '../support/gateway.ts';
 import { postgresConfig } from '../support/inputs.ts';
 import { Progress } from '../support/operations.ts';
 import { startGate } from '../support/peers/gate.ts';

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
-import { eventually, type TestGateway } from '../support/gateway.ts';
+import { eventually } from '../support/eventually.ts';
+import type { TestGateway } from '../support/gateway.ts';
 import type { DatastoreConfigInput, DatastoreConfigPatch, PostgresConfigPatch } from '../support/gql/graphql.ts';
 import {
   CERTIFICATE,

@@ -3,7 +3,8 @@ import { beforeAll, expect, test } from 'vitest';
 import { scopes } from '../../src/modules/access/access.ts';
 import { apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
-import { eventually, type TestGateway } from '../support/gateway.ts';
+import { eventually } from '../support/eventually.ts';
+import type { TestGateway } from '../support/gateway.ts';
 import { postgresConfig } from '../support/inputs.ts';
 import { DatastoreEvents, ReadViewer } from '../support/operations.ts';
 
@@ -17,12 +18,10 @@ describeEachGateway('tokens', (open) => {
   const create = (name: string, expiresAt: string | null = null) =>
     gateway.app.access.createToken('test', { name, scopes, environmentIds: null, expiresAt });
   const ask = (token: string) => gateway.send({ query: '{ viewer { token { name } } }' }, token);
-  const revoke = (name: string) =>
-    gateway.app.database.query
-      .updateTable('api_tokens')
-      .set({ revoked_at: new Date().toISOString() })
-      .where('name', '=', name)
-      .execute();
+  const now = () => new Date().toISOString();
+  const change = (name: string, values: { revoked_at: string } | { expires_at: string }) =>
+    gateway.app.database.query.updateTable('api_tokens').set(values).where('name', '=', name).execute();
+  const revoke = (name: string) => change(name, { revoked_at: now() });
 
   test('say who they are, and never what', async () => {
     const expiresAt = new Date(Date.now() + 60_000).toISOString();
@@ -80,7 +79,7 @@ describeEachGateway('tokens', (open) => {
     const token = await create(name);
     expect((await ask(token)).status).toBe(200);
     await revoke(name);
-    await eventually(async () => (await ask(token)).status === 401, 5_000);
+    await eventually(async () => (await ask(token)).status === 401);
   });
 
   test.concurrent.each([
@@ -88,9 +87,9 @@ describeEachGateway('tokens', (open) => {
     ['revoked', 'followSse'],
     ['expired', 'follow'],
     ['expired', 'followSse'],
-  ] as const)('that are %s end what they have open within 5 seconds: %s', async (how, by) => {
+  ] as const)('that are %s end what they have open when they are looked at again: %s', async (how, by) => {
     const name = `${how} ${by}`;
-    const token = await create(name, how === 'expired' ? new Date(Date.now() + 3_000).toISOString() : null);
+    const token = await create(name, how === 'expired' ? new Date(Date.now() + 3_600_000).toISOString() : null);
     const seen: unknown[] = [];
     let over = false;
     const ended = gateway[by](DatastoreEvents, {}, { token, onResult: ({ data }) => data && seen.push(data) })
@@ -105,10 +104,9 @@ describeEachGateway('tokens', (open) => {
     const { id } = await api.created({ config: { postgres: postgresConfig() } });
     for (let at = 0; seen.length === 0 && !over; at += 1) await api.updated({ id, label: `label ${at}` });
     expect(seen).not.toEqual([]);
-    const started = Date.now();
-    if (how === 'revoked') await revoke(name);
+    // its hour is over, as far as the database knows
+    await (how === 'revoked' ? revoke(name) : change(name, { expires_at: now() }));
     expect(await ended).toMatch(/UNAUTHENTICATED|4403/);
-    expect(Date.now() - started).toBeLessThan(5_000);
     const count = seen.length;
     await api.removed(id);
     expect(seen).toHaveLength(count);

@@ -1,6 +1,5 @@
 import { connect } from 'node:net';
 import { Writable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { GraphQLScalarType } from 'graphql';
 import { type Client, createClient } from 'graphql-ws';
 import { createSchema } from 'graphql-yoga';
@@ -285,12 +284,4 @@ export function raw(port: number, chunks: AsyncIterable<string> | Iterable<strin
     };
     void write();
   });
-}
-
-/** Waits until something is so, for at most ten seconds. */
-export async function eventually(isSo: () => boolean): Promise<void> {
-  for (let tries = 0; !isSo(); tries += 1) {
-    if (tries === 1_000) throw new Error('it did not come to be');
-    await sleep(10);
-  }
 }

@@ -1,7 +1,8 @@
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { eventually, goodToken, overWebSocket, raw, startEdge } from './edge.ts';
+import { eventually } from '../support/eventually.ts';
+import { goodToken, overWebSocket, raw, startEdge } from './edge.ts';
 
 const unauthenticated = { errors: [{ message: 'No valid token was given.', extensions: { code: 'UNAUTHENTICATED' } }] };
 

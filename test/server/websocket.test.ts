@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { canary, eventually, goodToken, overWebSocket, startEdge } from './edge.ts';
+import { eventually } from '../support/eventually.ts';
+import { canary, goodToken, overWebSocket, startEdge } from './edge.ts';
 
 /** A socket without any manners. */
 async function open(

@@ -2,6 +2,7 @@ import { setAt } from '../../src/connectors/kit/config/shape.ts';
 import type { Target } from '../../src/connectors/kit/contract/connector.ts';
 import type { FailureCode } from '../../src/errors/check-failures.ts';
 import { type Authority, createSelfSigned } from './certificates.ts';
+import { ownTime } from './own-time.ts';
 import { type FakeBastion, startBastion } from './peers/fake-bastion.ts';
 import { startHttpPeer } from './peers/http-peer.ts';
 import { closedPort, startTarpit } from './peers/tarpit.ts';
@@ -37,7 +38,7 @@ export interface Expectation {
 }
 
 export interface TriedCause extends TestedConnection {
-  /** Both in milliseconds. */
+  /** Both in milliseconds of the test's own time. */
   readonly took: number;
   readonly deadline: number;
 }
@@ -141,9 +142,9 @@ class RunningStand implements StartedStand {
     const expected = this.expects(cause);
     const deadline = 'codes' in expected && expected.codes.includes('TIMEOUT') ? SILENCE : DEADLINE;
     const test = await this.#prepared(cause);
-    const start = performance.now();
+    const start = ownTime();
     const tested = await test(deadline);
-    return { ...tested, took: performance.now() - start, deadline };
+    return { ...tested, took: ownTime() - start, deadline };
   }
 
   /** Starts what the cause needs, so that the test's own time can be taken. */

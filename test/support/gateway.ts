@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
 import { type ExecutionResult, print } from 'graphql';
 import { createClient } from 'graphql-ws';
@@ -184,13 +183,4 @@ export function clientOf(url: string, token: string): GatewayClient {
       return results;
     },
   };
-}
-
-/** Waits until something holds; fails after `ms`. */
-export async function eventually(holds: () => boolean | Promise<boolean>, ms = 10_000): Promise<void> {
-  const end = Date.now() + ms;
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error('it did not come about in time');
-    await sleep(20);
-  }
 }

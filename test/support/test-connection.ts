@@ -11,6 +11,7 @@ import type { CatalogEntry } from '../../src/connectors/kit/contract/catalog-ent
 import type { Connector } from '../../src/connectors/kit/contract/connector.ts';
 import type { FailureReport } from '../../src/connectors/kit/contract/failure.ts';
 import { type DialerOptions, PolicedDialer } from '../../src/connectors/kit/network/dialer.ts';
+import { afterOwnTime } from './own-time.ts';
 
 export interface TestConnectionOptions
   extends Partial<Pick<DialerOptions, 'names' | 'extraCa' | 'lookup' | 'lookupService'>> {
@@ -23,7 +24,7 @@ export interface TestConnectionOptions
   readonly allow?: readonly string[];
   /** The operator's EGRESS_PROXY. Left out: none. */
   readonly proxy?: string;
-  /** In milliseconds. Left out: 15 seconds. */
+  /** In milliseconds of the test's own time. Left out: 15 seconds. */
   readonly deadline?: number;
   /** Cancels the test when it aborts. */
   readonly cancel?: AbortSignal;
@@ -57,7 +58,7 @@ export async function testConnection(
     : planChecks(connector, config, methods, tenancy);
   if (!('checks' in plan)) throw new Error(`Cannot be run: ${JSON.stringify(plan)}`);
   const abort = new AbortController();
-  const timer = setTimeout(() => abort.abort('deadline'), options.deadline ?? 15_000);
+  const clearDeadline = afterOwnTime(options.deadline ?? 15_000, () => abort.abort('deadline'));
   const cancel = () => abort.abort('cancelled');
   options.cancel?.addEventListener('abort', cancel, { once: true });
   const { allow = ['127.0.0.1'], proxy } = options;
@@ -94,7 +95,7 @@ export async function testConnection(
       log,
     };
   } finally {
-    clearTimeout(timer);
+    clearDeadline();
     dialer.close();
   }
 }

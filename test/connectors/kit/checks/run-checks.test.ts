@@ -252,7 +252,7 @@ describe('the signal', () => {
   ])('with reason %s ends a check that ignores it: %s', async (reason, status, code) => {
     const controller = new AbortController();
     const running = run(connector({ one: passes, two: hangs, three: passes }), { signal: controller.signal });
-    await vi.waitFor(() => expect(events).toHaveLength(3));
+    await expect.poll(() => events).toHaveLength(3);
     controller.abort(reason);
     expect(await running).toMatchObject({ status, failure: { code }, skipped: ['my_type/three'] });
     expect(lastEvent()).toMatchObject({ name: 'my_type/two', status: 'FAILED', evidence: [], failure: { code } });
@@ -263,7 +263,7 @@ describe('the signal', () => {
     const listens: Run = ({ signal }) =>
       new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Failure('CONNECTION_LOST'))));
     const running = run(connector({ one: listens }), { signal: controller.signal });
-    await vi.waitFor(() => expect(events).toHaveLength(1));
+    await expect.poll(() => events).toHaveLength(1);
     controller.abort('deadline');
     expect((await running).failure?.code).toBe('TIMEOUT');
   });
@@ -278,7 +278,7 @@ describe('the signal', () => {
         reject = no;
       });
     const running = run(connector({ one: late }), { signal: controller.signal });
-    await vi.waitFor(() => expect(events).toHaveLength(1));
+    await expect.poll(() => events).toHaveLength(1);
     controller.abort('cancelled');
     await running;
     reject(new Error('late'));
