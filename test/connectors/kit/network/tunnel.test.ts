@@ -364,8 +364,8 @@ describe('the bastion’s host key', () => {
 });
 
 describe('a bastion with several host keys', () => {
-  const ed25519 = generateKeyPairSync('ed25519').private;
-  const others = [generateKeyPairSync('rsa', { bits: 2048 }), generateKeyPairSync('ecdsa', { bits: 256 })];
+  const ed25519 = generateSshKey('ed25519').private;
+  const others = [generateSshKey('rsa', { bits: 2048 }), generateSshKey('ecdsa', { bits: 256 })];
 
   it.each(others.map((pair, at) => [['rsa', 'ecdsa'][at], pair.private] as const))(
     'is asked for the kind that was confirmed, before it is another machine: %s',
