@@ -12,7 +12,7 @@ import type { QdrantConfig } from './config.ts';
 type QdrantCheck = Check<QdrantConfig, HttpState>;
 type Context = CheckContext<QdrantConfig, HttpState>;
 
-/** In characters: versions, and the server's words for types and distances. */
+/** The longest version, and the longest of the server's words for types and distances, in characters. */
 const LONGEST_VERSION = 20;
 const LONGEST_WORD = 50;
 const COLLECTIONS = z.object({ result: z.object({ collections: z.array(z.object({ name: z.string() })) }) });

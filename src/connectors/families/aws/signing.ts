@@ -70,7 +70,7 @@ export function hostHeader({ host, port, tls }: Target): string {
   return port === (tls ? 443 : 80) ? name : `${name}:${port}`;
 }
 
-/** Whether a region has the form of AWS' own. */
+/** Tells whether a region has the form of AWS' own. */
 export function isAwsRegion(region: string): boolean {
   return /^[a-z]{2,}(-[a-z]+)+-\d+$/.test(region);
 }

@@ -55,9 +55,9 @@ export async function resolveNames(context: ElasticContext): Promise<ElasticName
 type Named = Pick<CatalogEntry, 'name' | 'kind'>;
 
 /**
- * Every index, alias and data stream that the user may see, with the fields of its mapping, some at a time. An alias
- * and a data stream have the fields of the last of their indices by name, which is the newest where they are numbered
- * or dated.
+ * Reads every index, alias and data stream that the user may see, with the fields of its mapping, some at a time. An
+ * alias and a data stream have the fields of the last of their indices by name, which is the newest when they are
+ * numbered or dated.
  */
 export async function* readElasticCatalog(context: ElasticContext): AsyncGenerator<readonly CatalogEntry[]> {
   const sources = sourcesOf(await resolveNames(context));
@@ -113,7 +113,10 @@ async function mappingsOf(context: ElasticContext, names: readonly string[]): Pr
   return jsonAnswer(elasticAccepted(response, context.config), MAPPINGS);
 }
 
-/** The fields of an index, alias or data stream; null when there is none of that name. They have no schemas. */
+/**
+ * The fields of an index, alias or data stream; null when there is none of that name. A schema is not asked for: there
+ * are none.
+ */
 export async function elasticColumns(
   context: ElasticContext,
   { table }: { readonly table: string },

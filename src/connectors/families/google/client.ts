@@ -22,7 +22,7 @@ const REFUSAL = z.object({
 });
 export type GoogleRefusal = z.output<typeof REFUSAL>['error'];
 
-/** Where a service of the account's cloud answers: `bigquery`, `storage`. */
+/** The target at which a service of the account's cloud answers: `bigquery`, `storage`. */
 export function googleTarget(service: string, { credentials }: GoogleConfig): Target {
   const { universeDomain } = credentials;
   return serviceTarget(`${service}.${universeDomain ?? GOOGLE_DOMAIN}`, universeDomain && 'credentials.universeDomain');

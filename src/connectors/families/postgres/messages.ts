@@ -9,7 +9,10 @@ const OPENING_TYPES = 'REN';
 const TYPES = `${OPENING_TYPES}SKZTDCAInt123s`;
 /** The kinds of sign-in request that are taken: clear text, MD5 and SCRAM, and the answers that belong to them. */
 const SIGN_IN_KINDS: readonly number[] = [0, 3, 5, 10, 11, 12];
-/** Kerberos V5, SCM credentials, GSSAPI and its continuation, SSPI. */
+/**
+ * The kinds of sign-in request that are refused by name: Kerberos V5, SCM credentials, GSSAPI and its continuation,
+ * SSPI.
+ */
 const OTHER_SIGN_IN_KINDS: readonly number[] = [2, 6, 7, 8, 9];
 const OTHER_KIND_HINT =
   'The server asks for Kerberos, GSSAPI or SSPI. Allow a password or a client certificate for this user in pg_hba.conf.';

@@ -8,7 +8,7 @@ import { PostgresMessages } from './messages.ts';
 
 /** The request for TLS: its length, 8, and the code 1234.5679. */
 const TLS_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
-/** The two answers to it: `S` and `N`. */
+/** The two answers to the request: `S` is yes, `N` is no. */
 const YES = 0x53;
 const NO = 0x4e;
 /** How much a signed-in server may send, in bytes: the answers to the checks are short. */

@@ -5,9 +5,9 @@ const SHORTEST_LINE = 16;
 
 /** Knows the secrets of one test, in every encoding in which a driver or a server gives them back. */
 export interface Redactor {
-  /** The text as it is, or `[redacted]` when it holds a secret. */
+  /** Gives the text as it is, or `[redacted]` when it holds a secret. */
   value(text: string): string;
-  /** The text with every line replaced that holds a secret. */
+  /** Gives the text with every line replaced that holds a secret. */
   lines(text: string): string;
 }
 

@@ -32,7 +32,7 @@ export interface CheckStarted {
   readonly kind: 'started';
   /** The public name: `s3/bucket/head`. */
   readonly name: string;
-  /** Milliseconds since 1970. */
+  /** When the check started, in milliseconds since 1970. */
   readonly startedAt: number;
 }
 

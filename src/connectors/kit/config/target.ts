@@ -5,7 +5,7 @@ import { type Tls, tls } from './tls.ts';
 /** TLS for a config without a `tls` block: VERIFY_FULL with the public CAs. */
 export const publicTls: Tls = tls().parse({});
 
-/** Where a config leads whose fields are those of one host. */
+/** The target of a config whose fields are those of one host. */
 export function hostTarget(config: {
   readonly host: string;
   readonly port: number;
@@ -17,8 +17,8 @@ export function hostTarget(config: {
 }
 
 /**
- * Where a public service answers over HTTPS. `hostPath` is the field that decides on its host. Left out: the host is
- * fixed.
+ * The target of a public service that answers over HTTPS. `hostPath` is the field that decides on its host. Left out:
+ * the host is fixed.
  */
 export function serviceTarget(host: string, hostPath?: string): Target {
   return { host, port: 443, tls: publicTls, ...(hostPath === undefined ? {} : { hostPath }) };

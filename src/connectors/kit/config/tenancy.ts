@@ -40,7 +40,7 @@ const NUMBER =
 const STRING =
   /^(nullable\(|lowcardinality\()*(n?(var)?char|character|n?text|(tiny|medium|long)text|string|fixedstring|uuid|uniqueidentifier|(constant_)?keyword|wildcard|clob|enum|objectid|bpchar|name|citext)/i;
 
-/** Whether a server's own name of a type is one of numbers or of text. */
+/** Tells whether a server's own name of a type is one of numbers or of text. */
 export function columnKind(dataType: string): 'NUMBER' | 'STRING' | 'OTHER' {
   if (NUMBER.test(dataType)) return 'NUMBER';
   return STRING.test(dataType) ? 'STRING' : 'OTHER';

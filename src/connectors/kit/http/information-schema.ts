@@ -30,7 +30,7 @@ export interface InformationSchemaOptions {
 export const MAX_ROWS_BYTES = 4 * 1024 * 1024;
 /** How many tables are asked for in one statement. */
 const TABLES_AT_ONCE = 150;
-/** By what their number is divided when the answer was too long. */
+/** The number of tables is divided by this when an answer was too long. */
 const FEWER = 8;
 
 /**

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** In milliseconds; each pause is half as long again as the one before. */
+/** The first and the longest pause, in milliseconds. Each pause is half as long again as the one before. */
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 2_000;
 const GROWTH = 1.5;
