@@ -14,35 +14,36 @@ declare module '../../graphql/context.ts' {
 }
 
 const ScopeRef = builder.enumType('Scope', {
-  description:
-    'What a token allows. `connectors`, `viewer` and the caller’s own environments need a token, but no scope.',
+  description: 'What a token may be used for. `connectors`, `viewer` and `environments` need a token, but no scope.',
   values: {
-    DATASTORES_READ: { description: 'Read datastores and tests, and follow both subscriptions.' },
+    DATASTORES_READ: { description: 'Read datastores, their tests and catalogs, and follow both subscriptions.' },
     DATASTORES_WRITE: { description: 'Create, update and delete datastores; run checks that write.' },
-    DATASTORES_TEST: { description: 'Start and cancel connection tests, of drafts too.' },
+    DATASTORES_TEST: { description: 'Start and cancel connection tests, of drafts as well, and read catalogs anew.' },
     ENVIRONMENTS_WRITE: { description: 'Create, rename and delete environments.' },
   } satisfies Record<(typeof scopes)[number], { description: string }>,
 });
 
 /** The module that knows environments adds `environments`. */
 export const ApiTokenRef = builder.objectRef<TokenRow>('ApiToken').implement({
-  description: 'A bearer token, by which the gateway knows its callers. The token itself is never readable.',
+  description: 'A bearer token, by which the gateway knows its callers. The token itself can never be read back.',
   fields: (t) => ({
     id: t.exposeID('id'),
-    name: t.exposeString('name', { description: 'Unique; stands in every createdBy, requestedBy and actor.' }),
-    prefix: t.exposeString('prefix', { description: 'Its first characters, to recognise it by.' }),
+    name: t.exposeString('name', {
+      description: 'The token’s unique name. It stands in every createdBy, updatedBy, requestedBy and actor.',
+    }),
+    prefix: t.exposeString('prefix', { description: 'The token’s first characters, by which you recognise it.' }),
     scopes: t.field({ type: [ScopeRef], resolve: (token) => JSON.parse(token.scopes) as (typeof scopes)[number][] }),
     createdAt: t.field({ type: 'DateTime', resolve: (token) => token.created_at }),
     expiresAt: t.field({
       type: 'DateTime',
       nullable: true,
-      description: 'Null: never.',
+      description: 'When the token stops working; null when it never does.',
       resolve: (token) => token.expires_at,
     }),
     lastUsedAt: t.field({
       type: 'DateTime',
       nullable: true,
-      description: 'To the minute.',
+      description: 'When the token was last used, to the minute; null when it never was.',
       resolve: (token) => token.last_used_at,
     }),
     revokedAt: t.field({ type: 'DateTime', nullable: true, resolve: (token) => token.revoked_at }),
@@ -50,11 +51,11 @@ export const ApiTokenRef = builder.objectRef<TokenRow>('ApiToken').implement({
 });
 
 const ViewerRef = builder.objectRef<Access>('Viewer').implement({
-  description: 'The caller.',
+  description: 'Who is asking.',
   fields: (t) => ({
     token: t.field({
       type: ApiTokenRef,
-      description: 'Says which scopes and environments the caller has.',
+      description: 'The token that the request came with: it says which scopes and environments you have.',
       resolve: (access, _arguments, context) => context.services.access.viewerToken(access),
     }),
   }),
@@ -63,7 +64,7 @@ const ViewerRef = builder.objectRef<Access>('Viewer').implement({
 builder.queryField('viewer', (t) =>
   t.field({
     type: ViewerRef,
-    description: 'The caller: what its token allows.',
+    description: 'Who is asking, and what their token allows.',
     resolve: (_root, _arguments, { access }) => access,
   }),
 );

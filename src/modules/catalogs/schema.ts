@@ -27,8 +27,11 @@ const CatalogEntryKindRef = builder.enumType('CatalogEntryKind', { values: catal
 const CatalogColumnRef = builder.objectRef<CatalogColumn>('CatalogColumn').implement({
   fields: (t) => ({
     name: t.exposeString('name'),
-    dataType: t.exposeString('dataType', { description: 'As the server names it.' }),
-    nullable: t.exposeBoolean('nullable', { nullable: true, description: 'Null where the server does not say.' }),
+    dataType: t.exposeString('dataType', { description: 'The column’s type, as the server names it.' }),
+    nullable: t.exposeBoolean('nullable', {
+      nullable: true,
+      description: 'Whether the column may hold NULL; null where the server does not say.',
+    }),
   }),
 });
 
@@ -37,7 +40,7 @@ const CatalogEntryRef = builder.objectRef<CatalogEntry>('CatalogEntry').implemen
   fields: (t) => ({
     namespace: t.exposeString('namespace', {
       nullable: true,
-      description: 'The schema, dataset or database that it is in.',
+      description: 'The schema, dataset or database that it is in; null where the type has no such level.',
     }),
     name: t.exposeString('name'),
     kind: t.field({ type: CatalogEntryKindRef, resolve: (entry) => entry.kind }),
@@ -54,10 +57,10 @@ const CatalogRef = builder.objectRef<Catalog>('Catalog').implement({
     entryCount: t.int({ resolve: (catalog) => catalog.entry_count }),
     entries: t.field({
       type: CatalogEntryConnection,
-      description: 'By namespace and name.',
+      description: 'The entries, sorted by namespace and name.',
       args: {
         search: t.arg.string({
-          description: 'Matches anywhere in `namespace.name`, whatever the case.',
+          description: 'Give a part of `namespace.name`. Upper and lower case do not matter.',
           validate: { schema: searchText },
         }),
         ...pageArguments,
@@ -72,7 +75,7 @@ builder.interfaceField(DatastoreRef, 'catalog', (t) =>
   t.field({
     type: CatalogRef,
     nullable: true,
-    description: 'Null until first read.',
+    description: 'What refreshCatalog last read; null until it has read something.',
     resolve: (datastore, _arguments, { loaders }) => loaders.catalog.load(datastore.id),
   }),
 );
@@ -93,7 +96,7 @@ builder.mutationField('refreshCatalog', (t) =>
   t.field({
     type: RefreshCatalogSuccess,
     description:
-      'Reads tables, collections, columns and stores them: a connection test of purpose CATALOG, followed like any other. When it fails the old catalog stays. Needs DATASTORES_TEST.',
+      'Reads the datastore’s tables, collections and columns and stores them. This runs as a connection test of purpose CATALOG, which you follow like any other; when it fails, the old catalog stays. The token needs DATASTORES_TEST.',
     errors: { types: [ValidationError, NotFoundError, ConflictError], union: { name: 'RefreshCatalogResult' } },
     args: { input: t.arg({ type: RefreshCatalogInput, required: true }) },
     resolve: async (_root, { input }, { access, services }) => ({

@@ -37,47 +37,48 @@ declare module '../../graphql/context.ts' {
 }
 
 const TestStatusRef = builder.enumType('TestStatus', {
-  description: 'QUEUED and RUNNING go on; the others are ends.',
+  description: 'Where a test stands. PASSED, FAILED and CANCELLED are final.',
   values: testStatuses,
 });
 
 const CheckStatusRef = builder.enumType('CheckStatus', {
-  description: 'WARNING has passed too, but needs attention soon. SKIPPED: an earlier check failed.',
+  description:
+    'Where a check stands. WARNING means that it passed, but needs attention soon; SKIPPED, that an earlier check failed.',
   values: checkStatuses,
 });
 
 export const TestPurposeRef = builder.enumType('TestPurpose', {
   values: {
-    REQUESTED: { description: 'Somebody started it.' },
-    BEFORE_SAVE: { description: 'A create or an update waited for it.' },
-    CATALOG: { description: 'It read the catalog.' },
+    REQUESTED: { description: 'Somebody started it with startConnectionTest.' },
+    BEFORE_SAVE: { description: 'A createDatastore or an updateDatastore waited for it.' },
+    CATALOG: { description: 'It read the datastore’s catalog.' },
   } satisfies Record<(typeof testPurposes)[number], { description: string }>,
 });
 
 const FailureCauseRef = builder.enumType('FailureCause', {
-  description: 'Why a check failed, in the large. May grow: keep a default branch.',
+  description: 'The group of reasons for which a check failed. New values may be added: keep a default branch.',
   values: Object.fromEntries(
     Object.entries(failureCauses).map(([cause, description]) => [cause, { value: cause as FailureCause, description }]),
   ),
 });
 
 const CheckFailureRef = builder.objectRef<FailureReport>('CheckFailure').implement({
-  description: 'Why a check failed. No text of the peer and no value of the config stands in it.',
+  description: 'Why a check failed. It repeats nothing that the server said, and no value of the config.',
   fields: (t) => ({
-    code: t.exposeString('code', { description: 'Stable and documented.' }),
+    code: t.exposeString('code', { description: 'A stable code for programs; each is documented.' }),
     cause: t.field({ type: FailureCauseRef, resolve: (failure) => failure.cause }),
     message: t.exposeString('message'),
-    hint: t.exposeString('hint', { nullable: true, description: 'What to do about it.' }),
+    hint: t.exposeString('hint', { nullable: true, description: 'What you can do about it.' }),
     configPath: t.exposeString('configPath', {
       nullable: true,
-      description: 'The config field to mend, where one is known.',
+      description: 'The config field to mend, as a path: `tls.caCertificate`. Null where none is known.',
     }),
   }),
 });
 
 const EvidenceRef = builder.objectRef<CheckResult['evidence'][number]>('Evidence').implement({
   description:
-    'What was found: server version, TLS protocol and certificate expiry, latency, number of tables, … Parsed values, at most 200 printable characters.',
+    'Something that a check found out: the server’s version, the TLS protocol, when the certificate expires, the number of tables. A value has at most 200 printable characters.',
   fields: (t) => ({ name: t.exposeString('name'), value: t.exposeString('value') }),
 });
 
@@ -88,17 +89,21 @@ const titles = new Map(
 );
 
 const CheckResultRef = builder.objectRef<CheckResult>('CheckResult').implement({
-  description: 'One named step of a test.',
+  description: 'One named step of a test, and how it went.',
   fields: (t) => ({
     id: t.exposeID('id', {
-      description: 'Unique to this check of this test, so that a client’s cache follows the events by itself.',
+      description:
+        'The id of this check in this test alone, so that a client’s cache keeps up with the events by itself.',
     }),
     name: t.exposeString('name', {
-      description: '`type/resource/method`, for example `postgres/session/authenticate`.',
+      description: 'The check’s name, `type/resource/method`: `postgres/session/authenticate`.',
     }),
-    title: t.string({ resolve: (check) => titles.get(check.name) ?? check.name }),
+    title: t.string({
+      description: 'The check’s name for people.',
+      resolve: (check) => titles.get(check.name) ?? check.name,
+    }),
     status: t.field({ type: CheckStatusRef, resolve: (check) => check.status }),
-    durationMs: t.float({ nullable: true, resolve: (check) => check.durationMs }),
+    durationMs: t.float({ nullable: true, description: 'In milliseconds.', resolve: (check) => check.durationMs }),
     evidence: t.field({ type: [EvidenceRef], resolve: (check) => [...check.evidence] }),
     failure: t.field({ type: CheckFailureRef, nullable: true, resolve: (check) => check.failure }),
   }),
@@ -106,7 +111,7 @@ const CheckResultRef = builder.objectRef<CheckResult>('CheckResult').implement({
 
 /** The module that knows datastores adds `datastore`. */
 export const ConnectionTestRef = builder.objectRef<ConnectionTest>('ConnectionTest').implement({
-  description: 'One run of some checks, in order; each later one is skipped when one fails.',
+  description: 'One run of some checks, in order. When one fails, the later ones are skipped.',
   fields: (t) => ({
     id: t.exposeID('id'),
     type: t.field({ type: DatastoreTypeRef, resolve: (test) => connectorOf(test.type).type }),
@@ -114,13 +119,13 @@ export const ConnectionTestRef = builder.objectRef<ConnectionTest>('ConnectionTe
     status: t.field({ type: TestStatusRef, resolve: (test) => test.status }),
     checks: t.field({
       type: [CheckResultRef],
-      description: 'All of them from the start, in order, PENDING until their turn.',
+      description: 'All checks of the test from the start, in order; each is PENDING until its turn.',
       resolve: (test) => [...test.checks],
     }),
     failure: t.field({
       type: CheckFailureRef,
       nullable: true,
-      description: 'The first failed check’s failure.',
+      description: 'Why the test failed: the failure of the first check that did.',
       resolve: (test) => test.failure,
     }),
     requestedBy: t.exposeString('requestedBy', { description: 'The name of the token that started it.' }),
@@ -129,7 +134,7 @@ export const ConnectionTestRef = builder.objectRef<ConnectionTest>('ConnectionTe
     finishedAt: t.field({ type: 'DateTime', nullable: true, resolve: (test) => test.finishedAt }),
     durationMs: t.float({
       nullable: true,
-      description: 'From startedAt to finishedAt.',
+      description: 'The time from startedAt to finishedAt, in milliseconds.',
       resolve: (test) => test.durationMs,
     }),
   }),
@@ -139,22 +144,24 @@ const methodNames = z.array(z.string().max(MAX_METHOD_NAME)).max(MAX_METHODS);
 
 /** The two fields that every input that starts a test has. */
 export const testIdField = {
-  description: 'A UUID chosen by the client, so that the progress can be followed from before the start.',
+  description:
+    'Choose a UUID to follow the test’s progress from before it starts. Leave it out to have one chosen for you.',
   validate: { schema: uuid },
 } as const;
 export const testTimeoutField = {
   required: true,
   defaultValue: testTimeoutMs.default,
-  description: 'Whole test, from QUEUED on, in milliseconds: 1,000 to 300,000.',
+  description: 'How long the whole test may take, waiting in the queue included, in milliseconds: 1,000 to 300,000.',
   validate: { schema: z.int().min(testTimeoutMs.min).max(testTimeoutMs.max) },
 } as const;
 
 /** How a test is to be run. */
 export const ConnectionTestOptions = builder.inputType('ConnectionTestOptions', {
+  description: 'How to run a connection test. `{}` runs the type’s default checks.',
   fields: (t) => ({
     validationMethods: t.stringList({
       description:
-        'Names from Connector.checks: `s3/bucket/head`. Left out: the connector’s default ones. Checks that these build on run too.',
+        'Which checks to run, by their names in Connector.checks: `s3/bucket/head`. The checks that they build on run as well. Leave it out to run the type’s default checks.',
       validate: { schema: methodNames },
     }),
     testId: t.id(testIdField),
@@ -175,7 +182,8 @@ builder.queryField('connectionTest', (t) =>
   t.field({
     type: ConnectionTestRef,
     nullable: true,
-    description: 'Null when it does not exist or the caller may not see it. Needs DATASTORES_READ.',
+    description:
+      'One connection test; null when it does not exist or you may not see it. The token needs DATASTORES_READ.',
     args: { id: t.arg.id({ required: true, validate: { schema: uuid } }) },
     resolve: (_root, { id }, { loaders }) => loaders.connectionTest.load(id),
   }),
@@ -190,7 +198,8 @@ const CancelConnectionTestSuccess = builder
 builder.mutationField('cancelConnectionTest', (t) =>
   t.field({
     type: CancelConnectionTestSuccess,
-    description: 'Closes the test’s sockets at once. A test that has ended stays as it is. Needs DATASTORES_TEST.',
+    description:
+      'Ends a test at once and closes its connections. A test that has ended stays as it is. The token needs DATASTORES_TEST.',
     errors: { types: [ValidationError, NotFoundError], union: { name: 'CancelConnectionTestResult' } },
     args: { id: t.arg.id({ required: true, validate: { schema: uuid } }) },
     resolve: async (_root, { id }, { access, services }) => ({
@@ -201,15 +210,15 @@ builder.mutationField('cancelConnectionTest', (t) =>
 
 const ConnectionTestEventRef = builder.objectRef<TestEvent>('ConnectionTestEvent').implement({
   description:
-    '`test` and `check` are as they were at that moment, in a replay too. The first event is the test QUEUED, the last one its end.',
+    'One step of a test’s progress. `test` and `check` are as they were at that moment, in a replay as well. The first event is the test being QUEUED, the last one its end.',
   fields: (t) => ({
-    sequence: t.exposeInt('sequence', { description: '1, 2, 3, …' }),
+    sequence: t.exposeInt('sequence', { description: 'The event’s number in its test: 1, 2, 3, …' }),
     at: t.field({ type: 'DateTime', resolve: (event) => event.at }),
     test: t.field({ type: ConnectionTestRef, resolve: (event) => event.test }),
     check: t.field({
       type: CheckResultRef,
       nullable: true,
-      description: 'The check that started or ended; null when it was the test itself.',
+      description: 'The check that started or ended; null when the event is about the test itself.',
       resolve: (event) => event.check,
     }),
   }),
@@ -219,14 +228,14 @@ builder.subscriptionField('connectionTestProgress', (t) =>
   t.field({
     type: ConnectionTestEventRef,
     description:
-      'Replays the events after the given sequence number, follows the live ones without gap or duplicate, and completes when the test ends. ' +
-      'May be opened before the test exists: it waits 60 s for it, then ends with NOT_FOUND. Needs DATASTORES_READ.',
+      'Sends the events after the given sequence number, then the live ones without gap or duplicate, and completes when the test ends. ' +
+      'You may subscribe before the test exists: the subscription waits 60 seconds for it, then ends with NOT_FOUND. The token needs DATASTORES_READ.',
     args: {
       id: t.arg.id({ required: true, validate: { schema: uuid } }),
       after: t.arg.int({
         required: true,
         defaultValue: 0,
-        description: 'The last sequence number that was seen; 0: from the start.',
+        description: 'The number of the last event that you have seen. 0 sends all of them.',
       }),
     },
     subscribe: (_root, { id, after }, { access, services }) =>

@@ -4,13 +4,13 @@ import { connectorOf, connectors } from '../../connectors/registry.ts';
 import { builder } from '../../graphql/builder.ts';
 
 export const DatastoreTypeRef = builder.enumType('DatastoreType', {
-  description: 'Every type that this gateway can hold. May grow: keep a default branch.',
+  description: 'The datastore types that this gateway knows. New values may be added: keep a default branch.',
   values: Object.fromEntries(connectors.map(({ type, title }) => [type, { value: type, description: title }])),
 });
 
 const categories = [...new Set(connectors.map((connector) => connector.category))];
 const ConnectorCategoryRef = builder.enumType('ConnectorCategory', {
-  description: 'May grow: keep a default branch.',
+  description: 'What kind of datastore a type is. New values may be added: keep a default branch.',
   values: Object.fromEntries(categories.map((category) => [category, { value: category }])),
 });
 
@@ -20,43 +20,47 @@ interface OwnedCheck {
 }
 
 const CheckDefinitionRef = builder.objectRef<OwnedCheck>('CheckDefinition').implement({
-  description: 'A check that a type has: a validation method of ConnectionTestOptions.',
+  description: 'A check that a type has. Its name is what ConnectionTestOptions.validationMethods takes.',
   fields: (t) => ({
     name: t.string({ resolve: ({ connector, check }) => checkName(connector, check) }),
     title: t.string({ resolve: ({ check }) => check.title }),
     description: t.string({
-      description: 'What passes, and which right it needs.',
+      description: 'What the check wants to find, and which right it needs on the server.',
       resolve: ({ check }) => check.description,
     }),
     runsByDefault: t.boolean({ resolve: ({ check }) => check.runsByDefault ?? true }),
     writes: t.boolean({
-      description: 'Writes something and removes it again. Never by default; needs DATASTORES_WRITE.',
+      description:
+        'True when the check writes something and removes it again. Such a check never runs by default, and the token needs DATASTORES_WRITE.',
       resolve: ({ check }) => check.writes ?? false,
     }),
   }),
 });
 
 export const ConnectorRef = builder.objectRef<Connector>('Connector').implement({
-  description: 'What the gateway knows about one datastore type: all that a form needs.',
+  description: 'What the gateway knows about one datastore type. It is all that a form needs.',
   fields: (t) => ({
     type: t.field({ type: DatastoreTypeRef, resolve: (connector) => connector.type }),
     title: t.exposeString('title'),
-    description: t.exposeString('description', { description: 'Markdown.' }),
+    description: t.exposeString('description', { description: 'What the type is and what it needs, as Markdown.' }),
     category: t.field({ type: ConnectorCategoryRef, resolve: (connector) => connector.category }),
     configKey: t.string({
-      description: 'The key in DatastoreConfigInput and DatastoreConfigPatch: `googleCloudStorage`.',
+      description: 'The type’s field in DatastoreConfigInput and DatastoreConfigPatch: `googleCloudStorage`.',
       resolve: configKey,
     }),
     configSchema: t.field({
       type: 'JSON',
       description:
-        'JSON Schema 2020-12 of the config input, with its names, enum values, defaults and titles; secrets carry `writeOnly: true`.',
+        'The config input as JSON Schema 2020-12, with titles, defaults and enum values. Secrets carry `writeOnly: true`.',
       resolve: configJsonSchema,
     }),
-    secretPaths: t.stringList({ description: 'Config paths.', resolve: secretPathsOf }),
+    secretPaths: t.stringList({
+      description: 'The config paths of the type’s secrets: `tls.clientKey`.',
+      resolve: secretPathsOf,
+    }),
     principalSecret: t.string({
       nullable: true,
-      description: 'The config path that `configSecret` fills.',
+      description: 'The config path of the secret that `configSecret` fills; null where the type has none.',
       resolve: (connector) => connector.principalSecret ?? null,
     }),
     defaultPort: t.int({ nullable: true, resolve: (connector) => connector.defaultPort ?? null }),
@@ -67,7 +71,7 @@ export const ConnectorRef = builder.objectRef<Connector>('Connector').implement(
     supportsCatalog: t.boolean({ resolve: (connector) => connector.catalogCheck !== undefined }),
     checks: t.field({
       type: [CheckDefinitionRef],
-      description: 'In the order in which they run.',
+      description: 'The type’s checks, in the order in which they run.',
       resolve: (connector) => connector.checks.map((check) => ({ connector, check })),
     }),
   }),
@@ -76,7 +80,7 @@ export const ConnectorRef = builder.objectRef<Connector>('Connector').implement(
 builder.queryFields((t) => ({
   connectors: t.field({
     type: [ConnectorRef],
-    description: 'Every datastore type that this gateway can hold, with all that a form needs.',
+    description: 'Every datastore type that this gateway knows, with all that a form needs.',
     args: { category: t.arg({ type: ConnectorCategoryRef }) },
     resolve: (_root, { category }) =>
       connectors.filter((connector) => category == null || connector.category === category),

@@ -22,10 +22,11 @@ const AllDatastores = builder.inputType('AllDatastores', {
 });
 
 const DatastoreSelection = builder.inputType('DatastoreSelection', {
+  description: 'Which datastores. Give exactly one field.',
   isOneOf: true,
   fields: (t) => ({
-    ids: t.idList({ description: '1 to 1,000.', validate: { schema: selectedIds } }),
-    all: t.field({ type: AllDatastores, description: 'Every one of an environment but those that are named.' }),
+    ids: t.idList({ description: 'The datastores with these ids: 1 to 1,000.', validate: { schema: selectedIds } }),
+    all: t.field({ type: AllDatastores, description: 'All datastores of an environment but those that you except.' }),
   }),
 });
 
@@ -40,7 +41,8 @@ const DeleteDatastoresSuccess = builder.objectRef<{ deletedIds: string[] }>('Del
 builder.mutationField('deleteDatastores', (t) =>
   t.field({
     type: DeleteDatastoresSuccess,
-    description: 'All of them or, when one does not exist, none. Their secrets are erased. Needs DATASTORES_WRITE.',
+    description:
+      'Deletes the selected datastores and erases their secrets. When one of them does not exist, none is deleted. The token needs DATASTORES_WRITE.',
     errors: { types: [ValidationError, NotFoundError], union: { name: 'DeleteDatastoresResult' } },
     args: { input: t.arg({ type: DeleteDatastoresInput, required: true }) },
     resolve: async (_root, { input }, { access, services }) => {

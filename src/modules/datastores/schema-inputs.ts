@@ -30,32 +30,36 @@ function configChoice(name: string, description: string, kind: 'input' | 'patch'
 
 export const DatastoreConfigInput = configChoice(
   'DatastoreConfigInput',
-  'Exactly one. Which one decides the type. From a generic form: `{ [Connector.configKey]: values }`.',
+  'The config of a new datastore. Give exactly one field: it decides the type. A generic form writes `{ [Connector.configKey]: values }`.',
   'input',
 );
 export const DatastoreConfigPatch = configChoice(
   'DatastoreConfigPatch',
-  'Exactly one, that of the stored type: a type never changes.',
+  'A change of a config. Give exactly one field, that of the stored type: a type never changes.',
   'patch',
 );
 
 const tenancyInput = z.preprocess((values) => dropNulls(values as ConfigValues), tenancySchema);
 export const TenancyInput = builder.inputType('TenancyInput', {
-  description: 'How clients (tenants) are laid out inside the datastore. TABLE needs the five other fields.',
+  description:
+    'How your clients (tenants) are laid out inside the datastore. At level TABLE, fill in the five other fields.',
   validate: { schema: tenancyInput as never },
   fields: (t) => ({
     level: t.field({ type: TenancyLevelRef, required: true }),
-    clientColumnType: t.field({ type: ClientColumnTypeRef }),
-    schemaName: t.string({ description: 'Where the mapping table is.' }),
-    tableName: t.string({ description: 'The mapping table: a row for each client.' }),
-    tableClientNameColumn: t.string(),
-    tablePrimaryKeyColumn: t.string(),
+    clientColumnType: t.field({
+      type: ClientColumnTypeRef,
+      description: 'Whether clients are told apart by numbers or by texts.',
+    }),
+    schemaName: t.string({ description: 'The schema that holds the mapping table.' }),
+    tableName: t.string({ description: 'The mapping table, which has a row for each client.' }),
+    tableClientNameColumn: t.string({ description: 'The column of the mapping table that holds the client’s name.' }),
+    tablePrimaryKeyColumn: t.string({ description: 'The column of the mapping table that tells clients apart.' }),
   }),
 });
 
 /** The field for the principal secret, beside a config or a patch. */
 export const configSecretField = {
   description:
-    'The connector’s principal secret (see Connector.principalSecret), when config leaves it out. Both, or a type without one: ValidationError.',
+    'The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, when the type has none, or to keep the stored one.',
   validate: { schema: z.string().min(1).max(MAX_SECRET) },
 } as const;

@@ -25,20 +25,21 @@ const datastoreName = z
 const CreateDatastoreInput = builder.inputType('CreateDatastoreInput', {
   fields: (t) => ({
     id: t.id({
-      description: 'A UUID of the client’s own choice. One that was ever used is refused.',
+      description: 'Choose a UUID that was never used before, or leave it out to have one chosen for you.',
       validate: { schema: uuid },
     }),
     environmentId: t.id({
-      description: 'Left out: the caller’s only environment. An error when the caller has several.',
+      description: 'Leave it out when your token has one environment only.',
       validate: { schema: uuid },
     }),
     name: t.string({
       description:
-        'Unique within the environment: 1 to 63 lower-case letters, digits, `-`, `_`. Left out: made from the label.',
+        'A name for programs, unique within the environment: 1 to 63 lower-case letters, digits, `-` and `_`. Leave it out to have it made from the label.',
       validate: { schema: datastoreName },
     }),
     label: t.string({
-      description: 'For people: at most 128 characters. Left out: the name, or the connector’s title.',
+      description:
+        'A name for people, of at most 128 characters. Leave it out to use the name or, without one, the type’s title.',
       validate: { schema: label },
     }),
     config: t.field({ type: DatastoreConfigInput, required: true }),
@@ -47,31 +48,42 @@ const CreateDatastoreInput = builder.inputType('CreateDatastoreInput', {
     refreshCatalog: t.boolean({
       required: true,
       defaultValue: false,
-      description: 'Reads the catalog once stored. Its failure undoes nothing: it is a connection test of its own.',
+      description:
+        'True to read the catalog once the datastore is stored. This is a connection test of its own, whose failure undoes nothing. The token needs DATASTORES_TEST.',
     }),
     test: t.field({
       type: ConnectionTestOptions,
       description:
-        'Runs these validation methods before anything is stored; nothing is stored unless they pass. `{}` runs the default ones. Needs DATASTORES_TEST.',
+        'Tests the connection first, and stores nothing unless the test passes. `{}` runs the type’s default checks. Leave it out to store the datastore untested. The token needs DATASTORES_TEST.',
     }),
   }),
 });
 
 const UpdateDatastoreInput = builder.inputType('UpdateDatastoreInput', {
-  description: 'Left out = unchanged.',
+  description: 'Give only what you want to change: what you leave out stays as it is.',
   fields: (t) => ({
     id: t.id({ required: true, validate: { schema: uuid } }),
-    expectedVersion: t.int({ description: 'Refused with ConflictError when the stored version differs.' }),
+    expectedVersion: t.int({
+      description:
+        'The version that your change is about. When another one is stored by now, you get a ConflictError. Leave it out to change whatever is stored.',
+    }),
     name: t.string({ validate: { schema: datastoreName } }),
     label: t.string({ validate: { schema: label } }),
     config: t.field({ type: DatastoreConfigPatch }),
     configSecret: t.string(configSecretField),
-    tenancy: t.field({ type: TenancyInput, description: 'Replaced as a whole; null = removed.' }),
-    refreshCatalog: t.boolean({ required: true, defaultValue: false, description: 'Reads the catalog once stored.' }),
+    tenancy: t.field({
+      type: TenancyInput,
+      description: 'It replaces the stored one as a whole. Leave it out to keep that, give null to remove it.',
+    }),
+    refreshCatalog: t.boolean({
+      required: true,
+      defaultValue: false,
+      description: 'True to read the catalog once the change is stored. The token needs DATASTORES_TEST.',
+    }),
     test: t.field({
       type: ConnectionTestOptions,
       description:
-        'Tests the merged whole before it is stored; nothing is stored unless it passes. Needs DATASTORES_TEST.',
+        'Tests the datastore with your change over it first, and stores nothing unless the test passes. Leave it out to store the change untested. The token needs DATASTORES_TEST.',
     }),
   }),
 });
@@ -91,7 +103,7 @@ function placed<Input extends { readonly test?: object | null | undefined }>(inp
 builder.mutationFields((t) => ({
   createDatastore: t.field({
     type: stored('CreateDatastoreSuccess', '`datastore.lastTest` is the test that it passed, when one was asked for.'),
-    description: 'Needs DATASTORES_WRITE.',
+    description: 'Stores a new datastore, its secrets sealed. The token needs DATASTORES_WRITE.',
     errors: {
       types: [ValidationError, NotFoundError, NameTakenError, ConflictError, ConnectionTestFailedError],
       union: { name: 'CreateDatastoreResult' },
@@ -103,7 +115,8 @@ builder.mutationFields((t) => ({
   }),
   updateDatastore: t.field({
     type: stored('UpdateDatastoreSuccess'),
-    description: 'Needs DATASTORES_WRITE.',
+    description:
+      'Changes a stored datastore. When the change leads to another host or account, stored secrets must be given again: SecretsRequiredError names them. The token needs DATASTORES_WRITE.',
     errors: {
       types: [
         ValidationError,

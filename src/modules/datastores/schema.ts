@@ -57,9 +57,9 @@ interface SecretState {
 }
 
 const SecretStateRef = builder.objectRef<SecretState>('SecretState').implement({
-  description: 'Whether a secret is set. Its value is never readable.',
+  description: 'Whether a secret is set. Its value can never be read back.',
   fields: (t) => ({
-    path: t.exposeString('path', { description: 'A config path: `tls.clientKey`.' }),
+    path: t.exposeString('path', { description: 'Where the secret stands in the config: `tls.clientKey`.' }),
     isSet: t.boolean({ resolve: (secret) => secret.updatedAt !== null }),
     updatedAt: t.field({ type: 'DateTime', nullable: true, resolve: (secret) => secret.updatedAt }),
   }),
@@ -81,7 +81,7 @@ interface TypedConfig {
 
 const DatastoreConfigRef = builder.unionType('DatastoreConfig', {
   description:
-    'One member for each type. In all of them together a field name has one type and one nullability, so that one document may select `host` from several without aliases.',
+    'The config of a datastore, with one member for each type. A field of the same name is of the same type in all of them, so that one document may select `host` from several without aliases.',
   types: connectors.map((connector) => configTypesOf(connector).output),
   resolveType: (config) => (config as typeof config & { [typeName]?: string })[typeName] as never,
 });
@@ -98,13 +98,16 @@ export const DatastoreRef = builder.interfaceRef<Datastore>('Datastore').impleme
     'One registered datastore: a type, a config, sealed secrets, an environment. Each type implements it with its own config.',
   resolveType: (datastore) => `${pascalName(connectorOf(datastore.type))}Datastore`,
   fields: (t) => ({
-    id: t.exposeID('id', { description: 'The client may choose it at creation.' }),
+    id: t.exposeID('id', { description: 'A UUID, which the client may choose when it creates the datastore.' }),
     type: t.field({ type: DatastoreTypeRef, resolve: (datastore) => datastore.type }),
     connector: t.field({ type: ConnectorRef, resolve: (datastore) => connectorOf(datastore.type) }),
     name: t.exposeString('name', {
-      description: 'Unique within the environment: lower-case letters, digits, `-`, `_`; 1 to 63 characters.',
+      description:
+        'A name for programs, unique within the environment: 1 to 63 lower-case letters, digits, `-` and `_`.',
     }),
-    label: t.exposeString('label', { description: 'For people: at most 128 characters, need not be unique.' }),
+    label: t.exposeString('label', {
+      description: 'A name for people, of at most 128 characters. Several datastores may have the same.',
+    }),
     environment: t.field({
       type: EnvironmentRef,
       resolve: async (datastore, _arguments, { loaders }) => {
@@ -113,27 +116,27 @@ export const DatastoreRef = builder.interfaceRef<Datastore>('Datastore').impleme
         return environment;
       },
     }),
-    version: t.exposeInt('version', { description: 'Goes up by one with every change.' }),
+    version: t.exposeInt('version', { description: '1 at first, and one more with every change.' }),
     createdAt: t.field({ type: 'DateTime', resolve: (datastore) => datastore.createdAt }),
     updatedAt: t.field({ type: 'DateTime', resolve: (datastore) => datastore.updatedAt }),
     createdBy: t.exposeString('createdBy', {
-      description: 'The acting token’s name, here and in every updatedBy, requestedBy and actor.',
+      description: 'The name of the token that created it.',
     }),
-    updatedBy: t.exposeString('updatedBy'),
+    updatedBy: t.exposeString('updatedBy', { description: 'The name of the token that last changed it.' }),
     config: t.field({
       type: DatastoreConfigRef,
-      description: 'The config without its secrets. Each type narrows it to its own.',
+      description: 'The config without its secrets, in the type’s own form.',
       resolve: (datastore) => typedConfig(datastore),
     }),
     configJson: t.field({
       type: 'JSON',
       description:
-        'The same as one JSON object, for forms and tables made from Connector.configSchema: valid where a patch takes Connector.configKey.',
+        'The same config as one JSON object, for forms and tables made from Connector.configSchema. You may give it back as a patch, under Connector.configKey.',
       resolve: (datastore) => datastore.config,
     }),
     secrets: t.field({
       type: [SecretStateRef],
-      description: 'Every secret that the type knows, and whether it is set. Their values are never readable.',
+      description: 'Every secret that the type has, and whether it is set. Their values can never be read back.',
       resolve: (datastore) => {
         const set = new Map(datastore.secrets.map((secret) => [secret.path, secret.updatedAt]));
         return secretPathsOf(connectorOf(datastore.type)).map((path) => ({ path, updatedAt: set.get(path) ?? null }));
@@ -143,14 +146,17 @@ export const DatastoreRef = builder.interfaceRef<Datastore>('Datastore').impleme
     lastTest: t.field({
       type: ConnectionTestRef,
       nullable: true,
-      description: 'The newest test of what is stored, catalog reads apart.',
+      description: 'The newest test of the datastore as it is stored. Tests that read the catalog do not count.',
       resolve: (datastore, _arguments, { loaders }) =>
         datastore.lastTestId === null ? null : loaders.connectionTest.load(datastore.lastTestId),
     }),
     connectionTests: t.field({
       type: ConnectionTestConnection,
-      description: 'Newest first.',
-      args: { purpose: t.arg({ type: [TestPurposeRef], description: 'Left out: all.' }), ...pageArguments },
+      description: 'The datastore’s connection tests, the newest first.',
+      args: {
+        purpose: t.arg({ type: [TestPurposeRef], description: 'Leave it out to get the tests of every purpose.' }),
+        ...pageArguments,
+      },
       resolve: (datastore, { purpose, ...page }, { access, services }) =>
         services.connectionTests.list(access, datastore.id, purpose ?? null, page),
     }),
@@ -171,7 +177,7 @@ builder.objectField(ConnectionTestRef, 'datastore', (t) =>
   t.field({
     type: DatastoreRef,
     nullable: true,
-    description: 'Null for a draft, and once it is deleted.',
+    description: 'The tested datastore; null for a draft, and once the datastore is deleted.',
     resolve: (test, _arguments, { loaders }) =>
       test.datastoreId === null ? null : loaders.datastore.load(test.datastoreId),
   }),
@@ -181,7 +187,8 @@ builder.objectField(ConflictErrorRef, 'current', (t) =>
   t.field({
     type: DatastoreRef,
     nullable: true,
-    description: 'As it is stored now; null when an id was used before. Needs DATASTORES_READ.',
+    description:
+      'The datastore as it is stored now; null when the conflict is about an id. The token needs DATASTORES_READ.',
     resolve: (error, _arguments, { loaders }) =>
       error.currentId === null ? null : loaders.datastore.load(error.currentId),
   }),
@@ -190,7 +197,7 @@ builder.objectField(ConflictErrorRef, 'current', (t) =>
 builder.objectField(InUseErrorRef, 'datastores', (t) =>
   t.field({
     type: [DatastoreRef],
-    description: 'At most 100 of them. Needs DATASTORES_READ.',
+    description: 'The datastores that are still there, at most 100. The token needs DATASTORES_READ.',
     resolve: async (error, _arguments, { loaders }) => {
       const found = await loaders.datastore.loadMany(error.datastoreIds);
       return found.filter((one): one is Datastore => one !== null && !(one instanceof Error));
@@ -206,16 +213,16 @@ interface DatastorePage extends Page<Datastore> {
 const DatastoreConnection = connectionType<Datastore, DatastorePage>('Datastore', DatastoreRef);
 builder.objectField(DatastoreConnection, 'totalCount', (t) =>
   t.int({
-    description: 'How many there are on all pages.',
+    description: 'How many datastores there are on all pages together.',
     resolve: (page, _arguments, { access, services }) => services.datastores.count(access, page.query),
   }),
 );
 
 const DatastoreFilter = builder.inputType('DatastoreFilter', {
   fields: (t) => ({
-    types: t.field({ type: [DatastoreTypeRef] }),
+    types: t.field({ type: [DatastoreTypeRef], description: 'Leave it out for datastores of every type.' }),
     search: t.string({
-      description: 'Matches label and name, case-insensitively, anywhere in the text.',
+      description: 'Give a part of the label or the name. Upper and lower case do not matter.',
       validate: { schema: searchText },
     }),
   }),
@@ -235,17 +242,18 @@ builder.queryFields((t) => ({
     type: DatastoreRef,
     nullable: true,
     description:
-      'Null when it does not exist or the caller may not see it: the two look the same. Needs DATASTORES_READ.',
+      'One datastore; null when it does not exist or you may not see it, which look the same. The token needs DATASTORES_READ.',
     args: { id: t.arg.id({ required: true, validate: { schema: uuid } }) },
     resolve: (_root, { id }, { loaders }) => loaders.datastore.load(id),
   }),
   datastoreByName: t.field({
     type: DatastoreRef,
     nullable: true,
-    description: 'A name is unique within an environment. Needs DATASTORES_READ.',
+    description:
+      'One datastore by its name; null when there is none that you may see. The token needs DATASTORES_READ.',
     args: {
       environmentId: t.arg.id({
-        description: 'May be left out by a caller who has only one.',
+        description: 'Leave it out when your token has one environment only.',
         validate: { schema: uuid },
       }),
       name: t.arg.string({ required: true, validate: { schema: searchText } }),
@@ -254,17 +262,17 @@ builder.queryFields((t) => ({
   }),
   datastores: t.field({
     type: DatastoreConnection,
-    description: 'Needs DATASTORES_READ.',
+    description: 'The datastores that you may see. The token needs DATASTORES_READ.',
     args: {
       environmentId: t.arg.id({
-        description: 'Left out: every environment that the caller may see.',
+        description: 'Leave it out for every environment that you may see.',
         validate: { schema: uuid },
       }),
       filter: t.arg({ type: DatastoreFilter }),
       orderBy: t.arg({ type: DatastoreOrder, required: true, defaultValue: { field: 'LABEL', direction: 'ASC' } }),
       ...pageArguments,
       offset: t.arg.int({
-        description: 'For pages by number: skips that many, at most 10,000. Not together with a cursor.',
+        description: 'How many datastores to skip, for pages by number: at most 10,000. Do not give a cursor as well.',
       }),
     },
     resolve: async (_root, { environmentId, filter, orderBy, ...page }, { access, services }) => {
@@ -280,23 +288,25 @@ builder.queryFields((t) => ({
 }));
 
 const DatastoreEventKindRef = builder.enumType('DatastoreEventKind', {
-  description: 'May grow: keep a default branch.',
+  description: 'What happened to a datastore. New values may be added: keep a default branch.',
   values: datastoreEventKinds,
 });
 
 const DatastoreEventRef = builder.objectRef<DatastoreEvent>('DatastoreEvent').implement({
   description: 'One change of a datastore.',
   fields: (t) => ({
-    cursor: t.exposeString('cursor', { description: 'Give it as `after` to go on from here, for 7 days.' }),
+    cursor: t.exposeString('cursor', {
+      description: 'Give it as `after` to go on from here. It can be used for 7 days.',
+    }),
     at: t.field({ type: 'DateTime', resolve: (event) => event.at }),
     kind: t.field({ type: DatastoreEventKindRef, resolve: (event) => event.kind }),
     datastoreId: t.exposeID('datastoreId'),
     environmentId: t.exposeID('environmentId'),
-    actor: t.exposeString('actor'),
+    actor: t.exposeString('actor', { description: 'The name of the token that made the change.' }),
     datastore: t.field({
       type: DatastoreRef,
       nullable: true,
-      description: 'As it is now; null once it is deleted.',
+      description: 'The datastore as it is now; null once it is deleted.',
       resolve: (event, _arguments, { loaders }) => loaders.datastore.load(event.datastoreId),
     }),
   }),
@@ -306,14 +316,14 @@ builder.subscriptionField('datastoreEvents', (t) =>
   t.field({
     type: DatastoreEventRef,
     description:
-      'In order within an environment. `after` resumes from a cursor, for 7 days: an older one ends with CURSOR_EXPIRED, load the list again. Left out: from now on. Needs DATASTORES_READ.',
+      'Sends the changes of datastores, in order within each environment. Give `after` to go on from a cursor, and load the list again when that ends with CURSOR_EXPIRED: it is older than 7 days. Without `after` you get the changes from now on. The token needs DATASTORES_READ.',
     args: {
       environmentId: t.arg.id({
-        description: 'Left out: every environment that the caller may see.',
+        description: 'Leave it out for every environment that you may see.',
         validate: { schema: uuid },
       }),
-      datastoreId: t.arg.id({ description: 'Left out: all of them.', validate: { schema: uuid } }),
-      after: t.arg.string({ description: 'The cursor of the last event that was seen.' }),
+      datastoreId: t.arg.id({ description: 'Leave it out for all datastores.', validate: { schema: uuid } }),
+      after: t.arg.string({ description: 'The cursor of the last event that you have seen.' }),
     },
     subscribe: (_root, { environmentId, datastoreId, after }, { access, services }) => {
       const filter = {

@@ -19,10 +19,10 @@ declare module '../../graphql/context.ts' {
 
 export const EnvironmentRef = builder.objectRef<EnvironmentRow>('Environment').implement({
   description:
-    'A wall between datastores: production and staging, or one customer and the next. Tokens are given for environments.',
+    'A wall between datastores: between production and staging, or between one customer and the next. A token is for some environments, or for all.',
   fields: (t) => ({
     id: t.exposeID('id'),
-    name: t.exposeString('name', { description: 'Unique.' }),
+    name: t.exposeString('name', { description: 'The environment’s unique name.' }),
     createdAt: t.field({ type: 'DateTime', resolve: (environment) => environment.created_at }),
   }),
 });
@@ -31,7 +31,7 @@ builder.objectField(ApiTokenRef, 'environments', (t) =>
   t.field({
     type: [EnvironmentRef],
     nullable: true,
-    description: 'Null: every environment, also those made later.',
+    description: 'The environments that the token is for; null for all of them, those made later included.',
     resolve: async (token, _arguments, { loaders }) => {
       if (token.all_environments) return null;
       const found = await loaders.environment.loadMany(token.environmentIds);
@@ -45,9 +45,9 @@ const EnvironmentConnection = connectionType('Environment', EnvironmentRef);
 builder.queryFields((t) => ({
   environments: t.field({
     type: EnvironmentConnection,
-    description: 'The environments that the caller may see, by name.',
+    description: 'The environments that you may see, sorted by name.',
     args: {
-      search: t.arg.string({ description: 'Matches anywhere in the name.', validate: { schema: searchText } }),
+      search: t.arg.string({ description: 'Give a part of the name.', validate: { schema: searchText } }),
       ...pageArguments,
     },
     resolve: (_root, { search, ...page }, { access, services }) =>
@@ -56,7 +56,7 @@ builder.queryFields((t) => ({
   environment: t.field({
     type: EnvironmentRef,
     nullable: true,
-    description: 'Null when it does not exist or the caller may not see it: the two look the same.',
+    description: 'One environment; null when it does not exist or you may not see it, which look the same.',
     args: { id: t.arg.id({ required: true, validate: { schema: uuid } }) },
     resolve: (_root, { id }, { loaders }) => loaders.environment.load(id),
   }),
@@ -75,10 +75,14 @@ const environmentName = z
 
 const CreateEnvironmentInput = builder.inputType('CreateEnvironmentInput', {
   fields: (t) => ({
-    id: t.id({ description: 'A UUID of the client’s own choice.', validate: { schema: uuid } }),
+    id: t.id({
+      description: 'Choose a UUID that was never used before, or leave it out to have one chosen for you.',
+      validate: { schema: uuid },
+    }),
     name: t.string({
       required: true,
-      description: '1 to 63 letters, digits, spaces, ".", "-", "_"; unique.',
+      description:
+        'A unique name: 1 to 63 letters, digits, spaces, ".", "-" and "_", beginning with a letter or digit.',
       validate: { schema: environmentName },
     }),
   }),
@@ -87,7 +91,7 @@ const CreateEnvironmentInput = builder.inputType('CreateEnvironmentInput', {
 const UpdateEnvironmentInput = builder.inputType('UpdateEnvironmentInput', {
   fields: (t) => ({
     id: t.id({ required: true, validate: { schema: uuid } }),
-    name: t.string({ description: 'Left out = unchanged.', validate: { schema: environmentName } }),
+    name: t.string({ description: 'Leave it out to keep the name.', validate: { schema: environmentName } }),
   }),
 });
 
@@ -107,7 +111,7 @@ const DeleteEnvironmentSuccess = builder.objectRef<{ deletedId: string }>('Delet
 builder.mutationFields((t) => ({
   createEnvironment: t.field({
     type: changed('CreateEnvironmentSuccess'),
-    description: 'Needs ENVIRONMENTS_WRITE, and a token that is for all environments.',
+    description: 'Makes an environment. The token needs ENVIRONMENTS_WRITE, and has to be for all environments.',
     errors: { types: [ValidationError, NameTakenError, ConflictError], union: { name: 'CreateEnvironmentResult' } },
     args: { input: t.arg({ type: CreateEnvironmentInput, required: true }) },
     resolve: async (_root, { input }, { access, services }) => ({
@@ -116,7 +120,7 @@ builder.mutationFields((t) => ({
   }),
   updateEnvironment: t.field({
     type: changed('UpdateEnvironmentSuccess'),
-    description: 'Needs ENVIRONMENTS_WRITE.',
+    description: 'Renames an environment. The token needs ENVIRONMENTS_WRITE.',
     errors: { types: [ValidationError, NotFoundError, NameTakenError], union: { name: 'UpdateEnvironmentResult' } },
     args: { input: t.arg({ type: UpdateEnvironmentInput, required: true }) },
     resolve: async (_root, { input }, { access, services }) => ({
@@ -125,7 +129,8 @@ builder.mutationFields((t) => ({
   }),
   deleteEnvironment: t.field({
     type: DeleteEnvironmentSuccess,
-    description: 'Refused while it holds datastores. Needs ENVIRONMENTS_WRITE.',
+    description:
+      'Deletes an environment that holds no datastores; otherwise you get an InUseError. The token needs ENVIRONMENTS_WRITE.',
     // an id that is no UUID ends as a ValidationError
     errors: { types: [ValidationError, NotFoundError, InUseError], union: { name: 'DeleteEnvironmentResult' } },
     args: { id: t.arg.id({ required: true, validate: { schema: uuid } }) },

@@ -18,9 +18,12 @@ declare module '../../graphql/context.ts' {
 }
 
 const DatastoreDraft = builder.inputType('DatastoreDraft', {
-  description: 'A datastore that is not stored: as createDatastore would take it.',
+  description: 'A datastore that is not stored, written as createDatastore takes it.',
   fields: (t) => ({
-    environmentId: t.id({ description: 'Left out: the caller’s only environment.', validate: { schema: uuid } }),
+    environmentId: t.id({
+      description: 'Leave it out when your token has one environment only.',
+      validate: { schema: uuid },
+    }),
     config: t.field({ type: DatastoreConfigInput, required: true }),
     configSecret: t.string(configSecretField),
     tenancy: t.field({ type: TenancyInput }),
@@ -28,22 +31,27 @@ const DatastoreDraft = builder.inputType('DatastoreDraft', {
 });
 
 const DatastoreChange = builder.inputType('DatastoreChange', {
+  description: 'A change of a stored datastore, written as updateDatastore takes it.',
   fields: (t) => ({
     datastoreId: t.id({ required: true, validate: { schema: uuid } }),
-    config: t.field({ type: DatastoreConfigPatch }),
+    config: t.field({ type: DatastoreConfigPatch, description: 'Give only the fields that you want to change.' }),
     configSecret: t.string(configSecretField),
-    tenancy: t.field({ type: TenancyInput }),
+    tenancy: t.field({
+      type: TenancyInput,
+      description: 'It replaces the stored one as a whole. Leave it out to keep that, give null to remove it.',
+    }),
   }),
 });
 
 const ConnectionTestTarget = builder.inputType('ConnectionTestTarget', {
+  description: 'What to test. Give exactly one.',
   isOneOf: true,
   fields: (t) => ({
-    datastoreId: t.id({ description: 'What is stored.', validate: { schema: uuid } }),
-    draft: t.field({ type: DatastoreDraft, description: 'A new one, before createDatastore.' }),
+    datastoreId: t.id({ description: 'Tests a datastore as it is stored.', validate: { schema: uuid } }),
+    draft: t.field({ type: DatastoreDraft, description: 'Tests a new datastore before you create it.' }),
     change: t.field({
       type: DatastoreChange,
-      description: 'What is stored with a change over it, as updateDatastore would store it.',
+      description: 'Tests a datastore as updateDatastore would store it: what is stored, with your change over it.',
     }),
   }),
 });
@@ -51,7 +59,10 @@ const ConnectionTestTarget = builder.inputType('ConnectionTestTarget', {
 const StartConnectionTestInput = builder.inputType('StartConnectionTestInput', {
   fields: (t) => ({
     target: t.field({ type: ConnectionTestTarget, required: true }),
-    options: t.field({ type: ConnectionTestOptions }),
+    options: t.field({
+      type: ConnectionTestOptions,
+      description: 'Leave it out to run the type’s default checks within 30 seconds.',
+    }),
   }),
 });
 
@@ -71,7 +82,7 @@ builder.mutationField('startConnectionTest', (t) =>
   t.field({
     type: StartConnectionTestSuccess,
     description:
-      'Starts a test and answers at once; follow it with the connectionTestProgress subscription. Needs DATASTORES_TEST, and DATASTORES_WRITE for checks that write.',
+      'Starts a connection test and answers at once; follow it with the connectionTestProgress subscription. The token needs DATASTORES_TEST, and DATASTORES_WRITE for checks that write.',
     errors: {
       types: [ValidationError, NotFoundError, ConflictError, SecretsRequiredError],
       union: { name: 'StartConnectionTestResult' },

@@ -84,7 +84,7 @@ export type CatalogEntryKind =
   | 'TABLE'
   | 'VIEW';
 
-/** WARNING has passed too, but needs attention soon. SKIPPED: an earlier check failed. */
+/** Where a check stands. WARNING means that it passed, but needs attention soon; SKIPPED, that an earlier check failed. */
 export type CheckStatus =
   | 'FAILED'
   | 'PASSED'
@@ -177,46 +177,48 @@ export type CockroachdbConfigPatch = {
   username?: string | null | undefined;
 };
 
+/** How to run a connection test. `{}` runs the type’s default checks. */
 export type ConnectionTestOptions = {
-  /** A UUID chosen by the client, so that the progress can be followed from before the start. */
+  /** Choose a UUID to follow the test’s progress from before it starts. Leave it out to have one chosen for you. */
   testId?: string | null | undefined;
-  /** Whole test, from QUEUED on, in milliseconds: 1,000 to 300,000. */
+  /** How long the whole test may take, waiting in the queue included, in milliseconds: 1,000 to 300,000. */
   timeoutMs?: number;
-  /** Names from Connector.checks: `s3/bucket/head`. Left out: the connector’s default ones. Checks that these build on run too. */
+  /** Which checks to run, by their names in Connector.checks: `s3/bucket/head`. The checks that they build on run as well. Leave it out to run the type’s default checks. */
   validationMethods?: Array<string> | null | undefined;
 };
 
+/** What to test. Give exactly one. */
 export type ConnectionTestTarget =
-  {   /** What is stored with a change over it, as updateDatastore would store it. */
+  {   /** Tests a datastore as updateDatastore would store it: what is stored, with your change over it. */
   change: DatastoreChange; datastoreId?: never; draft?: never; }
-  |  { change?: never;   /** What is stored. */
+  |  { change?: never;   /** Tests a datastore as it is stored. */
   datastoreId: string; draft?: never; }
-  |  { change?: never; datastoreId?: never;   /** A new one, before createDatastore. */
+  |  { change?: never; datastoreId?: never;   /** Tests a new datastore before you create it. */
   draft: DatastoreDraft; };
 
 export type CreateDatastoreInput = {
   config: DatastoreConfigInput;
-  /** The connector’s principal secret (see Connector.principalSecret), when config leaves it out. Both, or a type without one: ValidationError. */
+  /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, or when the type has none. */
   configSecret?: string | null | undefined;
-  /** Left out: the caller’s only environment. An error when the caller has several. */
+  /** Leave it out when your token has one environment only. */
   environmentId?: string | null | undefined;
-  /** A UUID of the client’s own choice. One that was ever used is refused. */
+  /** Choose a UUID that was never used before, or leave it out to have one chosen for you. */
   id?: string | null | undefined;
-  /** For people: at most 128 characters. Left out: the name, or the connector’s title. */
+  /** A name for people, of at most 128 characters. Leave it out to use the name or, without one, the type’s title. */
   label?: string | null | undefined;
-  /** Unique within the environment: 1 to 63 lower-case letters, digits, `-`, `_`. Left out: made from the label. */
+  /** A name for programs, unique within the environment: 1 to 63 lower-case letters, digits, `-` and `_`. Leave it out to have it made from the label. */
   name?: string | null | undefined;
-  /** Reads the catalog once stored. Its failure undoes nothing: it is a connection test of its own. */
+  /** True to read the catalog once the datastore is stored. This is a connection test of its own, whose failure undoes nothing. The token needs DATASTORES_TEST. */
   refreshCatalog?: boolean;
   tenancy?: TenancyInput | null | undefined;
-  /** Runs these validation methods before anything is stored; nothing is stored unless they pass. `{}` runs the default ones. Needs DATASTORES_TEST. */
+  /** Tests the connection first, and stores nothing unless the test passes. `{}` runs the type’s default checks. Leave it out to store the datastore untested. The token needs DATASTORES_TEST. */
   test?: ConnectionTestOptions | null | undefined;
 };
 
 export type CreateEnvironmentInput = {
-  /** A UUID of the client’s own choice. */
+  /** Choose a UUID that was never used before, or leave it out to have one chosen for you. */
   id?: string | null | undefined;
-  /** 1 to 63 letters, digits, spaces, ".", "-", "_"; unique. */
+  /** A unique name: 1 to 63 letters, digits, spaces, ".", "-" and "_", beginning with a letter or digit. */
   name: string;
 };
 
@@ -332,15 +334,18 @@ export type DatabricksOauthPatch = {
   clientSecret?: string | null | undefined;
 };
 
+/** A change of a stored datastore, written as updateDatastore takes it. */
 export type DatastoreChange = {
+  /** Give only the fields that you want to change. */
   config?: DatastoreConfigPatch | null | undefined;
-  /** The connector’s principal secret (see Connector.principalSecret), when config leaves it out. Both, or a type without one: ValidationError. */
+  /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, or when the type has none. */
   configSecret?: string | null | undefined;
   datastoreId: string;
+  /** It replaces the stored one as a whole. Leave it out to keep that, give null to remove it. */
   tenancy?: TenancyInput | null | undefined;
 };
 
-/** Exactly one. Which one decides the type. From a generic form: `{ [Connector.configKey]: values }`. */
+/** The config of a new datastore. Give exactly one field: it decides the type. A generic form writes `{ [Connector.configKey]: values }`. */
 export type DatastoreConfigInput =
   {   athena: AthenaConfigInput; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never;   bigquery: BigqueryConfigInput; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
@@ -364,7 +369,7 @@ export type DatastoreConfigInput =
   |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never;   snowflake: SnowflakeConfigInput; trino?: never; }
   |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never;   trino: TrinoConfigInput; };
 
-/** Exactly one, that of the stored type: a type never changes. */
+/** A change of a config. Give exactly one field, that of the stored type: a type never changes. */
 export type DatastoreConfigPatch =
   {   athena: AthenaConfigPatch; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never;   bigquery: BigqueryConfigPatch; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
@@ -388,17 +393,17 @@ export type DatastoreConfigPatch =
   |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never;   snowflake: SnowflakeConfigPatch; trino?: never; }
   |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never;   trino: TrinoConfigPatch; };
 
-/** A datastore that is not stored: as createDatastore would take it. */
+/** A datastore that is not stored, written as createDatastore takes it. */
 export type DatastoreDraft = {
   config: DatastoreConfigInput;
-  /** The connector’s principal secret (see Connector.principalSecret), when config leaves it out. Both, or a type without one: ValidationError. */
+  /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, or when the type has none. */
   configSecret?: string | null | undefined;
-  /** Left out: the caller’s only environment. */
+  /** Leave it out when your token has one environment only. */
   environmentId?: string | null | undefined;
   tenancy?: TenancyInput | null | undefined;
 };
 
-/** May grow: keep a default branch. */
+/** What happened to a datastore. New values may be added: keep a default branch. */
 export type DatastoreEventKind =
   | 'CATALOG_REFRESHED'
   | 'CREATED'
@@ -406,8 +411,9 @@ export type DatastoreEventKind =
   | 'UPDATED';
 
 export type DatastoreFilter = {
-  /** Matches label and name, case-insensitively, anywhere in the text. */
+  /** Give a part of the label or the name. Upper and lower case do not matter. */
   search?: string | null | undefined;
+  /** Leave it out for datastores of every type. */
   types?: Array<DatastoreType> | null | undefined;
 };
 
@@ -423,13 +429,14 @@ export type DatastoreOrderField =
   | 'TYPE'
   | 'UPDATED_AT';
 
+/** Which datastores. Give exactly one field. */
 export type DatastoreSelection =
-  {   /** Every one of an environment but those that are named. */
+  {   /** All datastores of an environment but those that you except. */
   all: AllDatastores; ids?: never; }
-  |  { all?: never;   /** 1 to 1,000. */
+  |  { all?: never;   /** The datastores with these ids: 1 to 1,000. */
   ids: Array<string>; };
 
-/** Every type that this gateway can hold. May grow: keep a default branch. */
+/** The datastore types that this gateway knows. New values may be added: keep a default branch. */
 export type DatastoreType =
   /** Amazon Athena */
   | 'ATHENA'
@@ -526,7 +533,7 @@ export type ElasticsearchConfigPatch = {
   username?: string | null | undefined;
 };
 
-/** Why a check failed, in the large. May grow: keep a default branch. */
+/** The group of reasons for which a check failed. New values may be added: keep a default branch. */
 export type FailureCause =
   /** The gateway does not connect to this address. */
   | 'ADDRESS_NOT_ALLOWED'
@@ -934,9 +941,9 @@ export type RedshiftConfigPatch = {
 
 export type RefreshCatalogInput = {
   datastoreId: string;
-  /** A UUID chosen by the client, so that the progress can be followed from before the start. */
+  /** Choose a UUID to follow the test’s progress from before it starts. Leave it out to have one chosen for you. */
   testId?: string | null | undefined;
-  /** Whole test, from QUEUED on, in milliseconds: 1,000 to 300,000. */
+  /** How long the whole test may take, waiting in the queue included, in milliseconds: 1,000 to 300,000. */
   timeoutMs?: number;
 };
 
@@ -992,11 +999,11 @@ export type S3PathKind =
   | 'FILE'
   | 'FOLDER';
 
-/** What a token allows. `connectors`, `viewer` and the caller’s own environments need a token, but no scope. */
+/** What a token may be used for. `connectors`, `viewer` and `environments` need a token, but no scope. */
 export type Scope =
-  /** Read datastores and tests, and follow both subscriptions. */
+  /** Read datastores, their tests and catalogs, and follow both subscriptions. */
   | 'DATASTORES_READ'
-  /** Start and cancel connection tests, of drafts too. */
+  /** Start and cancel connection tests, of drafts as well, and read catalogs anew. */
   | 'DATASTORES_TEST'
   /** Create, update and delete datastores; run checks that write. */
   | 'DATASTORES_WRITE'
@@ -1231,19 +1238,23 @@ export type SshTunnelPatch = {
 };
 
 export type StartConnectionTestInput = {
+  /** Leave it out to run the type’s default checks within 30 seconds. */
   options?: ConnectionTestOptions | null | undefined;
   target: ConnectionTestTarget;
 };
 
-/** How clients (tenants) are laid out inside the datastore. TABLE needs the five other fields. */
+/** How your clients (tenants) are laid out inside the datastore. At level TABLE, fill in the five other fields. */
 export type TenancyInput = {
+  /** Whether clients are told apart by numbers or by texts. */
   clientColumnType?: ClientColumnType | null | undefined;
   level: TenancyLevel;
-  /** Where the mapping table is. */
+  /** The schema that holds the mapping table. */
   schemaName?: string | null | undefined;
+  /** The column of the mapping table that holds the client’s name. */
   tableClientNameColumn?: string | null | undefined;
-  /** The mapping table: a row for each client. */
+  /** The mapping table, which has a row for each client. */
   tableName?: string | null | undefined;
+  /** The column of the mapping table that tells clients apart. */
   tablePrimaryKeyColumn?: string | null | undefined;
 };
 
@@ -1254,14 +1265,14 @@ export type TenancyLevel =
   | 'TABLE';
 
 export type TestPurpose =
-  /** A create or an update waited for it. */
+  /** A createDatastore or an updateDatastore waited for it. */
   | 'BEFORE_SAVE'
-  /** It read the catalog. */
+  /** It read the datastore’s catalog. */
   | 'CATALOG'
-  /** Somebody started it. */
+  /** Somebody started it with startConnectionTest. */
   | 'REQUESTED';
 
-/** QUEUED and RUNNING go on; the others are ends. */
+/** Where a test stands. PASSED, FAILED and CANCELLED are final. */
 export type TestStatus =
   | 'CANCELLED'
   | 'FAILED'
@@ -1343,27 +1354,27 @@ export type TrinoConfigPatch = {
   username?: string | null | undefined;
 };
 
-/** Left out = unchanged. */
+/** Give only what you want to change: what you leave out stays as it is. */
 export type UpdateDatastoreInput = {
   config?: DatastoreConfigPatch | null | undefined;
-  /** The connector’s principal secret (see Connector.principalSecret), when config leaves it out. Both, or a type without one: ValidationError. */
+  /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, or when the type has none. */
   configSecret?: string | null | undefined;
-  /** Refused with ConflictError when the stored version differs. */
+  /** The version that your change is about. When another one is stored by now, you get a ConflictError. Leave it out to change whatever is stored. */
   expectedVersion?: number | null | undefined;
   id: string;
   label?: string | null | undefined;
   name?: string | null | undefined;
-  /** Reads the catalog once stored. */
+  /** True to read the catalog once the change is stored. The token needs DATASTORES_TEST. */
   refreshCatalog?: boolean;
-  /** Replaced as a whole; null = removed. */
+  /** It replaces the stored one as a whole. Leave it out to keep that, give null to remove it. */
   tenancy?: TenancyInput | null | undefined;
-  /** Tests the merged whole before it is stored; nothing is stored unless it passes. Needs DATASTORES_TEST. */
+  /** Tests the datastore with your change over it first, and stores nothing unless the test passes. Leave it out to store the change untested. The token needs DATASTORES_TEST. */
   test?: ConnectionTestOptions | null | undefined;
 };
 
 export type UpdateEnvironmentInput = {
   id: string;
-  /** Left out = unchanged. */
+  /** Leave it out to keep the name. */
   name?: string | null | undefined;
 };
 
