@@ -169,7 +169,7 @@ export const failureCodes = {
   TLS_BAD_MATERIAL: {
     cause: 'INVALID_CONFIG',
     message: 'The certificates or the key in tls cannot be used.',
-    hint: 'Give PEM text; the client key must belong to the client certificate and must not be encrypted.',
+    hint: 'Give PEM text; the client key must belong to the client certificate.',
   },
   CREDENTIALS_REQUIRED: {
     cause: 'AUTHENTICATION',
@@ -194,7 +194,7 @@ export const failureCodes = {
   KEY_UNUSABLE: {
     cause: 'INVALID_CONFIG',
     message: 'The private key cannot be read.',
-    hint: 'Give the PEM text of an unencrypted private key.',
+    hint: 'Give the PEM text of the private key, from -----BEGIN to -----END.',
   },
   PASSPHRASE_REQUIRED: {
     cause: 'INVALID_CONFIG',

@@ -20,6 +20,7 @@ export const issueCodes = {
   UNKNOWN_VALIDATION_METHOD: 'The datastore type has no such validation method.',
   WRONG_TYPE: 'The config is of another type than the datastore; a type never changes.',
   ENVIRONMENT_REQUIRED: 'There is not exactly one environment that your token may use: say which one is meant.',
+  SECRET_IN_OPEN_FIELD: 'A secret stands in a field that is read back.',
   SECRET_REQUIRED: 'The destination changed: give this secret again.',
   NAME_TAKEN: 'Another one has this name already: choose another name.',
   CHECK_FAILED: 'A check of the connection test failed because of this field.',

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { issue } from '../connectors/kit/config/marks.ts';
+import { isOpenText, misplacedKey } from '../connectors/kit/config/open-fields.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
@@ -23,7 +24,8 @@ export const label = z
   .refine(
     (text) => !/\p{Cc}/u.test(text),
     issue('INVALID_FORMAT', 'Give it without line breaks and control characters.'),
-  );
+  )
+  .refine(isOpenText, misplacedKey);
 
 /** What somebody looks for: any text that a database takes. */
 export const searchText = z

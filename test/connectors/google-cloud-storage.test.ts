@@ -3,6 +3,7 @@ import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { googleCloudStorage } from '../../src/connectors/google-cloud-storage/index.ts';
 import { type Authority, createAuthority } from '../support/certificates.ts';
 import { describeHttpFaults } from '../support/http-faults.ts';
+import { PRIVATE_KEY } from '../support/inputs.ts';
 import { type FakeGcs, type FakeGcsOptions, startFakeGcs } from '../support/peers/fake-gcs.ts';
 import { createGoogleAccount } from '../support/peers/google-token.ts';
 import { gist, type TestConnectionOptions, type TestedConnection, testConnection } from '../support/test-connection.ts';
@@ -127,12 +128,7 @@ describe('what goes wrong is named', () => {
     ],
     ['no key', { privateKey: undefined }, 'CREDENTIALS_REQUIRED', 'credentials.privateKey'],
     ['a key that is not RSA', { privateKey: curveKey }, 'KEY_UNUSABLE', 'credentials.privateKey'],
-    [
-      'a broken key',
-      { privateKey: '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n' },
-      'KEY_UNUSABLE',
-      'credentials.privateKey',
-    ],
+    ['a broken key', { privateKey: PRIVATE_KEY }, 'KEY_UNUSABLE', 'credentials.privateKey'],
   ])('%s', async (_title, credentials, code, configPath) => {
     const peer = await startGcs();
     const result = await tryGcs(peer, configFor({}, credentials));

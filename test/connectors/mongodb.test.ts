@@ -4,6 +4,7 @@ import { changedDestinations } from '../../src/connectors/kit/config/shape.ts';
 import { mongodb } from '../../src/connectors/mongodb/index.ts';
 import { type BadConfig, describeBadConfigs } from '../support/bad-configs.ts';
 import { type Authority, createAuthority, createSelfSigned, type IssuedCertificate } from '../support/certificates.ts';
+import { CERTIFICATE, PRIVATE_KEY } from '../support/inputs.ts';
 import {
   type FakeMongodb,
   type FakeMongodbOptions,
@@ -642,10 +643,7 @@ describe('catalog and tenancy', () => {
 });
 
 const BASE = { host: 'db.example', database: 'shop', username: 'app', password: 'x' };
-const PAIR = {
-  clientCertificate: '-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----',
-  clientKey: '-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----',
-};
+const PAIR = { clientCertificate: CERTIFICATE, clientKey: PRIVATE_KEY };
 
 const badConfigs: readonly BadConfig[] = [
   {

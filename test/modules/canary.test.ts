@@ -5,7 +5,18 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ConfigValues, secretPathsOf, setAt, valueAt } from '../../src/connectors/kit/config/shape.ts';
 import { type Connector, configKey, connectorId } from '../../src/connectors/kit/contract/connector.ts';
 import { connectors } from '../../src/connectors/registry.ts';
-import { type CanaryConfig, canaryConfigs, needlesFor, needlesOf, planted, search } from '../support/canaries.ts';
+import {
+  type CanaryConfig,
+  canaryConfigs,
+  misplacedKeys,
+  misplacedSecrets,
+  needlesFor,
+  needlesOf,
+  openTextPaths,
+  planted,
+  search,
+  withMisplaced,
+} from '../support/canaries.ts';
 import { type Authority, createAuthority } from '../support/certificates.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import type { TestGateway } from '../support/gateway.ts';
@@ -46,7 +57,7 @@ interface Subject {
 }
 
 /** Every secret that is ever sent. */
-const secrets: string[] = [];
+const secrets: string[] = [...misplacedSecrets];
 const remember = (secret: string) => void secrets.push(secret);
 const BASTION = 'bastion.example:22';
 
@@ -102,6 +113,8 @@ describeEachGateway('a secret', (open, kind) => {
   const said: string[] = [];
   const gateways: TestGateway[] = [];
   const passed: string[] = [];
+  /** What became of private keys in fields that are read back. */
+  const misplaced: { field: string; result: string | undefined }[] = [];
   let refreshed = 0;
 
   async function start(leadTo: (subject: Subject) => number | undefined): Promise<TestGateway> {
@@ -205,6 +218,24 @@ describeEachGateway('a secret', (open, kind) => {
     if (!keep) await ask(DELETE, { input: { select: { ids: [id] } } });
   }
 
+  /** Puts a private key into each text that is read back. */
+  async function misplace(gateway: TestGateway, { key, connector, configs }: Subject): Promise<void> {
+    const { ask } = callerOf(gateway);
+    for (const text of misplacedKeys) {
+      const named = { schemaName: text, tableName: text, tableClientNameColumn: text, tablePrimaryKeyColumn: text };
+      const tenancy = { level: 'TABLE', clientColumnType: 'STRING', ...named };
+      const ways = [
+        ...openTextPaths(connector).map((path) => ({ path, more: {}, config: withMisplaced(configs, path, text) })),
+        { path: 'the label', more: { label: text }, config: configs[0]?.fresh() },
+        ...(connector.tenancyLevels ? [{ path: 'the tenancy', more: { tenancy }, config: configs[0]?.fresh() }] : []),
+      ];
+      for (const { path, more, config } of ways) {
+        const { __typename: result } = await ask(CREATE, { input: { config: { [key]: config }, ...more } });
+        misplaced.push({ field: `${connector.type} ${path}`, result });
+      }
+    }
+  }
+
   async function listen(gateway: TestGateway, work: () => Promise<unknown>): Promise<void> {
     let over = false;
     const last = `last ${randomUUID()}`;
@@ -235,6 +266,7 @@ describeEachGateway('a secret', (open, kind) => {
         subjects.map(async (subject, at) => {
           const as = { keep: at % 2 === 0, timeoutMs: PATIENCE_MS };
           await Promise.all(subject.configs.map((config) => exercise(atPeers, subject, config, as)));
+          await misplace(atPeers, subject);
           if (subject.peer) await work(atPeers, subject, !as.keep);
         }),
       ),
@@ -269,6 +301,14 @@ describeEachGateway('a secret', (open, kind) => {
     // they were told to a peer that says it all back
     if (kind === 'sqlite') expect(search(mirror.heard(), needles()).length).toBeGreaterThan(1);
     expect(said.length).toBeGreaterThan(subjects.length * 10);
+  });
+
+  test('is refused in every text that is read back, if it is a private key', () => {
+    expect(misplaced.filter(({ result }) => result !== 'ValidationError')).toEqual([]);
+    const texts = connectors.flatMap((connector) =>
+      openTextPaths(connector).map((path) => `${connector.type} ${path}`),
+    );
+    expect(misplaced.map(({ field }) => field)).toEqual(expect.arrayContaining(texts));
   });
 
   test('is in no reply and in no event', () => {

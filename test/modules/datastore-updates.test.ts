@@ -10,6 +10,7 @@ import {
   GOOGLE_NOWHERE,
   googleCloudStorageConfig,
   mongoDataApiConfig,
+  OTHER_CERTIFICATE,
   PRIVATE_KEY,
   postgresConfig,
   qdrantConfig,
@@ -245,7 +246,7 @@ describeEachGateway('updating datastores', (open) => {
   });
 
   describe('secrets are given again when their destination changes', () => {
-    const ca = `${CERTIFICATE}${CERTIFICATE}`;
+    const ca = OTHER_CERTIFICATE;
     const cases: [string, DatastoreConfigInput, DatastoreConfigPatch, string[]][] = [
       ['host', { postgres: postgresConfig() }, { postgres: { host: '127.0.0.2' } }, ['password']],
       ['port', { postgres: postgresConfig() }, { postgres: { port: 2 } }, ['password']],

@@ -1,7 +1,9 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import { z } from 'zod';
 import {
   type ConfigValues,
   dropNulls,
+  fieldsOf,
   leavesOf,
   secretPathsOf,
   setAt,
@@ -25,6 +27,18 @@ const keys = Array.from({ length: 2 }, () =>
   generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
 );
 let given = 0;
+
+const pkcs8Of = (key: KeyObject) => key.export({ type: 'pkcs8', format: 'pem' }).toString();
+const [longKey, shortKey] = [
+  pkcs8Of(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey),
+  pkcs8Of(generateKeyPairSync('ed25519').privateKey),
+];
+/**
+ * Private keys as somebody may put them into a field that is read back; the second fits into most that hold one line.
+ */
+export const misplacedKeys = [longKey, shortKey.trim().replaceAll('\n', ' ')];
+/** What must not be seen again of them. */
+export const misplacedSecrets = [longKey, shortKey.split('\n')[1] ?? ''];
 
 const rest = () => randomBytes(9).toString('hex');
 const texts = [() => `${MARKER}${rest()}`, () => `${PLAIN_MARKER}${rest()}`, () => `${SMALL_MARKER}${rest()}`];
@@ -64,8 +78,8 @@ const companions: Readonly<Record<string, unknown>> = {
 };
 
 /**
- * Configs that hold a canary at every secret of a type, made from one that works: its own secrets together, each other one with what it
- * needs beside it. @throws Error naming a secret that cannot be filled in
+ * Configs that hold a canary at every secret of a type, made from one that works: its own secrets together, each other
+ * one with what it needs beside it. @throws Error naming a secret that cannot be filled in
  */
 export function canaryConfigs(
   connector: Connector,
@@ -76,7 +90,12 @@ export function canaryConfigs(
   const own = secrets.filter((path) => valueAt(works, path) !== undefined);
   const others = secrets.filter((path) => !own.includes(path));
   const make = (paths: readonly string[]) => canaryConfig(connector, works, paths, remember);
-  return [...(own.length > 0 ? [make(own)] : []), ...others.map((path) => make([path]))];
+  const configs = [...(own.length > 0 ? [make(own)] : []), ...others.map((path) => make([path]))];
+  // a secret that needs another one beside it covers that one too
+  return configs.filter(
+    ({ paths }) =>
+      !configs.some((more) => more.paths.length > paths.length && paths.every((path) => more.paths.includes(path))),
+  );
 }
 
 function canaryConfig(
@@ -150,7 +169,10 @@ function issuesOf(connector: Connector, values: ConfigValues) {
 
 type Give = (path: string, form: CanaryForm) => void;
 
-/** A secret that does not go with what else is there: another way to sign in goes; or it wants the others of its block beside it. */
+/**
+ * A secret that does not go with what else is there: another way to sign in goes; or it wants the others of its block
+ * beside it.
+ */
 function meetHalfway(
   connector: Connector,
   values: ConfigValues,
@@ -179,6 +201,31 @@ function keepAlternative(connector: Connector, values: ConfigValues, path: strin
   const block = values[root];
   if (!inChoice || typeof block !== 'object' || block === null || alternative in block) return;
   values[root] = {};
+}
+
+/** The path of every text of a type that is read back. */
+export function openTextPaths(connector: Connector): string[] {
+  return leavesOf(connector.config).flatMap(({ schema, mark, path }) =>
+    schema instanceof z.core.$ZodString && !mark.secret ? [path] : [],
+  );
+}
+
+/**
+ * One of the configs with a text in a field that is read back: alone, or beside the certificate where one is wanted.
+ */
+export function withMisplaced(configs: readonly CanaryConfig[], path: string, text: string): ConfigValues {
+  const [root = '', ...within] = path.split('.');
+  const block = path.slice(0, path.lastIndexOf('.'));
+  const found = configs.find(
+    ({ values }) => root === 'tls' || within.length < 2 || valueAt(values, block) !== undefined,
+  );
+  const fitting = root === 'sshTunnel' ? configs.find(({ values }) => values.sshTunnel !== undefined) : found;
+  if (!fitting) throw new Error(`${path} stands in none of the configs`);
+  const config = structuredClone(fitting.values);
+  const isChoice = fieldsOf(fitting.connector.config).some(({ key, mark }) => key === root && mark.oneOf);
+  if (isChoice && within.length === 1) config[root] = {};
+  setAt(config, path, /certificate$/i.test(path) ? `${CERTIFICATE}${text}` : text);
+  return config;
 }
 
 /** One thing to look for. */
@@ -221,7 +268,10 @@ export function needlesOf(what: string, text: string): Needle[] {
   });
 }
 
-/** What to look for, given all secrets that were used: the markers for canaries, a line of each key, and every other secret itself. */
+/**
+ * What to look for, given all secrets that were used: the markers for canaries, a line of each key, and every other
+ * secret itself.
+ */
 export function needlesFor(secrets: readonly string[]): Needle[] {
   const own = secrets.flatMap((secret) => {
     if (markers.some((marker) => secret.startsWith(marker))) return [];

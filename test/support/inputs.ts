@@ -9,8 +9,12 @@ import type {
 
 const PLAIN = { mode: 'DISABLE' } as const;
 /** It has the form of a key, and is none. */
-export const PRIVATE_KEY = '-----BEGIN PRIVATE KEY-----\nTm8ga2V5IGF0IGFsbA==\n-----END PRIVATE KEY-----\n';
-export const CERTIFICATE = '-----BEGIN CERTIFICATE-----\nTm8gY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n';
+export const PRIVATE_KEY =
+  '-----BEGIN PRIVATE KEY-----\nMCECAQAwDQYJKoZIhvcNAQEBBQAEDU5vIGtleSBhdCBhbGw=\n-----END PRIVATE KEY-----\n';
+export const CERTIFICATE =
+  '-----BEGIN CERTIFICATE-----\nMBcwEAwOTm8gY2VydGlmaWNhdGUwAAMBAA==\n-----END CERTIFICATE-----\n';
+export const OTHER_CERTIFICATE =
+  '-----BEGIN CERTIFICATE-----\nMBQwDQwLQW5vdGhlciBvbmUwAAMBAA==\n-----END CERTIFICATE-----\n';
 
 /** Google's fixed host on this machine, where nothing listens: for AppOptions.testing.executor. */
 export const GOOGLE_NOWHERE = { names: { 'storage.googleapis.com:443': '127.0.0.1:1' } };

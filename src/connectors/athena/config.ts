@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { awsKeyFields } from '../families/aws/config.ts';
 import { isAwsRegion } from '../families/aws/signing.ts';
 import { destination, issue } from '../kit/config/marks.ts';
+import { anyText } from '../kit/config/text.ts';
 import { url } from '../kit/config/url.ts';
 import { printableText } from '../kit/http/basic-auth.ts';
 
@@ -10,20 +11,13 @@ const REGION = /^[a-z0-9][a-z0-9-]*$/;
 export const athenaConfig = z
   .object({
     region: destination(
-      z
-        .string()
-        .min(1)
-        .max(64)
-        .refine(
-          (region) => REGION.test(region),
-          issue('INVALID_FORMAT', 'A region has small letters, digits and hyphens.'),
-        ),
+      anyText(64).refine(
+        (region) => REGION.test(region),
+        issue('INVALID_FORMAT', 'A region has small letters, digits and hyphens.'),
+      ),
     ).meta({ title: 'Region', description: 'The region of AWS. Example: eu-central-1' }),
     ...awsKeyFields,
-    outputLocation: z
-      .string()
-      .min(1)
-      .max(1024)
+    outputLocation: anyText(1024)
       .refine(
         (location) => /^s3:\/\/[a-z0-9][a-z0-9._-]*(\/[^\p{Cc}]*)?$/u.test(location),
         issue('INVALID_FORMAT', 'Give it as s3://bucket/path/.'),
@@ -32,10 +26,7 @@ export const athenaConfig = z
         title: 'Output location',
         description: 'The place in S3 where Athena writes the results of queries. Example: s3://my-results/athena/',
       }),
-    workgroup: z
-      .string()
-      .min(1)
-      .max(128)
+    workgroup: anyText(128)
       .refine(
         (name) => /^[A-Za-z0-9._-]+$/.test(name),
         issue('INVALID_FORMAT', 'A workgroup’s name has letters, digits, dots, hyphens and underscores.'),

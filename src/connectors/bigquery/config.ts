@@ -1,12 +1,11 @@
 import { z } from 'zod';
 import { issue } from '../kit/config/marks.ts';
 import { serviceAccount } from '../kit/config/service-account.ts';
+import { anyText } from '../kit/config/text.ts';
 
 export const bigqueryConfig = z.object({
-  projectId: z
-    .string()
-    .min(6)
-    .max(100)
+  projectId: anyText(100)
+    .min(6, { abort: true })
     .refine(
       (id) => /^([a-z0-9][a-z0-9.-]*[a-z0-9]:)?[a-z][a-z0-9-]*[a-z0-9]$/.test(id),
       issue(
@@ -22,20 +21,15 @@ export const bigqueryConfig = z.object({
     title: 'Credentials',
     description: 'The key of a service account: the fields of its JSON file.',
   }),
-  dataset: z
-    .string()
-    .min(1)
-    .max(1024)
+  dataset: anyText(1024)
     .refine(
       (name) => /^\w+$/.test(name),
       issue('INVALID_FORMAT', 'A dataset’s id has letters, digits and underscores; it stands without its project.'),
     )
     .optional()
     .meta({ title: 'Dataset', description: 'Only this dataset of the project. Left out: all of them. Example: sales' }),
-  location: z
-    .string()
-    .min(2)
-    .max(64)
+  location: anyText(64)
+    .min(2, { abort: true })
     .refine(
       (name) => /^[A-Za-z]+(-[A-Za-z0-9]+)*$/.test(name),
       issue('INVALID_FORMAT', 'Give a location of BigQuery, such as US, EU or europe-west3.'),

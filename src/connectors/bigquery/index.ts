@@ -20,7 +20,8 @@ export const bigquery = defineConnector({
       type: 'service_account',
       projectId: 'shop-123',
       clientEmail: 'gateway@shop-123.iam.gserviceaccount.com',
-      privateKey: '-----BEGIN PRIVATE KEY-----\nTm90IGEgcmVhbCBrZXk=\n-----END PRIVATE KEY-----\n',
+      privateKey:
+        '-----BEGIN PRIVATE KEY-----\nMCICAQAwDQYJKoZIhvcNAQEBBQAEDk5vdCBhIHJlYWwga2V5\n-----END PRIVATE KEY-----\n',
     },
     dataset: 'sales',
     location: 'EU',

@@ -1,15 +1,14 @@
 import { z } from 'zod';
 import { postgresFields } from '../families/postgres/config.ts';
 import { destination } from '../kit/config/marks.ts';
+import { anyText } from '../kit/config/text.ts';
 
 const LONGEST_NAME = 128;
 
 export const cockroachdbConfig = z.object({
   ...postgresFields(26257, LONGEST_NAME),
   cluster: destination(
-    z
-      .string()
-      .max(128)
+    anyText(128)
       // it becomes a startup option, so it holds nothing that could begin another one
       .regex(/^[A-Za-z0-9][A-Za-z0-9-]*$/),
   )

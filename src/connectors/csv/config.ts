@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { destination, issue, secret } from '../kit/config/marks.ts';
 import { oneOf } from '../kit/config/one-of.ts';
+import { anyText, trimmedText } from '../kit/config/text.ts';
 import { url } from '../kit/config/url.ts';
 
 /** The longest file that is kept with the config, in bytes of UTF-8: a request holds 1 MiB. */
@@ -35,10 +36,7 @@ export const csvConfig = z
         description:
           'The URL at which the file is fetched over TLS, without its query. The first 5 MiB are read. Example: https://files.example.com/clients.csv',
       }),
-      content: z
-        .string()
-        .min(1)
-        .max(MAX_CONTENT)
+      content: anyText(MAX_CONTENT)
         .refine((text) => Buffer.byteLength(text) <= MAX_CONTENT, issue('TOO_LONG', 'Give at most 512 KiB, or a URL.'))
         .meta({
           title: 'Content',
@@ -46,11 +44,7 @@ export const csvConfig = z
         }),
     }).meta({ title: 'Source', description: 'Where the file comes from: a URL, or its content. It is never a path.' }),
     urlQuery: secret(
-      z
-        .string()
-        .trim()
-        .min(1)
-        .max(8192)
+      trimmedText(8192)
         .overwrite((query) => query.replace(/^\?/, ''))
         .refine(
           (query) => /^[\x21-\x7e]+$/.test(query) && !query.includes('#'),
@@ -63,9 +57,7 @@ export const csvConfig = z
         description:
           'The part of the URL behind its question mark. In a pre-signed URL that is the signature, so it is a secret and never shown again.',
       }),
-    delimiter: z
-      .string()
-      .length(1)
+    delimiter: anyText(1)
       .refine(
         (character) => character === '\t' || /^[^"\p{C}\p{Z}]$/u.test(character) || character === ' ',
         issue(
@@ -82,9 +74,7 @@ export const csvConfig = z
       .boolean()
       .default(true)
       .meta({ title: 'Header', description: 'Whether the first row holds the names of the columns.' }),
-    encoding: z
-      .string()
-      .max(32)
+    encoding: anyText(32)
       .overwrite((label) => label.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()))
       .refine((label) => ENCODINGS.includes(label), issue('INVALID_VALUE', `Give one of ${ENCODINGS.join(', ')}.`))
       .default('utf-8')

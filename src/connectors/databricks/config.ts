@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { host } from '../kit/config/host.ts';
 import { destination, issue, named, secret } from '../kit/config/marks.ts';
 import { authentication } from '../kit/config/one-of.ts';
-import { headerText } from '../kit/config/text.ts';
+import { headerText, trimmedText } from '../kit/config/text.ts';
 import { printableText } from '../kit/http/basic-auth.ts';
 
 const WAREHOUSE_PATH = /^\/sql\/1\.0\/(?:warehouses|endpoints)\/([A-Za-z0-9_-]{1,64})$/;
@@ -12,11 +12,7 @@ export const databricksConfig = z.object({
     title: 'Host',
     description: 'The server hostname of the SQL warehouse. Example: dbc-a1b2345c-d6e7.cloud.databricks.com',
   }),
-  httpPath: z
-    .string()
-    .trim()
-    .min(1)
-    .max(255)
+  httpPath: trimmedText(255)
     .overwrite((path) => (path.startsWith('sql/') ? `/${path}` : path))
     .refine(
       (path) => WAREHOUSE_PATH.test(path),

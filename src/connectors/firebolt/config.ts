@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { destination, issue, secret } from '../kit/config/marks.ts';
-import { headerText } from '../kit/config/text.ts';
+import { headerText, trimmedText } from '../kit/config/text.ts';
 import { printableText } from '../kit/http/basic-auth.ts';
 
 export const fireboltConfig = z.object({
@@ -9,15 +9,10 @@ export const fireboltConfig = z.object({
     .optional()
     .meta({ title: 'Client secret', description: 'Belongs to the service account. Secret.' }),
   account: destination(
-    z
-      .string()
-      .trim()
-      .min(1)
-      .max(128)
-      .refine(
-        (name) => /^[A-Za-z0-9][A-Za-z0-9_-]*$/.test(name),
-        issue('INVALID_FORMAT', 'An account’s name has letters, digits, hyphens and underscores.'),
-      ),
+    trimmedText(128).refine(
+      (name) => /^[A-Za-z0-9][A-Za-z0-9_-]*$/.test(name),
+      issue('INVALID_FORMAT', 'An account’s name has letters, digits, hyphens and underscores.'),
+    ),
   ).meta({ title: 'Account', description: 'Name of the account within the organisation. Example: my-account' }),
   database: printableText(255).optional().meta({
     title: 'Database',

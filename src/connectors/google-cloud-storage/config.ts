@@ -1,12 +1,11 @@
 import { z } from 'zod';
 import { issue } from '../kit/config/marks.ts';
 import { serviceAccount } from '../kit/config/service-account.ts';
+import { anyText } from '../kit/config/text.ts';
 
 export const googleCloudStorageConfig = z.object({
-  bucket: z
-    .string()
-    .min(3)
-    .max(222)
+  bucket: anyText(222)
+    .min(3, { abort: true })
     .refine(
       (name) => /^[a-z0-9][a-z0-9._-]*[a-z0-9]$/.test(name),
       issue('INVALID_FORMAT', 'A bucket’s name has small letters, digits, dots, hyphens and underscores.'),

@@ -17,7 +17,8 @@ export const googleCloudStorage = defineConnector({
       type: 'service_account',
       projectId: 'shop-123',
       clientEmail: 'gateway@shop-123.iam.gserviceaccount.com',
-      privateKey: '-----BEGIN PRIVATE KEY-----\nTm90IGEgcmVhbCBrZXk=\n-----END PRIVATE KEY-----\n',
+      privateKey:
+        '-----BEGIN PRIVATE KEY-----\nMCICAQAwDQYJKoZIhvcNAQEBBQAEDk5vdCBhIHJlYWwga2V5\n-----END PRIVATE KEY-----\n',
     },
   },
   principalSecret: 'credentials.privateKey',

@@ -1,17 +1,8 @@
 import { z } from 'zod';
 import { destination, secret } from '../kit/config/marks.ts';
-import { headerText } from '../kit/config/text.ts';
+import { headerText, text } from '../kit/config/text.ts';
 import { tls } from '../kit/config/tls.ts';
 import { httpNeedsTlsDisabled, url } from '../kit/config/url.ts';
-
-/** A name as MongoDB takes it, without a zero byte. */
-function nameText(maxLength: number) {
-  return z
-    .string()
-    .min(1)
-    .max(maxLength)
-    .regex(/^[^\0]*$/);
-}
 
 export const mongoDataApiConfig = z
   .object({
@@ -23,15 +14,15 @@ export const mongoDataApiConfig = z
     apiKey: secret(headerText(1024))
       .optional()
       .meta({ title: 'API key', description: 'Sent as the api-key header. Secret. Left out: none.' }),
-    dataSource: nameText(128).meta({
+    dataSource: text(128).meta({
       title: 'Data source',
       description: 'Name of the cluster that is linked to the API. Example: mongodb-atlas',
     }),
-    database: nameText(63).meta({
+    database: text(63).meta({
       title: 'Database',
       description: 'Name of the database, at most 63 characters. Upper and lower case differ.',
     }),
-    collection: nameText(255).optional().meta({
+    collection: text(255).optional().meta({
       title: 'Collection',
       description: 'Name of the collection that the test reads from, at most 255 characters.',
     }),

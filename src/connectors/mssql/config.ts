@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { host, port } from '../kit/config/host.ts';
 import { destination, secret } from '../kit/config/marks.ts';
 import { sshTunnel } from '../kit/config/ssh-tunnel.ts';
-import { text } from '../kit/config/text.ts';
+import { anyText, text } from '../kit/config/text.ts';
 import { tls } from '../kit/config/tls.ts';
 
 /** The longest name and the longest password that SQL Server has, in characters. */
@@ -32,11 +32,7 @@ export const mssqlConfig = z.object({
     .meta({ title: 'Schema', description: 'The schema that holds the tables, at most 128 characters.' }),
   // without a domain the password itself is sent, with one only a proof of it
   domain: destination(
-    z
-      .string()
-      .min(1)
-      .max(253)
-      .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/),
+    anyText(253).regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/),
     (before, after) => (before === undefined) !== (after === undefined),
   )
     .optional()

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { port } from '../kit/config/host.ts';
 import { destination, issue, secret } from '../kit/config/marks.ts';
-import { headerText } from '../kit/config/text.ts';
+import { anyText, headerText } from '../kit/config/text.ts';
 import { tls } from '../kit/config/tls.ts';
 import { httpNeedsTlsDisabled, targetOfUrl, url } from '../kit/config/url.ts';
 
@@ -19,10 +19,7 @@ export const qdrantConfig = z
     apiKey: secret(headerText(4096))
       .optional()
       .meta({ title: 'API key', description: 'An API key or a token (JWT). Secret. Left out: none.' }),
-    collection: z
-      .string()
-      .min(1)
-      .max(255)
+    collection: anyText(255)
       .regex(/^(?!\.{1,2}$)[^/\\\p{Cc}]+$/u)
       .meta({
         title: 'Collection',

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { awsKeyFields } from '../families/aws/config.ts';
 import { isAwsRegion } from '../families/aws/signing.ts';
 import { destination, issue, named } from '../kit/config/marks.ts';
+import { anyText } from '../kit/config/text.ts';
 import { tls } from '../kit/config/tls.ts';
 import { httpNeedsTlsDisabled, url } from '../kit/config/url.ts';
 
@@ -9,19 +10,12 @@ export const s3Config = z
   .object({
     ...awsKeyFields,
     region: destination(
-      z
-        .string()
-        .min(1)
-        .max(64)
-        .refine(
-          (region) => /^[A-Za-z0-9][A-Za-z0-9_-]*$/.test(region),
-          issue('INVALID_FORMAT', 'A region has letters, digits and hyphens.'),
-        ),
+      anyText(64).refine(
+        (region) => /^[A-Za-z0-9][A-Za-z0-9_-]*$/.test(region),
+        issue('INVALID_FORMAT', 'A region has letters, digits and hyphens.'),
+      ),
     ).meta({ title: 'Region', description: 'The region of the bucket. Example: eu-central-1. Cloudflare R2: auto' }),
-    bucket: z
-      .string()
-      .min(1)
-      .max(255)
+    bucket: anyText(255)
       .refine(
         (name) => /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name) && !name.includes('..'),
         issue('INVALID_FORMAT', 'A bucket’s name has letters, digits, dots, hyphens and underscores.'),
@@ -35,10 +29,7 @@ export const s3Config = z
       title: 'Path style',
       description: 'The bucket stands in the path instead of the host name. Left out: true when a base URL is set.',
     }),
-    path: z
-      .string()
-      .min(1)
-      .max(1024)
+    path: anyText(1024)
       .refine(
         (path) => !path.startsWith('/') && !/\p{Cc}/u.test(path),
         issue('INVALID_FORMAT', 'Give the path without a slash before it and without control characters.'),

@@ -1,10 +1,13 @@
 import { z } from 'zod';
 import { destination, issue, named, secret } from '../kit/config/marks.ts';
 import { authentication } from '../kit/config/one-of.ts';
-import { pem } from '../kit/config/pem.ts';
-import { headerText } from '../kit/config/text.ts';
+import { passphraseFault, privateKey } from '../kit/config/pem.ts';
+import { headerText, trimmedText } from '../kit/config/text.ts';
 import { printableText } from '../kit/http/basic-auth.ts';
+import type { KeyLabel } from '../kit/keys/key-block.ts';
 
+/** The formats of a user’s key: RSA in each of them. */
+const KEYS: readonly KeyLabel[] = ['PRIVATE KEY', 'ENCRYPTED PRIVATE KEY', 'RSA PRIVATE KEY'];
 const DOMAIN = '.snowflakecomputing.com';
 const SHORT = /^[a-z0-9][a-z0-9_]*-[a-z0-9_-]*[a-z0-9]$/;
 const FULL = /^([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.){1,5}snowflakecomputing\.com$/;
@@ -26,11 +29,7 @@ function objectName(title: string, description: string) {
 
 export const snowflakeConfig = z.object({
   account: destination(
-    z
-      .string()
-      .trim()
-      .min(1)
-      .max(253)
+    trimmedText(253)
       .overwrite(normalAccount)
       .refine(
         (account) => SHORT.test(account) || FULL.test(account),
@@ -60,14 +59,20 @@ export const snowflakeConfig = z.object({
     keyPair: named(
       'SnowflakeKeyPair',
       z.object({
-        privateKey: secret(pem(/^(ENCRYPTED |RSA )?PRIVATE KEY$/, 'the private key'))
+        privateKey: secret(privateKey(KEYS))
           .optional()
           .meta({ title: 'Private key', description: 'PEM, RSA of 2048 bits or more, encrypted or not. Secret.' }),
         passphrase: secret(printableText(1024))
           .optional()
           .meta({ title: 'Passphrase', description: 'Of an encrypted private key. Secret.' }),
       }),
-    ).meta({ title: 'Key pair', description: 'The user’s public key is known to Snowflake as RSA_PUBLIC_KEY.' }),
+    )
+      .superRefine((value, context) => {
+        // a passphrase may come before its key: each secret can be given later
+        const fault = value.privateKey && passphraseFault(value.privateKey, value.passphrase);
+        if (fault) context.addIssue({ code: 'custom', path: ['passphrase'], ...fault });
+      })
+      .meta({ title: 'Key pair', description: 'The user’s public key is known to Snowflake as RSA_PUBLIC_KEY.' }),
     accessToken: named(
       'SnowflakeAccessToken',
       z.object({

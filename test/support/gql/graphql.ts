@@ -1282,12 +1282,14 @@ export type TestStatus =
 
 /** A field that may be left out may also be null, which means the same. */
 export type TlsInput = {
-  /** PEM. Trusted instead of the public CAs. */
+  /** PEM of one CA or of several, at most 262,144 characters. Trusted instead of the public CAs. */
   caCertificate?: string | null | undefined;
-  /** PEM, with its chain. */
+  /** PEM, with its chain, in any order. */
   clientCertificate?: string | null | undefined;
-  /** PEM, not encrypted. Secret. */
+  /** PEM of the key that belongs to clientCertificate, encrypted or not. Secret. */
   clientKey?: string | null | undefined;
+  /** Opens clientKey where that is encrypted. Secret. */
+  clientKeyPassphrase?: string | null | undefined;
   /** DISABLE: clear text. REQUIRE: encrypted, any certificate. VERIFY_CA: signed by a trusted CA. VERIFY_FULL: and for this host. */
   mode?: TlsMode | null | undefined;
   /** The name in the certificate, where it is not the host. */
@@ -1302,12 +1304,14 @@ export type TlsMode =
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type TlsPatch = {
-  /** PEM. Trusted instead of the public CAs. */
+  /** PEM of one CA or of several, at most 262,144 characters. Trusted instead of the public CAs. */
   caCertificate?: string | null | undefined;
-  /** PEM, with its chain. */
+  /** PEM, with its chain, in any order. */
   clientCertificate?: string | null | undefined;
-  /** PEM, not encrypted. Secret. */
+  /** PEM of the key that belongs to clientCertificate, encrypted or not. Secret. */
   clientKey?: string | null | undefined;
+  /** Opens clientKey where that is encrypted. Secret. */
+  clientKeyPassphrase?: string | null | undefined;
   /** DISABLE: clear text. REQUIRE: encrypted, any certificate. VERIFY_CA: signed by a trusted CA. VERIFY_FULL: and for this host. */
   mode?: TlsMode | null | undefined;
   /** The name in the certificate, where it is not the host. */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { host } from '../../kit/config/host.ts';
 import { destination, issue, named, secret } from '../../kit/config/marks.ts';
 import { sshTunnel } from '../../kit/config/ssh-tunnel.ts';
-import { headerText } from '../../kit/config/text.ts';
+import { anyText, headerText, trimmedText } from '../../kit/config/text.ts';
 import { tls } from '../../kit/config/tls.ts';
 import { httpNeedsTlsDisabled, targetOfUrl, url } from '../../kit/config/url.ts';
 import type { Target } from '../../kit/contract/connector.ts';
@@ -52,15 +52,10 @@ const fields = {
     description: 'Where the cluster runs. ELASTIC_CLOUD and OPEN_CLOUD need a Cloud ID, SELF_MANAGED needs a URL.',
   }),
   cloudId: destination(
-    z
-      .string()
-      .trim()
-      .min(1)
-      .max(1024)
-      .refine(
-        (id) => decodeCloudId(id) !== undefined,
-        issue('INVALID_FORMAT', 'Give the Cloud ID as the console shows it: a name, a colon and a long code.'),
-      ),
+    trimmedText(1024).refine(
+      (id) => decodeCloudId(id) !== undefined,
+      issue('INVALID_FORMAT', 'Give the Cloud ID as the console shows it: a name, a colon and a long code.'),
+    ),
     isElsewhere,
   )
     .optional()
@@ -93,10 +88,7 @@ const fields = {
     description:
       'An API key in its encoded form, or as id:key, at most 4,096 characters. It takes the place of user name and password. This secret is never shown again.',
   }),
-  index: z
-    .string()
-    .min(1)
-    .max(255)
+  index: anyText(255)
     .refine(isIndexName, issue('INVALID_FORMAT', 'Give the name of one index, alias or data stream.'))
     .optional()
     .meta({

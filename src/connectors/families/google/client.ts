@@ -30,11 +30,11 @@ export function googleTarget(service: string, { credentials }: GoogleConfig): Ta
 
 /** Sends a request, signed in with a token for this scope. */
 export async function askGoogle(
-  { config, state }: CheckContext<GoogleConfig, HttpState>,
+  { config, state, signal }: CheckContext<GoogleConfig, HttpState>,
   scope: string,
   request: HttpRequest,
 ): Promise<HttpResponse> {
-  const authorization = `Bearer ${await googleToken(config.credentials, scope)}`;
+  const authorization = `Bearer ${await googleToken(config.credentials, scope, signal)}`;
   return state.http.request({ ...request, headers: { ...request.headers, authorization } });
 }
 

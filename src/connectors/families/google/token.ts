@@ -1,16 +1,17 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import type { ServiceAccount } from '../../kit/config/service-account.ts';
 import { Failure } from '../../kit/contract/failure.ts';
+import { openPrivateKey } from '../../kit/keys/private-key.ts';
 
 const TOKEN_SECONDS = 300;
-const MAX_KEY_BITS = 8192;
+const MIN_KEY_BITS = 2048;
 
 /**
  * A bearer token that the account's own key signs; Google's APIs take it as it is, so no token endpoint is ever called.
  * `scope` is the least right that the caller needs. Valid for 5 minutes. Fails with KEY_UNUSABLE or CREDENTIALS_REQUIRED.
  */
-export async function googleToken(account: ServiceAccount, scope: string): Promise<string> {
-  const key = privateKeyOf(account);
+export async function googleToken(account: ServiceAccount, scope: string, signal: AbortSignal): Promise<string> {
+  const key = await privateKeyOf(account, signal);
   const { SignJWT } = await import('jose');
   const now = Math.floor(Date.now() / 1000);
   return new SignJWT({ scope })
@@ -22,26 +23,18 @@ export async function googleToken(account: ServiceAccount, scope: string): Promi
     .sign(key);
 }
 
-function privateKeyOf(account: ServiceAccount): KeyObject {
+async function privateKeyOf(account: ServiceAccount, signal: AbortSignal): Promise<KeyObject> {
   const configPath = 'credentials.privateKey';
   if (!account.privateKey)
     throw new Failure('CREDENTIALS_REQUIRED', { configPath, hint: 'Give the private key of the service account.' });
-  const key = parseKey(account.privateKey, configPath);
-  const bits = key.asymmetricKeyDetails?.modulusLength;
-  // signing with a giant key would hold the process for minutes
-  if (key.asymmetricKeyType !== 'rsa' || bits === undefined || bits < 2048 || bits > MAX_KEY_BITS) {
+  // a service account's key is never encrypted, so its passphrase is never asked for
+  const paths = { keyPath: configPath, passphrasePath: configPath };
+  const key = await openPrivateKey(account.privateKey, { ...paths, signal });
+  if (key.asymmetricKeyType !== 'rsa' || (key.asymmetricKeyDetails?.modulusLength ?? 0) < MIN_KEY_BITS) {
     throw new Failure('KEY_UNUSABLE', {
       configPath,
       hint: 'Give the RSA key of 2048 to 8192 bits from the account’s key file.',
     });
   }
   return key;
-}
-
-function parseKey(pem: string, configPath: string): KeyObject {
-  try {
-    return createPrivateKey(pem);
-  } catch (error) {
-    throw new Failure('KEY_UNUSABLE', { configPath, error });
-  }
 }

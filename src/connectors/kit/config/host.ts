@@ -1,6 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { destination, issue } from './marks.ts';
+import { anyText } from './text.ts';
 
 const HOST_SHAPE = /^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$/;
 const MAX_HOST = 253;
@@ -11,10 +12,7 @@ const MAX_HOST = 253;
  * interpreted.
  */
 export function host(): z.ZodString {
-  return z
-    .string()
-    .min(1)
-    .max(MAX_HOST)
+  return anyText(MAX_HOST)
     .overwrite((value) => normalHost(value.replace(/^\[([0-9a-fA-F:.]+)\]$/, '$1')))
     .superRefine((value, context) => {
       const fault = hostFault(value);

@@ -1,7 +1,12 @@
 import { z } from 'zod';
+import type { KeyLabel } from '../keys/key-block.ts';
 import { host } from './host.ts';
 import { destination, issue, named, secret } from './marks.ts';
-import { pem } from './pem.ts';
+import { privateKey } from './pem.ts';
+import { anyText } from './text.ts';
+
+/** The formats of a service account’s key. */
+const SERVICE_ACCOUNT_KEYS: readonly KeyLabel[] = ['PRIVATE KEY', 'RSA PRIVATE KEY'];
 
 /** The universe domain of the public Google cloud. */
 export const GOOGLE_DOMAIN = 'googleapis.com';
@@ -9,59 +14,44 @@ export const GOOGLE_DOMAIN = 'googleapis.com';
 const serviceAccountFields = named(
   'ServiceAccount',
   z.object({
-    type: z
-      .string()
-      .max(64)
+    type: anyText(64)
       .refine(
         (type) => type === 'service_account',
         issue('INVALID_VALUE', 'Only keys of the type service_account are taken.'),
       )
       .default('service_account')
       .meta({ title: 'Type', description: 'Always service_account: other kinds of Google credentials are refused.' }),
-    projectId: z
-      .string()
-      .min(1)
-      .max(64)
+    projectId: anyText(64)
       .optional()
       .meta({ title: 'Project id', description: 'The project of the account. Example: my-project-123' }),
-    privateKeyId: z
-      .string()
-      .max(128)
+    privateKeyId: anyText(128)
       .regex(/^[A-Za-z0-9_-]+$/)
       .optional()
       .meta({ title: 'Private key id', description: 'Tells Google which key of the account signs. Hexadecimal.' }),
-    privateKey: secret(pem(/^(RSA )?PRIVATE KEY$/, 'the private key'))
+    privateKey: secret(privateKey(SERVICE_ACCOUNT_KEYS))
       .optional()
       .meta({ title: 'Private key', description: 'PEM, RSA, not encrypted. Secret.' }),
-    clientEmail: z
-      .string()
-      .max(320)
+    clientEmail: anyText(320)
       .regex(/^[^\s@]+@[^\s@]+$/)
       .meta({
         title: 'Client email',
         description: 'Name of the account. Example: reader@my-project-123.iam.gserviceaccount.com',
       }),
-    clientId: z
-      .string()
-      .max(64)
+    clientId: anyText(64)
       .regex(/^\d+$/)
       .optional()
       .meta({ title: 'Client id', description: 'Digits. Not used to sign in.' }),
-    authUri: z
-      .string()
-      .max(512)
+    authUri: anyText(512)
       .optional()
       .meta({ title: 'Auth URI', description: 'As in the key file. Never called; only Google’s own is taken.' }),
-    tokenUri: z
-      .string()
-      .max(512)
+    tokenUri: anyText(512)
       .optional()
       .meta({ title: 'Token URI', description: 'As in the key file. Never called; only Google’s own is taken.' }),
-    authProviderX509CertUrl: z.string().max(512).optional().meta({
+    authProviderX509CertUrl: anyText(512).optional().meta({
       title: 'Auth provider certificate URL',
       description: 'As in the key file. Never called; only Google’s own is taken.',
     }),
-    clientX509CertUrl: z.string().max(512).optional().meta({
+    clientX509CertUrl: anyText(512).optional().meta({
       title: 'Client certificate URL',
       description: 'As in the key file. Never called; only Google’s own is taken.',
     }),

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import type { Connector } from '../contract/connector.ts';
 import { type FieldMark, fieldMarks } from './marks.ts';
 
 /** A config, or a block of one, as plain JSON values: whatever a caller gives, before it is checked. */
@@ -15,6 +14,12 @@ export type FullConfig = ConfigValues & { readonly [secrecy]: 'full' };
 
 /** A JSON object that may leave the gateway: anything but a full config. */
 export type Answerable = ConfigValues & { readonly [secrecy]?: 'public' };
+
+/** What is asked of a connector here. */
+interface Configured {
+  readonly config: z.ZodObject;
+  readonly example?: object;
+}
 
 /** One field of a config: what its zod schema says once `.optional()` and `.default()` are taken off. */
 export interface FieldShape {
@@ -73,7 +78,7 @@ export function leavesOf(object: z.core.$ZodObject, prefix = ''): LeafField[] {
 }
 
 /** The config paths of a connector's secrets. */
-export function secretPathsOf(connector: Pick<Connector, 'config'>): string[] {
+export function secretPathsOf(connector: Configured): string[] {
   return leavesOf(connector.config)
     .filter((leaf) => leaf.mark.secret)
     .map((leaf) => leaf.path);
@@ -121,10 +126,7 @@ export function patchSchemaOf(object: z.core.$ZodObject): z.ZodType {
 }
 
 /** Checks a config by its connector's rules and fills in its defaults. */
-export function parseConfig(
-  connector: Pick<Connector, 'config'>,
-  values: ConfigValues,
-): z.ZodSafeParseResult<FullConfig> {
+export function parseConfig(connector: Configured, values: ConfigValues): z.ZodSafeParseResult<FullConfig> {
   return connector.config.safeParse(values) as z.ZodSafeParseResult<FullConfig>;
 }
 
@@ -136,7 +138,7 @@ export interface SplitConfig {
 }
 
 /** Takes the secrets out of a config. */
-export function splitSecrets(connector: Pick<Connector, 'config'>, values: ConfigValues): SplitConfig {
+export function splitSecrets(connector: Configured, values: ConfigValues): SplitConfig {
   const config = structuredClone(values);
   const secrets = new Map<string, string>();
   for (const path of secretPathsOf(connector)) {
@@ -165,11 +167,7 @@ export function deserializeConfig(text: string): PublicConfig {
 }
 
 /** The destination fields in which two parsed configs differ in a way that sends secrets somewhere else. */
-export function changedDestinations(
-  connector: Pick<Connector, 'config'>,
-  before: ConfigValues,
-  after: ConfigValues,
-): string[] {
+export function changedDestinations(connector: Configured, before: ConfigValues, after: ConfigValues): string[] {
   return leavesOf(connector.config)
     .filter(({ mark, path }) => {
       const [was, is] = [valueAt(before, path), valueAt(after, path)];
@@ -180,11 +178,11 @@ export function changedDestinations(
 }
 
 /** JSON Schema 2020-12 of a connector's config input; secrets carry writeOnly: true and are left out of the example. */
-export function configJsonSchema(connector: Pick<Connector, 'config' | 'example'>): ConfigValues {
+export function configJsonSchema(connector: Configured): ConfigValues {
   const options = { io: 'input', target: 'draft-2020-12', override: writeChoice } as const;
   const jsonSchema = z.toJSONSchema(connector.config, options) as ConfigValues;
   if (!connector.example) return jsonSchema;
-  return { ...jsonSchema, examples: [splitSecrets(connector, connector.example).config] };
+  return { ...jsonSchema, examples: [splitSecrets(connector, { ...connector.example }).config] };
 }
 
 /** zod knows a choice as an object whose fields are all optional; JSON Schema says oneOf. */

@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { KEY_LABELS } from '../keys/key-block.ts';
 import { host, port } from './host.ts';
 import { destination, issue, named, neededToSave, secret } from './marks.ts';
-import { pem } from './pem.ts';
+import { passphraseFault, privateKey } from './pem.ts';
+import { anyText, passphrase, trimmedText } from './text.ts';
 
-const MAX_PASSWORD = 1_024;
 const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}$/;
 
 const tunnelFields = named(
@@ -15,25 +16,21 @@ const tunnelFields = named(
       .meta({ title: 'Enabled', description: 'False keeps the settings but connects directly.' }),
     host: destination(host()).meta({ title: 'SSH host', description: 'Name or address of the bastion.' }),
     port: port(22),
-    username: z
-      .string()
-      .min(1)
-      .max(128)
-      .meta({ title: 'SSH user name', description: 'Who signs in at the bastion, at most 128 characters.' }),
-    password: secret(z.string().min(1).max(MAX_PASSWORD))
-      .optional()
-      .meta({ title: 'SSH password', description: 'Secret.' }),
-    privateKey: secret(pem(/PRIVATE KEY$/, 'the private key'))
+    username: anyText(128).meta({
+      title: 'SSH user name',
+      description: 'Who signs in at the bastion, at most 128 characters.',
+    }),
+    password: secret(anyText(1_024)).optional().meta({ title: 'SSH password', description: 'Secret.' }),
+    privateKey: secret(privateKey(KEY_LABELS))
       .optional()
       .meta({ title: 'SSH private key', description: 'OpenSSH or PEM text, encrypted or not. Secret.' }),
-    passphrase: secret(z.string().min(1).max(MAX_PASSWORD))
+    passphrase: secret(passphrase())
       .optional()
       .meta({ title: 'Passphrase', description: 'Of an encrypted private key. Secret.' }),
     hostKeyFingerprint: neededToSave(
       destination(
-        z
-          .string()
-          .overwrite((text) => text.trim().replace(/=$/, ''))
+        trimmedText(64)
+          .overwrite((text) => text.replace(/=$/, ''))
           .refine(
             (text) => FINGERPRINT.test(text),
             issue('INVALID_FORMAT', 'Give it as OpenSSH prints it: SHA256: and 43 characters.'),
@@ -53,12 +50,12 @@ const tunnelFields = named(
 export function sshTunnel() {
   return tunnelFields
     .superRefine((value, context) => {
-      const refuse = (path: string, message: string) =>
-        context.addIssue({ code: 'custom', path: [path], ...issue('INVALID_COMBINATION', message) });
+      const refuse = (path: string, fault: ReturnType<typeof issue>) =>
+        context.addIssue({ code: 'custom', path: [path], ...fault });
       if (value.password === undefined && value.privateKey === undefined)
-        refuse('password', 'Give a password or a private key.');
-      if (value.passphrase !== undefined && value.privateKey === undefined)
-        refuse('passphrase', 'A passphrase goes with a private key.');
+        refuse('password', issue('INVALID_COMBINATION', 'Give a password or a private key.'));
+      const fault = passphraseFault(value.privateKey, value.passphrase);
+      if (fault) refuse('passphrase', fault);
     })
     .optional()
     .meta({ title: 'SSH tunnel' });

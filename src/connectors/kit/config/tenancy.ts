@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { issue } from './marks.ts';
+import { isOpenText, misplacedKey } from './open-fields.ts';
+import { anyText } from './text.ts';
 
 export const tenancyLevels = ['TABLE', 'DATABASE'] as const;
 export type TenancyLevel = (typeof tenancyLevels)[number];
@@ -7,7 +9,7 @@ export type TenancyLevel = (typeof tenancyLevels)[number];
 export const clientColumnTypes = ['NUMBER', 'STRING'] as const;
 
 const MAX_NAME = 255;
-const name = z.string().min(1).max(MAX_NAME);
+const name = anyText(MAX_NAME).refine(isOpenText, misplacedKey);
 const tableFields = [
   'clientColumnType',
   'schemaName',

@@ -1,27 +1,33 @@
 import { z } from 'zod';
 import { issue } from './marks.ts';
 
-/** A name or a password as a wire protocol carries it: without the zero byte that ends it there. */
-export function text(maxLength: number): z.ZodString {
-  return z
-    .string()
-    .min(1)
-    .max(maxLength)
-    .regex(/^[^\0]*$/);
+/* Every text of a config is made of these: its length is judged first and ends the judging, so that no rule ever
+   sees an endless one. */
+
+/** Any text of 1 to `maxLength` characters. */
+export function anyText(maxLength: number): z.ZodString {
+  return z.string().max(maxLength, { abort: true }).min(1, { abort: true });
 }
 
-/**
- * A key or token that travels in an HTTP header: visible ASCII without spaces, `maxLength` characters at most.
- * Blanks around it, which copying often brings along, are taken off.
- */
+/** Text of 1 to `maxLength` characters. Blanks around it, which copying often brings along, are taken off. */
+export function trimmedText(maxLength: number): z.ZodString {
+  return z.string().trim().max(maxLength, { abort: true }).min(1, { abort: true });
+}
+
+/** A name or a password as a wire protocol carries it: without the zero byte that ends it there. */
+export function text(maxLength: number): z.ZodString {
+  return anyText(maxLength).regex(/^[^\0]*$/);
+}
+
+/** A key or token that travels in an HTTP header: visible ASCII without spaces, `maxLength` characters at most. */
 export function headerText(maxLength: number): z.ZodString {
-  return z
-    .string()
-    .trim()
-    .min(1)
-    .max(maxLength)
-    .refine(
-      (value) => /^[\x21-\x7e]*$/.test(value),
-      issue('INVALID_FORMAT', 'Give it without spaces, line breaks and letters beyond ASCII.'),
-    );
+  return trimmedText(maxLength).refine(
+    (value) => /^[\x21-\x7e]*$/.test(value),
+    issue('INVALID_FORMAT', 'Give it without spaces, line breaks and letters beyond ASCII.'),
+  );
+}
+
+/** Opens an encrypted private key: at most 1,024 characters. */
+export function passphrase(): z.ZodString {
+  return anyText(1_024);
 }

@@ -1,7 +1,8 @@
 import { isIPv6 } from 'node:net';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { hostFault, normalHost } from './host.ts';
 import { issue } from './marks.ts';
+import { anyText } from './text.ts';
 import type { Tls, TlsMode } from './tls.ts';
 
 const URL_PARTS = /^(?<scheme>[a-z][a-z0-9+.-]*):\/\/(?<authority>[^/]*)/i;
@@ -16,10 +17,7 @@ const AUTHORITY = /^(?:\[(?<v6>[0-9a-f:.]+)\]|(?<name>[^:]+))(?::(?<port>\d+))?$
 export function url(options: UrlOptions = {}): z.ZodString {
   const { protocols = ['https', 'http'], queryField } = options;
   return (
-    z
-      .string()
-      .min(1)
-      .max(2048)
+    anyText(2048)
       .superRefine((value, context) => {
         const fault = urlFault(value, protocols, queryField);
         if (fault) context.addIssue({ code: 'custom', ...fault });

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { z } from 'zod';
+import { withoutKeysInTheOpen } from '../config/open-fields.ts';
 import type { SshTunnel } from '../config/ssh-tunnel.ts';
 import type { Tenancy, TenancyLevel } from '../config/tenancy.ts';
 import type { Tls } from '../config/tls.ts';
@@ -187,11 +188,15 @@ export type ConnectorCategory =
   | 'FILE'
   | 'MANAGED';
 
-/** Checks one connector's types of config and state against each other. The registry does not know them. */
+/**
+ * Checks one connector's types of config and state against each other, which the registry does not know, and adds the
+ * rules of all configs.
+ */
 export function defineConnector<Schema extends z.ZodObject, State>(connector: Connector<Schema, State>): Connector {
   const has = ({ configField }: Check<z.output<Schema>, State>) =>
     configField === undefined || configField in connector.config.shape;
-  return { ...connector, checks: connector.checks.filter(has) } as unknown as Connector;
+  const config = withoutKeysInTheOpen(connector.config);
+  return { ...connector, config, checks: connector.checks.filter(has) } as unknown as Connector;
 }
 
 /** Every check that a test of the connector can run: those of its list, and the one that reads the catalog. */

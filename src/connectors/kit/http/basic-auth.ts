@@ -1,5 +1,6 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { issue } from '../config/marks.ts';
+import { anyText } from '../config/text.ts';
 
 /** The Authorization header of HTTP's Basic sign-in, which sends both parts as UTF-8. */
 export function basicAuthorization(username: string, password: string): string {
@@ -21,9 +22,8 @@ export function basicUserName(maxLength: number): z.ZodString {
 
 /** Text of at most `maxLength` characters, without line breaks and other control characters. */
 export function printableText(maxLength: number): z.ZodString {
-  return z
-    .string()
-    .min(1)
-    .max(maxLength)
-    .refine((text) => !/\p{Cc}/u.test(text), issue('INVALID_FORMAT', 'Give it without control characters.'));
+  return anyText(maxLength).refine(
+    (text) => !/\p{Cc}/u.test(text),
+    issue('INVALID_FORMAT', 'Give it without control characters.'),
+  );
 }

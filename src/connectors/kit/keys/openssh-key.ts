@@ -47,6 +47,16 @@ export async function openOpenSshKey(
   }
 }
 
+/** Whether a key in OpenSSH's own format is encrypted; undefined where the bytes are no such key, or not all of it. */
+export function isEncryptedOpenSsh(bytes: Buffer): boolean | undefined {
+  try {
+    return readEnvelope(bytes).cipher !== 'none';
+  } catch (error) {
+    if (error instanceof OpenSshKeyError) return undefined;
+    throw error;
+  }
+}
+
 /** An Ed25519 key in OpenSSH's own format, not encrypted: ssh2 reads no other. */
 export function openSshText(key: KeyObject): string {
   const { x = '', d = '' } = key.export({ format: 'jwk' });

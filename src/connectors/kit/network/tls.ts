@@ -16,6 +16,9 @@ import type { Evidence, HandshakeOptions, SecuredSocket } from '../contract/conn
 import { chainFailureCode, explainTlsError } from '../contract/explain.ts';
 import { Failure } from '../contract/failure.ts';
 import { type PeerAddress, PeerSocket } from '../contract/peer-socket.ts';
+import { readCertificates } from '../keys/certificates.ts';
+import { writePem } from '../keys/pem.ts';
+import { openPrivateKey } from '../keys/private-key.ts';
 
 /** A certificate that ends sooner than this makes a warning, in days. */
 const EXPIRY_WARNING_DAYS = 14;
@@ -29,7 +32,8 @@ export interface SecureOptions extends HandshakeOptions {
 
 /**
  * Puts TLS on a dialled connection and judges the certificate by `tls.mode` before a byte of ours is sent over it.
- * Fails with one of the TLS failures; one of a refused certificate holds what was seen all the same. The given socket is used up.
+ * Fails with one of the TLS failures; one of a refused certificate holds what was seen all the same. The given socket
+ * is used up.
  */
 export async function securePeer(
   socket: Duplex,
@@ -37,7 +41,7 @@ export async function securePeer(
   tls: Tls,
   options: SecureOptions,
 ): Promise<SecuredSocket> {
-  const context = secureContext(tls, options);
+  const context = await secureContext(tls, options);
   const name = tls.serverName ?? host;
   const carrier = socket instanceof PeerSocket ? socket.detach() : socket;
   const secured = tlsConnect({
@@ -165,23 +169,64 @@ function oneLine(name: string | undefined): string {
   return (name ?? '').split('\n').join(', ');
 }
 
-/** The certificates and the key of a config, checked one by one, so that a failure can say which of them cannot be used. */
-function secureContext(tls: Tls, { extraCa, maxVersion }: SecureOptions): SecureContext {
-  const { caCertificate, clientCertificate, clientKey } = tls;
-  if (caCertificate !== undefined) usable('tls.caCertificate', () => parseCertificates(caCertificate));
-  if (clientCertificate !== undefined) {
-    usable('tls.clientCertificate', () => createSecureContext({ cert: clientCertificate }));
-  }
-  const publicCas = extraCa === undefined ? undefined : [...rootCertificates, extraCa];
-  return usable(clientKey === undefined ? undefined : 'tls.clientKey', () =>
+/**
+ * The certificates and the key of a config, checked one by one, so that a failure can say which of them cannot be
+ * used.
+ */
+async function secureContext(tls: Tls, options: SecureOptions): Promise<SecureContext> {
+  const { caCertificate } = tls;
+  const ca = caCertificate === undefined ? undefined : certificatesOf(caCertificate, 'tls.caCertificate');
+  const publicCas = options.extraCa === undefined ? undefined : [...rootCertificates, options.extraCa];
+  const identity = await clientIdentity(tls, options.signal);
+  return usable(identity && 'tls.clientKey', () =>
     createSecureContext({
       minVersion: 'TLSv1.2',
-      ...(maxVersion ? { maxVersion } : {}),
-      ca: caCertificate ?? publicCas,
+      ...(options.maxVersion ? { maxVersion: options.maxVersion } : {}),
+      ca: ca?.map(({ pem }) => pem) ?? publicCas,
       // a pinned server certificate, or the one CA in the middle that signed it, is trust enough
-      allowPartialTrustChain: caCertificate !== undefined,
-      cert: clientCertificate,
-      key: clientKey,
+      allowPartialTrustChain: ca !== undefined,
+      ...identity,
+    }),
+  );
+}
+
+/**
+ * What the gateway shows and proves of itself: OpenSSL wants the key's own certificate first, whatever order they were
+ * given in.
+ */
+async function clientIdentity(tls: Tls, signal: AbortSignal): Promise<{ cert: string; key: string } | undefined> {
+  const { clientCertificate, clientKey, clientKeyPassphrase: passphrase } = tls;
+  if (clientCertificate === undefined || clientKey === undefined) return undefined;
+  const chain = certificatesOf(clientCertificate, 'tls.clientCertificate');
+  const paths = { keyPath: 'tls.clientKey', passphrasePath: 'tls.clientKeyPassphrase' };
+  const key = await openPrivateKey(clientKey, { ...paths, passphrase, signal, takesAnyType: true }).catch(asMaterial);
+  const own = chain.filter(({ certificate }) => certificate.checkPrivateKey(key));
+  if (own.length === 0) throw new Failure('TLS_BAD_MATERIAL', { configPath: 'tls.clientKey' });
+  const others = chain.filter((each) => !own.includes(each));
+  return {
+    cert: [...own, ...others].map(({ pem }) => pem).join(''),
+    key: key.export({ type: 'pkcs8', format: 'pem' }).toString(),
+  };
+}
+
+/** A key that is of no use is told as all other material for TLS is. */
+function asMaterial(error: unknown): never {
+  if (!(error instanceof Failure) || error.report.code !== 'KEY_UNUSABLE') throw error;
+  const { hint } = error.report;
+  throw new Failure('TLS_BAD_MATERIAL', { configPath: 'tls.clientKey', ...(hint ? { hint } : {}), error });
+}
+
+interface ParsedCertificate {
+  readonly pem: string;
+  readonly certificate: X509Certificate;
+}
+
+/** Each as it was read by the gateway itself: OpenSSL passes over a CA that it cannot read, in silence. */
+function certificatesOf(text: string, configPath: string): ParsedCertificate[] {
+  return usable(configPath, () =>
+    readCertificates(text).certificates.map((block) => {
+      const pem = writePem([block]);
+      return { pem, certificate: new X509Certificate(pem) };
     }),
   );
 }
@@ -192,15 +237,6 @@ function usable<T>(configPath: string | undefined, make: () => T): T {
   } catch (error) {
     throw new Failure('TLS_BAD_MATERIAL', { configPath, error });
   }
-}
-
-const CERTIFICATE = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^-]+-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
-
-/** createSecureContext passes over a CA that it cannot read, in silence. */
-function parseCertificates(pem: string): X509Certificate[] {
-  const blocks = pem.match(CERTIFICATE);
-  if (!blocks) throw new Error('There is no certificate in the PEM text.');
-  return blocks.map((block) => new X509Certificate(block));
 }
 
 function ignore(): void {

@@ -178,7 +178,8 @@ describe('keys that are of no use', () => {
     ['damage', pemOf('OPENSSH PRIVATE KEY', randomBytes(200)), /whole text/],
     ['a cut-off key', pemOf('OPENSSH PRIVATE KEY', bytesOf(openSsh.ed25519().private).subarray(0, 120)), /whole text/],
     ['nonsense within PKCS#8', pemOf('PRIVATE KEY', randomBytes(100)), /whole text/],
-    ['no PEM', 'ssh-ed25519 AAAA', /whole text/],
+    ['no PEM', 'a key', /whole text/],
+    ['a public key', 'ssh-ed25519 AAAA', /public key/],
     [
       'an unusual cipher',
       withCipher(openSsh.ed25519({ passphrase: 'x', cipher: 'aes256-ctr', rounds: 1 }).private),

@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import type { TLSSocket, TlsOptions } from 'node:tls';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -347,6 +347,30 @@ describe('the client certificate', () => {
     expect(await outcome(version, pair('client'))).toBe('hello');
   });
 
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'is found among others, and its key among parameters, with %s',
+    async (version) => {
+      const { clientCertificate, clientKey } = pair('client');
+      const chain = `${authority.certificate}Bag Attributes\n  localKeyID: 01\n${clientCertificate}${clientKey}`;
+      const parameters = '-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n';
+      const key = createPrivateKey(clientKey).export({ type: 'sec1', format: 'pem' }).toString();
+      for (const text of [chain, chain.replaceAll('\n', '\\n'), chain.replaceAll('\n', ' ')])
+        expect(await outcome(version, { clientCertificate: text, clientKey: parameters + key })).toBe('hello');
+    },
+  );
+
+  const encrypted = (type: 'pkcs8' | 'sec1') =>
+    createPrivateKey(certificate('client').key)
+      .export({ type, format: 'pem', cipher: 'aes-256-cbc', passphrase: 'opens it' })
+      .toString();
+
+  it.each(['pkcs8', 'sec1'] as const)('has an encrypted key, in %s', async (type) => {
+    const own = { ...pair('client'), clientKey: encrypted(type) };
+    expect(await outcome('TLSv1.3', { ...own, clientKeyPassphrase: 'opens it' })).toBe('hello');
+    expect(await outcome('TLSv1.3', { ...own, clientKeyPassphrase: 'another' })).toBe('PASSPHRASE_REFUSED');
+    expect(await outcome('TLSv1.3', own)).toBe('PASSPHRASE_REQUIRED');
+  });
+
   it.each(['TLSv1.2', 'TLSv1.3'] as const)('is missing, with %s', async (version) => {
     expect(await outcome(version, {})).toBe('TLS_CLIENT_CERTIFICATE_REQUIRED');
   });
@@ -372,6 +396,15 @@ describe('the client certificate', () => {
     );
     servers.push(server);
     expect((await failureOf(secure(server.port, { mode: 'REQUIRE' }))).report.code).toBe('TLS_FAILED');
+  });
+});
+
+describe('what comes before the certificates in a text', () => {
+  it('hides none of them: a CA is trusted wherever it stands', async () => {
+    const server = await serve('good');
+    const text = `-----BEGIN JUNK-----\n${stranger.certificate.replaceAll('\n', '\r')} ${authority.certificate}`;
+    const secured = await secure(server.port, { mode: 'VERIFY_FULL', caCertificate: text });
+    expect(await echoed(secured)).toBe('hello');
   });
 });
 
