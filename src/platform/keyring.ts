@@ -1,6 +1,6 @@
 import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
 import { link, mkdir, open, unlink } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import type { Database } from './database.ts';
 import { isKeyId, keyBytes, keyIdOf, openBox, sealBox, UnsealError } from './sealed-box.ts';
@@ -29,7 +29,8 @@ export async function createKeyFile(path: string): Promise<void> {
   const activeKeyId = `k${randomBytes(4).toString('hex')}`;
   const fresh = () => randomBytes(keyBytes).toString('base64');
   const file: KeyFile = { version: 1, activeKeyId, keys: { [activeKeyId]: fresh() }, macKey: fresh() };
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  // of a relative path Node would try for ever where the working directory is gone
+  await mkdir(dirname(resolve(path)), { recursive: true, mode: 0o700 });
   const draft = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   const handle = await open(draft, 'wx', 0o600);
   try {

@@ -1,5 +1,5 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Sqlite from 'better-sqlite3';
 import {
@@ -173,7 +173,7 @@ function openFiles(path: string): SqliteFiles {
     const file = new SqliteFile(new Sqlite(':memory:'));
     return { writer: file, reader: file, turn: new Turn() };
   }
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  mkdirSync(dirname(resolve(path)), { recursive: true, mode: 0o700 });
   // it is made before SQLite makes it, for its mode; the -wal and -shm files take theirs from it
   closeSync(openSync(path, 'a', 0o600));
   const writer = new SqliteFile(new Sqlite(path, { timeout: BUSY_TIMEOUT_MS }));

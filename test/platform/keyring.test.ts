@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createKeyFile, Keyring, verifyKeyring } from '../../src/platform/keyring.ts';
 import { migrateToLatest } from '../../src/platform/migrate.ts';
@@ -19,6 +21,23 @@ describe('the key file', () => {
   beforeEach(() => {
     path = join(directory, Math.random().toString(36).slice(2), 'master.key');
   });
+
+  it('is made or refused, and soon, where the working directory is gone', async () => {
+    const gone = await mkdtemp(join(tmpdir(), 'gateway-gone-'));
+    const script = `
+      import { rmdirSync } from 'node:fs';
+      const { createKeyFile } = await import(${JSON.stringify(new URL('../../src/platform/keyring.ts', import.meta.url).href)});
+      process.chdir(${JSON.stringify(gone)});
+      rmdirSync(${JSON.stringify(gone)});
+      await createKeyFile('./data/master.key').then(() => console.log('made'), () => console.log('refused'));`;
+    const arguments_ = ['--input-type=module', '--eval', script];
+    const { stdout } = await promisify(execFile)(process.execPath, arguments_, {
+      timeout: 60_000,
+      killSignal: 'SIGKILL',
+    });
+    expect(stdout).toMatch(/^(made|refused)\n$/);
+    await rm(gone, { recursive: true, force: true });
+  }, 90_000);
 
   it('is made for its owner alone and leaves no other file', async () => {
     await createKeyFile(path);
