@@ -6,12 +6,14 @@ import { anyText } from '../kit/config/text.ts';
 import { tls } from '../kit/config/tls.ts';
 import { httpNeedsTlsDisabled, url } from '../kit/config/url.ts';
 
+const REGION = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
+
 export const s3Config = z
   .object({
     ...awsKeyFields,
     region: destination(
       anyText(64).refine(
-        (region) => /^[A-Za-z0-9][A-Za-z0-9_-]*$/.test(region),
+        (region) => REGION.test(region),
         issue('INVALID_FORMAT', 'A region has letters, digits and hyphens.'),
       ),
     ).meta({ title: 'Region', description: 'The region of the bucket. Example: eu-central-1. Cloudflare R2: auto' }),
@@ -55,7 +57,8 @@ export const s3Config = z
     if (value.pathKind && value.path === undefined) refuse('pathKind', 'A kind of path needs a path.');
     if (value.pathKind === 'FILE' && value.path?.endsWith('/'))
       refuse('path', 'The key of an object does not end in a slash here: give FOLDER, or the key.');
-    if (value.baseUrl === undefined && !isAwsRegion(value.region))
+    // one that is no region at all has its own issue
+    if (value.baseUrl === undefined && !isAwsRegion(value.region) && REGION.test(value.region))
       refuse('region', 'Give a region of AWS, such as eu-central-1, or a base URL.');
     if (value.baseUrl === undefined && value.tls.mode !== 'VERIFY_FULL')
       refuse('tls.mode', 'Other modes than VERIFY_FULL are for a base URL alone.');
