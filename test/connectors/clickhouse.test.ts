@@ -1,60 +1,23 @@
-import { afterEach, describe, expect, test } from 'vitest';
-import { clickhouse } from '../../src/connectors/clickhouse/index.ts';
-import type { Tenancy } from '../../src/connectors/kit/config/tenancy.ts';
-import { type BadConfig, describeBadConfigs } from '../support/bad-configs.ts';
+import { describe, expect, test } from 'vitest';
+import { describeBadConfigs } from '../support/bad-configs.ts';
 import { describeHttpFaults } from '../support/http-faults.ts';
-import { type FakeClickHouseOptions, startFakeClickHouse } from '../support/peers/fake-clickhouse.ts';
-import type { HttpPeer } from '../support/peers/http-peer.ts';
-import { gist, testConnection } from '../support/test-connection.ts';
+import { clickhouseStand } from '../support/stands/clickhouse.ts';
+import { describeTenancy } from '../support/tenancy-table.ts';
+import { gist } from '../support/test-connection.ts';
+import { useStand } from '../support/use-stand.ts';
 
-const PASSWORD = 'pä55 "word"';
-const TABLES = {
-  clients: { columns: { id: 'UInt64', name: 'LowCardinality(Nullable(String))', since: 'Date' } },
-  "we'ird\\name": { columns: { 'a b': 'Nullable(Int8)' } },
-  recent: { engine: 'MaterializedView', columns: { id: 'UInt64' } },
-};
-const TENANCY: Tenancy = {
-  level: 'TABLE',
-  clientColumnType: 'NUMBER',
-  schemaName: 'sales',
-  tableName: 'clients',
-  tableClientNameColumn: 'name',
-  tablePrimaryKeyColumn: 'id',
-};
-const peers: HttpPeer[] = [];
-
-afterEach(async () => {
-  await Promise.all(peers.splice(0).map((peer) => peer.close()));
-});
-
-async function startClickHouse(options: FakeClickHouseOptions = {}): Promise<HttpPeer> {
-  const peer = await startFakeClickHouse({
-    users: [
-      { name: 'reader', password: PASSWORD },
-      { name: 'stranger', password: PASSWORD, databases: [] },
-      { name: 'default', password: '' },
-    ],
-    databases: { sales: TABLES },
-    ...options,
-  });
-  peers.push(peer);
-  return peer;
-}
-
-function configFor(peer: { port: number }, more: Record<string, unknown> = {}): Record<string, unknown> {
-  const { port } = peer;
-  const tls = { mode: 'DISABLE' };
-  return { host: '127.0.0.1', port, username: 'reader', password: PASSWORD, database: 'sales', tls, ...more };
-}
+const stand = useStand(clickhouseStand);
+const { start, tryAt, tryIt, tryWith } = stand;
 
 describe('a ClickHouse that works', () => {
   test('passes every check, over one connection, and says what it found', async () => {
-    const peer = await startClickHouse();
-    const result = await testConnection(clickhouse, configFor(peer));
+    const peer = await start();
+    const result = await tryAt(peer);
     expect(result.failure).toBeNull();
     expect(result.steps).toEqual([
       'endpoint/resolve: PASSED',
       'endpoint/connect: PASSED',
+      'tls/handshake: PASSED',
       'session/authenticate: PASSED',
       'query/execute: PASSED',
       'tables/list: PASSED',
@@ -68,14 +31,21 @@ describe('a ClickHouse that works', () => {
   });
 
   test('takes a user without a password', async () => {
-    const peer = await startClickHouse();
-    const config = configFor(peer, { username: undefined, password: undefined, database: undefined });
-    expect((await testConnection(clickhouse, config, { methods: ['query/execute'] })).failure).toBeNull();
+    const peer = await start();
+    expect(
+      (
+        await tryAt(
+          peer,
+          { username: undefined, password: undefined, database: undefined },
+          { methods: ['query/execute'] },
+        )
+      ).failure,
+    ).toBeNull();
     expect(peer.requests[0]?.headers).not.toHaveProperty('x-clickhouse-key');
   });
 
   test('reads the catalog of the database', async () => {
-    const result = await testConnection(clickhouse, configFor(await startClickHouse()), { catalog: true });
+    const result = await tryIt({}, { catalog: true });
     expect(result.failure).toBeNull();
     expect(result.evidence['catalog/read']).toEqual({ entries: '3', columns: '5' });
     expect(result.batches.flat()).toEqual([
@@ -108,8 +78,7 @@ describe('a ClickHouse that works', () => {
     const tables = Object.fromEntries(
       Array.from({ length: 250 }, (_, index) => [`t${String(index).padStart(3, '0')}`, { columns: { id: 'Int8' } }]),
     );
-    const peer = await startClickHouse({ databases: { sales: tables } });
-    const result = await testConnection(clickhouse, configFor(peer), { catalog: true });
+    const result = await tryWith({ databases: { sales: tables } }, {}, { catalog: true });
     expect(result.batches.map((batch) => batch.length)).toEqual([200, 50]);
     expect(result.batches.flat().map((entry) => entry.name)).toEqual(Object.keys(tables));
   });
@@ -123,7 +92,7 @@ describe('what goes wrong is named', () => {
     ['an unknown database', { database: 'nope' }, 'query/execute', 'DATABASE_NOT_FOUND', 'database'],
     ['no right to the database', { username: 'stranger' }, 'tables/list', 'PERMISSION_DENIED', 'database'],
   ])('%s', async (_title, more, at, code, configPath) => {
-    const result = await testConnection(clickhouse, configFor(await startClickHouse(), more));
+    const result = await tryIt(more);
     expect(gist(result)).toEqual({ at, code, configPath });
     expect(result.failure?.hint).toBeTruthy();
   });
@@ -133,7 +102,7 @@ describe('what goes wrong is named', () => {
     ['no password', { password: undefined }, 'CREDENTIALS_REQUIRED', 'password'],
     ['an unknown user', { username: 'nobody' }, 'PASSWORD_REFUSED', 'username'],
   ])('%s, at an old server, which says so in the body alone', async (_title, more, code, configPath) => {
-    const result = await testConnection(clickhouse, configFor(await startClickHouse({ isOld: true }), more));
+    const result = await tryWith({ isOld: true }, more);
     expect(gist(result)).toEqual({ at: 'session/authenticate', code, configPath });
   });
 
@@ -152,8 +121,7 @@ describe('what goes wrong is named', () => {
     [999, 500, 'SERVER_ERROR', null],
   ])('the server’s code %i', async (code, status, failure, configPath) => {
     for (const isOld of [true, false]) {
-      const peer = await startClickHouse({ isOld, failing: { code, status } });
-      const result = await testConnection(clickhouse, configFor(peer));
+      const result = await tryWith({ isOld, failing: { code, status } });
       expect(gist(result)).toEqual({ at: 'session/authenticate', code: failure, configPath });
       expect(result.evidence['session/authenticate']).toEqual({ serverCode: String(code) });
     }
@@ -164,76 +132,43 @@ describe('what goes wrong is named', () => {
     ['the port of the native protocol', 400, 'PROTOCOL_MISMATCH', 'port'],
     ['a proxy that asks for a password', 401, 'PASSWORD_REFUSED', 'password'],
   ])('%s', async (_title, status, code, configPath) => {
-    const peer = await startClickHouse({ misbehave: { status } });
-    const result = await testConnection(clickhouse, configFor(peer));
+    const result = await tryWith({ misbehave: { status } });
     expect(gist(result)).toEqual({ at: 'session/authenticate', code, configPath });
   });
 
   test('an answer of millions of things that are no rows is given up at once', async () => {
-    const result = await testConnection(clickhouse, configFor(await startClickHouse({ isHostile: true })), {
-      catalog: true,
-    });
+    const result = await tryWith(
+      { isHostile: true },
+      {},
+      {
+        catalog: true,
+      },
+    );
     expect(gist(result)).toEqual({ at: 'catalog/read', code: 'PROTOCOL_MISMATCH', configPath: 'port' });
   });
 
   test('an unknown database, when its catalog is read', async () => {
-    const config = configFor(await startClickHouse(), { database: 'nope' });
-    const result = await testConnection(clickhouse, config, { catalog: true });
+    const changes = { database: 'nope' };
+    const result = await tryIt(changes, { catalog: true });
     expect(gist(result)).toEqual({ at: 'catalog/read', code: 'DATABASE_NOT_FOUND', configPath: 'database' });
   });
 });
 
-describe('tenancy', () => {
-  test.each([
-    ['a mapping that is there', {}, undefined],
-    ['a table that is not there', { tableName: 'nope' }, 'TENANCY_TABLE_NOT_FOUND'],
-    ['a database that is not there', { schemaName: "no'pe" }, 'TENANCY_TABLE_NOT_FOUND'],
-    ['a column that is not there', { tablePrimaryKeyColumn: 'nope' }, 'TENANCY_COLUMN_NOT_FOUND'],
-    ['a key of another type', { clientColumnType: 'STRING' as const }, 'TENANCY_COLUMN_TYPE'],
-    ['a key that is text', { clientColumnType: 'STRING' as const, tablePrimaryKeyColumn: 'name' }, undefined],
-  ])('%s', async (_title, more, code) => {
-    const tenancy = { ...TENANCY, ...more };
-    const result = await testConnection(clickhouse, configFor(await startClickHouse()), { tenancy });
-    expect(result.failure?.code).toBe(code);
-    expect(result.failedAt).toBe(code === undefined ? undefined : 'tenancy/mapping');
-  });
-});
+describeTenancy(stand);
 
-describeHttpFaults({
-  connector: clickhouse,
-  start: startClickHouse,
-  name: 'localhost',
-  config: (host, port, caCertificate) =>
-    configFor({ port }, caCertificate ? { host, tls: { caCertificate } } : { host }),
-  hostPath: 'host',
-  portPath: 'port',
-});
+describeHttpFaults(clickhouseStand);
 
-const base = { host: 'ch.example' };
-
-const badConfigs: readonly BadConfig[] = [
-  { name: 'no host', config: {}, path: 'host', code: 'REQUIRED' },
-  { name: 'a URL as host', config: { host: 'https://ch.example:8443/' }, path: 'host', code: 'URL_IN_HOST' },
-  { name: 'a number as host', config: { host: '2130706433' }, path: 'host', code: 'INVALID_FORMAT' },
-  { name: 'the port 0', config: { ...base, port: 0 }, path: 'port', code: 'OUT_OF_RANGE' },
-  { name: 'the port 65536', config: { ...base, port: 65_536 }, path: 'port', code: 'OUT_OF_RANGE' },
-  { name: 'an empty user name', config: { ...base, username: '' }, path: 'username', code: 'TOO_SHORT' },
-  { name: 'a line break in it', config: { ...base, username: 'a\r\nx: y' }, path: 'username', code: 'INVALID_FORMAT' },
-  {
-    name: 'a line break in the password',
-    config: { ...base, password: 'a\nb' },
-    path: 'password',
-    code: 'INVALID_FORMAT',
-  },
-  { name: 'a blank after the password', config: { ...base, password: 'a ' }, path: 'password', code: 'INVALID_FORMAT' },
-  { name: 'a long password', config: { ...base, password: 'a'.repeat(1025) }, path: 'password', code: 'TOO_LONG' },
-  { name: 'a zero byte', config: { ...base, database: 'a\0' }, path: 'database', code: 'INVALID_FORMAT' },
-  {
-    name: 'a path as CA',
-    config: { ...base, tls: { caCertificate: '/etc/ssl/ca.pem' } },
-    path: 'tls.caCertificate',
-    code: 'INVALID_FORMAT',
-  },
-];
-
-describeBadConfigs(clickhouse, badConfigs);
+describeBadConfigs(clickhouseStand, [
+  ['no host', { host: undefined }, 'host', 'REQUIRED'],
+  ['a URL as host', { host: 'https://ch.example:8443/' }, 'host', 'URL_IN_HOST'],
+  ['a number as host', { host: '2130706433' }, 'host', 'INVALID_FORMAT'],
+  ['the port 0', { port: 0 }, 'port', 'OUT_OF_RANGE'],
+  ['the port 65536', { port: 65_536 }, 'port', 'OUT_OF_RANGE'],
+  ['an empty user name', { username: '' }, 'username', 'TOO_SHORT'],
+  ['a line break in it', { username: 'a\r\nx: y' }, 'username', 'INVALID_FORMAT'],
+  ['a line break in the password', { password: 'a\nb' }, 'password', 'INVALID_FORMAT'],
+  ['a blank after the password', { password: 'a ' }, 'password', 'INVALID_FORMAT'],
+  ['a long password', { password: 'a'.repeat(1025) }, 'password', 'TOO_LONG'],
+  ['a zero byte', { database: 'a\0' }, 'database', 'INVALID_FORMAT'],
+  ['a path as CA', { tls: { caCertificate: '/etc/ssl/ca.pem' } }, 'tls.caCertificate', 'INVALID_FORMAT'],
+]);

@@ -1,87 +1,19 @@
-import pg from 'pg';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { cockroachdb } from '../../src/connectors/cockroachdb/index.ts';
-import { fieldIssue } from '../../src/errors/field-issues.ts';
-import { type FakePostgres, type FakePostgresOptions, startFakePostgres } from '../support/peers/fake-postgres.ts';
-import { type PostgresServer, startPostgres } from '../support/postgres.ts';
-import { gist, testConnection } from '../support/test-connection.ts';
+import { describeBadConfigs } from '../support/bad-configs.ts';
+import { cockroachdbStand, ownCockroachdbStand } from '../support/stands/cockroachdb.ts';
+import { inClearText } from '../support/stands/stand.ts';
+import { describeTenancy } from '../support/tenancy-table.ts';
+import { gist } from '../support/test-connection.ts';
+import { useStand } from '../support/use-stand.ts';
 
-const ACCOUNT = { username: 'app', password: 'Correct-horse-1' };
-const PLAIN = { tls: { mode: 'DISABLE' } };
-const REFUSED = { code: '28P01', message: 'password authentication failed for user app' };
-const PARAMETERS = {
-  server_version: '13.0.0',
-  crdb_version: 'CockroachDB CCL v26.2.5 (x86_64-pc-linux-gnu, built 2026/06/01 12:00:00, go1.25.1)',
-};
-
-/** `a.attishidden` is a column of CockroachDB's pg_attribute; to Postgres it is a function of the row. */
-const STAND_INS = `
-  create role app login password '${ACCOUNT.password}';
-  create function public.attishidden(pg_catalog.pg_attribute) returns boolean language sql as $$ select $1.attname = 'rowid' $$;
-  create schema sales;
-  create schema locked;
-  create schema crdb_internal;
-  create table crdb_internal.jobs (id integer);
-  grant usage on schema sales to app;
-  create table sales.orders (id integer not null, label text, rowid bigint);
-  create table sales.secrets (id integer);
-  create view sales.overview as select id from sales.orders;
-  grant select on sales.orders to app`;
-
-let server: PostgresServer;
-const peers: FakePostgres[] = [];
-
-beforeAll(async () => {
-  server = await startPostgres();
-  const { host, port, superuser: user, password } = server;
-  const run = async (database: string, sql: string) => {
-    const client = new pg.Client({ host, port, user, password, database });
-    await client.connect();
-    await client.query(sql);
-    await client.end();
-  };
-  await run('postgres', 'create database shop');
-  await run('shop', STAND_INS);
-});
-
-afterAll(() => server.stop());
-
-afterEach(async () => {
-  await Promise.all(peers.splice(0).map((peer) => peer.close()));
-});
-
-function real(more: Record<string, unknown> = {}): Record<string, unknown> {
-  return { host: '127.0.0.1', port: server.port, ...ACCOUNT, database: 'shop', schema: 'sales', ...PLAIN, ...more };
-}
-
-async function startFake(options: Partial<FakePostgresOptions> = {}): Promise<FakePostgres> {
-  const peer = await startFakePostgres({
-    ...ACCOUNT,
-    asks: 'clear',
-    wrongPassword: REFUSED,
-    parameters: PARAMETERS,
-    answer: answerAsCockroach,
-    ...options,
-  });
-  peers.push(peer);
-  return peer;
-}
-
-async function tryFake(options: Partial<FakePostgresOptions> = {}, more: Record<string, unknown> = {}) {
-  const { port } = await startFake(options);
-  return testConnection(cockroachdb, { ...real(), port, ...more });
-}
-
-function answerAsCockroach(sql: string): readonly Record<string, string | number | boolean | null>[] {
-  if (sql.includes('has_schema_privilege')) return [{ database: 'shop', found: true, usable: true }];
-  if (sql.includes('count(*)')) return [{ tables: '2', readable: '2' }];
-  // its integers have 64 bits, which the driver hands over as text
-  return [{ one: '1' }];
-}
+const stand = useStand(inClearText(cockroachdbStand));
+const own = useStand(ownCockroachdbStand);
+const { configFor, shared, tryIt } = stand;
 
 describe('what it has in common with PostgreSQL', () => {
   test('passes its checks against a real one, and warns that it is no CockroachDB', async () => {
-    const result = await testConnection(cockroachdb, real());
+    const result = await tryIt();
     expect(result.failure).toBeNull();
     expect(result.steps).toEqual([
       'endpoint/resolve: PASSED',
@@ -101,22 +33,22 @@ describe('what it has in common with PostgreSQL', () => {
     ['a wrong password', { password: 'wrong' }, 'session/authenticate', 'PASSWORD_REFUSED', 'password'],
     ['a cluster where there is none', { cluster: 'koala-1' }, 'session/authenticate', 'PROTOCOL_MISMATCH', 'cluster'],
   ])('%s', async (_title, more, at, code, configPath) => {
-    expect(gist(await testConnection(cockroachdb, real(more)))).toEqual({ at, code, configPath });
+    expect(gist(await tryIt(more))).toEqual({ at, code, configPath });
   });
 
   test('a schema is created and dropped again, without a transaction', async () => {
-    const peer = await startFake({ answer: () => [] });
-    await testConnection(cockroachdb, { ...real(), port: peer.port }, { methods: ['schema/create'] });
+    const peer = await own.start({ answer: () => [] });
+    await own.tryAt(peer, {}, { methods: ['schema/create'] });
     const [, name] = /^create schema ("dsg_test_[0-9a-f]{32}")$/.exec(peer.statements[0] ?? '') ?? [];
     expect(peer.statements).toEqual([`create schema ${name}`, `drop schema ${name}`]);
-    const { superuser: username, password } = server;
+    const { superuser: username, password } = (await shared()).server;
     const methods = ['schema/create'];
-    const result = await testConnection(cockroachdb, real({ username, password }), { methods });
+    const result = await tryIt({ username, password }, { methods });
     expect(result.evidence['schema/create']).toEqual({ created: 'true', removed: 'true' });
   });
 
   test('the catalog leaves out hidden columns and what is the system’s own', async () => {
-    const result = await testConnection(cockroachdb, real(), { catalog: true });
+    const result = await tryIt({}, { catalog: true });
     expect(result.failure).toBeNull();
     expect(result.batches.flat()).toEqual([
       {
@@ -146,16 +78,16 @@ describe('what it has in common with PostgreSQL', () => {
 
 describe('what is its own', () => {
   test('tells its version, and not that of the PostgreSQL that it stands for', async () => {
-    const result = await tryFake();
+    const result = await own.tryIt();
     expect(result).toMatchObject({ status: 'PASSED', failure: null });
     expect(result.steps).not.toContain('session/authenticate: WARNING');
     expect(result.evidence['session/authenticate']).toEqual({ server: 'CockroachDB 26.2.5', user: 'app' });
   });
 
   test('the cluster goes out as the one option, and without one there is none', async () => {
-    const peer = await startFake();
-    await testConnection(cockroachdb, { ...real(), port: peer.port, cluster: 'happy-koala-123' });
-    await testConnection(cockroachdb, { ...real(), port: peer.port });
+    const peer = await own.start();
+    await own.tryAt(peer, { cluster: 'happy-koala-123' });
+    await own.tryAt(peer);
     const common = {
       user: 'app',
       database: 'shop',
@@ -166,16 +98,16 @@ describe('what is its own', () => {
   });
 
   test.each([
-    ['a node that takes TLS alone', '08P01', PLAIN, 'TLS_REQUIRED', 'tls.mode'],
-    ['the cloud’s proxy that takes TLS alone', '08004', PLAIN, 'TLS_REQUIRED', 'tls.mode'],
-  ])('%s', async (_title, code, more, expected, configPath) => {
-    const result = await tryFake({ refusesBefore: { code, message: 'SSL connection required' } }, more);
-    expect(gist(result)).toEqual({ at: 'session/authenticate', code: expected, configPath });
+    ['a node that takes TLS alone', '08P01'],
+    ['the cloud’s proxy that takes TLS alone', '08004'],
+  ])('%s', async (_title, code) => {
+    const result = await own.tryWith({ refusesBefore: { code, message: 'SSL connection required' } });
+    expect(gist(result)).toEqual({ at: 'session/authenticate', code: 'TLS_REQUIRED', configPath: 'tls.mode' });
   });
 
   test.each(['08004', '08C00'])('a cluster that the cloud’s proxy does not find: %s', (code) => {
     const error = Object.assign(new Error('cluster not found'), { severity: 'FATAL', code });
-    const config = cockroachdb.config.parse({ host: 'db.example', ...ACCOUNT, database: 'shop' });
+    const config = cockroachdb.config.parse(configFor({ tls: undefined }));
     expect(cockroachdb.explain?.(error, config)?.report).toMatchObject({
       code: 'RESOURCE_NOT_FOUND',
       configPath: 'cluster',
@@ -187,38 +119,24 @@ describe('what is its own', () => {
     ['at a query', { answer: () => ({ code: '3D000', message: 'database "shop" does not exist' }) }],
     ['by what it lacks', { answer: () => ({ code: '42P01', message: 'relation "pg_namespace" does not exist' }) }],
   ])('an unknown database, told %s', async (_title, options) => {
-    const result = await tryFake(options);
+    const result = await own.tryWith(options);
     expect(gist(result)).toEqual({ at: 'database/select', code: 'DATABASE_NOT_FOUND', configPath: 'database' });
   });
 });
 
-const badConfigs = [
-  {
-    name: 'another option beside the cluster',
-    config: { cluster: 'a -c search_path=evil' },
-    path: 'cluster',
-    code: 'INVALID_FORMAT',
-  },
-  { name: 'a cluster that begins an option', config: { cluster: '-c' }, path: 'cluster', code: 'INVALID_FORMAT' },
-  { name: 'a cluster with an escape', config: { cluster: 'a\\ b' }, path: 'cluster', code: 'INVALID_FORMAT' },
-  {
-    name: 'a cluster with a line break at its end',
-    config: { cluster: 'a\n' },
-    path: 'cluster',
-    code: 'INVALID_FORMAT',
-  },
-  { name: 'a cluster that is too long', config: { cluster: 'a'.repeat(129) }, path: 'cluster', code: 'TOO_LONG' },
-  { name: 'an empty cluster', config: { cluster: '' }, path: 'cluster', code: 'INVALID_FORMAT' },
-  { name: 'a URL as the host', config: { host: 'postgresql://x:26257' }, path: 'host', code: 'URL_IN_HOST' },
-] as const;
+describeTenancy(stand);
 
-test.each(badConfigs)('the config refuses $name', ({ config, path, code }) => {
-  const { error } = cockroachdb.config.safeParse({ host: 'db.example', ...ACCOUNT, database: 'shop', ...config });
-  const issues = error?.issues.map((each) => fieldIssue(each, each.path.map(String)));
-  expect(issues).toMatchObject([{ path: [path], code }]);
-});
+describeBadConfigs(cockroachdbStand, [
+  ['another option beside the cluster', { cluster: 'a -c search_path=evil' }, 'cluster', 'INVALID_FORMAT'],
+  ['a cluster that begins an option', { cluster: '-c' }, 'cluster', 'INVALID_FORMAT'],
+  ['a cluster with an escape', { cluster: 'a\\ b' }, 'cluster', 'INVALID_FORMAT'],
+  ['a cluster with a line break at its end', { cluster: 'a\n' }, 'cluster', 'INVALID_FORMAT'],
+  ['a cluster that is too long', { cluster: 'a'.repeat(129) }, 'cluster', 'TOO_LONG'],
+  ['an empty cluster', { cluster: '' }, 'cluster', 'INVALID_FORMAT'],
+  ['a URL as the host', { host: 'postgresql://x:26257' }, 'host', 'URL_IN_HOST'],
+]);
 
 test('the config has port 26257', () => {
-  const config = cockroachdb.config.parse({ host: 'db.example', ...ACCOUNT, database: 'shop' });
+  const config = cockroachdb.config.parse(configFor());
   expect(cockroachdb.targets(config)).toMatchObject([{ host: 'db.example', port: 26257 }]);
 });

@@ -1,60 +1,16 @@
 import fc from 'fast-check';
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { csv } from '../../src/connectors/csv/index.ts';
 import { parseCsv } from '../../src/connectors/csv/parse.ts';
 import { changedDestinations, secretPathsOf } from '../../src/connectors/kit/config/shape.ts';
-import type { IssueCode } from '../../src/errors/field-issues.ts';
-import { type Authority, createAuthority } from '../support/certificates.ts';
+import { type BadConfig, describeBadConfigs } from '../support/bad-configs.ts';
 import { describeHttpFaults } from '../support/http-faults.ts';
-import { type HttpPeer, type HttpPeerOptions, type PeerAnswer, startHttpPeer } from '../support/peers/http-peer.ts';
-import { gist, type TestConnectionOptions, type TestedConnection, testConnection } from '../support/test-connection.ts';
+import { CLIENTS, openFileStand } from '../support/stands/csv.ts';
+import { gist, testConnection } from '../support/test-connection.ts';
+import { useStand } from '../support/use-stand.ts';
 
-const HOST = 'files.example';
-const CLIENTS = 'id,name,since,active\r\n1,Ann,2024-02-29,true\r\n2,"O""Brien, Bob",,false\r\n';
-const MIB = 1024 * 1024;
-const peers: HttpPeer[] = [];
-let authority: Authority;
-
-beforeAll(async () => {
-  authority = await createAuthority();
-});
-
-afterEach(async () => {
-  await Promise.all(peers.splice(0).map((peer) => peer.close()));
-});
-
-interface FileOptions extends HttpPeerOptions {
-  readonly answer?: PeerAnswer;
-  /** What the query has to be: the signature of a pre-signed URL. */
-  readonly query?: string;
-}
-
-/** A server with one file under every path. */
-async function startFiles(options: FileOptions = {}): Promise<HttpPeer> {
-  const certificate = await authority.issue({ names: [HOST] });
-  const answer: PeerAnswer = options.answer ?? { status: 200, headers: { 'content-type': 'text/csv' }, body: CLIENTS };
-  const peer = await startHttpPeer(
-    ({ target }) => {
-      const query = target.includes('?') ? target.slice(target.indexOf('?') + 1) : undefined;
-      return options.query !== undefined && query !== options.query ? { status: 403, body: '<Error/>' } : answer;
-    },
-    { certificate, ...options },
-  );
-  peers.push(peer);
-  return peer;
-}
-
-function configFor(more: Record<string, unknown> = {}): Record<string, unknown> {
-  return { source: { url: `https://${HOST}/data/clients.csv` }, ...more };
-}
-
-const content = (text: string, more: Record<string, unknown> = {}) => ({ source: { content: text }, ...more });
-
-function tryFile(peer: HttpPeer, config = configFor(), options: TestConnectionOptions = {}): Promise<TestedConnection> {
-  const names = { [`${HOST}:443`]: `127.0.0.1:${peer.port}` };
-  return testConnection(csv, config, { names, extraCa: authority.certificate, ...options });
-}
-
+const { configFor, start, tryAt, tryIt, tryWith } = useStand(openFileStand);
+const content = (text: string, more: object = {}) => ({ source: { content: text }, ...more });
 const columns = [
   { name: 'id', dataType: 'NUMBER', nullable: null },
   { name: 'name', dataType: 'TEXT', nullable: null },
@@ -64,8 +20,8 @@ const columns = [
 
 describe('by URL', () => {
   test('a file passes every check', async () => {
-    const peer = await startFiles();
-    const result = await tryFile(peer);
+    const peer = await start();
+    const result = await tryAt(peer);
     expect(result.failure).toBeNull();
     expect(result.steps).toEqual([
       'endpoint/resolve: PASSED',
@@ -75,7 +31,7 @@ describe('by URL', () => {
       'file/parse: PASSED',
     ]);
     expect(result.evidence).toMatchObject({
-      'file/get': { host: HOST, bytes: String(CLIENTS.length), truncated: 'false', mediaType: 'text/csv' },
+      'file/get': { host: 'files.example', bytes: String(CLIENTS.length), truncated: 'false', mediaType: 'text/csv' },
       'file/parse': { columns: '4', rows: '2', unevenRows: '0', doubleNames: '0' },
     });
     expect(peer.connections()).toBe(1);
@@ -83,9 +39,8 @@ describe('by URL', () => {
   });
 
   test('the catalog is the file', async () => {
-    const peer = await startFiles();
-    const config = configFor({ source: { url: `https://${HOST}/my%20clients.csv` } });
-    const result = await tryFile(peer, config, { catalog: true });
+    const config = { source: { url: 'https://files.example/my%20clients.csv' } };
+    const result = await tryIt(config, { catalog: true });
     expect(result.batches).toEqual([[{ namespace: null, name: 'my clients.csv', kind: 'TABLE', columns }]]);
   });
 
@@ -93,35 +48,29 @@ describe('by URL', () => {
     ['X-Amz-Signature=secret&X-Amz-Expires=3600', 'X-Amz-Signature=secret&X-Amz-Expires=3600'],
     ['?sig=a%2Fb', 'sig=a%2Fb'],
   ])('the query of a pre-signed URL is sent as it stands, and stays a secret: %s', async (urlQuery, query) => {
-    const peer = await startFiles({ query });
-    const result = await tryFile(peer, configFor({ urlQuery }));
+    const result = await tryWith({ query }, { urlQuery });
     expect(result.failure).toBeNull();
     expect(JSON.stringify(result)).not.toContain(query);
     expect(secretPathsOf(csv)).toEqual(['urlQuery']);
   });
 
   test('the path is sent as it stands, with its slash at the end', async () => {
-    const peer = await startFiles();
-    await tryFile(
-      peer,
-      configFor({ source: { url: `https://${HOST.toUpperCase()}/export/` }, urlQuery: 'format=csv' }),
-    );
+    const peer = await start();
+    await tryAt(peer, { source: { url: 'https://FILES.EXAMPLE/export/' }, urlQuery: 'format=csv' });
     expect(peer.requests[0]?.target).toBe('/export/?format=csv');
   });
 
   test('of a larger file the first 5 MiB are read', async () => {
     const row = `1,${'x'.repeat(1_021)}\n`;
-    const peer = await startFiles({ answer: { status: 200, body: `id,text\n${row.repeat(6 * 1_024)}` } });
-    const result = await tryFile(peer);
+    const result = await tryWith({ answer: { status: 200, body: `id,text\n${row.repeat(6 * 1_024)}` } });
     expect(result.failure).toBeNull();
-    expect(result.evidence['file/get']).toMatchObject({ bytes: String(5 * MIB), truncated: 'true' });
+    expect(result.evidence['file/get']).toMatchObject({ bytes: String(5 * 1_024 * 1_024), truncated: 'true' });
     // the row that was cut off is no uneven one
     expect(result.evidence['file/parse']).toMatchObject({ rows: String(5 * 1_024 - 1), unevenRows: '0' });
   });
 
   test('a file that is cut off within a character is no broken one', async () => {
-    const peer = await startFiles({ answer: { status: 200, body: `a\n${'é\n'.repeat(2 * MIB)}` } });
-    const result = await tryFile(peer);
+    const result = await tryWith({ answer: { status: 200, body: `a\n${'é\n'.repeat(2 * 1_024 * 1_024)}` } });
     expect(result.failure).toBeNull();
     expect(result.evidence['file/get']).toMatchObject({ truncated: 'true' });
   });
@@ -131,8 +80,7 @@ describe('by URL', () => {
     ['UTF-16LE', Buffer.from('\uFEFFname\nAnïs\n', 'utf16le')],
     ['utf-8', Buffer.from('\uFEFFname\nAnïs\n')],
   ])('%s is read', async (encoding, body) => {
-    const peer = await startFiles({ answer: { status: 200, body } });
-    const result = await tryFile(peer, configFor({ encoding }), { catalog: true });
+    const result = await tryWith({ answer: { status: 200, body } }, { encoding }, { catalog: true });
     expect(result.batches[0]?.[0]?.columns.map((column) => column.name)).toEqual(['name']);
   });
 });
@@ -207,20 +155,22 @@ describe('what goes wrong is named', () => {
       'source.url',
     ],
   ])('%s', async (_title, answer, code, configPath) => {
-    const peer = await startFiles({ answer });
-    expect(gist(await tryFile(peer))).toEqual({ at: 'file/get', code, configPath });
+    const peer = await start({ answer });
+    expect(gist(await tryAt(peer))).toEqual({ at: 'file/get', code, configPath });
     expect(peer.requests).toHaveLength(1);
   });
 
   test('a pre-signed URL that has expired', async () => {
-    const peer = await startFiles({ query: 'sig=new' });
-    const result = await tryFile(peer, configFor({ urlQuery: 'sig=old' }));
+    const result = await tryWith({ query: 'sig=new' }, { urlQuery: 'sig=old' });
     expect(gist(result)).toEqual({ at: 'file/get', code: 'PERMISSION_DENIED', configPath: 'urlQuery' });
   });
 
   test('another encoding', async () => {
-    const peer = await startFiles({ answer: { status: 200, body: Buffer.from('name\nAn\xefs\n', 'latin1') } });
-    expect(gist(await tryFile(peer))).toEqual({ at: 'file/parse', code: 'FILE_MALFORMED', configPath: 'encoding' });
+    expect(gist(await tryWith({ answer: { status: 200, body: Buffer.from('name\nAn\xefs\n', 'latin1') } }))).toEqual({
+      at: 'file/parse',
+      code: 'FILE_MALFORMED',
+      configPath: 'encoding',
+    });
   });
 
   test.each([
@@ -236,22 +186,10 @@ describe('what goes wrong is named', () => {
   });
 });
 
-describeHttpFaults({
-  connector: csv,
-  start: startFiles,
-  name: HOST,
-  fixedHost: true,
-  answersAt: 'file/get',
-  takesLongAnswers: true,
-  config: () => configFor(),
-  ways: (port, extraCa) => ({ names: { [`${HOST}:443`]: `127.0.0.1:${port}` }, extraCa }),
-  hostPath: 'source.url',
-  portPath: 'source.url',
-});
+describeHttpFaults(openFileStand, { answersAt: 'file/get', takesLongAnswers: true });
 
 test('an answer without an end is read as far as it goes, and no further', async () => {
-  const peer = await startFiles({ misbehave: 'huge-body' });
-  const result = await tryFile(peer);
+  const result = await tryWith({ misbehave: 'huge-body' });
   expect(gist(result)).toMatchObject({ at: 'file/parse', code: 'FILE_MALFORMED' });
 });
 
@@ -300,7 +238,7 @@ describe('the parser', () => {
   });
 });
 
-const badConfigs: readonly { name: string; config: unknown; path: string; code: IssueCode }[] = [
+describeBadConfigs(openFileStand, [
   ...[
     'http://files.example/a.csv',
     'file:///etc/passwd',
@@ -313,49 +251,18 @@ const badConfigs: readonly { name: string; config: unknown; path: string; code: 
     'https://2130706433/a.csv',
     'https://localhost./a.csv',
     'https://files.example\\@evil.example/a.csv',
-  ].map((url) => ({ name: url, config: { source: { url } }, path: 'source.url', code: 'INVALID_FORMAT' as const })),
-  { name: 'no source', config: { source: {} }, path: 'source', code: 'EXACTLY_ONE' },
-  {
-    name: 'two sources',
-    config: { source: { url: 'https://files.example/a.csv', content: 'a' } },
-    path: 'source',
-    code: 'EXACTLY_ONE',
-  },
-  {
-    name: 'content of 512 KiB and some in UTF-8',
-    config: content('é'.repeat(256 * 1024 + 1)),
-    path: 'source.content',
-    code: 'TOO_LONG',
-  },
-  {
-    name: 'a query of content',
-    config: content('a', { urlQuery: 'x' }),
-    path: 'urlQuery',
-    code: 'INVALID_COMBINATION',
-  },
-  { name: 'a query with a fragment', config: configFor({ urlQuery: 'a#b' }), path: 'urlQuery', code: 'INVALID_FORMAT' },
-  { name: 'a quote as delimiter', config: configFor({ delimiter: '"' }), path: 'delimiter', code: 'INVALID_VALUE' },
-  {
-    name: 'a line break as delimiter',
-    config: configFor({ delimiter: '\n' }),
-    path: 'delimiter',
-    code: 'INVALID_VALUE',
-  },
-  {
-    name: 'an encoding that is none',
-    config: configFor({ encoding: 'utf-7' }),
-    path: 'encoding',
-    code: 'INVALID_VALUE',
-  },
-];
+  ].map((url): BadConfig => [url, { source: { url } }, 'source.url', 'INVALID_FORMAT']),
+  ['no source', { source: {} }, 'source', 'EXACTLY_ONE'],
+  ['two sources', { source: { url: 'https://files.example/a.csv', content: 'a' } }, 'source', 'EXACTLY_ONE'],
+  ['content of 512 KiB and some in UTF-8', content('é'.repeat(256 * 1024 + 1)), 'source.content', 'TOO_LONG'],
+  ['a query of content', content('a', { urlQuery: 'x' }), 'urlQuery', 'INVALID_COMBINATION'],
+  ['a query with a fragment', { urlQuery: 'a#b' }, 'urlQuery', 'INVALID_FORMAT'],
+  ['a quote as delimiter', { delimiter: '"' }, 'delimiter', 'INVALID_VALUE'],
+  ['a line break as delimiter', { delimiter: '\n' }, 'delimiter', 'INVALID_VALUE'],
+  ['an encoding that is none', { encoding: 'utf-7' }, 'encoding', 'INVALID_VALUE'],
+]);
 
 describe('the config', () => {
-  test.each(badConfigs)('refuses $name', ({ config, path, code }) => {
-    const { error } = csv.config.safeParse(config);
-    const issues = error?.issues.map((each) => [each.path.join('.'), 'params' in each ? each.params?.code : undefined]);
-    expect(issues).toEqual([[path, code]]);
-  });
-
   test('says where the query of a URL belongs', () => {
     const { error } = csv.config.safeParse({ source: { url: 'https://files.example/a.csv?sig=1' } });
     expect(error?.issues[0]?.message).toContain('`urlQuery`');

@@ -3,7 +3,6 @@ import { leavesOf, secretPathsOf, valueAt } from '../../src/connectors/kit/confi
 import type { Connector } from '../../src/connectors/kit/contract/connector.ts';
 import { connectors } from '../../src/connectors/registry.ts';
 import { failureCodes } from '../../src/errors/check-failures.ts';
-import { createAuthority } from '../support/certificates.ts';
 import { type Cause, parts, type StartedStand, startStand } from '../support/fault-matrix.ts';
 import { type Cell, printMatrix } from '../support/fault-table.ts';
 import { stands } from '../support/stands/index.ts';
@@ -22,11 +21,8 @@ test('every type that connects has a stand', () => {
 
 describe('the matrix', () => {
   beforeAll(async () => {
-    const authority = await createAuthority();
     const wanted = stands.filter(({ connector }) => types.includes(connector));
-    await Promise.all(
-      wanted.map(async (stand) => void started.set(stand.connector.type, await startStand(stand, authority))),
-    );
+    await Promise.all(wanted.map(async (stand) => void started.set(stand.connector.type, await startStand(stand))));
   });
 
   afterAll(() => Promise.all([...started.values()].map((stand) => stand.close())));

@@ -1,36 +1,20 @@
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { athena } from '../../src/connectors/athena/index.ts';
-import { bigquery } from '../../src/connectors/bigquery/index.ts';
-import { databricks } from '../../src/connectors/databricks/index.ts';
-import { firebolt } from '../../src/connectors/firebolt/index.ts';
-import type { Connector } from '../../src/connectors/kit/contract/connector.ts';
-import { snowflake } from '../../src/connectors/snowflake/index.ts';
-import { type Authority, createAuthority } from '../support/certificates.ts';
-import { createGoogleAccount } from '../support/peers/google-token.ts';
+import { describe, expect, test } from 'vitest';
 import { type HttpPeer, json, type PeerAnswer, startHttpPeer } from '../support/peers/http-peer.ts';
-import { testConnection } from '../support/test-connection.ts';
+import { athenaStand } from '../support/stands/athena.ts';
+import { bigqueryStand } from '../support/stands/bigquery.ts';
+import { databricksStand } from '../support/stands/databricks.ts';
+import { fireboltStand } from '../support/stands/firebolt.ts';
+import { snowflakeStand, WAYS } from '../support/stands/snowflake.ts';
+import { useStand } from '../support/use-stand.ts';
 
-const peers: HttpPeer[] = [];
-let authority: Authority;
-
-beforeAll(async () => {
-  authority = await createAuthority();
-});
-
-afterEach(async () => {
-  await Promise.all(peers.splice(0).map((peer) => peer.close()));
-});
-
-const account = createGoogleAccount();
-const credentials = { clientEmail: account.email, privateKey: account.privateKey };
-const subjects: readonly (readonly [string, Connector, Record<string, unknown>])[] = [
-  ['snowflake', snowflake, {}],
-  ['snowflake by key', snowflake, { authentication: { accessToken: { token: 'x' } } }],
-  ['bigquery', bigquery, { credentials }],
-  ['databricks', databricks, {}],
-  ['athena', athena, {}],
-  ['firebolt', firebolt, {}],
-];
+const subjects = [
+  ['snowflake', snowflakeStand, {}],
+  ['snowflake by key', snowflakeStand, { authentication: WAYS.accessToken }],
+  ['bigquery', bigqueryStand, {}],
+  ['databricks', databricksStand, {}],
+  ['athena', athenaStand, {}],
+  ['firebolt', fireboltStand, {}],
+] as const;
 
 const text = (body: string, headers: Record<string, string> = {}): PeerAnswer => ({
   status: 200,
@@ -55,14 +39,12 @@ const answers: readonly (readonly [string, PeerAnswer])[] = [
   ['a refusal as a list', json(403, [])],
 ];
 
-describe.each(subjects)('%s', (_name, connector, more) => {
+describe.each(subjects)('%s', (_name, stand, changes) => {
+  const { issue, keep, tryAt } = useStand<object, HttpPeer>(stand);
+
   test.each(answers)('answers with %s', async (_title, answer) => {
-    const config = { ...connector.example, ...more };
-    const hosts = connector.targets(connector.config.parse(config)).map(({ host }) => host);
-    const peer = await startHttpPeer(() => answer, { certificate: await authority.issue({ names: hosts }) });
-    peers.push(peer);
-    const names = Object.fromEntries(hosts.map((host) => [`${host}:443`, `127.0.0.1:${peer.port}`]));
-    const result = await testConnection(connector, config, { names, extraCa: authority.certificate });
+    const peer = await keep(startHttpPeer(() => answer, { certificate: await issue() }));
+    const result = await tryAt(peer, changes);
     // a refusal of the credentials is a fair reading of a 400 or 403 without more; an exception that nobody knows is none
     expect(result.failure?.code).toMatch(
       /^(PROTOCOL_MISMATCH|UNEXPECTED_ANSWER|KEY_REFUSED|PASSWORD_REFUSED|PERMISSION_DENIED|RESOURCE_NOT_FOUND)$/,

@@ -1,83 +1,30 @@
-import { ObjectId } from 'bson';
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { changedDestinations } from '../../src/connectors/kit/config/shape.ts';
 import { mongodb } from '../../src/connectors/mongodb/index.ts';
-import { type BadConfig, describeBadConfigs } from '../support/bad-configs.ts';
-import { type Authority, createAuthority, createSelfSigned, type IssuedCertificate } from '../support/certificates.ts';
+import { describeBadConfigs } from '../support/bad-configs.ts';
+import { createAuthority, type IssuedCertificate } from '../support/certificates.ts';
 import { CERTIFICATE, PRIVATE_KEY } from '../support/inputs.ts';
-import {
-  type FakeMongodb,
-  type FakeMongodbOptions,
-  mongoReply,
-  startFakeMongodb,
-} from '../support/peers/fake-mongodb.ts';
+import { type FakeMongodbOptions, mongoReply } from '../support/peers/fake-mongodb.ts';
 import { startHttpPeer } from '../support/peers/http-peer.ts';
 import { closedPort, startTarpit, type TarpitOptions } from '../support/peers/tarpit.ts';
-import { gist, type TestConnectionOptions, type TestedConnection, testConnection } from '../support/test-connection.ts';
+import { describeReach } from '../support/reach-table.ts';
+import { mongodbStand } from '../support/stands/mongodb.ts';
+import { inClearText } from '../support/stands/stand.ts';
+import { describeTenancy } from '../support/tenancy-table.ts';
+import { gist, type TestConnectionOptions, type TestedConnection } from '../support/test-connection.ts';
+import { describeTls } from '../support/tls-table.ts';
+import { useStand } from '../support/use-stand.ts';
 
-const PASSWORD = 'correct, horse=$ä✓ battery';
+const secure = useStand(mongodbStand);
+const clear = useStand(inClearText(mongodbStand));
+const { configFor, keep, start, tryAt, tryIt, tryWith } = clear;
+const PASSWORD = String(configFor().password);
 const EVERY_CHECK = ['database/select', 'collections/list', 'document/insert'];
-const ORDERS = [
-  { _id: new ObjectId(), total: 12.5, paid: true, lines: [], at: new Date(), buyer: 'x' },
-  { _id: new ObjectId(), total: 3, paid: null, at: new Date(), buyer: 7 },
-];
-const SHOP: FakeMongodbOptions = {
-  users: {
-    app: { password: PASSWORD },
-    'a=b,c': { password: PASSWORD },
-    modern: { password: PASSWORD, mechanisms: ['SCRAM-SHA-256'] },
-    old: { password: PASSWORD, mechanisms: ['SCRAM-SHA-1'] },
-    local: { password: PASSWORD, source: 'shop' },
-    reader: { password: PASSWORD, may: { shop: ['read'] } },
-    stranger: { password: PASSWORD, may: {} },
-    prepared: { password: 'IX a' },
-  },
-  databases: { shop: { orders: ORDERS, customers: [], 'system.views': [] }, stock: { items: [{ sku: 'a' }] } },
-  views: { recent: 'orders' },
-};
-
-const closing: { close(): unknown }[] = [];
-
-afterEach(async () => {
-  await Promise.all(closing.splice(0).map((each) => each.close()));
-});
-
-async function start(options: FakeMongodbOptions = {}): Promise<FakeMongodb> {
-  const peer = await startFakeMongodb({ ...SHOP, ...options });
-  closing.push(peer);
-  return peer;
-}
-
-async function startStranger(options: TarpitOptions) {
-  const stranger = await startTarpit(options);
-  closing.push(stranger);
-  return stranger;
-}
-
-function configFor(peer: { readonly port: number }, more: Record<string, unknown> = {}): Record<string, unknown> {
-  return {
-    host: '127.0.0.1',
-    port: peer.port,
-    username: 'app',
-    password: PASSWORD,
-    database: 'shop',
-    tls: { mode: 'DISABLE' },
-    ...more,
-  };
-}
-
-function tryConnection(
-  peer: { readonly port: number },
-  more: Record<string, unknown> = {},
-  options: TestConnectionOptions = {},
-): Promise<TestedConnection> {
-  return testConnection(mongodb, configFor(peer, more), options);
-}
 
 describe('a server that works', () => {
   test('passes every check over one connection, the writing one too, and says what it found', async () => {
     const peer = await start();
-    const result = await tryConnection(peer, {}, { methods: EVERY_CHECK });
+    const result = await tryAt(peer, {}, { methods: EVERY_CHECK });
     expect(result.failure).toBeNull();
     expect(result.steps).toEqual([
       'endpoint/resolve: PASSED',
@@ -100,7 +47,7 @@ describe('a server that works', () => {
 
   test('is not written to by default', async () => {
     const peer = await start();
-    expect(await tryConnection(peer)).toMatchObject({ status: 'PASSED' });
+    expect(await tryAt(peer)).toMatchObject({ status: 'PASSED' });
     expect(peer.commands).not.toContain('insert');
   });
 
@@ -110,29 +57,29 @@ describe('a server that works', () => {
     ['the one asked for', 'app', 'SCRAM_SHA_1', 'SCRAM-SHA-1'],
     ['for a name with the separators of SCRAM', 'a=b,c', undefined, 'SCRAM-SHA-256'],
   ])('signs in by SCRAM: %s', async (_title, username, authMechanism, mechanism) => {
-    const result = await tryConnection(await start(), { username, authMechanism });
+    const result = await tryIt({ username, authMechanism });
     expect(result.failure).toBeNull();
     expect(result.evidence['session/authenticate']).toMatchObject({ mechanism });
   });
 
   test('signs in with a password as SASLprep makes it', async () => {
     const password = 'I\u00ad\u2168\u00a0\u00aa'.replace('\u2168', 'X');
-    expect(await tryConnection(await start(), { username: 'prepared', password })).toMatchObject({ status: 'PASSED' });
+    expect(await tryIt({ username: 'prepared', password })).toMatchObject({ status: 'PASSED' });
   });
 
   test('signs in to the database that knows the user', async () => {
     const peer = await start();
-    expect(await tryConnection(peer, { username: 'local', authSource: 'shop' })).toMatchObject({ status: 'PASSED' });
-    expect(gist(await tryConnection(peer, { username: 'local' }))).toMatchObject({ code: 'PASSWORD_REFUSED' });
+    expect(await tryAt(peer, { username: 'local', authSource: 'shop' })).toMatchObject({ status: 'PASSED' });
+    expect(gist(await tryAt(peer, { username: 'local' }))).toMatchObject({ code: 'PASSWORD_REFUSED' });
   });
 
   test('signs in to a server that wants the last word acknowledged', async () => {
-    expect(await tryConnection(await start({ withEmptyExchange: true }))).toMatchObject({ status: 'PASSED' });
+    expect(await tryWith({ withEmptyExchange: true })).toMatchObject({ status: 'PASSED' });
   });
 
   test('needs no user where none is asked for', async () => {
     const peer = await start({ users: undefined });
-    const result = await tryConnection(peer, { username: undefined, password: undefined });
+    const result = await tryAt(peer, { username: undefined, password: undefined });
     expect(result).toMatchObject({ status: 'PASSED' });
     expect(peer.commands).not.toContain('saslStart');
   });
@@ -140,13 +87,13 @@ describe('a server that works', () => {
   test('lists more collections than come at once', async () => {
     const many = Object.fromEntries(Array.from({ length: 450 }, (_, number) => [`c${number}`, []]));
     const peer = await start({ databases: { shop: many }, views: {} });
-    expect((await tryConnection(peer)).evidence['collections/list']).toEqual({ collections: '450', views: '0' });
+    expect((await tryAt(peer)).evidence['collections/list']).toEqual({ collections: '450', views: '0' });
     expect(peer.commands.filter((command) => command === 'getMore')).toHaveLength(4);
   });
 
   test('sends nothing that it was not asked for', async () => {
     const peer = await start();
-    await tryConnection(peer);
+    await tryAt(peer);
     expect(peer.requests.every((request) => request.compression === undefined && request.lsid === undefined)).toBe(
       true,
     );
@@ -159,13 +106,13 @@ describe('replica sets', () => {
 
   test('a secondary is read from, whoever else it names', async () => {
     const peer = await start({ replicaSet: set });
-    const result = await tryConnection(peer, { replicaSet: 'rs0' });
+    const result = await tryAt(peer, { replicaSet: 'rs0' });
     expect(result).toMatchObject({ status: 'PASSED', evidence: { 'session/authenticate': { replicaSet: 'rs0' } } });
     expect(peer.connections()).toBe(1);
   });
 
   test('a secondary takes no writes', async () => {
-    const result = await tryConnection(await start({ replicaSet: set }), {}, { methods: ['document/insert'] });
+    const result = await tryWith({ replicaSet: set }, {}, { methods: ['document/insert'] });
     expect(gist(result)).toEqual({ at: 'document/insert', code: 'PERMISSION_DENIED', configPath: 'host' });
     expect(result.failure?.hint).toContain('primary');
   });
@@ -174,7 +121,7 @@ describe('replica sets', () => {
     ['another set', { replicaSet: set }],
     ['no set', {}],
   ])('a server of %s than the config says', async (_title, options) => {
-    const result = await tryConnection(await start(options), { replicaSet: 'rs1' });
+    const result = await tryWith(options, { replicaSet: 'rs1' });
     expect(gist(result)).toEqual({ at: 'session/authenticate', code: 'RESOURCE_NOT_FOUND', configPath: 'replicaSet' });
   });
 });
@@ -208,7 +155,7 @@ describe('what goes wrong is named', () => {
     ],
     ['no right to write', { username: 'reader' }, 'document/insert', 'PERMISSION_DENIED', 'username'],
   ])('%s', async (_title, more, at, code, configPath) => {
-    const result = await tryConnection(await start(), more, { methods: EVERY_CHECK });
+    const result = await tryIt(more, { methods: EVERY_CHECK });
     expect(gist(result)).toEqual({ at, code, configPath });
     expect(result.failure?.hint).toBeTruthy();
     expect(JSON.stringify([result.failure, result.evidence])).not.toContain(PASSWORD);
@@ -222,27 +169,12 @@ describe('what goes wrong is named', () => {
     [13436, 'SERVER_UNAVAILABLE'],
     [99_999, 'SERVER_ERROR'],
   ])('the server’s code %i at sign-in', async (code, failure) => {
-    const peer = await start({ misbehave: (command) => (command === 'saslStart' ? { ok: 0, code } : undefined) });
-    expect(gist(await tryConnection(peer))).toMatchObject({ at: 'session/authenticate', code: failure });
+    expect(
+      gist(await tryWith({ misbehave: (command) => (command === 'saslStart' ? { ok: 0, code } : undefined) })),
+    ).toMatchObject({ at: 'session/authenticate', code: failure });
   });
 
-  test('a closed port', async () => {
-    const result = await tryConnection({ port: await closedPort() });
-    expect(gist(result)).toEqual({ at: 'endpoint/connect', code: 'CONNECTION_REFUSED', configPath: 'port' });
-  });
-
-  test('an unknown name', async () => {
-    const lookup = () => Promise.reject(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }));
-    const result = await tryConnection({ port: 1 }, { host: 'nope.invalid' }, { lookup });
-    expect(gist(result)).toEqual({ at: 'endpoint/resolve', code: 'NAME_NOT_FOUND', configPath: 'host' });
-  });
-
-  test('an address that is not allowed, which nobody connects to', async () => {
-    const stranger = await startStranger({});
-    const result = await tryConnection(stranger, {}, { allow: [] });
-    expect(gist(result)).toEqual({ at: 'endpoint/resolve', code: 'ADDRESS_NOT_ALLOWED', configPath: 'host' });
-    expect(stranger.connections()).toBe(0);
-  });
+  describeReach(clear);
 });
 
 /** A fake that gives these bytes as its first answer. */
@@ -287,57 +219,64 @@ describe('what is no MongoDB server, or a hostile one', () => {
     ['a hundred million rounds of password hashing', { iterations: 100_000_000 }, 'PROTOCOL_MISMATCH'],
     ['a single round of password hashing', { iterations: 1 }, 'PROTOCOL_MISMATCH'],
   ])('%s', async (_title, options, code) => {
-    const result = await tryConnection(await start(options));
+    const result = await tryWith(options);
     expect(gist(result)).toMatchObject({ at: 'session/authenticate', code });
     expect(result.failure?.hint).toBeTruthy();
   });
 
   test('a server that knows nothing of the password and lets everybody in', async () => {
-    const peer = await start({
+    const result = await tryWith({
       misbehave: (command, request) => {
         if (command === 'saslContinue') return { ok: 1, conversationId: 1, done: true, payload: Buffer.from('v=AAAA') };
         return command === 'saslStart' && request.done ? request : undefined;
       },
     });
-    const result = await tryConnection(peer);
     expect(gist(result)).toMatchObject({ at: 'session/authenticate', code: 'PROTOCOL_MISMATCH' });
     expect(result.failure?.hint).toContain('prove');
   });
 
   test('a server that takes the nonce for its own', async () => {
     const payload = Buffer.from('r=other,s=c2FsdA==,i=5000');
-    const peer = await start({
-      misbehave: (command) =>
-        command === 'saslStart' ? { ok: 1, conversationId: 1, done: false, payload } : undefined,
-    });
-    expect(gist(await tryConnection(peer))).toMatchObject({ code: 'PROTOCOL_MISMATCH' });
+    expect(
+      gist(
+        await tryWith({
+          misbehave: (command) =>
+            command === 'saslStart' ? { ok: 1, conversationId: 1, done: false, payload } : undefined,
+        }),
+      ),
+    ).toMatchObject({ code: 'PROTOCOL_MISMATCH' });
   });
 
   test('a cursor that never ends and never goes on', async () => {
     const cursor = { id: 7, ns: 'shop.$cmd.listCollections' };
-    const peer = await start({
+    const result = await tryWith({
       misbehave: (command) => {
         if (command === 'listCollections') return { ok: 1, cursor: { ...cursor, firstBatch: [{ name: 'a' }] } };
         return command === 'getMore' ? { ok: 1, cursor: { ...cursor, nextBatch: [] } } : undefined;
       },
     });
-    const result = await tryConnection(peer);
     expect(result).toMatchObject({ status: 'PASSED', evidence: { 'collections/list': { collections: '1' } } });
   });
 
   test('an answer after sign-in that is longer than any should be', async () => {
-    const peer = await start({
-      misbehave: (command) =>
-        command === 'listCollections' ? mongoReply({ ok: 1, note: 'x'.repeat(5_000_000) }, 5) : undefined,
-    });
-    expect(gist(await tryConnection(peer))).toMatchObject({ at: 'database/select', code: 'PROTOCOL_MISMATCH' });
+    expect(
+      gist(
+        await tryWith({
+          misbehave: (command) =>
+            command === 'listCollections' ? mongoReply({ ok: 1, note: 'x'.repeat(5_000_000) }, 5) : undefined,
+        }),
+      ),
+    ).toMatchObject({ at: 'database/select', code: 'PROTOCOL_MISMATCH' });
   });
 
   test('documents within documents, after sign-in', async () => {
-    const peer = await start({
-      misbehave: (command) => (command === 'listCollections' ? mongoReply(nested(400_000), 5) : undefined),
-    });
-    expect(gist(await tryConnection(peer))).toMatchObject({ at: 'database/select', code: 'UNEXPECTED_ANSWER' });
+    expect(
+      gist(
+        await tryWith({
+          misbehave: (command) => (command === 'listCollections' ? mongoReply(nested(400_000), 5) : undefined),
+        }),
+      ),
+    ).toMatchObject({ at: 'database/select', code: 'UNEXPECTED_ANSWER' });
   });
 
   test.each<[string, TarpitOptions, string]>([
@@ -345,15 +284,14 @@ describe('what is no MongoDB server, or a hostile one', () => {
     ['a MySQL server', { says: Buffer.from(`4a0000000a382e302e333600${'08'.repeat(66)}`, 'hex') }, 'PROTOCOL_MISMATCH'],
     ['one that hangs up', { answers: '', hangsUp: true }, 'CONNECTION_LOST'],
   ])('%s', async (_title, options, code) => {
-    const result = await tryConnection(await startStranger(options));
+    const result = await tryAt(await keep(startTarpit(options)));
     expect(gist(result)).toMatchObject({ at: 'session/authenticate', code });
     if (code === 'CONNECTION_LOST') expect(result.failure?.hint).toContain('TLS');
   });
 
   test('an HTTP server', async () => {
-    const peer = await startHttpPeer(() => ({ status: 200 }));
-    closing.push(peer);
-    const result = await tryConnection(peer, {}, { deadline: 3_000 });
+    const peer = await keep(startHttpPeer(() => ({ status: 200 })));
+    const result = await tryAt(peer, {}, { deadline: 3_000 });
     expect(['PROTOCOL_MISMATCH', 'CONNECTION_LOST', 'TIMEOUT']).toContain(result.failure?.code);
   });
 
@@ -363,75 +301,42 @@ describe('what is no MongoDB server, or a hostile one', () => {
       [{}, {}, 'tls/handshake'],
       [{ says: '\x40\x00\x00', slowly: true }, { mode: 'DISABLE' }, 'session/authenticate'],
     ];
-    const strangers = await Promise.all(cases.map(([options]) => startStranger(options)));
+    const strangers = await Promise.all(cases.map(([options]) => keep(startTarpit(options))));
     const results = await Promise.all(
-      cases.map(([, tls], index) => tryConnection({ port: strangers[index]?.port ?? 0 }, { tls }, { deadline: 1_500 })),
+      cases.map(([, tls], index) => tryAt({ port: strangers[index]?.port ?? 0 }, { tls }, { deadline: 1_500 })),
     );
     expect(results.map(gist)).toEqual(cases.map(([, , at]) => ({ at, code: 'TIMEOUT', configPath: null })));
     await expect.poll(() => strangers.map((stranger) => stranger.open())).toEqual([0, 0, 0]);
   });
 });
 
+describeTls(mongodbStand, { heard: ({ requests }) => requests });
+
 describe('TLS', () => {
-  const name = 'db.example';
-  const found = { lookup: async () => ['127.0.0.1'] };
-  let authority: Authority;
-  let others: Authority;
-
-  beforeAll(async () => {
-    [authority, others] = await Promise.all([createAuthority(), createAuthority('Other')]);
-  });
-
-  async function tryTls(
-    issued: IssuedCertificate,
-    tls: Record<string, unknown>,
-    more: Record<string, unknown> = {},
-    options: FakeMongodbOptions = {},
-  ): Promise<TestedConnection> {
-    const peer = await start({ tls: issued, ...options });
-    return tryConnection(peer, { host: name, tls, ...more }, found);
-  }
-
-  const issue = (options = {}) => authority.issue({ names: [name], ...options });
-  const yesterday = new Date(Date.now() - 60_000);
-
-  test.each<[string, () => Promise<IssuedCertificate>, Record<string, unknown>, string | undefined]>([
-    ['a certificate of a CA of its own', issue, { own: true }, undefined],
-    ['any certificate, with REQUIRE', () => createSelfSigned({ names: ['x.example'] }), { mode: 'REQUIRE' }, undefined],
-    [
-      'another name, with VERIFY_CA',
-      () => issue({ names: ['x.example'] }),
-      { own: true, mode: 'VERIFY_CA' },
-      undefined,
-    ],
-    ['another name', () => issue({ names: ['x.example'] }), { own: true }, 'TLS_NAME_MISMATCH'],
-    ['a CA that nobody knows', issue, {}, 'TLS_UNTRUSTED'],
-    ['a self-signed certificate', () => createSelfSigned({ names: [name] }), {}, 'TLS_SELF_SIGNED'],
-    ['an expired certificate', () => issue({ notAfter: yesterday }), { own: true }, 'TLS_EXPIRED'],
-  ])('%s', async (_title, issued, { own, ...tls }, code) => {
-    const result = await tryTls(await issued(), own ? { ...tls, caCertificate: authority.certificate } : tls);
-    if (code) expect(result).toMatchObject({ failedAt: 'tls/handshake', failure: { code } });
-    else expect(result).toMatchObject({ status: 'PASSED', evidence: { 'tls/handshake': { protocol: 'TLSv1.3' } } });
-  });
+  const { authority, issue } = secure;
+  /** Of a server that asks for certificates of the same CA. */
+  const mutual = async () => ({ ...(await issue()), clientCa: authority.certificate });
+  const pairOf = ({ certificate, key }: IssuedCertificate) => ({ clientCertificate: certificate, clientKey: key });
 
   test('a server that does not speak it', async () => {
-    const result = await tryConnection(await start(), { tls: {} });
+    const result = await tryIt({ tls: {} });
     expect(result).toMatchObject({ failedAt: 'tls/handshake' });
     expect(['TLS_FAILED', 'CONNECTION_LOST']).toContain(result.failure?.code);
   });
 
   test.each([
-    ['that the server knows', 'CN=app', () => authority, undefined, undefined],
-    ['that the server knows, with the name', 'CN=app', () => authority, 'CN=app', undefined],
-    ['for somebody whom the server does not know', 'CN=nobody', () => authority, undefined, 'session/authenticate'],
-  ])('signs in by a client certificate %s', async (_title, subject, signer, username, failedAt) => {
-    const client = await signer().issue({ client: true, commonName: subject.slice(3) });
-    const pair = { clientCertificate: client.certificate, clientKey: client.key };
-    const result = await tryTls(
-      { ...(await issue()), clientCa: authority.certificate } as IssuedCertificate,
-      { caCertificate: authority.certificate, ...pair },
-      { username, password: undefined, authMechanism: 'X509' },
-      { users: { 'CN=app': {} } },
+    ['that the server knows', 'app', undefined, undefined],
+    ['that the server knows, with the name', 'app', 'CN=app', undefined],
+    ['for somebody whom the server does not know', 'nobody', undefined, 'session/authenticate'],
+  ])('signs in by a client certificate %s', async (_title, commonName, username, failedAt) => {
+    const result = await secure.tryWith(
+      { tls: await mutual(), users: { 'CN=app': {} } },
+      {
+        tls: pairOf(await authority.issue({ client: true, commonName })),
+        username,
+        password: undefined,
+        authMechanism: 'X509',
+      },
     );
     if (!failedAt) expect(result).toMatchObject({ status: 'PASSED' });
     else
@@ -443,20 +348,15 @@ describe('TLS', () => {
   });
 
   test('a client certificate of another CA', async () => {
-    const client = await others.issue({ client: true, commonName: 'app' });
-    const result = await tryTls({ ...(await issue()), clientCa: authority.certificate } as IssuedCertificate, {
-      caCertificate: authority.certificate,
-      clientCertificate: client.certificate,
-      clientKey: client.key,
-    });
+    const client = await (await createAuthority('Other')).issue({ client: true, commonName: 'app' });
+    const result = await secure.tryWith({ tls: await mutual() }, { tls: pairOf(client) });
     // this server hangs up, where a real one sends an alert
     expect(gist(result)).toMatchObject({ at: 'session/authenticate', code: 'CONNECTION_LOST' });
     expect(result.failure?.hint).toContain('certificate');
   });
 
   test('a server that asks for a client certificate', async () => {
-    const tls = { ...(await issue()), clientCa: authority.certificate } as IssuedCertificate;
-    const result = await tryTls(tls, { caCertificate: authority.certificate });
+    const result = await secure.tryWith({ tls: await mutual() });
     expect(result.failure).toMatchObject({
       code: 'TLS_CLIENT_CERTIFICATE_REQUIRED',
       configPath: 'tls.clientCertificate',
@@ -474,16 +374,20 @@ describe('SRV records', () => {
     options: TestConnectionOptions = {},
   ): Promise<TestedConnection> {
     const asked: string[] = [];
-    const config = { ...configFor({ port: 27_017 }), host: cluster, srv: true, ...more };
-    return testConnection(mongodb, config, {
-      lookup: async () => ['127.0.0.1'],
-      lookupService: async (name) => {
-        asked.push(name);
-        expect(asked).toEqual([`_mongodb._tcp.${cluster}`]);
-        return records;
+    return tryAt(
+      { port: 0 },
+      { host: cluster, srv: true, ...more },
+      {
+        names: {},
+        lookup: async () => ['127.0.0.1'],
+        lookupService: async (name) => {
+          asked.push(name);
+          expect(asked).toEqual([`_mongodb._tcp.${cluster}`]);
+          return records;
+        },
+        ...options,
       },
-      ...options,
-    });
+    );
   }
 
   test('lead to the first server that answers, by priority', async () => {
@@ -514,18 +418,16 @@ describe('SRV records', () => {
   });
 
   test('lead to the name that the certificate is for', async () => {
-    const authority = await createAuthority();
-    const peer = await start({ tls: await authority.issue({ names: ['a.ab1cd.example.net'] }) });
-    const tls = { caCertificate: authority.certificate };
-    expect(await trySrv([record('a.ab1cd.example.net', peer.port)], { tls })).toMatchObject({ status: 'PASSED' });
-    expect(gist(await trySrv([record('b.ab1cd.example.net', peer.port)], { tls }))).toMatchObject({
+    const peer = await start({ tls: await secure.issue({ names: ['a.ab1cd.example.net'] }) });
+    expect(await trySrv([record('a.ab1cd.example.net', peer.port)], { tls: {} })).toMatchObject({ status: 'PASSED' });
+    expect(gist(await trySrv([record('b.ab1cd.example.net', peer.port)], { tls: {} }))).toMatchObject({
       at: 'tls/handshake',
       code: 'TLS_NAME_MISMATCH',
     });
   });
 
   test('lead a write to the primary, if it is one of them', async () => {
-    const primary = await start({ databases: SHOP.databases });
+    const primary = await start();
     const set = { name: 'rs0', primary: `P.ab1cd.example.net:${primary.port}`, isPrimary: false };
     const secondary = await start({ replicaSet: set });
     const records = [record('s.ab1cd.example.net', secondary.port), record('p.ab1cd.example.net', primary.port, 1)];
@@ -537,7 +439,7 @@ describe('SRV records', () => {
   });
 
   test('do not lead a write to whom the server names beside them', async () => {
-    const stranger = await startStranger({});
+    const stranger = await keep(startTarpit());
     const set = { name: 'rs0', primary: `127.0.0.1:${stranger.port}`, isPrimary: false };
     const peer = await start({ replicaSet: set });
     const result = await trySrv([record('s.ab1cd.example.net', peer.port)], {}, { methods: ['document/insert'] });
@@ -552,7 +454,7 @@ describe('SRV records', () => {
     ['that is an address', '127.0.0.1', 'ADDRESS_NOT_ALLOWED'],
     ['that says there is no service', '', 'NAME_NOT_FOUND'],
   ])('a server %s is not called', async (_title, name, code) => {
-    const stranger = await startStranger({});
+    const stranger = await keep(startTarpit());
     const result = await trySrv([record(name, stranger.port)]);
     expect(gist(result)).toEqual({ at: 'endpoint/resolve', code, configPath: 'host' });
     expect(stranger.connections()).toBe(0);
@@ -576,9 +478,9 @@ describe('SRV records', () => {
   });
 });
 
-describe('catalog and tenancy', () => {
+describe('the catalog', () => {
   test('fields and types are those of a sample', async () => {
-    const result = await tryConnection(await start(), {}, { catalog: true });
+    const result = await tryIt({}, { catalog: true });
     expect(result.failure).toBeNull();
     const orders = [
       { name: '_id', dataType: 'objectId', nullable: null },
@@ -597,122 +499,72 @@ describe('catalog and tenancy', () => {
 
   test('a collection that may not be read has no fields; a server that stops ends the reading', async () => {
     const refuse = (code: number) => (command: string) => (command === 'aggregate' ? { ok: 0, code } : undefined);
-    const unread = await tryConnection(await start({ misbehave: refuse(13) }), {}, { catalog: true });
+    const unread = await tryWith({ misbehave: refuse(13) }, {}, { catalog: true });
     expect(unread.batches.flat().map(({ name, columns }) => [name, columns.length])).toEqual([
       ['orders', 0],
       ['customers', 0],
       ['recent', 0],
     ]);
-    const stopping = await tryConnection(await start({ misbehave: refuse(91) }), {}, { catalog: true });
+    const stopping = await tryWith({ misbehave: refuse(91) }, {}, { catalog: true });
     expect(gist(stopping)).toMatchObject({ at: 'catalog/read', code: 'SERVER_UNAVAILABLE' });
   });
 
   test('many collections come some at a time', async () => {
     const many = Object.fromEntries(Array.from({ length: 450 }, (_, number) => [`c${number}`, [{ a: 1 }]]));
-    const result = await tryConnection(await start({ databases: { shop: many }, views: {} }), {}, { catalog: true });
+    const result = await tryWith({ databases: { shop: many }, views: {} }, {}, { catalog: true });
     expect(result.batches.map((batch) => batch.length)).toEqual([100, 100, 100, 100, 50]);
     expect(result.evidence['catalog/read']).toEqual({ entries: '450', columns: '450' });
   });
-
-  const tenancy = {
-    level: 'TABLE',
-    clientColumnType: 'STRING',
-    schemaName: 'shop',
-    tableName: 'orders',
-    tableClientNameColumn: 'total',
-    tablePrimaryKeyColumn: '_id',
-  } as const;
-
-  test.each([
-    ['the mapping is there', {}, undefined],
-    [
-      'the mapping is in another database',
-      { schemaName: 'stock', tableName: 'items', tablePrimaryKeyColumn: 'sku', tableClientNameColumn: 'sku' },
-      undefined,
-    ],
-    ['there is no such collection', { tableName: 'nope' }, 'TENANCY_TABLE_NOT_FOUND'],
-    ['there is no such database', { schemaName: 'nope' }, 'TENANCY_TABLE_NOT_FOUND'],
-    ['there is no such field', { tableClientNameColumn: 'nope' }, 'TENANCY_COLUMN_NOT_FOUND'],
-    ['the key is of another type', { clientColumnType: 'NUMBER' }, 'TENANCY_COLUMN_TYPE'],
-    ['the key is of several types', { tablePrimaryKeyColumn: 'buyer' }, 'TENANCY_COLUMN_TYPE'],
-  ] as const)('%s', async (_title, more, code) => {
-    const result = await tryConnection(await start(), {}, { tenancy: { ...tenancy, ...more } });
-    if (code) expect(gist(result)).toMatchObject({ at: 'tenancy/mapping', code });
-    else expect(result.steps.at(-1)).toBe('tenancy/mapping: PASSED');
-  });
 });
 
-const BASE = { host: 'db.example', database: 'shop', username: 'app', password: 'x' };
+const ORDERS = { schemaName: 'shop', tableName: 'orders', tableClientNameColumn: 'total' };
+describeTenancy(clear, [
+  ['whose key is an ObjectId', { ...ORDERS, clientColumnType: 'STRING', tablePrimaryKeyColumn: '_id' }, undefined],
+  [
+    'whose key is of several types',
+    { ...ORDERS, clientColumnType: 'STRING', tablePrimaryKeyColumn: 'buyer' },
+    'TENANCY_COLUMN_TYPE',
+  ],
+]);
+
 const PAIR = { clientCertificate: CERTIFICATE, clientKey: PRIVATE_KEY };
 
-const badConfigs: readonly BadConfig[] = [
-  {
-    name: 'a connection string',
-    config: { ...BASE, host: 'mongodb://a:b@db.example/shop' },
-    path: 'host',
-    code: 'URL_IN_HOST',
-  },
-  { name: 'several hosts', config: { ...BASE, host: 'a.example,b.example' }, path: 'host', code: 'INVALID_FORMAT' },
-  { name: 'a socket', config: { ...BASE, host: '/tmp/mongodb-27017.sock' }, path: 'host', code: 'INVALID_FORMAT' },
-  {
-    name: 'an address with srv',
-    config: { ...BASE, host: '192.0.2.1', srv: true },
-    path: 'host',
-    code: 'INVALID_COMBINATION',
-  },
-  { name: 'a port with srv', config: { ...BASE, srv: true, port: 27_018 }, path: 'port', code: 'INVALID_COMBINATION' },
-  { name: 'a port of 0', config: { ...BASE, port: 0 }, path: 'port', code: 'OUT_OF_RANGE' },
-  { name: 'a database with a slash', config: { ...BASE, database: 'a/b' }, path: 'database', code: 'INVALID_FORMAT' },
-  { name: 'a database with a dot', config: { ...BASE, database: 'a.b' }, path: 'database', code: 'INVALID_FORMAT' },
-  {
-    name: 'a database of too many bytes',
-    config: { ...BASE, database: 'ä'.repeat(32) },
-    path: 'database',
-    code: 'INVALID_FORMAT',
-  },
-  {
-    name: 'an unknown mechanism',
-    config: { ...BASE, authMechanism: 'GSSAPI' },
-    path: 'authMechanism',
-    code: 'INVALID_VALUE',
-  },
-  {
-    name: 'a password without a user',
-    config: { ...BASE, username: undefined },
-    path: 'username',
-    code: 'INVALID_COMBINATION',
-  },
-  {
-    name: 'X509 without a certificate',
-    config: { ...BASE, password: undefined, authMechanism: 'X509' },
-    path: 'tls.clientCertificate',
-    code: 'INVALID_COMBINATION',
-  },
-  {
-    name: 'X509 in clear text',
-    config: { ...BASE, password: undefined, authMechanism: 'X509', tls: { mode: 'DISABLE' } },
-    path: 'authMechanism',
-    code: 'INVALID_COMBINATION',
-  },
-  {
-    name: 'X509 with a password',
-    config: { ...BASE, authMechanism: 'X509', tls: PAIR },
-    path: 'password',
-    code: 'INVALID_COMBINATION',
-  },
-  {
-    name: 'X509 with another source',
-    config: { ...BASE, password: undefined, authMechanism: 'X509', authSource: 'admin', tls: PAIR },
-    path: 'authSource',
-    code: 'INVALID_COMBINATION',
-  },
-];
-
-describeBadConfigs(mongodb, badConfigs);
+describeBadConfigs(mongodbStand, [
+  ['a connection string', { host: 'mongodb://a:b@db.example/shop' }, 'host', 'URL_IN_HOST'],
+  ['several hosts', { host: 'a.example,b.example' }, 'host', 'INVALID_FORMAT'],
+  ['a socket', { host: '/tmp/mongodb-27017.sock' }, 'host', 'INVALID_FORMAT'],
+  ['an address with srv', { host: '192.0.2.1', srv: true }, 'host', 'INVALID_COMBINATION'],
+  ['a port with srv', { srv: true, port: 27_018 }, 'port', 'INVALID_COMBINATION'],
+  ['a port of 0', { port: 0 }, 'port', 'OUT_OF_RANGE'],
+  ['a database with a slash', { database: 'a/b' }, 'database', 'INVALID_FORMAT'],
+  ['a database with a dot', { database: 'a.b' }, 'database', 'INVALID_FORMAT'],
+  ['a database of too many bytes', { database: 'ä'.repeat(32) }, 'database', 'INVALID_FORMAT'],
+  ['an unknown mechanism', { authMechanism: 'GSSAPI' }, 'authMechanism', 'INVALID_VALUE'],
+  ['a password without a user', { username: undefined }, 'username', 'INVALID_COMBINATION'],
+  [
+    'X509 without a certificate',
+    { password: undefined, authMechanism: 'X509' },
+    'tls.clientCertificate',
+    'INVALID_COMBINATION',
+  ],
+  [
+    'X509 in clear text',
+    { password: undefined, authMechanism: 'X509', tls: { mode: 'DISABLE' } },
+    'authMechanism',
+    'INVALID_COMBINATION',
+  ],
+  ['X509 with a password', { authMechanism: 'X509', tls: PAIR }, 'password', 'INVALID_COMBINATION'],
+  [
+    'X509 with another source',
+    { password: undefined, authMechanism: 'X509', authSource: 'admin', tls: PAIR },
+    'authSource',
+    'INVALID_COMBINATION',
+  ],
+]);
 
 describe('the config', () => {
   test('leads where it says', () => {
-    expect(mongodb.targets(mongodb.config.parse(BASE))).toMatchObject([{ host: 'db.example', port: 27_017 }]);
+    expect(mongodb.targets(mongodb.config.parse(configFor()))).toMatchObject([{ host: 'mongo.example', port: 27_017 }]);
   });
 
   test.each([
@@ -721,7 +573,7 @@ describe('the config', () => {
     ['mechanism', { authMechanism: 'SCRAM_SHA_1' }, ['authMechanism']],
     ['user, database and source', { username: 'b', database: 'c', authSource: 'd', replicaSet: 'e' }, []],
   ])('a change of %s is one of destination: %j', (_title, change, paths) => {
-    const parse = (more: object) => mongodb.config.parse({ ...BASE, ...more });
+    const parse = (more: object) => mongodb.config.parse({ ...configFor({ tls: undefined }), ...more });
     expect(changedDestinations(mongodb, parse({}), parse(change))).toEqual(paths);
   });
 });

@@ -1,107 +1,27 @@
 import { Connection } from 'tedious';
-import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { changedDestinations } from '../../src/connectors/kit/config/shape.ts';
 import { mssql } from '../../src/connectors/mssql/index.ts';
-import { type BadConfig, describeBadConfigs } from '../support/bad-configs.ts';
-import { type Authority, createAuthority, createSelfSigned, type IssuedCertificate } from '../support/certificates.ts';
-import {
-  type FakeMssql,
-  type FakeMssqlOptions,
-  type FakeMssqlTable,
-  preloginAnswer,
-  refusal,
-  startFakeMssql,
-} from '../support/peers/fake-mssql.ts';
+import { describeBadConfigs } from '../support/bad-configs.ts';
+import { type FakeMssqlOptions, preloginAnswer, refusal } from '../support/peers/fake-mssql.ts';
 import { startHttpPeer } from '../support/peers/http-peer.ts';
 import { md4 } from '../support/peers/ntlm.ts';
-import { closedPort, startTarpit, type TarpitOptions } from '../support/peers/tarpit.ts';
+import { startTarpit, type TarpitOptions } from '../support/peers/tarpit.ts';
 import { ANSWER, PRELOGIN, tdsPackets } from '../support/peers/tds-channel.ts';
 import { doneToken, errorToken, loginToken, rowTokens } from '../support/peers/tds-tokens.ts';
-import { gist, type TestConnectionOptions, type TestedConnection, testConnection } from '../support/test-connection.ts';
+import { describeReach } from '../support/reach-table.ts';
+import { mssqlStand } from '../support/stands/mssql.ts';
+import { inClearText } from '../support/stands/stand.ts';
+import { describeTenancy } from '../support/tenancy-table.ts';
+import { gist } from '../support/test-connection.ts';
+import { describeTls } from '../support/tls-table.ts';
+import { useStand } from '../support/use-stand.ts';
 
-const PASSWORD = 'correct horse $ä✓ battery';
+const secure = useStand(mssqlStand);
+const clear = useStand(inClearText(mssqlStand));
+const { configFor, keep, start, tryAt, tryIt, tryWith } = clear;
+const PASSWORD = String(configFor().password);
 const EVERY_CHECK = ['database/select', 'query/execute', 'tables/list', 'schema/create'];
-const ORDERS: FakeMssqlTable = {
-  schema: 'sales',
-  name: 'orders',
-  columns: [
-    { name: 'id', type: 'int', nullable: false },
-    { name: 'client', type: 'nvarchar', bytes: 100, nullable: false },
-    { name: 'note', type: 'nvarchar', bytes: -1 },
-    { name: 'code', type: 'varchar', bytes: 12 },
-    { name: 'file', type: 'varbinary', bytes: -1 },
-    { name: 'total', type: 'decimal', bytes: 9, precision: 10, scale: 2 },
-    { name: 'at', type: 'datetime2', bytes: 8, scale: 7 },
-    { name: 'row', type: 'uniqueidentifier', bytes: 16 },
-  ],
-};
-const SHOP: FakeMssqlOptions = {
-  users: {
-    app: { password: PASSWORD },
-    builder: { password: PASSWORD, mayCreate: true },
-    blind: { password: PASSWORD, mayRead: false },
-    guest: { password: PASSWORD, databases: [] },
-    contained: { password: PASSWORD, databases: [], contained: true },
-    retired: { password: PASSWORD, error: 18_470 },
-    locked: { password: PASSWORD, error: 18_486 },
-    expired: { password: PASSWORD, error: 18_487 },
-    crowded: { password: PASSWORD, error: 10_928 },
-    walled: { password: PASSWORD, error: 40_615 },
-    moving: { password: PASSWORD, error: 40_613 },
-    strange: { password: PASSWORD, error: 99_999 },
-  },
-  accounts: [{ username: 'Jo', domain: 'CORP', password: PASSWORD }],
-  databases: {
-    shop: [
-      ORDERS,
-      { schema: 'sales', name: 'Orders2', columns: [{ name: 'id', type: 'int' }] },
-      { schema: 'sales', name: 'recent', kind: 'V', columns: [{ name: 'id', type: 'int' }] },
-      { schema: 'dbo', name: 'nothing' },
-    ],
-  },
-};
-const NAME = 'db.example';
-const FOUND = { lookup: async () => ['127.0.0.1'] };
-
-let authority: Authority;
-let certificate: IssuedCertificate;
-const closing: { close(): unknown }[] = [];
-
-beforeAll(async () => {
-  authority = await createAuthority();
-  certificate = await authority.issue({ names: [NAME] });
-});
-
-afterEach(async () => {
-  await Promise.all(closing.splice(0).map((each) => each.close()));
-});
-
-async function start(options: FakeMssqlOptions = {}): Promise<FakeMssql> {
-  const peer = await startFakeMssql({ ...SHOP, ...options });
-  closing.push(peer);
-  return peer;
-}
-
-async function startStranger(options: TarpitOptions) {
-  const stranger = await startTarpit(options);
-  closing.push(stranger);
-  return stranger;
-}
-
-function configFor(peer: { readonly port: number }, more: Record<string, unknown> = {}): Record<string, unknown> {
-  const account = { username: 'app', password: PASSWORD, database: 'shop', schema: 'sales' };
-  return { host: NAME, port: peer.port, ...account, tls: { mode: 'DISABLE' }, ...more };
-}
-
-function tryConnection(
-  peer: { readonly port: number },
-  more: Record<string, unknown> = {},
-  options: TestConnectionOptions = {},
-): Promise<TestedConnection> {
-  return testConnection(mssql, configFor(peer, more), { ...FOUND, ...options });
-}
-
-const own = () => ({ tls: { caCertificate: authority.certificate } });
 
 /** A text as it stands in a login and in statements. */
 const wide = (text: string) => Buffer.from(text, 'utf16le');
@@ -117,7 +37,7 @@ describe('the fake', () => {
   ] as const)(
     'with %s encryption is a server that the driver by itself gets along with: %s',
     async (encryption, encrypt) => {
-      const peer = await start({ tls: certificate, encryption });
+      const peer = await secure.start({ encryption });
       const connection = new Connection({
         server: '127.0.0.1',
         authentication: { type: 'default', options: { userName: 'app', password: PASSWORD } },
@@ -126,8 +46,8 @@ describe('the fake', () => {
           database: 'shop',
           encrypt,
           trustServerCertificate: true,
-          serverName: NAME,
-          cryptoCredentialsDetails: { ca: authority.certificate },
+          serverName: 'db.example',
+          cryptoCredentialsDetails: { ca: secure.authority.certificate },
         },
       });
       await new Promise<void>((resolve, reject) => connection.connect((error) => (error ? reject(error) : resolve())));
@@ -144,8 +64,8 @@ describe('the fake', () => {
 
 describe('a server that works', () => {
   test('passes every check over one connection, the writing one too, and says what it found', async () => {
-    const peer = await start({ tls: certificate, encryption: 'required' });
-    const result = await tryConnection(peer, { username: 'builder', ...own() }, { methods: EVERY_CHECK });
+    const peer = await secure.start({ encryption: 'required' });
+    const result = await secure.tryAt(peer, { username: 'builder' }, { methods: EVERY_CHECK });
     expect(result.failure).toBeNull();
     expect(result.steps).toEqual([
       'endpoint/resolve: PASSED',
@@ -160,7 +80,7 @@ describe('a server that works', () => {
     expect(result.evidence).toMatchObject({
       'tls/handshake': {
         protocol: 'TLSv1.2',
-        names: NAME,
+        names: 'db.example',
         issuer: 'CN=Test Authority',
         daysUntilExpiry: '89',
         tds: '7.4',
@@ -183,19 +103,19 @@ describe('a server that works', () => {
 
   test('is not written to by default, and learns nothing about the gateway', async () => {
     const peer = await start();
-    expect(await tryConnection(peer)).toMatchObject({ status: 'PASSED' });
+    expect(await tryAt(peer)).toMatchObject({ status: 'PASSED' });
     expect(peer.statements.some((sql) => sql.includes('schema ['))).toBe(false);
     expect(peer.login()).toEqual({
       host: 'datastore-gateway',
       username: 'app',
       application: 'datastore-gateway',
-      server: NAME,
+      server: 'db.example',
       database: 'shop',
     });
   });
 
   test('warns when there are tables, but none may be read', async () => {
-    expect((await tryConnection(await start(), { username: 'blind' })).steps.at(-1)).toBe('tables/list: WARNING');
+    expect((await tryIt({ username: 'blind' })).steps.at(-1)).toBe('tables/list: WARNING');
   });
 
   test.each([
@@ -203,18 +123,17 @@ describe('a server that works', () => {
     ['corp', undefined],
     ['OTHER', 'SIGN_IN_METHOD_REFUSED'],
   ])('signs in by NTLM, with the domain %s', async (domain, code) => {
-    const peer = await start({ tls: certificate });
-    const result = await tryConnection(peer, { username: 'Jo', domain, ...own() });
+    const result = await secure.tryIt({ username: 'Jo', domain });
     if (code) expect(gist(result)).toEqual({ at: 'session/authenticate', code, configPath: 'domain' });
     else expect(result).toMatchObject({ status: 'PASSED', evidence: { 'session/authenticate': { method: 'NTLM' } } });
   });
 
   test('by NTLM no password is sent, and a wrong one is refused', async () => {
     const peer = await start();
-    expect(await tryConnection(peer, { username: 'Jo', domain: 'CORP' })).toMatchObject({ status: 'PASSED' });
+    expect(await tryAt(peer, { username: 'Jo', domain: 'CORP' })).toMatchObject({ status: 'PASSED' });
     const sent = Buffer.concat(peer.wire);
     expect([sent.includes(wide(PASSWORD)), sent.includes(hidden(PASSWORD))]).toEqual([false, false]);
-    const wrong = await tryConnection(peer, { username: 'Jo', domain: 'CORP', password: 'wrong' });
+    const wrong = await tryAt(peer, { username: 'Jo', domain: 'CORP', password: 'wrong' });
     expect(gist(wrong)).toMatchObject({ at: 'session/authenticate', code: 'SIGN_IN_METHOD_REFUSED' });
   });
 });
@@ -225,8 +144,8 @@ describe('encryption', () => {
     ['required', '7.4', 'TLSv1.2', 1],
     ['strict', '8.0', 'TLSv1.3', 2],
   ] as const)('%s: TDS %s over %s', async (encryption, tds, protocol, connections) => {
-    const peer = await start({ tls: certificate, encryption });
-    const result = await tryConnection(peer, own());
+    const peer = await secure.start({ encryption });
+    const result = await secure.tryAt(peer);
     expect(result).toMatchObject({ status: 'PASSED', evidence: { 'tls/handshake': { tds, protocol } } });
     expect(peer.connections()).toBe(connections);
     const sent = Buffer.concat(peer.wire);
@@ -234,8 +153,8 @@ describe('encryption', () => {
   });
 
   test('a flight of the handshake is one message', async () => {
-    const peer = await start({ tls: certificate });
-    await tryConnection(peer, own());
+    const peer = await secure.start();
+    await secure.tryAt(peer);
     let rest = peer.wire[0] ?? Buffer.alloc(0);
     const statuses: (number | undefined)[] = [];
     for (; rest[0] === PRELOGIN; rest = rest.subarray(rest.readUInt16BE(2))) statuses.push(rest[1]);
@@ -244,9 +163,10 @@ describe('encryption', () => {
   });
 
   test('a server that says it has none gets nothing but the question', async () => {
-    for (const options of [{}, { tls: certificate, claims: 2 }, { tls: certificate, claims: 0 }]) {
+    const tls = await secure.issue();
+    for (const options of [{}, { tls, claims: 2 }, { tls, claims: 0 }]) {
       const peer = await start(options);
-      const result = await tryConnection(peer, { tls: { mode: 'REQUIRE' } });
+      const result = await tryAt(peer, { tls: { mode: 'REQUIRE' } });
       expect(gist(result)).toEqual({ at: 'tls/handshake', code: 'TLS_NOT_OFFERED', configPath: 'tls.mode' });
       expect(peer.wire.map((sent) => [sent[0], sent.length < 100])).toEqual([[PRELOGIN, true]]);
       expect(peer.login()).toBeUndefined();
@@ -254,62 +174,29 @@ describe('encryption', () => {
   });
 
   test('DISABLE sends all in clear text, and fails where that is not taken', async () => {
-    const open = await start({ tls: certificate, encryption: 'optional' });
-    expect(await tryConnection(open)).toMatchObject({ status: 'PASSED' });
+    const open = await secure.start({ encryption: 'optional' });
+    expect(await tryAt(open)).toMatchObject({ status: 'PASSED' });
     expect(open.wire[0]?.includes(hidden(PASSWORD))).toBe(true);
-    const closed = await start({ tls: certificate, encryption: 'required' });
-    expect(gist(await tryConnection(closed))).toEqual({
+    const closed = await secure.start({ encryption: 'required' });
+    expect(gist(await tryAt(closed))).toEqual({
       at: 'session/authenticate',
       code: 'TLS_REQUIRED',
       configPath: 'tls.mode',
     });
     expect(closed.login()).toBeUndefined();
-    const strict = await tryConnection(await start({ tls: certificate, encryption: 'strict' }));
+    const strict = await tryAt(await secure.start({ encryption: 'strict' }));
     expect(gist(strict)).toMatchObject({ at: 'session/authenticate', code: 'CONNECTION_LOST' });
     expect(strict.failure?.hint).toContain('tls.mode');
   });
 
-  const issue = (options = {}) => authority.issue({ names: [NAME], ...options });
-  const yesterday = new Date(Date.now() - 60_000);
-
-  describe.each(['optional', 'strict'] as const)('%s', (encryption) => {
-    test.each<[string, () => Promise<IssuedCertificate>, Record<string, unknown>, string | undefined]>([
-      ['a certificate of a CA of its own', issue, { own: true }, undefined],
-      [
-        'any certificate, with REQUIRE',
-        () => createSelfSigned({ names: ['x.example'] }),
-        { mode: 'REQUIRE' },
-        undefined,
-      ],
-      [
-        'another name, with VERIFY_CA',
-        () => issue({ names: ['x.example'] }),
-        { own: true, mode: 'VERIFY_CA' },
-        undefined,
-      ],
-      [
-        'another name, with serverName',
-        () => issue({ names: ['x.example'] }),
-        { own: true, serverName: 'x.example' },
-        undefined,
-      ],
-      ['another name', () => issue({ names: ['x.example'] }), { own: true }, 'TLS_NAME_MISMATCH'],
-      ['a CA that nobody knows', issue, {}, 'TLS_UNTRUSTED'],
-      ['a self-signed certificate', () => createSelfSigned({ names: [NAME] }), {}, 'TLS_SELF_SIGNED'],
-      ['an expired certificate', () => issue({ notAfter: yesterday }), { own: true }, 'TLS_EXPIRED'],
-    ])('%s', async (_title, issued, { own: isOwn, ...tls }, code) => {
-      const peer = await start({ tls: await issued(), encryption });
-      const result = await tryConnection(peer, { tls: isOwn ? { ...tls, caCertificate: authority.certificate } : tls });
-      if (!code) return expect(result.failure).toBeNull();
-      expect(result).toMatchObject({ failedAt: 'tls/handshake', failure: { code } });
-      expect(result.evidence['tls/handshake']).toMatchObject({ names: expect.any(String) });
-      return expect(peer.login()).toBeUndefined();
-    });
-  });
-
-  test('warns of a certificate that soon ends', async () => {
-    const tls = await issue({ notAfter: new Date(Date.now() + 3 * 86_400_000) });
-    expect((await tryConnection(await start({ tls }), own())).steps).toContain('tls/handshake: WARNING');
+  describe.each([
+    ['optional', 'TLSv1.2'],
+    ['strict', 'TLSv1.3'],
+  ] as const)('%s', (encryption, protocol) => {
+    describeTls(
+      { ...mssqlStand, start: (certificate, options) => mssqlStand.start(certificate, { encryption, ...options }) },
+      { heard: (peer) => [peer.login()].filter(Boolean), protocol },
+    );
   });
 });
 
@@ -343,8 +230,7 @@ describe('what goes wrong is named', () => {
     ['an unknown schema', { schema: 'nope' }, 'database/select', 'SCHEMA_NOT_FOUND', 'schema'],
     ['no right to create', {}, 'schema/create', 'PERMISSION_DENIED', 'username'],
   ])('%s', async (_title, more, at, code, configPath) => {
-    const peer = await start({ tls: certificate });
-    const result = await tryConnection(peer, { ...own(), ...more }, { methods: EVERY_CHECK });
+    const result = await secure.tryIt(more, { methods: EVERY_CHECK });
     expect(gist(result)).toEqual({ at, code, configPath });
     expect(result.failure?.hint).toBeTruthy();
     expect(JSON.stringify([result.failure, result.evidence])).not.toContain(PASSWORD);
@@ -352,39 +238,23 @@ describe('what goes wrong is named', () => {
   });
 
   test('an unknown database also where only a later check is asked for, and over strict encryption', async () => {
-    const peer = await start({ tls: certificate, encryption: 'strict' });
-    const later = await tryConnection(peer, { database: 'nope', ...own() }, { methods: ['tables/list'] });
+    const peer = await secure.start({ encryption: 'strict' });
+    const later = await secure.tryAt(peer, { database: 'nope' }, { methods: ['tables/list'] });
     expect(gist(later)).toEqual({ at: 'tables/list', code: 'DATABASE_NOT_FOUND', configPath: 'database' });
-    const guest = await tryConnection(peer, { username: 'guest', ...own() });
+    const guest = await secure.tryAt(peer, { username: 'guest' });
     expect(gist(guest)).toEqual({ at: 'database/select', code: 'PERMISSION_DENIED', configPath: 'database' });
   });
 
   test('a server that sends on to another one, which nobody connects to', async () => {
-    const stranger = await startStranger({});
+    const stranger = await keep(startTarpit());
     const peer = await start({ routesTo: { host: '127.0.0.1', port: stranger.port } });
-    const result = await tryConnection(peer);
+    const result = await tryAt(peer);
     expect(gist(result)).toEqual({ at: 'session/authenticate', code: 'UNEXPECTED_ANSWER', configPath: 'host' });
     expect(result.failure?.hint).toContain('Proxy');
     expect([stranger.connections(), peer.connections()]).toEqual([0, 1]);
   });
 
-  test('a closed port', async () => {
-    const result = await tryConnection({ port: await closedPort() });
-    expect(gist(result)).toEqual({ at: 'endpoint/connect', code: 'CONNECTION_REFUSED', configPath: 'port' });
-  });
-
-  test('an unknown name', async () => {
-    const lookup = () => Promise.reject(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }));
-    const result = await tryConnection({ port: 1 }, {}, { lookup });
-    expect(gist(result)).toEqual({ at: 'endpoint/resolve', code: 'NAME_NOT_FOUND', configPath: 'host' });
-  });
-
-  test('an address that is not allowed, which nobody connects to', async () => {
-    const stranger = await startStranger({});
-    const result = await tryConnection(stranger, {}, { allow: [] });
-    expect(gist(result)).toEqual({ at: 'endpoint/resolve', code: 'ADDRESS_NOT_ALLOWED', configPath: 'host' });
-    expect(stranger.connections()).toBe(0);
-  });
+  describeReach(clear);
 });
 
 /** A packet whose header says what it likes. */
@@ -419,9 +289,8 @@ describe('what is no SQL Server, or a hostile one', () => {
     ['no options', answers(tdsPackets(Buffer.from([0xff]))), 'PROTOCOL_MISMATCH'],
     ['a kind of encryption that does not exist', answers(tdsPackets(preloginAnswer(9))), 'PROTOCOL_MISMATCH'],
   ])('PRELOGIN answered by %s', async (_title, options, code) => {
-    const peer = await start(options);
     for (const tls of [{ mode: 'DISABLE' }, {}]) {
-      const result = await tryConnection(peer, { tls });
+      const result = await tryWith(options, { tls });
       expect(gist(result)).toMatchObject({ code, configPath: 'port' });
     }
   });
@@ -446,7 +315,7 @@ describe('what is no SQL Server, or a hostile one', () => {
     // the driver prints a line for each change that it does not know
     const printed = vi.spyOn(console, 'error').mockReturnValue();
     const peer = await start({ misbehave: (step) => (step === 'login' ? body : undefined) });
-    const result = await tryConnection(peer, {}, { deadline: 5_000 });
+    const result = await tryAt(peer, {}, { deadline: 5_000 });
     printed.mockRestore();
     expect(gist(result)).toMatchObject({ at: 'session/authenticate', code });
     await expect.poll(() => peer.open()).toBe(0);
@@ -471,7 +340,7 @@ describe('what is no SQL Server, or a hostile one', () => {
     ['nothing of that name', refusal(208), 'RESOURCE_NOT_FOUND'],
   ])('a query answered by %s', async (_title, body, code) => {
     const peer = await start(select(body));
-    const result = await tryConnection(peer, {}, { deadline: 5_000 });
+    const result = await tryAt(peer, {}, { deadline: 5_000 });
     expect(gist(result)).toMatchObject({ at: 'query/execute', code });
     await expect.poll(() => peer.open()).toBe(0);
   });
@@ -482,35 +351,36 @@ describe('what is no SQL Server, or a hostile one', () => {
     ['one that hangs up', { answers: '', hangsUp: true }, 'CONNECTION_LOST'],
     ['one that begins the handshake with something else', { answers: tdsPackets(preloginAnswer(1)) }, 'TIMEOUT'],
   ])('%s', async (_title, options, code) => {
-    const stranger = await startStranger(options);
-    const secure = await tryConnection(stranger, { tls: {} }, { deadline: 1_500 });
-    expect(gist(secure)).toMatchObject({ at: 'tls/handshake', code });
+    const stranger = await keep(startTarpit(options));
+    const overTls = await tryAt(stranger, { tls: {} }, { deadline: 1_500 });
+    expect(gist(overTls)).toMatchObject({ at: 'tls/handshake', code });
     if (code === 'TIMEOUT') return;
-    const clear = await tryConnection(stranger);
-    expect(gist(clear)).toMatchObject({ at: 'session/authenticate', code });
+    const inTheClear = await tryAt(stranger);
+    expect(gist(inTheClear)).toMatchObject({ at: 'session/authenticate', code });
   });
 
   test('garbage in the midst of the handshake', async () => {
     for (const garbage of [packet('', 0, PRELOGIN), packet('x', 9, 0x99), packet('x'.repeat(50), 58, PRELOGIN)]) {
       let isFirst = true;
-      const peer = await start({
-        says: () => {
-          if (!isFirst) return garbage;
-          isFirst = false;
-          return tdsPackets(preloginAnswer(1));
+      const result = await tryWith(
+        {
+          says: () => {
+            if (!isFirst) return garbage;
+            isFirst = false;
+            return tdsPackets(preloginAnswer(1));
+          },
         },
-      });
-      const result = await tryConnection(peer, { tls: {} });
+        { tls: {} },
+      );
       expect(result).toMatchObject({ failedAt: 'tls/handshake' });
       expect(['PROTOCOL_MISMATCH', 'TLS_FAILED']).toContain(result.failure?.code);
     }
   });
 
   test('an HTTP server', async () => {
-    const peer = await startHttpPeer(() => ({ status: 200 }));
-    closing.push(peer);
+    const peer = await keep(startHttpPeer(() => ({ status: 200 })));
     for (const tls of [{ mode: 'DISABLE' }, {}]) {
-      expect((await tryConnection(peer, { tls })).failure).toMatchObject({ code: 'PROTOCOL_MISMATCH' });
+      expect((await tryAt(peer, { tls })).failure).toMatchObject({ code: 'PROTOCOL_MISMATCH' });
     }
   });
 
@@ -520,9 +390,9 @@ describe('what is no SQL Server, or a hostile one', () => {
       [{}, {}, 'tls/handshake'],
       [{ says: '\x04\x01\x00\x20', slowly: true }, { mode: 'DISABLE' }, 'session/authenticate'],
     ];
-    const strangers = await Promise.all(cases.map(([options]) => startStranger(options)));
+    const strangers = await Promise.all(cases.map(([options]) => keep(startTarpit(options))));
     const results = await Promise.all(
-      cases.map(([, tls], index) => tryConnection({ port: strangers[index]?.port ?? 0 }, { tls }, { deadline: 1_500 })),
+      cases.map(([, tls], index) => tryAt({ port: strangers[index]?.port ?? 0 }, { tls }, { deadline: 1_500 })),
     );
     expect(results.map(gist)).toEqual(cases.map(([, , at]) => ({ at, code: 'TIMEOUT', configPath: null })));
     await expect.poll(() => strangers.map((stranger) => stranger.open())).toEqual([0, 0, 0]);
@@ -532,16 +402,16 @@ describe('what is no SQL Server, or a hostile one', () => {
     const peer = await start({ misbehave: (step) => (step === 'login' ? Buffer.from([0xaa, 200, 0]) : undefined) });
     const half = await start({ says: () => packet(preloginAnswer(2), 200) });
     for (const server of [peer, half]) {
-      const result = await tryConnection(server, {}, { deadline: 1_000 });
+      const result = await tryAt(server, {}, { deadline: 1_000 });
       expect(['TIMEOUT', 'PROTOCOL_MISMATCH']).toContain(result.failure?.code);
       await expect.poll(() => server.open()).toBe(0);
     }
   });
 });
 
-describe('catalog and tenancy', () => {
+describe('the catalog', () => {
   test('tables, views and columns of every schema', async () => {
-    const result = await tryConnection(await start(), {}, { catalog: true });
+    const result = await tryIt({}, { catalog: true });
     expect(result.failure).toBeNull();
     expect(result.batches.flat().map(({ namespace, name, kind }) => [namespace, name, kind])).toEqual([
       ['dbo', 'nothing', 'TABLE'],
@@ -566,7 +436,7 @@ describe('catalog and tenancy', () => {
   test('many tables come some at a time', async () => {
     const columns = Array.from({ length: 20 }, (_, number) => ({ name: `column ${number}`, type: 'int' }));
     const tables = Array.from({ length: 1_050 }, (_, number) => ({ schema: 'dbo', name: `t${number}`, columns }));
-    const result = await tryConnection(await start({ databases: { shop: tables } }), {}, { catalog: true });
+    const result = await tryWith({ databases: { shop: tables } }, {}, { catalog: true });
     expect(result.evidence['catalog/read']).toEqual({ entries: '1050', columns: '21000' });
     expect(Math.max(...result.batches.map((batch) => batch.length))).toBeLessThanOrEqual(200);
     expect(new Set(result.batches.flat().map(({ name }) => name)).size).toBe(1_050);
@@ -578,63 +448,32 @@ describe('catalog and tenancy', () => {
       doneToken({ procedure: true }),
     ]);
     const misbehave = (_step: string, text: string) => (text.includes('top (100)') ? again : undefined);
-    const peer = await start({ misbehave });
-    expect((await tryConnection(peer, {}, { catalog: true })).evidence['catalog/read']).toMatchObject({ entries: '2' });
-  });
-
-  const tenancy = {
-    level: 'TABLE',
-    clientColumnType: 'NUMBER',
-    schemaName: 'sales',
-    tableName: 'orders',
-    tableClientNameColumn: 'client',
-    tablePrimaryKeyColumn: 'id',
-  } as const;
-
-  test.each([
-    ['the mapping is there', {}, undefined],
-    ['the key is text', { clientColumnType: 'STRING', tablePrimaryKeyColumn: 'row' }, undefined],
-    ['there is no such table', { tableName: 'nope' }, 'TENANCY_TABLE_NOT_FOUND'],
-    ['there is no such schema', { schemaName: 'nope' }, 'TENANCY_TABLE_NOT_FOUND'],
-    ['there is no such column', { tableClientNameColumn: 'nope' }, 'TENANCY_COLUMN_NOT_FOUND'],
-    ['the table has no columns', { schemaName: 'dbo', tableName: 'nothing' }, 'TENANCY_COLUMN_NOT_FOUND'],
-    ['the key is of another type', { clientColumnType: 'STRING' }, 'TENANCY_COLUMN_TYPE'],
-  ] as const)('%s', async (_title, more, code) => {
-    const result = await tryConnection(await start(), {}, { tenancy: { ...tenancy, ...more } });
-    if (code) expect(gist(result)).toMatchObject({ at: 'tenancy/mapping', code });
-    else expect(result.steps.at(-1)).toBe('tenancy/mapping: PASSED');
+    expect((await tryWith({ misbehave }, {}, { catalog: true })).evidence['catalog/read']).toMatchObject({
+      entries: '2',
+    });
   });
 });
 
-const BASE = { host: 'db.example', username: 'app', password: 'x', database: 'shop' };
+describeTenancy(clear, [
+  ['whose key is a GUID', { clientColumnType: 'STRING', tablePrimaryKeyColumn: 'row' }, undefined],
+  ['whose table has no columns', { schemaName: 'dbo', tableName: 'nothing' }, 'TENANCY_COLUMN_NOT_FOUND'],
+]);
 
-const badConfigs: readonly BadConfig[] = [
-  { name: 'a named instance', config: { ...BASE, host: 'db.example\\SQL1' }, path: 'host', code: 'INVALID_FORMAT' },
-  { name: 'a port in the host', config: { ...BASE, host: 'db.example,1433' }, path: 'host', code: 'INVALID_FORMAT' },
-  { name: 'a URL', config: { ...BASE, host: 'sqlserver://db.example' }, path: 'host', code: 'URL_IN_HOST' },
-  { name: 'a port of 65536', config: { ...BASE, port: 65_536 }, path: 'port', code: 'OUT_OF_RANGE' },
-  { name: 'no user', config: { ...BASE, username: undefined }, path: 'username', code: 'REQUIRED' },
-  { name: 'an empty database', config: { ...BASE, database: '' }, path: 'database', code: 'TOO_SHORT' },
-  {
-    name: 'a password of 129 characters',
-    config: { ...BASE, password: 'x'.repeat(129) },
-    path: 'password',
-    code: 'TOO_LONG',
-  },
-  { name: 'a user with a zero in it', config: { ...BASE, username: 'a\0b' }, path: 'username', code: 'INVALID_FORMAT' },
-  {
-    name: 'a domain with a user in it',
-    config: { ...BASE, domain: 'CORP\\jo' },
-    path: 'domain',
-    code: 'INVALID_FORMAT',
-  },
-];
-
-describeBadConfigs(mssql, badConfigs);
+describeBadConfigs(mssqlStand, [
+  ['a named instance', { host: 'db.example\\SQL1' }, 'host', 'INVALID_FORMAT'],
+  ['a port in the host', { host: 'db.example,1433' }, 'host', 'INVALID_FORMAT'],
+  ['a URL', { host: 'sqlserver://db.example' }, 'host', 'URL_IN_HOST'],
+  ['a port of 65536', { port: 65_536 }, 'port', 'OUT_OF_RANGE'],
+  ['no user', { username: undefined }, 'username', 'REQUIRED'],
+  ['an empty database', { database: '' }, 'database', 'TOO_SHORT'],
+  ['a password of 129 characters', { password: 'x'.repeat(129) }, 'password', 'TOO_LONG'],
+  ['a user with a zero in it', { username: 'a\0b' }, 'username', 'INVALID_FORMAT'],
+  ['a domain with a user in it', { domain: 'CORP\\jo' }, 'domain', 'INVALID_FORMAT'],
+]);
 
 describe('the config', () => {
   test('leads where it says', () => {
-    expect(mssql.targets(mssql.config.parse(BASE))).toMatchObject([{ host: 'db.example', port: 1433 }]);
+    expect(mssql.targets(mssql.config.parse(configFor()))).toMatchObject([{ host: 'db.example', port: 1433 }]);
   });
 
   test.each([
@@ -645,7 +484,7 @@ describe('the config', () => {
     ['user, database and schema', {}, { username: 'b', database: 'c', schema: 'd' }, []],
     ['a weaker TLS', {}, { tls: { mode: 'DISABLE' } }, ['tls.mode']],
   ])('a change of %s is one of destination: %j', (_title, before, change, paths) => {
-    const parse = (more: object) => mssql.config.parse({ ...BASE, ...more });
+    const parse = (more: object) => mssql.config.parse({ ...secure.configFor({ schema: undefined }), ...more });
     expect(changedDestinations(mssql, parse(before), parse(change))).toEqual(paths);
   });
 });

@@ -1,32 +1,24 @@
 import fc from 'fast-check';
-import { afterEach, beforeAll, describe, expect, type MockInstance, test, vi } from 'vitest';
-import { mysql } from '../../src/connectors/mysql/index.ts';
-import { createAuthority, type IssuedCertificate } from '../support/certificates.ts';
+import { describe, expect, type MockInstance, test, vi } from 'vitest';
 import { ownTime } from '../support/own-time.ts';
-import { type FakeMysql, type FakeMysqlOptions, startFakeMysql } from '../support/peers/fake-mysql.ts';
+import type { FakeMysqlOptions } from '../support/peers/fake-mysql.ts';
 import { startHttpPeer } from '../support/peers/http-peer.ts';
 import { errorBody, OK, type PacketChannel, packetOf, resultBodies } from '../support/peers/mysql-packets.ts';
-import { startTarpit, type Tarpit, type TarpitOptions } from '../support/peers/tarpit.ts';
-import { gist, type TestConnectionOptions, type TestedConnection, testConnection } from '../support/test-connection.ts';
+import { startTarpit, type TarpitOptions } from '../support/peers/tarpit.ts';
+import { mysqlStand } from '../support/stands/mysql.ts';
+import { ACCOUNT } from '../support/stands/mysql-family.ts';
+import { inClearText } from '../support/stands/stand.ts';
+import { gist, type TestConnectionOptions, type TestedConnection } from '../support/test-connection.ts';
+import { useStand } from '../support/use-stand.ts';
 
-const ACCOUNT = { username: 'app', password: 'correct horse battery' };
+const { issue, keep, start, tryAt } = useStand(inClearText(mysqlStand));
 const DEADLINE_MS = 8_000;
 const TLS = { mode: 'REQUIRE' };
 const CLEAR = { mode: 'DISABLE' };
-const peers: (FakeMysql | Tarpit)[] = [];
-let certificate: IssuedCertificate;
-
-beforeAll(async () => {
-  certificate = await (await createAuthority()).issue();
-});
-
-afterEach(async () => {
-  await Promise.all(peers.splice(0).map((peer) => peer.close()));
-});
 
 /** A test of a server, which ends in time and does not make the driver pass its words on to the console. */
-async function tryAt(
-  port: number,
+async function attack(
+  peer: { readonly port: number },
   tls: Record<string, unknown> = CLEAR,
   how: TestConnectionOptions = {},
 ): Promise<TestedConnection> {
@@ -37,8 +29,7 @@ async function tryAt(
   const printed = (['error', 'warn', 'log'] as const).map(silence);
   const { deadline = DEADLINE_MS } = how;
   const before = ownTime();
-  const config = { host: '127.0.0.1', port, ...ACCOUNT, database: 'shop', tls };
-  const result = await testConnection(mysql, config, { ...how, deadline });
+  const result = await tryAt(peer, { tls }, { ...how, deadline });
   expect(ownTime() - before).toBeLessThan(deadline + 2_000);
   const lines = printed.flatMap((each) => each.mock.calls);
   vi.restoreAllMocks();
@@ -47,15 +38,7 @@ async function tryAt(
 }
 
 async function tryStranger(options: TarpitOptions, tls?: Record<string, unknown>): Promise<TestedConnection> {
-  const stranger = await startTarpit(options);
-  peers.push(stranger);
-  return tryAt(stranger.port, tls);
-}
-
-async function start(options: Partial<FakeMysqlOptions>): Promise<FakeMysql> {
-  const peer = await startFakeMysql({ ...ACCOUNT, cached: true, databases: { shop: [] }, ...options });
-  peers.push(peer);
-  return peer;
+  return attack(await keep(startTarpit(options)), tls);
 }
 
 async function tryHostile(
@@ -63,7 +46,7 @@ async function tryHostile(
   tls?: Record<string, unknown>,
   how?: TestConnectionOptions,
 ): Promise<TestedConnection> {
-  return tryAt((await start(options)).port, tls, how);
+  return attack(await start({ cached: true, databases: { shop: [] }, ...options }), tls, how);
 }
 
 /** What a server of today opens with, without TLS. */
@@ -101,22 +84,17 @@ describe('what is no MySQL server', () => {
   });
 
   test('silence, a byte a second, and a server that waits for the client to speak, end at the deadline', async () => {
-    const http = await startHttpPeer(() => ({ status: 200 }));
-    const slow = await startTarpit({ says: packetOf(GREETING, 0), slowly: true });
-    const silent = await startTarpit();
-    peers.push(slow, silent);
-    try {
-      for (const tls of [CLEAR, TLS]) {
-        const at = tls === TLS ? 'tls/handshake' : 'session/authenticate';
-        for (const { port } of [http, slow, silent]) {
-          const result = await tryAt(port, tls, { deadline: 500 });
-          expect(gist(result)).toEqual({ at, code: 'TIMEOUT', configPath: null });
-        }
+    const http = await keep(startHttpPeer(() => ({ status: 200 })));
+    const slow = await keep(startTarpit({ says: packetOf(GREETING, 0), slowly: true }));
+    const silent = await keep(startTarpit());
+    for (const tls of [CLEAR, TLS]) {
+      const at = tls === TLS ? 'tls/handshake' : 'session/authenticate';
+      for (const peer of [http, slow, silent]) {
+        const result = await attack(peer, tls, { deadline: 500 });
+        expect(gist(result)).toEqual({ at, code: 'TIMEOUT', configPath: null });
       }
-      await expect.poll(() => [slow.open(), silent.open()]).toEqual([0, 0]);
-    } finally {
-      await http.close();
     }
+    await expect.poll(() => [slow.open(), silent.open()]).toEqual([0, 0]);
   });
 
   test('any greeting with some bytes changed gets a clear answer', async () => {
@@ -131,7 +109,7 @@ describe('what is no MySQL server', () => {
           hangsUp: false,
         });
         try {
-          const { failure } = await tryAt(stranger.port, CLEAR, { deadline: 4_000 });
+          const { failure } = await attack(stranger, CLEAR, { deadline: 4_000 });
           expect(['PROTOCOL_MISMATCH', 'PASSWORD_REFUSED', 'UNEXPECTED_ANSWER']).toContain(failure?.code);
         } finally {
           await stranger.close();
@@ -148,8 +126,8 @@ describe('on the way to TLS', () => {
     ['the packet that would be due then', packetOf('\xfesha256_password\0twenty bytes scramble\0', 2)],
     ['half a packet', packetOf(OK, 2).subarray(0, 3)],
   ])('%s in the clear, right after the greeting, is refused, and nothing is said', async (_title, afterGreeting) => {
-    const peer = await start({ certificate, afterGreeting });
-    const result = await tryAt(peer.port, TLS);
+    const peer = await start({ certificate: await issue(), afterGreeting });
+    const result = await attack(peer, TLS);
     expect(result).toMatchObject({ failedAt: 'tls/handshake', failure: { code: 'PROTOCOL_MISMATCH' } });
     expect(peer.overTls).toEqual([]);
     expect(Buffer.concat(peer.inTheClear).includes(ACCOUNT.username)).toBe(false);

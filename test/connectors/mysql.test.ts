@@ -1,41 +1,24 @@
 import mysql2 from 'mysql2';
-import { afterEach, beforeAll, beforeEach, describe, expect, type MockInstance, test, vi } from 'vitest';
-import type { Tenancy } from '../../src/connectors/kit/config/tenancy.ts';
+import { afterEach, beforeEach, describe, expect, type MockInstance, test, vi } from 'vitest';
 import { mysqlProduct } from '../../src/connectors/mysql/checks.ts';
-import { mysql } from '../../src/connectors/mysql/index.ts';
-import { type BadConfig, describeBadConfigs } from '../support/bad-configs.ts';
-import { type Authority, createAuthority, createSelfSigned, type IssuedCertificate } from '../support/certificates.ts';
-import { type FakeMysql, type FakeMysqlOptions, startFakeMysql } from '../support/peers/fake-mysql.ts';
+import { describeBadConfigs } from '../support/bad-configs.ts';
+import type { FakeMysqlOptions } from '../support/peers/fake-mysql.ts';
 import { errorBody } from '../support/peers/mysql-packets.ts';
-import { closedPort } from '../support/peers/tarpit.ts';
-import { gist, type TestConnectionOptions, type TestedConnection, testConnection } from '../support/test-connection.ts';
+import { describeReach } from '../support/reach-table.ts';
+import { mysqlStand } from '../support/stands/mysql.ts';
+import { ACCOUNT } from '../support/stands/mysql-family.ts';
+import { inClearText } from '../support/stands/stand.ts';
+import { describeTenancy } from '../support/tenancy-table.ts';
+import { gist } from '../support/test-connection.ts';
+import { describeTls } from '../support/tls-table.ts';
+import { useStand } from '../support/use-stand.ts';
 
-const ACCOUNT = { username: 'äpp', password: 'correct horse $ä✓ battery' };
-const TABLES = [
-  {
-    name: 'clients',
-    columns: [
-      ['id', 'bigint(20) unsigned', false],
-      ['name', 'varchar(255)', true],
-    ],
-  },
-  { name: 'Clients', columns: [['since', 'date', true]] },
-  { name: "we'ird\\`näme", type: 'VIEW', columns: [['a b', "enum('x','y')", false]] },
-  { name: 'numbers', type: 'SEQUENCE', columns: [] },
-] as const;
-const DATABASES = { shop: TABLES, 'odd`? name': [] };
+const secure = useStand(mysqlStand);
+const clear = useStand(inClearText(mysqlStand));
+const { start, tryAt, tryWith } = clear;
+const CLEAR = { tls: { mode: 'DISABLE' } };
 const EVERY_CHECK = ['database/select', 'query/execute', 'tables/list', 'schema/create'];
-const NAME = 'db.example';
-const FOUND = { lookup: async () => ['127.0.0.1'] };
-const peers: FakeMysql[] = [];
-let authority: Authority;
-let certificate: IssuedCertificate;
 let printed: readonly MockInstance[];
-
-beforeAll(async () => {
-  authority = await createAuthority();
-  certificate = await authority.issue({ names: [NAME] });
-});
 
 beforeEach(() => {
   printed = (['error', 'warn', 'trace', 'log'] as const).map((method) =>
@@ -43,45 +26,20 @@ beforeEach(() => {
   );
 });
 
-afterEach(async () => {
+afterEach(() => {
   // the driver likes to tell the console what a server sent
   const lines = printed.map((each) => each.mock.calls);
   vi.restoreAllMocks();
-  await Promise.all(peers.splice(0).map((peer) => peer.close()));
   expect(lines.flat()).toEqual([]);
 });
-
-async function start(options: Partial<FakeMysqlOptions> = {}): Promise<FakeMysql> {
-  const peer = await startFakeMysql({ ...ACCOUNT, databases: DATABASES, ...options });
-  peers.push(peer);
-  return peer;
-}
-
-function configFor(peer: { readonly port: number }, more: Record<string, unknown> = {}): Record<string, unknown> {
-  const { port } = peer;
-  return { host: '127.0.0.1', port, ...ACCOUNT, database: 'shop', tls: { mode: 'DISABLE' }, ...more };
-}
-
-function securely(more: Record<string, unknown> = {}): Record<string, unknown> {
-  return { host: NAME, tls: { caCertificate: authority.certificate }, ...more };
-}
-
-async function tryWith(
-  options: Partial<FakeMysqlOptions>,
-  more: Record<string, unknown> = {},
-  how: TestConnectionOptions = {},
-): Promise<TestedConnection> {
-  return testConnection(mysql, configFor(await start(options), more), { ...FOUND, ...how });
-}
 
 describe('a database that works', () => {
   test.each([
     ['in the clear', false],
     ['over TLS', true],
   ])('passes every check %s, over one connection, and says what it found', async (_title, tls) => {
-    const peer = await start({ certificate });
-    const config = configFor(peer, tls ? securely() : {});
-    const result = await testConnection(mysql, config, { ...FOUND, methods: EVERY_CHECK });
+    const peer = await secure.start();
+    const result = await secure.tryAt(peer, tls ? {} : CLEAR, { methods: EVERY_CHECK });
     expect(result.failure).toBeNull();
     expect(result.steps).toEqual([
       'endpoint/resolve: PASSED',
@@ -105,8 +63,8 @@ describe('a database that works', () => {
   });
 
   test('is asked for no file of ours', async () => {
-    const peer = await start({ certificate });
-    for (const more of [{}, securely()]) await testConnection(mysql, configFor(peer, more), FOUND);
+    const peer = await secure.start();
+    for (const changes of [CLEAR, {}]) await secure.tryAt(peer, changes);
     const LOCAL_FILES = 0x80;
     const flags = [...peer.inTheClear, ...peer.overTls].filter(([, , , number]) => number === 1 || number === 2);
     expect(flags.length).toBeGreaterThanOrEqual(3);
@@ -115,7 +73,7 @@ describe('a database that works', () => {
 
   test('may have any name', async () => {
     const peer = await start();
-    const result = await testConnection(mysql, configFor(peer, { database: 'odd`? name' }));
+    const result = await tryAt(peer, { database: 'odd`? name' });
     expect(result.failure).toBeNull();
     expect(peer.statements).toContain('use `odd``? name`');
   });
@@ -147,13 +105,13 @@ describe('the ways to sign in', () => {
     [SHA256, { plugin: SHA256 }, SHA256],
     [`${SHA256}, asked for later`, { plugin: SHA256, defaultPlugin: CACHING }, SHA256],
   ])('%s', async (_title, options, way) => {
-    const peer = await start({ certificate, ...options });
-    const over = { ...FOUND, methods: ['query/execute'] };
-    for (const more of [{}, securely()]) {
-      expect((await testConnection(mysql, configFor(peer, more), over)).failure).toBeNull();
-      const wrong = await testConnection(mysql, configFor(peer, { ...more, password: 'wrong' }), over);
+    const peer = await secure.start(options);
+    const how = { methods: ['query/execute'] };
+    for (const changes of [CLEAR, {}]) {
+      expect((await secure.tryAt(peer, changes, how)).failure).toBeNull();
+      const wrong = await secure.tryAt(peer, { ...changes, password: 'wrong' }, how);
       expect(gist(wrong)).toEqual({ at: 'session/authenticate', code: 'PASSWORD_REFUSED', configPath: 'password' });
-      expect(wrong.failure?.hint).toContain('mode' in (configFor(peer, more).tls as object) ? 'TLS' : 'certificate');
+      expect(wrong.failure?.hint).toContain(changes === CLEAR ? 'TLS' : 'certificate');
     }
     expect(peer.signIns).toEqual([way, `${way} over TLS`]);
     expect(Buffer.concat(peer.inTheClear).includes(ACCOUNT.password)).toBe(false);
@@ -163,9 +121,8 @@ describe('the ways to sign in', () => {
   });
 
   test.each([NATIVE, CACHING, SHA256])('%s without a password', async (plugin) => {
-    const peer = await start({ certificate, plugin, password: '', cached: true });
-    const config = configFor(peer, securely({ password: undefined }));
-    expect((await testConnection(mysql, config, FOUND)).failure).toBeNull();
+    const result = await secure.tryWith({ plugin, password: '', cached: true }, { password: undefined });
+    expect(result.failure).toBeNull();
   });
 
   test.each<[string, Partial<FakeMysqlOptions>]>([
@@ -179,9 +136,9 @@ describe('the ways to sign in', () => {
     ],
     ['the way of old', { insteadOfSignIn: async (channel) => channel.send(Buffer.from([0xfe])) }],
   ])('a server that asks for %s gets nothing', async (_title, options) => {
-    const peer = await start({ certificate, ...options });
-    for (const more of [{}, securely()]) {
-      const result = await testConnection(mysql, configFor(peer, more), { ...FOUND, deadline: 5_000 });
+    const peer = await secure.start(options);
+    for (const changes of [CLEAR, {}]) {
+      const result = await secure.tryAt(peer, changes, { deadline: 5_000 });
       expect(gist(result)).toEqual({
         at: 'session/authenticate',
         code: 'SIGN_IN_METHOD_REFUSED',
@@ -267,23 +224,7 @@ describe('what goes wrong is named', () => {
     expect(gist(result)).toEqual({ at, code: 'PERMISSION_DENIED', configPath });
   });
 
-  test('a closed port', async () => {
-    const result = await testConnection(mysql, configFor({ port: await closedPort() }));
-    expect(gist(result)).toEqual({ at: 'endpoint/connect', code: 'CONNECTION_REFUSED', configPath: 'port' });
-  });
-
-  test('an unknown name', async () => {
-    const lookup = () => Promise.reject(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }));
-    const result = await testConnection(mysql, configFor({ port: 1 }, { host: 'nope.invalid' }), { lookup });
-    expect(gist(result)).toEqual({ at: 'endpoint/resolve', code: 'NAME_NOT_FOUND', configPath: 'host' });
-  });
-
-  test('an address that is not allowed, which nobody connects to', async () => {
-    const peer = await start();
-    const result = await testConnection(mysql, configFor(peer), { allow: [] });
-    expect(gist(result)).toEqual({ at: 'endpoint/resolve', code: 'ADDRESS_NOT_ALLOWED', configPath: 'host' });
-    expect(peer.connections()).toBe(0);
-  });
+  describeReach(clear);
 });
 
 describe('TLS', () => {
@@ -291,46 +232,13 @@ describe('TLS', () => {
     expect(mysql2.Connection.prototype).toHaveProperty('startTLS', expect.any(Function));
   });
 
-  test('tells what it has seen', async () => {
-    const result = await tryWith({ certificate }, securely());
-    expect(result.evidence['tls/handshake']).toMatchObject({
-      protocol: 'TLSv1.3',
-      names: NAME,
-      issuer: 'CN=Test Authority',
-      daysUntilExpiry: '89',
-    });
-  });
-
-  test.each([
-    ['VERIFY_FULL', 'for another name', { ca: true }, 'other.example', 'TLS_NAME_MISMATCH'],
-    ['VERIFY_FULL', 'for another name', { ca: true }, '127.0.0.1', 'TLS_NAME_MISMATCH'],
-    ['VERIFY_FULL', 'for a name that serverName tells', { ca: true, serverName: NAME }, '127.0.0.1', undefined],
-    ['VERIFY_CA', 'for another name', { ca: true }, 'other.example', undefined],
-    ['VERIFY_CA', 'of a CA that nobody knows', {}, NAME, 'TLS_UNTRUSTED'],
-    ['REQUIRE', 'of a CA that nobody knows', {}, 'other.example', undefined],
-  ] as const)('%s and a certificate %s (%j)', async (mode, _title, { ca, ...more }: { ca?: true }, host, code) => {
-    const peer = await start({ certificate });
-    const tls = { mode, ...more, ...(ca && { caCertificate: authority.certificate }) };
-    const result = await testConnection(mysql, configFor(peer, { host, tls }), FOUND);
-    expect(result).toMatchObject(code ? { failedAt: 'tls/handshake', failure: { code } } : { status: 'PASSED' });
-    if (code) expect(peer.overTls).toEqual([]);
-  });
-
-  test.each([
-    ['expired', () => authority.issue({ names: [NAME], notAfter: new Date(Date.now() - 60_000) }), 'TLS_EXPIRED'],
-    ['self-signed', () => createSelfSigned({ names: [NAME] }), 'TLS_SELF_SIGNED'],
-    ['about to expire', () => authority.issue({ names: [NAME], notAfter: inDays(3) }), undefined],
-  ])('a certificate that is %s', async (_title, issue, code) => {
-    const result = await tryWith({ certificate: await issue() }, securely());
-    if (code) expect(result).toMatchObject({ failedAt: 'tls/handshake', failure: { code } });
-    else expect(result.steps).toContain('tls/handshake: WARNING');
-    expect(result.evidence['tls/handshake']).toHaveProperty('issuer');
+  test('wants the address in the certificate where the host is one', async () => {
+    const result = await secure.tryIt({ host: '127.0.0.1' });
+    expect(result).toMatchObject({ failedAt: 'tls/handshake', failure: { code: 'TLS_NAME_MISMATCH' } });
   });
 });
 
-function inDays(days: number): Date {
-  return new Date(Date.now() + days * 86_400_000);
-}
+describeTls(mysqlStand, { heard: ({ overTls }) => overTls });
 
 describe('the catalog', () => {
   test('has every table and view with its columns, names that differ in case too', async () => {
@@ -382,73 +290,30 @@ describe('the catalog', () => {
   });
 });
 
-describe('tenancy', () => {
-  const TENANCY: Tenancy = {
-    level: 'TABLE',
-    clientColumnType: 'NUMBER',
-    schemaName: 'shop',
-    tableName: 'clients',
-    tableClientNameColumn: 'name',
-    tablePrimaryKeyColumn: 'id',
-  };
-  const DENIED = { 'show columns': [errorBody(1142, 'SELECT command denied')] };
+const DENIED = { 'show columns': [errorBody(1142, 'SELECT command denied')] };
+describeTenancy(clear, [['whose table may not be read', {}, 'PERMISSION_DENIED', { answers: DENIED }]]);
 
-  test.each<[string, Partial<Tenancy>, string | undefined, FakeMysqlOptions['answers']?]>([
-    ['a mapping that is there', {}, undefined],
-    ['a table that is not there', { tableName: 'no`pe' }, 'TENANCY_TABLE_NOT_FOUND'],
-    ['a database that is not there', { schemaName: 'nope' }, 'TENANCY_TABLE_NOT_FOUND'],
-    ['a column that is not there', { tablePrimaryKeyColumn: 'nope' }, 'TENANCY_COLUMN_NOT_FOUND'],
-    ['a key of another type', { clientColumnType: 'STRING' }, 'TENANCY_COLUMN_TYPE'],
-    ['a key that is text', { clientColumnType: 'STRING', tablePrimaryKeyColumn: 'name' }, undefined],
-    ['no right to the table', {}, 'PERMISSION_DENIED', DENIED],
-  ])('%s', async (_title, more, code, answers) => {
-    const result = await tryWith({ answers }, {}, { tenancy: { ...TENANCY, ...more } });
-    expect(result.failure?.code).toBe(code);
-    expect(result.failure?.configPath ?? null).toBeNull();
-    expect(result.failedAt).toBe(code === undefined ? undefined : 'tenancy/mapping');
-  });
-});
-
-const base = { host: 'db.example', username: 'app', database: 'shop' };
-
-const badConfigs: readonly BadConfig[] = [
-  { name: 'no host', config: { ...base, host: null }, path: 'host', code: 'REQUIRED' },
-  { name: 'a URL as host', config: { ...base, host: 'mysql://db.example/shop' }, path: 'host', code: 'URL_IN_HOST' },
-  {
-    name: 'a socket as host',
-    config: { ...base, host: '/run/mysqld/mysqld.sock' },
-    path: 'host',
-    code: 'INVALID_FORMAT',
-  },
-  { name: 'a number as host', config: { ...base, host: '2130706433' }, path: 'host', code: 'INVALID_FORMAT' },
-  { name: 'a host with a port', config: { ...base, host: 'db.example:3306' }, path: 'host', code: 'INVALID_FORMAT' },
-  { name: 'the port 0', config: { ...base, port: 0 }, path: 'port', code: 'OUT_OF_RANGE' },
-  { name: 'the port 65536', config: { ...base, port: 65_536 }, path: 'port', code: 'OUT_OF_RANGE' },
-  { name: 'no user name', config: { ...base, username: null }, path: 'username', code: 'REQUIRED' },
-  { name: 'an empty user name', config: { ...base, username: '' }, path: 'username', code: 'TOO_SHORT' },
-  { name: 'a long user name', config: { ...base, username: 'a'.repeat(81) }, path: 'username', code: 'TOO_LONG' },
-  { name: 'a zero byte in it', config: { ...base, username: 'a\0' }, path: 'username', code: 'INVALID_FORMAT' },
-  {
-    name: 'a zero byte in the password',
-    config: { ...base, password: 'a\0' },
-    path: 'password',
-    code: 'INVALID_FORMAT',
-  },
-  { name: 'a long password', config: { ...base, password: 'a'.repeat(1025) }, path: 'password', code: 'TOO_LONG' },
-  { name: 'no database', config: { ...base, database: null }, path: 'database', code: 'REQUIRED' },
-  { name: 'a long database', config: { ...base, database: 'a'.repeat(65) }, path: 'database', code: 'TOO_LONG' },
-  {
-    name: 'a path as CA',
-    config: { ...base, tls: { caCertificate: '/etc/ssl/ca.pem' } },
-    path: 'tls.caCertificate',
-    code: 'INVALID_FORMAT',
-  },
-  {
-    name: 'a tunnel without a way to sign in',
-    config: { ...base, sshTunnel: { host: 'bastion.example', username: 'jump' } },
-    path: 'sshTunnel.password',
-    code: 'INVALID_COMBINATION',
-  },
-];
-
-describeBadConfigs(mysql, badConfigs);
+describeBadConfigs(mysqlStand, [
+  ['no host', { host: undefined }, 'host', 'REQUIRED'],
+  ['a URL as host', { host: 'mysql://db.example/shop' }, 'host', 'URL_IN_HOST'],
+  ['a socket as host', { host: '/run/mysqld/mysqld.sock' }, 'host', 'INVALID_FORMAT'],
+  ['a number as host', { host: '2130706433' }, 'host', 'INVALID_FORMAT'],
+  ['a host with a port', { host: 'db.example:3306' }, 'host', 'INVALID_FORMAT'],
+  ['the port 0', { port: 0 }, 'port', 'OUT_OF_RANGE'],
+  ['the port 65536', { port: 65_536 }, 'port', 'OUT_OF_RANGE'],
+  ['no user name', { username: null }, 'username', 'REQUIRED'],
+  ['an empty user name', { username: '' }, 'username', 'TOO_SHORT'],
+  ['a long user name', { username: 'a'.repeat(81) }, 'username', 'TOO_LONG'],
+  ['a zero byte in it', { username: 'a\0' }, 'username', 'INVALID_FORMAT'],
+  ['a zero byte in the password', { password: 'a\0' }, 'password', 'INVALID_FORMAT'],
+  ['a long password', { password: 'a'.repeat(1025) }, 'password', 'TOO_LONG'],
+  ['no database', { database: null }, 'database', 'REQUIRED'],
+  ['a long database', { database: 'a'.repeat(65) }, 'database', 'TOO_LONG'],
+  ['a path as CA', { tls: { caCertificate: '/etc/ssl/ca.pem' } }, 'tls.caCertificate', 'INVALID_FORMAT'],
+  [
+    'a tunnel without a way to sign in',
+    { sshTunnel: { host: 'bastion.example', username: 'jump' } },
+    'sshTunnel.password',
+    'INVALID_COMBINATION',
+  ],
+]);

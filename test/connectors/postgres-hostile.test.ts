@@ -1,38 +1,17 @@
 import type { Socket } from 'node:net';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { PostgresMessages } from '../../src/connectors/families/postgres/messages.ts';
-import { postgres } from '../../src/connectors/postgres/index.ts';
 import { ownTime } from '../support/own-time.ts';
-import {
-  type FakePostgres,
-  type FakePostgresOptions,
-  int16,
-  int32,
-  message,
-  startFakePostgres,
-} from '../support/peers/fake-postgres.ts';
-import { testConnection } from '../support/test-connection.ts';
+import { type FakePostgresOptions, int16, int32, message } from '../support/peers/fake-postgres.ts';
+import { fakePostgresStand } from '../support/stands/postgres.ts';
+import { useStand } from '../support/use-stand.ts';
 
-const ACCOUNT = { username: 'app', password: 'a password' };
-const WRONG = { code: '28P01', message: 'no' };
+const { start, tryAt, tryWith } = useStand(fakePostgresStand);
 const DEADLINE_MS = 4_000;
-const peers: FakePostgres[] = [];
-
-afterEach(async () => {
-  await Promise.all(peers.splice(0).map((peer) => peer.close()));
-});
-
-async function start(options: Partial<FakePostgresOptions>): Promise<FakePostgres> {
-  const peer = await startFakePostgres({ ...ACCOUNT, wrongPassword: WRONG, ...options });
-  peers.push(peer);
-  return peer;
-}
 
 async function attack(options: Partial<FakePostgresOptions>, catalog = false) {
-  const { port } = await start(options);
-  const config = { host: '127.0.0.1', port, ...ACCOUNT, database: 'shop', tls: { mode: 'DISABLE' } };
   const before = ownTime();
-  const result = await testConnection(postgres, config, { deadline: DEADLINE_MS, catalog });
+  const result = await tryWith(options, {}, { deadline: DEADLINE_MS, catalog });
   expect(ownTime() - before).toBeLessThan(DEADLINE_MS + 2_000);
   return result;
 }
@@ -136,8 +115,7 @@ describe('a server that is asked for its catalog', () => {
       nullable: true,
     };
     const peer = await start({ answer: () => [same] });
-    const config = { host: '127.0.0.1', port: peer.port, ...ACCOUNT, database: 'shop', tls: { mode: 'DISABLE' } };
-    const result = await testConnection(postgres, config, { catalog: true });
+    const result = await tryAt(peer, {}, { catalog: true });
     expect(result.status).toBe('PASSED');
     expect(peer.statements).toHaveLength(2);
   });

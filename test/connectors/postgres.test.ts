@@ -1,98 +1,26 @@
-import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer as createNetServer, connect as netConnect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createServer as createTlsServer, type TLSSocket, connect as tlsConnect } from 'node:tls';
-import pg from 'pg';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { postgres } from '../../src/connectors/postgres/index.ts';
-import { type Authority, createAuthority, createSelfSigned, type IssuedCertificate } from '../support/certificates.ts';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { createAuthority, createSelfSigned, type IssuedCertificate } from '../support/certificates.ts';
 import { startHttpPeer } from '../support/peers/http-peer.ts';
-import { closedPort, startTarpit, type Tarpit, type TarpitOptions } from '../support/peers/tarpit.ts';
-import { type PostgresServer, startPostgres } from '../support/postgres.ts';
-import { gist, type TestConnectionOptions, type TestedConnection, testConnection } from '../support/test-connection.ts';
+import { startTarpit, type TarpitOptions } from '../support/peers/tarpit.ts';
+import { describeReach } from '../support/reach-table.ts';
+import { postgresStand } from '../support/stands/postgres.ts';
+import { ACCOUNT, administer, type PostgresPeer } from '../support/stands/postgres-family.ts';
+import { inClearText } from '../support/stands/stand.ts';
+import { describeTenancy } from '../support/tenancy-table.ts';
+import { gist } from '../support/test-connection.ts';
+import { describeTls } from '../support/tls-table.ts';
+import { useStand } from '../support/use-stand.ts';
 
-const PASSWORD = 'correct horse $ä✓ battery';
+const secure = useStand(postgresStand);
+const stand = useStand(inClearText(postgresStand));
+const { authority, keep, start, tryAt, tryIt } = stand;
 const EVERY_CHECK = ['database/select', 'query/execute', 'tables/list', 'schema/create'];
-const SETUP = `
-  create role app login password '${PASSWORD}';
-  create role builder login password '${PASSWORD}';
-  create role blind login password '${PASSWORD}';
-  create role mutual login password '${PASSWORD}';
-  create role by_certificate login;
-  create role retired nologin password '${PASSWORD}';
-  create role crowded login password '${PASSWORD}' connection limit 0;
-  create role legacy login;
-  create role in_the_clear login password '${PASSWORD}';
-  create database shop;
-  create database closed;
-  revoke connect on database closed from public;
-  grant create on database shop to builder`;
-const TABLES = `
-  create schema sales;
-  grant usage on schema sales to app;
-  create table sales.orders (id int);
-  create table sales.customers (id int);
-  create view sales.overview as select 1;
-  grant select on sales.orders to app;
-  create schema secret;
-  create schema locked;
-  grant usage on schema locked to blind;
-  create table locked.orders (id int)`;
-
-let plain: PostgresServer;
-const strangers: Tarpit[] = [];
-
-beforeAll(async () => {
-  plain = await startPostgres({
-    hba: [
-      'host all legacy 127.0.0.1/32 md5',
-      'host all in_the_clear 127.0.0.1/32 password',
-      'host all all 127.0.0.1/32 scram-sha-256',
-    ],
-  });
-  await fill(plain);
-  await administer(plain, 'postgres', `set password_encryption = md5; alter role legacy password '${PASSWORD}'`);
-});
-
-afterAll(() => plain.stop());
-
-afterEach(async () => {
-  await Promise.all(strangers.splice(0).map((stranger) => stranger.close()));
-});
-
-async function fill(server: PostgresServer, secure = false): Promise<void> {
-  for (const statement of SETUP.split(';')) await administer(server, 'postgres', statement, secure);
-  await administer(server, 'shop', TABLES, secure);
-}
-
-async function administer(server: PostgresServer, database: string, sql: string, secure = false): Promise<void> {
-  const { host, port, superuser: user, password } = server;
-  const client = new pg.Client({ host, port, user, password, database, ssl: secure && { rejectUnauthorized: false } });
-  await client.connect();
-  await client.query(sql);
-  await client.end();
-}
-
-function configFor(server: { readonly port: number }, more: Record<string, unknown> = {}): Record<string, unknown> {
-  return {
-    host: '127.0.0.1',
-    port: server.port,
-    username: 'app',
-    password: PASSWORD,
-    database: 'shop',
-    tls: { mode: 'DISABLE' },
-    ...more,
-  };
-}
-
-function tryPlain(more: Record<string, unknown> = {}, options: TestConnectionOptions = {}): Promise<TestedConnection> {
-  return testConnection(postgres, configFor(plain, more), options);
-}
 
 describe('a database that works', () => {
   test('passes every check, the writing one too, and says what it found', async () => {
-    const result = await tryPlain({ username: 'builder' }, { methods: EVERY_CHECK });
+    const result = await tryIt({ username: 'builder' }, { methods: EVERY_CHECK });
     expect(result.failure).toBeNull();
     expect(result.steps).toEqual([
       'endpoint/resolve: PASSED',
@@ -113,23 +41,23 @@ describe('a database that works', () => {
   });
 
   test('counts the tables of the schema, and those that may be read', async () => {
-    const result = await tryPlain({ schema: 'sales' });
+    const result = await tryIt({ schema: 'sales' });
     expect(result.evidence['tables/list']).toEqual({ schema: 'sales', tables: '2', readable: '1' });
     expect(result.steps.at(-1)).toBe('tables/list: PASSED');
   });
 
   test('warns when there are tables, but none may be read', async () => {
-    const result = await tryPlain({ username: 'blind', schema: 'locked' });
+    const result = await tryIt({ username: 'blind', schema: 'locked' });
     expect(result.steps.at(-1)).toBe('tables/list: WARNING');
   });
 
   test.each(['legacy', 'in_the_clear'])('signs %s in as the server asks', async (username) => {
-    expect(await tryPlain({ username })).toMatchObject({ status: 'PASSED', failure: null });
+    expect(await tryIt({ username })).toMatchObject({ status: 'PASSED', failure: null });
   });
 
   test('takes nothing from the environment', async () => {
     const environment = {
-      PGPASSWORD: PASSWORD,
+      PGPASSWORD: ACCOUNT.password,
       PGUSER: 'postgres',
       PGOPTIONS: '-c nonsense=1',
       PGREPLICATION: 'database',
@@ -138,8 +66,8 @@ describe('a database that works', () => {
     };
     for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
     try {
-      expect(await tryPlain()).toMatchObject({ status: 'PASSED' });
-      const without = await tryPlain({ password: undefined });
+      expect(await tryIt()).toMatchObject({ status: 'PASSED' });
+      const without = await tryIt({ password: undefined });
       expect(gist(without)).toEqual({
         at: 'session/authenticate',
         code: 'CREDENTIALS_REQUIRED',
@@ -153,37 +81,30 @@ describe('a database that works', () => {
 
 describe('the catalog', () => {
   test('comes in parts, however many tables there are, and each of them once', async () => {
-    const server = await startPostgres({ settings: { max_locks_per_transaction: '512' } });
-    try {
-      await administer(
-        server,
-        'postgres',
-        `do $$ begin for n in 1..450 loop
+    const peer = await start({ settings: { max_locks_per_transaction: '512' } });
+    await administer(peer.server, 'postgres', [
+      `do $$ begin for n in 1..450 loop
         execute format('create table "T %s" (a int not null, b text[])', n); end loop; end $$`,
-      );
-      const { superuser: username, password } = server;
-      const config = configFor(server, { username, password, database: 'postgres' });
-      const result = await testConnection(postgres, config, { catalog: true });
-      expect(result.failure).toBeNull();
-      expect(result.batches.map((batch) => batch.length)).toEqual([100, 100, 100, 100, 50]);
-      const entries = result.batches.flat();
-      expect(new Set(entries.map(({ name }) => name)).size).toBe(450);
-      expect(entries.find(({ name }) => name === 'T 7')).toEqual({
-        namespace: 'public',
-        name: 'T 7',
-        kind: 'TABLE',
-        columns: [
-          { name: 'a', dataType: 'integer', nullable: false },
-          { name: 'b', dataType: 'text[]', nullable: true },
-        ],
-      });
-    } finally {
-      await server.stop();
-    }
+    ]);
+    const { superuser: username, password } = peer.server;
+    const result = await tryAt(peer, { username, password, database: 'postgres' }, { catalog: true });
+    expect(result.failure).toBeNull();
+    expect(result.batches.map((batch) => batch.length)).toEqual([100, 100, 100, 100, 50]);
+    const entries = result.batches.flat();
+    expect(new Set(entries.map(({ name }) => name)).size).toBe(450);
+    expect(entries.find(({ name }) => name === 'T 7')).toEqual({
+      namespace: 'public',
+      name: 'T 7',
+      kind: 'TABLE',
+      columns: [
+        { name: 'a', dataType: 'integer', nullable: false },
+        { name: 'b', dataType: 'text[]', nullable: true },
+      ],
+    });
   });
 
   test('holds the tables of every schema, with those that the role may not read', async () => {
-    const result = await tryPlain({}, { catalog: true });
+    const result = await tryIt({}, { catalog: true });
     expect(result.batches.flat().map(({ namespace, name, kind }) => `${namespace}.${name} ${kind}`)).toEqual([
       'locked.orders TABLE',
       'sales.customers TABLE',
@@ -218,41 +139,19 @@ describe('what goes wrong is named', () => {
     ['no right to create', {}, 'schema/create', 'PERMISSION_DENIED', 'username'],
     ['a server without TLS', { tls: {} }, 'tls/handshake', 'TLS_NOT_OFFERED', 'tls.mode'],
   ])('%s', async (_title, more, at, code, configPath) => {
-    const result = await tryPlain(more, { methods: EVERY_CHECK });
+    const result = await tryIt(more, { methods: EVERY_CHECK });
     expect(gist(result)).toEqual({ at, code, configPath });
     expect(result.failure?.hint).toBeTruthy();
-    expect(JSON.stringify([result.failure, result.evidence])).not.toContain(PASSWORD);
+    expect(JSON.stringify([result.failure, result.evidence])).not.toContain(ACCOUNT.password);
   });
 
   test('an unknown database also where only a later check is asked for', async () => {
-    const result = await tryPlain({ database: 'nope' }, { methods: ['tables/list'] });
+    const result = await tryIt({ database: 'nope' }, { methods: ['tables/list'] });
     expect(gist(result)).toEqual({ at: 'tables/list', code: 'DATABASE_NOT_FOUND', configPath: 'database' });
   });
 
-  test('a closed port', async () => {
-    const result = await tryPlain({ port: await closedPort() });
-    expect(gist(result)).toEqual({ at: 'endpoint/connect', code: 'CONNECTION_REFUSED', configPath: 'port' });
-  });
-
-  test('an unknown name', async () => {
-    const lookup = () => Promise.reject(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }));
-    const result = await tryPlain({ host: 'nope.invalid' }, { lookup });
-    expect(gist(result)).toEqual({ at: 'endpoint/resolve', code: 'NAME_NOT_FOUND', configPath: 'host' });
-  });
-
-  test('an address that is not allowed, which nobody connects to', async () => {
-    const stranger = await startStranger({});
-    const result = await testConnection(postgres, configFor(stranger), { allow: [] });
-    expect(gist(result)).toEqual({ at: 'endpoint/resolve', code: 'ADDRESS_NOT_ALLOWED', configPath: 'host' });
-    expect(stranger.connections()).toBe(0);
-  });
+  describeReach(stand);
 });
-
-async function startStranger(options: TarpitOptions): Promise<Tarpit> {
-  const stranger = await startTarpit(options);
-  strangers.push(stranger);
-  return stranger;
-}
 
 /** A message of PostgreSQL's protocol. */
 function message(type: string, body: Buffer | string, length = Buffer.byteLength(body) + 4): Buffer {
@@ -304,22 +203,18 @@ describe('what is no Postgres server, or a hostile one', () => {
     ['a message that does not exist', { answers: Buffer.concat([SIGNED_IN, message('?', '')]) }, 'PROTOCOL_MISMATCH'],
     ['100 KiB before sign-in', { answers: message('N', `SNOTICE\0M${'x'.repeat(100_000)}\0\0`) }, 'TOO_MUCH_DATA'],
   ])('%s', async (_title, options, code) => {
-    const stranger = await startStranger(options);
-    const result = await testConnection(postgres, configFor(stranger));
+    const stranger = await keep(startTarpit(options));
+    const result = await tryAt(stranger);
     expect(result.failure).toMatchObject({ code });
     expect(result.failure?.hint).toBeTruthy();
   });
 
   test('an HTTP server, in the clear and asked for TLS', async () => {
-    const peer = await startHttpPeer(() => ({ status: 200 }));
-    try {
-      const clear = await testConnection(postgres, configFor(peer));
-      expect(gist(clear)).toMatchObject({ at: 'session/authenticate', code: 'PROTOCOL_MISMATCH' });
-      const secure = await testConnection(postgres, configFor(peer, { tls: {} }));
-      expect(gist(secure)).toEqual({ at: 'tls/handshake', code: 'PROTOCOL_MISMATCH', configPath: 'port' });
-    } finally {
-      await peer.close();
-    }
+    const peer = await keep(startHttpPeer(() => ({ status: 200 })));
+    const inTheClear = await tryAt(peer);
+    expect(gist(inTheClear)).toMatchObject({ at: 'session/authenticate', code: 'PROTOCOL_MISMATCH' });
+    const overTls = await tryAt(peer, { tls: {} });
+    expect(gist(overTls)).toEqual({ at: 'tls/handshake', code: 'PROTOCOL_MISMATCH', configPath: 'port' });
   });
 
   test.each<[string, TarpitOptions, string]>([
@@ -328,8 +223,8 @@ describe('what is no Postgres server, or a hostile one', () => {
     ['one that hangs up', { answers: '', hangsUp: true }, 'CONNECTION_LOST'],
     ['one that says yes and then no TLS', { answers: 'S', hangsUp: true }, 'TLS_FAILED'],
   ])('asked for TLS: %s', async (_title, options, code) => {
-    const stranger = await startStranger(options);
-    const result = await testConnection(postgres, configFor(stranger, { tls: {} }));
+    const stranger = await keep(startTarpit(options));
+    const result = await tryAt(stranger, { tls: {} });
     expect(result).toMatchObject({ failedAt: 'tls/handshake', failure: { code } });
   });
 
@@ -339,11 +234,9 @@ describe('what is no Postgres server, or a hostile one', () => {
       [{}, {}, 'tls/handshake'],
       [{ says: SIGNED_IN, slowly: true }, { mode: 'DISABLE' }, 'session/authenticate'],
     ];
+    const strangers = await Promise.all(cases.map(([options]) => keep(startTarpit(options))));
     const results = await Promise.all(
-      cases.map(async ([options, tls]) => {
-        const stranger = await startStranger(options);
-        return testConnection(postgres, configFor(stranger, { tls }), { deadline: 2000 });
-      }),
+      cases.map(([, tls], index) => tryAt({ port: strangers[index]?.port ?? 0 }, { tls }, { deadline: 2000 })),
     );
     expect(results.map(gist)).toEqual(cases.map(([, , at]) => ({ at, code: 'TIMEOUT', configPath: null })));
     await expect.poll(() => strangers.map((stranger) => stranger.open())).toEqual([0, 0, 0]);
@@ -366,7 +259,7 @@ describe('what is no Postgres server, or a hostile one', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     try {
       const { port } = server.address() as { port: number };
-      const result = await testConnection(postgres, configFor({ port }));
+      const result = await tryAt({ port });
       expect(gist(result)).toMatchObject({ at: 'session/authenticate', code: 'PROTOCOL_MISMATCH' });
     } finally {
       server.close();
@@ -374,87 +267,24 @@ describe('what is no Postgres server, or a hostile one', () => {
   });
 });
 
+describeTls(postgresStand);
+
 describe('TLS', () => {
-  const name = 'db.example';
-  const found = { lookup: async () => ['127.0.0.1'] };
-  let authority: Authority;
-  let otherAuthority: Authority;
-  let directory: string;
-  let server: PostgresServer;
+  let demanding: PostgresPeer;
 
   beforeAll(async () => {
-    [authority, otherAuthority] = await Promise.all([createAuthority(), createAuthority('Other')]);
-    directory = await mkdtemp(join(tmpdir(), 'gateway-postgres-tls-'));
-    if (process.getuid?.() === 0) await chown(directory, 65534, 65534);
-    await put('ca.pem', authority.certificate);
-    await present(await authority.issue({ names: [name] }));
-    const file = (which: string) => join(directory, which);
-    server = await startPostgres({
-      settings: {
-        ssl: 'on',
-        ssl_cert_file: file('cert.pem'),
-        ssl_key_file: file('key.pem'),
-        ssl_ca_file: file('ca.pem'),
-      },
+    demanding = await secure.start({
+      clientCa: authority.certificate,
       hba: [
         'hostssl all mutual 127.0.0.1/32 scram-sha-256 clientcert=verify-ca',
         'hostssl all by_certificate 127.0.0.1/32 cert',
         'hostssl all all 127.0.0.1/32 scram-sha-256',
       ],
     });
-    await fill(server, true);
-  });
-
-  afterAll(async () => {
-    await server.stop();
-    await rm(directory, { recursive: true });
-  });
-
-  async function put(file: string, text: string): Promise<void> {
-    await writeFile(join(directory, file), text, { mode: 0o600 });
-    if (process.getuid?.() === 0) await chown(join(directory, file), 65534, 65534);
-  }
-
-  async function present({ certificate, key }: IssuedCertificate): Promise<void> {
-    await put('cert.pem', certificate);
-    await put('key.pem', key);
-  }
-
-  function tryTls(tls: Record<string, unknown>, more: Record<string, unknown> = {}): Promise<TestedConnection> {
-    return testConnection(postgres, configFor(server, { host: name, tls, ...more }), found);
-  }
-
-  test('VERIFY_FULL with a CA of its own', async () => {
-    const result = await tryTls({ caCertificate: authority.certificate });
-    expect(result.failure).toBeNull();
-    expect(result.evidence['tls/handshake']).toMatchObject({
-      protocol: 'TLSv1.3',
-      names: name,
-      issuer: 'CN=Test Authority',
-      daysUntilExpiry: '89',
-    });
-  });
-
-  test.each([
-    ['VERIFY_FULL', 'for another name', { caCertificate: true }, 'other.example', 'TLS_NAME_MISMATCH'],
-    ['VERIFY_CA', 'for another name', { caCertificate: true }, 'other.example', undefined],
-    [
-      'VERIFY_FULL',
-      'for another name that serverName tells',
-      { caCertificate: true, serverName: name },
-      'other.example',
-      undefined,
-    ],
-    ['VERIFY_CA', 'of a CA that nobody knows', {}, name, 'TLS_UNTRUSTED'],
-    ['REQUIRE', 'of a CA that nobody knows', {}, 'other.example', undefined],
-  ])('%s and a certificate %s', async (mode, _title, more, host, code) => {
-    const tls = { mode, ...more, ...('caCertificate' in more ? { caCertificate: authority.certificate } : {}) };
-    const result = await tryTls(tls, { host });
-    expect(result).toMatchObject(code ? { failedAt: 'tls/handshake', failure: { code } } : { status: 'PASSED' });
   });
 
   test('DISABLE, where the server takes only TLS', async () => {
-    const result = await tryTls({ mode: 'DISABLE' });
+    const result = await tryAt(demanding);
     expect(gist(result)).toEqual({ at: 'session/authenticate', code: 'TLS_REQUIRED', configPath: 'tls.mode' });
   });
 
@@ -463,24 +293,24 @@ describe('TLS', () => {
     ['instead of a password', 'by_certificate', () => authority, undefined],
     ['that is missing', 'mutual', undefined, 'TLS_CLIENT_CERTIFICATE_REQUIRED'],
     ['that is missing, instead of a password', 'by_certificate', undefined, 'TLS_CLIENT_CERTIFICATE_REQUIRED'],
-    ['of another CA', 'mutual', () => otherAuthority, 'TLS_CLIENT_CERTIFICATE_REFUSED'],
+    ['of another CA', 'mutual', () => createAuthority('Other'), 'TLS_CLIENT_CERTIFICATE_REFUSED'],
     ['for another user', 'by_certificate', () => authority, 'TLS_CLIENT_CERTIFICATE_REFUSED'],
   ] as const)('a client certificate %s', async (title, username, signer, code) => {
     const commonName = title === 'for another user' ? 'someone-else' : username;
-    const client = await signer?.().issue({ client: true, commonName });
-    const pair = client ? { clientCertificate: client.certificate, clientKey: client.key } : {};
-    const password = username === 'by_certificate' ? undefined : PASSWORD;
-    const result = await tryTls({ caCertificate: authority.certificate, ...pair }, { username, password });
+    const client = await (await signer?.())?.issue({ client: true, commonName });
+    const tls = client && { clientCertificate: client.certificate, clientKey: client.key };
+    const password = username === 'by_certificate' ? undefined : ACCOUNT.password;
+    const result = await secure.tryAt(demanding, { username, password, tls });
     expect(result.failure?.code).toBe(code);
     if (code) expect(gist(result)).toMatchObject({ at: 'session/authenticate', configPath: 'tls.clientCertificate' });
     else expect(result.status).toBe('PASSED');
   });
 
   test('someone in the middle cannot pass a password on, not even with REQUIRE', async () => {
-    const own = await createSelfSigned({ names: [name] });
-    const middle = await startMiddle(server.port, own);
+    const own = await createSelfSigned({ names: secure.hosts });
+    const middle = await startMiddle(demanding.port, own);
     try {
-      const result = await testConnection(postgres, configFor(middle, { tls: { mode: 'REQUIRE' } }));
+      const result = await tryAt(middle, { tls: { mode: 'REQUIRE' } });
       expect(gist(result)).toMatchObject({ at: 'session/authenticate', code: 'TLS_UNTRUSTED' });
       // the same one in the middle does let through what is not bound to a certificate
       expect(middle.relayed()).toBe(true);
@@ -488,25 +318,9 @@ describe('TLS', () => {
       middle.close();
     }
   });
-
-  describe('and a certificate that the server had better replace', () => {
-    test.each([
-      ['expired', () => authority.issue({ names: [name], notAfter: new Date(Date.now() - 60_000) }), 'TLS_EXPIRED'],
-      ['self-signed', () => createSelfSigned({ names: [name] }), 'TLS_SELF_SIGNED'],
-      [
-        'about to expire',
-        () => authority.issue({ names: [name], notAfter: new Date(Date.now() + 3 * 86_400_000) }),
-        undefined,
-      ],
-    ])('%s', async (_title, issue, code) => {
-      await present(await issue());
-      await server.restart();
-      const result = await tryTls({ caCertificate: authority.certificate });
-      if (code) expect(result).toMatchObject({ failedAt: 'tls/handshake', failure: { code } });
-      else expect(result.steps).toContain('tls/handshake: WARNING');
-    });
-  });
 });
+
+describeTenancy(stand);
 
 /** Ends TLS, looks at everything, and passes it on to the server over TLS of its own. */
 async function startMiddle(

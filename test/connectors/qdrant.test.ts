@@ -1,34 +1,18 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { qdrant } from '../../src/connectors/qdrant/index.ts';
+import { describeBadConfigs } from '../support/bad-configs.ts';
 import { describeHttpFaults } from '../support/http-faults.ts';
-import { type FakeQdrantOptions, startFakeQdrant } from '../support/peers/fake-qdrant.ts';
-import type { HttpPeer } from '../support/peers/http-peer.ts';
-import { gist, testConnection } from '../support/test-connection.ts';
+import { qdrantStand } from '../support/stands/qdrant.ts';
+import { gist } from '../support/test-connection.ts';
+import { useStand } from '../support/use-stand.ts';
 
-const API_KEY = 'qdrant-key-6f1d';
-const peers: HttpPeer[] = [];
-
-afterEach(async () => {
-  await Promise.all(peers.splice(0).map((peer) => peer.close()));
-});
-
-async function startQdrant(options: FakeQdrantOptions = {}): Promise<HttpPeer> {
-  const peer = await startFakeQdrant({ apiKey: API_KEY, collections: { products: 3, empty: 0 }, ...options });
-  peers.push(peer);
-  return peer;
-}
-
-const PLAIN = { tls: { mode: 'DISABLE' } };
-
-function configFor(peer: { port: number }, more: Record<string, unknown> = {}): Record<string, unknown> {
-  return { baseUrl: 'http://127.0.0.1', port: peer.port, apiKey: API_KEY, collection: 'products', ...PLAIN, ...more };
-}
+const { configFor, start, tryAt, tryIt, tryWith } = useStand(qdrantStand);
 
 describe('a Qdrant that works', () => {
   test('passes every check, over one connection, and says what it found', async () => {
-    const peer = await startQdrant();
+    const peer = await start();
     const methods = ['collection/get', 'collections/list', 'points/count'];
-    const result = await testConnection(qdrant, configFor(peer), { methods });
+    const result = await tryAt(peer, {}, { methods });
     expect(result.failure).toBeNull();
     expect(result.status).toBe('PASSED');
     expect(result.evidence).toMatchObject({
@@ -41,32 +25,29 @@ describe('a Qdrant that works', () => {
   });
 
   test('runs collection/get by default, and neither of the other two', async () => {
-    const peer = await startQdrant();
-    const result = await testConnection(qdrant, configFor(peer));
+    const result = await tryIt();
     expect(result.steps).toEqual([
       'endpoint/resolve: PASSED',
       'endpoint/connect: PASSED',
+      'tls/handshake: PASSED',
       'session/authenticate: PASSED',
       'collection/get: PASSED',
     ]);
   });
 
   test('needs no key where none is asked for', async () => {
-    const peer = await startQdrant({ apiKey: undefined });
-    const { apiKey: _, ...config } = configFor(peer);
-    expect(await testConnection(qdrant, config)).toMatchObject({ status: 'PASSED' });
+    const peer = await start({ apiKey: undefined, scopedKey: undefined });
+    expect(await tryAt(peer, { apiKey: undefined })).toMatchObject({ status: 'PASSED' });
     expect(peer.requests.map((request) => request.headers['api-key'])).toEqual([undefined, undefined, undefined]);
   });
 
   test('takes a key that may read the one collection alone', async () => {
-    const peer = await startQdrant({ scopedKey: { key: 'scoped', collections: ['empty'] } });
-    const config = configFor(peer, { apiKey: 'scoped', collection: 'empty' });
-    expect(await testConnection(qdrant, config)).toMatchObject({ status: 'PASSED' });
+    const changes = { apiKey: 'scoped', collection: 'empty' };
+    expect(await tryIt(changes)).toMatchObject({ status: 'PASSED' });
   });
 
   test('warns of a collection that the server reports an error in', async () => {
-    const peer = await startQdrant({ status: 'red' });
-    const result = await testConnection(qdrant, configFor(peer));
+    const result = await tryWith({ status: 'red' });
     expect(result.steps).toContain('collection/get: WARNING');
   });
 });
@@ -88,8 +69,7 @@ describe('the catalog', () => {
 
   test('holds every collection, with its vectors and its indexed fields as columns', async () => {
     const collections = { products: 3, empty: 0, 'of its payload alone': 1 };
-    const peer = await startQdrant({ collections, described, dropped: ['gone'] });
-    const result = await testConnection(qdrant, configFor(peer), { catalog: true });
+    const result = await tryWith({ collections, described, dropped: ['gone'] }, {}, { catalog: true });
     expect(result.failure).toBeNull();
     expect(result.evidence['catalog/read']).toEqual({ entries: '3', columns: '5' });
     const column = (name: string, dataType: string) => ({ name, dataType, nullable: null });
@@ -113,15 +93,18 @@ describe('the catalog', () => {
   test('of many collections comes in parts, and holds only what the key may read', async () => {
     const names = Array.from({ length: 250 }, (_, index) => `c${index}`);
     const collections = Object.fromEntries(names.map((name) => [name, 1]));
-    const peer = await startQdrant({ collections, scopedKey: { key: 'scoped', collections: names.slice(0, 220) } });
-    const result = await testConnection(qdrant, configFor(peer, { apiKey: 'scoped' }), { catalog: true });
+    const peer = await start({ collections, scopedKey: { key: 'scoped', collections: names.slice(0, 220) } });
+    const result = await tryAt(peer, { apiKey: 'scoped' }, { catalog: true });
     expect(result.batches.map((batch) => batch.length)).toEqual([100, 100, 20]);
     expect(peer.connections()).toBe(1);
   });
 
   test('that no Qdrant gives is refused', async () => {
-    const peer = await startQdrant({ described: { products: { params: { vectors: { size: 'many' } } } } });
-    const result = await testConnection(qdrant, configFor(peer), { catalog: true });
+    const result = await tryWith(
+      { described: { products: { params: { vectors: { size: 'many' } } } } },
+      {},
+      { catalog: true },
+    );
     expect(gist(result)).toMatchObject({ at: 'catalog/read', code: 'PROTOCOL_MISMATCH' });
   });
 });
@@ -139,58 +122,34 @@ describe('what goes wrong is named', () => {
       'collection',
     ],
   ])('%s', async (_title, more, at, code, configPath) => {
-    const peer = await startQdrant({ scopedKey: { key: 'scoped', collections: ['empty'] } });
-    const result = await testConnection(qdrant, configFor(peer, more));
+    const result = await tryIt(more);
     expect(gist(result)).toEqual({ at, code, configPath });
     expect(result.failure?.hint).toBeTruthy();
   });
 
   test('an HTTP server that is no Qdrant', async () => {
-    const peer = await startQdrant({ misbehave: { status: 404 } });
-    const result = await testConnection(qdrant, configFor(peer));
+    const result = await tryWith({ misbehave: { status: 404 } });
     expect(gist(result)).toEqual({ at: 'session/authenticate', code: 'PROTOCOL_MISMATCH', configPath: 'baseUrl' });
   });
 });
 
-describeHttpFaults({
-  connector: qdrant,
-  start: startQdrant,
-  name: 'localhost',
-  config: (host, port, caCertificate) =>
-    caCertificate
-      ? configFor({ port }, { baseUrl: `https://${host}`, tls: { caCertificate } })
-      : configFor({ port }, { baseUrl: `http://${host}` }),
-  hostPath: 'baseUrl',
-  portPath: 'port',
-});
+describeHttpFaults(qdrantStand);
+
+describeBadConfigs(qdrantStand, [
+  ['a port that differs from the one in the URL', { baseUrl: 'https://q.example:6334' }, 'port', 'INVALID_COMBINATION'],
+  [
+    'the scheme’s own port in the URL and the default beside it',
+    { baseUrl: 'https://q.example:443' },
+    'port',
+    'INVALID_COMBINATION',
+  ],
+  ['clear text without saying so', { baseUrl: 'http://q.example' }, 'baseUrl', 'INVALID_COMBINATION'],
+  ['a key with a line break in it', { apiKey: 'a\nb' }, 'apiKey', 'INVALID_FORMAT'],
+]);
 
 describe('the config', () => {
-  const base = { baseUrl: 'https://q.example', collection: 'products' };
-
-  test.each([
-    [
-      'a port that differs from the one in the URL',
-      { baseUrl: 'https://q.example:6334' },
-      'port',
-      'INVALID_COMBINATION',
-    ],
-    [
-      'the scheme’s own port in the URL and the default beside it',
-      { baseUrl: 'https://q.example:443' },
-      'port',
-      'INVALID_COMBINATION',
-    ],
-    ['clear text without saying so', { baseUrl: 'http://q.example' }, 'baseUrl', 'INVALID_COMBINATION'],
-    ['a key with a line break in it', { apiKey: 'a\nb' }, 'apiKey', 'INVALID_FORMAT'],
-  ])('refuses %s', (_title, more, path, code) => {
-    const { error } = qdrant.config.safeParse({ ...base, ...more });
-    expect(
-      error?.issues.map((each) => [each.path.join('.'), 'params' in each ? each.params?.code : undefined]),
-    ).toEqual([[path, code]]);
-  });
-
   test.each(['..', '.', 'a/b', 'a\nb', ''])('refuses the collection %j', (collection) => {
-    expect(qdrant.config.safeParse({ ...base, collection }).success).toBe(false);
+    expect(qdrant.config.safeParse(configFor({ collection })).success).toBe(false);
   });
 
   test.each([
@@ -202,6 +161,8 @@ describe('the config', () => {
     ],
     [{ baseUrl: 'https://q.example/prefix/' }, { host: 'q.example', port: 6333 }],
   ])('of %j leads to %j', (more, target) => {
-    expect(qdrant.targets(qdrant.config.parse({ ...base, ...more }))).toMatchObject([target]);
+    expect(qdrant.targets(qdrant.config.parse(configFor({ baseUrl: 'https://q.example', ...more })))).toMatchObject([
+      target,
+    ]);
   });
 });

@@ -1,79 +1,22 @@
-import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { createPrivateKey } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
 import { snowflake } from '../../src/connectors/snowflake/index.ts';
-import type { IssueCode } from '../../src/errors/field-issues.ts';
-import { type Authority, createAuthority } from '../support/certificates.ts';
+import { type BadConfig, describeBadConfigs } from '../support/bad-configs.ts';
 import { describeHttpFaults } from '../support/http-faults.ts';
 import { PRIVATE_KEY } from '../support/inputs.ts';
 import type { FakeTable } from '../support/peers/fake-information-schema.ts';
-import { type FakeSnowflakeOptions, type SnowflakeUser, startFakeSnowflake } from '../support/peers/fake-snowflake.ts';
-import type { HttpPeer } from '../support/peers/http-peer.ts';
-import { gist, type TestConnectionOptions, type TestedConnection, testConnection } from '../support/test-connection.ts';
+import { rsaKey, snowflakeStand, USER, WAYS } from '../support/stands/snowflake.ts';
+import { describeTenancy } from '../support/tenancy-table.ts';
+import { gist } from '../support/test-connection.ts';
+import { useStand } from '../support/use-stand.ts';
 
-const HOST = 'myorg-account1.snowflakecomputing.com';
-const privateKey = rsaKey(2048);
-const user: SnowflakeUser = { name: 'READER', password: 'a "long" password', privateKey, token: 'ver:1-a-token' };
-const tables: FakeTable[] = [
-  {
-    schema: 'PUBLIC',
-    name: 'CLIENTS',
-    columns: [
-      { name: 'ID', type: 'NUMBER', nullable: 'NO' },
-      { name: 'NAME', type: 'TEXT' },
-    ],
-  },
-  { schema: 'PUBLIC', name: 'EMPTY_VIEW', kind: 'VIEW', columns: [] },
-  { schema: 'Sales "EU"', name: "o'brien\\", columns: [{ name: 'a', type: 'VARIANT' }] },
-];
-const peers: HttpPeer[] = [];
-let authority: Authority;
+const stand = useStand(snowflakeStand);
+const { configFor, start, tryAt, tryIt, tryWith } = stand;
 
-beforeAll(async () => {
-  authority = await createAuthority();
-});
-
-afterEach(async () => {
-  await Promise.all(peers.splice(0).map((peer) => peer.close()));
-});
-
-async function startSnowflake(options: Partial<FakeSnowflakeOptions> = {}): Promise<HttpPeer> {
-  const certificate = await authority.issue({ names: [HOST] });
-  const peer = await startFakeSnowflake({ user, tables, certificate, ...options });
-  peers.push(peer);
-  return peer;
-}
-
-const WAYS = {
-  password: { password: { password: user.password } },
-  keyPair: { keyPair: { privateKey } },
-  accessToken: { accessToken: { token: user.token } },
-};
-const ways = Object.entries(WAYS);
-
-function configFor(more: Record<string, unknown> = {}): Record<string, unknown> {
-  return {
-    account: 'myorg-account1',
-    username: 'reader',
-    authentication: WAYS.password,
-    warehouse: 'compute_wh',
-    database: 'analytics',
-    ...more,
-  };
-}
-
-function trySnowflake(
-  peer: HttpPeer,
-  config = configFor(),
-  options: TestConnectionOptions = {},
-): Promise<TestedConnection> {
-  const names = { [`${HOST}:443`]: `127.0.0.1:${peer.port}` };
-  return testConnection(snowflake, config, { names, extraCa: authority.certificate, ...options });
-}
-
-describe.each(ways)('by %s', (way, authentication) => {
+describe.each(Object.entries(WAYS))('by %s', (way, authentication) => {
   test('a database that works passes every check over one connection', async () => {
-    const peer = await startSnowflake();
-    const result = await trySnowflake(peer, configFor({ authentication, schema: 'public', role: 'reporter' }));
+    const peer = await start();
+    const result = await tryAt(peer, { authentication, schema: 'public', role: 'reporter' });
     expect(result.failure).toBeNull();
     expect(result.steps.slice(-3)).toEqual([
       'session/authenticate: PASSED',
@@ -89,8 +32,7 @@ describe.each(ways)('by %s', (way, authentication) => {
   });
 
   test('what takes its time is waited for', async () => {
-    const peer = await startSnowflake({ slowBy: 2 });
-    const result = await trySnowflake(peer, configFor({ authentication }));
+    const result = await tryWith({ slowBy: 2 }, { authentication });
     expect(result.failure).toBeNull();
   });
 
@@ -99,21 +41,18 @@ describe.each(ways)('by %s', (way, authentication) => {
     ['schema', { schema: 'nope' }, 'SCHEMA_NOT_FOUND', 'schema'],
     ['warehouse', { warehouse: 'nope' }, 'RESOURCE_NOT_FOUND', 'warehouse'],
   ])('a missing %s is named', async (_title, more, code, configPath) => {
-    const peer = await startSnowflake();
-    const result = await trySnowflake(peer, configFor({ authentication, ...more }));
+    const result = await tryIt({ authentication, ...more });
     expect(gist(result)).toEqual({ at: 'query/execute', code, configPath });
     expect(result.failure?.hint).toContain(`\`${configPath}\``);
   });
 
   test('a role that the user does not have is named', async () => {
-    const peer = await startSnowflake();
-    const result = await trySnowflake(peer, configFor({ authentication, role: 'accountadmin' }));
+    const result = await tryIt({ authentication, role: 'accountadmin' });
     expect(gist(result)).toEqual({ at: 'session/authenticate', code: 'RESOURCE_NOT_FOUND', configPath: 'role' });
   });
 
   test('the catalog is read, odd names and all', async () => {
-    const peer = await startSnowflake();
-    const result = await trySnowflake(peer, configFor({ authentication }), { catalog: true });
+    const result = await tryIt({ authentication }, { catalog: true });
     expect(result.failure).toBeNull();
     expect(result.batches.flat()).toEqual([
       {
@@ -137,8 +76,7 @@ describe.each(ways)('by %s', (way, authentication) => {
 
   test('a large catalog comes in pages, also where the server holds rows back', async () => {
     const many = Array.from({ length: 900 }, (_, index) => table(`T${String(index).padStart(4, '0')}`, 3));
-    const peer = await startSnowflake({ tables: many, rowsInFirstPart: 400 });
-    const result = await trySnowflake(peer, configFor({ authentication }), { catalog: true });
+    const result = await tryWith({ tables: many, rowsInFirstPart: 400 }, { authentication }, { catalog: true });
     expect(result.failure).toBeNull();
     const entries = result.batches.flat();
     expect(entries.map((entry) => entry.name)).toEqual(many.map((each) => each.name));
@@ -147,44 +85,22 @@ describe.each(ways)('by %s', (way, authentication) => {
   });
 
   test('only the schema that the config names is read', async () => {
-    const peer = await startSnowflake();
-    const result = await trySnowflake(peer, configFor({ authentication, schema: '"Sales ""EU"""' }), { catalog: true });
+    const result = await tryIt({ authentication, schema: '"Sales ""EU"""' }, { catalog: true });
     expect(result.batches.flat().map((entry) => entry.name)).toEqual(["o'brien\\"]);
   });
 
   test(`secrets stay out of evidence and log (${way})`, async () => {
-    const peer = await startSnowflake({ refusal: { code: '390100', message: `no ${user.password} ${user.token}` } });
-    const result = await trySnowflake(peer, configFor({ authentication }));
+    const result = await tryWith(
+      { refusal: { code: '390100', message: `no ${USER.password} ${USER.token}` } },
+      { authentication },
+    );
     const told = JSON.stringify(result);
-    expect(told).not.toContain(JSON.stringify(user.password).slice(1, -1));
-    expect(told).not.toContain(user.token);
+    expect(told).not.toContain(JSON.stringify(USER.password).slice(1, -1));
+    expect(told).not.toContain(USER.token);
   });
 });
 
-describe('tenancy', () => {
-  const tenancy = {
-    level: 'TABLE',
-    clientColumnType: 'NUMBER',
-    schemaName: 'PUBLIC',
-    tableName: 'CLIENTS',
-    tableClientNameColumn: 'NAME',
-    tablePrimaryKeyColumn: 'ID',
-  } as const;
-
-  test.each([
-    ['a mapping that is there', {}, undefined],
-    ['a missing table', { tableName: 'NOPE' }, 'TENANCY_TABLE_NOT_FOUND'],
-    ['a missing column', { tableClientNameColumn: 'NOPE' }, 'TENANCY_COLUMN_NOT_FOUND'],
-    ['a key of another type', { tablePrimaryKeyColumn: 'NAME' }, 'TENANCY_COLUMN_TYPE'],
-  ])('%s', async (_title, more, code) => {
-    const peer = await startSnowflake();
-    const result = await trySnowflake(peer, configFor(), {
-      tenancy: { ...tenancy, ...more },
-      methods: ['tenancy/mapping'],
-    });
-    expect(result.failure?.code).toBe(code);
-  });
-});
+describeTenancy(stand);
 
 describe('who may not come in', () => {
   const encrypted = encryptedKey('the passphrase');
@@ -207,34 +123,31 @@ describe('who may not come in', () => {
     ],
     ['another token', { accessToken: { token: 'x' } }, {}, 'KEY_REFUSED', 'authentication.accessToken.token'],
   ])('%s', async (_title, authentication, more, code, configPath) => {
-    const peer = await startSnowflake();
-    const result = await trySnowflake(peer, configFor({ authentication, ...more }));
+    const result = await tryIt({ authentication, ...more });
     expect(gist(result)).toEqual({ at: 'session/authenticate', code, configPath });
     expect(result.failure?.hint).toBeTruthy();
   });
 
   test('an encrypted key opens with its passphrase', async () => {
-    const peer = await startSnowflake();
     const keyPair = { privateKey: encrypted, passphrase: 'the passphrase' };
-    const result = await trySnowflake(peer, configFor({ authentication: { keyPair } }));
+    const result = await tryIt({ authentication: { keyPair } });
     expect(result.failure).toBeNull();
   });
 
   test('a key that would take minutes to open is refused at once', async () => {
-    const peer = await startSnowflake();
+    const peer = await start();
     const keyPair = { privateKey: withRounds(encrypted, 0x7fff_ffff), passphrase: 'the passphrase' };
-    const result = await trySnowflake(peer, configFor({ authentication: { keyPair } }));
+    const result = await tryAt(peer, { authentication: { keyPair } });
     expect(gist(result)).toEqual({ at: 'session/authenticate', code: 'KEY_UNUSABLE', configPath: keyPath });
     // with fewer rounds the same bytes are a key again, though one that does not open
     const cheap = { privateKey: withRounds(encrypted, 4_096), passphrase: 'the passphrase' };
-    const control = await trySnowflake(peer, configFor({ authentication: { keyPair: cheap } }));
+    const control = await tryAt(peer, { authentication: { keyPair: cheap } });
     expect(control.failure?.code).toBe('PASSPHRASE_REFUSED');
     expect(peer.requests).toEqual([]);
   });
 
   test('a clock that is an hour behind', async () => {
-    const peer = await startSnowflake({ clockAhead: 3600 });
-    const result = await trySnowflake(peer, configFor({ authentication: WAYS.keyPair }));
+    const result = await tryWith({ clockAhead: 3600 }, { authentication: WAYS.keyPair });
     expect(gist(result)).toMatchObject({ at: 'session/authenticate', code: 'CLOCK_SKEW' });
   });
 
@@ -246,8 +159,7 @@ describe('who may not come in', () => {
     ['390102', 'PASSWORD_REFUSED', 'authentication.password.password'],
     ['999999', 'SERVER_ERROR', null],
   ])('code %s', async (refused, code, configPath) => {
-    const peer = await startSnowflake({ refusal: { code: refused, message: 'In words of the server.' } });
-    const result = await trySnowflake(peer);
+    const result = await tryWith({ refusal: { code: refused, message: 'In words of the server.' } });
     expect(result.failure).toMatchObject({ code });
     if (configPath) expect(result.failure?.configPath).toBe(configPath);
     expect(JSON.stringify(result.failure)).not.toContain('words of the server');
@@ -255,33 +167,29 @@ describe('who may not come in', () => {
 
   test.each(['database', 'warehouse', 'schema'])('390201 about a %s', async (kind) => {
     const message = `The requested ${kind} does not exist or not authorized.`;
-    const peer = await startSnowflake({ refusal: { code: '390201', message } });
-    expect(gist(await trySnowflake(peer))).toMatchObject({ at: 'session/authenticate', configPath: kind });
+    expect(gist(await tryWith({ refusal: { code: '390201', message } }))).toMatchObject({
+      at: 'session/authenticate',
+      configPath: kind,
+    });
   });
 
   test.each([403, 404, 513])('an account that is not there: %i', async (status) => {
-    const peer = await startSnowflake({ misbehave: { status } });
     const at = 'session/authenticate';
-    expect(gist(await trySnowflake(peer))).toEqual({ at, code: 'RESOURCE_NOT_FOUND', configPath: 'account' });
+    expect(gist(await tryWith({ misbehave: { status } }))).toEqual({
+      at,
+      code: 'RESOURCE_NOT_FOUND',
+      configPath: 'account',
+    });
   });
 });
 
-describeHttpFaults({
-  connector: snowflake,
-  start: startSnowflake,
-  name: HOST,
-  fixedHost: true,
-  config: () => configFor(),
-  ways: (port, extraCa) => ({ names: { [`${HOST}:443`]: `127.0.0.1:${port}` }, extraCa }),
-  hostPath: 'account',
-  portPath: 'account',
-});
+describeHttpFaults(snowflakeStand);
 
 describe('the account', () => {
   test.each([
-    ['MyOrg-Account1', HOST, 'MYORG-ACCOUNT1'],
+    ['MyOrg-Account1', 'myorg-account1.snowflakecomputing.com', 'MYORG-ACCOUNT1'],
     ['myorg-my_account', 'myorg-my-account.snowflakecomputing.com', 'MYORG-MY_ACCOUNT'],
-    [' myorg-account1.snowflakecomputing.com ', HOST, 'MYORG-ACCOUNT1'],
+    [' myorg-account1.snowflakecomputing.com ', 'myorg-account1.snowflakecomputing.com', 'MYORG-ACCOUNT1'],
     ['xy12345.eu-central-1.snowflakecomputing.com', 'xy12345.eu-central-1.snowflakecomputing.com', 'XY12345'],
     [
       'myorg-account1.privatelink.snowflakecomputing.com',
@@ -294,13 +202,13 @@ describe('the account', () => {
   });
 });
 
-const badConfigs: readonly { name: string; config: unknown; path: string; code: IssueCode }[] = [
-  {
-    name: 'an encrypted key without its passphrase',
-    config: configFor({ authentication: { keyPair: { privateKey: encryptedKey('the passphrase') } } }),
-    path: 'authentication.keyPair.passphrase',
-    code: 'REQUIRED',
-  },
+describeBadConfigs(snowflakeStand, [
+  [
+    'an encrypted key without its passphrase',
+    { authentication: { keyPair: { privateKey: encryptedKey('the passphrase') } } },
+    'authentication.keyPair.passphrase',
+    'REQUIRED',
+  ],
   ...[
     'evil.example/#',
     'evil.example',
@@ -314,34 +222,21 @@ const badConfigs: readonly { name: string; config: unknown; path: string; code: 
     'ⓜyorg-account1',
     '.snowflakecomputing.com',
     '..snowflakecomputing.com',
-  ].map((account) => ({
-    name: `account ${account}`,
-    config: configFor({ account }),
-    path: 'account',
-    code: 'INVALID_FORMAT' as const,
-  })),
-  {
-    name: 'two ways to sign in',
-    config: configFor({ authentication: { ...WAYS.password, ...WAYS.accessToken } }),
-    path: 'authentication',
-    code: 'EXACTLY_ONE',
-  },
-  { name: 'no way to sign in', config: configFor({ authentication: {} }), path: 'authentication', code: 'EXACTLY_ONE' },
-  {
-    name: 'a key that is a path',
-    config: configFor({ authentication: { keyPair: { privateKey: '/etc/key.p8' } } }),
-    path: 'authentication.keyPair.privateKey',
-    code: 'INVALID_FORMAT',
-  },
-];
-
-describe('the config', () => {
-  test.each(badConfigs)('refuses $name', ({ config, path, code }) => {
-    const { error } = snowflake.config.safeParse(config);
-    const issues = error?.issues.map((each) => [each.path.join('.'), 'params' in each ? each.params?.code : undefined]);
-    expect(issues).toEqual([[path, code]]);
-  });
-});
+  ].map((account): BadConfig => [`account ${account}`, { account }, 'account', 'INVALID_FORMAT']),
+  [
+    'two ways to sign in',
+    { authentication: { ...WAYS.password, ...WAYS.accessToken } },
+    'authentication',
+    'EXACTLY_ONE',
+  ],
+  ['no way to sign in', { authentication: {} }, 'authentication', 'EXACTLY_ONE'],
+  [
+    'a key that is a path',
+    { authentication: { keyPair: { privateKey: '/etc/key.p8' } } },
+    'authentication.keyPair.privateKey',
+    'INVALID_FORMAT',
+  ],
+]);
 
 function table(name: string, columns: number): FakeTable {
   return {
@@ -351,12 +246,8 @@ function table(name: string, columns: number): FakeTable {
   };
 }
 
-function rsaKey(modulusLength: number): string {
-  return generateKeyPairSync('rsa', { modulusLength }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-}
-
 function encryptedKey(passphrase: string): string {
-  return createPrivateKey(privateKey)
+  return createPrivateKey(USER.privateKey)
     .export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase })
     .toString();
 }

@@ -1,23 +1,20 @@
 import { describe, expect, test } from 'vitest';
 import { dropNulls } from '../../src/connectors/kit/config/shape.ts';
-import type { Connector } from '../../src/connectors/kit/contract/connector.ts';
-import type { IssueCode } from '../../src/errors/field-issues.ts';
-import { fieldIssue } from '../../src/errors/field-issues.ts';
+import { fieldIssue, type IssueCode } from '../../src/errors/field-issues.ts';
+import { type Changes, changed, type Stand } from './stands/stand.ts';
 
-/** A config that a type refuses: the field that is named, dotted from the config's root, and how. */
-export interface BadConfig {
-  readonly name: string;
-  readonly config: unknown;
-  readonly path: string;
-  readonly code: IssueCode;
-}
+/** What is bad, what it changes in a config that is right, the field that is named (dotted from the config's root), and how. */
+export type BadConfig = readonly [name: string, changes: Changes, path: string, code: IssueCode];
 
-/** Each is refused with exactly that one issue, which echoes no value. */
-export function describeBadConfigs(connector: Connector, configs: readonly BadConfig[]): void {
-  describe('the config is refused', () => {
-    test.each(configs.map((each) => [each.name, each] as const))('%s', (_name, { config, path, code }) => {
-      const { error } = connector.config.safeParse(dropNulls(config as Record<string, unknown>));
-      const issues = (error?.issues ?? []).map((each) => ({ ...fieldIssue(each, each.path.map(String)) }));
+/** Each is refused with exactly that one issue, which says something. */
+export function describeBadConfigs(
+  { connector, config }: Pick<Stand, 'connector' | 'config'>,
+  rows: readonly BadConfig[],
+): void {
+  describe('the config is refused with', () => {
+    test.each(rows)('%s', (_name, changes, path, code) => {
+      const { error } = connector.config.safeParse(dropNulls(changed(config, changes)));
+      const issues = (error?.issues ?? []).map((each) => fieldIssue(each, each.path.map(String)));
       expect(issues.map((each) => [each.path.join('.'), each.code])).toEqual([[path, code]]);
       expect(issues[0]?.message).toBeTruthy();
     });

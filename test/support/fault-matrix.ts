@@ -1,4 +1,3 @@
-import { setAt } from '../../src/connectors/kit/config/shape.ts';
 import type { Target } from '../../src/connectors/kit/contract/connector.ts';
 import type { FailureCode } from '../../src/errors/check-failures.ts';
 import { type Authority, createSelfSigned } from './certificates.ts';
@@ -6,8 +5,9 @@ import { ownTime } from './own-time.ts';
 import { type FakeBastion, startBastion } from './peers/fake-bastion.ts';
 import { startHttpPeer } from './peers/http-peer.ts';
 import { closedPort, startTarpit } from './peers/tarpit.ts';
-import type { Inapplicable, OwnCause, Stand, StandPeer } from './stands/stand.ts';
-import { type TestConnectionOptions, type TestedConnection, testConnection } from './test-connection.ts';
+import type { Changes, Inapplicable, OwnCause, Stand, StandPeer, Trial } from './stands/stand.ts';
+import type { TestConnectionOptions, TestedConnection } from './test-connection.ts';
+import { openStand, type UsedStand } from './use-stand.ts';
 
 /** Every cause of the matrix, in the parts in which it is printed. */
 export const parts = {
@@ -54,40 +54,37 @@ export interface StartedStand {
   close(): Promise<void>;
 }
 
-export async function startStand(stand: Stand, authority: Authority): Promise<StartedStand> {
-  const running = new RunningStand(stand, authority);
+export async function startStand(stand: Stand): Promise<StartedStand> {
+  const running = new RunningStand(stand);
   await running.start();
   return running;
 }
 
 class RunningStand implements StartedStand {
   readonly #stand: Stand;
-  readonly #authority: Authority;
+  readonly #used: UsedStand;
   readonly #target: Target;
-  readonly #places: readonly string[];
-  readonly #peers: StandPeer[] = [];
   #peer: StandPeer = { port: 0, close: async () => undefined };
   #bastion: FakeBastion | undefined;
 
-  constructor(stand: Stand, authority: Authority) {
+  constructor(stand: Stand) {
     this.#stand = stand;
-    this.#authority = authority;
-    const targets = stand.connector.targets(stand.connector.config.parse(stand.config));
-    const [target] = targets;
+    this.#used = openStand(stand);
+    const [target] = stand.connector.targets(stand.connector.config.parse(stand.config));
     if (!target) throw new Error(`${stand.connector.type} connects to nothing.`);
     this.#target = target;
-    this.#places = [...targets.map(({ host, port }) => `${host}:${port}`), ...(stand.places ?? [])];
   }
 
   async start(): Promise<void> {
-    this.#peer = await this.#keep(this.#stand.start(await this.#certificate()));
+    this.#peer = await this.#used.start();
     if (!this.hasTunnel) return;
     const user = { name: BASTION.username, password: BASTION.password };
-    this.#bastion = await this.#keep(startBastion({ user, forwards: this.#names(this.#peer.port) }));
+    const forwards = this.#used.namesFor(this.#peer.port);
+    this.#bastion = await this.#used.keep(startBastion({ user, forwards }));
   }
 
-  async close(): Promise<void> {
-    await Promise.all(this.#peers.splice(0).map((peer) => peer.close()));
+  close(): Promise<void> {
+    return this.#used.close();
   }
 
   get hasTunnel(): boolean {
@@ -95,7 +92,7 @@ class RunningStand implements StartedStand {
   }
 
   works(way: 'directly' | 'through a tunnel'): Promise<TestedConnection> {
-    return way === 'directly' ? this.#led(this.#peer.port) : this.#tunnelled();
+    return way === 'directly' ? this.#used.tryAt(this.#peer) : this.#tunnelled();
   }
 
   expects(cause: Cause): Inapplicable | Expectation {
@@ -152,23 +149,23 @@ class RunningStand implements StartedStand {
     const trial = this.#stand.trials[cause as OwnCause];
     if (trial) {
       if ('never' in trial) throw new Error(`${cause} cannot be tried: ${trial.never}`);
-      const { start, change = {} } = trial;
-      const peer = start ? await this.#keep(start(await this.#certificate())) : this.#peer;
-      return (deadline) => this.#led(peer.port, { deadline }, change);
+      const peer = await this.#peerOf(trial);
+      return (deadline) => this.#used.tryAt(peer, trial.change, { deadline });
     }
-    const bad = cause in certificates ? await this.#badCertificate(cause as keyof typeof certificates) : undefined;
-    if (bad) return (deadline) => this.#led(bad.port, { deadline });
+    if (cause in certificates) return this.#ledTo(this.#startBadCertificate(cause as keyof typeof certificates));
     switch (cause as Exclude<Cause, OwnCause | keyof typeof certificates>) {
       case 'closed port': {
         const port = await closedPort();
-        return (deadline) => this.#led(port, { deadline });
+        return (deadline) => this.#used.tryAt({ port }, {}, { deadline });
       }
       case 'unknown name': {
         const lookup = () => Promise.reject(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }));
-        return (deadline) => this.#test({ lookup, lookupService: lookup, deadline });
+        return (deadline) => this.#used.tryAt(this.#peer, {}, { names: {}, lookup, lookupService: lookup, deadline });
       }
-      case 'blocked address':
-        return (deadline) => this.#test({ allow: [], lookup: async () => ['127.0.0.1'], deadline });
+      case 'blocked address': {
+        const lookup = async () => ['127.0.0.1'];
+        return (deadline) => this.#used.tryAt(this.#peer, {}, { names: {}, allow: [], lookup, deadline });
+      }
       case 'silent peer':
         return this.#ledTo(startTarpit());
       case 'a mail server answers':
@@ -179,7 +176,7 @@ class RunningStand implements StartedStand {
         return (deadline) => this.#tunnelled({ deadline }, { 'sshTunnel.password': 'wrong' });
       case 'bastion refuses to forward': {
         const user = { name: BASTION.username, password: BASTION.password };
-        const bastion = await this.#keep(startBastion({ user }));
+        const bastion = await this.#used.keep(startBastion({ user }));
         return (deadline) => this.#tunnelled({ deadline }, {}, bastion);
       }
       case 'wrong host key': {
@@ -189,67 +186,43 @@ class RunningStand implements StartedStand {
     }
   }
 
-  async #badCertificate(cause: keyof typeof certificates): Promise<StandPeer> {
-    const certificate = await certificates[cause](this.#hosts, this.#authority);
-    return this.#keep((this.#stand.startHandshake ?? this.#stand.start)(certificate));
+  async #peerOf({ start, options }: Trial): Promise<StandPeer> {
+    if (start) return this.#used.keep(start(await this.#used.issue()));
+    return options ? this.#used.start(options) : this.#peer;
+  }
+
+  async #startBadCertificate(cause: keyof typeof certificates): Promise<StandPeer> {
+    const certificate = await certificates[cause](this.#used.hosts, this.#used.authority);
+    return this.#stand.startHandshake ? this.#stand.startHandshake(certificate) : this.#stand.start(certificate);
   }
 
   async #startWebServer(): Promise<StandPeer> {
     const headers = { 'content-type': 'text/html' };
     const page = { status: 404, headers, body: '<html><body>Not here</body></html>' };
-    return startHttpPeer(() => page, this.#stand.clearStart ? {} : { certificate: await this.#certificate() });
+    return startHttpPeer(() => page, this.#stand.clearStart ? {} : { certificate: await this.#used.issue() });
   }
 
   async #ledTo(starting: Promise<StandPeer>): Promise<(deadline: number) => Promise<TestedConnection>> {
-    const { port } = await this.#keep(starting);
-    return (deadline) => this.#led(port, { deadline });
+    const peer = await this.#used.keep(starting);
+    return (deadline) => this.#used.tryAt(peer, {}, { deadline });
   }
 
-  /** Every host of the config is this port of loopback. */
-  #led(port: number, options: TestConnectionOptions = {}, change = {}): Promise<TestedConnection> {
-    return this.#test({ names: this.#names(port), ...options }, change);
-  }
-
-  async #tunnelled(
-    options: TestConnectionOptions = {},
-    change = {},
+  #tunnelled(
+    how: TestConnectionOptions = {},
+    changes: Changes = {},
     bastion = this.#bastion,
   ): Promise<TestedConnection> {
     if (!bastion) throw new Error('The type has no SSH tunnel.');
     const names = { [`${BASTION.host}:${BASTION.port}`]: `127.0.0.1:${bastion.port}` };
     const sshTunnel = { ...BASTION, hostKeyFingerprint: bastion.fingerprint };
-    return this.#test({ names, ...options }, { sshTunnel, ...change });
-  }
-
-  #test(options: TestConnectionOptions, change: Readonly<Record<string, unknown>> = {}): Promise<TestedConnection> {
-    const { connector, config } = this.#stand;
-    const changed = structuredClone(config);
-    for (const [path, value] of Object.entries(change)) setAt(changed, path, value);
-    return testConnection(connector, changed, { extraCa: this.#authority.certificate, ...options });
-  }
-
-  #names(port: number): Record<string, string> {
-    return Object.fromEntries(this.#places.map((place) => [place, `127.0.0.1:${port}`]));
-  }
-
-  get #hosts(): string[] {
-    return this.#places.map((place) => place.slice(0, place.lastIndexOf(':')));
-  }
-
-  #certificate() {
-    return this.#authority.issue({ names: this.#hosts });
-  }
-
-  async #keep<Peer extends StandPeer>(starting: Promise<Peer>): Promise<Peer> {
-    const peer = await starting;
-    this.#peers.push(peer);
-    return peer;
+    return this.#used.tryAt(this.#peer, { sshTunnel, ...changes }, { names, ...how });
   }
 }
 
 const certificates = {
-  'self-signed': (names: string[]) => createSelfSigned({ names }),
-  'for another name': (_names: string[], authority: Authority) => authority.issue({ names: ['other.example'] }),
-  expired: (names: string[], authority: Authority) =>
+  'self-signed': (names: readonly string[]) => createSelfSigned({ names }),
+  'for another name': (_names: readonly string[], authority: Authority) =>
+    authority.issue({ names: ['other.example'] }),
+  expired: (names: readonly string[], authority: Authority) =>
     authority.issue({ names, notAfter: new Date(Date.now() - 60_000) }),
 };

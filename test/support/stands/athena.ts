@@ -1,14 +1,43 @@
 import { athena } from '../../../src/connectors/athena/index.ts';
-import { startFakeAthena } from '../peers/fake-athena.ts';
+import { type FakeAthenaOptions, startFakeAthena } from '../peers/fake-athena.ts';
+import type { FakeTable } from '../peers/fake-information-schema.ts';
+import type { HttpPeer } from '../peers/http-peer.ts';
 import type { Stand } from './stand.ts';
 
-const key = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'athena-secret-1f6a' };
-const databases = { sales: [] };
+const KEY = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
+export const TEMPORARY = { ...KEY, accessKeyId: 'ASIDEXAMPLE', sessionToken: 'a-session-token' };
+export const EXPIRED = { ...TEMPORARY, accessKeyId: 'ASIEXPIRED' };
+export const CLIENTS: FakeTable = {
+  schema: '',
+  name: 'clients',
+  columns: [
+    { name: 'id', type: 'bigint' },
+    { name: 'name', type: 'string' },
+  ],
+};
+export const DATABASES = {
+  sales: [CLIENTS, { schema: '', name: 'v', kind: 'VIRTUAL_VIEW', columns: [] }],
+  web: [],
+};
 
-export const athenaStand: Stand = {
+export const athenaStand: Stand<Partial<FakeAthenaOptions>, HttpPeer> = {
   connector: athena,
-  config: { region: 'eu-central-1', ...key, outputLocation: 's3://my-results/athena/', database: 'sales' },
-  start: (certificate) => startFakeAthena({ certificate, credentials: [key], databases }),
+  config: { region: 'eu-central-1', ...KEY, outputLocation: 's3://my-results/athena/', database: 'sales' },
+  start: (certificate, options) =>
+    startFakeAthena({
+      certificate,
+      credentials: [KEY, TEMPORARY, { ...EXPIRED, expired: true }],
+      databases: DATABASES,
+      ...options,
+    }),
+  tenancy: {
+    level: 'TABLE',
+    clientColumnType: 'NUMBER',
+    schemaName: 'sales',
+    tableName: 'clients',
+    tableClientNameColumn: 'name',
+    tablePrimaryKeyColumn: 'id',
+  },
   trials: {
     'wrong password or key': {
       change: { secretAccessKey: 'wrong' },
@@ -18,8 +47,7 @@ export const athenaStand: Stand = {
     'unknown user': { change: { accessKeyId: 'AKIDNOBODY' }, code: 'KEY_REFUSED', configPath: 'accessKeyId' },
     'missing name': { change: { database: 'nope' }, code: 'DATABASE_NOT_FOUND', configPath: 'database' },
     'no right': {
-      start: (certificate) =>
-        startFakeAthena({ certificate, credentials: [key], databases, denied: ['GetWorkGroup', 'ListDatabases'] }),
+      options: { denied: ['GetWorkGroup', 'ListDatabases'] },
       code: 'PERMISSION_DENIED',
       configPath: 'accessKeyId',
     },

@@ -1,20 +1,46 @@
 import { bigquery } from '../../../src/connectors/bigquery/index.ts';
-import { startFakeBigquery } from '../peers/fake-bigquery.ts';
+import { type FakeBigqueryOptions, startFakeBigquery } from '../peers/fake-bigquery.ts';
+import type { FakeTable } from '../peers/fake-information-schema.ts';
 import { createGoogleAccount } from '../peers/google-token.ts';
+import type { HttpPeer } from '../peers/http-peer.ts';
 import type { Stand } from './stand.ts';
 
-const account = createGoogleAccount();
-const datasets = { sales: [] };
+export const ACCOUNT = createGoogleAccount();
+export const CLIENTS: FakeTable = {
+  schema: '',
+  name: 'clients',
+  columns: [
+    { name: 'id', type: 'INTEGER', nullable: 'NO' },
+    { name: 'name', type: 'STRING' },
+  ],
+};
+export const DATASETS = {
+  sales: [CLIENTS, { schema: '', name: 'summary', kind: 'MATERIALIZED VIEW', columns: [] }],
+  web: [],
+};
 
-export const bigqueryStand: Stand = {
+export const bigqueryStand: Stand<Partial<FakeBigqueryOptions>, HttpPeer> = {
   connector: bigquery,
   config: {
     projectId: 'my-project',
     dataset: 'sales',
     location: 'EU',
-    credentials: { clientEmail: account.email, privateKey: account.privateKey },
+    credentials: {
+      type: 'service_account',
+      privateKey: ACCOUNT.privateKey,
+      clientEmail: ACCOUNT.email,
+      privateKeyId: ACCOUNT.keyId,
+    },
   },
-  start: (certificate) => startFakeBigquery({ certificate, account, datasets }),
+  start: (certificate, options) => startFakeBigquery({ certificate, account: ACCOUNT, datasets: DATASETS, ...options }),
+  tenancy: {
+    level: 'TABLE',
+    clientColumnType: 'NUMBER',
+    schemaName: 'sales',
+    tableName: 'clients',
+    tableClientNameColumn: 'name',
+    tablePrimaryKeyColumn: 'id',
+  },
   trials: {
     'wrong password or key': {
       change: { 'credentials.privateKey': createGoogleAccount().privateKey },
@@ -27,10 +53,6 @@ export const bigqueryStand: Stand = {
       configPath: 'credentials.privateKey',
     },
     'missing name': { change: { dataset: 'nope' }, code: 'RESOURCE_NOT_FOUND', configPath: 'dataset' },
-    'no right': {
-      start: (certificate) => startFakeBigquery({ certificate, account, datasets, rights: [] }),
-      code: 'PERMISSION_DENIED',
-      configPath: 'credentials.clientEmail',
-    },
+    'no right': { options: { rights: [] }, code: 'PERMISSION_DENIED', configPath: 'credentials.clientEmail' },
   },
 };

@@ -1,21 +1,38 @@
 import { clickhouse } from '../../../src/connectors/clickhouse/index.ts';
-import { startFakeClickHouse } from '../peers/fake-clickhouse.ts';
+import { type FakeClickHouseOptions, startFakeClickHouse } from '../peers/fake-clickhouse.ts';
+import type { HttpPeer } from '../peers/http-peer.ts';
 import type { Stand } from './stand.ts';
 
-const password = 'clickhouse-password-4f0d';
+const PASSWORD = 'pä55 "word"';
+const TABLES = {
+  clients: { columns: { id: 'UInt64', name: 'LowCardinality(Nullable(String))', since: 'Date' } },
+  "we'ird\\name": { columns: { 'a b': 'Nullable(Int8)' } },
+  recent: { engine: 'MaterializedView', columns: { id: 'UInt64' } },
+};
 
-export const clickhouseStand: Stand = {
+export const clickhouseStand: Stand<FakeClickHouseOptions, HttpPeer> = {
   connector: clickhouse,
-  config: { host: 'clickhouse.example', username: 'reader', password, database: 'sales' },
-  start: (certificate) =>
+  config: { host: 'clickhouse.example', username: 'reader', password: PASSWORD, database: 'sales' },
+  clearText: { tls: { mode: 'DISABLE' } },
+  start: (certificate, options) =>
     startFakeClickHouse({
       certificate,
       users: [
-        { name: 'reader', password },
-        { name: 'stranger', password, databases: [] },
+        { name: 'reader', password: PASSWORD },
+        { name: 'stranger', password: PASSWORD, databases: [] },
+        { name: 'default', password: '' },
       ],
-      databases: { sales: { clients: { columns: { id: 'UInt64' } } } },
+      databases: { sales: TABLES },
+      ...options,
     }),
+  tenancy: {
+    level: 'TABLE',
+    clientColumnType: 'NUMBER',
+    schemaName: 'sales',
+    tableName: 'clients',
+    tableClientNameColumn: 'name',
+    tablePrimaryKeyColumn: 'id',
+  },
   trials: {
     'wrong password or key': { change: { password: 'wrong' }, code: 'PASSWORD_REFUSED', configPath: 'password' },
     'unknown user': { change: { username: 'nobody' }, code: 'PASSWORD_REFUSED', configPath: 'password' },

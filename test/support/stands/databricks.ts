@@ -1,21 +1,48 @@
 import { databricks } from '../../../src/connectors/databricks/index.ts';
-import { startFakeDatabricks } from '../peers/fake-databricks.ts';
+import { type FakeDatabricksOptions, startFakeDatabricks } from '../peers/fake-databricks.ts';
+import type { FakeTable } from '../peers/fake-information-schema.ts';
+import type { HttpPeer } from '../peers/http-peer.ts';
 import type { Stand } from './stand.ts';
 
-const token = 'dapi-0123456789abcdef';
-const client = { id: 'f00d-client', secret: 'dose-of-secret' };
-const tables = [{ schema: 'sales', name: 'clients', columns: [{ name: 'id', type: 'bigint' }] }];
+const TOKEN = 'dapi-0123456789abcdef';
+export const CLIENT = { id: 'f00d-client', secret: 'dose-of-secret' };
+/** Each way to sign in. */
+export const WAYS = {
+  accessToken: { accessToken: { token: TOKEN } },
+  oauth: { oauth: { clientId: CLIENT.id, clientSecret: CLIENT.secret } },
+};
+const TABLES: readonly FakeTable[] = [
+  {
+    schema: 'sales',
+    name: 'clients',
+    kind: 'MANAGED',
+    columns: [
+      { name: 'id', type: 'bigint', nullable: 'NO' },
+      { name: 'name', type: 'string' },
+    ],
+  },
+  { schema: 'sales', name: "o'brien\\", kind: 'VIEW', columns: [{ name: 'a', type: 'struct<b:int>' }] },
+  { schema: 'web', name: 'hits', kind: 'EXTERNAL', columns: [] },
+];
 
-export const databricksStand: Stand = {
+export const databricksStand: Stand<FakeDatabricksOptions, HttpPeer> = {
   connector: databricks,
   config: {
     host: 'dbc-a1b2345c-d6e7.cloud.databricks.com',
     httpPath: '/sql/1.0/warehouses/a1b234c567d8e9fa',
-    authentication: { accessToken: { token } },
+    authentication: WAYS.accessToken,
     catalog: 'main',
-    schema: 'sales',
   },
-  start: (certificate) => startFakeDatabricks({ certificate, token, client, tables }),
+  start: (certificate, options) =>
+    startFakeDatabricks({ certificate, token: TOKEN, client: CLIENT, tables: TABLES, ...options }),
+  tenancy: {
+    level: 'TABLE',
+    clientColumnType: 'NUMBER',
+    schemaName: 'sales',
+    tableName: 'clients',
+    tableClientNameColumn: 'name',
+    tablePrimaryKeyColumn: 'id',
+  },
   trials: {
     'wrong password or key': {
       change: { 'authentication.accessToken.token': 'dapi-wrong' },
@@ -23,15 +50,11 @@ export const databricksStand: Stand = {
       configPath: 'authentication.accessToken.token',
     },
     'unknown user': {
-      change: { authentication: { oauth: { clientId: 'nobody', clientSecret: client.secret } } },
+      change: { authentication: { oauth: { clientId: 'nobody', clientSecret: CLIENT.secret } } },
       code: 'KEY_REFUSED',
       configPath: 'authentication.oauth.clientSecret',
     },
     'missing name': { change: { schema: 'nope' }, code: 'SCHEMA_NOT_FOUND', configPath: 'schema' },
-    'no right': {
-      start: (certificate) => startFakeDatabricks({ certificate, token, tables, denied: ['query'] }),
-      code: 'PERMISSION_DENIED',
-      configPath: 'httpPath',
-    },
+    'no right': { options: { denied: ['query'] }, code: 'PERMISSION_DENIED', configPath: 'httpPath' },
   },
 };

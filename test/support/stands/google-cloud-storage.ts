@@ -1,15 +1,33 @@
 import { googleCloudStorage } from '../../../src/connectors/google-cloud-storage/index.ts';
-import { startFakeGcs } from '../peers/fake-gcs.ts';
+import { type FakeGcs, type FakeGcsOptions, startFakeGcs } from '../peers/fake-gcs.ts';
 import { createGoogleAccount } from '../peers/google-token.ts';
 import type { Stand } from './stand.ts';
 
-const account = createGoogleAccount();
-const buckets = { 'my-data': ['a.csv'] };
+export const ACCOUNT = createGoogleAccount();
+/** A key file as Google makes it, its keys in the API's spelling. */
+export const KEY_FILE = {
+  type: 'service_account',
+  projectId: 'my-project',
+  privateKeyId: ACCOUNT.keyId,
+  privateKey: ACCOUNT.privateKey,
+  clientEmail: ACCOUNT.email,
+  clientId: '1234567890',
+  authUri: 'https://accounts.google.com/o/oauth2/auth',
+  tokenUri: 'https://oauth2.googleapis.com/token',
+  authProviderX509CertUrl: 'https://www.googleapis.com/oauth2/v1/certs',
+  clientX509CertUrl: 'https://www.googleapis.com/robot/v1/metadata/x509/reader%40my-project.iam.gserviceaccount.com',
+};
 
-export const googleCloudStorageStand: Stand = {
+export const googleCloudStorageStand: Stand<Partial<FakeGcsOptions>, FakeGcs> = {
   connector: googleCloudStorage,
-  config: { bucket: 'my-data', credentials: { clientEmail: account.email, privateKey: account.privateKey } },
-  start: (certificate) => startFakeGcs({ certificate, account, buckets }),
+  config: { bucket: 'my-data', credentials: KEY_FILE },
+  start: (certificate, options) =>
+    startFakeGcs({
+      certificate,
+      account: ACCOUNT,
+      buckets: { 'my-data': ['a.csv', 'b.csv'], 'another.bucket': [] },
+      ...options,
+    }),
   trials: {
     'wrong password or key': {
       change: { 'credentials.privateKey': createGoogleAccount().privateKey },
@@ -22,10 +40,6 @@ export const googleCloudStorageStand: Stand = {
       configPath: 'credentials.privateKey',
     },
     'missing name': { change: { bucket: 'nope' }, code: 'BUCKET_NOT_FOUND', configPath: 'bucket' },
-    'no right': {
-      start: (certificate) => startFakeGcs({ certificate, account, buckets, rights: [] }),
-      code: 'PERMISSION_DENIED',
-      configPath: 'credentials.clientEmail',
-    },
+    'no right': { options: { rights: [] }, code: 'PERMISSION_DENIED', configPath: 'credentials.clientEmail' },
   },
 };

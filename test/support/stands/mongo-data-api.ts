@@ -1,20 +1,29 @@
 import { mongoDataApi } from '../../../src/connectors/mongo-data-api/index.ts';
-import { startFakeDataApi } from '../peers/fake-mongo-data-api.ts';
+import { type FakeDataApiOptions, startFakeDataApi } from '../peers/fake-mongo-data-api.ts';
+import type { HttpPeer } from '../peers/http-peer.ts';
 import type { Stand } from './stand.ts';
 
-const apiKey = 'data-api-key-91c2';
-const data = { cluster0: { shop: { orders: [{ _id: 1 }] } } };
+const KEY = 'data-api-key-91c2';
+const PATH = '/app/data-abcde/endpoint/data/v1';
 
-export const mongoDataApiStand: Stand = {
+export const mongoDataApiStand: Stand<FakeDataApiOptions, HttpPeer> = {
   connector: mongoDataApi,
   config: {
-    apiUrl: 'https://data.example/app/data-abcde/endpoint/data/v1',
-    apiKey,
+    apiUrl: `https://data.example${PATH}`,
+    apiKey: KEY,
     dataSource: 'cluster0',
     database: 'shop',
     collection: 'orders',
   },
-  start: (certificate) => startFakeDataApi({ certificate, apiKey, data, forbidden: ['closed'] }),
+  clearText: { apiUrl: `http://data.example${PATH}`, tls: { mode: 'DISABLE' } },
+  start: (certificate, options) =>
+    startFakeDataApi({
+      certificate,
+      apiKey: KEY,
+      data: { cluster0: { shop: { orders: [{ _id: 1 }], empty: [] } } },
+      forbidden: ['closed'],
+      ...options,
+    }),
   trials: {
     'wrong password or key': { change: { apiKey: 'wrong' }, code: 'KEY_REFUSED', configPath: 'apiKey' },
     'unknown user': { never: 'A key is all that signs in.' },

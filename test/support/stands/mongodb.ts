@@ -1,18 +1,41 @@
+import { ObjectId } from 'bson';
 import { mongodb } from '../../../src/connectors/mongodb/index.ts';
-import { startFakeMongodb } from '../peers/fake-mongodb.ts';
+import { type FakeMongodb, type FakeMongodbOptions, startFakeMongodb } from '../peers/fake-mongodb.ts';
 import type { Stand } from './stand.ts';
 
-const password = 'mongodb-password-9e21';
+const PASSWORD = 'correct, horse=$ä✓ battery';
+const ORDERS = [
+  { _id: new ObjectId(), total: 12.5, paid: true, lines: [], at: new Date(), buyer: 'x' },
+  { _id: new ObjectId(), total: 3, paid: null, at: new Date(), buyer: 7 },
+];
+const SHOP: FakeMongodbOptions = {
+  users: {
+    app: { password: PASSWORD },
+    'a=b,c': { password: PASSWORD },
+    modern: { password: PASSWORD, mechanisms: ['SCRAM-SHA-256'] },
+    old: { password: PASSWORD, mechanisms: ['SCRAM-SHA-1'] },
+    local: { password: PASSWORD, source: 'shop' },
+    reader: { password: PASSWORD, may: { shop: ['read'] } },
+    stranger: { password: PASSWORD, may: {} },
+    prepared: { password: 'IX a' },
+  },
+  databases: { shop: { orders: ORDERS, customers: [], 'system.views': [] }, stock: { items: [{ id: 1, sku: 'a' }] } },
+  views: { recent: 'orders' },
+};
 
-export const mongodbStand: Stand = {
+export const mongodbStand: Stand<FakeMongodbOptions, FakeMongodb> = {
   connector: mongodb,
-  config: { host: 'mongo.example', username: 'app', password, database: 'shop' },
-  start: (tls) =>
-    startFakeMongodb({
-      tls,
-      users: { app: { password }, stranger: { password, may: {} } },
-      databases: { shop: { orders: [] } },
-    }),
+  config: { host: 'mongo.example', username: 'app', password: PASSWORD, database: 'shop' },
+  clearText: { tls: { mode: 'DISABLE' } },
+  start: (tls, options) => startFakeMongodb({ tls, ...SHOP, ...options }),
+  tenancy: {
+    level: 'TABLE',
+    clientColumnType: 'NUMBER',
+    schemaName: 'stock',
+    tableName: 'items',
+    tableClientNameColumn: 'sku',
+    tablePrimaryKeyColumn: 'id',
+  },
   trials: {
     'wrong password or key': { change: { password: 'wrong' }, code: 'PASSWORD_REFUSED', configPath: 'password' },
     'unknown user': { change: { username: 'nobody' }, code: 'PASSWORD_REFUSED', configPath: 'password' },

@@ -1,26 +1,35 @@
 import type { Connector } from '../../../src/connectors/kit/contract/connector.ts';
-import { type FakeMysqlOptions, startFakeMysql } from '../peers/fake-mysql.ts';
+import { type FakeMysql, type FakeMysqlOptions, startFakeMysql } from '../peers/fake-mysql.ts';
 import { errorBody } from '../peers/mysql-packets.ts';
 import type { Stand } from './stand.ts';
 
-const account = { username: 'app', password: 'mysql-password-3d90' };
-const ACCESS_DENIED = errorBody(1044, 'Access denied for user to database');
+export const ACCOUNT = { username: 'äpp', password: 'correct horse $ä✓ battery' };
 
-/** MySQL and what speaks its protocol. */
-export function mysqlFamilyStand(connector: Connector, options: Partial<FakeMysqlOptions> = {}): Stand {
-  const databases = { shop: [{ name: 'orders', columns: [['id', 'bigint', false]] as const }] };
+/** MySQL and what speaks its protocol; `own` is how its server differs. */
+export function mysqlFamilyStand(
+  connector: Connector,
+  own: Partial<FakeMysqlOptions>,
+): Stand<Partial<FakeMysqlOptions>, FakeMysql> {
   return {
     connector,
-    config: { host: 'db.example', ...account, database: 'shop' },
-    start: (certificate) => startFakeMysql({ ...account, certificate, databases, ...options }),
+    config: { host: 'db.example', ...ACCOUNT, database: 'shop' },
+    clearText: { tls: { mode: 'DISABLE' } },
+    start: (certificate, options) => startFakeMysql({ ...ACCOUNT, certificate, ...own, ...options }),
     clearStart: 'server',
+    tenancy: {
+      level: 'TABLE',
+      clientColumnType: 'NUMBER',
+      schemaName: 'shop',
+      tableName: 'clients',
+      tableClientNameColumn: 'name',
+      tablePrimaryKeyColumn: 'id',
+    },
     trials: {
       'wrong password or key': { change: { password: 'wrong' }, code: 'PASSWORD_REFUSED', configPath: 'password' },
       'unknown user': { change: { username: 'nobody' }, code: 'PASSWORD_REFUSED', configPath: 'password' },
       'missing name': { change: { database: 'nope' }, code: 'DATABASE_NOT_FOUND', configPath: 'database' },
       'no right': {
-        start: (certificate) =>
-          startFakeMysql({ ...account, certificate, databases, ...options, answers: { 'use ': [ACCESS_DENIED] } }),
+        options: { answers: { 'use ': [errorBody(1044, 'Access denied for user to database')] } },
         code: 'PERMISSION_DENIED',
         configPath: 'database',
       },

@@ -3,25 +3,65 @@ import { createServer as createTlsServer } from 'node:tls';
 import pg from 'pg';
 import type { Connector } from '../../../src/connectors/kit/contract/connector.ts';
 import type { IssuedCertificate } from '../certificates.ts';
-import { startPostgres } from '../postgres.ts';
+import { type PostgresServer, startPostgres } from '../postgres.ts';
 import type { Stand, StandPeer } from './stand.ts';
 
-const account = { username: 'app', password: 'postgres-password-7a4b' };
-const SETUP = [
-  `create role app login password '${account.password}'`,
+export const ACCOUNT = { username: 'app', password: 'correct horse $ä✓ battery' };
+const DATABASES = [
+  `create role app login password '${ACCOUNT.password}'`,
   'create database shop',
   'create database closed',
   'revoke connect on database closed from public',
 ];
 
-/** PostgreSQL and what speaks its protocol, against a real PostgreSQL; `views` are those of its catalog that PostgreSQL lacks. */
-export function postgresFamilyStand(connector: Connector, views?: string): Stand {
+export interface PostgresStandOptions {
+  /** Lines of pg_hba.conf. Left out: the stand's, or SCRAM for everyone. */
+  readonly hba?: readonly string[];
+  readonly settings?: Readonly<Record<string, string>>;
+  /** PEM of the CA that signs clients' certificates. */
+  readonly clientCa?: string;
+}
+
+/** What a type's server holds besides the databases `shop` and `closed` and the role `app`. */
+export interface PostgresContent extends PostgresStandOptions {
+  /** Statements for the database `postgres`, run one by one. */
+  readonly cluster?: readonly string[];
+  /** SQL for the database `shop`. */
+  readonly shop: string;
+}
+
+export interface PostgresPeer extends StandPeer {
+  readonly server: PostgresServer;
+}
+
+/** PostgreSQL and what speaks its protocol, against a real PostgreSQL, whose tenants stand in `sales.orders`. */
+export function postgresFamilyStand(
+  connector: Connector,
+  { cluster = [], shop, ...own }: PostgresContent,
+): Stand<PostgresStandOptions, PostgresPeer> {
   return {
     connector,
-    config: { host: 'db.example', ...account, database: 'shop' },
-    start: (certificate) => startServer(certificate, views),
+    config: { host: 'db.example', ...ACCOUNT, database: 'shop' },
+    clearText: { tls: { mode: 'DISABLE' } },
+    start: async (certificate, options) => {
+      const { clientCa: ca, ...rest } = { ...own, ...options };
+      const tls = certificate && { cert: certificate.certificate, key: certificate.key, ...(ca && { ca }) };
+      const server = await startPostgres({ ...rest, tls });
+      const run = (database: string, statements: readonly string[]) => administer(server, database, statements, tls);
+      await run('postgres', [...DATABASES, ...cluster]);
+      await run('shop', [shop]);
+      return { port: server.port, server, close: () => server.stop() };
+    },
     startHandshake,
     clearStart: 'client',
+    tenancy: {
+      level: 'TABLE',
+      clientColumnType: 'NUMBER',
+      schemaName: 'sales',
+      tableName: 'orders',
+      tableClientNameColumn: 'label',
+      tablePrimaryKeyColumn: 'id',
+    },
     trials: {
       'wrong password or key': { change: { password: 'wrong' }, code: 'PASSWORD_REFUSED', configPath: 'password' },
       'unknown user': { change: { username: 'nobody' }, code: 'PASSWORD_REFUSED', configPath: 'password' },
@@ -31,18 +71,17 @@ export function postgresFamilyStand(connector: Connector, views?: string): Stand
   };
 }
 
-async function startServer({ certificate, key }: IssuedCertificate, views = 'select 1'): Promise<StandPeer> {
-  const server = await startPostgres({ tls: { cert: certificate, key } });
-  const { host, port, superuser: user, password } = server;
-  const run = async (database: string, statements: readonly string[]) => {
-    const client = new pg.Client({ host, port, user, password, database });
-    await client.connect();
-    for (const sql of statements) await client.query(sql);
-    await client.end();
-  };
-  await run('postgres', SETUP);
-  await run('shop', [views]);
-  return { port, close: () => server.stop() };
+/** Runs statements as the superuser, all on one connection. */
+export async function administer(
+  { host, port, superuser: user, password }: PostgresServer,
+  database: string,
+  statements: readonly string[],
+  tls?: object,
+): Promise<void> {
+  const client = new pg.Client({ host, port, user, password, database, ssl: tls && { rejectUnauthorized: false } });
+  await client.connect();
+  for (const sql of statements) await client.query(sql);
+  await client.end();
 }
 
 /** Says yes to the request for TLS, and nothing once it is agreed on: a server of its own for each certificate would take long. */

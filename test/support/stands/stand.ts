@@ -1,3 +1,5 @@
+import { setAt } from '../../../src/connectors/kit/config/shape.ts';
+import type { Tenancy } from '../../../src/connectors/kit/config/tenancy.ts';
 import type { Connector } from '../../../src/connectors/kit/contract/connector.ts';
 import type { FailureCode } from '../../../src/errors/check-failures.ts';
 import type { IssuedCertificate } from '../certificates.ts';
@@ -11,13 +13,17 @@ export interface StandPeer {
   close(): Promise<unknown>;
 }
 
-/** Starts a peer over TLS. */
-export type StartPeer = (certificate: IssuedCertificate) => Promise<StandPeer>;
+/** Starts a peer over TLS, or in clear text where there is no certificate. */
+export type StartPeer = (certificate: IssuedCertificate | undefined) => Promise<StandPeer>;
+
+/** What changes in a config, by path; undefined takes the value away. */
+export type Changes = Readonly<Record<string, unknown>>;
 
 /** How a failure is brought about, and what it must come to. */
-export interface Trial {
-  /** By config path; undefined takes the value away. */
-  readonly change?: Readonly<Record<string, unknown>>;
+export interface Trial<Options extends object = object> {
+  readonly change?: Changes;
+  /** What the stand's peer is started with. Left out: nothing special. */
+  readonly options?: Options;
   /** Another peer than the stand's own. */
   readonly start?: StartPeer;
   readonly code: FailureCode;
@@ -30,17 +36,37 @@ export interface Inapplicable {
 }
 
 /** One type with a peer that it works against, and what brings its own failures about. */
-export interface Stand {
+export interface Stand<Options extends object = object, Peer extends StandPeer = StandPeer> {
   readonly connector: Connector;
   /** Works once the hosts that it names lead to the peer, over TLS, with the test's CA trusted. */
   readonly config: Record<string, unknown>;
+  /** What makes the config one for clear text. Left out: the type has no clear text. */
+  readonly clearText?: Changes;
   /** `host:port` of where the connector goes besides its targets. */
   readonly places?: readonly string[];
-  /** The peer, with all that the config asks for. */
-  readonly start: StartPeer;
+  /** Starts the peer, with all that the config and the tenancy ask for; `options` are the peer's own, and win. */
+  start(certificate: IssuedCertificate | undefined, options?: Options): Promise<Peer>;
   /** Only agrees on TLS: for peers that take long to start. Left out: `start`. */
-  readonly startHandshake?: StartPeer;
+  readonly startHandshake?: (certificate: IssuedCertificate) => Promise<StandPeer>;
   /** Who speaks first, in the clear, before TLS is asked for. Left out: TLS from the first byte on. */
   readonly clearStart?: 'client' | 'server';
-  readonly trials: Readonly<Record<OwnCause, Trial | Inapplicable>>;
+  /** A mapping of level TABLE that the peer's data hold: its key a number, its client's name a text. */
+  readonly tenancy?: Tenancy;
+  readonly trials: Readonly<Record<OwnCause, Trial<Options> | Inapplicable>>;
+}
+
+/** The same stand without TLS. */
+export function inClearText<Options extends object, Peer extends StandPeer>(
+  stand: Stand<Options, Peer>,
+): Stand<Options, Peer> {
+  const { config, clearText } = stand;
+  if (!clearText) throw new Error(`${stand.connector.type} has no clear text.`);
+  return { ...stand, config: changed(config, clearText), start: (_none, options) => stand.start(undefined, options) };
+}
+
+/** A copy of a config with some values changed. */
+export function changed(config: Readonly<Record<string, unknown>>, changes: Changes): Record<string, unknown> {
+  const copy = structuredClone(config) as Record<string, unknown>;
+  for (const [path, value] of Object.entries(changes)) setAt(copy, path, value);
+  return copy;
 }

@@ -1,19 +1,41 @@
 import { trino } from '../../../src/connectors/trino/index.ts';
-import { startFakeTrino } from '../peers/fake-trino.ts';
+import { type FakeTrinoOptions, startFakeTrino } from '../peers/fake-trino.ts';
+import type { HttpPeer } from '../peers/http-peer.ts';
 import type { Stand } from './stand.ts';
 
-const password = 'trino-password-2b7a';
+const PASSWORD = 'pä55:"word"';
+const CATALOGS = {
+  'my"hive': {
+    sales: {
+      clients: { columns: { id: 'bigint!', name: 'varchar(20)', 'a b': 'array(row(x integer))' } },
+      recent: { type: 'VIEW' as const, columns: { id: 'bigint' } },
+      bare: { columns: {} },
+    },
+    "o'hara": { t: { columns: { d: 'date' } } },
+  },
+};
 
-export const trinoStand: Stand = {
+export const trinoStand: Stand<FakeTrinoOptions, HttpPeer> = {
   connector: trino,
-  config: { host: 'trino.example', username: 'reader', password, catalog: 'hive', schema: 'sales' },
-  start: (certificate) =>
+  config: { host: 'trino.example', username: 'reader', password: PASSWORD, catalog: 'my"hive' },
+  clearText: { tls: { mode: 'DISABLE' }, password: undefined },
+  // over clear text nobody signs in
+  start: (certificate, options) =>
     startFakeTrino({
       certificate,
-      users: { reader: password, stranger: password },
+      users: certificate && { reader: PASSWORD, stranger: PASSWORD },
       strangers: ['stranger'],
-      catalogs: { hive: { sales: { clients: { columns: { id: 'bigint' } } } } },
+      catalogs: CATALOGS,
+      ...options,
     }),
+  tenancy: {
+    level: 'TABLE',
+    clientColumnType: 'NUMBER',
+    schemaName: 'sales',
+    tableName: 'clients',
+    tableClientNameColumn: 'name',
+    tablePrimaryKeyColumn: 'id',
+  },
   trials: {
     'wrong password or key': { change: { password: 'wrong' }, code: 'PASSWORD_REFUSED', configPath: 'password' },
     'unknown user': { change: { username: 'nobody' }, code: 'PASSWORD_REFUSED', configPath: 'password' },

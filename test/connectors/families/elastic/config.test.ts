@@ -4,6 +4,8 @@ import { decodeCloudId, elasticTarget } from '../../../../src/connectors/familie
 import { changedDestinations } from '../../../../src/connectors/kit/config/shape.ts';
 import { opensearch } from '../../../../src/connectors/opensearch/index.ts';
 import { type BadConfig, describeBadConfigs } from '../../../support/bad-configs.ts';
+import { elasticsearchStand } from '../../../support/stands/elasticsearch.ts';
+import { opensearchStand } from '../../../support/stands/opensearch.ts';
 
 const encoded = (text: string) => Buffer.from(text).toString('base64');
 const ID = `My_Shop:${encoded('eu-central-1.aws.cloud.es.io$5d2d9a0c4b3e$9f1c')}`;
@@ -65,84 +67,32 @@ test.each([
   expect(elasticTarget(config as never)).toMatchObject({ ...target, hostPath: 'url', portPath: 'url' });
 });
 
+const CLOUD = { ...cloud, url: undefined };
+const NOBODY = { username: undefined, password: undefined };
+
 const badConfigs: readonly BadConfig[] = [
-  { name: 'no server type', config: { url: own.url, ...user }, path: 'serverType', code: 'INVALID_VALUE' },
-  {
-    name: 'an unknown server type',
-    config: { ...own, ...user, serverType: 'CLOUD' },
-    path: 'serverType',
-    code: 'INVALID_VALUE',
-  },
-  { name: 'no URL', config: { serverType: 'SELF_MANAGED', ...user }, path: 'url', code: 'REQUIRED' },
-  { name: 'no Cloud ID', config: { serverType: 'OPEN_CLOUD', ...user }, path: 'cloudId', code: 'REQUIRED' },
-  { name: 'no base64', config: { ...cloud, ...user, cloudId: 'a:b' }, path: 'cloudId', code: 'INVALID_FORMAT' },
-  {
-    name: 'a Cloud ID beside a URL',
-    config: { ...own, ...user, cloudId: ID },
-    path: 'cloudId',
-    code: 'INVALID_COMBINATION',
-  },
-  {
-    name: 'a URL beside a Cloud ID',
-    config: { ...cloud, ...user, url: own.url },
-    path: 'url',
-    code: 'INVALID_COMBINATION',
-  },
-  {
-    name: 'a cloud in clear text',
-    config: { ...cloud, ...user, tls: { mode: 'DISABLE' } },
-    path: 'tls.mode',
-    code: 'INVALID_COMBINATION',
-  },
-  {
-    name: 'a cloud without authentication',
-    config: { ...cloud, disableAuth: true },
-    path: 'disableAuth',
-    code: 'INVALID_COMBINATION',
-  },
-  {
-    name: 'http:// with TLS',
-    config: { ...own, ...user, url: 'http://s.example' },
-    path: 'url',
-    code: 'INVALID_COMBINATION',
-  },
-  {
-    name: 'a user in the URL',
-    config: { ...own, ...user, url: 'https://a:b@s.example' },
-    path: 'url',
-    code: 'INVALID_FORMAT',
-  },
-  {
-    name: 'an odd address',
-    config: { ...own, ...user, url: 'https://2130706433:9200' },
-    path: 'url',
-    code: 'INVALID_FORMAT',
-  },
-  { name: 'a password without a user', config: { ...own, password: 'x' }, path: 'username', code: 'REQUIRED' },
-  { name: 'a user without a password', config: { ...own, username: 'x' }, path: 'password', code: 'REQUIRED' },
-  {
-    name: 'a colon in the user name',
-    config: { ...own, ...user, username: 'a:b' },
-    path: 'username',
-    code: 'INVALID_FORMAT',
-  },
-  { name: 'a user and a key', config: { ...own, ...user, apiKey: 'a' }, path: 'apiKey', code: 'INVALID_COMBINATION' },
-  { name: 'a key with a line break', config: { ...own, apiKey: 'a\nb' }, path: 'apiKey', code: 'INVALID_FORMAT' },
-  {
-    name: 'a key without authentication',
-    config: { ...own, disableAuth: true, apiKey: 'a' },
-    path: 'apiKey',
-    code: 'INVALID_COMBINATION',
-  },
+  ['no server type', { serverType: undefined }, 'serverType', 'INVALID_VALUE'],
+  ['an unknown server type', { serverType: 'CLOUD' }, 'serverType', 'INVALID_VALUE'],
+  ['no URL', { url: undefined }, 'url', 'REQUIRED'],
+  ['no Cloud ID', { serverType: 'OPEN_CLOUD', url: undefined }, 'cloudId', 'REQUIRED'],
+  ['no base64', { ...CLOUD, cloudId: 'a:b' }, 'cloudId', 'INVALID_FORMAT'],
+  ['a Cloud ID beside a URL', { cloudId: ID }, 'cloudId', 'INVALID_COMBINATION'],
+  ['a URL beside a Cloud ID', { ...CLOUD, url: own.url }, 'url', 'INVALID_COMBINATION'],
+  ['a cloud in clear text', { ...CLOUD, tls: { mode: 'DISABLE' } }, 'tls.mode', 'INVALID_COMBINATION'],
+  ['a cloud without authentication', { ...CLOUD, ...NOBODY, disableAuth: true }, 'disableAuth', 'INVALID_COMBINATION'],
+  ['http:// with TLS', { url: 'http://s.example' }, 'url', 'INVALID_COMBINATION'],
+  ['a user in the URL', { url: 'https://a:b@s.example' }, 'url', 'INVALID_FORMAT'],
+  ['an odd address', { url: 'https://2130706433:9200' }, 'url', 'INVALID_FORMAT'],
+  ['a password without a user', { username: undefined }, 'username', 'REQUIRED'],
+  ['a user without a password', { password: undefined }, 'password', 'REQUIRED'],
+  ['a colon in the user name', { username: 'a:b' }, 'username', 'INVALID_FORMAT'],
+  ['a user and a key', { apiKey: 'a' }, 'apiKey', 'INVALID_COMBINATION'],
+  ['a key with a line break', { ...NOBODY, apiKey: 'a\nb' }, 'apiKey', 'INVALID_FORMAT'],
+  ['a key without authentication', { ...NOBODY, disableAuth: true, apiKey: 'a' }, 'apiKey', 'INVALID_COMBINATION'],
   ...['*', 'a,b', 'a/b', '..', '_all', '-a', 'a b', '<logs-{now}>', 'other:a', 'a\0'].map(
-    (index): BadConfig => ({
-      name: `the index ${JSON.stringify(index)}`,
-      config: { ...own, ...user, index },
-      path: 'index',
-      code: 'INVALID_FORMAT',
-    }),
+    (index): BadConfig => [`the index ${JSON.stringify(index)}`, { index }, 'index', 'INVALID_FORMAT'],
   ),
 ];
 
-describeBadConfigs(elasticsearch, badConfigs);
-describeBadConfigs(opensearch, badConfigs);
+describeBadConfigs(elasticsearchStand, badConfigs);
+describeBadConfigs(opensearchStand, badConfigs);
