@@ -198,7 +198,7 @@ export type ConnectionTestTarget =
 
 export type CreateDatastoreInput = {
   config: DatastoreConfigInput;
-  /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, or when the type has none. */
+  /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, when the type has none, or to keep the stored one. */
   configSecret?: string | null | undefined;
   /** Leave it out when your token has one environment only. */
   environmentId?: string | null | undefined;
@@ -338,7 +338,7 @@ export type DatabricksOauthPatch = {
 export type DatastoreChange = {
   /** Give only the fields that you want to change. */
   config?: DatastoreConfigPatch | null | undefined;
-  /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, or when the type has none. */
+  /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, when the type has none, or to keep the stored one. */
   configSecret?: string | null | undefined;
   datastoreId: string;
   /** It replaces the stored one as a whole. Leave it out to keep that, give null to remove it. */
@@ -396,7 +396,7 @@ export type DatastoreConfigPatch =
 /** A datastore that is not stored, written as createDatastore takes it. */
 export type DatastoreDraft = {
   config: DatastoreConfigInput;
-  /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, or when the type has none. */
+  /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, when the type has none, or to keep the stored one. */
   configSecret?: string | null | undefined;
   /** Leave it out when your token has one environment only. */
   environmentId?: string | null | undefined;
@@ -1361,7 +1361,7 @@ export type TrinoConfigPatch = {
 /** Give only what you want to change: what you leave out stays as it is. */
 export type UpdateDatastoreInput = {
   config?: DatastoreConfigPatch | null | undefined;
-  /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, or when the type has none. */
+  /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, when the type has none, or to keep the stored one. */
   configSecret?: string | null | undefined;
   /** The version that your change is about. When another one is stored by now, you get a ConflictError. Leave it out to change whatever is stored. */
   expectedVersion?: number | null | undefined;
