@@ -20,7 +20,13 @@ import { DatastoreService } from './modules/datastores/service.ts';
 import { environmentLoader } from './modules/environments/loader.ts';
 import { EnvironmentService } from './modules/environments/service.ts';
 import { RequestedTestService } from './modules/requested-tests/service.ts';
-import { type AvailabilityChange, Database, openDoorbell, parseDatabaseUrl } from './platform/database.ts';
+import {
+  type AvailabilityChange,
+  Database,
+  type OnStatement,
+  openDoorbell,
+  parseDatabaseUrl,
+} from './platform/database.ts';
 import type { Doorbell } from './platform/doorbell.ts';
 import { createKeyFile, Keyring, verifyKeyring } from './platform/keyring.ts';
 import type { Logger } from './platform/logger.ts';
@@ -50,7 +56,7 @@ export interface AppOptions {
   /** For the project's own tests alone. */
   readonly testing?: {
     readonly executor?: ExecutorOptions['testing'];
-    readonly onStatement?: (sql: string) => void;
+    readonly onStatement?: OnStatement;
     readonly limits?: GatewayServerOptions<never, never>['limits'];
     /** How long connectionTestProgress waits for a test that does not exist yet, in milliseconds. */
     readonly unbornWaitMs?: number;

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Expression, expressionBuilder, Kysely, type SqlBool, sql, type Transaction } from 'kysely';
+import { type Expression, expressionBuilder, Kysely, type LogEvent, type SqlBool, sql, type Transaction } from 'kysely';
 import { DatabaseUnavailableError, isTransactionConflict } from './database-errors.ts';
 import { type Doorbell, doorbellChannel, LocalDoorbell } from './doorbell.ts';
 import { guardDialect } from './guarded-dialect.ts';
@@ -46,11 +46,13 @@ export interface DatabaseOptions {
   readonly url: string;
   /** Rung in process by SQLite; Postgres rings every replica's by NOTIFY. */
   readonly doorbell: Doorbell;
-  /** Sees each statement but those that begin and end transactions, so that a test can count them. */
-  readonly onStatement?: (sql: string) => void;
+  /** Sees each statement but those that begin and end transactions, so that a test can count and explain them. */
+  readonly onStatement?: OnStatement;
   /** Told once when the database cannot do its work any more, and once when something could be written again. */
   readonly onAvailability?: (change: AvailabilityChange) => void;
 }
+
+export type OnStatement = (sql: string, parameters: readonly unknown[]) => void;
 
 /** The database went away, or came back after some milliseconds. */
 export type AvailabilityChange =
@@ -287,8 +289,8 @@ async function requireUtf8(query: Kysely<Tables>): Promise<void> {
 
 const TRANSACTION_CONTROL = /^(begin|start transaction|commit|rollback)\b/;
 
-function statementLog(onStatement: (sql: string) => void): (event: { level: string; query: { sql: string } }) => void {
-  return (event) => {
-    if (event.level === 'query' && !TRANSACTION_CONTROL.test(event.query.sql)) onStatement(event.query.sql);
+function statementLog(onStatement: OnStatement): (event: LogEvent) => void {
+  return ({ level, query }) => {
+    if (level === 'query' && !TRANSACTION_CONTROL.test(query.sql)) onStatement(query.sql, query.parameters);
   };
 }

@@ -7,8 +7,8 @@ import { migrateToLatest } from '../../src/platform/migrate.ts';
 import { collect, functionAround, parseSource, readSources, textOf } from './sources.ts';
 
 /**
- * The statements over an environment's tables that do not ask what their caller may see, with the reason. Whatever else reads,
- * changes or deletes rows of these tables goes through whereVisible().
+ * Lists the statements over an environment's tables that do not ask what their caller may see, with the reason. Whatever
+ * else reads, changes or deletes rows of these tables goes through whereVisible().
  */
 const exceptions: Readonly<Record<string, readonly string[]>> = {
   'An id is unique over all environments, whoever may see them.': [
@@ -56,6 +56,10 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/catalogs/store.ts deleteLeftovers',
     'modules/catalogs/store.ts exchangeCatalog',
     'modules/catalogs/store.ts lockDatastore',
+  ],
+  'One reading serves all followers of datastore events; each takes from it what isVisible() lets it see.': [
+    'modules/datastores/store.ts allJournalEnds',
+    'modules/datastores/store.ts seekEvents',
   ],
   'A token’s own row says which environments it may see.': ['modules/access/store.ts withEnvironments'],
   'The journal and the keys are kept for the gateway itself, below who may see what.': [

@@ -12,6 +12,12 @@ type EnvironmentColumn = 'environments.id' | Extract<ColumnOf<string>, `${string
  */
 export function whereVisible(access: Access, column: EnvironmentColumn, wanted?: string | null): Expression<SqlBool> {
   const { environmentIds } = access;
-  if (wanted == null) return environmentIds === 'all' ? sql<SqlBool>`true` : isOneOf(column, [...environmentIds]);
-  return isOneOf(column, environmentIds === 'all' || environmentIds.has(wanted) ? [wanted] : []);
+  if (wanted != null) return isOneOf(column, isVisible(access, wanted) ? [wanted] : []);
+  return environmentIds === 'all' ? sql<SqlBool>`true` : isOneOf(column, [...environmentIds]);
+}
+
+/** Tells the same of an environment whose rows have been read already. */
+export function isVisible(access: Access, environmentId: string, wanted?: string | null): boolean {
+  if (wanted != null && wanted !== environmentId) return false;
+  return access.environmentIds === 'all' || access.environmentIds.has(environmentId);
 }

@@ -5,11 +5,15 @@ import { followLog } from '../../platform/follow-log.ts';
 import { anyJournalTopic, journalTopic } from '../../platform/journal.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
-import { type JournalPositions, type JournalRow, journalEnds, readDatastoreEvents } from './store.ts';
+import { isVisible } from '../access/visibility.ts';
+import { JournalTail } from './journal-tail.ts';
+import { type JournalPositions, type JournalRow, journalEnds, readDatastoreEvents, stretchesBetween } from './store.ts';
 
 const DAY_MS = 86_400_000;
 /** How long a cursor can be resumed from, as the schema says. */
 const CURSOR_KEPT_MS = 7 * DAY_MS;
+/** How many events one read takes from the journal. */
+const EVENTS_AT_ONCE = 100;
 const ENVIRONMENT_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export const datastoreEventKinds = ['CREATED', 'UPDATED', 'DELETED', 'CATALOG_REFRESHED'] as const;
@@ -34,10 +38,12 @@ export interface EventFilter {
 export class DatastoreEvents {
   readonly #database: Database;
   readonly #doorbell: Doorbell;
+  readonly #tail: JournalTail;
 
   constructor(database: Database, doorbell: Doorbell) {
     this.#database = database;
     this.#doorbell = doorbell;
+    this.#tail = new JournalTail(database);
   }
 
   /**
@@ -52,24 +58,21 @@ export class DatastoreEvents {
     signal: AbortSignal,
   ): AsyncGenerator<DatastoreEvent> {
     requireScope(access, 'DATASTORES_READ');
-    const start = after === null ? await journalEnds(this.#database, access, filter.environmentId) : readCursor(after);
     const { environmentId } = filter;
-    // the cursor of an event holds the positions in all chains, so each is made from the one before it
-    let positions = start;
+    const start = after === null ? await this.#now(access, filter) : { positions: readCursor(after), next: null };
+    const follower = new Follower(this.#database, this.#tail, access, filter, start);
     const rows = followLog<JournalRow, JournalPositions>({
       doorbell: this.#doorbell,
       topics: [environmentId === null ? anyJournalTopic : journalTopic(environmentId)],
-      read: (from) => readDatastoreEvents(this.#database, access, filter, from),
-      position: (row) => {
-        positions = { ...positions, [row.environment_id]: row.sequence };
-        return positions;
-      },
-      after: start,
+      read: () => follower.read(),
+      position: (row) => follower.pass(row),
+      after: start.positions,
       signal,
+      pageSize: EVENTS_AT_ONCE,
     });
     for await (const row of rows) {
       yield {
-        cursor: writeCursor(row.at, positions),
+        cursor: writeCursor(row.at, follower.positions),
         at: row.at,
         kind: row.kind as DatastoreEventKind,
         datastoreId: row.subject_id,
@@ -77,6 +80,72 @@ export class DatastoreEvents {
         actor: row.actor,
       };
     }
+  }
+
+  async #now(access: Access, filter: EventFilter): Promise<FollowerStart> {
+    await this.#tail.refresh();
+    // what is stored before the ends are read comes from the tail once more, and is known by its sequence
+    const next = this.#tail.end;
+    return { positions: await journalEnds(this.#database, access, filter.environmentId), next };
+  }
+}
+
+interface FollowerStart {
+  readonly positions: JournalPositions;
+  /** From this number on the tail goes on; null: what comes next lies further back, in the journal. */
+  readonly next: number | null;
+}
+
+/** Leads one follower through the chains: from the journal until it has caught up, then from the tail that all share. */
+class Follower {
+  readonly #database: Database;
+  readonly #tail: JournalTail;
+  readonly #access: Access;
+  readonly #filter: EventFilter;
+  #positions: JournalPositions;
+  #next: number | null;
+
+  constructor(database: Database, tail: JournalTail, access: Access, filter: EventFilter, start: FollowerStart) {
+    this.#database = database;
+    this.#tail = tail;
+    this.#access = access;
+    this.#filter = filter;
+    this.#positions = start.positions;
+    this.#next = start.next;
+  }
+
+  /** Reads what comes next; all that was read before must have been passed. */
+  async read(): Promise<JournalRow[]> {
+    await this.#tail.refresh();
+    const shared = this.#next === null ? undefined : this.#tail.since(this.#next);
+    const next = this.#tail.end;
+    const rows = shared?.filter((row) => this.#isWanted(row)) ?? (await this.#readJournal());
+    this.#next = shared || rows.length < EVENTS_AT_ONCE ? next : null;
+    return rows;
+  }
+
+  /** Tells the last sequence that it has passed of each chain. */
+  get positions(): JournalPositions {
+    return this.#positions;
+  }
+
+  pass(row: JournalRow): JournalPositions {
+    this.#positions = { ...this.#positions, [row.environment_id]: row.sequence };
+    return this.#positions;
+  }
+
+  #isWanted(row: JournalRow): boolean {
+    const { environmentId, datastoreId } = this.#filter;
+    if (datastoreId !== null && row.subject_id !== datastoreId) return false;
+    if (!isVisible(this.#access, row.environment_id, environmentId)) return false;
+    return row.sequence > (this.#positions[row.environment_id] ?? 0);
+  }
+
+  async #readJournal(): Promise<JournalRow[]> {
+    const { environmentId, datastoreId } = this.#filter;
+    const ends = await journalEnds(this.#database, this.#access, environmentId);
+    const stretches = stretchesBetween(this.#positions, ends);
+    return readDatastoreEvents(this.#database, stretches, datastoreId, EVENTS_AT_ONCE);
   }
 }
 

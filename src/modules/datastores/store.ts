@@ -1,17 +1,15 @@
 import type { ExpressionBuilder, Selectable } from 'kysely';
 import { type Change, type Database, isOneOf, positionFunction } from '../../platform/database.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
-import type { JournalTable, Tables } from '../../platform/tables.ts';
+import type { JournalHeadsTable, JournalTable, Tables } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { whereVisible } from '../access/visibility.ts';
 import { type Datastore, datastoreOf, fold, rowOf } from './datastore.ts';
 
 /** Far below what a statement may bind: 32,766 values on SQLite, 65,535 on Postgres. */
 const IDS_IN_ONE_STATEMENT = 5_000;
-/** How many events one statement reads. */
-const EVENTS_AT_ONCE = 100;
-/** SQLite nests an OR as deep as it has terms, and allows a depth of 1,000. */
-const TERMS_IN_ONE_OR = 500;
+/** Each seek may find a whole page, so few at a time read little in vain. SQLite takes 500 SELECTs in a union. */
+const SEEKS_IN_ONE_STATEMENT = 10;
 
 const orderColumns = {
   LABEL: 'label_folded',
@@ -245,13 +243,23 @@ export async function readSealed(database: Database, ids: readonly string[]): Pr
   return new Map(rows.map((row) => [row.id, row.sealed]));
 }
 
-export type JournalRow = Selectable<JournalTable>;
+const EVENT_COLUMNS = ['environment_id', 'sequence', 'at', 'kind', 'actor', 'subject_id'] as const;
+
+/** Holds what followers of datastore events get of a journal entry. */
+export type JournalRow = Pick<Selectable<JournalTable>, (typeof EVENT_COLUMNS)[number]>;
 
 /**
  * Says where a reader of several chains stands: at the last sequence that it has seen of each. A chain that is missing
  * is read from its start.
  */
 export type JournalPositions = Readonly<Record<string, number>>;
+
+/** Names a stretch of an environment's chain: the entries behind `after`, up to and including `to`. */
+export interface JournalStretch {
+  readonly environmentId: string;
+  readonly after: number;
+  readonly to: number;
+}
 
 /** Reads where the caller's chains end now. */
 export async function journalEnds(
@@ -265,36 +273,77 @@ export async function journalEnds(
     .where('environment_id', '<>', '')
     .where(whereVisible(access, 'journal_heads.environment_id', environmentId))
     .execute();
-  return Object.fromEntries(rows.map((row) => [row.environment_id, row.sequence]));
+  return positionsOf(rows);
 }
 
-/** Reads the events after a position of the datastores that the caller may see, in order within each environment. */
+/** Reads where every environment's chain ends now. */
+export async function allJournalEnds(database: Database): Promise<JournalPositions> {
+  const rows = await database.query
+    .selectFrom('journal_heads')
+    .select(['environment_id', 'sequence'])
+    .where('environment_id', '<>', '')
+    .execute();
+  return positionsOf(rows);
+}
+
+function positionsOf(heads: readonly Pick<JournalHeadsTable, 'environment_id' | 'sequence'>[]): JournalPositions {
+  return Object.fromEntries(heads.map((head) => [head.environment_id, head.sequence]));
+}
+
+/** Tells what lies between two positions, chain by chain. */
+export function stretchesBetween(from: JournalPositions, to: JournalPositions): JournalStretch[] {
+  return Object.entries(to)
+    .map(([environmentId, end]) => ({ environmentId, after: from[environmentId] ?? 0, to: end }))
+    .filter((stretch) => stretch.after < stretch.to);
+}
+
+/**
+ * Reads the first `limit` datastore events of the stretches, in order within each chain. A `datastoreId` leaves out
+ * those of others.
+ */
 export async function readDatastoreEvents(
   database: Database,
-  access: Access,
-  filter: { readonly environmentId: string | null; readonly datastoreId: string | null },
-  positions: JournalPositions,
+  stretches: readonly JournalStretch[],
+  datastoreId: string | null,
+  limit: number,
 ): Promise<JournalRow[]> {
-  const known = Object.keys(positions);
-  const groups = Array.from({ length: Math.ceil(known.length / TERMS_IN_ONE_OR) }, (_, at) =>
-    known.slice(at * TERMS_IN_ONE_OR, (at + 1) * TERMS_IN_ONE_OR),
-  );
-  return database.query
-    .selectFrom('journal')
-    .selectAll()
-    .where('kind', '<>', '')
-    .where(whereVisible(access, 'journal.environment_id', filter.environmentId))
-    .$if(filter.datastoreId !== null, (query) => query.where('subject_id', '=', filter.datastoreId ?? ''))
-    .where((eb) =>
-      eb.or([
-        ...groups.map((group) =>
-          eb.or(group.map((id) => eb.and([eb('environment_id', '=', id), eb('sequence', '>', positions[id] ?? 0)]))),
-        ),
-        eb.not(isOneOf('journal.environment_id', known)),
-      ]),
-    )
-    .orderBy('environment_id')
-    .orderBy('sequence')
-    .limit(EVENTS_AT_ONCE)
-    .execute();
+  const found: JournalRow[] = [];
+  for (let from = 0; from < stretches.length && found.length < limit; from += SEEKS_IN_ONE_STATEMENT) {
+    // a condition over several chains would be answered by a scan of the whole journal, so each chain gets a seek
+    const [first, ...others] = stretches
+      .slice(from, from + SEEKS_IN_ONE_STATEMENT)
+      .map((stretch) => seekEvents(database, stretch, datastoreId, limit));
+    if (first) found.push(...(await others.reduce((all, other) => all.unionAll(other), first).execute()));
+  }
+  return found.sort(inOrder).slice(0, limit);
+}
+
+function seekEvents(database: Database, stretch: JournalStretch, datastoreId: string | null, limit: number) {
+  const { environmentId, after, to } = stretch;
+  const events = database.query.selectFrom('journal').select(EVENT_COLUMNS).where('kind', '<>', '').limit(limit);
+  // of three conditions SQLite would use the two of the primary key, and look at all of the stretch
+  const entries =
+    datastoreId === null
+      ? events
+          .where('environment_id', '=', environmentId)
+          .where('sequence', '>', after)
+          .where('sequence', '<=', to)
+          .orderBy('sequence')
+      : events
+          .where(({ eb, refTuple, tuple }) =>
+            eb.and([
+              eb(refTuple('subject_id', 'environment_id', 'sequence'), '>', tuple(datastoreId, environmentId, after)),
+              eb(refTuple('subject_id', 'environment_id', 'sequence'), '<=', tuple(datastoreId, environmentId, to)),
+            ]),
+          )
+          .orderBy('subject_id')
+          .orderBy('environment_id')
+          .orderBy('sequence');
+  // SQLite allows ORDER BY in a part of a union only where that is a subquery
+  return database.query.selectFrom(entries.as('entries')).selectAll();
+}
+
+function inOrder(one: JournalRow, other: JournalRow): number {
+  if (one.environment_id === other.environment_id) return one.sequence - other.sequence;
+  return one.environment_id < other.environment_id ? -1 : 1;
 }

@@ -1,0 +1,243 @@
+import { randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import type { Database } from '../../src/platform/database.ts';
+import { type Api, apiOf } from '../support/api.ts';
+import { describeEachGateway } from '../support/each-gateway.ts';
+import { eventually } from '../support/eventually.ts';
+import type { TestGateway } from '../support/gateway.ts';
+import { postgresConfig } from '../support/inputs.ts';
+import { DatastoreEvents, Progress } from '../support/operations.ts';
+import { startTarpit } from '../support/peers/tarpit.ts';
+import { type Explainer, openExplainer, type Statement } from '../support/plans.ts';
+
+/** The tables that grow with use. */
+const tables = ['journal', 'test_events', 'connection_tests', 'datastores'] as const;
+/** So many rows are in each of them; they are explained as if there were a million. */
+const ROWS = 5_000;
+const ENVIRONMENTS = 5;
+const IN_ONE_STATEMENT = 1_000;
+
+/** The index by which the events of one datastore are found, however long its environment's chain is. */
+const BY_SUBJECT = 'journal_subject_id_environment_id_sequence_idx';
+
+const uuid = (number: number) => `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
+const minute = (number: number) => new Date(Date.UTC(2026, 0, 1, 0, number)).toISOString();
+
+describeEachGateway('with a million rows, the statements of subscriptions and of the runner', (open) => {
+  const seen = new Map<string, Statement>();
+  let gateway: TestGateway;
+  let api: Api;
+  let explainer: Explainer;
+  let environmentIds: string[];
+
+  beforeAll(async () => {
+    const onStatement = (text: string, parameters: readonly unknown[]) => seen.set(text, { sql: text, parameters });
+    gateway = await open({ testing: { onStatement, unbornWaitMs: 500 } });
+    api = apiOf(gateway);
+    const { database } = gateway.app;
+    environmentIds = await fill(database, [await api.newEnvironment(), await api.newEnvironment()]);
+    explainer = await openExplainer(database, gateway.databaseUrl, tables);
+  });
+
+  afterAll(() => explainer.close());
+
+  test.each([
+    ['a scan', sql`select * from journal where detail = ${'x'}`],
+    ['a scan along an index', sql`select id from connection_tests where plan <> ${''} order by environment_id`],
+    ['a scan for a change', sql`update datastores set label = ${'x'} where label = ${'y'}`],
+    [
+      'a condition over several chains',
+      sql`select * from journal where (environment_id = ${'a'} and sequence > ${9}) or environment_id not in (${'a'})`,
+    ],
+  ])('are judged: %s is seen', async (_name, statement) => {
+    const { sql: text, parameters } = statement.compile(gateway.app.database.query);
+    expect(await explainer.faults({ sql: text, parameters })).not.toEqual([]);
+  });
+
+  test('scan none of the tables that grow', async () => {
+    seen.clear();
+    await useEverything(gateway, api, environmentIds);
+    const statements = [...seen.values()].filter((each) => /^(select|insert|update|delete)\b/i.test(each.sql));
+    const faults = [];
+    for (const statement of statements) {
+      const found = await explainer.faults(statement);
+      if (found.length > 0) faults.push({ sql: statement.sql, found });
+    }
+    expect(faults).toEqual([]);
+    const ofOne = statements.filter(({ sql: text }) => EVENTS_OF_ONE.test(text));
+    for (const statement of ofOne) expect(await explainer.indexes(statement)).toEqual([BY_SUBJECT]);
+    const unseen = landmarks.filter((part) => !statements.some((statement) => part.test(statement.sql)));
+    expect(unseen).toEqual([]);
+  });
+});
+
+const EVENTS_OF_ONE = /from "journal" where .+\("subject_id", "environment_id", "sequence"\) > /;
+
+/** What is special in each statement of a round: a test that never came to one of them would show nothing of it. */
+const landmarks = [
+  /from "journal_heads" where .+ and /,
+  EVENTS_OF_ONE,
+  /from "journal" .+ union all /,
+  /from "test_events" where /,
+  /"status" = .+ and "deadline_at" > .+ order by "created_at"/,
+  /"attempt" = "attempt" \+ /,
+  /set "lease_expires_at" = .+ where "owner"/,
+  /"lease_expires_at" < .+ or /,
+  /select "id" .+ "cancel_requested" = /,
+  /update "connection_tests" set .+ where .+"sequence" = /,
+  /update "connection_tests" set .+ where .+"owner" = .+"attempt" = /,
+  /from "connection_tests" where "connection_tests"."id" in /,
+  /delete from "datastores"/,
+];
+
+/** Follows and runs tests in every way that there is, and has the runner do each thing of its round. */
+async function useEverything(gateway: TestGateway, api: Api, environmentIds: readonly string[]): Promise<void> {
+  const tarpit = await startTarpit();
+  onTestFinished(() => tarpit.close());
+  const [environmentId = '', other = ''] = environmentIds;
+  const { id: datastoreId } = await api.created({ environmentId, config: { postgres: postgresConfig() } });
+  const draft = { environmentId, config: { postgres: postgresConfig({ port: tarpit.port }) } };
+  const hanging = await api.testStarted({ target: { draft }, options: { timeoutMs: 60_000 } });
+  await eventually(() => tarpit.open() === 1);
+
+  await followChanges(gateway, api, datastoreId, [environmentId, other]);
+
+  const testId = randomUUID();
+  const progress = gateway.follow(Progress, { id: testId });
+  await api.testStarted({ target: { datastoreId }, options: { testId } });
+  await progress;
+  await gateway.follow(Progress, { id: testId, after: 1 });
+  await gateway.follow(Progress, { id: randomUUID() });
+
+  const abandoned = await abandon(gateway.app.database, environmentId);
+  const isOver = async (id: string) => (await api.readTest(id))?.status === 'FAILED';
+  await eventually(async () => (await Promise.all(abandoned.map(isOver))).every(Boolean));
+  await api.cancel(hanging.id);
+  await api.removed(datastoreId);
+}
+
+/** Follows with and without each filter, from a cursor and from now on, with a token of all environments and of two. */
+async function followChanges(
+  gateway: TestGateway,
+  api: Api,
+  datastoreId: string,
+  [environmentId, other]: readonly [string, string],
+): Promise<void> {
+  const token = await gateway.createToken(`plans ${randomUUID()}`, ['DATASTORES_READ'], [environmentId, other]);
+  const cursor = Buffer.from(JSON.stringify({ at: new Date().toISOString(), positions: {} })).toString('base64url');
+  const enough = (results: readonly { readonly data?: unknown }[]) => results.length > 0;
+  const following = [{}, { environmentId }, { datastoreId }, { environmentId, datastoreId }].flatMap((filter) =>
+    [null, cursor].flatMap((after) =>
+      [gateway.token, token].map((caller) =>
+        gateway.follow(DatastoreEvents, { ...filter, after }, { token: caller, enough }),
+      ),
+    ),
+  );
+  let over = false;
+  const all = Promise.all(following).finally(() => {
+    over = true;
+  });
+  for (let at = 0; !over; at += 1) await api.updated({ id: datastoreId, label: `label ${at}` });
+  await all;
+}
+
+/** Leaves a test behind that a dead process ran, and one that nobody took in time. */
+async function abandon(database: Database, environmentId: string): Promise<string[]> {
+  const [running, queued] = [randomUUID(), randomUUID()];
+  const started = { finished_at: null, sequence: 0 };
+  const dead = { owner: randomUUID(), lease_expires_at: minute(0), attempt: 1 };
+  await database.query
+    .insertInto('connection_tests')
+    .values([{ ...testRow(running, environmentId, 1), ...started, ...dead, status: 'RUNNING' }])
+    .execute();
+  await database.query
+    .insertInto('connection_tests')
+    .values([{ ...testRow(queued, environmentId, 2), ...started, status: 'QUEUED' }])
+    .execute();
+  return [running, queued];
+}
+
+/** @returns the ids of all environments, those that were given first */
+async function fill({ query }: Database, environmentIds: readonly string[]): Promise<string[]> {
+  const more = Array.from({ length: ENVIRONMENTS - environmentIds.length }, (_, at) => uuid(at));
+  const all = [...environmentIds, ...more];
+  const stamps = { created_at: minute(0), updated_at: minute(0), created_by: 'test' };
+  await query
+    .insertInto('environments')
+    .values(more.map((id) => ({ id, name: id, ...stamps })))
+    .execute();
+  await query
+    .insertInto('journal_heads')
+    .values(all.map((id) => ({ environment_id: id, sequence: ROWS / ENVIRONMENTS, mac: '' })))
+    .execute();
+  for (let from = 0; from < ROWS; from += IN_ONE_STATEMENT) {
+    const some = Array.from({ length: IN_ONE_STATEMENT }, (_, at) => ({
+      id: uuid(from + at),
+      number: from + at,
+      environmentId: all[(from + at) % ENVIRONMENTS] ?? '',
+    }));
+    const datastores = some.map(({ id, number, environmentId }) => datastoreRow(id, environmentId, number));
+    await query.insertInto('datastores').values(datastores).execute();
+    const tests = some.map(({ id, number, environmentId }) => testRow(id, environmentId, number));
+    await query.insertInto('connection_tests').values(tests).execute();
+    const events = some.map(({ id, number }) => ({ test_id: id, sequence: 1, at: minute(number), snapshot: '{}' }));
+    await query.insertInto('test_events').values(events).execute();
+    const entries = some.map(({ id, number, environmentId }) => journalRow(id, environmentId, number));
+    await query.insertInto('journal').values(entries).execute();
+  }
+  return all;
+}
+
+function datastoreRow(id: string, environmentId: string, number: number) {
+  return {
+    id,
+    environment_id: environmentId,
+    type: 'POSTGRES',
+    name: `d${number}`,
+    label: `D ${number}`,
+    label_folded: `d ${number}`,
+    config: '{}',
+    secrets: '[]',
+    version: 1,
+    created_at: minute(number),
+    updated_at: minute(number),
+    created_by: 'test',
+    updated_by: 'test',
+  };
+}
+
+/** A test that has ended. */
+function testRow(id: string, environmentId: string, number: number) {
+  return {
+    id,
+    environment_id: environmentId,
+    type: 'POSTGRES',
+    purpose: 'REQUESTED',
+    status: 'PASSED',
+    is_stored: 0,
+    requested_by: 'test',
+    token_id: 'test',
+    checks: '[]',
+    plan: '[]',
+    created_at: minute(number),
+    finished_at: minute(number),
+    deadline_at: minute(number),
+  };
+}
+
+function journalRow(id: string, environmentId: string, number: number) {
+  return {
+    environment_id: environmentId,
+    sequence: Math.floor(number / ENVIRONMENTS) + 1,
+    id,
+    at: minute(number),
+    kind: 'UPDATED',
+    action: 'datastore.updated',
+    actor: 'test',
+    subject_type: 'datastore',
+    subject_id: id,
+    detail: '{}',
+    mac: '',
+  };
+}

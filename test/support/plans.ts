@@ -1,0 +1,93 @@
+import { CompiledQuery } from 'kysely';
+import pg from 'pg';
+import type { Database } from '../../src/platform/database.ts';
+
+/** A statement as it was sent. */
+export interface Statement {
+  readonly sql: string;
+  readonly parameters: readonly unknown[];
+}
+
+/** How a database would answer a statement if each of the tables had a million rows. */
+export interface Explainer {
+  /** What it does with the tables that it should not do; empty: nothing. */
+  faults(statement: Statement): Promise<string[]>;
+  /** The indexes of the tables that it uses, by name. */
+  indexes(statement: Statement): Promise<string[]>;
+  close(): Promise<void>;
+}
+
+/** The most rows that a statement may look at in one step of its plan: a page of several lists. */
+const LOOKED_AT = 500;
+
+/**
+ * Explains statements. SQLite plans for a million rows by itself: without statistics, which the gateway never makes, it
+ * takes a table to have 1,048,576. Postgres plans by a count that is put into its statistics. It takes the distribution
+ * from the rows that are there, and reads are run to count what they look at.
+ */
+export async function openExplainer(database: Database, url: string, tables: readonly string[]): Promise<Explainer> {
+  return database.kind === 'sqlite' ? sqliteExplainer(database, tables) : await postgresExplainer(url, tables);
+}
+
+function sqliteExplainer(database: Database, tables: readonly string[]): Explainer {
+  const steps = async ({ sql, parameters }: Statement) => {
+    const plan = CompiledQuery.raw(`explain query plan ${sql}`, [...parameters]);
+    const { rows } = await database.query.executeQuery<{ detail: string }>(plan);
+    return rows.map(({ detail }) => detail).filter((step) => tables.includes(/^\w+ (\w+)/.exec(step)?.[1] ?? ''));
+  };
+  const indexOf = (step: string) => / USING (?:COVERING )?INDEX (\w+)/.exec(step)?.[1] ?? [];
+  return {
+    faults: async (statement) => (await steps(statement)).filter((step) => step.startsWith('SCAN ')),
+    indexes: async (statement) => [...new Set((await steps(statement)).flatMap(indexOf))],
+    close: async () => undefined,
+  };
+}
+
+interface PlanNode {
+  readonly 'Node Type': string;
+  readonly 'Relation Name'?: string;
+  readonly 'Index Name'?: string;
+  readonly 'Index Cond'?: string;
+  readonly 'Actual Rows'?: number;
+  readonly 'Actual Loops'?: number;
+  readonly 'Rows Removed by Filter'?: number;
+  readonly Plans?: readonly PlanNode[];
+}
+
+async function postgresExplainer(url: string, tables: readonly string[]): Promise<Explainer> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  for (const table of tables) {
+    await client.query(`alter table ${table} set (autovacuum_enabled = false)`);
+    await client.query(`analyze ${table}`);
+    await client.query(`update pg_class set reltuples = 1000000 where oid = '${table}'::regclass`);
+  }
+  const nodes = async ({ sql, parameters }: Statement) => {
+    // a change is planned and not made
+    const options = /^select\b/i.test(sql) ? 'analyze, format json' : 'format json';
+    await client.query('begin');
+    const { rows } = await client.query(`explain (${options}) ${sql}`, [...parameters]);
+    await client.query('rollback');
+    return allNodes(rows[0]['QUERY PLAN'][0].Plan);
+  };
+  const isOfTables = (node: PlanNode) => tables.includes(node['Relation Name'] ?? '');
+  return {
+    faults: async (statement) => (await nodes(statement)).filter(isOfTables).flatMap(faultsOf),
+    indexes: async (statement) => [...new Set((await nodes(statement)).flatMap((node) => node['Index Name'] ?? []))],
+    close: () => client.end(),
+  };
+}
+
+function allNodes(node: PlanNode): PlanNode[] {
+  return [node, ...(node.Plans ?? []).flatMap(allNodes)];
+}
+
+function faultsOf(node: PlanNode): string[] {
+  const { 'Node Type': type, 'Relation Name': table, 'Index Cond': condition } = node;
+  const scans = type === 'Seq Scan' || (/^Index (Only )?Scan$/.test(type) && condition === undefined);
+  const looked = ((node['Actual Rows'] ?? 0) + (node['Rows Removed by Filter'] ?? 0)) * (node['Actual Loops'] ?? 0);
+  return [
+    ...(scans ? [`${type} of ${table}`] : []),
+    ...(looked > LOOKED_AT ? [`${type} looks at ${looked} rows of ${table}`] : []),
+  ];
+}
