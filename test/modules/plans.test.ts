@@ -82,7 +82,7 @@ const landmarks = [
   /from "test_events" where /,
   /"status" = .+ and "deadline_at" > .+ order by "created_at"/,
   /"attempt" = "attempt" \+ /,
-  /set "lease_expires_at" = .+ where "owner"/,
+  /set "lease_expires_at" = .+ where .*"owner" = /,
   /"lease_expires_at" < .+ or /,
   /select "id" .+ "cancel_requested" = /,
   /update "connection_tests" set .+ where .+"sequence" = /,
