@@ -50,6 +50,7 @@ export interface AppOptions {
   /** As parseEgressAllow and parseEgressProxy give them. */
   readonly egressAllow: readonly string[];
   readonly egressProxy?: string | undefined;
+  readonly executorIsolation?: ExecutorOptions['isolation'];
   readonly allowedHosts?: readonly string[] | undefined;
   readonly graphiql: 'on' | 'off';
   readonly logger: Logger;
@@ -91,7 +92,8 @@ export class App {
       ...(proxy ? { proxy } : {}),
     };
     const testing = options.testing?.executor;
-    this.#executor = new Executor({ policy, logger, ...(testing ? { testing } : {}) });
+    const isolation = options.executorIsolation;
+    this.#executor = new Executor({ policy, isolation, logger, ...(testing ? { testing } : {}) });
 
     const sealer = new Sealer(database, keyring);
     this.access = new AccessService(database, keyring);

@@ -13,6 +13,7 @@ export interface Env {
   /** Entries as parseEgressAllow() gives them. */
   readonly egressAllow: readonly string[];
   readonly egressProxy: string | undefined;
+  readonly executorIsolation: z.output<typeof isolation>;
   readonly allowedHosts: readonly string[] | undefined;
   /** One of pino's levels; undefined to leave it to the command. */
   readonly logLevel: z.output<typeof logLevel> | undefined;
@@ -33,6 +34,7 @@ const PRIVATE_NETWORKS = ['127.0.0.0/8', '::1', '10.0.0.0/8', '172.16.0.0/12', '
 
 const logLevel = z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']);
 const MAX_PORT = 65_535;
+const isolation = z.enum(['none', 'environment']);
 const port = z
   .string()
   .regex(/^\d{1,5}$/)
@@ -64,6 +66,7 @@ const variables = z.object({
     .optional(),
   EGRESS_ALLOW: z.string().transform(readBy(parseEgressAllow)).optional(),
   EGRESS_PROXY: z.string().transform(readBy(parseEgressProxy)).optional(),
+  EXECUTOR_ISOLATION: isolation.default('none'),
   ALLOWED_HOSTS: hosts.optional(),
   LOG_LEVEL: logLevel.optional(),
 });
@@ -76,6 +79,7 @@ const meaning: Record<keyof typeof variables.shape, string> = {
   BOOTSTRAP_TOKEN: 'must be 32 to 512 characters: ASCII letters, digits and signs, no spaces',
   EGRESS_ALLOW: 'must list CIDRs, addresses or hosts, each with an optional :port, separated by commas',
   EGRESS_PROXY: 'must be http://host:port, with user:password@ before the host where the proxy asks for it',
+  EXECUTOR_ISOLATION: `must be one of ${isolation.options.join(', ')}`,
   ALLOWED_HOSTS: 'must list host names, each with an optional :port, separated by commas',
   LOG_LEVEL: `must be one of ${logLevel.options.join(', ')}`,
 };
@@ -103,6 +107,7 @@ export function readEnv(mode: EnvMode, given: Readonly<Record<string, string | u
     bootstrapToken: data.BOOTSTRAP_TOKEN,
     egressAllow: data.EGRESS_ALLOW ?? (mode === 'start' ? PRIVATE_NETWORKS : []),
     egressProxy: data.EGRESS_PROXY,
+    executorIsolation: data.EXECUTOR_ISOLATION,
     allowedHosts: data.ALLOWED_HOSTS,
     logLevel: data.LOG_LEVEL,
   };

@@ -30,7 +30,8 @@ Usage: datastore-gateway <command>
 
 Environment variables (and their defaults): HOST (127.0.0.1), PORT (4000),
 DATABASE_URL (sqlite:./data/gateway.db), KEY_FILE (./data/master.key),
-BOOTSTRAP_TOKEN, EGRESS_ALLOW, EGRESS_PROXY, ALLOWED_HOSTS, LOG_LEVEL.
+BOOTSTRAP_TOKEN, EGRESS_ALLOW, EGRESS_PROXY, EXECUTOR_ISOLATION (none),
+ALLOWED_HOSTS, LOG_LEVEL.
 `;
 
 /** A command line that cannot be understood. */

@@ -13,6 +13,7 @@ describe('settings', () => {
       bootstrapToken: undefined,
       egressAllow: [],
       egressProxy: undefined,
+      executorIsolation: 'none',
       allowedHosts: undefined,
       logLevel: undefined,
     });
@@ -35,6 +36,7 @@ describe('settings', () => {
       KEY_FILE: '/etc/gateway/master.key',
       BOOTSTRAP_TOKEN: 'x'.repeat(32),
       EGRESS_PROXY: `http://user:${secret}@proxy:3128`,
+      EXECUTOR_ISOLATION: 'environment',
       ALLOWED_HOSTS: 'gateway.example, gateway.example:8443,[::1]:80',
       LOG_LEVEL: 'debug',
       SOMETHING_ELSE: 'x',
@@ -47,6 +49,7 @@ describe('settings', () => {
       bootstrapToken: given.BOOTSTRAP_TOKEN,
       egressAllow: [],
       egressProxy: `${given.EGRESS_PROXY}/`,
+      executorIsolation: 'environment',
       allowedHosts: ['gateway.example', 'gateway.example:8443', '[::1]:80'],
       logLevel: 'debug',
     });
@@ -79,6 +82,7 @@ describe('faults', () => {
     ['BOOTSTRAP_TOKEN', `${secret} ${'x'.repeat(40)}`],
     ['EGRESS_ALLOW', '10.0.0.0/99'],
     ['EGRESS_PROXY', `https://u:${secret}@h`],
+    ['EXECUTOR_ISOLATION', `tenant ${secret}`],
     ['ALLOWED_HOSTS', 'http://gateway.example'],
     ['LOG_LEVEL', 'loud'],
   ])('%s=%s: named, and not echoed', (name, value) => {

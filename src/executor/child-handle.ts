@@ -1,67 +1,88 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import type { Readable } from 'node:stream';
-import { childEntry, forkOptions } from './fork-options.ts';
-import { type FromChild, HEARTBEAT_MS, type ToChild } from './messages.ts';
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Duplex, Readable } from 'node:stream';
+import { Allowance } from './allowance.ts';
+import { readMessages, writeMessage } from './channel.ts';
+import { CHANNEL_FD, type ChildCommand } from './child-command.ts';
+import type { Judgement } from './judgement.ts';
+import {
+  BadMessageError,
+  type FromChild,
+  HEARTBEAT_MS,
+  LONGEST_MESSAGE,
+  readFromChild,
+  type ToChild,
+  type WorkId,
+} from './messages.ts';
+import type { RunningTest } from './running-test.ts';
 
 const SILENCE_MS = 2_000;
 const START_MS = 20_000;
 const STOP_MS = 1_000;
+/** The longest printed line that is passed on, in characters. */
 const LONGEST_LINE = 2_000;
-/** A driver that prints a line for each odd message of a hostile server must not fill the log. */
-const LINES_IN_A_MINUTE = 200;
-const MINUTE_MS = 60_000;
+/** What is passed on of what a child prints, in lines and characters: a hostile server must not fill the log. */
+const PRINTED = { count: 200, size: 200 * LONGEST_LINE, periodMs: 60_000 };
+/**
+ * What a child may send at most, in messages or parts of one, and bytes: many times what two hundred tests at once do.
+ */
+const TRAFFIC = { count: 20_000, size: 32 * 1024 * 1024, periodMs: HEARTBEAT_MS };
 /** Signals that the program itself cannot bring about: the machine or its operator ended the child. */
 const FROM_OUTSIDE: readonly (NodeJS.Signals | null)[] = ['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP'];
 
 /**
  * Why a child is gone. `ended`: the gateway told it to end. `crashed`: it ended by itself. `killed`: somebody outside
  * of the gateway ended it. `blocked`: its heartbeat stopped. `overdue`: it held a test past the test's deadline.
+ * `misbehaved`: it sent what no child of ours sends.
  */
-export type GoneReason = 'ended' | 'crashed' | 'killed' | 'blocked' | 'overdue';
+export type GoneReason = 'ended' | 'crashed' | 'killed' | 'blocked' | 'overdue' | 'misbehaved';
 
 export interface ChildListener {
+  /** Called with each message that has the right form; a BadMessageError that it throws ends the child. */
   onMessage(message: FromChild): void;
-  /** Called with each line that something in the child printed. */
+  /**
+   * Called with each line that something in the child printed, and with what the gateway has to say about the child.
+   */
   onOutput(line: string): void;
   /** Called once, when the child has ended and its last message has been delivered. */
   onGone(reason: GoneReason): void;
 }
 
+/** For whom a child is started. */
+export interface ChildPurpose {
+  /** It takes the tests of this group alone; null: it takes any. */
+  readonly group: string | null;
+  /** It is started for a single test, which may have brought another child down. */
+  readonly reserved: boolean;
+}
+
 /** One child process, as the gateway sees it. */
 export class ChildHandle {
-  /** The numbers of the runs and judgements that it holds, even when the gateway has settled the test itself. */
-  readonly work = new Set<number>();
-  /** It was started for a single test, which may have brought another child down. */
-  readonly reserved: boolean;
+  /** What it holds, even when the gateway has settled it itself. It may speak of nothing else. */
+  readonly work = new Map<WorkId, RunningTest | Judgement>();
+  readonly purpose: ChildPurpose;
   /** Settles when the process has ended. */
   readonly gone: Promise<void>;
-  /** The run that it said to be busy with last. */
-  lastActive: number | undefined;
+  /** The test that it said to be busy with last. */
+  lastActive: RunningTest | undefined;
   idleTimer: NodeJS.Timeout | undefined;
-  #process: ChildProcess;
+  readonly #process: ChildProcess;
+  readonly #channel: Duplex;
+  readonly #listener: ChildListener;
+  readonly #traffic = new Allowance(TRAFFIC);
   #ready = false;
   #silentMs = 0;
   #ending = false;
   #reason: GoneReason | undefined;
 
-  constructor(options: { registryUrl: string | undefined; reserved: boolean }, listener: ChildListener) {
-    this.reserved = options.reserved;
-    this.#process = fork(
-      childEntry(),
-      options.registryUrl ? [options.registryUrl] : [],
-      forkOptions(options.registryUrl),
-    );
+  constructor({ file, args, options }: ChildCommand, purpose: ChildPurpose, listener: ChildListener) {
+    this.purpose = purpose;
+    this.#listener = listener;
+    this.#process = spawn(file, args, options);
+    this.#channel = this.#process.stdio[CHANNEL_FD] as Duplex;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.gone = promise;
     this.gone.then(() => listener.onGone(this.#reason ?? 'crashed'));
-    this.#process.on('message', (message: FromChild) => {
-      this.#silentMs = 0;
-      if (message.type === 'ready') this.#ready = true;
-      listener.onMessage(message);
-    });
-    const onLine = atMost(LINES_IN_A_MINUTE, listener.onOutput);
-    eachLine(this.#process.stdout, onLine);
-    eachLine(this.#process.stderr, onLine);
+    this.#listen();
     this.#process.on('error', (error) => {
       listener.onOutput(String(error));
       if (this.#process.pid === undefined) resolve();
@@ -79,7 +100,7 @@ export class ChildHandle {
 
   /** Whether it takes tests. */
   get usable(): boolean {
-    return this.#process.connected && this.#reason === undefined;
+    return this.#channel.writable && this.#reason === undefined;
   }
 
   /** Whether its event loop is turning, as far as the gateway knows. */
@@ -89,7 +110,7 @@ export class ChildHandle {
 
   send(message: ToChild): void {
     // a message that cannot be sent is one to a child that is about to be found gone
-    if (this.#process.connected) this.#process.send(message, () => undefined);
+    if (this.#channel.writable) writeMessage(this.#channel, message);
   }
 
   /** Called at each beat of the gateway: kills a child that is silent while it should work, or does not get ready. */
@@ -114,28 +135,57 @@ export class ChildHandle {
     const timer = setTimeout(() => this.#process.kill('SIGKILL'), STOP_MS);
     this.gone.then(() => clearTimeout(timer));
   }
-}
 
-/** Passes on `count` lines a minute, and says once that there were more. */
-function atMost(count: number, onLine: (line: string) => void): (line: string) => void {
-  let since = Number.NEGATIVE_INFINITY;
-  let lines = 0;
-  return (line) => {
-    const now = performance.now();
-    if (now - since > MINUTE_MS) {
-      since = now;
-      lines = 0;
+  #listen(): void {
+    // the channel breaks with the child, which is told by its end
+    this.#channel.on('error', () => undefined);
+    this.#channel.on('data', (chunk: Buffer) => this.#count(chunk.length));
+    readMessages(this.#channel, LONGEST_MESSAGE, {
+      onMessage: (message) => this.#receive(message),
+      onUnreadable: () => this.#misbehaved('It has sent a message that cannot be read or is too long.'),
+    });
+    const printed = new Allowance(PRINTED);
+    const onLine = (line: string) => {
+      const taken = printed.take(line.length);
+      if (taken === 'within') this.#listener.onOutput(line);
+      if (taken === 'spent') this.#listener.onOutput('More lines of this minute are left out.');
+    };
+    for (const stream of [this.#process.stdout, this.#process.stderr]) {
+      stream?.on('data', (chunk: Buffer) => this.#count(chunk.length));
+      eachLine(stream, onLine);
     }
-    lines += 1;
-    if (lines <= count) onLine(line);
-    else if (lines === count + 1) onLine('More lines of this minute are left out.');
-  };
+  }
+
+  #receive(given: unknown): void {
+    if (this.#reason === 'misbehaved') return;
+    try {
+      this.#count(0);
+      const message = readFromChild(given);
+      this.#silentMs = 0;
+      if (message.type === 'ready') this.#ready = true;
+      this.#listener.onMessage(message);
+    } catch (error) {
+      if (!(error instanceof BadMessageError)) throw error;
+      this.#misbehaved(error.message);
+    }
+  }
+
+  #count(bytes: number): void {
+    if (this.#traffic.take(bytes) === 'spent') this.#misbehaved('It has sent too much at once.');
+  }
+
+  #misbehaved(how: string): void {
+    if (this.#reason !== undefined) return;
+    this.kill('misbehaved');
+    this.#listener.onOutput(how);
+  }
 }
 
 function eachLine(stream: Readable | null, onLine: (line: string) => void): void {
   let rest = '';
-  stream?.setEncoding('utf8').on('data', (chunk: string) => {
-    const lines = (rest + chunk).split('\n');
+  const decoder = new TextDecoder();
+  stream?.on('data', (chunk: Buffer) => {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
     rest = lines.pop() ?? '';
     if (rest.length > LONGEST_LINE) {
       lines.push(rest);

@@ -1,22 +1,27 @@
-import { ChildHandle, type GoneReason } from './child-handle.ts';
-import { type DialerSettings, type FromChild, HEARTBEAT_MS, type ToChild } from './messages.ts';
+import { randomUUID } from 'node:crypto';
+import type { ChildCommand } from './child-command.ts';
+import { ChildHandle, type ChildPurpose, type GoneReason } from './child-handle.ts';
+import type { Judgement } from './judgement.ts';
+import { type DialerSettings, type FromChild, HEARTBEAT_MS, type ToChild, type WorkId } from './messages.ts';
+import type { RunningTest } from './running-test.ts';
 
 /** Another child is started, where there may be one, when each child holds this many tests and judgements. */
 const SPREAD_AT = 8;
+/** The most children at once that belong to a group, over all groups. */
+const MOST_IN_GROUPS = 8;
 
 export interface PoolOptions {
-  /** The most children at once, the reserved one not counted. */
+  /** The most children at once that share a group or have none, the reserved one not counted. */
   readonly size: number;
   /** A child without work ends after this many milliseconds. */
   readonly idleMs: number;
   readonly settings: DialerSettings;
-  /** The file URL of the module that children take connectorOf from; undefined: the registry. */
-  readonly registryUrl: string | undefined;
+  readonly command: ChildCommand;
 }
 
 export interface PoolListener {
   onMessage(child: ChildHandle, message: FromChild): void;
-  /** Called with each line that something in the child printed. */
+  /** Called with each line that something in the child printed, and with what there is to say about it. */
   onOutput(child: ChildHandle, line: string): void;
   onStarted(child: ChildHandle): void;
   /** The child is out of the pool; its work is not done. */
@@ -40,30 +45,43 @@ export class ChildPool {
     return this.#children.size;
   }
 
-  /** The child with the least work, or a new one. */
-  choose(): ChildHandle {
-    const usable = [...this.#children].filter((child) => child.usable && !child.reserved);
-    const [least] = usable.toSorted((a, b) => a.work.size - b.work.size);
-    if (least && (least.work.size < SPREAD_AT || usable.length >= this.#options.size)) return least;
-    return this.#start(false);
+  /**
+   * The group's child with the least work, or a new one; undefined while other groups have all the children there may
+   * be. The group null always has one.
+   */
+  choose(group: string | null): ChildHandle | undefined {
+    const usable = [...this.#children].filter((child) => child.usable && !child.purpose.reserved);
+    const own = usable.filter((child) => child.purpose.group === group).toSorted((a, b) => a.work.size - b.work.size);
+    const [least] = own;
+    if (least && (least.work.size < SPREAD_AT || own.length >= this.#options.size)) return least;
+    const inGroups = usable.filter((child) => child.purpose.group !== null);
+    if (group === null || inGroups.length < MOST_IN_GROUPS) return this.#start({ group, reserved: false });
+    if (least) return least;
+    const idle = inGroups.find((child) => child.work.size === 0);
+    idle?.end();
+    return idle && this.#start({ group, reserved: false });
   }
 
-  /** A new child for one piece of work alone; undefined while there is such a child. */
+  /** A new child for one test alone; undefined while there is such a child. */
   reserve(): ChildHandle | undefined {
-    return [...this.#children].some((child) => child.reserved) ? undefined : this.#start(true);
+    const isTaken = [...this.#children].some((child) => child.purpose.reserved);
+    return isTaken ? undefined : this.#start({ group: null, reserved: true });
   }
 
-  assign(child: ChildHandle, work: number, message: ToChild): void {
+  /** Gives work to the child, by the message that `say` makes of the number that the work gets. */
+  assign(child: ChildHandle, work: RunningTest | Judgement, say: (id: WorkId) => ToChild): WorkId {
     clearTimeout(child.idleTimer);
-    child.work.add(work);
-    child.send(message);
+    const id = randomUUID();
+    child.work.set(id, work);
+    child.send(say(id));
+    return id;
   }
 
   /** The child has done this piece of work. */
-  release(child: ChildHandle, work: number): void {
-    child.work.delete(work);
+  release(child: ChildHandle, id: WorkId): void {
+    child.work.delete(id);
     if (child.work.size > 0) return;
-    if (child.reserved) child.end();
+    if (child.purpose.reserved) child.end();
     else child.idleTimer = setTimeout(() => child.end(), this.#options.idleMs);
   }
 
@@ -73,15 +91,12 @@ export class ChildPool {
     await Promise.all([...this.#children].map((child) => child.gone));
   }
 
-  #start(reserved: boolean): ChildHandle {
-    const child: ChildHandle = new ChildHandle(
-      { reserved, registryUrl: this.#options.registryUrl },
-      {
-        onMessage: (message) => this.#listener.onMessage(child, message),
-        onOutput: (line) => this.#listener.onOutput(child, line),
-        onGone: (reason) => this.#remove(child, reason),
-      },
-    );
+  #start(purpose: ChildPurpose): ChildHandle {
+    const child: ChildHandle = new ChildHandle(this.#options.command, purpose, {
+      onMessage: (message) => this.#listener.onMessage(child, message),
+      onOutput: (line) => this.#listener.onOutput(child, line),
+      onGone: (reason) => this.#remove(child, reason),
+    });
     this.#children.add(child);
     child.send({ type: 'start', settings: this.#options.settings });
     this.#listener.onStarted(child);

@@ -4,77 +4,112 @@
  * does.
  */
 
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { Socket } from 'node:net';
+import { charactersOf } from '../connectors/kit/checks/catalog.ts';
 import { createRedactor } from '../connectors/kit/checks/redact.ts';
 import {
   type AbortReason,
+  type CheckLog,
   type CheckProgress,
   errorText,
-  failed,
   runChecks,
-  type TestOutcome,
 } from '../connectors/kit/checks/run-checks.ts';
 import type { CatalogEntry } from '../connectors/kit/contract/catalog-entry.ts';
 import type { Connector, Dialer } from '../connectors/kit/contract/connector.ts';
-import { Failure } from '../connectors/kit/contract/failure.ts';
+import { Failure, type FailureReport } from '../connectors/kit/contract/failure.ts';
 import { judgeBehindTunnel } from '../connectors/kit/network/addresses.ts';
 import { PolicedDialer } from '../connectors/kit/network/dialer.ts';
 import { watchActivity } from './activity.ts';
+import { readMessages, writeMessage } from './channel.ts';
+import { CHANNEL_FD } from './child-command.ts';
 import {
   type DialerSettings,
   type FromChild,
   HEARTBEAT_MS,
   type JudgedTarget,
+  LONGEST_LOG,
   type TargetVerdict,
   type TestJob,
   type ToChild,
+  type WorkId,
 } from './messages.ts';
 
 /** How long after a test an error that nobody caught may be about it, in milliseconds. */
 const LINGER_MS = 5_000;
+/** The characters that a part of a catalog, and an entry, may have: as JSON it is never longer than LONGEST_MESSAGE. */
+const PART_CHARACTERS = 1_000_000;
 
 /** Aborts a test that runs, by run. */
-const running = new Map<number, (reason: AbortReason) => void>();
+const running = new Map<WorkId, (reason: AbortReason) => void>();
 /** Lets the reading of a catalog go on, by run. */
-const catalogTaken = new Map<number, () => void>();
+const catalogTaken = new Map<WorkId, () => void>();
 /** The secrets of the tests that run or that ended less than 5 s ago, by run. */
-const secrets = new Map<number, readonly string[]>();
+const secrets = new Map<WorkId, readonly string[]>();
+/** The run that whatever happens belongs to: callbacks, timers and sockets inherit it from who made them. */
+const currentRun = new AsyncLocalStorage<WorkId>();
+const channel = new Socket({ fd: CHANNEL_FD });
 const [registryUrl] = process.argv.slice(2);
 let settings: DialerSettings | undefined;
-let lastActive: number | undefined;
+let lastActive: WorkId | undefined;
 
-process.on('disconnect', () => process.exit(0));
-// nobody knows what state the process is in then: the gateway runs the tests again in a new one
+// the gateway has gone
+channel.on('error', () => process.exit(0)).on('close', () => process.exit(0));
 process.on('uncaughtException', (error) => {
-  const redactor = createRedactor([...secrets.values()].flat());
-  send({ type: 'log', level: 'error', testId: null, text: redactor.lines(errorText(error, true)) }, () =>
-    process.exit(1),
-  );
+  const run = currentRun.getStore();
+  const text = createRedactor([...secrets.values()].flat()).lines(errorText(error, true));
+  if (run === undefined) {
+    // nobody knows what state the process is in then: the gateway runs the tests again in a new one
+    log('error', null, text, () => process.exit(1));
+    return;
+  }
+  const abort = running.get(run);
+  log('error', abort ? run : null, text);
+  // it was thrown by what one test has set going, in a stack that has nothing of the others
+  abort?.('thrown');
+});
+// a driver that ends the process is named before it does
+process.on('exit', () => {
+  const run = currentRun.getStore();
+  if (run !== undefined) markActive(run);
 });
 
 const { connectorOf }: { connectorOf: (type: string) => Connector } = registryUrl
   ? await import(registryUrl)
   : await import('../connectors/registry.ts');
 
-process.on('message', (message: ToChild) => {
-  switch (message.type) {
-    case 'start':
-      settings = message.settings;
-      return send({ type: 'ready' });
-    case 'run':
-      return void runTest(message.run, message.job, message.timeoutMs);
-    case 'cancel':
-      return running.get(message.run)?.('cancelled');
-    case 'taken':
-      return catalogTaken.get(message.run)?.();
-    case 'judge':
-      return void judge(message.judgement, message.targets, message.timeoutMs);
-    case 'stop':
-      return process.exit(0);
-  }
+readMessages(channel, Number.POSITIVE_INFINITY, {
+  onMessage: (message) => receive(message as ToChild),
+  onUnreadable: () => process.exit(1),
 });
 setInterval(() => send({ type: 'alive' }), HEARTBEAT_MS);
 
-async function runTest(run: number, job: TestJob, timeoutMs: number): Promise<void> {
+function receive(message: ToChild): void {
+  switch (message.type) {
+    case 'start':
+      settings = message.settings;
+      send({ type: 'ready' });
+      break;
+    case 'run': {
+      const { run, job, timeoutMs } = message;
+      void currentRun.run(run, () => runTest(run, job, timeoutMs));
+      break;
+    }
+    case 'cancel':
+      running.get(message.run)?.('cancelled');
+      break;
+    case 'taken':
+      catalogTaken.get(message.run)?.();
+      break;
+    case 'judge':
+      void judge(message.judgement, message.targets, message.timeoutMs);
+      break;
+    case 'stop':
+      process.exit(0);
+  }
+}
+
+async function runTest(run: WorkId, job: TestJob, timeoutMs: number): Promise<void> {
   const controller = new AbortController();
   const dialer = new PolicedDialer({ ...dialerSettings(), signal: controller.signal });
   const abort = (reason: AbortReason) => {
@@ -88,17 +123,21 @@ async function runTest(run: number, job: TestJob, timeoutMs: number): Promise<vo
   const timer = setTimeout(() => abort('deadline'), Math.max(0, left));
   if (left <= 0) abort('deadline');
   const watched = watchActivity(dialer, () => markActive(run));
-  const outcome = await outcomeOf(run, job, watched, controller.signal);
+  const failure = await failureOf(run, job, watched, controller.signal);
   clearTimeout(timer);
   dialer.close();
   running.delete(run);
   catalogTaken.delete(run);
   setTimeout(() => secrets.delete(run), LINGER_MS);
-  send({ type: 'outcome', run, outcome });
+  send({ type: 'outcome', run, failure });
 }
 
-async function outcomeOf(run: number, job: TestJob, dialer: Dialer, signal: AbortSignal): Promise<TestOutcome> {
-  const log = (level: 'info' | 'error', text: string) => send({ type: 'log', level, testId: job.testId, text });
+async function failureOf(
+  run: WorkId,
+  job: TestJob,
+  dialer: Dialer,
+  signal: AbortSignal,
+): Promise<FailureReport | null> {
   try {
     const connector = connectorOf(job.type);
     const writing = new Set(connector.checks.filter((check) => check.writes).map((check) => check.name));
@@ -107,22 +146,45 @@ async function outcomeOf(run: number, job: TestJob, dialer: Dialer, signal: Abor
       send({ type: 'event', run, event, writes: writing.has(event.name.slice(event.name.indexOf('/') + 1)) });
     };
     const onCatalog = (entries: readonly CatalogEntry[]) => sendCatalog(run, entries);
-    return await runChecks({ ...job, connector, dialer, signal, onEvent, onCatalog, log });
+    const onLog: CheckLog = (level, text) => log(level, run, text);
+    const options = { ...job, connector, dialer, signal, onEvent, onCatalog, log: onLog };
+    return (await runChecks(options)).failure;
   } catch (error) {
-    log('error', createRedactor(job.secrets).lines(errorText(error, true)));
-    return failed(new Failure('INTERNAL').report, job.checks);
+    log('error', run, createRedactor(job.secrets).lines(errorText(error, true)));
+    return new Failure('INTERNAL').report;
   }
 }
 
-/** Resolves when the gateway has taken the part, so that a large catalog never waits in a pipe. */
-function sendCatalog(run: number, entries: readonly CatalogEntry[]): Promise<void> {
-  return new Promise((resolve) => {
-    catalogTaken.set(run, resolve);
-    send({ type: 'catalog', run, entries });
-  });
+/** Resolves when the gateway has taken them, a part at a time, so that a large catalog never waits in a pipe. */
+async function sendCatalog(run: WorkId, entries: readonly CatalogEntry[]): Promise<void> {
+  for (const part of partsOf(entries)) {
+    // a check that goes on after its test has ended has nobody to tell
+    if (!running.has(run)) return;
+    await new Promise<void>((resolve) => {
+      catalogTaken.set(run, resolve);
+      send({ type: 'catalog', run, entries: part });
+    });
+  }
 }
 
-async function judge(judgement: number, targets: readonly JudgedTarget[], timeoutMs: number): Promise<void> {
+function* partsOf(entries: readonly CatalogEntry[]): Generator<readonly CatalogEntry[]> {
+  let part: CatalogEntry[] = [];
+  let left = PART_CHARACTERS;
+  for (const entry of entries) {
+    const characters = charactersOf(entry);
+    if (characters > PART_CHARACTERS) throw new Failure('TOO_MUCH_DATA');
+    if (characters > left) {
+      yield part;
+      part = [];
+      left = PART_CHARACTERS;
+    }
+    part.push(entry);
+    left -= characters;
+  }
+  if (part.length > 0) yield part;
+}
+
+async function judge(judgement: WorkId, targets: readonly JudgedTarget[], timeoutMs: number): Promise<void> {
   const controller = new AbortController();
   const dialer = new PolicedDialer({ ...dialerSettings(), signal: controller.signal });
   const abort = () => controller.abort('deadline' satisfies AbortReason);
@@ -145,7 +207,7 @@ async function judge(judgement: number, targets: readonly JudgedTarget[], timeou
 
 function refusal(error: unknown): TargetVerdict['verdict'] {
   if (error instanceof Failure) return error.report.cause === 'ADDRESS_NOT_ALLOWED' ? 'not-allowed' : 'unresolved';
-  send({ type: 'log', level: 'error', testId: null, text: errorText(error, true) });
+  log('error', null, errorText(error, true));
   return 'unresolved';
 }
 
@@ -156,14 +218,20 @@ function dialerSettings(): DialerSettings {
 
 /**
  * Says which run is busy before it goes on, so that the gateway knows it even when the run never gives the loop back.
+ * What a test that has ended still brings about is nobody's.
  */
-function markActive(run: number): void {
-  if (lastActive === run) return;
+function markActive(run: WorkId): void {
+  if (lastActive === run || !running.has(run)) return;
   lastActive = run;
   send({ type: 'active', run });
 }
 
+/** A line for the operator, redacted; null: it belongs to no run. */
+function log(level: 'info' | 'error', run: WorkId | null, text: string, sent?: () => void): void {
+  send({ type: 'log', level, run, text: text.slice(0, LONGEST_LOG) }, sent);
+}
+
 function send(message: FromChild, sent?: () => void): void {
   // a failed write means that the gateway has gone
-  process.send?.(message, undefined, undefined, (error) => (error ? process.exit(0) : sent?.()));
+  writeMessage(channel, message, (error) => (error ? process.exit(0) : sent?.()));
 }

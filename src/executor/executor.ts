@@ -4,10 +4,21 @@ import type { TestOutcome } from '../connectors/kit/checks/run-checks.ts';
 import type { CatalogEntry } from '../connectors/kit/contract/catalog-entry.ts';
 import type { EgressPolicy } from '../connectors/kit/network/addresses.ts';
 import type { FailureCode } from '../errors/check-failures.ts';
+import { Allowance } from './allowance.ts';
+import { childCommand } from './child-command.ts';
 import type { ChildHandle, GoneReason } from './child-handle.ts';
 import { ChildPool } from './child-pool.ts';
-import type { FromChild, JudgedTarget, TargetVerdict, TestJob } from './messages.ts';
-import { type CheckEvent, RunningTest } from './running-test.ts';
+import { Judgement } from './judgement.ts';
+import {
+  BadMessageError,
+  type FromChild,
+  type JudgedTarget,
+  type TargetVerdict,
+  type TestJob,
+  type WorkId,
+} from './messages.ts';
+import { ATTEMPTS, finalCode, suspectOf } from './recovery.ts';
+import { type CatalogTaker, type CheckEvent, RunningTest } from './running-test.ts';
 
 export type { TestOutcome } from '../connectors/kit/checks/run-checks.ts';
 export type { JudgedTarget, TargetVerdict, TestJob } from './messages.ts';
@@ -17,9 +28,10 @@ export type { CheckEvent } from './running-test.ts';
 const GRACE_MS = 1_000;
 /** How long after that a child whose event loop turns may hold the test: a busy machine takes its time to end it. */
 const HELD_MS = 10_000;
-const ATTEMPTS = 2;
 /** How long after a test what a child prints may be about it: a pipe is not read in step with the messages. */
 const LINGER_MS = 5_000;
+/** What is passed on of what a child has to log, in messages and characters. */
+const LOGGED = { count: 1_000, size: 1024 * 1024, periodMs: 60_000 };
 
 export interface ExecutorLogger {
   info(details: object, message: string): void;
@@ -29,6 +41,8 @@ export interface ExecutorLogger {
 
 export interface ExecutorOptions {
   readonly policy: EgressPolicy;
+  /** `environment`: tests of different environments never share a child. Left out, or `none`: they do. */
+  readonly isolation?: 'none' | 'environment' | undefined;
   /** Children at most; one more for a test that is suspected of a crash. Left out: one a core, two at most. */
   readonly size?: number;
   /** For the project's own tests; nothing in a config or in the environment leads here. */
@@ -43,42 +57,33 @@ export interface ExecutorOptions {
   readonly idleMs?: number;
 }
 
-interface Placement {
-  readonly test: RunningTest;
-  readonly child: ChildHandle;
-}
-
-interface Judgement {
-  readonly targets: readonly JudgedTarget[];
-  readonly timeoutMs: number;
-  readonly attempt: number;
-  readonly settle: (verdicts: readonly TargetVerdict[]) => void;
-}
-
-/** Where tests run: child processes that the gateway keeps. The first child starts with the first test. */
+/**
+ * Where tests run: child processes that the gateway keeps and does not trust. The first one starts with the first test.
+ */
 export class Executor {
   readonly #logger: ExecutorLogger;
+  readonly #isIsolating: boolean;
   readonly #pool: ChildPool;
   /** Tests that are not settled. */
   readonly #tests = new Set<RunningTest>();
-  /** What the children hold, by the number of the run or judgement, even when the test was settled without them. */
-  readonly #placements = new Map<number, Placement>();
-  readonly #judgements = new Map<number, Judgement>();
+  /** Where a test runs, and under which number, even when it was settled without its child. */
+  readonly #placements = new Map<RunningTest, { readonly child: ChildHandle; readonly run: WorkId }>();
   /** Redactors of the tests that run or that ended less than 5 s ago. */
   readonly #redactors = new Set<Redactor>();
-  /** Tests that wait for the reserved child. */
-  readonly #waiting: RunningTest[] = [];
-  #lastNumber = 0;
+  /** Tests that wait for a child: for the reserved one, and for one of their environment. */
+  readonly #waiting = { alone: [] as RunningTest[], others: [] as RunningTest[] };
+  readonly #logged = new WeakMap<ChildHandle, Allowance>();
   #closed: Promise<void> | undefined;
   #closing = false;
 
-  constructor({ policy, size, testing, logger, idleMs }: ExecutorOptions) {
+  constructor({ policy, isolation, size, testing, logger, idleMs }: ExecutorOptions) {
     this.#logger = logger;
+    this.#isIsolating = isolation === 'environment';
     const options = {
       size: size ?? Math.max(1, Math.min(availableParallelism(), 2)),
       idleMs: idleMs ?? 60_000,
       settings: { policy, names: testing?.names, extraCa: testing?.extraCa },
-      registryUrl: testing?.registryUrl,
+      command: childCommand(testing?.registryUrl),
     };
     this.#pool = new ChildPool(options, {
       onMessage: (child, message) => this.#receive(child, message),
@@ -91,15 +96,15 @@ export class Executor {
 
   /**
    * Runs a test. It never rejects, and settles at the latest one second after its deadline or after the signal aborts,
-   * which cancels it. When its child dies of another test it runs once more from the start: `restarted` takes back its
-   * events and what `onCatalog` got. `onCatalog` takes the entries of a catalog read: the next part comes when it has
-   * resolved, and a rejection ends the test.
+   * which cancels it. When its child dies of another test it runs again from the start, twice at most: `restarted`
+   * takes back its events and what `onCatalog` got. `onCatalog` takes the entries of a catalog read: the next part
+   * comes when it has resolved, and a rejection ends the test.
    */
   run(
     job: TestJob,
     onEvent: (event: CheckEvent) => void,
     signal: AbortSignal,
-    onCatalog?: (entries: readonly CatalogEntry[]) => Promise<void>,
+    onCatalog?: CatalogTaker,
   ): Promise<TestOutcome> {
     const test = new RunningTest(job, (event) => this.#report(test, event, onEvent), onCatalog);
     const left = job.deadline - Date.now();
@@ -124,15 +129,12 @@ export class Executor {
 
   /** Resolves the hosts of a config and looks at their addresses; connects to nothing. Never rejects. */
   judgeTargets(targets: readonly JudgedTarget[], timeoutMs: number): Promise<readonly TargetVerdict[]> {
-    const { promise, resolve } = Promise.withResolvers<readonly TargetVerdict[]>();
-    const timer = setTimeout(() => resolve(unresolved(targets)), timeoutMs + GRACE_MS);
-    const settle = (verdicts: readonly TargetVerdict[]) => {
-      clearTimeout(timer);
-      resolve(verdicts);
-    };
-    if (this.#closing || targets.length === 0) settle(unresolved(targets));
-    else this.#placeJudgement({ targets, timeoutMs, attempt: 1, settle });
-    return promise;
+    const judgement = new Judgement(targets, timeoutMs);
+    const timer = setTimeout(() => judgement.giveUp(), timeoutMs + GRACE_MS);
+    void judgement.verdicts.then(() => clearTimeout(timer));
+    if (this.#closing || targets.length === 0) judgement.giveUp();
+    else this.#placeJudgement(judgement);
+    return judgement.verdicts;
   }
 
   /** Ends every test with INTERRUPTED and every child; settles when none is left. Can be called again. */
@@ -147,98 +149,125 @@ export class Executor {
   }
 
   #place(test: RunningTest): void {
+    (test.alone ? this.#waiting.alone : this.#waiting.others).push(test);
+    this.#placeWaiting();
+  }
+
+  /** Gives the tests that wait to children, in their order: one of an environment that has none does not starve. */
+  #placeWaiting(): void {
+    for (const queue of [this.#waiting.alone, this.#waiting.others]) {
+      for (let next = queue[0]; next && this.#placed(next); next = queue[0]) queue.shift();
+    }
+  }
+
+  /** False when there is no child for the test yet. */
+  #placed(test: RunningTest): boolean {
+    if (test.settled) return true;
+    const { job } = test;
     try {
-      const child = test.alone ? this.#pool.reserve() : this.#pool.choose();
-      if (!child) {
-        this.#waiting.push(test);
-        return;
-      }
-      const run = this.#nextNumber();
-      test.run = run;
-      this.#placements.set(run, { test, child });
-      const { job } = test;
-      this.#pool.assign(child, run, { type: 'run', run, job, timeoutMs: job.deadline - Date.now() });
+      const child = test.alone ? this.#pool.reserve() : this.#pool.choose(this.#isIsolating ? job.environmentId : null);
+      if (!child) return false;
+      const run = this.#pool.assign(child, test, (id) => ({
+        type: 'run',
+        run: id,
+        job,
+        timeoutMs: job.deadline - Date.now(),
+      }));
+      this.#placements.set(test, { child, run });
     } catch (error) {
       this.#logger.error({ err: error }, 'An executor cannot be started.');
       this.#over(test, 'INTERNAL');
     }
+    return true;
   }
 
   #placeJudgement(judgement: Judgement): void {
     const { targets, timeoutMs } = judgement;
     try {
-      const child = this.#pool.choose();
-      const number = this.#nextNumber();
-      this.#judgements.set(number, judgement);
-      this.#pool.assign(child, number, { type: 'judge', judgement: number, targets, timeoutMs });
+      // where environments are kept apart, no test runs in the children that judge
+      const child = this.#pool.choose(null);
+      if (!child) throw new Error('There is no child for a judgement.');
+      this.#pool.assign(child, judgement, (id) => ({ type: 'judge', judgement: id, targets, timeoutMs }));
     } catch (error) {
       this.#logger.error({ err: error }, 'An executor cannot be started.');
-      judgement.settle(unresolved(targets));
+      judgement.giveUp();
     }
   }
 
-  #nextNumber(): number {
-    this.#lastNumber += 1;
-    return this.#lastNumber;
-  }
-
+  /** @throws BadMessageError for what no child of ours says */
   #receive(child: ChildHandle, message: FromChild): void {
     switch (message.type) {
       case 'active':
-        child.lastActive = message.run;
+        child.lastActive = testOf(child, message.run);
         break;
       case 'event':
-        child.lastActive = message.run;
-        this.#placements.get(message.run)?.test.record(message.event, message.writes);
+        child.lastActive = testOf(child, message.run);
+        child.lastActive.take(message.event, message.writes);
         break;
       case 'catalog':
-        void this.#takeCatalog(child, message.run, message.entries);
+        this.#takeCatalog(child, message.run, message.entries);
         break;
       case 'outcome': {
-        const test = this.#placements.get(message.run)?.test;
-        this.#placements.delete(message.run);
-        clearTimeout(test?.timer);
-        test?.end(message.outcome);
-        this.#pool.release(child, message.run);
+        const test = testOf(child, message.run);
+        test.conclude(message.failure);
+        clearTimeout(test.timer);
+        this.#placements.delete(test);
+        this.#release(child, message.run);
         break;
       }
-      case 'judged':
-        this.#judgements.get(message.judgement)?.settle(message.verdicts);
-        this.#judgements.delete(message.judgement);
-        this.#pool.release(child, message.judgement);
-        break;
-      case 'log': {
-        const text = message.level === 'info' ? 'A check failed.' : 'A check failed as nobody expected.';
-        this.#logger[message.level]({ executorPid: child.pid, testId: message.testId, detail: message.text }, text);
+      case 'judged': {
+        const judgement = child.work.get(message.judgement);
+        if (!(judgement instanceof Judgement)) throw new BadMessageError('It has judged what it does not hold.');
+        judgement.conclude(message.verdicts);
+        this.#release(child, message.judgement);
         break;
       }
+      case 'log':
+        this.#log(child, message);
+        break;
       case 'ready':
       case 'alive':
         break;
     }
   }
 
-  async #takeCatalog(child: ChildHandle, run: number, entries: readonly CatalogEntry[]): Promise<void> {
-    const test = this.#placements.get(run)?.test;
-    if (!test || test.settled) return;
-    try {
-      await test.onCatalog?.(entries);
-      child.send({ type: 'taken', run });
-    } catch (error) {
-      this.#logger.error({ err: error, testId: test.job.testId }, 'The entries of a catalog could not be taken.');
-      test.fail('INTERNAL');
-      child.send({ type: 'cancel', run });
-    }
+  #release(child: ChildHandle, id: WorkId): void {
+    this.#pool.release(child, id);
+    this.#placeWaiting();
+  }
+
+  #log(child: ChildHandle, { level, run, text }: Extract<FromChild, { type: 'log' }>): void {
+    const details = { executorPid: child.pid, testId: run === null ? null : testOf(child, run).job.testId };
+    const allowance = this.#logged.get(child) ?? new Allowance(LOGGED);
+    this.#logged.set(child, allowance);
+    const taken = allowance.take(text.length);
+    if (taken === 'spent')
+      this.#logger.warn(details, 'An executor logs too much: the rest of this minute is left out.');
+    if (taken !== 'within') return;
+    const title = level === 'info' ? 'A check failed.' : 'A check failed as nobody expected.';
+    this.#logger[level]({ ...details, detail: this.#redact(text) }, title);
+  }
+
+  #takeCatalog(child: ChildHandle, run: WorkId, entries: readonly CatalogEntry[]): void {
+    const test = testOf(child, run);
+    test.takeCatalog(entries).then(
+      (taken) => taken && child.send({ type: 'taken', run }),
+      (error: unknown) => {
+        this.#logger.error({ err: error, testId: test.job.testId }, 'The entries of a catalog could not be taken.');
+        test.fail('INTERNAL');
+        child.send({ type: 'cancel', run });
+      },
+    );
   }
 
   #cancel(test: RunningTest): void {
     test.cancelled = true;
-    const placement = test.run === undefined ? undefined : this.#placements.get(test.run);
-    if (!placement || test.run === undefined) {
+    const placement = this.#placements.get(test);
+    if (!placement) {
       this.#over(test, 'CANCELLED');
       return;
     }
-    placement.child.send({ type: 'cancel', run: test.run });
+    placement.child.send({ type: 'cancel', run: placement.run });
     const timer = setTimeout(() => test.fail('CANCELLED'), GRACE_MS);
     void test.outcome.then(() => clearTimeout(timer));
   }
@@ -246,7 +275,7 @@ export class Executor {
   /** A second past the deadline: the test is over, and a child that goes on holding it is not in order. */
   #overdue(test: RunningTest, held = 0): void {
     test.fail('TIMEOUT');
-    const placement = test.run === undefined ? undefined : this.#placements.get(test.run);
+    const placement = this.#placements.get(test);
     if (!placement) return;
     // while its loop is blocked, or it is about to start, the heartbeat decides
     const { beating } = placement.child;
@@ -254,54 +283,36 @@ export class Executor {
     else test.timer = setTimeout(() => this.#overdue(test, held + (beating ? GRACE_MS : 0)), GRACE_MS);
   }
 
-  /** Runs what a lost child held once more, but for the test that brought it down and those that cannot be repeated. */
+  /** Runs what a lost child held again, but for the test that brought it down and those that cannot be repeated. */
   #recover(child: ChildHandle, reason: GoneReason): void {
     const { pid, work } = child;
     if (reason === 'ended') this.#logger.info({ executorPid: pid }, 'An executor has ended.');
     else this.#logger.error({ executorPid: pid, reason, held: work.size }, 'An executor is lost.');
-    const suspect = reason === 'blocked' || reason === 'crashed' ? this.#suspect(child) : undefined;
-    for (const number of work) {
-      const judgement = this.#judgements.get(number);
-      if (judgement) this.#judgeAgain(number, judgement);
-      const test = this.#placements.get(number)?.test;
-      if (test) this.#testAgain(test, reason, test === suspect);
+    const suspect = suspectOf(child, reason);
+    for (const each of work.values()) {
+      if (each instanceof Judgement) this.#judgeAgain(each);
+      else this.#testAgain(each, reason, each === suspect);
     }
-    const next = child.reserved ? this.#nextWaiting() : undefined;
-    if (next) this.#place(next);
+    this.#placeWaiting();
   }
 
   #testAgain(test: RunningTest, reason: GoneReason, suspected: boolean): void {
-    if (test.run !== undefined) this.#placements.delete(test.run);
-    test.run = undefined;
+    this.#placements.delete(test);
     const code = finalCode(test, reason, suspected);
     if (test.settled || code) {
       this.#over(test, code ?? 'INTERNAL');
       return;
     }
-    test.alone = suspected;
+    // who has lost two children by others' doing cannot lose a third one so
+    test.alone = suspected || test.attempt >= ATTEMPTS;
     test.restart();
     this.#place(test);
   }
 
-  #judgeAgain(number: number, judgement: Judgement): void {
-    this.#judgements.delete(number);
-    if (judgement.attempt < ATTEMPTS && !this.#closing)
-      this.#placeJudgement({ ...judgement, attempt: judgement.attempt + 1 });
-    else judgement.settle(unresolved(judgement.targets));
-  }
-
-  #nextWaiting(): RunningTest | undefined {
-    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
-      if (!next.settled) return next;
-    }
-    return undefined;
-  }
-
-  /** The test that the child was busy with, or else the one whose check was the last to start. */
-  #suspect(child: ChildHandle): RunningTest | undefined {
-    const held = [...child.work].flatMap((number) => this.#placements.get(number)?.test ?? []);
-    const active = held.find((test) => test.run === child.lastActive);
-    return active ?? held.filter((test) => test.checkStart > 0).toSorted((a, b) => b.checkStart - a.checkStart)[0];
+  #judgeAgain(judgement: Judgement): void {
+    judgement.attempt += 1;
+    if (judgement.attempt <= ATTEMPTS && !this.#closing) this.#placeJudgement(judgement);
+    else judgement.giveUp();
   }
 
   /** Ends a test that no child holds. */
@@ -329,14 +340,9 @@ export class Executor {
   }
 }
 
-/** With which code a test ends whose child is lost; undefined: it runs once more. */
-function finalCode(test: RunningTest, reason: GoneReason, suspected: boolean): FailureCode | undefined {
-  if (test.cancelled) return 'CANCELLED';
-  if (test.job.deadline <= Date.now() || (suspected && reason === 'blocked')) return 'TIMEOUT';
-  if (test.wrote) return 'INTERRUPTED';
-  return test.attempt < ATTEMPTS ? undefined : 'INTERNAL';
-}
-
-function unresolved(targets: readonly JudgedTarget[]): TargetVerdict[] {
-  return targets.map(({ path }) => ({ path, verdict: 'unresolved' }));
+/** @throws BadMessageError when the child does not hold it */
+function testOf(child: ChildHandle, run: WorkId): RunningTest {
+  const test = child.work.get(run);
+  if (test instanceof RunningTest) return test;
+  throw new BadMessageError('It has spoken of a test that it does not hold.');
 }

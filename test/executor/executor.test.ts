@@ -45,6 +45,7 @@ function job(
   const secrets = password === undefined ? [] : [password];
   return {
     testId: 'a-test',
+    environmentId: 'an-environment',
     type,
     config: { host, port, password },
     secrets,
@@ -307,7 +308,7 @@ describe('a child that is lost', () => {
     expect(blocked.summary()).not.toContain('restarted');
   });
 
-  it.each(['exit', 'throw'])(
+  it.each(['exit', 'throw as nobody'])(
     'to a crash (%s): the suspect runs again alone and fails, its neighbour passes',
     async (word) => {
       const { executor, log, pids } = start();
@@ -327,9 +328,23 @@ describe('a child that is lost', () => {
       expect(crashed.summary().at(-1)).toBe('second FAILED');
       expect(hostile.sockets).toHaveLength(2);
       expect(pids()).toHaveLength(3);
-      if (word === 'throw') expect(log.some(({ detail }) => detail?.includes('thrown into the void'))).toBe(true);
+      if (word === 'throw as nobody') expect(log.some(({ detail }) => detail?.includes('thrown by nobody'))).toBe(true);
     },
   );
+
+  it('twice, by others: what was innocent both times runs a third time, alone, and passes', async () => {
+    const { executor, pids } = start();
+    const good = await peer(null, null, 'pass');
+    const passing = executor.run(job('OBEYS', { port: good.port }), told().onEvent, never);
+    for (const round of [1, 2]) {
+      await vi.waitFor(() => expect(good.sockets).toHaveLength(round), 10_000);
+      const hostile = await peer('exit');
+      const crashing = executor.run(job('WRITES', { port: hostile.port }), told().onEvent, never);
+      expect((await crashing).failure?.code).toBe('INTERRUPTED');
+    }
+    expect((await passing).status).toBe('PASSED');
+    expect(pids()).toHaveLength(3);
+  });
 
   it('to the machine: what it held runs again', async () => {
     const { executor, pids } = start();
@@ -372,6 +387,31 @@ describe('a child that is lost', () => {
     const outcome = await executor.run(job('PASSES'), told().onEvent, never);
     expect(outcome).toMatchObject({ status: 'FAILED', failure: { code: 'INTERNAL' } });
     expect(log.some(({ detail }) => detail?.includes('no-such-module'))).toBe(true);
+  });
+});
+
+describe('what is thrown where nobody catches it', () => {
+  it('ends the test that it belongs to, once, and no other', async () => {
+    const { executor, log, pids } = start();
+    const good = await peer(null);
+    const neighbour = told();
+    const passing = executor.run(job('OBEYS', { port: good.port }), neighbour.onEvent, never);
+    await once(good.server, 'connection');
+    const hostile = await peer('throw');
+    const throwing = told();
+    expect(await executor.run(job('OBEYS', { port: hostile.port }), throwing.onEvent, never)).toMatchObject({
+      status: 'FAILED',
+      failure: { code: 'INTERNAL' },
+      skipped: ['obeys/third/step'],
+    });
+    expect(throwing.summary()).toEqual(['first RUNNING', 'first PASSED', 'second RUNNING', 'second FAILED']);
+    good.sockets[0]?.write('pass');
+    expect((await passing).status).toBe('PASSED');
+    expect(neighbour.summary()).not.toContain('restarted');
+    expect(pids()).toHaveLength(1);
+    expect(log.filter(({ level }) => level === 'error').map(({ detail }) => detail)).toEqual([
+      expect.stringContaining('thrown into the void'),
+    ]);
   });
 });
 
@@ -440,6 +480,37 @@ describe('what a child can see', () => {
     const { executor } = start();
     const host = new URL('../../package.json', import.meta.url).pathname;
     expect((await executor.run(job('READS', { host }), told().onEvent, never)).status).toBe('PASSED');
+  });
+});
+
+describe('tests of several environments', () => {
+  const inEnvironment = async (executor: Executor, environmentId: string): Promise<string> => {
+    const { events, onEvent } = told();
+    const outcome = await executor.run({ ...job('PASSES'), environmentId }, onEvent, never);
+    expect(outcome.status).toBe('PASSED');
+    const second = events[3];
+    return second?.kind === 'ended' ? (second.evidence[0]?.value ?? '') : '';
+  };
+
+  it('share a child', async () => {
+    const { executor } = start();
+    const pids = await Promise.all(['a', 'b', 'c'].map((each) => inEnvironment(executor, each)));
+    expect(new Set(pids).size).toBe(1);
+  });
+
+  it('never share one when they are kept apart, and wait for a child rather than starve', {
+    timeout: 60_000,
+  }, async () => {
+    const { executor, pids } = start({ isolation: 'environment' });
+    const environments = Array.from({ length: 10 }, (_, index) => `environment ${index % 9}`);
+    const ran = await Promise.all(environments.map((each) => inEnvironment(executor, each)));
+    const served = Map.groupBy(ran, (_, index) => environments[index]);
+    const owners = [...served].flatMap(([environment, own]) => [...new Set(own)].map((pid) => `${pid} ${environment}`));
+    expect(owners).toHaveLength(new Set(ran).size);
+    expect(executor.stats().children).toBeLessThanOrEqual(9);
+    const before = pids().length;
+    expect(await executor.judgeTargets([{ host: '127.0.0.1', port: 1, path: 'a' }], 10_000)).toHaveLength(1);
+    expect(pids()).toHaveLength(before + 1);
   });
 });
 

@@ -1,4 +1,7 @@
+import { AsyncResource } from 'node:async_hooks';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { z } from 'zod';
 import { secret } from '../../src/connectors/kit/config/marks.ts';
 import { type Connector, defineConnector } from '../../src/connectors/kit/contract/connector.ts';
@@ -38,7 +41,16 @@ function connector(type: string, run: Run, options: { writes?: boolean } = {}): 
   });
 }
 
-/** Does what the peer says: `pass`, `block`, `exit`, `throw`. */
+/** Made while the module is loaded, so that it belongs to no test. */
+const nobody = new AsyncResource('NOBODY');
+
+function throwLater(): void {
+  setImmediate(() => {
+    throw new Error('thrown by nobody');
+  });
+}
+
+/** Does what the peer says: `pass`, `block`, `exit`, `throw`, `throw as nobody`. */
 const obeysPeer: Run = async ({ config: { host, port }, dialer }) => {
   const socket = await dialer.dial(host, port);
   const word = await new Promise<string>((resolve, reject) => {
@@ -46,11 +58,43 @@ const obeysPeer: Run = async ({ config: { host, port }, dialer }) => {
       if (chunk.toString() === 'block') block(60_000);
       if (chunk.toString() === 'exit') process.exit(3);
       if (chunk.toString() === 'throw') throw new Error('thrown into the void');
+      if (chunk.toString() === 'throw as nobody') return nobody.runInAsyncScope(throwLater);
       resolve(chunk.toString());
     });
     socket.once('close', () => reject(new Failure('CONNECTION_LOST')));
   });
   return { evidence: { word } };
+};
+
+/** What a hijacked driver knows of the child: the channel to the gateway, and the run that spoke last. */
+let channel: Socket | undefined;
+let ownRun = '';
+const { write } = Socket.prototype;
+Socket.prototype.write = function (this: Socket, ...given: unknown[]) {
+  const [, run] = /^\{"type":"event","run":"([^"]+)"/.exec(String(given[0])) ?? [];
+  if (run !== undefined) {
+    channel = this;
+    ownRun = run;
+  }
+  return Reflect.apply(write, this, given);
+};
+
+/** What a hijacked driver is to send: `RUN` stands for its own run, `FILL` for so many characters. */
+export interface Forgery {
+  readonly text: string;
+  readonly times?: number;
+  readonly fill?: number;
+}
+
+/** Tells the peer its run, then sends the gateway what the peer says, and hangs. */
+const forges: Run = async ({ config: { host, port }, dialer }) => {
+  const own = ownRun;
+  const socket = await dialer.dial(host, port);
+  socket.write(own);
+  const [word] = await once(socket, 'data');
+  const { text, times = 1, fill = 0 }: Forgery = JSON.parse(String(word));
+  channel?.write(text.replaceAll('RUN', own).replaceAll('FILL', 'x'.repeat(fill)).repeat(times));
+  return forever();
 };
 
 const reading: Run = ({ config: { host } }) => found({ text: readFileSync(host, 'utf8').slice(0, 10) });
@@ -66,6 +110,7 @@ const connectors: readonly Connector[] = [
   connector('CRASHES', () => process.exit(3)),
   connector('OBEYS', obeysPeer),
   connector('WRITES', obeysPeer, { writes: true }),
+  connector('FORGES', forges),
   connector('LEAKS', ({ config: { password } }) => found({ banner: `hello ${password}`, port: '5432' })),
   connector('ECHOES', ({ config: { password } }) => Promise.reject(new Error(`no way in with ${password}`))),
   connector('PRINTS', ({ config: { password } }) => {

@@ -263,6 +263,7 @@ export class TestRunner {
     const secrets = new Map(JSON.parse(sealed) as [string, string][]);
     return {
       testId: row.id,
+      environmentId: row.environment_id,
       type: row.type,
       config: placeSecrets({ config, secrets }),
       secrets: [...secrets.values()],

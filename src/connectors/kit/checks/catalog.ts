@@ -32,7 +32,7 @@ export function catalogCheck<Config, State>(read: CatalogReader<Config, State>):
       let left = MOST_CHARACTERS;
       for await (const some of read(context)) {
         // a peer can send entries for ever, and the gateway's disk would fill up
-        left -= charactersOf(some);
+        for (const entry of some) left -= charactersOf(entry);
         if (left < 0) throw new Failure('TOO_MUCH_DATA');
         await context.emitCatalog(some);
         entries += some.length;
@@ -43,12 +43,10 @@ export function catalogCheck<Config, State>(read: CatalogReader<Config, State>):
   };
 }
 
-function charactersOf(entries: readonly CatalogEntry[]): number {
-  let count = 0;
-  for (const { namespace, name, columns } of entries) {
-    count += ENTRY_OVERHEAD + (namespace?.length ?? 0) + name.length;
-    for (const column of columns) count += COLUMN_OVERHEAD + column.name.length + column.dataType.length;
-  }
+/** How much an entry takes, in characters of names and types, with what the rest of it takes. */
+export function charactersOf({ namespace, name, columns }: CatalogEntry): number {
+  let count = ENTRY_OVERHEAD + (namespace?.length ?? 0) + name.length;
+  for (const column of columns) count += COLUMN_OVERHEAD + column.name.length + column.dataType.length;
   return count;
 }
 

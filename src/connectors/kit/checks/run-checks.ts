@@ -64,8 +64,8 @@ export interface TestOutcome {
   readonly skipped: readonly string[];
 }
 
-/** The reason of a signal that aborts a test. */
-export type AbortReason = 'deadline' | 'cancelled';
+/** The reason of a signal that aborts a test. `thrown`: something of the test threw where nobody caught it. */
+export type AbortReason = 'deadline' | 'cancelled' | 'thrown';
 
 /**
  * Takes a redacted line for the operator's log: `error` for what nobody expected, `info` for the error behind a known
@@ -188,6 +188,7 @@ function unlessAborted<T>(work: () => Promise<T>, signal: AbortSignal): Promise<
 
 function abortFailure(signal: AbortSignal): Failure {
   const reason: unknown = signal.reason;
+  if (reason === 'thrown') return new Failure('INTERNAL');
   const late = reason === 'deadline' || (reason instanceof DOMException && reason.name === 'TimeoutError');
   return new Failure(late ? 'TIMEOUT' : 'CANCELLED');
 }

@@ -1,36 +1,52 @@
-import type { ForkOptions } from 'node:child_process';
+import type { SpawnOptions } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { basename, dirname, extname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+
+/** The file descriptor of the child's channel to the gateway. */
+export const CHANNEL_FD = 3;
 
 /**
  * V8's young generation, in MiB: what a test reads comes and goes in small parts, of which V8 would let 100 MiB lie
  * about.
  */
 const HEAP = '--max-semi-space-size=4';
+/**
+ * The permission model says nothing about SQLite, which opens any file, nor about the signal that opens the inspector.
+ */
+const CLOSED = ['--no-experimental-sqlite', '--disable-sigusr1'];
+
+export interface ChildCommand {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly options: SpawnOptions;
+}
 
 /**
- * How the child is forked: what it may read, an environment of constants, and 64 threads, so that slow names do not
- * queue.
+ * How a child is started: what it may read, an environment of constants, and 64 threads, so that slow names do not
+ * queue. `registryUrl` is the file URL of the module that it takes connectorOf from; undefined: the registry.
  */
-export function forkOptions(registryUrl: string | undefined): ForkOptions {
+export function childCommand(registryUrl: string | undefined): ChildCommand {
   const readable = [
     ...programPaths(fileURLToPath(import.meta.url)),
     ...(registryUrl ? [dirname(fileURLToPath(registryUrl))] : []),
   ];
   // from Node 25 on the permission model covers the network too
   const network = process.allowedNodeEnvironmentFlags.has('--allow-net') ? ['--allow-net'] : [];
+  const flags = ['--permission', ...network, ...CLOSED, HEAP, ...readable.map((path) => `--allow-fs-read=${path}`)];
   return {
-    serialization: 'advanced',
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    execArgv: ['--permission', ...network, HEAP, ...readable.map((path) => `--allow-fs-read=${path}`)],
-    env: { HOME: '/nonexistent', LANG: 'C.UTF-8', TZ: 'UTC', UV_THREADPOOL_SIZE: '64' },
+    file: process.execPath,
+    args: [...flags, childEntry(), ...(registryUrl ? [registryUrl] : [])],
+    options: {
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+      env: { HOME: '/nonexistent', LANG: 'C.UTF-8', TZ: 'UTC', UV_THREADPOOL_SIZE: '64' },
+    },
   };
 }
 
 /** The child's entry, as source or compiled, whichever this file is. */
-export function childEntry(): URL {
-  return new URL(`./child${extname(import.meta.url)}`, import.meta.url);
+function childEntry(): string {
+  return fileURLToPath(new URL(`./child${extname(import.meta.url)}`, import.meta.url));
 }
 
 /**

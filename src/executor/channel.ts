@@ -1,0 +1,57 @@
+import type { Readable, Writable } from 'node:stream';
+
+const NEWLINE = 0x0a;
+/** A line that comes in more parts than this is joined so far, so that single bytes do not pile up. */
+const MOST_PARTS = 1_024;
+
+/**
+ * Writes one message as a line of JSON. Node's own channel between processes is not used: whoever has taken the child
+ * over ends the gateway with one message of Node's own protocol (`NODE_HANDLE_ACK`), or with a length that the gateway
+ * then waits for.
+ */
+export function writeMessage(stream: Writable, message: object, written?: (error?: Error | null) => void): void {
+  stream.write(`${JSON.stringify(message)}\n`, written);
+}
+
+export interface ChannelReader {
+  /** Called with each message, whose form nobody has looked at. */
+  onMessage(message: unknown): void;
+  /** Called once, with a line that is no JSON or longer than the limit. Nothing is read after it. */
+  onUnreadable(): void;
+}
+
+/** Reads lines of JSON of at most `longest` bytes each. */
+export function readMessages(stream: Readable, longest: number, reader: ChannelReader): void {
+  let parts: Buffer[] = [];
+  let length = 0;
+  const giveUp = () => {
+    stream.off('data', take).resume();
+    reader.onUnreadable();
+  };
+  const take = (chunk: Buffer) => {
+    let from = 0;
+    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, from)) {
+      const line = Buffer.concat([...parts, chunk.subarray(from, end)]);
+      parts = [];
+      length = 0;
+      from = end + 1;
+      const message = line.length > longest ? undefined : parsed(line);
+      if (message === undefined) return giveUp();
+      reader.onMessage(message);
+    }
+    parts.push(chunk.subarray(from));
+    length += chunk.length - from;
+    if (length > longest) return giveUp();
+    if (parts.length > MOST_PARTS) parts = [Buffer.concat(parts)];
+  };
+  stream.on('data', take);
+}
+
+/** Undefined for what is no JSON. */
+function parsed(line: Buffer): unknown {
+  try {
+    return JSON.parse(line.toString());
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,143 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Executor, type TestJob } from '../../src/executor/executor.ts';
+import type { Forgery } from '../support/test-connectors.ts';
+
+const registryUrl = new URL('../support/test-connectors.ts', import.meta.url).href;
+const never = new AbortController().signal;
+const atEnd: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const end of atEnd.splice(0).reverse()) await end();
+});
+
+interface LogLine {
+  readonly message: string;
+  readonly reason?: string;
+  readonly detail?: string;
+  readonly line?: string;
+}
+
+function start(isolation?: 'environment'): { executor: Executor; log: LogLine[] } {
+  const log: LogLine[] = [];
+  const write = (details: object, message: string) => log.push({ ...details, message });
+  const executor = new Executor({
+    policy: { allow: ['127.0.0.1/32'], forbidden: [] },
+    size: 1,
+    isolation,
+    testing: { registryUrl },
+    logger: { info: write, warn: write, error: write },
+  });
+  atEnd.push(() => executor.close());
+  return { executor, log };
+}
+
+function job(type: string, port: number): TestJob {
+  const checks = ['first', 'second', 'third'].map((step) => `${type.toLowerCase()}/${step}/step`);
+  const config = { host: '127.0.0.1', port };
+  const deadline = Date.now() + 60_000;
+  return { testId: 'a-test', environmentId: 'an-environment', type, config, secrets: [], checks, deadline };
+}
+
+/** A peer whose connections the test talks to itself. */
+async function listen(): Promise<{ port: number; connected(count: number): Promise<Socket> }> {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => sockets.push(socket.on('error', () => undefined)));
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  atEnd.push(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    async connected(count) {
+      await vi.waitFor(() => expect(sockets.length).toBeGreaterThanOrEqual(count), 15_000);
+      return sockets[count - 1] as Socket;
+    },
+  };
+}
+
+/** Waits for a hijacked driver to tell its run, and has it send the forgery. */
+async function forge(socket: Socket, forgery: Forgery): Promise<void> {
+  await once(socket, 'data');
+  socket.write(JSON.stringify(forgery));
+}
+
+const line = (message: unknown) => `${JSON.stringify(message)}\n`;
+
+describe('a message that no child of ours sends', () => {
+  it.each<[string, Forgery]>([
+    ['null', { text: 'null\n' }],
+    ['no JSON', { text: 'hello\n' }],
+    ['one of Node’s own', { text: line({ cmd: 'NODE_HANDLE_ACK' }) }],
+    ['an outcome without a body', { text: line({ type: 'outcome', run: 'RUN' }) }],
+    ['an unknown log level', { text: line({ type: 'log', level: 'fatal', run: null, text: 'x' }) }],
+    ['a passed outcome before the end', { text: line({ type: 'outcome', run: 'RUN', failure: null }) }],
+    ['a line that is too long', { text: 'FILL', fill: 9 * 1024 * 1024 }],
+    ['far too many messages', { text: line({ type: 'alive' }), times: 500_000 }],
+  ])(
+    '%s: ends its child alone; the guilty test fails, its neighbour passes',
+    { timeout: 60_000 },
+    async (_, forgery) => {
+      const { executor, log } = start();
+      const good = await listen();
+      const passing = executor.run(job('OBEYS', good.port), () => undefined, never);
+      await good.connected(1);
+      const hostile = await listen();
+      const forging = executor.run(job('FORGES', hostile.port), () => undefined, never);
+      await forge(await hostile.connected(1), forgery);
+      (await good.connected(2)).write('pass');
+      expect((await passing).status).toBe('PASSED');
+      await forge(await hostile.connected(2), forgery);
+      expect(await forging).toMatchObject({ status: 'FAILED', failure: { code: 'INTERNAL' } });
+      expect(log.flatMap(({ reason }) => reason ?? [])).toEqual(['misbehaved', 'misbehaved']);
+    },
+  );
+
+  it.each([
+    ['an outcome', { type: 'outcome', failure: null }],
+    ['an event', { type: 'event', event: { kind: 'started', name: 'obeys/first/step', startedAt: 1 }, writes: false }],
+    ['a catalog', { type: 'catalog', entries: [] }],
+    ['an activity', { type: 'active' }],
+    ['a log line', { type: 'log', level: 'info', text: 'x' }],
+  ])(
+    '%s for a test of another child is such a message, though its number is right',
+    { timeout: 60_000 },
+    async (_, message) => {
+      const { executor, log } = start('environment');
+      const victim = await listen();
+      const events: string[] = [];
+      const ending = new AbortController();
+      const attacked = executor.run(job('FORGES', victim.port), (event) => events.push(event.kind), ending.signal);
+      const [run] = await once(await victim.connected(1), 'data');
+      const hostile = await listen();
+      const hijacked = { ...job('FORGES', hostile.port), environmentId: 'another' };
+      const forging = executor.run(hijacked, () => undefined, ending.signal);
+      await forge(await hostile.connected(1), { text: line({ ...message, run: String(run) }) });
+      await vi.waitFor(() => expect(log.flatMap(({ reason }) => reason ?? [])).toEqual(['misbehaved']), 10_000);
+      expect(events).toEqual(['started', 'ended', 'started']);
+      expect(executor.stats().running).toBe(2);
+      ending.abort();
+      expect([(await attacked).status, (await forging).status]).toEqual(['CANCELLED', 'CANCELLED']);
+    },
+  );
+});
+
+describe('what a child logs', () => {
+  it('is bounded in number and in size', { timeout: 60_000 }, async () => {
+    const { executor, log } = start();
+    const hostile = await listen();
+    const cancel = new AbortController();
+    const outcome = executor.run(job('FORGES', hostile.port), () => undefined, cancel.signal);
+    await forge(await hostile.connected(1), {
+      text: line({ type: 'log', level: 'error', run: 'RUN', text: 'chatter' }),
+      times: 15_000,
+    });
+    await vi.waitFor(() => expect(log.some(({ message }) => message.includes('logs too much'))).toBe(true), 10_000);
+    cancel.abort();
+    await outcome;
+    expect(log.filter(({ detail }) => detail === 'chatter')).toHaveLength(1_000);
+    expect(log.filter(({ message }) => message.includes('logs too much'))).toHaveLength(1);
+  });
+});
