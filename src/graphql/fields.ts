@@ -5,8 +5,8 @@ import { isOpenText, misplacedKey } from '../connectors/kit/config/open-fields.t
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /**
- * Validation of an id argument, which resolvers get in lower case, as ids are stored. Without `.nullish()` of its own: GraphQL says
- * whether it may be left out.
+ * Validation of an id argument, which resolvers get in lower case, as ids are stored. Without `.nullish()` of its own:
+ * GraphQL says whether it may be left out.
  */
 export const uuid = z
   .string()

@@ -82,7 +82,10 @@ async function peer(...words: (string | null)[]): Promise<{ port: number; socket
   return { port: (server.address() as AddressInfo).port, sockets, server };
 }
 
-/** Starts the child; how long, in milliseconds, a test surely needs for its first steps on this machine, as busy as it is. */
+/**
+ * Starts the child; how long, in milliseconds, a test surely needs for its first steps on this machine, as busy as it
+ * is.
+ */
 async function warmUp(executor: Executor): Promise<number> {
   await executor.run(job('PASSES'), told().onEvent, never);
   const start = performance.now();

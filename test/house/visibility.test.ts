@@ -7,8 +7,8 @@ import { migrateToLatest } from '../../src/platform/migrate.ts';
 import { collect, functionAround, parseSource, readSources, textOf } from './sources.ts';
 
 /**
- * Lists the statements over an environment's tables that do not ask what their caller may see, with the reason. Whatever
- * else reads, changes or deletes rows of these tables goes through whereVisible().
+ * Lists the statements over an environment's tables that do not ask what their caller may see, with the reason.
+ * Whatever else reads, changes or deletes rows of these tables goes through whereVisible().
  */
 const exceptions: Readonly<Record<string, readonly string[]>> = {
   'An id is unique over all environments, whoever may see them.': [

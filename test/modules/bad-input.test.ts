@@ -5,7 +5,10 @@ import { describeEachGateway } from '../support/each-gateway.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { CERTIFICATE, GOOGLE_NOWHERE, PRIVATE_KEY, postgresConfig } from '../support/inputs.ts';
 
-/** Stands in every value that is sent, and must not stand in anything that comes back. A name, a host and a bucket can hold it. */
+/**
+ * Stands in every value that is sent, and must not stand in anything that comes back. A name, a host and a bucket can
+ * hold it.
+ */
 // so many digits at a time: names that look like names are shown back
 const canary = `cnry90210${randomBytes(6).toString('hex')}`;
 

@@ -16,12 +16,19 @@ import { type PostgresServer, startPostgres } from '../support/postgres.ts';
 
 const AT_ONCE = 200;
 const ROUNDS = 5;
-/** How long the stalled ones hang, in milliseconds: long enough for all to be started, each of which waits for the disk. */
+/**
+ * How long the stalled ones hang, in milliseconds: long enough for all to be started, each of which waits for the disk.
+ */
 const STALL = 10_000;
-/** A query may have to wait behind the starts of all tests, on a machine that does other things as well. In milliseconds. */
+/**
+ * A query may have to wait behind the starts of all tests, on a machine that does other things as well. In
+ * milliseconds.
+ */
 const LONGEST_QUERY = 15_000;
 const PATIENCE = 60_000;
-/** What a process may hold after a thousand tests more than before them, in MiB: heaps are tidied up when it suits them. */
+/**
+ * What a process may hold after a thousand tests more than before them, in MiB: heaps are tidied up when it suits them.
+ */
 const MEMORY_MARGIN = 64;
 
 let target: PostgresServer;

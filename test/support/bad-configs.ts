@@ -3,7 +3,10 @@ import { dropNulls } from '../../src/connectors/kit/config/shape.ts';
 import { fieldIssue, type IssueCode } from '../../src/errors/field-issues.ts';
 import { type Changes, changed, type Stand } from './stands/stand.ts';
 
-/** What is bad, what it changes in a config that is right, the field that is named (dotted from the config's root), and how. */
+/**
+ * What is bad, what it changes in a config that is right, the field that is named (dotted from the config's root), and
+ * how.
+ */
 export type BadConfig = readonly [name: string, changes: Changes, path: string, code: IssueCode];
 
 /** Each is refused with exactly that one issue, which says something. */

@@ -3,7 +3,10 @@ import type { Database } from '../../src/platform/database.ts';
 import { newTestDatabase } from './databases.ts';
 import { startGateway, type TestGateway, type TestGatewayOptions } from './gateway.ts';
 
-/** Starts a gateway on a database of its own, or on that of another one: give its databaseUrl and folder. It is closed when the suite ends. */
+/**
+ * Starts a gateway on a database of its own, or on that of another one: give its databaseUrl and folder. It is closed
+ * when the suite ends.
+ */
 export type OpenTestGateway = (options?: TestGatewayOptions) => Promise<TestGateway>;
 
 /** The suite twice: with gateways on SQLite in a file, and on a real Postgres. */

@@ -1,8 +1,8 @@
 import { startGateway } from './gateway.ts';
 
 /*
- * A gateway in a process of its own, for tests that kill it: `node gateway-process.ts DATABASE_URL FOLDER`. It prints its URL and a
- * token as one line of JSON, then serves until it is killed.
+ * A gateway in a process of its own, for tests that kill it: `node gateway-process.ts DATABASE_URL FOLDER`. It prints
+ * its URL and a token as one line of JSON, then serves until it is killed.
  */
 const [databaseUrl, folder] = process.argv.slice(2);
 if (!databaseUrl || !folder) throw new Error('Give a database URL and a folder');

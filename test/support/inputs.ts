@@ -19,7 +19,10 @@ export const OTHER_CERTIFICATE =
 /** Google's fixed host on this machine, where nothing listens: for AppOptions.testing.executor. */
 export const GOOGLE_NOWHERE = { names: { 'storage.googleapis.com:443': '127.0.0.1:1' } };
 
-/* Configs that are right in every field and lead to this machine. Nothing needs to listen there: storing one connects to nothing. */
+/*
+ * Configs that are right in every field and lead to this machine. Nothing needs to listen there: storing one connects
+ * to nothing.
+ */
 
 export function postgresConfig(more: Partial<PostgresConfigInput> = {}): PostgresConfigInput {
   const account = { username: 'reader', password: 'secret-of-postgres', database: 'app' };

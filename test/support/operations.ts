@@ -1,6 +1,9 @@
 import { graphql } from './gql/gql.ts';
 
-/** What the suites ask the gateway, with the types that the committed schema gives them. Run `npm run codegen` after a change. */
+/**
+ * What the suites ask the gateway, with the types that the committed schema gives them. Run `npm run codegen` after a
+ * change.
+ */
 
 export const UserErrorFields = graphql(`
   fragment UserErrorFields on UserError {

@@ -1,8 +1,8 @@
 import { performance } from 'node:perf_hooks';
 
 /**
- * How long this thread has worked, or waited with nothing to do, in milliseconds. The time in which a busy machine ran something
- * else instead does not count: what is measured like this does not depend on what else the machine does.
+ * How long this thread has worked, or waited with nothing to do, in milliseconds. The time in which a busy machine ran
+ * something else instead does not count: what is measured like this does not depend on what else the machine does.
  */
 export function ownTime(): number {
   const { user, system } = process.threadCpuUsage();

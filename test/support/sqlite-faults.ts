@@ -13,7 +13,10 @@ export interface SqliteFaults {
 
 const WRITING = /^\s*(?:insert|update|delete|commit)\b/i;
 
-/** SQLite's own functions are called in between, so that a transaction that fails is really open and has to be rolled back. */
+/**
+ * SQLite's own functions are called in between, so that a transaction that fails is really open and has to be rolled
+ * back.
+ */
 export function breakSqlite(): SqliteFaults {
   const database = Sqlite.prototype as { exec(sql: string): unknown };
   const probe = new Sqlite(':memory:');

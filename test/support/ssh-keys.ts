@@ -3,8 +3,8 @@ import ssh2, { type utils } from 'ssh2';
 const KEY_BYTES = 32;
 
 /**
- * A fresh key pair in OpenSSH's format. ssh2 drops a zero byte at the start of an Ed25519 public key, so that one pair in 256
- * is damaged: such a pair is thrown away.
+ * A fresh key pair in OpenSSH's format. ssh2 drops a zero byte at the start of an Ed25519 public key, so that one pair
+ * in 256 is damaged: such a pair is thrown away.
  */
 export function generateSshKey(
   type: utils.KeyType,

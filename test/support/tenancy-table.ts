@@ -17,8 +17,8 @@ export type OddTenancy<Options> = readonly [
 ];
 
 /**
- * What every type says of a mapping of level TABLE; `more` are the type's own cases. `hasSchemas`: false where tables stand in no schema,
- * and its name is not looked at.
+ * What every type says of a mapping of level TABLE; `more` are the type's own cases. `hasSchemas`: false where tables
+ * stand in no schema, and its name is not looked at.
  */
 export function describeTenancy<Options extends object, Peer extends StandPeer>(
   { stand, tryIt, tryWith }: UsedStand<Options, Peer>,

@@ -7,7 +7,10 @@ import { secret } from '../../src/connectors/kit/config/marks.ts';
 import { type Connector, defineConnector } from '../../src/connectors/kit/contract/connector.ts';
 import { Failure } from '../../src/connectors/kit/contract/failure.ts';
 
-/** Connectors that behave and misbehave in every way that the executor has to stand. It is what a child takes connectorOf from. */
+/**
+ * Connectors that behave and misbehave in every way that the executor has to stand. It is what a child takes
+ * connectorOf from.
+ */
 const config = z.object({
   host: z.string().default('127.0.0.1'),
   port: z.int().default(1),

@@ -39,7 +39,10 @@ const configurable: readonly Row[] = [
 ];
 
 export interface TlsTableOptions<Peer> {
-  /** What the peer was told over TLS, or as it stood on the wire if it was a secret: nothing, where its certificate is refused. */
+  /**
+   * What the peer was told over TLS, or as it stood on the wire if it was a secret: nothing, where its certificate is
+   * refused.
+   */
   readonly heard?: (peer: Peer) => unknown;
   /** Left out: TLSv1.3. */
   readonly protocol?: string;

@@ -96,7 +96,9 @@ interface FollowerStart {
   readonly next: number | null;
 }
 
-/** Leads one follower through the chains: from the journal until it has caught up, then from the tail that all share. */
+/**
+ * Leads one follower through the chains: from the journal until it has caught up, then from the tail that all share.
+ */
 class Follower {
   readonly #database: Database;
   readonly #tail: JournalTail;

@@ -33,7 +33,10 @@ export interface ClickHouseServer {
 const START_MS = 60_000;
 const NOBODY = 65_534;
 
-/** Starts a server on free loopback ports, with all its files in a directory of its own; a few seconds. Never runs as root. */
+/**
+ * Starts a server on free loopback ports, with all its files in a directory of its own; a few seconds. Never runs as
+ * root.
+ */
 export async function startClickHouse(
   users: readonly [ClickHouseUser, ...ClickHouseUser[]],
   certificate: IssuedCertificate,

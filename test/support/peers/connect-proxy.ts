@@ -1,7 +1,10 @@
 import { connect, type Socket } from 'node:net';
 import { type Listener, listen } from '../listener.ts';
 
-/** An HTTP proxy as operators have them: CONNECT alone, to addresses of this machine alone, for whoever knows the password. */
+/**
+ * An HTTP proxy as operators have them: CONNECT alone, to addresses of this machine alone, for whoever knows the
+ * password.
+ */
 export interface ConnectProxy {
   /** With its user name and password. */
   readonly url: string;

@@ -35,8 +35,8 @@ export interface FakeAthenaOptions extends HttpPeerOptions {
 type Input = Record<string, unknown>;
 
 /**
- * Athena's API as far as the checks use it (AWS JSON 1.1), written from its published reference. It computes the signature of each
- * request by itself and compares.
+ * Athena's API as far as the checks use it (AWS JSON 1.1), written from its published reference. It computes the
+ * signature of each request by itself and compares.
  */
 export async function startFakeAthena(options: FakeAthenaOptions): Promise<HttpPeer> {
   const queries = new Map<string, number>();

@@ -9,7 +9,9 @@ export interface BastionUser {
   readonly password?: string;
   /** In the form of authorized_keys. */
   readonly publicKey?: string;
-  /** Asks for the password by keyboard-interactive, as PAM does, instead of taking it as one; `too`: or takes it as one. */
+  /**
+   * Asks for the password by keyboard-interactive, as PAM does, instead of taking it as one; `too`: or takes it as one.
+   */
   readonly asks?: boolean | 'too';
   /** Wants the key and then the password. */
   readonly both?: boolean;
@@ -21,7 +23,10 @@ export interface BastionOptions {
   readonly user: BastionUser;
   /** Private keys in OpenSSH's form; left out: a fresh Ed25519 key. */
   readonly hostKeys?: readonly string[];
-  /** Which `host:port` it opens connections to, and where on this machine they lead; `never`: it does not say. Left out: none is allowed. */
+  /**
+   * Which `host:port` it opens connections to, and where on this machine they lead; `never`: it does not say. Left out:
+   * none is allowed.
+   */
   readonly forwards?: Readonly<Record<string, string>>;
   /** What it says before its identification. */
   readonly greeting?: string;

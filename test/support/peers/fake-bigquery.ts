@@ -37,8 +37,8 @@ interface Job {
 const SCOPE = 'https://www.googleapis.com/auth/bigquery';
 
 /**
- * BigQuery's REST API as far as the checks use it, written from its published reference. It verifies self-signed tokens with the account's
- * public key, their times and scope.
+ * BigQuery's REST API as far as the checks use it, written from its published reference. It verifies self-signed tokens
+ * with the account's public key, their times and scope.
  */
 export async function startFakeBigquery(options: FakeBigqueryOptions): Promise<HttpPeer> {
   const jobs = new Map<string, Job>();

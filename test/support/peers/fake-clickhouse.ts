@@ -35,8 +35,8 @@ export interface FakeClickHouseTable {
 }
 
 /**
- * ClickHouse's HTTP interface as far as the checks use it, written from its published documentation. It checks user name and
- * password, and answers the queries of the connector over tables of its own.
+ * ClickHouse's HTTP interface as far as the checks use it, written from its published documentation. It checks user
+ * name and password, and answers the queries of the connector over tables of its own.
  */
 export function startFakeClickHouse(options: FakeClickHouseOptions = {}): Promise<HttpPeer> {
   return startHttpPeer((request) => answer(request, options), options);

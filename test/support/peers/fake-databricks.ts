@@ -35,8 +35,8 @@ interface Fake {
 }
 
 /**
- * Databricks' REST API as far as the checks use it, written from its published reference: tokens, the service principal's sign-in, SQL
- * warehouses, statement execution, Unity Catalog.
+ * Databricks' REST API as far as the checks use it, written from its published reference: tokens, the service
+ * principal's sign-in, SQL warehouses, statement execution, Unity Catalog.
  */
 export async function startFakeDatabricks(options: FakeDatabricksOptions): Promise<HttpPeer> {
   const fake: Fake = { options, tokens: new Set(), statements: new Map() };

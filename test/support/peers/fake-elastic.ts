@@ -51,8 +51,8 @@ const SECURITY = 'security_exception';
 type Indices = Map<string, Readonly<Record<string, unknown>> | undefined>;
 
 /**
- * The REST API of Elasticsearch and OpenSearch as far as the checks use it, written from their published references. It checks user
- * name and password, or the API key, of every request.
+ * The REST API of Elasticsearch and OpenSearch as far as the checks use it, written from their published references. It
+ * checks user name and password, or the API key, of every request.
  */
 export async function startFakeElastic(options: FakeElasticOptions = {}): Promise<FakeElastic> {
   const indices: Indices = new Map(Object.entries(options.indices ?? {}));

@@ -41,8 +41,9 @@ interface Fake {
 }
 
 /**
- * Firebolt's sign-in, its API and its engines as far as the checks use them, one server under all of their names; written from the published
- * guide and SDKs. It verifies client secret and token, and that each query goes to the engine that it belongs to.
+ * Firebolt's sign-in, its API and its engines as far as the checks use them, one server under all of their names;
+ * written from the published guide and SDKs. It verifies client secret and token, and that each query goes to the
+ * engine that it belongs to.
  */
 export async function startFakeFirebolt(options: FakeFireboltOptions): Promise<HttpPeer> {
   const fake: Fake = { options, tokens: new Set() };

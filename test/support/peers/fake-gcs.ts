@@ -29,8 +29,8 @@ const READ_SCOPES = [`${SCOPE}read_only`, `${SCOPE}read_write`, `${SCOPE}full_co
 const WRITE_SCOPES = [`${SCOPE}read_write`, `${SCOPE}full_control`];
 
 /**
- * Google Cloud Storage's JSON API as far as the checks use it, written from its published reference. It verifies self-signed
- * tokens with the account's public key, their times, their audience or scope.
+ * Google Cloud Storage's JSON API as far as the checks use it, written from its published reference. It verifies
+ * self-signed tokens with the account's public key, their times, their audience or scope.
  */
 export async function startFakeGcs(options: FakeGcsOptions): Promise<FakeGcs> {
   const buckets = new Map(Object.entries(options.buckets ?? {}).map(([name, objects]) => [name, new Set(objects)]));

@@ -26,8 +26,8 @@ const COLUMNS = new RegExp(
 const COUNT = /^select count\(\*\) from information_schema\.tables where .*$/;
 
 /**
- * The rows that information_schema gives for one of the statements that the connectors ask, all values in it written as SQL literals;
- * undefined for any other statement.
+ * The rows that information_schema gives for one of the statements that the connectors ask, all values in it written as
+ * SQL literals; undefined for any other statement.
  */
 export function askInformationSchema(sql: string, tables: readonly FakeTable[]): Row[] | undefined {
   const text = sql.replace(/\s+/g, ' ').trim();

@@ -65,8 +65,8 @@ export function mongoReply(
 }
 
 /**
- * A MongoDB server in memory, written from the published wire protocol and RFC 5802: it checks SCRAM proofs and the subjects of client
- * certificates for real, knows rights by database, and can misbehave.
+ * A MongoDB server in memory, written from the published wire protocol and RFC 5802: it checks SCRAM proofs and the
+ * subjects of client certificates for real, knows rights by database, and can misbehave.
  */
 export async function startFakeMongodb(options: FakeMongodbOptions = {}): Promise<FakeMongodb> {
   const databases = new Map(
@@ -369,7 +369,10 @@ class Session {
   }
 }
 
-/** What the one pipeline that is asked for gives: names and types of the fields, with the number of documents that have them. */
+/**
+ * What the one pipeline that is asked for gives: names and types of the fields, with the number of documents that have
+ * them.
+ */
 function fieldsIn(documents: readonly Document[]): Document[] {
   const groups = new Map<string, { _id: { name: string; type: string }; documents: number; place: number }>();
   for (const document of documents) {

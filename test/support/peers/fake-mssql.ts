@@ -91,8 +91,8 @@ export interface FakeMssql {
 }
 
 /**
- * A SQL Server in memory, written from MS-TDS: PRELOGIN, TLS in both its ways, LOGIN7 with the password checked, NTLM with the proofs
- * checked, and answers to the statements that the connector runs. It can misbehave.
+ * A SQL Server in memory, written from MS-TDS: PRELOGIN, TLS in both its ways, LOGIN7 with the password checked, NTLM
+ * with the proofs checked, and answers to the statements that the connector runs. It can misbehave.
  */
 export async function startFakeMssql(options: FakeMssqlOptions = {}): Promise<FakeMssql> {
   const sockets = new Set<Socket>();

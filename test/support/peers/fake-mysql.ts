@@ -59,8 +59,8 @@ const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 20
 const PUBLIC_KEY = publicKey.export({ type: 'spki', format: 'pem' });
 
 /**
- * A MySQL server that is written from the protocol's published description: it checks every proof of a password for real, decrypts
- * what was encrypted with its key, and answers the few statements that the checks send.
+ * A MySQL server that is written from the protocol's published description: it checks every proof of a password for
+ * real, decrypts what was encrypted with its key, and answers the few statements that the checks send.
  */
 export async function startFakeMysql(options: FakeMysqlOptions): Promise<FakeMysql> {
   const seen = {

@@ -13,7 +13,10 @@ export type FakePostgresRow = Readonly<Record<string, string | number | boolean 
 export interface FakePostgresOptions {
   readonly username: string;
   readonly password: string;
-  /** How it asks for the password; a number is a kind of request that it makes and never gets an answer to. Left out: MD5. */
+  /**
+   * How it asks for the password; a number is a kind of request that it makes and never gets an answer to. Left out:
+   * MD5.
+   */
   readonly asks?: 'clear' | 'md5' | number;
   /** Said instead of asking, or once the password was right. */
   readonly refusesBefore?: FakePostgresError;
@@ -37,7 +40,10 @@ export interface FakePostgres {
   close(): Promise<void>;
 }
 
-/** PostgreSQL's wire protocol, version 3, as far as the driver uses it, written from its published description. It checks the password. */
+/**
+ * PostgreSQL's wire protocol, version 3, as far as the driver uses it, written from its published description. It
+ * checks the password.
+ */
 export async function startFakePostgres(options: FakePostgresOptions): Promise<FakePostgres> {
   const sockets = new Set<Socket>();
   const startups: Record<string, string>[] = [];

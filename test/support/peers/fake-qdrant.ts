@@ -14,7 +14,10 @@ export interface FakeQdrantOptions extends HttpPeerOptions {
   readonly scopedKey?: { readonly key: string; readonly collections: readonly string[] };
   /** Name to number of points. */
   readonly collections?: Readonly<Record<string, number>>;
-  /** Of collections that have others than one unnamed vector of 4 dimensions: `config.params` and `payload_schema` by name. */
+  /**
+   * Of collections that have others than one unnamed vector of 4 dimensions: `config.params` and `payload_schema` by
+   * name.
+   */
   readonly described?: Readonly<Record<string, { readonly params: object; readonly payload_schema?: object }>>;
   /** Listed, but gone when they are asked for. */
   readonly dropped?: readonly string[];
@@ -23,7 +26,9 @@ export interface FakeQdrantOptions extends HttpPeerOptions {
   readonly status?: 'green' | 'yellow' | 'red';
 }
 
-/** Qdrant's REST API as far as the checks use it, written from its published OpenAPI description. It checks the API key. */
+/**
+ * Qdrant's REST API as far as the checks use it, written from its published OpenAPI description. It checks the API key.
+ */
 export function startFakeQdrant(options: FakeQdrantOptions = {}): Promise<HttpPeer> {
   return startHttpPeer((request) => answer(request, options), options);
 }

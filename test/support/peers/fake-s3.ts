@@ -39,8 +39,8 @@ export const S3_KEY: S3Credentials = {
 type Buckets = Map<string, { readonly region: string | undefined; readonly objects: Map<string, string> }>;
 
 /**
- * S3's REST API as far as the checks use it, written from its published reference. It computes the signature (version 4) of each
- * request by itself and compares.
+ * S3's REST API as far as the checks use it, written from its published reference. It computes the signature (version
+ * 4) of each request by itself and compares.
  */
 export async function startFakeS3(options: FakeS3Options = {}): Promise<FakeS3> {
   const buckets: Buckets = new Map(

@@ -53,8 +53,8 @@ interface Fake {
 }
 
 /**
- * Snowflake's session protocol and SQL API as far as the checks use them, written from the published reference and drivers. It verifies
- * passwords, session tokens, and the signature, names and times of key-pair tokens.
+ * Snowflake's session protocol and SQL API as far as the checks use them, written from the published reference and
+ * drivers. It verifies passwords, session tokens, and the signature, names and times of key-pair tokens.
  */
 export async function startFakeSnowflake(options: FakeSnowflakeOptions): Promise<HttpPeer> {
   const fake: Fake = { options, sessions: new Map(), running: new Map() };

@@ -46,8 +46,8 @@ interface Statement {
 }
 
 /**
- * Trino's REST API as far as the checks use it, written from its published description. It checks the password of every request,
- * takes none over clear text, and answers the connector's statements over tables of its own, in pages.
+ * Trino's REST API as far as the checks use it, written from its published description. It checks the password of every
+ * request, takes none over clear text, and answers the connector's statements over tables of its own, in pages.
  */
 export function startFakeTrino(options: FakeTrinoOptions = {}): Promise<HttpPeer> {
   const statements: Statement[] = [];

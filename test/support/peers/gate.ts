@@ -1,6 +1,9 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-/** Stands before another server and holds every connection back until it is opened: a peer that is as slow as a test wants it. */
+/**
+ * Stands before another server and holds every connection back until it is opened: a peer that is as slow as a test
+ * wants it.
+ */
 export interface Gate {
   readonly port: number;
   /** Connections that it holds back now. */

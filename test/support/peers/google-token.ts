@@ -15,8 +15,8 @@ export function createGoogleAccount(email = 'reader@my-project.iam.gserviceaccou
 }
 
 /**
- * The scopes of a self-signed token, verified with the account's public key, its names and its times; undefined for any other.
- * `clockAhead` is how far the server's clock is ahead, in seconds.
+ * The scopes of a self-signed token, verified with the account's public key, its names and its times; undefined for any
+ * other. `clockAhead` is how far the server's clock is ahead, in seconds.
  */
 export function googleScopes(request: PeerRequest, account: GoogleAccount, clockAhead = 0): string[] | undefined {
   const [, header = '', payload = '', signature = ''] =

@@ -5,8 +5,8 @@ import { TLSSocket } from 'node:tls';
 import type { IssuedCertificate } from '../certificates.ts';
 
 /**
- * What a fake does instead of answering: stay silent; answer in another protocol; a byte a second; headers without end; a body
- * without end; reset the connection; or just a status (a redirect leads to a metadata address).
+ * What a fake does instead of answering: stay silent; answer in another protocol; a byte a second; headers without end;
+ * a body without end; reset the connection; or just a status (a redirect leads to a metadata address).
  */
 export type Misbehaviour =
   | 'silent'

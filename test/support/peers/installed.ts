@@ -13,8 +13,8 @@ export interface PeerPrograms {
 }
 
 /**
- * A suite against real servers of this machine. Where they are not installed it is skipped, and its name says what is missing;
- * with PEERS_REQUIRED=1 in the environment that is a failure.
+ * A suite against real servers of this machine. Where they are not installed it is skipped, and its name says what is
+ * missing; with PEERS_REQUIRED=1 in the environment that is a failure.
  */
 export function describePeer(title: string, peer: PeerPrograms, suite: () => void): void {
   const { programs, perlModules = [], packages } = peer;

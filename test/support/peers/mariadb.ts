@@ -34,7 +34,10 @@ const READY = 'ready for connections';
 const NOBODY = 65534;
 const run = promisify(execFile);
 
-/** Starts MariaDB with all its files in a directory of its own; about 2 seconds. As root, which it refuses, it runs as nobody. */
+/**
+ * Starts MariaDB with all its files in a directory of its own; about 2 seconds. As root, which it refuses, it runs as
+ * nobody.
+ */
 export async function startMariadb(options: MariadbOptions = {}): Promise<MariadbServer> {
   const home = await mkdtemp(join(tmpdir(), 'gateway-mariadb-'));
   const runner = process.getuid?.() === 0 ? ['--user=nobody'] : [];

@@ -3,7 +3,10 @@ import { createServer as createSecureServer } from 'node:https';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import type { IssuedCertificate } from '../certificates.ts';
 
-/** The worst peer for a secret: whatever it is told it says back, in its headers, its errors and its data, over TLS or in the clear. */
+/**
+ * The worst peer for a secret: whatever it is told it says back, in its headers, its errors and its data, over TLS or
+ * in the clear.
+ */
 export interface Mirror {
   readonly port: number;
   /** All that it was told so far. */

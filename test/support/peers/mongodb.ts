@@ -25,7 +25,10 @@ export interface PerlMongodbData {
       }
     >
   >;
-  /** By database and name; `fields` are name, type and number of documents, as the one pipeline that is asked for gives them. */
+  /**
+   * By database and name; `fields` are name, type and number of documents, as the one pipeline that is asked for gives
+   * them.
+   */
   readonly databases: Readonly<
     Record<string, Readonly<Record<string, { readonly view?: boolean; readonly fields?: readonly unknown[] }>>>
   >;

@@ -133,7 +133,9 @@ function lengthCoded(text: string): Buffer {
   return Buffer.concat([Buffer.from(head), bytes]);
 }
 
-/** MySQL's two ways to prove that one knows a password: a hash over the scramble and the hash of the password's hash. */
+/**
+ * MySQL's two ways to prove that one knows a password: a hash over the scramble and the hash of the password's hash.
+ */
 export function scrambled(plugin: 'sha1' | 'sha256', password: string, scramble: Buffer): Buffer {
   if (password === '') return Buffer.alloc(0);
   const hash = (...parts: Buffer[]) => createHash(plugin).update(Buffer.concat(parts)).digest();

@@ -41,8 +41,9 @@ function pair(id: number, value: Buffer): Buffer {
 }
 
 /**
- * Whether an NTLM AUTHENTICATE message (2.2.1.3) proves that its sender knows an account's password: LMv2 as its lengths tell, and the
- * proof of NTLMv2 over all that follows it, since the driver gives that one's length without its second part.
+ * Whether an NTLM AUTHENTICATE message (2.2.1.3) proves that its sender knows an account's password: LMv2 as its
+ * lengths tell, and the proof of NTLMv2 over all that follows it, since the driver gives that one's length without its
+ * second part.
  */
 export function isProof(message: Buffer, serverChallenge: Buffer, accounts: readonly NtlmAccount[]): boolean {
   if (!message.subarray(0, 8).equals(SIGNATURE) || message.readUInt32LE(8) !== 3) return false;

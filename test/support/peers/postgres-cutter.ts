@@ -6,8 +6,8 @@ export interface PostgresCutter {
   /** How many statements that write, and commits, have come by. */
   writes(): number;
   /**
-   * Breaks every connection at the n-th writing statement from now on, and refuses new ones for some milliseconds. `before`: the
-   * server never sees the statement. `after`: it has answered, and the answer is lost.
+   * Breaks every connection at the n-th writing statement from now on, and refuses new ones for some milliseconds.
+   * `before`: the server never sees the statement. `after`: it has answered, and the answer is lost.
    */
   cutAt(write: number, when: 'before' | 'after', awayMs: number): void;
   /** Breaks every connection now. Refuses new ones until the function that it returns is called. */

@@ -34,7 +34,10 @@ export type SignatureVerdict<Credentials> =
   | { readonly credentials: Credentials }
   | { readonly fault: SignatureFault; readonly stringToSign?: string };
 
-/** Verifies AWS' Signature Version 4: computes the signature of a request by itself, from the published description, and compares. */
+/**
+ * Verifies AWS' Signature Version 4: computes the signature of a request by itself, from the published description, and
+ * compares.
+ */
 export function verifySignature<Credentials extends AwsCredentials>(
   request: PeerRequest,
   options: SignatureOptions<Credentials>,

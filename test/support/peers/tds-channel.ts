@@ -74,8 +74,8 @@ export function tdsPackets(body: Buffer, type = ANSWER): Buffer {
 }
 
 /**
- * TLS over the stream. `wrapped`: whatever is no application data travels in PRELOGIN messages, in both directions. `first`: it begins with
- * the first byte. Anything else ends the connection.
+ * TLS over the stream. `wrapped`: whatever is no application data travels in PRELOGIN messages, in both directions.
+ * `first`: it begins with the first byte. Anything else ends the connection.
  */
 export function serveTls(stream: Duplex, tls: IssuedCertificate, place: 'wrapped' | 'first'): Promise<TLSSocket> {
   const socket = new TLSSocket(new TlsCarrier(stream, place) as unknown as Socket, {

@@ -84,7 +84,10 @@ export async function administer(
   await client.end();
 }
 
-/** Says yes to the request for TLS, and nothing once it is agreed on: a server of its own for each certificate would take long. */
+/**
+ * Says yes to the request for TLS, and nothing once it is agreed on: a server of its own for each certificate would
+ * take long.
+ */
 async function startHandshake({ certificate, key }: IssuedCertificate): Promise<StandPeer> {
   const inner = createTlsServer({ cert: certificate, key });
   // a client that does not like the certificate goes

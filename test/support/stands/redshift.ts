@@ -7,7 +7,10 @@ const VERSION =
   'PostgreSQL 8.0.2 on i686-pc-linux-gnu, compiled by GCC gcc (GCC) 3.4.2 20041017 (Red Hat 3.4.2-6.fc3), Redshift 1.0.77467';
 const REFUSED = { code: '28000', message: 'password authentication failed for user "app"', routine: 'auth_failed' };
 
-/** Redshift's own views as Postgres can tell them: with an external table and a late-binding view that Postgres does not have. */
+/**
+ * Redshift's own views as Postgres can tell them: with an external table and a late-binding view that Postgres does not
+ * have.
+ */
 const VIEWS = `
   create schema sales;
   create schema locked;

@@ -114,7 +114,10 @@ function explainRefusal(error: PostgresError, tls: Tls): Failure {
   return new Failure('PERMISSION_DENIED', { error, hint: ADDRESS_HINT });
 }
 
-/** A SCRAM exchange that the server ended with an error is its refusal (RFC 5802 §7); any other fault in it is a stranger's. */
+/**
+ * A SCRAM exchange that the server ended with an error is its refusal (RFC 5802 §7); any other fault in it is a
+ * stranger's.
+ */
 function explainSasl(error: Error): Failure {
   if (error.message.includes('server returned error'))
     return new Failure('PASSWORD_REFUSED', { error, configPath: 'password', hint: PASSWORD_HINT });

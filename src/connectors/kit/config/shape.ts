@@ -6,7 +6,9 @@ export type ConfigValues = Record<string, unknown>;
 
 declare const secrecy: unique symbol;
 
-/** A config without its secrets: it may be stored, logged and answered. splitSecrets() and deserializeConfig() make it. */
+/**
+ * A config without its secrets: it may be stored, logged and answered. splitSecrets() and deserializeConfig() make it.
+ */
 export type PublicConfig = ConfigValues & { readonly [secrecy]: 'public' };
 
 /** A checked config with its secrets in place, for connectors alone. parseConfig() and placeSecrets() make it. */
@@ -90,8 +92,8 @@ export function dropNulls(values: ConfigValues): ConfigValues {
 }
 
 /**
- * Merges a patch deep into a stored config: left out = unchanged, null = removed. A choice is merged within one alternative, and replaced
- * by another. Neither argument is changed.
+ * Merges a patch deep into a stored config: left out = unchanged, null = removed. A choice is merged within one
+ * alternative, and replaced by another. Neither argument is changed.
  */
 export function mergePatch(object: z.core.$ZodObject, stored: ConfigValues, patch: ConfigValues): ConfigValues {
   const merged = { ...stored };
@@ -114,8 +116,8 @@ function blockBefore(mark: FieldMark, stored: unknown, patch: ConfigValues): Con
 }
 
 /**
- * What a patch may hold: each given value is checked by its own field's rules, so that all wrong fields are named at once.
- * Rules over several fields are checked on the merged whole.
+ * What a patch may hold: each given value is checked by its own field's rules, so that all wrong fields are named at
+ * once. Rules over several fields are checked on the merged whole.
  */
 export function patchSchemaOf(object: z.core.$ZodObject): z.ZodType {
   const shape = fieldsOf(object).map(({ key, schema }) => {

@@ -3,8 +3,8 @@ import { Failure } from './failure.ts';
 
 /**
  * Reads the first message over a fresh connection, and pauses it: nothing that comes behind is taken. `whole` gives the
- * message in what has been received so far, or undefined while it is not there as a whole. Fails with what `whole` throws,
- * or with CONNECTION_LOST.
+ * message in what has been received so far, or undefined while it is not there as a whole. Fails with what `whole`
+ * throws, or with CONNECTION_LOST.
  */
 export function firstMessage(socket: Duplex, whole: (received: Buffer) => Buffer | undefined): Promise<Buffer> {
   return new Promise((resolve, reject) => {

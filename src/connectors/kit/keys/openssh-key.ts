@@ -24,8 +24,9 @@ export class OpenSshKeyError extends Error {
 }
 
 /**
- * Opens a key in OpenSSH's own format: RSA, ECDSA or Ed25519. The event loop goes on turning meanwhile; a key that takes more than
- * MAX_BCRYPT_ROUNDS is not even begun with. Rejects with an OpenSshKeyError, or with the signal's reason.
+ * Opens a key in OpenSSH's own format: RSA, ECDSA or Ed25519. The event loop goes on turning meanwhile; a key that
+ * takes more than MAX_BCRYPT_ROUNDS is not even begun with. Rejects with an OpenSshKeyError, or with the signal's
+ * reason.
  */
 export async function openOpenSshKey(
   bytes: Buffer,
@@ -138,7 +139,9 @@ async function decrypt(
   }
 }
 
-/** OpenSSH's bcrypt_pbkdf, one hash a turn of the event loop: a hash takes about 10 ms, and there are up to 200 of them. */
+/**
+ * OpenSSH's bcrypt_pbkdf, one hash a turn of the event loop: a hash takes about 10 ms, and there are up to 200 of them.
+ */
 async function bcryptPbkdf(
   passphrase: Buffer,
   { salt, rounds }: Kdf,

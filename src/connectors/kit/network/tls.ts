@@ -64,7 +64,8 @@ export async function securePeer(
   try {
     await handshaken(secured, options.signal, tls);
     if (secured.errored) throw handshakeFailure(secured.errored, secured, tls);
-    // the one way of asking that gives the same answer twice: getPeerX509Certificate() takes the certificate away with it
+    // the one way of asking that gives the same answer twice: getPeerX509Certificate() takes the certificate away with
+    // it
     const certificate = secured.getPeerCertificate();
     const evidence = evidenceOf(secured, certificate);
     const refused = judge(secured, certificate, name, tls);
