@@ -8,8 +8,8 @@ export const ATTEMPTS = 2;
 const INNOCENT_ATTEMPTS = 3;
 
 /**
- * The test that brought the child down: the one that it was busy with, or else the one whose check was the last to start.
- * Undefined when it is gone for another reason than what its tests did.
+ * The test that brought the child down: the one that it was busy with, or else the one whose check was the last to
+ * start. Undefined when it is gone for another reason than what its tests did.
  */
 export function suspectOf({ work, lastActive }: ChildHandle, reason: GoneReason): RunningTest | undefined {
   if (reason !== 'blocked' && reason !== 'crashed' && reason !== 'misbehaved') return undefined;
