@@ -31,7 +31,7 @@ function typesTable(): string {
     connector.title,
     `\`${connector.type}\``,
     `\`${configKey(connector)}\``,
-    connector.provenAgainst ?? 'nothing yet',
+    connector.provenAgainst,
   ]);
   return table(['type', 'DatastoreType', 'config key', 'proved against'], rows);
 }

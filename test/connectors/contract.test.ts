@@ -17,6 +17,7 @@ import {
 import {
   allChecksOf,
   type Connector,
+  checkName,
   configKey,
   connectorId,
   pascalName,
@@ -27,6 +28,7 @@ import { schema } from '../../src/schema.ts';
 import { ownTime } from '../support/own-time.ts';
 import { startConnectProxy } from '../support/peers/connect-proxy.ts';
 import { startTarpit, type Tarpit } from '../support/peers/tarpit.ts';
+import { stands } from '../support/stands/index.ts';
 import { gist, testConnection } from '../support/test-connection.ts';
 
 /** Names that look like a secret's, and are none. */
@@ -42,7 +44,6 @@ describe.each(connectors.map((connector) => [connector.type, connector] as const
 
   describe('config', () => {
     it('has an example that is right in every field and stays the same when parsed again', () => {
-      expect(example).toBeDefined();
       expect(connector.config.parse(config())).toEqual(config());
     });
 
@@ -84,9 +85,11 @@ describe.each(connectors.map((connector) => [connector.type, connector] as const
       expect(changedDestinations(connector, config(), after)).toContain(leaf.path);
     });
 
-    it('gives each field a title or a description', () => {
-      const bare = leavesOf(connector.config).filter(({ title, description }) => !title && !description);
-      expect(bare.map(({ path }) => path)).toEqual([]);
+    it('gives each field a title and a description', () => {
+      for (const leaf of leavesOf(connector.config)) {
+        expect(leaf.title, leaf.path).toBeTruthy();
+        expect(leaf.description, leaf.path).toBeTruthy();
+      }
     });
 
     it('has its principal secret among its secrets', () => {
@@ -95,7 +98,9 @@ describe.each(connectors.map((connector) => [connector.type, connector] as const
     });
 
     it('says its secrets in the JSON Schema by writeOnly', () => {
-      const text = JSON.stringify(configJsonSchema(connector));
+      const jsonSchema = configJsonSchema(connector);
+      expect(jsonSchema).toMatchObject({ type: 'object', properties: expect.anything() });
+      const text = JSON.stringify(jsonSchema);
       expect(text.split('"writeOnly":true').length - 1).toBe(secretPathsOf(connector).length);
     });
 
@@ -140,14 +145,15 @@ describe.each(connectors.map((connector) => [connector.type, connector] as const
   });
 
   describe('checks', () => {
-    it('have a name of two or three words, a title and a description, and no name twice', () => {
+    it('have a name of two words, a title and a description, and no name twice', () => {
       const checks = allChecksOf(connector);
       for (const check of checks) {
-        expect(check.name).toMatch(/^[a-z_]+\/[a-z_]+$/);
-        expect(check.title).not.toBe('');
-        expect(check.description).not.toBe('');
+        expect(check.name).toMatch(/^[a-z]+\/[a-z_]+$/);
+        expect(check.title).toBeTruthy();
+        expect(check.description).toMatch(/\.$/);
       }
-      expect(new Set(checks.map(({ name }) => name)).size).toBe(checks.length);
+      const names = checks.map((check) => checkName(connector, check));
+      expect(new Set(names).size).toBe(names.length);
     });
 
     it('never write by default', () => {
@@ -258,6 +264,12 @@ describe.each(connectors.map((connector) => [connector.type, connector] as const
 
   it('is proved against something', () => {
     expect(connector.provenAgainst).toMatch(/real|fake/);
+  });
+
+  it('has a stand, with a mapping where it knows tenancy in tables', () => {
+    const stand = stands.find((each) => each.connector === connector);
+    expect(stand !== undefined).toBe(connector.category !== 'MANAGED');
+    expect(stand?.tenancy !== undefined).toBe(connector.tenancyLevels?.includes('TABLE') ?? false);
   });
 });
 

@@ -33,7 +33,9 @@ function connector(type: string, run: Run, options: { writes?: boolean } = {}): 
     title: type,
     description: 'For tests.',
     category: 'FILE',
+    provenAgainst: 'nothing',
     config,
+    example: {},
     targets: ({ host, port }: Config) => [{ host, port, tls: null, hostPath: 'host', portPath: 'port' }],
     checks: [
       { name: 'first/step', title: 'First', description: 'Passes.', base: true, run: () => found({ step: '1' }) },

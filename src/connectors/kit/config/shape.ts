@@ -183,7 +183,6 @@ export function changedDestinations(connector: Configured, before: ConfigValues,
 export function configJsonSchema(connector: Configured): ConfigValues {
   const options = { io: 'input', target: 'draft-2020-12', override: writeChoice } as const;
   const jsonSchema = z.toJSONSchema(connector.config, options) as ConfigValues;
-  if (!connector.example) return jsonSchema;
   return { ...jsonSchema, examples: [splitSecrets(connector, { ...connector.example }).config] };
 }
 

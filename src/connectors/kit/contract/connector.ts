@@ -142,7 +142,7 @@ export interface Connector<Schema extends z.ZodObject = z.ZodObject, State = unk
   readonly description: string;
   readonly category: ConnectorCategory;
   /** What the connector's tests run against, as the README tells it: `real PostgreSQL 18`, `fake`. */
-  readonly provenAgainst?: string;
+  readonly provenAgainst: string;
   /**
    * The single truth about the config. Input, patch and object type, validation, JSON Schema, secrets and destinations
    * come from it.
@@ -152,7 +152,7 @@ export interface Connector<Schema extends z.ZodObject = z.ZodObject, State = unk
    * A config input that is right in every field, its secrets invented, its hosts public names. The JSON Schema shows it
    * without the secrets, and the contract test starts from it.
    */
-  readonly example?: z.input<Schema>;
+  readonly example: z.input<Schema>;
   /** The path of the field that `configSecret` fills. */
   readonly principalSecret?: string;
   readonly defaultPort?: number;
