@@ -7,7 +7,8 @@ export type ConfigValues = Record<string, unknown>;
 declare const secrecy: unique symbol;
 
 /**
- * A config without its secrets: it may be stored, logged and answered. splitSecrets() and deserializeConfig() make it.
+ * A config without its secrets, which may be stored, logged and answered. splitSecrets() and deserializeConfig() make
+ * it.
  */
 export type PublicConfig = ConfigValues & { readonly [secrecy]: 'public' };
 
@@ -38,7 +39,7 @@ export interface FieldShape {
   readonly defaultValue: unknown;
 }
 
-/** The fields of a config or a block, in their order. */
+/** Lists the fields of a config or a block, in their order. */
 export function fieldsOf(object: z.core.$ZodObject): FieldShape[] {
   return Object.entries(object._zod.def.shape).map(([key, schema]) => fieldShape(key, schema));
 }
@@ -71,7 +72,7 @@ export interface LeafField extends FieldShape {
   readonly path: string;
 }
 
-/** Every leaf of a config, blocks walked into. */
+/** Lists every leaf of a config, blocks walked into. */
 export function leavesOf(object: z.core.$ZodObject, prefix = ''): LeafField[] {
   return fieldsOf(object).flatMap((field) => {
     const path = prefix + field.key;
@@ -79,7 +80,7 @@ export function leavesOf(object: z.core.$ZodObject, prefix = ''): LeafField[] {
   });
 }
 
-/** The config paths of a connector's secrets. */
+/** Lists the config paths of a connector's secrets. */
 export function secretPathsOf(connector: Configured): string[] {
   return leavesOf(connector.config)
     .filter((leaf) => leaf.mark.secret)
@@ -92,7 +93,7 @@ export function dropNulls(values: ConfigValues): ConfigValues {
 }
 
 /**
- * Merges a patch deep into a stored config: left out = unchanged, null = removed. A choice is merged within one
+ * Merges a patch deep into a stored config: what is left out stays, null removes. A choice is merged within one
  * alternative, and replaced by another. Neither argument is changed.
  */
 export function mergePatch(object: z.core.$ZodObject, stored: ConfigValues, patch: ConfigValues): ConfigValues {
@@ -108,7 +109,7 @@ export function mergePatch(object: z.core.$ZodObject, stored: ConfigValues, patc
   return merged;
 }
 
-/** Of a choice only the alternative that the patch is about goes on. */
+/** Returns the stored block that a patch is merged into: of a choice, only the alternative that the patch is about. */
 function blockBefore(mark: FieldMark, stored: unknown, patch: ConfigValues): ConfigValues {
   if (!isBlock(stored)) return {};
   if (!mark.oneOf) return stored;
@@ -116,8 +117,8 @@ function blockBefore(mark: FieldMark, stored: unknown, patch: ConfigValues): Con
 }
 
 /**
- * What a patch may hold: each given value is checked by its own field's rules, so that all wrong fields are named at
- * once. Rules over several fields are checked on the merged whole.
+ * Makes the rules for a patch: each given value is checked by its own field's rules, so that all wrong fields are named
+ * at once. Rules over several fields are checked on the merged whole.
  */
 export function patchSchemaOf(object: z.core.$ZodObject): z.ZodType {
   const shape = fieldsOf(object).map(({ key, schema }) => {
@@ -158,17 +159,17 @@ export function placeSecrets({ config, secrets }: SplitConfig): FullConfig {
   return full as FullConfig;
 }
 
-/** The text under which a config is stored. */
+/** Writes the text as which a config is stored. */
 export function serializeConfig(config: PublicConfig): string {
   return JSON.stringify(config);
 }
 
-/** A config from the text that serializeConfig() wrote. */
+/** Reads a config from the text that serializeConfig() wrote. */
 export function deserializeConfig(text: string): PublicConfig {
   return JSON.parse(text) as PublicConfig;
 }
 
-/** The destination fields in which two parsed configs differ in a way that sends secrets somewhere else. */
+/** Lists the destination fields in which two parsed configs differ in a way that sends secrets somewhere else. */
 export function changedDestinations(connector: Configured, before: ConfigValues, after: ConfigValues): string[] {
   return leavesOf(connector.config)
     .filter(({ mark, path }) => {
@@ -179,14 +180,17 @@ export function changedDestinations(connector: Configured, before: ConfigValues,
     .map((leaf) => leaf.path);
 }
 
-/** JSON Schema 2020-12 of a connector's config input; secrets carry writeOnly: true and are left out of the example. */
+/**
+ * Writes a connector's config input as JSON Schema 2020-12. Secrets carry writeOnly: true and are left out of the
+ * example.
+ */
 export function configJsonSchema(connector: Configured): ConfigValues {
   const options = { io: 'input', target: 'draft-2020-12', override: writeChoice } as const;
   const jsonSchema = z.toJSONSchema(connector.config, options) as ConfigValues;
   return { ...jsonSchema, examples: [splitSecrets(connector, { ...connector.example }).config] };
 }
 
-/** zod knows a choice as an object whose fields are all optional; JSON Schema says oneOf. */
+/** Writes a choice as oneOf: zod knows it as an object whose fields are all optional. */
 function writeChoice({
   zodSchema,
   jsonSchema,
