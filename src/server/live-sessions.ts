@@ -27,7 +27,7 @@ export interface LiveSessionsOptions {
  */
 export class LiveSessions {
   readonly #options: LiveSessionsOptions;
-  readonly #sessions = new Map<string, Set<Session>>();
+  readonly #sessions = new Map<string, Record<Session['kind'], Set<Session>>>();
   readonly #timer: NodeJS.Timeout;
   #checking = false;
   #closed: GraphQLError | undefined;
@@ -43,16 +43,20 @@ export class LiveSessions {
       session.end(this.#closed);
       return () => undefined;
     }
-    const { maxConnections, maxSubscriptions } = this.#options;
-    const sessions = this.#sessions.get(session.token) ?? new Set();
-    const max = session.kind === 'connection' ? maxConnections : maxSubscriptions;
-    const count = [...sessions].filter((each) => each.kind === session.kind).length;
-    if (count >= max) return undefined;
-    this.#sessions.set(session.token, sessions.add(session));
+    const { token, kind } = session;
+    const ofToken = this.#sessions.get(token) ?? { connection: new Set(), subscription: new Set() };
+    if (ofToken[kind].size >= this.#max(kind)) return undefined;
+    ofToken[kind].add(session);
+    this.#sessions.set(token, ofToken);
     return () => {
-      sessions.delete(session);
-      if (sessions.size === 0 && this.#sessions.get(session.token) === sessions) this.#sessions.delete(session.token);
+      ofToken[kind].delete(session);
+      const isEmpty = ofToken.connection.size + ofToken.subscription.size === 0;
+      if (isEmpty && this.#sessions.get(token) === ofToken) this.#sessions.delete(token);
     };
+  }
+
+  #max(kind: Session['kind']): number {
+    return kind === 'connection' ? this.#options.maxConnections : this.#options.maxSubscriptions;
   }
 
   /** Ends all of them, and those that come after at once; looks at no token again. */
@@ -80,6 +84,7 @@ export class LiveSessions {
   }
 
   #end(token: string, reason: GraphQLError): void {
-    for (const session of [...(this.#sessions.get(token) ?? [])]) session.end(reason);
+    const ofToken = this.#sessions.get(token);
+    for (const session of ofToken ? [...ofToken.connection, ...ofToken.subscription] : []) session.end(reason);
   }
 }

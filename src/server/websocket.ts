@@ -59,7 +59,13 @@ type Run = (args: ExecutionArgs) => OperationResult;
 /** GraphQL over WebSocket: graphql-transport-ws, with the token in connection_init. */
 export class WebSocketEdge<Access> {
   readonly #options: WebSocketOptions<Access>;
-  readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: requestLimits.bytes, handleProtocols });
+  readonly #sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: requestLimits.bytes,
+    handleProtocols,
+    // a turn of the event loop takes one message of a connection, so that one that sends many at once holds nobody else
+    allowSynchronousEvents: false,
+  });
   readonly #protocol: ReturnType<typeof makeServer<Record<string, unknown>, Connection<Access>>>;
   readonly #runs = new WeakMap<ExecutionArgs, Run>();
   #running = 0;
