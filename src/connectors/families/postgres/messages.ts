@@ -14,6 +14,8 @@ const SIGN_IN_KINDS: readonly number[] = [0, 3, 5, 10, 11, 12];
  * SSPI.
  */
 const OTHER_SIGN_IN_KINDS: readonly number[] = [2, 6, 7, 8, 9];
+const UNKNOWN_KIND_HINT =
+  'The server asks for a kind of sign-in other than password (SCRAM-SHA-256, MD5 or clear text) or client certificate.';
 const OTHER_KIND_HINT =
   'The server asks for Kerberos, GSSAPI or SSPI. Allow a password or a client certificate for this user in pg_hba.conf.';
 
@@ -81,7 +83,7 @@ function checkSignInRequest(message: Buffer): void {
   if (OTHER_SIGN_IN_KINDS.includes(kind)) {
     throw new Failure('SIGN_IN_METHOD_REFUSED', { configPath: 'username', hint: OTHER_KIND_HINT });
   }
-  if (!SIGN_IN_KINDS.includes(kind)) throw new Failure('PROTOCOL_MISMATCH');
+  if (!SIGN_IN_KINDS.includes(kind)) throw new Failure('PROTOCOL_MISMATCH', { hint: UNKNOWN_KIND_HINT });
 }
 
 /**
