@@ -19,7 +19,7 @@ export const bigqueryConfig = z.object({
     }),
   credentials: serviceAccount().meta({
     title: 'Credentials',
-    description: 'The key of a service account: the fields of its JSON file.',
+    description: 'The key of a service account. Enter the fields of its JSON file.',
   }),
   dataset: anyText(1024)
     .refine(
@@ -27,7 +27,10 @@ export const bigqueryConfig = z.object({
       issue('INVALID_FORMAT', 'A dataset’s id has letters, digits and underscores; it stands without its project.'),
     )
     .optional()
-    .meta({ title: 'Dataset', description: 'Only this dataset of the project. Left out: all of them. Example: sales' }),
+    .meta({
+      title: 'Dataset',
+      description: 'The one dataset of the project to use. Leave empty for all of them. Example: sales',
+    }),
   location: anyText(64)
     .min(2, { abort: true })
     .refine(
@@ -35,7 +38,11 @@ export const bigqueryConfig = z.object({
       issue('INVALID_FORMAT', 'Give a location of BigQuery, such as US, EU or europe-west3.'),
     )
     .default('US')
-    .meta({ title: 'Location', description: 'Where queries run: that of the dataset. Examples: US, EU, europe-west3' }),
+    .meta({
+      title: 'Location',
+      description:
+        'The location where queries run, which has to be that of the dataset. Examples: US, EU, europe-west3',
+    }),
 });
 
 export type BigqueryConfig = z.output<typeof bigqueryConfig>;

@@ -9,22 +9,25 @@ export const mongoDataApiConfig = z
     apiUrl: destination(url()).meta({
       title: 'API URL',
       description:
-        'Base URL of the Data API; /action/… is put after it. Example: https://data.example.com/app/data-abcde/endpoint/data/v1',
+        'The base URL of the Data API. The gateway appends /action/… to it. Example: https://data.example.com/app/data-abcde/endpoint/data/v1',
     }),
-    apiKey: secret(headerText(1024))
-      .optional()
-      .meta({ title: 'API key', description: 'Sent as the api-key header. Secret. Left out: none.' }),
+    apiKey: secret(headerText(1024)).optional().meta({
+      title: 'API key',
+      description:
+        'The key that the gateway sends as the api-key header, at most 1,024 characters. Leave empty when the server asks for none. This secret is never shown again.',
+    }),
     dataSource: text(128).meta({
       title: 'Data source',
-      description: 'Name of the cluster that is linked to the API. Example: mongodb-atlas',
+      description: 'The name of the cluster that is linked to the API, at most 128 characters. Example: mongodb-atlas',
     }),
     database: text(63).meta({
       title: 'Database',
-      description: 'Name of the database, at most 63 characters. Upper and lower case differ.',
+      description: 'The name of the database, at most 63 characters. Upper and lower case differ.',
     }),
     collection: text(255).optional().meta({
       title: 'Collection',
-      description: 'Name of the collection that the test reads from, at most 255 characters.',
+      description:
+        'The name of the collection that a test reads from, at most 255 characters. Leave empty to test the API key alone.',
     }),
     tls: tls(),
   })

@@ -10,20 +10,22 @@ export const qdrantConfig = z
     baseUrl: destination(url()).meta({
       title: 'Base URL',
       description:
-        'Where the REST API answers, with a path where it has one. Example: https://xyz.eu-central.aws.cloud.qdrant.io',
+        'The URL at which the REST API answers, with its path if it has one. Example: https://xyz.eu-central.aws.cloud.qdrant.io',
     }),
     port: port(6333).meta({
       title: 'Port',
-      description: 'TCP port of the REST API, 1 to 65535. A port in the base URL has to be the same.',
+      description: 'The TCP port of the REST API, 1 to 65535. A port in the base URL has to be the same.',
     }),
-    apiKey: secret(headerText(4096))
-      .optional()
-      .meta({ title: 'API key', description: 'An API key or a token (JWT). Secret. Left out: none.' }),
+    apiKey: secret(headerText(4096)).optional().meta({
+      title: 'API key',
+      description:
+        'An API key or a token (JWT), at most 4,096 characters. Leave empty when the server asks for none. This secret is never shown again.',
+    }),
     collection: anyText(255)
       .regex(/^(?!\.{1,2}$)[^/\\\p{Cc}]+$/u)
       .meta({
         title: 'Collection',
-        description: 'Name of the collection, at most 255 characters. Upper and lower case differ.',
+        description: 'The name of the collection, at most 255 characters. Upper and lower case differ.',
       }),
     tls: tls(),
   })

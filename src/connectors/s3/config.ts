@@ -16,20 +16,28 @@ export const s3Config = z
         (region) => REGION.test(region),
         issue('INVALID_FORMAT', 'A region has letters, digits and hyphens.'),
       ),
-    ).meta({ title: 'Region', description: 'The region of the bucket. Example: eu-central-1. Cloudflare R2: auto' }),
+    ).meta({
+      title: 'Region',
+      description: 'The region of the bucket. Enter auto for Cloudflare R2. Example: eu-central-1',
+    }),
     bucket: anyText(255)
       .refine(
         (name) => /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name) && !name.includes('..'),
         issue('INVALID_FORMAT', 'A bucket’s name has letters, digits, dots, hyphens and underscores.'),
       )
-      .meta({ title: 'Bucket', description: 'Name of the bucket, without s3:// and without a path. Example: my-data' }),
+      .meta({
+        title: 'Bucket',
+        description: 'The name of the bucket, without s3:// and without a path. Example: my-data',
+      }),
     baseUrl: destination(url()).optional().meta({
       title: 'Base URL',
-      description: 'Only for endpoints that are not AWS: R2, MinIO, … Example: https://minio.example.com:9000',
+      description:
+        'The endpoint of a service other than AWS, such as R2 or MinIO. Leave empty for AWS. Example: https://minio.example.com:9000',
     }),
     forcePathStyle: destination(z.boolean()).optional().meta({
       title: 'Path style',
-      description: 'The bucket stands in the path instead of the host name. Left out: true when a base URL is set.',
+      description:
+        'Whether the bucket stands in the path of a URL instead of its host name. Leave empty for the usual way: in the path when there is a base URL, or a dot in the bucket’s name.',
     }),
     path: anyText(1024)
       .refine(
@@ -40,15 +48,19 @@ export const s3Config = z
       .meta({
         title: 'Path',
         description:
-          'Key of an object or name of a folder in the bucket, at most 1,024 characters. Example: exports/2026',
+          'The key of an object or the name of a folder in the bucket, at most 1,024 characters. Leave empty for the whole bucket. Example: exports/2026',
       }),
     pathKind: named('S3PathKind', z.enum(['FILE', 'FOLDER']))
       .optional()
       .meta({
         title: 'Kind of path',
-        description: 'What the path names: one object (FILE) or all whose keys begin with it and a slash (FOLDER).',
+        description:
+          'What the path names: one object (FILE), or all objects whose keys begin with it and a slash (FOLDER). Leave empty for all whose keys begin with it.',
       }),
-    tls: tls().meta({ title: 'TLS', description: 'For the base URL. AWS itself is always reached with VERIFY_FULL.' }),
+    tls: tls().meta({
+      title: 'TLS',
+      description: 'How the connection to the base URL is encrypted. AWS itself is always reached with VERIFY_FULL.',
+    }),
   })
   .superRefine((value, context) => {
     httpNeedsTlsDisabled(value, context, 'baseUrl');

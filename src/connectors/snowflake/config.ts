@@ -6,13 +6,13 @@ import { headerText, trimmedText } from '../kit/config/text.ts';
 import { printableText } from '../kit/http/basic-auth.ts';
 import type { KeyLabel } from '../kit/keys/key-block.ts';
 
-/** The formats of a user’s key: RSA in each of them. */
+/** The formats of a user’s key, which is an RSA key in each of them. */
 const KEYS: readonly KeyLabel[] = ['PRIVATE KEY', 'ENCRYPTED PRIVATE KEY', 'RSA PRIVATE KEY'];
 const DOMAIN = '.snowflakecomputing.com';
 const SHORT = /^[a-z0-9][a-z0-9_]*-[a-z0-9_-]*[a-z0-9]$/;
 const FULL = /^([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.){1,5}snowflakecomputing\.com$/;
 
-/** In lower case, of ASCII letters alone; without the domain where that says nothing. */
+/** The account with its ASCII letters in lower case, and without the domain when that says nothing. */
 function normalAccount(account: string): string {
   const lower = account.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
   const short = lower.endsWith(DOMAIN) ? lower.slice(0, -DOMAIN.length) : lower;
@@ -41,7 +41,7 @@ export const snowflakeConfig = z.object({
   ).meta({
     title: 'Account',
     description:
-      'The account identifier `organisation-account`, or the full host name: an account locator with its region, and a private link, are given so. Examples: myorg-account1, xy12345.eu-central-1.snowflakecomputing.com',
+      'The account identifier `organisation-account`, or the full host name: enter that for an account locator with its region, and for a private link. Examples: myorg-account1, xy12345.eu-central-1.snowflakecomputing.com',
   }),
   username: printableText(255).meta({
     title: 'User name',
@@ -51,20 +51,28 @@ export const snowflakeConfig = z.object({
     password: named(
       'SnowflakePassword',
       z.object({
-        password: secret(printableText(1024))
-          .optional()
-          .meta({ title: 'Password', description: 'At most 1,024 characters. Secret.' }),
+        password: secret(printableText(1024)).optional().meta({
+          title: 'Password',
+          description: 'The password of the user, at most 1,024 characters. This secret is never shown again.',
+        }),
       }),
-    ).meta({ title: 'Password', description: 'Snowflake refuses it for users who have to use a second factor.' }),
+    ).meta({
+      title: 'Password',
+      description: 'Sign in with a password. Snowflake refuses it for users who have to use a second factor.',
+    }),
     keyPair: named(
       'SnowflakeKeyPair',
       z.object({
-        privateKey: secret(privateKey(KEYS))
-          .optional()
-          .meta({ title: 'Private key', description: 'PEM, RSA of 2048 bits or more, encrypted or not. Secret.' }),
-        passphrase: secret(printableText(1024))
-          .optional()
-          .meta({ title: 'Passphrase', description: 'Of an encrypted private key. Secret.' }),
+        privateKey: secret(privateKey(KEYS)).optional().meta({
+          title: 'Private key',
+          description:
+            'The RSA key of the user, 2048 bits or more, as PEM, encrypted or not. This secret is never shown again.',
+        }),
+        passphrase: secret(printableText(1024)).optional().meta({
+          title: 'Passphrase',
+          description:
+            'The passphrase of the private key, at most 1,024 characters. Leave empty when the key is not encrypted. This secret is never shown again.',
+        }),
       }),
     )
       .superRefine((value, context) => {
@@ -72,20 +80,28 @@ export const snowflakeConfig = z.object({
         const fault = value.privateKey && passphraseFault(value.privateKey, value.passphrase);
         if (fault) context.addIssue({ code: 'custom', path: ['passphrase'], ...fault });
       })
-      .meta({ title: 'Key pair', description: 'The user’s public key is known to Snowflake as RSA_PUBLIC_KEY.' }),
+      .meta({
+        title: 'Key pair',
+        description: 'Sign in with a private key. Its public key has to be the RSA_PUBLIC_KEY of the user.',
+      }),
     accessToken: named(
       'SnowflakeAccessToken',
       z.object({
-        token: secret(headerText(16_384))
-          .optional()
-          .meta({ title: 'Token', description: 'A programmatic access token or an OAuth access token. Secret.' }),
+        token: secret(headerText(16_384)).optional().meta({
+          title: 'Token',
+          description:
+            'A programmatic access token or an OAuth access token, at most 16,384 characters. This secret is never shown again.',
+        }),
       }),
-    ).meta({ title: 'Access token', description: 'A token that Snowflake or its OAuth server has given out.' }),
+    ).meta({
+      title: 'Access token',
+      description: 'Sign in with a token that Snowflake or its OAuth server has issued.',
+    }),
   }).meta({ title: 'Authentication', description: 'How to sign in: with a password, a key pair or an access token.' }),
   warehouse: objectName('Warehouse', 'The virtual warehouse that runs queries.'),
   database: objectName('Database', 'The database that holds the tables.'),
-  schema: objectName('Schema', 'Only this schema of the database. Left out: all of them.').optional(),
-  role: objectName('Role', 'The role to use. Left out: the user’s default role.').optional(),
+  schema: objectName('Schema', 'The one schema of the database to use. Leave empty for all of them.').optional(),
+  role: objectName('Role', 'The role to use. Leave empty for the user’s default role.').optional(),
 });
 
 export type SnowflakeConfig = z.output<typeof snowflakeConfig>;
@@ -96,7 +112,7 @@ export function accountHost(account: string): string {
   return full.replaceAll('_', '-');
 }
 
-/** The account as tokens and the sign-in name it: without region and cloud, in upper case. */
+/** The account's name in tokens and in the sign-in: without region and cloud, in upper case. */
 export function accountName(account: string): string {
   const [name = '', next] = account.split('.');
   // `name-external.global.…` is a locator whose other half is no part of its name
@@ -104,8 +120,8 @@ export function accountName(account: string): string {
 }
 
 /**
- * The exact name behind one that was written as in SQL: in upper case, unless it stands in double quotes or could not
- * stand without.
+ * The exact name behind one that was written as in SQL. It is in upper case, unless it stands in double quotes or could
+ * not stand without them.
  */
 export function exactName(name: string): string {
   const quoted = /^"(.+)"$/s.exec(name)?.[1];

@@ -35,7 +35,7 @@ export const trinoConfig = z
   })
   .superRefine((value, context) => {
     if (value.password === undefined || value.tls?.mode !== 'DISABLE') return;
-    // Trino refuses it, but only after it has travelled in the clear
+    // Trino refuses the password, but only after it has travelled in clear text
     const message = 'Trino takes no password over clear text: use TLS, or leave the password out.';
     context.addIssue({ code: 'custom', path: ['password'], ...issue('INVALID_COMBINATION', message) });
   });

@@ -55,11 +55,11 @@ export type AthenaConfigPatch = {
 
 /** A field that may be left out may also be null, which means the same. */
 export type BigqueryConfigInput = {
-  /** The key of a service account: the fields of its JSON file. */
+  /** The key of a service account. Enter the fields of its JSON file. */
   credentials: ServiceAccountInput;
-  /** Only this dataset of the project. Left out: all of them. Example: sales */
+  /** The one dataset of the project to use. Leave empty for all of them. Example: sales */
   dataset?: string | null | undefined;
-  /** Where queries run: that of the dataset. Examples: US, EU, europe-west3 */
+  /** The location where queries run, which has to be that of the dataset. Examples: US, EU, europe-west3 */
   location?: string | null | undefined;
   /** The project that holds the data and pays for queries. Example: my-project-123 */
   projectId: string;
@@ -67,11 +67,11 @@ export type BigqueryConfigInput = {
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type BigqueryConfigPatch = {
-  /** The key of a service account: the fields of its JSON file. */
+  /** The key of a service account. Enter the fields of its JSON file. */
   credentials?: ServiceAccountPatch | null | undefined;
-  /** Only this dataset of the project. Left out: all of them. Example: sales */
+  /** The one dataset of the project to use. Leave empty for all of them. Example: sales */
   dataset?: string | null | undefined;
-  /** Where queries run: that of the dataset. Examples: US, EU, europe-west3 */
+  /** The location where queries run, which has to be that of the dataset. Examples: US, EU, europe-west3 */
   location?: string | null | undefined;
   /** The project that holds the data and pays for queries. Example: my-project-123 */
   projectId?: string | null | undefined;
@@ -103,9 +103,9 @@ export type ClickhouseConfigInput = {
   password?: string | null | undefined;
   /** The TCP port of the HTTP interface, 1 to 65535: usually 8443 with TLS and 8123 without. */
   port?: number | null | undefined;
-  /** SSH tunnel */
+  /** The bastion that the gateway goes through. Leave empty to connect directly. */
   sshTunnel?: SshTunnelInput | null | undefined;
-  /** TLS */
+  /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsInput | null | undefined;
   /** The user to sign in as, at most 256 characters. */
   username?: string | null | undefined;
@@ -121,9 +121,9 @@ export type ClickhouseConfigPatch = {
   password?: string | null | undefined;
   /** The TCP port of the HTTP interface, 1 to 65535: usually 8443 with TLS and 8123 without. */
   port?: number | null | undefined;
-  /** SSH tunnel */
+  /** The bastion that the gateway goes through. Leave empty to connect directly. */
   sshTunnel?: SshTunnelPatch | null | undefined;
-  /** TLS */
+  /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsPatch | null | undefined;
   /** The user to sign in as, at most 256 characters. */
   username?: string | null | undefined;
@@ -147,9 +147,9 @@ export type CockroachdbConfigInput = {
   port?: number | null | undefined;
   /** The schema that holds the tables, at most 128 characters. */
   schema?: string | null | undefined;
-  /** SSH tunnel */
+  /** The bastion that the gateway goes through. Leave empty to connect directly. */
   sshTunnel?: SshTunnelInput | null | undefined;
-  /** TLS */
+  /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsInput | null | undefined;
   /** The role to sign in as, at most 128 characters. */
   username: string;
@@ -169,9 +169,9 @@ export type CockroachdbConfigPatch = {
   port?: number | null | undefined;
   /** The schema that holds the tables, at most 128 characters. */
   schema?: string | null | undefined;
-  /** SSH tunnel */
+  /** The bastion that the gateway goes through. Leave empty to connect directly. */
   sshTunnel?: SshTunnelPatch | null | undefined;
-  /** TLS */
+  /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsPatch | null | undefined;
   /** The role to sign in as, at most 128 characters. */
   username?: string | null | undefined;
@@ -499,9 +499,9 @@ export type ElasticsearchConfigInput = {
   password?: string | null | undefined;
   /** Where the cluster runs. ELASTIC_CLOUD and OPEN_CLOUD need a Cloud ID, SELF_MANAGED needs a URL. */
   serverType: SearchServerType;
-  /** SSH tunnel */
+  /** The bastion that the gateway goes through. Leave empty to connect directly. */
   sshTunnel?: SshTunnelInput | null | undefined;
-  /** TLS */
+  /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsInput | null | undefined;
   /** The URL at which the REST API answers, with its port. SELF_MANAGED needs it. Example: https://search.example.com:9200 */
   url?: string | null | undefined;
@@ -523,9 +523,9 @@ export type ElasticsearchConfigPatch = {
   password?: string | null | undefined;
   /** Where the cluster runs. ELASTIC_CLOUD and OPEN_CLOUD need a Cloud ID, SELF_MANAGED needs a URL. */
   serverType?: SearchServerType | null | undefined;
-  /** SSH tunnel */
+  /** The bastion that the gateway goes through. Leave empty to connect directly. */
   sshTunnel?: SshTunnelPatch | null | undefined;
-  /** TLS */
+  /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsPatch | null | undefined;
   /** The URL at which the REST API answers, with its port. SELF_MANAGED needs it. Example: https://search.example.com:9200 */
   url?: string | null | undefined;
@@ -568,29 +568,29 @@ export type FailureCause =
 
 /** A field that may be left out may also be null, which means the same. */
 export type FireboltConfigInput = {
-  /** Name of the account within the organisation. Example: my-account */
+  /** The name of the account within the organisation. Example: my-account */
   account: string;
-  /** Id of the service account. */
+  /** The id of the service account. */
   clientId: string;
-  /** Belongs to the service account. Secret. */
+  /** Secret. The secret of the service account, at most 1,024 characters. It is never shown again. */
   clientSecret?: string | null | undefined;
-  /** Name of the database. Upper and lower case differ. Listing tables and tenancy need it. */
+  /** The name of the database. Upper and lower case differ. The list of tables, the catalog and tenancy need it. */
   database?: string | null | undefined;
-  /** The engine that runs queries; one that sleeps is started by them. Left out: the system engine, which always runs. */
+  /** The engine that runs queries, which start it when it sleeps. Leave empty for the system engine, which always runs. */
   engine?: string | null | undefined;
 };
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type FireboltConfigPatch = {
-  /** Name of the account within the organisation. Example: my-account */
+  /** The name of the account within the organisation. Example: my-account */
   account?: string | null | undefined;
-  /** Id of the service account. */
+  /** The id of the service account. */
   clientId?: string | null | undefined;
-  /** Belongs to the service account. Secret. */
+  /** Secret. The secret of the service account, at most 1,024 characters. It is never shown again. */
   clientSecret?: string | null | undefined;
-  /** Name of the database. Upper and lower case differ. Listing tables and tenancy need it. */
+  /** The name of the database. Upper and lower case differ. The list of tables, the catalog and tenancy need it. */
   database?: string | null | undefined;
-  /** The engine that runs queries; one that sleeps is started by them. Left out: the system engine, which always runs. */
+  /** The engine that runs queries, which start it when it sleeps. Leave empty for the system engine, which always runs. */
   engine?: string | null | undefined;
 };
 
@@ -612,33 +612,33 @@ export type GoogleCloudStorageConfigPatch = {
 
 /** A field that may be left out may also be null, which means the same. */
 export type MongoDataApiConfigInput = {
-  /** Sent as the api-key header. Secret. Left out: none. */
+  /** Secret. The key that the gateway sends as the api-key header, at most 1,024 characters. Leave empty when the server asks for none. This secret is never shown again. */
   apiKey?: string | null | undefined;
-  /** Base URL of the Data API; /action/… is put after it. Example: https://data.example.com/app/data-abcde/endpoint/data/v1 */
+  /** The base URL of the Data API. The gateway appends /action/… to it. Example: https://data.example.com/app/data-abcde/endpoint/data/v1 */
   apiUrl: string;
-  /** Name of the collection that the test reads from, at most 255 characters. */
+  /** The name of the collection that a test reads from, at most 255 characters. Leave empty to test the API key alone. */
   collection?: string | null | undefined;
-  /** Name of the cluster that is linked to the API. Example: mongodb-atlas */
+  /** The name of the cluster that is linked to the API, at most 128 characters. Example: mongodb-atlas */
   dataSource: string;
-  /** Name of the database, at most 63 characters. Upper and lower case differ. */
+  /** The name of the database, at most 63 characters. Upper and lower case differ. */
   database: string;
-  /** TLS */
+  /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsInput | null | undefined;
 };
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type MongoDataApiConfigPatch = {
-  /** Sent as the api-key header. Secret. Left out: none. */
+  /** Secret. The key that the gateway sends as the api-key header, at most 1,024 characters. Leave empty when the server asks for none. This secret is never shown again. */
   apiKey?: string | null | undefined;
-  /** Base URL of the Data API; /action/… is put after it. Example: https://data.example.com/app/data-abcde/endpoint/data/v1 */
+  /** The base URL of the Data API. The gateway appends /action/… to it. Example: https://data.example.com/app/data-abcde/endpoint/data/v1 */
   apiUrl?: string | null | undefined;
-  /** Name of the collection that the test reads from, at most 255 characters. */
+  /** The name of the collection that a test reads from, at most 255 characters. Leave empty to test the API key alone. */
   collection?: string | null | undefined;
-  /** Name of the cluster that is linked to the API. Example: mongodb-atlas */
+  /** The name of the cluster that is linked to the API, at most 128 characters. Example: mongodb-atlas */
   dataSource?: string | null | undefined;
-  /** Name of the database, at most 63 characters. Upper and lower case differ. */
+  /** The name of the database, at most 63 characters. Upper and lower case differ. */
   database?: string | null | undefined;
-  /** TLS */
+  /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsPatch | null | undefined;
 };
 
@@ -665,9 +665,9 @@ export type MongodbConfigInput = {
   replicaSet?: string | null | undefined;
   /** Whether the host is the name of a cluster, as in mongodb+srv://. Its SRV records then list the servers, which are tried in turn and have to belong to the domain of the host. TXT records are not read. */
   srv?: boolean | null | undefined;
-  /** SSH tunnel */
+  /** The bastion that the gateway goes through. Leave empty to connect directly. */
   sshTunnel?: SshTunnelInput | null | undefined;
-  /** TLS */
+  /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsInput | null | undefined;
   /** The user to sign in as, at most 256 characters. Leave empty when the server asks for no sign-in, or when X509 takes the name from the client certificate. */
   username?: string | null | undefined;
@@ -691,9 +691,9 @@ export type MongodbConfigPatch = {
   replicaSet?: string | null | undefined;
   /** Whether the host is the name of a cluster, as in mongodb+srv://. Its SRV records then list the servers, which are tried in turn and have to belong to the domain of the host. TXT records are not read. */
   srv?: boolean | null | undefined;
-  /** SSH tunnel */
+  /** The bastion that the gateway goes through. Leave empty to connect directly. */
   sshTunnel?: SshTunnelPatch | null | undefined;
-  /** TLS */
+  /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsPatch | null | undefined;
   /** The user to sign in as, at most 256 characters. Leave empty when the server asks for no sign-in, or when X509 takes the name from the client certificate. */
   username?: string | null | undefined;
@@ -713,7 +713,7 @@ export type MssqlConfigInput = {
   port?: number | null | undefined;
   /** The schema that holds the tables, at most 128 characters. */
   schema?: string | null | undefined;
-  /** SSH tunnel */
+  /** The bastion that the gateway goes through. Leave empty to connect directly. */
   sshTunnel?: SshTunnelInput | null | undefined;
   /** How the connection is encrypted. REQUIRE and stronger encrypt all of it, as SQL Server 2019 does (TDS 7.4) or, where the server takes nothing else, as SQL Server 2022 does with strict encryption (TDS 8.0). DISABLE sends everything in clear text, the password too, and fails where the server demands encryption. */
   tls?: TlsInput | null | undefined;
@@ -735,7 +735,7 @@ export type MssqlConfigPatch = {
   port?: number | null | undefined;
   /** The schema that holds the tables, at most 128 characters. */
   schema?: string | null | undefined;
-  /** SSH tunnel */
+  /** The bastion that the gateway goes through. Leave empty to connect directly. */
   sshTunnel?: SshTunnelPatch | null | undefined;
   /** How the connection is encrypted. REQUIRE and stronger encrypt all of it, as SQL Server 2019 does (TDS 7.4) or, where the server takes nothing else, as SQL Server 2022 does with strict encryption (TDS 8.0). DISABLE sends everything in clear text, the password too, and fails where the server demands encryption. */
   tls?: TlsPatch | null | undefined;
@@ -753,9 +753,9 @@ export type MysqlConfigInput = {
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
-  /** SSH tunnel */
+  /** The bastion that the gateway goes through. Leave empty to connect directly. */
   sshTunnel?: SshTunnelInput | null | undefined;
-  /** TLS */
+  /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsInput | null | undefined;
   /** The account to sign in as, without its host part, at most 80 characters. */
   username: string;
@@ -771,9 +771,9 @@ export type MysqlConfigPatch = {
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
-  /** SSH tunnel */
+  /** The bastion that the gateway goes through. Leave empty to connect directly. */
   sshTunnel?: SshTunnelPatch | null | undefined;
-  /** TLS */
+  /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsPatch | null | undefined;
   /** The account to sign in as, without its host part, at most 80 characters. */
   username?: string | null | undefined;
@@ -793,9 +793,9 @@ export type OpensearchConfigInput = {
   password?: string | null | undefined;
   /** Where the cluster runs. ELASTIC_CLOUD and OPEN_CLOUD need a Cloud ID, SELF_MANAGED needs a URL. */
   serverType: SearchServerType;
-  /** SSH tunnel */
+  /** The bastion that the gateway goes through. Leave empty to connect directly. */
   sshTunnel?: SshTunnelInput | null | undefined;
-  /** TLS */
+  /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsInput | null | undefined;
   /** The URL at which the REST API answers, with its port. SELF_MANAGED needs it. Example: https://search.example.com:9200 */
   url?: string | null | undefined;
@@ -817,9 +817,9 @@ export type OpensearchConfigPatch = {
   password?: string | null | undefined;
   /** Where the cluster runs. ELASTIC_CLOUD and OPEN_CLOUD need a Cloud ID, SELF_MANAGED needs a URL. */
   serverType?: SearchServerType | null | undefined;
-  /** SSH tunnel */
+  /** The bastion that the gateway goes through. Leave empty to connect directly. */
   sshTunnel?: SshTunnelPatch | null | undefined;
-  /** TLS */
+  /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsPatch | null | undefined;
   /** The URL at which the REST API answers, with its port. SELF_MANAGED needs it. Example: https://search.example.com:9200 */
   url?: string | null | undefined;
@@ -843,9 +843,9 @@ export type PostgresConfigInput = {
   port?: number | null | undefined;
   /** The schema that holds the tables, at most 63 characters. */
   schema?: string | null | undefined;
-  /** SSH tunnel */
+  /** The bastion that the gateway goes through. Leave empty to connect directly. */
   sshTunnel?: SshTunnelInput | null | undefined;
-  /** TLS */
+  /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsInput | null | undefined;
   /** The role to sign in as, at most 63 characters. */
   username: string;
@@ -863,9 +863,9 @@ export type PostgresConfigPatch = {
   port?: number | null | undefined;
   /** The schema that holds the tables, at most 63 characters. */
   schema?: string | null | undefined;
-  /** SSH tunnel */
+  /** The bastion that the gateway goes through. Leave empty to connect directly. */
   sshTunnel?: SshTunnelPatch | null | undefined;
-  /** TLS */
+  /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsPatch | null | undefined;
   /** The role to sign in as, at most 63 characters. */
   username?: string | null | undefined;
@@ -873,29 +873,29 @@ export type PostgresConfigPatch = {
 
 /** A field that may be left out may also be null, which means the same. */
 export type QdrantConfigInput = {
-  /** An API key or a token (JWT). Secret. Left out: none. */
+  /** Secret. An API key or a token (JWT), at most 4,096 characters. Leave empty when the server asks for none. This secret is never shown again. */
   apiKey?: string | null | undefined;
-  /** Where the REST API answers, with a path where it has one. Example: https://xyz.eu-central.aws.cloud.qdrant.io */
+  /** The URL at which the REST API answers, with its path if it has one. Example: https://xyz.eu-central.aws.cloud.qdrant.io */
   baseUrl: string;
-  /** Name of the collection, at most 255 characters. Upper and lower case differ. */
+  /** The name of the collection, at most 255 characters. Upper and lower case differ. */
   collection: string;
-  /** TCP port of the REST API, 1 to 65535. A port in the base URL has to be the same. */
+  /** The TCP port of the REST API, 1 to 65535. A port in the base URL has to be the same. */
   port?: number | null | undefined;
-  /** TLS */
+  /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsInput | null | undefined;
 };
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type QdrantConfigPatch = {
-  /** An API key or a token (JWT). Secret. Left out: none. */
+  /** Secret. An API key or a token (JWT), at most 4,096 characters. Leave empty when the server asks for none. This secret is never shown again. */
   apiKey?: string | null | undefined;
-  /** Where the REST API answers, with a path where it has one. Example: https://xyz.eu-central.aws.cloud.qdrant.io */
+  /** The URL at which the REST API answers, with its path if it has one. Example: https://xyz.eu-central.aws.cloud.qdrant.io */
   baseUrl?: string | null | undefined;
-  /** Name of the collection, at most 255 characters. Upper and lower case differ. */
+  /** The name of the collection, at most 255 characters. Upper and lower case differ. */
   collection?: string | null | undefined;
-  /** TCP port of the REST API, 1 to 65535. A port in the base URL has to be the same. */
+  /** The TCP port of the REST API, 1 to 65535. A port in the base URL has to be the same. */
   port?: number | null | undefined;
-  /** TLS */
+  /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsPatch | null | undefined;
 };
 
@@ -911,9 +911,9 @@ export type RedshiftConfigInput = {
   port?: number | null | undefined;
   /** The schema that holds the tables, at most 127 characters. */
   schema?: string | null | undefined;
-  /** SSH tunnel */
+  /** The bastion that the gateway goes through. Leave empty to connect directly. */
   sshTunnel?: SshTunnelInput | null | undefined;
-  /** TLS */
+  /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsInput | null | undefined;
   /** The role to sign in as, at most 127 characters. */
   username: string;
@@ -931,9 +931,9 @@ export type RedshiftConfigPatch = {
   port?: number | null | undefined;
   /** The schema that holds the tables, at most 127 characters. */
   schema?: string | null | undefined;
-  /** SSH tunnel */
+  /** The bastion that the gateway goes through. Leave empty to connect directly. */
   sshTunnel?: SshTunnelPatch | null | undefined;
-  /** TLS */
+  /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsPatch | null | undefined;
   /** The role to sign in as, at most 127 characters. */
   username?: string | null | undefined;
@@ -951,23 +951,23 @@ export type RefreshCatalogInput = {
 export type S3ConfigInput = {
   /** The id of the access key, at most 256 characters. Example: AKIAIOSFODNN7EXAMPLE */
   accessKeyId: string;
-  /** Only for endpoints that are not AWS: R2, MinIO, … Example: https://minio.example.com:9000 */
+  /** The endpoint of a service other than AWS, such as R2 or MinIO. Leave empty for AWS. Example: https://minio.example.com:9000 */
   baseUrl?: string | null | undefined;
-  /** Name of the bucket, without s3:// and without a path. Example: my-data */
+  /** The name of the bucket, without s3:// and without a path. Example: my-data */
   bucket: string;
-  /** The bucket stands in the path instead of the host name. Left out: true when a base URL is set. */
+  /** Whether the bucket stands in the path of a URL instead of its host name. Leave empty for the usual way: in the path when there is a base URL, or a dot in the bucket’s name. */
   forcePathStyle?: boolean | null | undefined;
-  /** Key of an object or name of a folder in the bucket, at most 1,024 characters. Example: exports/2026 */
+  /** The key of an object or the name of a folder in the bucket, at most 1,024 characters. Leave empty for the whole bucket. Example: exports/2026 */
   path?: string | null | undefined;
-  /** What the path names: one object (FILE) or all whose keys begin with it and a slash (FOLDER). */
+  /** What the path names: one object (FILE), or all objects whose keys begin with it and a slash (FOLDER). Leave empty for all whose keys begin with it. */
   pathKind?: S3PathKind | null | undefined;
-  /** The region of the bucket. Example: eu-central-1. Cloudflare R2: auto */
+  /** The region of the bucket. Enter auto for Cloudflare R2. Example: eu-central-1 */
   region: string;
   /** Secret. The secret part of the access key, at most 1,024 characters. It is never shown again. */
   secretAccessKey?: string | null | undefined;
   /** Secret. The token of temporary credentials, at most 8,192 characters. Leave empty for a long-lived access key. This secret is never shown again. */
   sessionToken?: string | null | undefined;
-  /** For the base URL. AWS itself is always reached with VERIFY_FULL. */
+  /** How the connection to the base URL is encrypted. AWS itself is always reached with VERIFY_FULL. */
   tls?: TlsInput | null | undefined;
 };
 
@@ -975,23 +975,23 @@ export type S3ConfigInput = {
 export type S3ConfigPatch = {
   /** The id of the access key, at most 256 characters. Example: AKIAIOSFODNN7EXAMPLE */
   accessKeyId?: string | null | undefined;
-  /** Only for endpoints that are not AWS: R2, MinIO, … Example: https://minio.example.com:9000 */
+  /** The endpoint of a service other than AWS, such as R2 or MinIO. Leave empty for AWS. Example: https://minio.example.com:9000 */
   baseUrl?: string | null | undefined;
-  /** Name of the bucket, without s3:// and without a path. Example: my-data */
+  /** The name of the bucket, without s3:// and without a path. Example: my-data */
   bucket?: string | null | undefined;
-  /** The bucket stands in the path instead of the host name. Left out: true when a base URL is set. */
+  /** Whether the bucket stands in the path of a URL instead of its host name. Leave empty for the usual way: in the path when there is a base URL, or a dot in the bucket’s name. */
   forcePathStyle?: boolean | null | undefined;
-  /** Key of an object or name of a folder in the bucket, at most 1,024 characters. Example: exports/2026 */
+  /** The key of an object or the name of a folder in the bucket, at most 1,024 characters. Leave empty for the whole bucket. Example: exports/2026 */
   path?: string | null | undefined;
-  /** What the path names: one object (FILE) or all whose keys begin with it and a slash (FOLDER). */
+  /** What the path names: one object (FILE), or all objects whose keys begin with it and a slash (FOLDER). Leave empty for all whose keys begin with it. */
   pathKind?: S3PathKind | null | undefined;
-  /** The region of the bucket. Example: eu-central-1. Cloudflare R2: auto */
+  /** The region of the bucket. Enter auto for Cloudflare R2. Example: eu-central-1 */
   region?: string | null | undefined;
   /** Secret. The secret part of the access key, at most 1,024 characters. It is never shown again. */
   secretAccessKey?: string | null | undefined;
   /** Secret. The token of temporary credentials, at most 8,192 characters. Leave empty for a long-lived access key. This secret is never shown again. */
   sessionToken?: string | null | undefined;
-  /** For the base URL. AWS itself is always reached with VERIFY_FULL. */
+  /** How the connection to the base URL is encrypted. AWS itself is always reached with VERIFY_FULL. */
   tls?: TlsPatch | null | undefined;
 };
 
@@ -1017,53 +1017,53 @@ export type SearchServerType =
 
 /** A field that may be left out may also be null, which means the same. */
 export type ServiceAccountInput = {
-  /** As in the key file. Never called; only Google’s own is taken. */
+  /** The URL in the key file. The gateway never calls it, and takes no other than Google’s own. */
   authProviderX509CertUrl?: string | null | undefined;
-  /** As in the key file. Never called; only Google’s own is taken. */
+  /** The URL in the key file. The gateway never calls it, and takes no other than Google’s own. */
   authUri?: string | null | undefined;
-  /** Name of the account. Example: reader@my-project-123.iam.gserviceaccount.com */
+  /** The name of the account. Example: reader@my-project-123.iam.gserviceaccount.com */
   clientEmail: string;
-  /** Digits. Not used to sign in. */
+  /** The number of the account, as in the key file. The gateway does not use it. */
   clientId?: string | null | undefined;
-  /** As in the key file. Never called; only Google’s own is taken. */
+  /** The URL in the key file. The gateway never calls it, and takes no other than Google’s own. */
   clientX509CertUrl?: string | null | undefined;
-  /** PEM, RSA, not encrypted. Secret. */
+  /** Secret. The RSA private key of the account, as PEM that is not encrypted. This secret is never shown again. */
   privateKey?: string | null | undefined;
-  /** Tells Google which key of the account signs. Hexadecimal. */
+  /** The hexadecimal id that tells Google which key of the account signs. */
   privateKeyId?: string | null | undefined;
-  /** The project of the account. Example: my-project-123 */
+  /** The id of the project that the account belongs to. Example: my-project-123 */
   projectId?: string | null | undefined;
-  /** As in the key file. Never called; only Google’s own is taken. */
+  /** The URL in the key file. The gateway never calls it, and takes no other than Google’s own. */
   tokenUri?: string | null | undefined;
-  /** Always service_account: other kinds of Google credentials are refused. */
+  /** The kind of credentials, which is always service_account. The gateway refuses every other kind. */
   type?: string | null | undefined;
-  /** The domain of the Google cloud that the account belongs to. Left out: googleapis.com. */
+  /** The domain of the Google cloud that the account belongs to. Leave empty for the public cloud, googleapis.com. */
   universeDomain?: string | null | undefined;
 };
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type ServiceAccountPatch = {
-  /** As in the key file. Never called; only Google’s own is taken. */
+  /** The URL in the key file. The gateway never calls it, and takes no other than Google’s own. */
   authProviderX509CertUrl?: string | null | undefined;
-  /** As in the key file. Never called; only Google’s own is taken. */
+  /** The URL in the key file. The gateway never calls it, and takes no other than Google’s own. */
   authUri?: string | null | undefined;
-  /** Name of the account. Example: reader@my-project-123.iam.gserviceaccount.com */
+  /** The name of the account. Example: reader@my-project-123.iam.gserviceaccount.com */
   clientEmail?: string | null | undefined;
-  /** Digits. Not used to sign in. */
+  /** The number of the account, as in the key file. The gateway does not use it. */
   clientId?: string | null | undefined;
-  /** As in the key file. Never called; only Google’s own is taken. */
+  /** The URL in the key file. The gateway never calls it, and takes no other than Google’s own. */
   clientX509CertUrl?: string | null | undefined;
-  /** PEM, RSA, not encrypted. Secret. */
+  /** Secret. The RSA private key of the account, as PEM that is not encrypted. This secret is never shown again. */
   privateKey?: string | null | undefined;
-  /** Tells Google which key of the account signs. Hexadecimal. */
+  /** The hexadecimal id that tells Google which key of the account signs. */
   privateKeyId?: string | null | undefined;
-  /** The project of the account. Example: my-project-123 */
+  /** The id of the project that the account belongs to. Example: my-project-123 */
   projectId?: string | null | undefined;
-  /** As in the key file. Never called; only Google’s own is taken. */
+  /** The URL in the key file. The gateway never calls it, and takes no other than Google’s own. */
   tokenUri?: string | null | undefined;
-  /** Always service_account: other kinds of Google credentials are refused. */
+  /** The kind of credentials, which is always service_account. The gateway refuses every other kind. */
   type?: string | null | undefined;
-  /** The domain of the Google cloud that the account belongs to. Left out: googleapis.com. */
+  /** The domain of the Google cloud that the account belongs to. Leave empty for the public cloud, googleapis.com. */
   universeDomain?: string | null | undefined;
 };
 
@@ -1077,9 +1077,9 @@ export type SinglestoreConfigInput = {
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
-  /** SSH tunnel */
+  /** The bastion that the gateway goes through. Leave empty to connect directly. */
   sshTunnel?: SshTunnelInput | null | undefined;
-  /** TLS */
+  /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsInput | null | undefined;
   /** The account to sign in as, without its host part, at most 80 characters. */
   username: string;
@@ -1095,9 +1095,9 @@ export type SinglestoreConfigPatch = {
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
-  /** SSH tunnel */
+  /** The bastion that the gateway goes through. Leave empty to connect directly. */
   sshTunnel?: SshTunnelPatch | null | undefined;
-  /** TLS */
+  /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsPatch | null | undefined;
   /** The account to sign in as, without its host part, at most 80 characters. */
   username?: string | null | undefined;
@@ -1105,45 +1105,45 @@ export type SinglestoreConfigPatch = {
 
 /** A field that may be left out may also be null, which means the same. */
 export type SnowflakeAccessTokenInput = {
-  /** A programmatic access token or an OAuth access token. Secret. */
+  /** Secret. A programmatic access token or an OAuth access token, at most 16,384 characters. This secret is never shown again. */
   token?: string | null | undefined;
 };
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type SnowflakeAccessTokenPatch = {
-  /** A programmatic access token or an OAuth access token. Secret. */
+  /** Secret. A programmatic access token or an OAuth access token, at most 16,384 characters. This secret is never shown again. */
   token?: string | null | undefined;
 };
 
 /** Give exactly one of these fields. */
 export type SnowflakeAuthenticationInput =
-  {   /** A token that Snowflake or its OAuth server has given out. */
+  {   /** Sign in with a token that Snowflake or its OAuth server has issued. */
   accessToken: SnowflakeAccessTokenInput; keyPair?: never; password?: never; }
-  |  { accessToken?: never;   /** The user’s public key is known to Snowflake as RSA_PUBLIC_KEY. */
+  |  { accessToken?: never;   /** Sign in with a private key. Its public key has to be the RSA_PUBLIC_KEY of the user. */
   keyPair: SnowflakeKeyPairInput; password?: never; }
-  |  { accessToken?: never; keyPair?: never;   /** Snowflake refuses it for users who have to use a second factor. */
+  |  { accessToken?: never; keyPair?: never;   /** Sign in with a password. Snowflake refuses it for users who have to use a second factor. */
   password: SnowflakePasswordInput; };
 
 /** Give exactly one of these fields. */
 export type SnowflakeAuthenticationPatch =
-  {   /** A token that Snowflake or its OAuth server has given out. */
+  {   /** Sign in with a token that Snowflake or its OAuth server has issued. */
   accessToken: SnowflakeAccessTokenPatch; keyPair?: never; password?: never; }
-  |  { accessToken?: never;   /** The user’s public key is known to Snowflake as RSA_PUBLIC_KEY. */
+  |  { accessToken?: never;   /** Sign in with a private key. Its public key has to be the RSA_PUBLIC_KEY of the user. */
   keyPair: SnowflakeKeyPairPatch; password?: never; }
-  |  { accessToken?: never; keyPair?: never;   /** Snowflake refuses it for users who have to use a second factor. */
+  |  { accessToken?: never; keyPair?: never;   /** Sign in with a password. Snowflake refuses it for users who have to use a second factor. */
   password: SnowflakePasswordPatch; };
 
 /** A field that may be left out may also be null, which means the same. */
 export type SnowflakeConfigInput = {
-  /** The account identifier `organisation-account`, or the full host name: an account locator with its region, and a private link, are given so. Examples: myorg-account1, xy12345.eu-central-1.snowflakecomputing.com */
+  /** The account identifier `organisation-account`, or the full host name: enter that for an account locator with its region, and for a private link. Examples: myorg-account1, xy12345.eu-central-1.snowflakecomputing.com */
   account: string;
   /** How to sign in: with a password, a key pair or an access token. */
   authentication: SnowflakeAuthenticationInput;
   /** The database that holds the tables. Upper and lower case differ only in "double quotes". */
   database: string;
-  /** The role to use. Left out: the user’s default role. Upper and lower case differ only in "double quotes". */
+  /** The role to use. Leave empty for the user’s default role. Upper and lower case differ only in "double quotes". */
   role?: string | null | undefined;
-  /** Only this schema of the database. Left out: all of them. Upper and lower case differ only in "double quotes". */
+  /** The one schema of the database to use. Leave empty for all of them. Upper and lower case differ only in "double quotes". */
   schema?: string | null | undefined;
   /** The user to sign in as, at most 255 characters. */
   username: string;
@@ -1153,15 +1153,15 @@ export type SnowflakeConfigInput = {
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type SnowflakeConfigPatch = {
-  /** The account identifier `organisation-account`, or the full host name: an account locator with its region, and a private link, are given so. Examples: myorg-account1, xy12345.eu-central-1.snowflakecomputing.com */
+  /** The account identifier `organisation-account`, or the full host name: enter that for an account locator with its region, and for a private link. Examples: myorg-account1, xy12345.eu-central-1.snowflakecomputing.com */
   account?: string | null | undefined;
   /** How to sign in: with a password, a key pair or an access token. */
   authentication?: SnowflakeAuthenticationPatch | null | undefined;
   /** The database that holds the tables. Upper and lower case differ only in "double quotes". */
   database?: string | null | undefined;
-  /** The role to use. Left out: the user’s default role. Upper and lower case differ only in "double quotes". */
+  /** The role to use. Leave empty for the user’s default role. Upper and lower case differ only in "double quotes". */
   role?: string | null | undefined;
-  /** Only this schema of the database. Left out: all of them. Upper and lower case differ only in "double quotes". */
+  /** The one schema of the database to use. Leave empty for all of them. Upper and lower case differ only in "double quotes". */
   schema?: string | null | undefined;
   /** The user to sign in as, at most 255 characters. */
   username?: string | null | undefined;
@@ -1171,69 +1171,69 @@ export type SnowflakeConfigPatch = {
 
 /** A field that may be left out may also be null, which means the same. */
 export type SnowflakeKeyPairInput = {
-  /** Of an encrypted private key. Secret. */
+  /** Secret. The passphrase of the private key, at most 1,024 characters. Leave empty when the key is not encrypted. This secret is never shown again. */
   passphrase?: string | null | undefined;
-  /** PEM, RSA of 2048 bits or more, encrypted or not. Secret. */
+  /** Secret. The RSA key of the user, 2048 bits or more, as PEM, encrypted or not. This secret is never shown again. */
   privateKey?: string | null | undefined;
 };
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type SnowflakeKeyPairPatch = {
-  /** Of an encrypted private key. Secret. */
+  /** Secret. The passphrase of the private key, at most 1,024 characters. Leave empty when the key is not encrypted. This secret is never shown again. */
   passphrase?: string | null | undefined;
-  /** PEM, RSA of 2048 bits or more, encrypted or not. Secret. */
+  /** Secret. The RSA key of the user, 2048 bits or more, as PEM, encrypted or not. This secret is never shown again. */
   privateKey?: string | null | undefined;
 };
 
 /** A field that may be left out may also be null, which means the same. */
 export type SnowflakePasswordInput = {
-  /** At most 1,024 characters. Secret. */
+  /** Secret. The password of the user, at most 1,024 characters. This secret is never shown again. */
   password?: string | null | undefined;
 };
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type SnowflakePasswordPatch = {
-  /** At most 1,024 characters. Secret. */
+  /** Secret. The password of the user, at most 1,024 characters. This secret is never shown again. */
   password?: string | null | undefined;
 };
 
 /** A field that may be left out may also be null, which means the same. */
 export type SshTunnelInput = {
-  /** False keeps the settings but connects directly. */
+  /** Whether the gateway goes through the bastion. Turn it off to keep the settings but connect directly. */
   enabled?: boolean | null | undefined;
-  /** Name or address of the bastion. */
+  /** The name or address of the bastion. */
   host: string;
-  /** Needed to save. A test without it stops at tunnel/open and shows, as evidence, the one to confirm: `SHA256:…` as OpenSSH prints it. */
+  /** The fingerprint of the bastion’s host key, `SHA256:…` as OpenSSH prints it. You need it to save: a test without it stops at tunnel/open and shows, as evidence, the fingerprint to confirm. */
   hostKeyFingerprint?: string | null | undefined;
-  /** Of an encrypted private key. Secret. */
+  /** Secret. The passphrase of the private key, at most 1,024 characters. Leave empty when the key is not encrypted. This secret is never shown again. */
   passphrase?: string | null | undefined;
-  /** Secret. */
+  /** Secret. The password of that user, at most 1,024 characters. Leave empty when you sign in with a private key. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
-  /** OpenSSH or PEM text, encrypted or not. Secret. */
+  /** Secret. The private key of that user, as OpenSSH or PEM text, encrypted or not. Leave empty when you sign in with a password. This secret is never shown again. */
   privateKey?: string | null | undefined;
-  /** Who signs in at the bastion, at most 128 characters. */
+  /** The user who signs in at the bastion, at most 128 characters. */
   username: string;
 };
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type SshTunnelPatch = {
-  /** False keeps the settings but connects directly. */
+  /** Whether the gateway goes through the bastion. Turn it off to keep the settings but connect directly. */
   enabled?: boolean | null | undefined;
-  /** Name or address of the bastion. */
+  /** The name or address of the bastion. */
   host?: string | null | undefined;
-  /** Needed to save. A test without it stops at tunnel/open and shows, as evidence, the one to confirm: `SHA256:…` as OpenSSH prints it. */
+  /** The fingerprint of the bastion’s host key, `SHA256:…` as OpenSSH prints it. You need it to save: a test without it stops at tunnel/open and shows, as evidence, the fingerprint to confirm. */
   hostKeyFingerprint?: string | null | undefined;
-  /** Of an encrypted private key. Secret. */
+  /** Secret. The passphrase of the private key, at most 1,024 characters. Leave empty when the key is not encrypted. This secret is never shown again. */
   passphrase?: string | null | undefined;
-  /** Secret. */
+  /** Secret. The password of that user, at most 1,024 characters. Leave empty when you sign in with a private key. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
-  /** OpenSSH or PEM text, encrypted or not. Secret. */
+  /** Secret. The private key of that user, as OpenSSH or PEM text, encrypted or not. Leave empty when you sign in with a password. This secret is never shown again. */
   privateKey?: string | null | undefined;
-  /** Who signs in at the bastion, at most 128 characters. */
+  /** The user who signs in at the bastion, at most 128 characters. */
   username?: string | null | undefined;
 };
 
@@ -1282,17 +1282,17 @@ export type TestStatus =
 
 /** A field that may be left out may also be null, which means the same. */
 export type TlsInput = {
-  /** PEM of one CA or of several, at most 262,144 characters. Trusted instead of the public CAs. */
+  /** The certificates of one CA or of several, as PEM of at most 262,144 characters. They are trusted instead of the public CAs: leave empty to trust those. */
   caCertificate?: string | null | undefined;
-  /** PEM, with its chain, in any order. */
+  /** The certificate that the gateway shows to the server, as PEM with its chain in any order. Leave empty when the server asks for none. */
   clientCertificate?: string | null | undefined;
-  /** PEM of the key that belongs to clientCertificate, encrypted or not. Secret. */
+  /** Secret. The private key that belongs to the client certificate, as PEM, encrypted or not. This secret is never shown again. */
   clientKey?: string | null | undefined;
-  /** Opens clientKey where that is encrypted. Secret. */
+  /** Secret. The passphrase of the client key, at most 1,024 characters. Leave empty when the key is not encrypted. This secret is never shown again. */
   clientKeyPassphrase?: string | null | undefined;
-  /** DISABLE: clear text. REQUIRE: encrypted, any certificate. VERIFY_CA: signed by a trusted CA. VERIFY_FULL: and for this host. */
+  /** How the connection is protected. DISABLE sends everything in clear text. REQUIRE encrypts, but takes any certificate. VERIFY_CA also asks that a trusted CA has signed the certificate, VERIFY_FULL that it is for this host as well. */
   mode?: TlsMode | null | undefined;
-  /** The name in the certificate, where it is not the host. */
+  /** The host name that the certificate is for. Leave empty when that is the host itself. */
   serverName?: string | null | undefined;
 };
 
@@ -1304,17 +1304,17 @@ export type TlsMode =
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type TlsPatch = {
-  /** PEM of one CA or of several, at most 262,144 characters. Trusted instead of the public CAs. */
+  /** The certificates of one CA or of several, as PEM of at most 262,144 characters. They are trusted instead of the public CAs: leave empty to trust those. */
   caCertificate?: string | null | undefined;
-  /** PEM, with its chain, in any order. */
+  /** The certificate that the gateway shows to the server, as PEM with its chain in any order. Leave empty when the server asks for none. */
   clientCertificate?: string | null | undefined;
-  /** PEM of the key that belongs to clientCertificate, encrypted or not. Secret. */
+  /** Secret. The private key that belongs to the client certificate, as PEM, encrypted or not. This secret is never shown again. */
   clientKey?: string | null | undefined;
-  /** Opens clientKey where that is encrypted. Secret. */
+  /** Secret. The passphrase of the client key, at most 1,024 characters. Leave empty when the key is not encrypted. This secret is never shown again. */
   clientKeyPassphrase?: string | null | undefined;
-  /** DISABLE: clear text. REQUIRE: encrypted, any certificate. VERIFY_CA: signed by a trusted CA. VERIFY_FULL: and for this host. */
+  /** How the connection is protected. DISABLE sends everything in clear text. REQUIRE encrypts, but takes any certificate. VERIFY_CA also asks that a trusted CA has signed the certificate, VERIFY_FULL that it is for this host as well. */
   mode?: TlsMode | null | undefined;
-  /** The name in the certificate, where it is not the host. */
+  /** The host name that the certificate is for. Leave empty when that is the host itself. */
   serverName?: string | null | undefined;
 };
 
@@ -1330,9 +1330,9 @@ export type TrinoConfigInput = {
   port?: number | null | undefined;
   /** The schema that holds the tables, at most 255 characters. Leave empty for every schema of the catalog. */
   schema?: string | null | undefined;
-  /** SSH tunnel */
+  /** The bastion that the gateway goes through. Leave empty to connect directly. */
   sshTunnel?: SshTunnelInput | null | undefined;
-  /** TLS */
+  /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsInput | null | undefined;
   /** The user to run queries as, at most 256 characters, without a colon. */
   username: string;
@@ -1350,9 +1350,9 @@ export type TrinoConfigPatch = {
   port?: number | null | undefined;
   /** The schema that holds the tables, at most 255 characters. Leave empty for every schema of the catalog. */
   schema?: string | null | undefined;
-  /** SSH tunnel */
+  /** The bastion that the gateway goes through. Leave empty to connect directly. */
   sshTunnel?: SshTunnelPatch | null | undefined;
-  /** TLS */
+  /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsPatch | null | undefined;
   /** The user to run queries as, at most 256 characters, without a colon. */
   username?: string | null | undefined;

@@ -7,9 +7,9 @@ const TOKEN_SECONDS = 300;
 const MIN_KEY_BITS = 2048;
 
 /**
- * A bearer token that the account's own key signs; Google's APIs take it as it is, so no token endpoint is ever called.
- * `scope` is the least right that the caller needs. Valid for 5 minutes. Fails with KEY_UNUSABLE or
- * CREDENTIALS_REQUIRED.
+ * Makes a bearer token that the account's own key signs. Google's APIs take it as it is, so no token endpoint is ever
+ * called. `scope` is the least right that the caller needs. The token is valid for 5 minutes. Fails with KEY_UNUSABLE
+ * or CREDENTIALS_REQUIRED.
  */
 export async function googleToken(account: ServiceAccount, scope: string, signal: AbortSignal): Promise<string> {
   const key = await privateKeyOf(account, signal);

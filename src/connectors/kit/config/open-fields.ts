@@ -2,10 +2,13 @@ import type { z } from 'zod';
 import { issue } from './marks.ts';
 import { type ConfigValues, leavesOf, valueAt } from './shape.ts';
 
-/** A private key within any text, whatever the rest of the text is; bounded, so that a text is looked at once. */
+/**
+ * A private key within any text, whatever the rest of the text is. Its repetitions are bounded, so that it looks at a
+ * text only once.
+ */
 const PRIVATE_KEY = /-----BEGIN [A-Z0-9 ]{0,60}PRIVATE KEY|PuTTY-User-Key-File-/;
 
-/** Whether a text may stand where it can be read back. */
+/** Tells whether a text may stand where it can be read back. */
 export function isOpenText(text: string): boolean {
   return !PRIVATE_KEY.test(text);
 }

@@ -5,12 +5,15 @@ import { UnreadablePem, writePem } from '../keys/pem.ts';
 import { issue } from './marks.ts';
 
 const MAX_PEM = 65_536;
-/** Room for the largest bundle that a cloud hands out: Amazon's for its databases has 108 certificates, 165 KB. */
+/**
+ * The longest bundle of CAs, in characters. It has room for the largest that a cloud hands out: Amazon's for its
+ * databases has 108 certificates in 165 KB.
+ */
 export const MAX_CA_BUNDLE = 262_144;
 
 /**
- * PEM text of one certificate or more. What is kept are the certificates that were read, in normal form; a private key
- * that stands among them comes after them, for the block's own rules to judge by misplacedKeys() and to leave out by
+ * PEM text of one certificate or more. The certificates that were read are kept, in normal form. A private key that
+ * stands among them comes after them, for the block's own rules to judge by misplacedKeys() and to leave out by
  * withoutKeys().
  */
 export function certificates(maxLength: number = MAX_PEM): z.ZodString {
@@ -20,7 +23,7 @@ export function certificates(maxLength: number = MAX_PEM): z.ZodString {
   });
 }
 
-/** PEM text of one private key, in one of these formats. What is kept is the key that was read, in normal form. */
+/** PEM text of one private key, in one of these formats. The key that was read is kept, in normal form. */
 export function privateKey(labels: readonly KeyLabel[]): z.ZodString {
   return normalPem(MAX_PEM, (text) => writePem([readKeyBlock(text, labels)]));
 }
@@ -36,8 +39,8 @@ export function withoutKeys(text: string): string {
 }
 
 /**
- * What is wrong with a passphrase that goes with no key, or an encrypted key that goes with no passphrase; `key` is
- * that of a privateKey() field.
+ * Tells what is wrong with a passphrase that goes with no key, or with an encrypted key that goes with no passphrase.
+ * `key` is the value of a privateKey() field.
  */
 export function passphraseFault(
   key: string | undefined,
@@ -51,8 +54,8 @@ export function passphraseFault(
 }
 
 /**
- * Text that `read` brings into normal form. That may be longer than what was given, and is taken again in its turn: it
- * is no longer than `maxLength`.
+ * Text that `read` brings into normal form, which may be longer than what was given, but no longer than `maxLength`: it
+ * is taken again in its turn.
  */
 function normalPem(maxLength: number, read: (text: string) => string): z.ZodString {
   return z

@@ -20,40 +20,51 @@ const serviceAccountFields = named(
         issue('INVALID_VALUE', 'Only keys of the type service_account are taken.'),
       )
       .default('service_account')
-      .meta({ title: 'Type', description: 'Always service_account: other kinds of Google credentials are refused.' }),
-    projectId: anyText(64)
-      .optional()
-      .meta({ title: 'Project id', description: 'The project of the account. Example: my-project-123' }),
+      .meta({
+        title: 'Type',
+        description: 'The kind of credentials, which is always service_account. The gateway refuses every other kind.',
+      }),
+    projectId: anyText(64).optional().meta({
+      title: 'Project id',
+      description: 'The id of the project that the account belongs to. Example: my-project-123',
+    }),
     privateKeyId: anyText(128)
       .regex(/^[A-Za-z0-9_-]+$/)
       .optional()
-      .meta({ title: 'Private key id', description: 'Tells Google which key of the account signs. Hexadecimal.' }),
-    privateKey: secret(privateKey(SERVICE_ACCOUNT_KEYS))
-      .optional()
-      .meta({ title: 'Private key', description: 'PEM, RSA, not encrypted. Secret.' }),
+      .meta({
+        title: 'Private key id',
+        description: 'The hexadecimal id that tells Google which key of the account signs.',
+      }),
+    privateKey: secret(privateKey(SERVICE_ACCOUNT_KEYS)).optional().meta({
+      title: 'Private key',
+      description:
+        'The RSA private key of the account, as PEM that is not encrypted. This secret is never shown again.',
+    }),
     clientEmail: anyText(320)
       .regex(/^[^\s@]+@[^\s@]+$/)
       .meta({
         title: 'Client email',
-        description: 'Name of the account. Example: reader@my-project-123.iam.gserviceaccount.com',
+        description: 'The name of the account. Example: reader@my-project-123.iam.gserviceaccount.com',
       }),
-    clientId: anyText(64)
-      .regex(/^\d+$/)
-      .optional()
-      .meta({ title: 'Client id', description: 'Digits. Not used to sign in.' }),
-    authUri: anyText(512)
-      .optional()
-      .meta({ title: 'Auth URI', description: 'As in the key file. Never called; only Google’s own is taken.' }),
-    tokenUri: anyText(512)
-      .optional()
-      .meta({ title: 'Token URI', description: 'As in the key file. Never called; only Google’s own is taken.' }),
+    clientId: anyText(64).regex(/^\d+$/).optional().meta({
+      title: 'Client id',
+      description: 'The number of the account, as in the key file. The gateway does not use it.',
+    }),
+    authUri: anyText(512).optional().meta({
+      title: 'Auth URI',
+      description: 'The URL in the key file. The gateway never calls it, and takes no other than Google’s own.',
+    }),
+    tokenUri: anyText(512).optional().meta({
+      title: 'Token URI',
+      description: 'The URL in the key file. The gateway never calls it, and takes no other than Google’s own.',
+    }),
     authProviderX509CertUrl: anyText(512).optional().meta({
       title: 'Auth provider certificate URL',
-      description: 'As in the key file. Never called; only Google’s own is taken.',
+      description: 'The URL in the key file. The gateway never calls it, and takes no other than Google’s own.',
     }),
     clientX509CertUrl: anyText(512).optional().meta({
       title: 'Client certificate URL',
-      description: 'As in the key file. Never called; only Google’s own is taken.',
+      description: 'The URL in the key file. The gateway never calls it, and takes no other than Google’s own.',
     }),
     universeDomain: destination(
       host().refine((name) => /\.[a-z][a-z0-9-]+$/.test(name), issue('INVALID_FORMAT', 'Give a domain name.')),
@@ -61,12 +72,13 @@ const serviceAccountFields = named(
       .optional()
       .meta({
         title: 'Universe domain',
-        description: 'The domain of the Google cloud that the account belongs to. Left out: googleapis.com.',
+        description:
+          'The domain of the Google cloud that the account belongs to. Leave empty for the public cloud, googleapis.com.',
       }),
   }),
 );
 
-/** Whether a URL of a key file is one that Google itself writes there; `domain` is the account's universe. */
+/** Tell whether a URL of a key file is one that Google itself writes there. `domain` is the account's universe. */
 const googleUrls: Record<string, (url: string, domain: string) => boolean> = {
   authUri: (url) => url === 'https://accounts.google.com/o/oauth2/auth',
   tokenUri: (url, domain) =>
@@ -82,7 +94,10 @@ const googleUrls: Record<string, (url: string, domain: string) => boolean> = {
     }),
 };
 
-/** A Google service-account key, the fields of its JSON file in camelCase. Other URLs than Google's own are refused. */
+/**
+ * A key of a Google service account, with the fields of its JSON file in camelCase. Other URLs than Google's own are
+ * refused.
+ */
 export function serviceAccount() {
   return serviceAccountFields.superRefine((value, context) => {
     for (const [key, isGoogles] of Object.entries(googleUrls)) {

@@ -11,22 +11,32 @@ const tunnelFields = named(
   'SshTunnel',
   z.object({
     // a tunnel that is switched off or on sends the secrets another way
-    enabled: destination(z.boolean())
-      .default(true)
-      .meta({ title: 'Enabled', description: 'False keeps the settings but connects directly.' }),
-    host: destination(host()).meta({ title: 'SSH host', description: 'Name or address of the bastion.' }),
+    enabled: destination(z.boolean()).default(true).meta({
+      title: 'Enabled',
+      description:
+        'Whether the gateway goes through the bastion. Turn it off to keep the settings but connect directly.',
+    }),
+    host: destination(host()).meta({ title: 'SSH host', description: 'The name or address of the bastion.' }),
     port: port(22),
     username: anyText(128).meta({
       title: 'SSH user name',
-      description: 'Who signs in at the bastion, at most 128 characters.',
+      description: 'The user who signs in at the bastion, at most 128 characters.',
     }),
-    password: secret(anyText(1_024)).optional().meta({ title: 'SSH password', description: 'Secret.' }),
-    privateKey: secret(privateKey(KEY_LABELS))
-      .optional()
-      .meta({ title: 'SSH private key', description: 'OpenSSH or PEM text, encrypted or not. Secret.' }),
-    passphrase: secret(passphrase())
-      .optional()
-      .meta({ title: 'Passphrase', description: 'Of an encrypted private key. Secret.' }),
+    password: secret(anyText(1_024)).optional().meta({
+      title: 'SSH password',
+      description:
+        'The password of that user, at most 1,024 characters. Leave empty when you sign in with a private key. This secret is never shown again.',
+    }),
+    privateKey: secret(privateKey(KEY_LABELS)).optional().meta({
+      title: 'SSH private key',
+      description:
+        'The private key of that user, as OpenSSH or PEM text, encrypted or not. Leave empty when you sign in with a password. This secret is never shown again.',
+    }),
+    passphrase: secret(passphrase()).optional().meta({
+      title: 'Passphrase',
+      description:
+        'The passphrase of the private key, at most 1,024 characters. Leave empty when the key is not encrypted. This secret is never shown again.',
+    }),
     hostKeyFingerprint: neededToSave(
       destination(
         trimmedText(64)
@@ -41,12 +51,12 @@ const tunnelFields = named(
       .meta({
         title: 'Host key fingerprint',
         description:
-          'Needed to save. A test without it stops at tunnel/open and shows, as evidence, the one to confirm: `SHA256:…` as OpenSSH prints it.',
+          'The fingerprint of the bastion’s host key, `SHA256:…` as OpenSSH prints it. You need it to save: a test without it stops at tunnel/open and shows, as evidence, the fingerprint to confirm.',
       }),
   }),
 );
 
-/** The shared `sshTunnel` block: a connection over a bastion. Left out: direct. */
+/** The shared `sshTunnel` block, which leads a connection over a bastion. Left out: the connection is direct. */
 export function sshTunnel() {
   return tunnelFields
     .superRefine((value, context) => {
@@ -58,7 +68,10 @@ export function sshTunnel() {
       if (fault) refuse('passphrase', fault);
     })
     .optional()
-    .meta({ title: 'SSH tunnel' });
+    .meta({
+      title: 'SSH tunnel',
+      description: 'The bastion that the gateway goes through. Leave empty to connect directly.',
+    });
 }
 
 export type SshTunnel = z.output<typeof tunnelFields>;

@@ -27,7 +27,7 @@ export function headerText(maxLength: number): z.ZodString {
   );
 }
 
-/** Opens an encrypted private key: at most 1,024 characters. */
+/** A passphrase of an encrypted private key, of at most 1,024 characters. */
 export function passphrase(): z.ZodString {
   return anyText(1_024);
 }

@@ -22,29 +22,37 @@ const tlsFields = named(
     mode: tlsMode.default('VERIFY_FULL').meta({
       title: 'TLS mode',
       description:
-        'DISABLE: clear text. REQUIRE: encrypted, any certificate. VERIFY_CA: signed by a trusted CA. VERIFY_FULL: and for this host.',
+        'How the connection is protected. DISABLE sends everything in clear text. REQUIRE encrypts, but takes any certificate. ' +
+        'VERIFY_CA also asks that a trusted CA has signed the certificate, VERIFY_FULL that it is for this host as well.',
     }),
     caCertificate: destination(certificates(MAX_CA_BUNDLE)).optional().meta({
       title: 'CA certificate',
-      description: 'PEM of one CA or of several, at most 262,144 characters. Trusted instead of the public CAs.',
+      description:
+        'The certificates of one CA or of several, as PEM of at most 262,144 characters. They are trusted instead of the public CAs: leave empty to trust those.',
     }),
-    clientCertificate: certificates()
-      .optional()
-      .meta({ title: 'Client certificate', description: 'PEM, with its chain, in any order.' }),
+    clientCertificate: certificates().optional().meta({
+      title: 'Client certificate',
+      description:
+        'The certificate that the gateway shows to the server, as PEM with its chain in any order. Leave empty when the server asks for none.',
+    }),
     clientKey: secret(privateKey(CLIENT_KEYS)).optional().meta({
       title: 'Client key',
-      description: 'PEM of the key that belongs to clientCertificate, encrypted or not. Secret.',
+      description:
+        'The private key that belongs to the client certificate, as PEM, encrypted or not. This secret is never shown again.',
     }),
-    clientKeyPassphrase: secret(passphrase())
-      .optional()
-      .meta({ title: 'Passphrase of the client key', description: 'Opens clientKey where that is encrypted. Secret.' }),
-    serverName: destination(host())
-      .optional()
-      .meta({ title: 'Server name', description: 'The name in the certificate, where it is not the host.' }),
+    clientKeyPassphrase: secret(passphrase()).optional().meta({
+      title: 'Passphrase of the client key',
+      description:
+        'The passphrase of the client key, at most 1,024 characters. Leave empty when the key is not encrypted. This secret is never shown again.',
+    }),
+    serverName: destination(host()).optional().meta({
+      title: 'Server name',
+      description: 'The host name that the certificate is for. Leave empty when that is the host itself.',
+    }),
   }),
 );
 
-/** The shared `tls` block. Left out: VERIFY_FULL with the public CAs. */
+/** The shared `tls` block. Left out: it is VERIFY_FULL with the public CAs. */
 export function tls() {
   return tlsFields
     .superRefine((value, context) => {
@@ -69,7 +77,11 @@ export function tls() {
       ...(value.clientCertificate && { clientCertificate: withoutKeys(value.clientCertificate) }),
     }))
     .prefault({})
-    .meta({ title: 'TLS' });
+    .meta({
+      title: 'TLS',
+      description:
+        'How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full.',
+    });
 }
 
 const MISPLACED_KEY = {

@@ -1,4 +1,4 @@
 declare module 'bcrypt-pbkdf' {
-  /** One round: 64 bytes of hashed password and 64 of hashed salt to 32 bytes. */
+  /** Does one round: it makes 32 bytes of 64 bytes of hashed password and 64 of hashed salt. */
   export function hash(sha2pass: Uint8Array, sha2salt: Uint8Array, out: Uint8Array): void;
 }

@@ -2,11 +2,11 @@ import { DER, readDer, readDerSequence } from './der.ts';
 import { notWhatIsWanted } from './foreign-formats.ts';
 import { type PemBlock, pemBlock, pemSections, UnreadablePem } from './pem.ts';
 
-/** What a text of certificates holds. */
+/** The blocks that a text of certificates holds. */
 export interface ReadCertificates {
-  /** At least one, in their order, none twice. */
+  /** The certificates in their order: there is at least one, and none twice. */
   readonly certificates: readonly PemBlock[];
-  /** Private keys that stand among them, which do not belong there. */
+  /** The private keys that stand among them and do not belong there. */
   readonly privateKeys: readonly PemBlock[];
 }
 
@@ -14,9 +14,9 @@ const CERTIFICATE = /^(?:X509 |TRUSTED )?CERTIFICATE$/;
 const PRIVATE_KEY = /PRIVATE KEY$/;
 
 /**
- * The certificates of a text, wherever they stand in it, and the private keys beside them; all else is passed over.
- * Only their structure is read, in a time that grows as the text does. @throws UnreadablePem when there is none, or
- * when one is damaged
+ * Reads the certificates of a text, wherever they stand in it, and the private keys beside them; all else is passed
+ * over. Only their structure is read, in a time that grows as the text does. @throws UnreadablePem when there is none,
+ * or when one is damaged
  */
 export function readCertificates(text: string): ReadCertificates {
   const sections = pemSections(text);
@@ -28,7 +28,10 @@ export function readCertificates(text: string): ReadCertificates {
   return { certificates: withoutTwins(certificates), privateKeys: withoutTwins(privateKeys) };
 }
 
-/** OpenSSL's trusted form is the certificate, and behind it what it is trusted for, which the field says already. */
+/**
+ * The certificate of a block. In OpenSSL's trusted form there stands behind it what it is trusted for, which the field
+ * says already.
+ */
 function certificate({ label, bytes }: PemBlock): PemBlock {
   const whole = label.startsWith('TRUSTED') ? bytes.subarray(0, readDer(bytes)?.size) : bytes;
   const [content, algorithm, signature] = readDerSequence(whole) ?? [];
@@ -42,7 +45,7 @@ function certificate({ label, bytes }: PemBlock): PemBlock {
   return { label: 'CERTIFICATE', bytes: whole };
 }
 
-/** Each block once, where it stands first. */
+/** The blocks, each of them once, where it stands first. */
 export function withoutTwins(blocks: readonly PemBlock[]): PemBlock[] {
   const seen = new Set<string>();
   return blocks.filter(({ bytes }) => seen.size < seen.add(bytes.toString('latin1')).size);

@@ -2,10 +2,10 @@ import { type PemSection, UnreadablePem } from './pem.ts';
 
 export type Wanted = 'certificate' | 'private key';
 
-/** Text is judged by its beginning and its end, in characters: whatever is wrong with it shows there. */
+/** How much of a text's beginning and end is looked at, in characters: whatever is wrong with it shows there. */
 const SHOWN = 200;
 
-/** What stands in the blocks instead, and what to do about it. The first that fits is named. */
+/** What a user is told of blocks that hold something else. The first entry that fits counts. */
 const LABELS: readonly (readonly [label: RegExp, says: Readonly<Record<Wanted, string>>])[] = [
   [
     /PRIVATE KEY/,
@@ -58,7 +58,7 @@ const LABELS: readonly (readonly [label: RegExp, says: Readonly<Record<Wanted, s
   ],
 ];
 
-/** Formats without PEM's lines. The first that fits is named. */
+/** What a user is told of formats without PEM's lines. The first entry that fits counts. */
 const FORMATS: readonly (readonly [is: RegExp, says: string])[] = [
   [
     /^PuTTY-User-Key-File-\d/m,
@@ -88,7 +88,7 @@ const FORMATS: readonly (readonly [is: RegExp, says: string])[] = [
   ],
 ];
 
-/** Why no block of the wanted kind was found in a text. */
+/** Tells why no block of the wanted kind was found in a text. */
 export function notWhatIsWanted(wanted: Wanted, text: string, sections: readonly PemSection[]): UnreadablePem {
   const [, instead] = LABELS.find(([label]) => sections.some((section) => label.test(section.label))) ?? [];
   if (instead) return new UnreadablePem(instead[wanted]);

@@ -14,11 +14,11 @@ const OPENSSH = 'OPENSSH PRIVATE KEY';
 /** The formats of private keys, as PEM labels them. */
 export type KeyLabel = typeof PKCS8 | typeof ENCRYPTED_PKCS8 | typeof PKCS1 | typeof SEC1 | typeof OPENSSH;
 
-/** All of them. */
+/** Every format of private keys. */
 export const KEY_LABELS: readonly KeyLabel[] = [PKCS8, ENCRYPTED_PKCS8, PKCS1, SEC1, OPENSSH];
 
 const RSA_INTEGERS = 9;
-/** Every cipher of the traditional form works on blocks of as many bytes, or of twice as many. */
+/** The block of a cipher, in bytes: every cipher of the traditional form works on as many, or on twice as many. */
 const CIPHER_BLOCK = 8;
 
 const DAMAGED = 'The private key is damaged or was cut off: give its whole text, from -----BEGIN to -----END.';
@@ -29,10 +29,9 @@ const OPENSSH_NOT_TAKEN =
   'OpenSSH’s own format is not taken here. Write it anew, over a copy: ssh-keygen -p -m PKCS8 -f FILE.';
 
 /**
- * The one private key of a text, wherever it stands in it; certificates, parameters of curves and all else are passed
- * over. Encrypted ones are taken where ENCRYPTED PRIVATE KEY is among the labels. Only the structure is read, in a
- * time that grows as the text does.
- * @throws UnreadablePem saying what is wrong
+ * Reads the one private key of a text, wherever it stands in it; certificates, parameters of curves and all else are
+ * passed over. Encrypted keys are taken when ENCRYPTED PRIVATE KEY is among the labels. Only the structure is read, in
+ * a time that grows as the text does. @throws UnreadablePem saying what is wrong
  */
 export function readKeyBlock(text: string, labels: readonly KeyLabel[]): PemBlock {
   const sections = pemSections(text);
@@ -46,7 +45,7 @@ export function readKeyBlock(text: string, labels: readonly KeyLabel[]): PemBloc
   return key;
 }
 
-/** Whether it takes a passphrase to open the key. */
+/** Tells whether it takes a passphrase to open the key. */
 export function isEncryptedKey({ label, bytes, dekInfo }: PemBlock): boolean {
   if (label === OPENSSH) return isEncryptedOpenSsh(bytes) === true;
   return label === ENCRYPTED_PKCS8 || dekInfo !== undefined;
@@ -62,7 +61,7 @@ function notTaken(label: string, labels: readonly KeyLabel[]): string {
   return `This kind of private key is not taken: give one that begins with -----BEGIN ${labels.join('-----, or -----BEGIN ')}-----.`;
 }
 
-/** Whether the structure is that of its format, whole and with nothing behind it. */
+/** Tells whether the structure is that of its format, whole and with nothing behind it. */
 function isSound({ label, bytes, dekInfo }: PemBlock): boolean {
   if (label === OPENSSH) return isEncryptedOpenSsh(bytes) !== undefined;
   // what is encrypted as a whole has no structure

@@ -1,8 +1,8 @@
 import { DER, type DerElement, readDerList, readDerSequence } from './der.ts';
 
 /**
- * Rounds of PBKDF2, or blocks that scrypt mixes (N × r × p), that opening a key may take: a second of a processor or
- * two.
+ * The most rounds of PBKDF2, or blocks that scrypt mixes (N × r × p), that opening a key may take: one or two seconds
+ * of a processor.
  */
 export const MAX_ROUNDS = 2 ** 20;
 
@@ -11,14 +11,14 @@ const PBES2 = '2a864886f70d01050d';
 const PBKDF2 = '2a864886f70d01050c';
 const SCRYPT = '2b06010401da47040b';
 /**
- * PKCS#12's own schemes with DES, the only ones from before PBES2 that OpenSSL still has: their parameters are a salt
- * and a count.
+ * PKCS#12's own schemes with DES, which are the only ones from before PBES2 that OpenSSL still has. Their parameters
+ * are a salt and a count.
  */
 const PKCS12_DES = ['2a864886f70d010c0103', '2a864886f70d010c0104'];
 
 /**
- * How many rounds it takes to open an encrypted PKCS#8 key, told by the parameters of its algorithm before it is
- * begun. Undefined where they are written in a way that is not read here: OpenSSL might see other numbers in them.
+ * How many rounds it takes to open an encrypted PKCS#8 key, which the parameters of its algorithm tell before it is
+ * begun. Undefined when they are written in a way that is not read here: OpenSSL might see other numbers in them.
  */
 export function roundsOf(der: Buffer): number | undefined {
   const { id, parameters } = algorithmOf(readDerSequence(der)?.[0]);
@@ -30,13 +30,13 @@ export function roundsOf(der: Buffer): number | undefined {
   return factors.length < 3 ? undefined : factors.reduce((product, factor) => product * factor, 1);
 }
 
-/** An AlgorithmIdentifier. */
+/** Reads an AlgorithmIdentifier. */
 function algorithmOf(element: DerElement | undefined): { id: string; parameters: DerElement | undefined } {
   const [id, parameters] = childrenOf(element);
   return { id: id?.tag === DER.OBJECT_IDENTIFIER ? id.content.toString('hex') : '', parameters };
 }
 
-/** The count behind a salt. */
+/** Reads the count behind a salt. */
 function countOf(parameters: DerElement | undefined): number | undefined {
   const [, count] = childrenOf(parameters);
   return count && numberOf(count);
@@ -46,7 +46,7 @@ function childrenOf(element: DerElement | undefined): readonly DerElement[] {
   return (element?.tag === DER.SEQUENCE && readDerList(element.content)) || [];
 }
 
-/** Of anything but a number that could be meant: more than is ever done. */
+/** The number in an element. Of anything but a number that could be meant it makes more rounds than are ever done. */
 function numberOf({ tag, content }: DerElement): number {
   return tag === DER.INTEGER && content.length > 0 ? Number(`0x${content.toString('hex')}`) : Number.POSITIVE_INFINITY;
 }

@@ -1,7 +1,7 @@
 import { createDecipheriv, createHash, createPrivateKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 
-/** As many take a processor about two seconds; ssh-keygen's own default is 24 at most. */
+/** The most rounds that are done, which take a processor about two seconds. ssh-keygen's own default is 24 at most. */
 export const MAX_BCRYPT_ROUNDS = 100;
 
 const MAGIC = 'openssh-key-v1\0';
@@ -10,10 +10,10 @@ const CIPHER = /^aes(128|192|256)-(ctr|cbc|gcm@openssh\.com)$/;
 const TAG_LENGTH = 16;
 const CURVES: Readonly<Record<string, string>> = { nistp256: 'P-256', nistp384: 'P-384', nistp521: 'P-521' };
 
-/** Why a key was not opened. */
+/** The reasons why a key is not opened. */
 export type OpenSshFault = 'damaged' | 'type' | 'cipher' | 'rounds' | 'passphrase-missing' | 'passphrase-wrong';
 
-/** Thrown by openOpenSshKey. */
+/** The error that openOpenSshKey throws. */
 export class OpenSshKeyError extends Error {
   override readonly name = 'OpenSshKeyError';
   readonly fault: OpenSshFault;
@@ -24,7 +24,7 @@ export class OpenSshKeyError extends Error {
 }
 
 /**
- * Opens a key in OpenSSH's own format: RSA, ECDSA or Ed25519. The event loop goes on turning meanwhile; a key that
+ * Opens a key in OpenSSH's own format: RSA, ECDSA or Ed25519. The event loop goes on turning meanwhile. A key that
  * takes more than MAX_BCRYPT_ROUNDS is not even begun with. Rejects with an OpenSshKeyError, or with the signal's
  * reason.
  */
@@ -48,7 +48,9 @@ export async function openOpenSshKey(
   }
 }
 
-/** Whether a key in OpenSSH's own format is encrypted; undefined where the bytes are no such key, or not all of it. */
+/**
+ * Tells whether a key in OpenSSH's own format is encrypted. Undefined when the bytes are no such key, or not all of it.
+ */
 export function isEncryptedOpenSsh(bytes: Buffer): boolean | undefined {
   try {
     return readEnvelope(bytes).cipher !== 'none';
@@ -58,7 +60,7 @@ export function isEncryptedOpenSsh(bytes: Buffer): boolean | undefined {
   }
 }
 
-/** An Ed25519 key in OpenSSH's own format, not encrypted: ssh2 reads no other. */
+/** Writes an Ed25519 key in OpenSSH's own format, not encrypted: ssh2 reads no other. */
 export function openSshText(key: KeyObject): string {
   const { x = '', d = '' } = key.export({ format: 'jwk' });
   const [publicPart, seed] = [Buffer.from(x, 'base64url'), Buffer.from(d, 'base64url')];
@@ -79,9 +81,9 @@ interface Envelope {
   readonly cipher: string;
   readonly kdf: string;
   readonly kdfOptions: Buffer;
-  /** Encrypted unless the kdf is `none`. */
+  /** The keys themselves, encrypted unless the kdf is `none`. */
   readonly content: Buffer;
-  /** What follows the content: an authentication tag. */
+  /** The authentication tag, which follows the content. */
   readonly tag: Buffer;
 }
 
@@ -134,13 +136,13 @@ async function decrypt(
     }).setAuthTag(envelope.tag);
     return Buffer.concat([decipher.update(envelope.content), decipher.final()]);
   } catch {
-    // OpenSSL says no more than that it did not work
+    // OpenSSL says no more than that the decryption failed
     throw new OpenSshKeyError('passphrase-wrong');
   }
 }
 
 /**
- * OpenSSH's bcrypt_pbkdf, one hash a turn of the event loop: a hash takes about 10 ms, and there are up to 200 of them.
+ * OpenSSH's bcrypt_pbkdf. It does one hash a turn of the event loop: a hash takes about 10 ms, and there are up to 200.
  */
 async function bcryptPbkdf(
   passphrase: Buffer,
@@ -177,7 +179,7 @@ function readKey(fields: Fields): JsonWebKey {
     return { kty: 'OKP', crv: 'Ed25519', x: base64url(publicPart), d: base64url(both.subarray(0, 32)) };
   }
   if (type.startsWith('ecdsa-sha2-')) return readEc(fields);
-  // DSA, and keys that live in hardware
+  // what is left are DSA keys, and keys that live in hardware
   throw new OpenSshKeyError('type');
 }
 
@@ -226,7 +228,7 @@ class Fields {
     return this.bytes().toString('latin1');
   }
 
-  /** Without the zeros before it. */
+  /** Reads a number, without the zeros before it. */
   integer(): Buffer {
     const bytes = this.bytes();
     return bytes.subarray(bytes.findIndex((byte) => byte !== 0));
@@ -254,7 +256,7 @@ function uint32(value: number): Buffer {
   return bytes;
 }
 
-/** To whole blocks of 8 bytes, with 1, 2, 3 and so on. */
+/** The bytes filled up to whole blocks of 8, with 1, 2, 3 and so on. */
 function padded(bytes: Buffer): Buffer {
   const missing = (8 - (bytes.length % 8)) % 8;
   return Buffer.concat([bytes, Buffer.from(Array.from({ length: missing }, (_, index) => index + 1))]);

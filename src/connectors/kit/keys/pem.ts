@@ -3,7 +3,7 @@
 
 /** A BEGIN line, what follows it, and whether the END line that belongs to it was found. */
 export interface PemSection {
-  /** `EC PRIVATE KEY` */
+  /** The label in the BEGIN line: `EC PRIVATE KEY`. */
   readonly label: string;
   readonly body: string;
   readonly isWhole: boolean;
@@ -12,23 +12,27 @@ export interface PemSection {
 /** One PEM block that was read. */
 export interface PemBlock {
   readonly label: string;
-  /** What its base64 says. */
+  /** The bytes that its base64 stands for. */
   readonly bytes: Buffer;
   /**
-   * Of a key in the traditional form whose bytes are encrypted: `AES-256-CBC,` and the initialisation vector in hex.
+   * The DEK-Info header of a key in the traditional form whose bytes are encrypted: `AES-256-CBC,` and the
+   * initialisation vector in hex.
    */
   readonly dekInfo?: string | undefined;
 }
 
 /**
- * Thrown where PEM cannot be read; its message tells people what is wrong and what to do, and holds nothing of the
- * text.
+ * The error for PEM that cannot be read. Its message tells people what is wrong and what to do, and holds nothing of
+ * the text.
  */
 export class UnreadablePem extends Error {
   override readonly name = 'UnreadablePem';
 }
 
-/** Neither label nor number of dashes is unbounded, so that a hostile text is looked at once and no more. */
+/**
+ * A BEGIN or END line. Neither the label nor the number of dashes is unbounded, so that a hostile text is looked at
+ * only once.
+ */
 const BOUNDARY = /-----(BEGIN|END) ([A-Z0-9][A-Z0-9 ]{0,62})-----/g;
 const LINE_LENGTH = 64;
 const TRADITIONAL_ENCRYPTION =
@@ -37,8 +41,8 @@ const HEADER_LINES = /^\s*(?:[ \t]*[A-Za-z0-9-]{1,76}:[^\n]*\n)+/;
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 
 /**
- * Every section of a text, in order. What stands around them is passed over, be it quotes or attributes; line breaks
- * may be spaces, or missing, or written as `\n`.
+ * Reads every section of a text, in order. What stands around the sections is passed over, be it quotes or attributes.
+ * Line breaks may be spaces, or missing, or written as `\n`.
  */
 export function pemSections(text: string): PemSection[] {
   const sections: PemSection[] = [];
@@ -58,7 +62,7 @@ export function pemSections(text: string): PemSection[] {
   return sections;
 }
 
-/** @throws UnreadablePem when the section is no whole block of base64 */
+/** Reads the block of a section. @throws UnreadablePem when the section is no whole block of base64 */
 export function pemBlock({ label, body, isWhole }: PemSection): PemBlock {
   if (!isWhole) {
     throw new UnreadablePem(
@@ -75,7 +79,7 @@ export function pemBlock({ label, body, isWhole }: PemSection): PemBlock {
   return { label, bytes: Buffer.from(base64, 'base64'), dekInfo };
 }
 
-/** The blocks as OpenSSL writes them: lines of 64 characters, each with a line break at its end. */
+/** Writes the blocks as OpenSSL does: in lines of 64 characters, each with a line break at its end. */
 export function writePem(blocks: readonly PemBlock[]): string {
   return blocks
     .map(({ label, bytes, dekInfo }) => {
@@ -90,15 +94,15 @@ export function writePem(blocks: readonly PemBlock[]): string {
 }
 
 /**
- * Line breaks of every kind as `\n`; those of a text that was copied out of JSON, where they and slashes are escaped,
- * too.
+ * The text with line breaks of every kind as `\n`, those of a text copied out of JSON included, which escapes them and
+ * slashes.
  */
 function withLineBreaks(text: string): string {
   const breaks = text.replace(/\r\n?/g, '\n');
   return breaks.includes('\\') ? breaks.replace(/\\[rn]/g, '\n').replace(/\\(?=[\\/\n])/g, '') : breaks;
 }
 
-/** @throws UnreadablePem when the headers tell of an encryption that OpenSSL no longer has */
+/** Takes the headers off a body. @throws UnreadablePem when they tell of an encryption that OpenSSL no longer has */
 function withoutHeaders(body: string): { dekInfo?: string; rest: string } {
   if (!body.includes(':')) return { rest: body };
   const [encryption, dekInfo] = TRADITIONAL_ENCRYPTION.exec(body) ?? [];

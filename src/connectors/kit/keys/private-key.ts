@@ -5,7 +5,7 @@ import { MAX_ROUNDS, roundsOf } from './key-cost.ts';
 import { MAX_BCRYPT_ROUNDS, type OpenSshFault, OpenSshKeyError, openOpenSshKey } from './openssh-key.ts';
 import { type PemBlock, UnreadablePem, writePem } from './pem.ts';
 
-/** Bits of an RSA key at most: signing with a longer one holds up everything else. */
+/** The most bits of an RSA key: signing with a longer one holds up everything else. */
 const MAX_RSA_BITS = 8_192;
 
 const TYPE_HINT = 'Give an RSA, ECDSA (P-256, P-384, P-521) or Ed25519 key; DSA and hardware keys are not taken.';
@@ -23,18 +23,18 @@ const HINTS: Readonly<Partial<Record<OpenSshFault, string>>> = {
 
 export interface PrivateKeyOptions {
   readonly passphrase?: string | undefined;
-  /** Config paths that a failure points at. */
+  /** The config paths that a failure points at. */
   readonly keyPath: string;
   readonly passphrasePath: string;
   readonly signal: AbortSignal;
-  /** Keys of every type that OpenSSL knows, not only of those that are signed in with by name. */
+  /** True to take keys of every type that OpenSSL knows, not only of the types that sign-ins know by name. */
   readonly takesAnyType?: boolean;
 }
 
 /**
  * Opens a private key: RSA up to 8,192 bits, ECDSA or Ed25519; in OpenSSH's format, PKCS#8, PKCS#1 or SEC 1; encrypted
- * or not. What would take too long to open is refused before it is begun. Fails with KEY_UNUSABLE, PASSPHRASE_REQUIRED
- * or PASSPHRASE_REFUSED, all INVALID_CONFIG.
+ * or not. A key that would take too long to open is refused before it is begun with. Fails with KEY_UNUSABLE,
+ * PASSPHRASE_REQUIRED or PASSPHRASE_REFUSED, all INVALID_CONFIG.
  */
 export async function openPrivateKey(text: string, options: PrivateKeyOptions): Promise<KeyObject> {
   const { keyPath } = options;
@@ -80,7 +80,7 @@ function openPem(block: PemBlock, options: PrivateKeyOptions): KeyObject {
     return createPrivateKey({ key: writePem([block]), format: 'pem', ...(isEncrypted ? { passphrase } : {}) });
   } catch (error) {
     if (!isEncrypted) throw unusable(keyPath, FORMAT_HINT, error);
-    // OpenSSL does not tell a wrong passphrase from damage: both end in nonsense
+    // OpenSSL does not tell a wrong passphrase from damage, since both end in nonsense
     throw new Failure('PASSPHRASE_REFUSED', { configPath: passphrasePath, error });
   }
 }

@@ -20,20 +20,20 @@ import { readCertificates } from '../keys/certificates.ts';
 import { writePem } from '../keys/pem.ts';
 import { openPrivateKey } from '../keys/private-key.ts';
 
-/** A certificate that ends sooner than this makes a warning, in days. */
+/** A certificate that ends in fewer days than this makes a warning. */
 const EXPIRY_WARNING_DAYS = 14;
 const DAY = 86_400_000;
 
 export interface SecureOptions extends HandshakeOptions {
   readonly signal: AbortSignal;
-  /** PEM of a CA that is trusted besides the public ones; tests only. */
+  /** For tests alone: the PEM of a CA that is trusted besides the public ones. */
   readonly extraCa?: string;
 }
 
 /**
- * Puts TLS on a dialled connection and judges the certificate by `tls.mode` before a byte of ours is sent over it.
- * Fails with one of the TLS failures; one of a refused certificate holds what was seen all the same. The given socket
- * is used up.
+ * Puts TLS on a dialled connection, and judges the certificate by `tls.mode` before a byte of ours is sent over it. The
+ * given socket cannot be used any more. Fails with one of the TLS failures; that of a refused certificate holds what
+ * was seen of it.
  */
 export async function securePeer(
   socket: Duplex,
@@ -47,14 +47,14 @@ export async function securePeer(
   const secured = tlsConnect({
     socket: carrier,
     secureContext: context,
-    // judged below, so that a refused certificate can be shown
+    // the certificate is judged below, so that a refused one can be shown
     rejectUnauthorized: false,
     checkServerIdentity: () => undefined,
     servername: isIP(name) ? '' : name,
     ...(options.alpnProtocols ? { ALPNProtocols: [...options.alpnProtocols] } : {}),
   });
   if (options.maxSendFragment !== undefined) secured.setMaxSendFragment(options.maxSendFragment);
-  // permanent: an alert can come in the same breath as the end of the handshake, before anyone else listens
+  // this listener stays: an alert can come in the same breath as the end of the handshake, before anyone else listens
   secured.on('error', ignore);
   secured.once('close', () => carrier.destroy());
   const peer =
@@ -64,8 +64,7 @@ export async function securePeer(
   try {
     await handshaken(secured, options.signal, tls);
     if (secured.errored) throw handshakeFailure(secured.errored, secured, tls);
-    // the one way of asking that gives the same answer twice: getPeerX509Certificate() takes the certificate away with
-    // it
+    // this way of asking gives the same answer twice, while getPeerX509Certificate() takes the certificate away with it
     const certificate = secured.getPeerCertificate();
     const evidence = evidenceOf(secured, certificate);
     const refused = judge(secured, certificate, name, tls);
@@ -116,7 +115,10 @@ function handshaken(socket: TLSSocket, signal: AbortSignal, tls: Tls): Promise<v
   });
 }
 
-/** What ended a handshake; the peer's own certificate having come says that it was ours which it did not like. */
+/**
+ * The failure that ended a handshake. When the peer's own certificate has come, it was the gateway's that the peer did
+ * not like.
+ */
 function handshakeFailure(error: Error, socket: TLSSocket, tls: Tls): Failure {
   const code = 'code' in error ? error.code : undefined;
   if (/_ALERT_HANDSHAKE_FAILURE$/.test(String(code)) && isPresent(socket.getPeerCertificate())) {
@@ -146,7 +148,7 @@ function chainRefusal(error: string): Refusal {
   return mendedByCa ? { code, configPath: 'tls.caCertificate' } : { code };
 }
 
-/** Node's way of saying that there is no certificate is an empty object. */
+/** Tells whether there is a certificate: Node gives an empty object where there is none. */
 function isPresent(certificate: PeerCertificate): boolean {
   return certificate.raw !== undefined;
 }
@@ -166,13 +168,13 @@ function evidenceOf(socket: TLSSocket, peer: PeerCertificate): Evidence {
 }
 
 function oneLine(name: string | undefined): string {
-  // a certificate may name its subject in its alternative names alone
+  // the subject may be missing: a certificate can name it in its alternative names alone
   return (name ?? '').split('\n').join(', ');
 }
 
 /**
- * The certificates and the key of a config, checked one by one, so that a failure can say which of them cannot be
- * used.
+ * The context of the certificates and the key of a config. They are checked one by one, so that a failure can say which
+ * of them cannot be used.
  */
 async function secureContext(tls: Tls, options: SecureOptions): Promise<SecureContext> {
   const { caCertificate } = tls;
@@ -192,8 +194,8 @@ async function secureContext(tls: Tls, options: SecureOptions): Promise<SecureCo
 }
 
 /**
- * What the gateway shows and proves of itself: OpenSSL wants the key's own certificate first, whatever order they were
- * given in.
+ * The certificates and the key that the gateway shows of itself. OpenSSL wants the key's own certificate first, in
+ * whatever order they were given.
  */
 async function clientIdentity(tls: Tls, signal: AbortSignal): Promise<{ cert: string; key: string } | undefined> {
   const { clientCertificate, clientKey, clientKeyPassphrase: passphrase } = tls;
@@ -210,7 +212,7 @@ async function clientIdentity(tls: Tls, signal: AbortSignal): Promise<{ cert: st
   };
 }
 
-/** A key that is of no use is told as all other material for TLS is. */
+/** Throws the failure of a key as one of material for TLS. */
 function asMaterial(error: unknown): never {
   if (!(error instanceof Failure) || error.report.code !== 'KEY_UNUSABLE') throw error;
   const { hint } = error.report;
@@ -222,7 +224,10 @@ interface ParsedCertificate {
   readonly certificate: X509Certificate;
 }
 
-/** Each as it was read by the gateway itself: OpenSSL passes over a CA that it cannot read, in silence. */
+/**
+ * The certificates of a text, as the gateway itself reads them: OpenSSL passes over a CA that it cannot read, in
+ * silence.
+ */
 function certificatesOf(text: string, configPath: string): ParsedCertificate[] {
   return usable(configPath, () =>
     readCertificates(text).certificates.map((block) => {
@@ -241,5 +246,5 @@ function usable<T>(configPath: string | undefined, make: () => T): T {
 }
 
 function ignore(): void {
-  // the promise of the handshake or the PeerSocket around it reports it
+  // the promise of the handshake or the PeerSocket around it has reported it
 }
