@@ -132,7 +132,7 @@ describeBadConfigs(cockroachdbStand, [
   ['a cluster with an escape', { cluster: 'a\\ b' }, 'cluster', 'INVALID_FORMAT'],
   ['a cluster with a line break at its end', { cluster: 'a\n' }, 'cluster', 'INVALID_FORMAT'],
   ['a cluster that is too long', { cluster: 'a'.repeat(129) }, 'cluster', 'TOO_LONG'],
-  ['an empty cluster', { cluster: '' }, 'cluster', 'INVALID_FORMAT'],
+  ['an empty cluster', { cluster: '' }, 'cluster', 'TOO_SHORT'],
   ['a URL as the host', { host: 'postgresql://x:26257' }, 'host', 'URL_IN_HOST'],
 ]);
 
