@@ -110,7 +110,9 @@ describe('what is no MySQL server', () => {
         });
         try {
           const { failure } = await attack(stranger, CLEAR, { deadline: 4_000 });
-          expect(['PROTOCOL_MISMATCH', 'PASSWORD_REFUSED', 'UNEXPECTED_ANSWER']).toContain(failure?.code);
+          expect(['PROTOCOL_MISMATCH', 'PASSWORD_REFUSED', 'SERVER_ERROR', 'SIGN_IN_METHOD_REFUSED']).toContain(
+            failure?.code,
+          );
         } finally {
           await stranger.close();
         }
