@@ -294,7 +294,7 @@ export class TestRunner {
   async #goRound(): Promise<void> {
     const { database } = this.#options;
     const now = Date.now();
-    if (now - this.#renewedAt >= RENEW_MS) {
+    if (this.#running.size > 0 && now - this.#renewedAt >= RENEW_MS) {
       const ids = [...this.#running.keys()].sort();
       await database.change((change) => renewLeases(change, this.owner, ids, leaseFrom(new Date(now))));
       this.#renewedAt = now;
