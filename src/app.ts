@@ -3,7 +3,7 @@ import type { EgressPolicy, HostAndPort } from './connectors/kit/network/address
 import { Executor, type ExecutorOptions } from './executor/executor.ts';
 import type { Context } from './graphql/context.ts';
 import type { Access } from './modules/access/access.ts';
-import { AccessService } from './modules/access/service.ts';
+import { AccessService, requireScope } from './modules/access/service.ts';
 import { catalogLoader } from './modules/catalogs/loader.ts';
 import { CatalogService } from './modules/catalogs/service.ts';
 import { CatalogWriter } from './modules/catalogs/writer.ts';
@@ -130,6 +130,7 @@ export class App {
       createContext: ({ access }): Context => ({
         access,
         services,
+        requireScope: (scope) => requireScope(access, scope),
         loaders: {
           environment: environmentLoader(environments, access),
           connectionTest: connectionTestLoader(connectionTests, access),

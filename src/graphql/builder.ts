@@ -3,6 +3,7 @@ import ErrorsPlugin from '@pothos/plugin-errors';
 import ZodPlugin from '@pothos/plugin-zod';
 import type { Answerable } from '../connectors/kit/config/shape.ts';
 import type { Context } from './context.ts';
+import './scope-plugin.ts';
 import { validationErrorOf } from './validation.ts';
 
 export interface SchemaTypes {
@@ -17,10 +18,10 @@ export interface SchemaTypes {
 
 /**
  * The one builder with which every module's schema.ts writes its types. Zod comes after errors, so that its findings
- * land in the unions.
+ * land in the unions, and after scopes, so that nothing is judged for whoever may not ask.
  */
 export const builder = new SchemaBuilder<SchemaTypes>({
-  plugins: [ErrorsPlugin, ZodPlugin],
+  plugins: [ErrorsPlugin, 'scopes', ZodPlugin],
   defaultFieldNullability: false,
   errors: { directResult: true, unsafelyHandleInputErrors: true },
   zod: { validationError: (error) => validationErrorOf(error) },

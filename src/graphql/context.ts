@@ -6,8 +6,13 @@ export interface Services {}
 /** One request's batched readers, to which the modules add in the same way. */
 export interface Loaders {}
 
+/** What a token may be allowed to do. modules/access/schema.ts adds the scopes that there are, as keys. */
+export interface Scopes {}
+
 /** What every resolver gets. modules/access/schema.ts adds `access`, which says who asks. */
 export interface Context {
   readonly services: Services;
   readonly loaders: Loaders;
+  /** Refuses a caller whose token lacks the scope, with a RequestFault FORBIDDEN. */
+  readonly requireScope: (scope: keyof Scopes) => void;
 }

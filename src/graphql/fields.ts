@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { issue } from '../connectors/kit/config/marks.ts';
 import { isOpenText, misplacedKey } from '../connectors/kit/config/open-fields.ts';
+import { trimmedText } from '../connectors/kit/config/text.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
@@ -10,24 +11,51 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
  */
 export const uuid = z
   .string()
-  .refine((value) => UUID.test(value), issue('INVALID_ID', 'Give a UUID.'))
+  .refine((value) => UUID.test(value), { ...issue('INVALID_ID', 'Give a UUID.'), abort: true })
   .toLowerCase();
 
 const MAX_LABEL_LENGTH = 128;
 
 /** For people: at most 128 characters, on one line. */
-export const label = z
-  .string()
-  .trim()
-  .min(1)
-  .max(MAX_LABEL_LENGTH)
+export const label = trimmedText(MAX_LABEL_LENGTH)
   .refine(
     (text) => !/\p{Cc}/u.test(text),
     issue('INVALID_FORMAT', 'Give it without line breaks and control characters.'),
   )
   .refine(isOpenText, misplacedKey);
 
-/** What somebody looks for: any text that a database takes. */
+/** No name is longer, be it that of a table with its namespace. */
+const MAX_SEARCH_LENGTH = 2_100;
+
+/** What somebody looks for: any text that a database takes, of at most 2,100 characters. */
 export const searchText = z
   .string()
+  .max(MAX_SEARCH_LENGTH, { abort: true })
   .refine((text) => !text.includes('\0'), issue('INVALID_FORMAT', 'Give it without zero bytes.'));
+
+/**
+ * A list of `min` to `max` elements. Its length is judged before them, and judging ends at the first one that is wrong:
+ * a plain z.array() would note each of some hundred thousand.
+ */
+export function boundedList<Element extends z.ZodType>(
+  element: Element,
+  { min = 0, max }: { min?: number; max: number },
+) {
+  return z
+    .array(z.unknown())
+    .max(max, { abort: true })
+    .min(min, { abort: true })
+    .transform((values, context): z.output<Element>[] => {
+      const judged: z.output<Element>[] = [];
+      for (const [index, value] of values.entries()) {
+        const { data, error } = element.safeParse(value);
+        const [found] = error?.issues ?? [];
+        if (found) {
+          context.addIssue({ ...found, input: value, path: [index, ...found.path] } as z.core.$ZodSuperRefineIssue);
+          return z.NEVER;
+        }
+        judged.push(data as z.output<Element>);
+      }
+      return judged;
+    });
+}

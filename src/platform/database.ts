@@ -30,7 +30,9 @@ export type ColumnOf<Value> = {
  */
 export function isOneOf(column: ColumnOf<string>, values: readonly string[]): Expression<SqlBool> {
   if (values.length === 0) return sql<SqlBool>`false`;
-  return expressionBuilder<Tables>()(sql.ref<string>(column), 'in', values);
+  // a list may name the same value more often than a statement takes parameters
+  const distinct = [...new Set(values)];
+  return expressionBuilder<Tables>()(sql.ref<string>(column), 'in', distinct);
 }
 
 /** What a piece of work gets inside of its transaction. */

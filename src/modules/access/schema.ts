@@ -1,9 +1,10 @@
 import { builder } from '../../graphql/builder.ts';
-import type { Access, scopes } from './access.ts';
+import type { Access, Scope, scopes } from './access.ts';
 import type { AccessService } from './service.ts';
 import type { TokenRow } from './store.ts';
 
 declare module '../../graphql/context.ts' {
+  interface Scopes extends Record<Scope, true> {}
   interface Context {
     /** The caller. A request without a valid token never gets this far. */
     readonly access: Access;

@@ -8,7 +8,7 @@ import { type FailureCause, failureCauses } from '../../errors/check-failures.ts
 import { builder } from '../../graphql/builder.ts';
 import { connectionType } from '../../graphql/connection.ts';
 import { ConnectionTestFailedErrorRef } from '../../graphql/errors.ts';
-import { uuid } from '../../graphql/fields.ts';
+import { boundedList, uuid } from '../../graphql/fields.ts';
 import { eventOf, streamOf } from '../../graphql/stream.ts';
 import { DatastoreTypeRef } from '../connectors/schema.ts';
 import { testTimeoutMs } from './plan.ts';
@@ -140,7 +140,7 @@ export const ConnectionTestRef = builder.objectRef<ConnectionTest>('ConnectionTe
   }),
 });
 
-const methodNames = z.array(z.string().max(MAX_METHOD_NAME)).max(MAX_METHODS);
+const methodNames = boundedList(z.string().max(MAX_METHOD_NAME), { max: MAX_METHODS });
 
 /** The two fields that every input that starts a test has. */
 export const testIdField = {
@@ -182,6 +182,7 @@ builder.queryField('connectionTest', (t) =>
   t.field({
     type: ConnectionTestRef,
     nullable: true,
+    scope: 'DATASTORES_READ',
     description:
       'One connection test; null when it does not exist or you may not see it. The token needs DATASTORES_READ.',
     args: { id: t.arg.id({ required: true, validate: { schema: uuid } }) },
@@ -198,6 +199,7 @@ const CancelConnectionTestSuccess = builder
 builder.mutationField('cancelConnectionTest', (t) =>
   t.field({
     type: CancelConnectionTestSuccess,
+    scope: 'DATASTORES_TEST',
     description:
       'Ends a test at once and closes its connections. A test that has ended stays as it is. The token needs DATASTORES_TEST.',
     errors: { types: [ValidationError, NotFoundError], union: { name: 'CancelConnectionTestResult' } },
@@ -227,6 +229,7 @@ const ConnectionTestEventRef = builder.objectRef<TestEvent>('ConnectionTestEvent
 builder.subscriptionField('connectionTestProgress', (t) =>
   t.field({
     type: ConnectionTestEventRef,
+    scope: 'DATASTORES_READ',
     description:
       'Sends the events after the given sequence number, then the live ones without gap or duplicate, and completes when the test ends. ' +
       'You may subscribe before the test exists: the subscription waits 60 seconds for it, then ends with NOT_FOUND. The token needs DATASTORES_READ.',

@@ -1,7 +1,6 @@
-import { z } from 'zod';
 import { NotFoundError, ValidationError } from '../../errors/api.ts';
 import { builder } from '../../graphql/builder.ts';
-import { uuid } from '../../graphql/fields.ts';
+import { boundedList, uuid } from '../../graphql/fields.ts';
 import type { DatastoreDeletion } from './deletion.ts';
 
 declare module '../../graphql/context.ts' {
@@ -12,12 +11,14 @@ declare module '../../graphql/context.ts' {
 
 /** How many datastores one mutation may name. */
 const MAX_SELECTED = 1_000;
-const selectedIds = z.array(uuid).min(1).max(MAX_SELECTED);
+const selectedIds = boundedList(uuid, { min: 1, max: MAX_SELECTED });
+/** How many may be excepted: as many as a request has room for. */
+const exceptedIds = boundedList(uuid, { max: 30_000 });
 
 const AllDatastores = builder.inputType('AllDatastores', {
   fields: (t) => ({
     environmentId: t.id({ required: true, validate: { schema: uuid } }),
-    exceptIds: t.idList({ required: true, defaultValue: [], validate: { items: { schema: uuid } } }),
+    exceptIds: t.idList({ required: true, defaultValue: [], validate: { schema: exceptedIds } }),
   }),
 });
 
@@ -41,6 +42,7 @@ const DeleteDatastoresSuccess = builder.objectRef<{ deletedIds: string[] }>('Del
 builder.mutationField('deleteDatastores', (t) =>
   t.field({
     type: DeleteDatastoresSuccess,
+    scope: 'DATASTORES_WRITE',
     description:
       'Deletes the selected datastores and erases their secrets. When one of them does not exist, none is deleted. The token needs DATASTORES_WRITE.',
     errors: { types: [ValidationError, NotFoundError], union: { name: 'DeleteDatastoresResult' } },

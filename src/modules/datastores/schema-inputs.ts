@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type ConfigValues, dropNulls } from '../../connectors/kit/config/shape.ts';
 import { tenancySchema } from '../../connectors/kit/config/tenancy.ts';
+import { anyText } from '../../connectors/kit/config/text.ts';
 import { configKey } from '../../connectors/kit/contract/connector.ts';
 import { connectors } from '../../connectors/registry.ts';
 import { builder } from '../../graphql/builder.ts';
@@ -61,5 +62,5 @@ export const TenancyInput = builder.inputType('TenancyInput', {
 export const configSecretField = {
   description:
     'The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, when the type has none, or to keep the stored one.',
-  validate: { schema: z.string().min(1).max(MAX_SECRET) },
+  validate: { schema: anyText(MAX_SECRET) },
 } as const;

@@ -18,7 +18,7 @@ import { configSecretField, DatastoreConfigInput, DatastoreConfigPatch, TenancyI
 const datastoreName = z
   .string()
   .refine(
-    (name) => /^[a-z0-9_-]+$/.test(name) && name.length <= MAX_NAME,
+    (name) => name.length <= MAX_NAME && /^[a-z0-9_-]+$/.test(name),
     issue('INVALID_FORMAT', '1 to 63 lower-case letters, digits, "-" and "_".'),
   );
 
@@ -103,6 +103,7 @@ function placed<Input extends { readonly test?: object | null | undefined }>(inp
 builder.mutationFields((t) => ({
   createDatastore: t.field({
     type: stored('CreateDatastoreSuccess', '`datastore.lastTest` is the test that it passed, when one was asked for.'),
+    scope: 'DATASTORES_WRITE',
     description: 'Stores a new datastore, its secrets sealed. The token needs DATASTORES_WRITE.',
     errors: {
       types: [ValidationError, NotFoundError, NameTakenError, ConflictError, ConnectionTestFailedError],
@@ -115,6 +116,7 @@ builder.mutationFields((t) => ({
   }),
   updateDatastore: t.field({
     type: stored('UpdateDatastoreSuccess'),
+    scope: 'DATASTORES_WRITE',
     description:
       'Changes a stored datastore. When the change leads to another host or account, stored secrets must be given again: SecretsRequiredError names them. The token needs DATASTORES_WRITE.',
     errors: {

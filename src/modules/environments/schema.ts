@@ -1,6 +1,6 @@
 import type DataLoader from 'dataloader';
-import { z } from 'zod';
 import { issue } from '../../connectors/kit/config/marks.ts';
+import { anyText } from '../../connectors/kit/config/text.ts';
 import { ConflictError, InUseError, NameTakenError, NotFoundError, ValidationError } from '../../errors/api.ts';
 import { builder } from '../../graphql/builder.ts';
 import { connectionType, pageArguments } from '../../graphql/connection.ts';
@@ -64,14 +64,10 @@ builder.queryFields((t) => ({
 
 /** In characters. */
 const MAX_NAME = 63;
-const environmentName = z
-  .string()
-  .min(1)
-  .max(MAX_NAME)
-  .refine(
-    (name) => /^[A-Za-z0-9][A-Za-z0-9 ._-]*$/.test(name),
-    issue('INVALID_FORMAT', 'Letters, digits, spaces, ".", "-" and "_"; a letter or digit first.'),
-  );
+const environmentName = anyText(MAX_NAME).refine(
+  (name) => /^[A-Za-z0-9][A-Za-z0-9 ._-]*$/.test(name),
+  issue('INVALID_FORMAT', 'Letters, digits, spaces, ".", "-" and "_"; a letter or digit first.'),
+);
 
 const CreateEnvironmentInput = builder.inputType('CreateEnvironmentInput', {
   fields: (t) => ({
@@ -111,6 +107,7 @@ const DeleteEnvironmentSuccess = builder.objectRef<{ deletedId: string }>('Delet
 builder.mutationFields((t) => ({
   createEnvironment: t.field({
     type: changed('CreateEnvironmentSuccess'),
+    scope: 'ENVIRONMENTS_WRITE',
     description: 'Makes an environment. The token needs ENVIRONMENTS_WRITE, and has to be for all environments.',
     errors: { types: [ValidationError, NameTakenError, ConflictError], union: { name: 'CreateEnvironmentResult' } },
     args: { input: t.arg({ type: CreateEnvironmentInput, required: true }) },
@@ -120,6 +117,7 @@ builder.mutationFields((t) => ({
   }),
   updateEnvironment: t.field({
     type: changed('UpdateEnvironmentSuccess'),
+    scope: 'ENVIRONMENTS_WRITE',
     description: 'Renames an environment. The token needs ENVIRONMENTS_WRITE.',
     errors: { types: [ValidationError, NotFoundError, NameTakenError], union: { name: 'UpdateEnvironmentResult' } },
     args: { input: t.arg({ type: UpdateEnvironmentInput, required: true }) },
@@ -129,6 +127,7 @@ builder.mutationFields((t) => ({
   }),
   deleteEnvironment: t.field({
     type: DeleteEnvironmentSuccess,
+    scope: 'ENVIRONMENTS_WRITE',
     description:
       'Deletes an environment that holds no datastores; otherwise you get an InUseError. The token needs ENVIRONMENTS_WRITE.',
     // an id that is no UUID ends as a ValidationError
