@@ -157,11 +157,11 @@ describe('what goes wrong later is named', () => {
   test.each([
     ['Access denied when writing output to url: s3://my-results/athena/x.csv', 'PERMISSION_DENIED', 'outputLocation'],
     ['Unable to verify/create output bucket my-results', 'BUCKET_NOT_FOUND', 'outputLocation'],
-    ['GENERIC_INTERNAL_ERROR', 'UNEXPECTED_ANSWER', 'region'],
+    ['GENERIC_INTERNAL_ERROR', 'SERVER_ERROR', 'region'],
   ])('a query that fails: %s', async (failsWith, code, configPath) => {
     const result = await tryWith({ failsWith }, {}, { methods: ALL });
     expect(result).toMatchObject({ failedAt: 'query/execute', failure: { code } });
-    if (code !== 'UNEXPECTED_ANSWER') expect(result.failure?.configPath).toBe(configPath);
+    if (code !== 'SERVER_ERROR') expect(result.failure?.configPath).toBe(configPath);
     expect(JSON.stringify(result.failure)).not.toContain('my-results');
   });
 });

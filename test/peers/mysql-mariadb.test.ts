@@ -103,7 +103,7 @@ describePeer('MySQL against MariaDB', MARIADB, () => {
       ['a locked user', { username: 'locked' }, 'session/authenticate', 'PERMISSION_DENIED', 'username'],
       ['an expired password', { username: 'expired' }, 'session/authenticate', 'PASSWORD_REFUSED', 'password'],
       ['a limit', { username: 'crowded' }, 'database/select', 'TOO_MANY_REQUESTS', null],
-      ['another way to sign in', { username: 'modern' }, 'session/authenticate', 'PROTOCOL_MISMATCH', 'username'],
+      ['another way to sign in', { username: 'modern' }, 'session/authenticate', 'SIGN_IN_METHOD_REFUSED', 'username'],
       ['TLS that is needed', { username: 'secure', ...CLEAR }, 'session/authenticate', 'PASSWORD_REFUSED', 'password'],
       [
         'an unknown database',
