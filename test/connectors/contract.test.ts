@@ -32,7 +32,8 @@ import { stands } from '../support/stands/index.ts';
 import { gist, testConnection } from '../support/test-connection.ts';
 
 /** Names that look like a secret's, and are none. */
-const PUBLIC_NAMES = /^(accessKeyId|privateKeyId|hostKeyFingerprint|clientId|forcePathStyle|tokenUri|httpPath)$/;
+const PUBLIC_NAMES =
+  /^(accessKeyId|privateKeyId|hostKeyFingerprint|clientId|forcePathStyle|tokenUri|httpPath|allowCleartextPassword)$/;
 const SECRET_NAME = /passw|passphrase|secret|token|credential|private_?key|api_?key|access_?key|client_?key/i;
 const DESTINATION_NAME =
   /^(host|port|srv|url|baseUrl|apiUrl|account|region|cloudId|serverType|universeDomain|disableAuth|authMechanism|caCertificate|serverName|mode)$/;

@@ -125,7 +125,7 @@ test('a long message in small pieces is put together once', () => {
   const concat = vi.spyOn(Buffer, 'concat');
   try {
     const long = notice(100_000);
-    const messages = new PostgresMessages();
+    const messages = new PostgresMessages({ takesClearText: false });
     const whole: Buffer[] = [];
     for (let at = 0; at < long.length; at += 10) whole.push(...messages.push(long.subarray(at, at + 10)));
     expect(whole).toHaveLength(1);
@@ -139,7 +139,7 @@ test('a long message in small pieces is put together once', () => {
 test('messages are cut where they end, however they come in', () => {
   const stream = Buffer.concat([message('R', int32(0)), notice(3), message('Z', 'I'), notice(0), message('Z', 'I')]);
   for (let size = 1; size <= stream.length; size += 1) {
-    const messages = new PostgresMessages();
+    const messages = new PostgresMessages({ takesClearText: false });
     const whole: Buffer[] = [];
     for (let at = 0; at < stream.length; at += size) whole.push(...messages.push(stream.subarray(at, at + size)));
     expect(whole.map((each) => String.fromCharCode(each[0] ?? 0)).join('')).toBe('RNZNZ');

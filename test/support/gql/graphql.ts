@@ -135,6 +135,8 @@ export type ClientColumnType =
 
 /** A field that may be left out may also be null, which means the same. */
 export type CockroachdbConfigInput = {
+  /** With tls.mode DISABLE, a server may ask for the password itself instead of a proof of it, and everybody on the way could read it. True to send it all the same, on a network that you trust. Over TLS and to a server on the same machine it is sent without this. */
+  allowCleartextPassword?: boolean | null | undefined;
   /** The routing id of a cluster in CockroachDB Cloud, sent as `--cluster=`: at most 128 letters, digits and hyphens. Leave empty when the host name tells the cluster. Example: happy-koala-123 */
   cluster?: string | null | undefined;
   /** The name of the database, at most 128 characters. Upper and lower case differ. */
@@ -157,6 +159,8 @@ export type CockroachdbConfigInput = {
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type CockroachdbConfigPatch = {
+  /** With tls.mode DISABLE, a server may ask for the password itself instead of a proof of it, and everybody on the way could read it. True to send it all the same, on a network that you trust. Over TLS and to a server on the same machine it is sent without this. */
+  allowCleartextPassword?: boolean | null | undefined;
   /** The routing id of a cluster in CockroachDB Cloud, sent as `--cluster=`: at most 128 letters, digits and hyphens. Leave empty when the host name tells the cluster. Example: happy-koala-123 */
   cluster?: string | null | undefined;
   /** The name of the database, at most 128 characters. Upper and lower case differ. */
@@ -833,6 +837,8 @@ export type OrderDirection =
 
 /** A field that may be left out may also be null, which means the same. */
 export type PostgresConfigInput = {
+  /** With tls.mode DISABLE, a server may ask for the password itself instead of a proof of it, and everybody on the way could read it. True to send it all the same, on a network that you trust. Over TLS and to a server on the same machine it is sent without this. */
+  allowCleartextPassword?: boolean | null | undefined;
   /** The name of the database, at most 63 characters. Upper and lower case differ. */
   database: string;
   /** The name or address of the server. Example: db.example.com */
@@ -853,6 +859,8 @@ export type PostgresConfigInput = {
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type PostgresConfigPatch = {
+  /** With tls.mode DISABLE, a server may ask for the password itself instead of a proof of it, and everybody on the way could read it. True to send it all the same, on a network that you trust. Over TLS and to a server on the same machine it is sent without this. */
+  allowCleartextPassword?: boolean | null | undefined;
   /** The name of the database, at most 63 characters. Upper and lower case differ. */
   database?: string | null | undefined;
   /** The name or address of the server. Example: db.example.com */
@@ -901,6 +909,8 @@ export type QdrantConfigPatch = {
 
 /** A field that may be left out may also be null, which means the same. */
 export type RedshiftConfigInput = {
+  /** With tls.mode DISABLE, a server may ask for the password itself instead of a proof of it, and everybody on the way could read it. True to send it all the same, on a network that you trust. Over TLS and to a server on the same machine it is sent without this. */
+  allowCleartextPassword?: boolean | null | undefined;
   /** The name of the database, at most 127 characters. Upper and lower case differ. */
   database: string;
   /** The name or address of the server. Example: db.example.com */
@@ -921,6 +931,8 @@ export type RedshiftConfigInput = {
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type RedshiftConfigPatch = {
+  /** With tls.mode DISABLE, a server may ask for the password itself instead of a proof of it, and everybody on the way could read it. True to send it all the same, on a network that you trust. Over TLS and to a server on the same machine it is sent without this. */
+  allowCleartextPassword?: boolean | null | undefined;
   /** The name of the database, at most 127 characters. Upper and lower case differ. */
   database?: string | null | undefined;
   /** The name or address of the server. Example: db.example.com */

@@ -2,8 +2,8 @@ import { connect, type Socket } from 'node:net';
 import { type Listener, listen } from '../listener.ts';
 
 /**
- * An HTTP proxy as operators have them: CONNECT alone, to addresses of this machine alone, for whoever knows the
- * password.
+ * An HTTP proxy as operators have them: CONNECT alone, to addresses, and that leads to this machine alone, for whoever
+ * knows the password.
  */
 export interface ConnectProxy {
   /** With its user name and password. */
@@ -21,8 +21,14 @@ const USER = 'gateway';
 const PASSWORD = 'proxy p@ss:ä';
 const CREDENTIALS = Buffer.from(`${USER}:${PASSWORD}`).toString('base64');
 
+const LOOPBACK = /^127\.\d+\.\d+\.\d+:\d+$/;
+const ANYWHERE = /^\d+\.\d+\.\d+\.\d+:\d+$/;
+
 export interface ConnectProxyOptions {
-  /** The port of this machine that every connection leads to. Left out: where it was asked for. */
+  /**
+   * The port of this machine that every connection leads to, whatever address it was asked for. Left out: the one of
+   * this machine that it was asked for.
+   */
   readonly leadsTo?: number;
 }
 
@@ -37,7 +43,7 @@ export async function startConnectProxy({ leadsTo }: ConnectProxyOptions = {}): 
     const [requestLine = '', ...headers] = head.split('\r\n');
     const place = /^CONNECT (\S+) HTTP\/1\.1$/.exec(requestLine)?.[1] ?? '';
     asked.push(place);
-    const status = refusal(place, headers);
+    const status = refusal(place, headers, leadsTo === undefined ? LOOPBACK : ANYWHERE);
     if (status !== undefined) {
       refuse(status);
       return;
@@ -76,10 +82,10 @@ export async function startConnectProxy({ leadsTo }: ConnectProxyOptions = {}): 
 }
 
 /** The status that a request is refused with. */
-function refusal(place: string, headers: readonly string[]): number | undefined {
+function refusal(place: string, headers: readonly string[], allowed: RegExp): number | undefined {
   const lower = headers.map((line) => line.replace(/^[^:]*/, (name) => name.toLowerCase()));
   if (!lower.includes(`host: ${place}`)) return 400;
   if (!lower.includes(`proxy-authorization: Basic ${CREDENTIALS}`)) return 407;
   // a name would be resolved a second time, to whatever it leads to by then
-  return /^127\.\d+\.\d+\.\d+:\d+$/.test(place) ? undefined : 403;
+  return allowed.test(place) ? undefined : 403;
 }

@@ -37,6 +37,8 @@ export interface FakePostgres {
   readonly startups: readonly Readonly<Record<string, string>>[];
   /** Every statement so far. */
   readonly statements: readonly string[];
+  /** Every answer to its request for a password so far. */
+  readonly answers: readonly string[];
   close(): Promise<void>;
 }
 
@@ -48,18 +50,20 @@ export async function startFakePostgres(options: FakePostgresOptions): Promise<F
   const sockets = new Set<Socket>();
   const startups: Record<string, string>[] = [];
   const statements: string[] = [];
+  const answers: string[] = [];
   const server = createServer((socket) => {
     sockets.add(socket);
     // the tests break connections on purpose
     socket.on('error', () => socket.destroy());
     socket.on('close', () => sockets.delete(socket));
-    serve(socket, options, startups, statements);
+    serve(socket, options, { startups, statements, answers });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     port: (server.address() as AddressInfo).port,
     startups,
     statements,
+    answers,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -68,18 +72,22 @@ export async function startFakePostgres(options: FakePostgresOptions): Promise<F
   };
 }
 
-function serve(
-  socket: Socket,
-  options: FakePostgresOptions,
-  startups: Record<string, string>[],
-  statements: string[],
-): void {
+interface Heard {
+  readonly startups: Record<string, string>[];
+  readonly statements: string[];
+  readonly answers: string[];
+}
+
+function serve(socket: Socket, options: FakePostgresOptions, { startups, statements, answers }: Heard): void {
   const salt = randomBytes(4);
   let rest: Buffer = Buffer.alloc(0);
   let isStarted = false;
   let sql = '';
   const onMessage = (type: string, body: Buffer) => {
-    if (type === 'p') return signIn(socket, options, salt, textOf(body));
+    if (type === 'p') {
+      answers.push(textOf(body));
+      return signIn(socket, options, salt, textOf(body));
+    }
     if (type === 'Q' || type === 'P') sql = type === 'Q' ? textOf(body) : textOf(body.subarray(body.indexOf(0) + 1));
     if (type === 'X') return socket.end();
     if (type !== 'Q' && type !== 'S') return;

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { host, port } from '../../kit/config/host.ts';
 import { destination, secret } from '../../kit/config/marks.ts';
 import { sshTunnel } from '../../kit/config/ssh-tunnel.ts';
@@ -31,6 +31,14 @@ export function postgresFields(defaultPort: number, longestName: number) {
     schema: name()
       .default('public')
       .meta({ title: 'Schema', description: `The schema that holds the tables, ${atMost}.` }),
+    // allowing it sends the password in a less safe way
+    allowCleartextPassword: destination(z.boolean(), (before, after) => after === true && before !== true)
+      .optional()
+      .meta({
+        title: 'Allow the password in clear text',
+        description:
+          'With tls.mode DISABLE, a server may ask for the password itself instead of a proof of it, and everybody on the way could read it. True to send it all the same, on a network that you trust. Over TLS and to a server on the same machine it is sent without this.',
+      }),
     tls: tls(),
     sshTunnel: sshTunnel(),
   };

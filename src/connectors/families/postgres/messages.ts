@@ -7,8 +7,10 @@ const MAX_MESSAGE_BYTES = 1024 * 1024;
 const OPENING_TYPES = 'REN';
 /** The messages that a server may send later on. The copy protocol's are not among them: it is never asked for. */
 const TYPES = `${OPENING_TYPES}SKZTDCAInt123s`;
+/** The request for the password itself. */
+const CLEAR_TEXT = 3;
 /** The kinds of sign-in request that are taken: clear text, MD5 and SCRAM, and the answers that belong to them. */
-const SIGN_IN_KINDS: readonly number[] = [0, 3, 5, 10, 11, 12];
+const SIGN_IN_KINDS: readonly number[] = [0, CLEAR_TEXT, 5, 10, 11, 12];
 /**
  * The kinds of sign-in request that are refused by name: Kerberos V5, SCM credentials, GSSAPI and its continuation,
  * SSPI.
@@ -19,17 +21,27 @@ const UNKNOWN_KIND_HINT =
 const OTHER_KIND_HINT =
   'The server asks for Kerberos, GSSAPI or SSPI. Allow a password or a client certificate for this user in pg_hba.conf.';
 
+const CLEAR_TEXT_HINT =
+  'The server asks for the password in clear text, and without TLS everybody on the way could read it. Turn TLS on: set tls.mode to REQUIRE or stronger. ' +
+  'Or let the server ask by SCRAM-SHA-256. On a network that you trust, allowCleartextPassword sends it all the same.';
+
 /**
  * Cuts what a server sends into whole messages and looks at each before the driver does, which trusts lengths and ends:
  * a message that is not well-formed would make it loop for ever or throw where nobody catches.
  */
 export class PostgresMessages {
+  /** Whether a server that asks for the password in clear text may have it. */
+  readonly #takesClearText: boolean;
   /** The bytes that came in after the last whole message. */
   #chunks: Buffer[] = [];
   #length = 0;
   /** How many bytes there have to be before they are looked at again. */
   #wanted = 1;
   #opened = false;
+
+  constructor({ takesClearText }: { readonly takesClearText: boolean }) {
+    this.#takesClearText = takesClearText;
+  }
 
   /** The messages that this chunk completes. Fails with PROTOCOL_MISMATCH. */
   *push(chunk: Buffer): Generator<Buffer> {
@@ -49,7 +61,7 @@ export class PostgresMessages {
       }
       const message = rest.subarray(0, length);
       rest = rest.subarray(length);
-      checkBody(message);
+      this.#checkBody(message);
       this.#opened = true;
       yield message;
     }
@@ -61,6 +73,14 @@ export class PostgresMessages {
     const known = this.#opened ? TYPES : OPENING_TYPES;
     if (!known.includes(String.fromCharCode(type))) throw new Failure('PROTOCOL_MISMATCH');
   }
+
+  #checkBody(message: Buffer): void {
+    const type = String.fromCharCode(message[0] ?? 0);
+    if (type === 'R' && signInKind(message) === CLEAR_TEXT && !this.#takesClearText)
+      throw new Failure('SIGN_IN_METHOD_REFUSED', { configPath: 'tls.mode', hint: CLEAR_TEXT_HINT });
+    if (type === 'E' || type === 'N') checkFields(message);
+    if (type === 'D') checkRow(message);
+  }
 }
 
 /** The length of the whole message, its first byte included. Fails with PROTOCOL_MISMATCH when it cannot be one. */
@@ -70,20 +90,15 @@ function lengthOf(rest: Buffer): number {
   return length + 1;
 }
 
-function checkBody(message: Buffer): void {
-  const type = String.fromCharCode(message[0] ?? 0);
-  if (type === 'R') checkSignInRequest(message);
-  if (type === 'E' || type === 'N') checkFields(message);
-  if (type === 'D') checkRow(message);
-}
-
-function checkSignInRequest(message: Buffer): void {
+/** The kind of a sign-in request. Fails with PROTOCOL_MISMATCH, or with SIGN_IN_METHOD_REFUSED where it is known. */
+function signInKind(message: Buffer): number {
   if (message.length < HEADER_BYTES + 4) throw new Failure('PROTOCOL_MISMATCH');
   const kind = message.readUInt32BE(HEADER_BYTES);
   if (OTHER_SIGN_IN_KINDS.includes(kind)) {
     throw new Failure('SIGN_IN_METHOD_REFUSED', { configPath: 'username', hint: OTHER_KIND_HINT });
   }
   if (!SIGN_IN_KINDS.includes(kind)) throw new Failure('PROTOCOL_MISMATCH', { hint: UNKNOWN_KIND_HINT });
+  return kind;
 }
 
 /**

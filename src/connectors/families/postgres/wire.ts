@@ -35,6 +35,8 @@ export interface PostgresAccount {
    * The cluster that the startup option `--cluster=` names: letters, digits and hyphens. Left out: no option is sent.
    */
   readonly cluster?: string | undefined;
+  /** True when a server may have the password in clear text, be the connection in clear text itself. */
+  readonly allowCleartextPassword?: boolean | undefined;
 }
 
 /** The parameters that are kept of those that a server tells when it lets a user in. */
@@ -147,7 +149,8 @@ async function createClient(socket: PeerSocket, account: PostgresAccount, secure
     ...clusterOption(account.cluster),
   });
   const attach = internals.connection.attachListeners.bind(internals.connection);
-  internals.connection.attachListeners = (source) => attach(checked(source, socket));
+  const takesClearText = secure || socket.isLoopback || account.allowCleartextPassword === true;
+  internals.connection.attachListeners = (source) => attach(checked(source, socket, takesClearText));
   return client;
 }
 
@@ -163,8 +166,8 @@ function clusterOption(cluster: string | undefined): Record<string, string> {
 }
 
 /** The source as the driver sees it: it gives whole, well-formed messages. Anything else ends the connection. */
-function checked(source: MessageSource, socket: Duplex): MessageSource {
-  const messages = new PostgresMessages();
+function checked(source: MessageSource, socket: Duplex, takesClearText: boolean): MessageSource {
+  const messages = new PostgresMessages({ takesClearText });
   return {
     on(event, listener) {
       if (event !== 'data') return source.on(event, listener);

@@ -1,9 +1,18 @@
+import { BlockList, isIP, isIPv6 } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { CarriedStream } from './carried-stream.ts';
 import { Failure } from './failure.ts';
 
 /** How much a peer may send before it has signed in, in bytes. */
 export const SIGN_IN_LIMIT = 64 * 1024;
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8);
+LOOPBACK.addAddress('::1', 'ipv6');
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || (isIP(host) > 0 && LOOPBACK.check(host, isIPv6(host) ? 'ipv6' : 'ipv4'));
+}
 
 export interface PeerAddress {
   /** The checked address that the connection goes to. */
@@ -22,6 +31,14 @@ export class PeerSocket extends CarriedStream {
   /** It is connected from the start. Drivers look at this before they write. */
   readonly connecting = false;
   #left: number;
+
+  /**
+   * True when what is written never goes over a network as it is: to this machine, or through a tunnel to the bastion's
+   * own.
+   */
+  get isLoopback(): boolean {
+    return isLoopback(this.remoteAddress);
+  }
 
   constructor(carrier: Duplex, peer: PeerAddress, limit: number = SIGN_IN_LIMIT) {
     super();
