@@ -16,6 +16,7 @@ export const issueCodes = {
   INVALID_ID: 'The value is not a UUID.',
   URL_IN_HOST: 'Give a host name or an address here, not a URL.',
   ADDRESS_NOT_ALLOWED: 'The gateway does not connect to this address.',
+  ADDRESS_NOT_CHECKED: 'The gateway could not find out in time where this leads: try again.',
   INVALID_COMBINATION: 'The values of several fields do not go together.',
   UNKNOWN_VALIDATION_METHOD: 'The datastore type has no such validation method.',
   WRONG_TYPE: 'The config is of another type than the datastore; a type never changes.',

@@ -18,7 +18,6 @@ import {
 import type { CatalogEntry } from '../connectors/kit/contract/catalog-entry.ts';
 import type { Connector, Dialer } from '../connectors/kit/contract/connector.ts';
 import { Failure, type FailureReport } from '../connectors/kit/contract/failure.ts';
-import { judgeBehindTunnel } from '../connectors/kit/network/addresses.ts';
 import { PolicedDialer } from '../connectors/kit/network/dialer.ts';
 import { watchActivity } from './activity.ts';
 import { readMessages, writeMessage } from './channel.ts';
@@ -189,13 +188,12 @@ async function judge(judgement: WorkId, targets: readonly JudgedTarget[], timeou
   const dialer = new PolicedDialer({ ...dialerSettings(), signal: controller.signal });
   const abort = () => controller.abort('deadline' satisfies AbortReason);
   const timer = setTimeout(abort, timeoutMs);
-  const verdictOn = async ({ host, port, path, tunnelled }: JudgedTarget): Promise<TargetVerdict> => {
-    if (tunnelled) return { path, verdict: judgeBehindTunnel(host, port) === 'never' ? 'not-allowed' : 'allowed' };
+  const verdictOn = async ({ host, port, path }: JudgedTarget): Promise<TargetVerdict> => {
     try {
       await dialer.resolve(host, port);
       return { path, verdict: 'allowed' };
     } catch (error) {
-      return { path, verdict: controller.signal.aborted ? 'unresolved' : refusal(error) };
+      return { path, verdict: controller.signal.aborted ? 'unjudged' : refusal(error) };
     }
   };
   const verdicts = await Promise.all(targets.map(verdictOn));
@@ -208,7 +206,7 @@ async function judge(judgement: WorkId, targets: readonly JudgedTarget[], timeou
 function refusal(error: unknown): TargetVerdict['verdict'] {
   if (error instanceof Failure) return error.report.cause === 'ADDRESS_NOT_ALLOWED' ? 'not-allowed' : 'unresolved';
   log('error', null, errorText(error, true));
-  return 'unresolved';
+  return 'unjudged';
 }
 
 function dialerSettings(): DialerSettings {

@@ -8,9 +8,10 @@ import { Allowance } from './allowance.ts';
 import { childCommand } from './child-command.ts';
 import type { ChildHandle, GoneReason } from './child-handle.ts';
 import { ChildPool } from './child-pool.ts';
-import { Judgement } from './judgement.ts';
+import { Judgement, verdictWithoutLookup } from './judgement.ts';
 import {
   BadMessageError,
+  type DialerSettings,
   type FromChild,
   type JudgedTarget,
   type TargetVerdict,
@@ -63,6 +64,7 @@ export interface ExecutorOptions {
 export class Executor {
   readonly #logger: ExecutorLogger;
   readonly #isIsolating: boolean;
+  readonly #settings: DialerSettings;
   readonly #pool: ChildPool;
   /** Tests that are not settled. */
   readonly #tests = new Set<RunningTest>();
@@ -79,10 +81,11 @@ export class Executor {
   constructor({ policy, isolation, size, testing, logger, idleMs }: ExecutorOptions) {
     this.#logger = logger;
     this.#isIsolating = isolation === 'environment';
+    this.#settings = { policy, names: testing?.names, extraCa: testing?.extraCa };
     const options = {
       size: size ?? Math.max(1, Math.min(availableParallelism(), 2)),
       idleMs: idleMs ?? 60_000,
-      settings: { policy, names: testing?.names, extraCa: testing?.extraCa },
+      settings: this.#settings,
       command: childCommand(testing?.registryUrl),
     };
     this.#pool = new ChildPool(options, {
@@ -127,12 +130,22 @@ export class Executor {
     return test.outcome;
   }
 
-  /** Resolves the hosts of a config and looks at their addresses; connects to nothing. Never rejects. */
-  judgeTargets(targets: readonly JudgedTarget[], timeoutMs: number): Promise<readonly TargetVerdict[]> {
+  /**
+   * Looks at the addresses of a config's hosts, in their order; connects to nothing. What is no name is judged right
+   * here, whatever state the children are in. Never rejects, and settles at the latest a second after the timeout.
+   */
+  async judgeTargets(targets: readonly JudgedTarget[], timeoutMs: number): Promise<readonly TargetVerdict[]> {
+    const judged = targets.map((target) => verdictWithoutLookup(target, this.#settings));
+    const names = targets.filter((_, index) => judged[index] === undefined);
+    const resolved = names.length > 0 ? [...(await this.#judgeNames(names, timeoutMs))] : [];
+    return targets.map(({ path }, index) => judged[index] ?? resolved.shift() ?? { path, verdict: 'unjudged' });
+  }
+
+  #judgeNames(targets: readonly JudgedTarget[], timeoutMs: number): Promise<readonly TargetVerdict[]> {
     const judgement = new Judgement(targets, timeoutMs);
     const timer = setTimeout(() => judgement.giveUp(), timeoutMs + GRACE_MS);
     void judgement.verdicts.then(() => clearTimeout(timer));
-    if (this.#closing || targets.length === 0) judgement.giveUp();
+    if (this.#closing) judgement.giveUp();
     else this.#placeJudgement(judgement);
     return judgement.verdicts;
   }

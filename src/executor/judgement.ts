@@ -1,4 +1,6 @@
-import { BadMessageError, type JudgedTarget, type TargetVerdict } from './messages.ts';
+import { isIP } from 'node:net';
+import { judgeBehindTunnel, judgeHostName } from '../connectors/kit/network/addresses.ts';
+import { BadMessageError, type DialerSettings, type JudgedTarget, type TargetVerdict } from './messages.ts';
 
 /** Targets on their way through a child, over one or two attempts. It settles once. */
 export class Judgement {
@@ -26,6 +28,22 @@ export class Judgement {
 
   /** Ends it without the child: of no target is anything known. */
   giveUp(): void {
-    this.#settle(this.targets.map(({ path }) => ({ path, verdict: 'unresolved' })));
+    this.#settle(this.targets.map(({ path }) => ({ path, verdict: 'unjudged' })));
   }
+}
+
+/**
+ * The verdict on a target that needs no look-up: on an address, on a name that no address could make allowed, and on
+ * what a bastion connects to. Undefined: a child has to look a name up.
+ */
+export function verdictWithoutLookup(
+  { host, port, path, tunnelled }: JudgedTarget,
+  { policy, names }: DialerSettings,
+): TargetVerdict | undefined {
+  if (tunnelled) return { path, verdict: judgeBehindTunnel(host, port) === 'never' ? 'not-allowed' : 'allowed' };
+  // a stand-in is not judged, and only the dialer knows what stands for what
+  if (names?.[`${host}:${port}`] !== undefined) return undefined;
+  if (judgeHostName(host, port, policy) !== 'allowed') return { path, verdict: 'not-allowed' };
+  const forbidsName = policy.forbidden.some((each) => each.port === port && !isIP(each.host));
+  return isIP(host) && !forbidsName ? { path, verdict: 'allowed' } : undefined;
 }

@@ -28,6 +28,7 @@ export interface TestJob {
 
 /** A host and port that a config names, and the config path that it stands at. */
 export interface JudgedTarget {
+  /** In normal form, as configs have it. */
   readonly host: string;
   readonly port: number;
   readonly path: string;
@@ -37,8 +38,8 @@ export interface JudgedTarget {
 
 export interface TargetVerdict {
   readonly path: string;
-  /** `unresolved`: the name has no address, or none was found in time. */
-  readonly verdict: 'allowed' | 'not-allowed' | 'unresolved';
+  /** `unresolved`: the name has no address. `unjudged`: nothing was found out in time. */
+  readonly verdict: 'allowed' | 'not-allowed' | 'unresolved' | 'unjudged';
 }
 
 /** What all tests of a child have in common. */
@@ -134,7 +135,10 @@ const progress = z.discriminatedUnion('kind', [
     failure: failure.nullable(),
   }),
 ]);
-const verdict = z.strictObject({ path: z.string(), verdict: z.enum(['allowed', 'not-allowed', 'unresolved']) });
+const verdict = z.strictObject({
+  path: z.string(),
+  verdict: z.enum(['allowed', 'not-allowed', 'unresolved', 'unjudged']),
+});
 
 const fromChild: z.ZodType<FromChild> = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('ready') }),

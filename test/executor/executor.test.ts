@@ -512,7 +512,7 @@ describe('tests of several environments', () => {
     expect(owners).toHaveLength(new Set(ran).size);
     expect(executor.stats().children).toBeLessThanOrEqual(9);
     const before = pids().length;
-    expect(await executor.judgeTargets([{ host: '127.0.0.1', port: 1, path: 'a' }], 10_000)).toHaveLength(1);
+    expect(await executor.judgeTargets([{ host: 'name.invalid', port: 1, path: 'a' }], 10_000)).toHaveLength(1);
     expect(pids()).toHaveLength(before + 1);
   });
 });
@@ -545,10 +545,47 @@ describe('judging targets', () => {
 
   it('is answered although its child is lost', async () => {
     const { executor, pids } = start();
-    const judging = executor.judgeTargets([{ host: '127.0.0.1', port: 1, path: 'a' }], 10_000);
+    const judging = executor.judgeTargets([{ host: 'name.invalid', port: 1, path: 'a' }], 10_000);
     process.kill(pids()[0] ?? 0, 'SIGKILL');
-    expect(await judging).toEqual([{ path: 'a', verdict: 'allowed' }]);
+    expect(await judging).toEqual([{ path: 'a', verdict: 'unresolved' }]);
     expect(pids()).toHaveLength(2);
+  });
+
+  it('needs no child for what is no name', async () => {
+    const { executor } = start({ policy: { allow: ['127.0.0.1'], forbidden: [{ host: '127.0.0.1', port: 4000 }] } });
+    const targets = [
+      ['127.0.0.1', 5432, 'allowed'],
+      ['127.0.0.1', 4000, 'not-allowed'],
+      ['::1', 5432, 'not-allowed'],
+      ['93.184.215.14', 443, 'allowed'],
+      ['169.254.169.254', 80, 'not-allowed'],
+      ['::ffff:a9fe:a9fe', 80, 'not-allowed'],
+      ['metadata.google.internal', 80, 'not-allowed'],
+    ] as const;
+    const judged = targets.map(([host, port]) => ({ host, port, path: host }));
+    const verdicts = await executor.judgeTargets(judged, 10_000);
+    expect(verdicts).toEqual(targets.map(([path, , verdict]) => ({ path, verdict })));
+    const tunnelled = judged.map((each) => ({ ...each, tunnelled: true }));
+    const behind = (await executor.judgeTargets(tunnelled, 10_000)).map(({ verdict }) => verdict);
+    const never = ['not-allowed', 'not-allowed', 'not-allowed'];
+    expect(behind).toEqual(['allowed', 'allowed', 'allowed', 'allowed', ...never]);
+    expect(executor.stats().children).toBe(0);
+  });
+
+  it('leaves a name unjudged when its child gives no verdict in time', { timeout: 20_000 }, async () => {
+    const { executor, pids } = start();
+    const judging = executor.judgeTargets(
+      [
+        { host: 'name.invalid', port: 5432, path: 'a' },
+        { host: '169.254.169.254', port: 80, path: 'b' },
+      ],
+      1,
+    );
+    process.kill(pids()[0] ?? 0, 'SIGSTOP');
+    expect(await judging).toEqual([
+      { path: 'a', verdict: 'unjudged' },
+      { path: 'b', verdict: 'not-allowed' },
+    ]);
   });
 });
 
@@ -577,8 +614,8 @@ describe('children', () => {
     expect(pids().map(isAlive)).toEqual([false]);
     expect(executor.stats()).toEqual({ children: 0, running: 0 });
     expect((await executor.run(job('PASSES'), told().onEvent, never)).failure?.code).toBe('INTERRUPTED');
-    expect(await executor.judgeTargets([{ host: '127.0.0.1', port: 1, path: 'a' }], 1_000)).toEqual([
-      { path: 'a', verdict: 'unresolved' },
+    expect(await executor.judgeTargets([{ host: 'name.invalid', port: 1, path: 'a' }], 1_000)).toEqual([
+      { path: 'a', verdict: 'unjudged' },
     ]);
     expect(executor.stats().children).toBe(0);
   });

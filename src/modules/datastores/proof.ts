@@ -2,8 +2,8 @@ import { bastionOf } from '../../connectors/kit/checks/endpoint.ts';
 import { leavesOf, valueAt } from '../../connectors/kit/config/shape.ts';
 import type { Target } from '../../connectors/kit/contract/connector.ts';
 import { ConnectionTestFailedError, ValidationError } from '../../errors/api.ts';
-import { type FieldIssue, issueCodes } from '../../errors/field-issues.ts';
-import type { Executor, JudgedTarget } from '../../executor/executor.ts';
+import { type FieldIssue, type IssueCode, issueCodes } from '../../errors/field-issues.ts';
+import type { Executor, JudgedTarget, TargetVerdict } from '../../executor/executor.ts';
 import type { Access } from '../access/access.ts';
 import type { TestOptions } from '../connection-tests/plan.ts';
 import type { ConnectionTestService } from '../connection-tests/service.ts';
@@ -12,13 +12,20 @@ import { configIssue, type DraftSubject } from './draft.ts';
 
 /** How long the host names of a config may take to resolve, when it is saved without a test. */
 const JUDGE_TIMEOUT_MS = 5_000;
+/** Why a target is refused. A name without an address leads nowhere yet, and is judged again whenever it is dialled. */
+const REFUSALS: Readonly<Record<TargetVerdict['verdict'], IssueCode | null>> = {
+  allowed: null,
+  unresolved: null,
+  'not-allowed': 'ADDRESS_NOT_ALLOWED',
+  unjudged: 'ADDRESS_NOT_CHECKED',
+};
 
 /** Says whether a draft may be stored. */
 export class SaveProof {
-  readonly #connectionTests: ConnectionTestService;
-  readonly #executor: Executor;
+  readonly #connectionTests: Pick<ConnectionTestService, 'run'>;
+  readonly #executor: Pick<Executor, 'judgeTargets'>;
 
-  constructor(connectionTests: ConnectionTestService, executor: Executor) {
+  constructor(connectionTests: Pick<ConnectionTestService, 'run'>, executor: Pick<Executor, 'judgeTargets'>) {
     this.#connectionTests = connectionTests;
     this.#executor = executor;
   }
@@ -41,13 +48,17 @@ export class SaveProof {
     throw new ConnectionTestFailedError(test.id, failureIssues(test, subject.configPath));
   }
 
-  /** Looks at every address of a config. @throws ValidationError naming the fields that point where none may go */
+  /**
+   * Looks at every address of a config.
+   * @throws ValidationError naming the fields that point where none may go, or of which nothing was found out in time
+   */
   async #judgeTargets({ connector, config, configPath }: DraftSubject): Promise<void> {
     const targets = connector.targets(config).flatMap(judgedTargets);
     const verdicts = await this.#executor.judgeTargets(targets, JUDGE_TIMEOUT_MS);
-    const issues = verdicts
-      .filter(({ verdict }) => verdict === 'not-allowed')
-      .map(({ path }) => configIssue(configPath, path, 'ADDRESS_NOT_ALLOWED', issueCodes.ADDRESS_NOT_ALLOWED));
+    const issues = verdicts.flatMap(({ path, verdict }) => {
+      const code = REFUSALS[verdict];
+      return code ? [configIssue(configPath, path, code, issueCodes[code])] : [];
+    });
     if (issues.length > 0) throw new ValidationError(issues);
   }
 }
