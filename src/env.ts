@@ -50,7 +50,7 @@ const hosts = z
       .map((host) => host.trim())
       .filter((host) => host !== ''),
   )
-  .pipe(z.array(z.string().regex(/^(?:[\w.-]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?$/)));
+  .pipe(z.array(z.string().regex(/^(?:https?:\/\/)?(?:[\w.-]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?$/)));
 
 /** In characters: what Linux takes. */
 const MAX_PATH = 4_096;
@@ -80,7 +80,8 @@ const meaning: Record<keyof typeof variables.shape, string> = {
   EGRESS_ALLOW: 'must list CIDRs, addresses or hosts, each with an optional :port, separated by commas',
   EGRESS_PROXY: 'must be http://host:port, with user:password@ before the host where the proxy asks for it',
   EXECUTOR_ISOLATION: `must be one of ${isolation.options.join(', ')}`,
-  ALLOWED_HOSTS: 'must list host names, each with an optional :port, separated by commas',
+  ALLOWED_HOSTS:
+    'must list host names, each with an optional :port and http:// or https:// before it, separated by commas',
   LOG_LEVEL: `must be one of ${logLevel.options.join(', ')}`,
 };
 

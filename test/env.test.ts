@@ -37,7 +37,7 @@ describe('settings', () => {
       BOOTSTRAP_TOKEN: 'x'.repeat(32),
       EGRESS_PROXY: `http://user:${secret}@proxy:3128`,
       EXECUTOR_ISOLATION: 'environment',
-      ALLOWED_HOSTS: 'gateway.example, gateway.example:8443,[::1]:80',
+      ALLOWED_HOSTS: 'gateway.example, gateway.example:8443,[::1]:80,https://other.example',
       LOG_LEVEL: 'debug',
       SOMETHING_ELSE: 'x',
     };
@@ -50,7 +50,7 @@ describe('settings', () => {
       egressAllow: [],
       egressProxy: `${given.EGRESS_PROXY}/`,
       executorIsolation: 'environment',
-      allowedHosts: ['gateway.example', 'gateway.example:8443', '[::1]:80'],
+      allowedHosts: ['gateway.example', 'gateway.example:8443', '[::1]:80', 'https://other.example'],
       logLevel: 'debug',
     });
   });
@@ -83,7 +83,8 @@ describe('faults', () => {
     ['EGRESS_ALLOW', '10.0.0.0/99'],
     ['EGRESS_PROXY', `https://u:${secret}@h`],
     ['EXECUTOR_ISOLATION', `tenant ${secret}`],
-    ['ALLOWED_HOSTS', 'http://gateway.example'],
+    ['ALLOWED_HOSTS', 'https://gateway.example/'],
+    ['ALLOWED_HOSTS', 'ftp://gateway.example'],
     ['LOG_LEVEL', 'loud'],
   ])('%s=%s: named, and not echoed', (name, value) => {
     const [fault = '', ...more] = faults({ [name]: value });

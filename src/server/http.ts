@@ -12,7 +12,7 @@ import { createErrorMask } from './mask-error.ts';
 import { parseJson } from './params.ts';
 import { readBody, sendError, sendFetchResponse, sendText } from './replies.ts';
 import { requestError } from './request-error.ts';
-import { createHostCheck, isSameOrigin } from './same-origin.ts';
+import { ServedHosts } from './same-origin.ts';
 import type { SignIn } from './sign-in.ts';
 import { WebSocketEdge } from './websocket.ts';
 import { createGraphQL } from './yoga.ts';
@@ -30,6 +30,8 @@ export interface ServerLimits {
   readonly pingMs: number;
   /** How long close() waits for what is running. */
   readonly drainMs: number;
+  /** How long a request may take to arrive, headers and body; it is over a thirtieth of that later at most. */
+  readonly requestMs: number;
   readonly connectionsPerToken: number;
   readonly subscriptionsPerToken: number;
   /** Unread bytes at which a WebSocket's client counts as too slow and is closed. */
@@ -41,6 +43,7 @@ const DEFAULT_LIMITS: ServerLimits = {
   recheckMs: 2_000,
   pingMs: 12_000,
   drainMs: 15_000,
+  requestMs: 30_000,
   connectionsPerToken: 100,
   subscriptionsPerToken: 1_000,
   unreadBytes: 1024 * 1024,
@@ -49,8 +52,8 @@ const DEFAULT_LIMITS: ServerLimits = {
 const READY_MS = 3_000;
 /** How long a drain waits between two looks at what still runs. */
 const DRAIN_PAUSE_MS = 20;
-/** How long a request may take to arrive, headers and body. */
-const REQUEST_MS = 30_000;
+/** How often in the time that a request may take Node looks for those that took longer; by itself, every 30 s. */
+const REQUEST_LOOKS = 30;
 /** How long an idle connection stays open: longer than the 60 s of most load balancers, which must close it first. */
 const KEEP_ALIVE_MS = 65_000;
 
@@ -64,7 +67,10 @@ export interface GatewayServerOptions<Access, Context extends object> {
   /** Without it GraphiQL takes a token in its Headers tab alone, and there are no sign-in links. */
   readonly signIn?: SignIn;
   readonly health: { ready(): Promise<boolean> };
-  /** The Host headers that are served besides this machine's own names on loopback, each as `name` or `name:port`. */
+  /**
+   * The Host headers that are served besides this machine's own names on loopback, each as `name` or `name:port`,
+   * behind `http://` or `https://` where pages of that scheme alone are served.
+   */
   readonly allowedHosts?: readonly string[];
   readonly limits?: Partial<ServerLimits>;
 }
@@ -79,7 +85,7 @@ export class GatewayServer<Access, Context extends object> {
   readonly #graphql: ReturnType<typeof createGraphQL<Access, Context>>;
   readonly #graphiql: GraphiQL | undefined;
   readonly #webSocket: WebSocketEdge<Access>;
-  #isServedHost: (host: string | undefined) => boolean = () => false;
+  #hosts: ServedHosts | undefined;
   #running = 0;
   #closing: Promise<void> | undefined;
 
@@ -97,7 +103,14 @@ export class GatewayServer<Access, Context extends object> {
     });
     this.#graphql = createGraphQL({ schema, createContext, sessions: this.#sessions, mask: this.#mask, logger });
     this.#graphiql = graphiql === 'on' ? createGraphiQL(signIn) : undefined;
-    this.server = createServer({ requestTimeout: REQUEST_MS, keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+    const { requestMs } = this.#limits;
+    const timeouts = {
+      headersTimeout: requestMs,
+      requestTimeout: requestMs,
+      connectionsCheckingInterval: requestMs / REQUEST_LOOKS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+    };
+    this.server = createServer(timeouts, (request, response) => {
       void this.#answer(request, response);
     });
     this.#webSocket = new WebSocketEdge({
@@ -127,7 +140,7 @@ export class GatewayServer<Access, Context extends object> {
       });
     });
     const bound = (this.server.address() as AddressInfo).port;
-    this.#isServedHost = createHostCheck(host, bound, this.#options.allowedHosts ?? []);
+    this.#hosts = new ServedHosts(host, bound, this.#options.allowedHosts ?? []);
     return bound;
   }
 
@@ -221,12 +234,12 @@ export class GatewayServer<Access, Context extends object> {
 
   #refuseStrangers(request: IncomingMessage): void {
     const { host, origin } = request.headers;
-    if (!this.#isServedHost(host)) {
+    if (!this.#hosts?.serves(host)) {
       const message =
         'The Host header names none of this gateway’s hosts: ask its operator to add it to ALLOWED_HOSTS.';
       throw requestError('FORBIDDEN', { message, status: 403 });
     }
-    if (!isSameOrigin(origin, host)) {
+    if (!this.#hosts.isSameOrigin(origin, host)) {
       throw requestError('FORBIDDEN', { message: 'Pages of another origin are not served.', status: 403 });
     }
   }

@@ -42,7 +42,12 @@ type GivenValue = { readonly parse: (type: GraphQLLeafType) => unknown } & (
   | { readonly kind: 'list'; readonly items: () => Given[] }
   | { readonly kind: 'object'; readonly fields: () => ReadonlyMap<string, Given> }
   // enumName is what it would be as the value of an enum
-  | { readonly kind: 'leaf'; readonly enumName: string | undefined; readonly isInteger: boolean }
+  | {
+      readonly kind: 'leaf';
+      readonly enumName: string | undefined;
+      readonly isInteger: boolean;
+      readonly isWellFormed: boolean;
+    }
 );
 
 /**
@@ -166,6 +171,11 @@ class Judge {
   }
 
   #leaf(given: GivenValue, type: GraphQLLeafType, path: Path): void {
+    // databases keep text as UTF-8, which has no place for half of a character
+    if (given.kind === 'leaf' && !given.isWellFormed) {
+      this.refuse('INVALID_FORMAT', path, ILL_FORMED);
+      return;
+    }
     const code = isEnumType(type) ? judgeEnum(given, type) : judgeScalar(given, type);
     if (code) this.refuse(code, path, leafMessage(code, type));
   }
@@ -200,6 +210,7 @@ function givenJson(value: unknown): Given {
     parse,
     enumName: typeof value === 'string' ? value : undefined,
     isInteger: Number.isInteger(value),
+    isWellFormed: typeof value !== 'string' || value.isWellFormed(),
   };
 }
 
@@ -220,8 +231,12 @@ function givenLiteral(node: ValueNode): Given {
     parse,
     enumName: node.kind === Kind.ENUM ? node.value : undefined,
     isInteger: node.kind === Kind.INT,
+    isWellFormed: node.kind !== Kind.STRING || node.value.isWellFormed(),
   };
 }
+
+const ILL_FORMED =
+  'The text is not well-formed: it has half of a character (a lone UTF-16 surrogate). Send it whole, or leave it out.';
 
 const BUILT_IN = new Map<string, string>([
   [GraphQLInt.name, 'Expected a whole number.'],

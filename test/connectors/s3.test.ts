@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { changedDestinations } from '../../src/connectors/kit/config/shape.ts';
 import { s3 } from '../../src/connectors/s3/index.ts';
 import { describeBadConfigs } from '../support/bad-configs.ts';
 import { describeHttpFaults } from '../support/http-faults.ts';
@@ -202,4 +203,23 @@ describe('the config', () => {
       'INVALID_COMBINATION',
     ],
   ]);
+});
+
+describe('the bucket as a destination', () => {
+  const changed = (more: object) => {
+    const config = (bucket: string) => s3.config.parse({ ...s3Stand.config, tls: undefined, ...more, bucket });
+    return changedDestinations(s3, config('one'), config('two'));
+  };
+
+  test('is one where it is a part of a host that the base URL decides', () => {
+    expect(changed({ baseUrl: 'https://store.example', forcePathStyle: false })).toEqual(['bucket']);
+  });
+
+  test.each([
+    ['in the path of the base URL', { baseUrl: 'https://store.example' }],
+    ['in the path by request', { baseUrl: 'https://store.example', forcePathStyle: true }],
+    ['before a host of AWS', { baseUrl: undefined, region: 'eu-central-1', forcePathStyle: false }],
+  ])('is none %s', (_where, more) => {
+    expect(changed(more)).toEqual([]);
+  });
 });

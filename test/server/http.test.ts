@@ -113,6 +113,13 @@ describe('pages of strangers', () => {
     },
   );
 
+  test('a page of its own host and port that came by https: is another origin', async () => {
+    const edge = await startEdge();
+    const answer = await edge.post({ query: 'mutation { count }' }, { origin: `https://127.0.0.1:${edge.port}` });
+    expect(answer.status).toBe(403);
+    expect(edge.witness.mutations).toBe(0);
+  });
+
   test('its own Origin is served; no answer has a CORS header', async () => {
     const edge = await startEdge();
     const own = await edge.post({ query: '{ me }' }, { origin: `http://127.0.0.1:${edge.port}` });

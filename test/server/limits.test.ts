@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { getIntrospectionQuery } from 'graphql';
 import { describe, expect, test } from 'vitest';
 import { goodToken, overWebSocket, raw, startEdge } from './edge.ts';
@@ -172,6 +173,26 @@ describe('bodies', () => {
     }
     expect(await raw(edge.port, endless())).toMatch(/^HTTP\/1\.1 413 /);
     expect(sent).toBeLessThan(64 * 1024 * 1024);
+  });
+
+  test.each(['/graphql', '/graphiql/session', '/livez', '/nowhere'])('a slow one to %s ends in time', async (path) => {
+    const requestMs = 300;
+    const edge = await startEdge({ limits: { requestMs } });
+    let ended = false;
+    async function* slow() {
+      const request = head('Content-Length: 1000').replace('PORT', String(edge.port));
+      yield `${request.replace('/graphql', path)}{`;
+      for (; !ended; await sleep(20)) yield ' ';
+    }
+    const started = performance.now();
+    const answer = await raw(edge.port, slow());
+    ended = true;
+    const took = performance.now() - started;
+    expect(took).toBeGreaterThan(requestMs * 0.9);
+    expect(took).toBeLessThan(requestMs * 10);
+    expect(answer).toMatch(
+      path === '/livez' ? /^HTTP\/1\.1 200 / : path === '/nowhere' ? /^HTTP\/1\.1 404 / : /^HTTP\/1\.1 408 /,
+    );
   });
 
   test('no WebSocket message over 1 MiB is taken', async () => {

@@ -102,6 +102,14 @@ const table: readonly Bad[] = [
     'input.config.s3',
     'UNKNOWN_FIELD',
   ]),
+  refused('half of a character', { config: { s3: { bucket: `b\ud800${canary}` } } }, [
+    'input.config.s3.bucket',
+    'INVALID_FORMAT',
+  ]),
+  refused('halves of characters in a list', { config: { s3: { bucket: 'b' } }, tags: ['a', `${canary}\udc00`] }, [
+    'input.tags.1',
+    'INVALID_FORMAT',
+  ]),
   refused('in a list', { config: { s3: { bucket: 'b' } }, tags: ['a', { x: canary }] }, [
     'input.tags.1',
     'INVALID_TYPE',

@@ -8,6 +8,11 @@ import { httpNeedsTlsDisabled, url } from '../kit/config/url.ts';
 
 const REGION = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
 
+/** Whether the bucket is a part of a host that baseUrl decides: each name may then lead to somebody else. */
+function isPartOfOwnHost({ baseUrl, forcePathStyle }: Readonly<Record<string, unknown>>): boolean {
+  return baseUrl !== undefined && forcePathStyle === false;
+}
+
 export const s3Config = z
   .object({
     ...awsKeyFields,
@@ -20,15 +25,16 @@ export const s3Config = z
       title: 'Region',
       description: 'The region of the bucket. Enter auto for Cloudflare R2. Example: eu-central-1',
     }),
-    bucket: anyText(255)
-      .refine(
+    bucket: destination(
+      anyText(255).refine(
         (name) => /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name) && !name.includes('..'),
         issue('INVALID_FORMAT', 'A bucket’s name has letters, digits, dots, hyphens and underscores.'),
-      )
-      .meta({
-        title: 'Bucket',
-        description: 'The name of the bucket, without s3:// and without a path. Example: my-data',
-      }),
+      ),
+      (_before, _after, { before, after }) => isPartOfOwnHost(before) || isPartOfOwnHost(after),
+    ).meta({
+      title: 'Bucket',
+      description: 'The name of the bucket, without s3:// and without a path. Example: my-data',
+    }),
     baseUrl: destination(url()).optional().meta({
       title: 'Base URL',
       description:

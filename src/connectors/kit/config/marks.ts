@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import type { IssueCode } from '../../../errors/field-issues.ts';
 
+/** A config before and after a change, parsed, where a field cannot be judged by itself. */
+export interface ChangedConfig {
+  readonly before: Readonly<Record<string, unknown>>;
+  readonly after: Readonly<Record<string, unknown>>;
+}
+
 /** What a field of a config is besides its type. Marks follow a schema through .optional(), .default() and .meta(). */
 export interface FieldMark {
   /** True for a field that is sealed at rest and never read back. */
@@ -9,7 +15,7 @@ export interface FieldMark {
    * True for a field that decides where secrets are sent, or a function that tells whether a change from one value to
    * another sends them anywhere less safe.
    */
-  readonly destination?: true | ((before: unknown, after: unknown) => boolean);
+  readonly destination?: true | ((before: unknown, after: unknown, configs: ChangedConfig) => boolean);
   /** The GraphQL name of an enum or a block: `TlsMode`, `Tls`. */
   readonly graphqlName?: string;
   /**
@@ -34,7 +40,7 @@ export function secret<T extends z.ZodType>(schema: T): T {
  */
 export function destination<T extends z.ZodType>(
   schema: T,
-  changed?: (before: z.output<T>, after: z.output<T>) => boolean,
+  changed?: (before: z.output<T>, after: z.output<T>, configs: ChangedConfig) => boolean,
 ): T {
   return mark(schema, { destination: (changed as FieldMark['destination']) ?? true });
 }

@@ -175,7 +175,7 @@ export function changedDestinations(connector: Configured, before: ConfigValues,
     .filter(({ mark, path }) => {
       const [was, is] = [valueAt(before, path), valueAt(after, path)];
       if (!mark.destination || was === is) return false;
-      return mark.destination === true || mark.destination(was, is);
+      return mark.destination === true || mark.destination(was, is, { before, after });
     })
     .map((leaf) => leaf.path);
 }
