@@ -1,5 +1,5 @@
 import { access as accessFile } from 'node:fs/promises';
-import type { EgressPolicy, HostAndPort } from './connectors/kit/network/addresses.ts';
+import { ANY_OF_THIS_MACHINE } from './connectors/kit/network/addresses.ts';
 import { Executor, type ExecutorOptions } from './executor/executor.ts';
 import type { Context } from './graphql/context.ts';
 import type { Access } from './modules/access/access.ts';
@@ -23,9 +23,10 @@ import { RequestedTestService } from './modules/requested-tests/service.ts';
 import {
   type AvailabilityChange,
   Database,
+  type DatabasePlace,
+  databasePlace,
   type OnStatement,
   openDoorbell,
-  parseDatabaseUrl,
 } from './platform/database.ts';
 import type { Doorbell } from './platform/doorbell.ts';
 import { createKeyFile, Keyring, verifyKeyring } from './platform/keyring.ts';
@@ -71,7 +72,6 @@ export class App {
   readonly database: Database;
   readonly #options: AppOptions;
   readonly #doorbell: Doorbell;
-  readonly #forbidden: HostAndPort[];
   readonly #executor: Executor;
   readonly #runner: TestRunner;
   readonly #signIn: SignIn;
@@ -79,22 +79,18 @@ export class App {
   #url = '';
   #closing: Promise<void> | undefined;
 
-  private constructor(options: AppOptions, database: Database, doorbell: Doorbell, keyring: Keyring) {
+  private constructor(
+    options: AppOptions,
+    executor: Executor,
+    database: Database,
+    doorbell: Doorbell,
+    keyring: Keyring,
+  ) {
     this.#options = options;
+    this.#executor = executor;
     this.database = database;
     this.#doorbell = doorbell;
-    this.#forbidden = databaseAddress(options.databaseUrl);
     const { logger } = options;
-    const proxy = options.egressProxy;
-    const policy: EgressPolicy = {
-      allow: options.egressAllow,
-      forbidden: this.#forbidden,
-      ...(proxy ? { proxy } : {}),
-    };
-    const testing = options.testing?.executor;
-    const isolation = options.executorIsolation;
-    this.#executor = new Executor({ policy, isolation, logger, ...(testing ? { testing } : {}) });
-
     const sealer = new Sealer(database, keyring);
     this.access = new AccessService(database, keyring);
     this.environments = new EnvironmentService(database, keyring, sealer);
@@ -156,11 +152,16 @@ export class App {
   static async open(options: AppOptions): Promise<App> {
     if (options.bootstrap) await makeKeyFile(options.keyFile);
     const keyring = await Keyring.load(options.keyFile);
-    const doorbell = await openDoorbell(options.databaseUrl);
+    const executor = createExecutor(options);
+    const onPeer = (peer: DatabasePlace) => forbidDatabase(executor, peer);
+    const doorbell = await openDoorbell(options.databaseUrl, onPeer);
+    const named = databasePlace(options.databaseUrl);
+    if (named) onPeer(named);
     const onStatement = options.testing?.onStatement;
     const database = await Database.open({
       url: options.databaseUrl,
       doorbell,
+      onPeer,
       onAvailability: (change) => logAvailability(options.logger, change),
       ...(onStatement ? { onStatement } : {}),
     }).catch(async (error: unknown) => {
@@ -171,7 +172,7 @@ export class App {
       await verifyKeyring(database, keyring);
       await migrateToLatest(database);
       await verifyKeyring(database, keyring);
-      const app = new App(options, database, doorbell, keyring);
+      const app = new App(options, executor, database, doorbell, keyring);
       await app.#prepare();
       return app;
     } catch (error) {
@@ -194,8 +195,8 @@ export class App {
 
   async listen(): Promise<void> {
     const { host } = this.#options;
-    const port = await this.#server.listen(host, this.#options.port);
-    this.#forbidden.push({ host, port });
+    const { address, port } = await this.#server.listen(host, this.#options.port);
+    this.#executor.forbid({ host: address, port });
     this.#url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
     this.#runner.start();
   }
@@ -252,12 +253,17 @@ async function makeKeyFile(path: string): Promise<void> {
   }
 }
 
-const POSTGRES_PORT = 5432;
+function createExecutor({ egressAllow, egressProxy, executorIsolation, logger, testing }: AppOptions): Executor {
+  const policy = { allow: egressAllow, forbidden: [], ...(egressProxy ? { proxy: egressProxy } : {}) };
+  const forTests = testing?.executor ? { testing: testing.executor } : {};
+  return new Executor({ policy, isolation: executorIsolation, logger, ...forTests });
+}
 
-/** Returns the address of the gateway's own database, which is never a target. */
-function databaseAddress(databaseUrl: string): HostAndPort[] {
-  const place = parseDatabaseUrl(databaseUrl);
-  if (place.kind === 'sqlite') return [];
-  const { hostname, port } = new URL(place.url);
-  return [{ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || POSTGRES_PORT }];
+/**
+ * Keeps tests from the gateway's own database: at the place that its driver names or has reached, and at the same port
+ * of every address of this machine, from which it may be forwarded there.
+ */
+function forbidDatabase(executor: Executor, { host, port }: DatabasePlace): void {
+  if (!host.startsWith('/')) executor.forbid({ host, port });
+  executor.forbid({ host: ANY_OF_THIS_MACHINE, port });
 }

@@ -68,6 +68,11 @@ export class ChildPool {
     return isTaken ? undefined : this.#start({ group: null, reserved: true });
   }
 
+  /** Tells every child that there is. */
+  tellAll(message: ToChild): void {
+    for (const child of this.#children) child.send(message);
+  }
+
   /** Gives work to the child, by the message that `say` makes of the number that the work gets. */
   assign(child: ChildHandle, work: RunningTest | Judgement, say: (id: WorkId) => ToChild): WorkId {
     clearTimeout(child.idleTimer);

@@ -18,6 +18,7 @@ import {
 import type { CatalogEntry } from '../connectors/kit/contract/catalog-entry.ts';
 import type { Connector, Dialer } from '../connectors/kit/contract/connector.ts';
 import { Failure, type FailureReport } from '../connectors/kit/contract/failure.ts';
+import type { HostAndPort } from '../connectors/kit/network/addresses.ts';
 import { PolicedDialer } from '../connectors/kit/network/dialer.ts';
 import { watchActivity } from './activity.ts';
 import { readMessages, writeMessage } from './channel.ts';
@@ -50,6 +51,8 @@ const currentRun = new AsyncLocalStorage<WorkId>();
 const channel = new Socket({ fd: CHANNEL_FD });
 const [registryUrl] = process.argv.slice(2);
 let settings: DialerSettings | undefined;
+/** Every dialer holds this list, which grows. */
+const forbidden: HostAndPort[] = [];
 let lastActive: WorkId | undefined;
 
 // the gateway has gone
@@ -86,8 +89,12 @@ setInterval(() => send({ type: 'alive' }), HEARTBEAT_MS);
 function receive(message: ToChild): void {
   switch (message.type) {
     case 'start':
-      settings = message.settings;
+      forbidden.push(...message.settings.policy.forbidden);
+      settings = { ...message.settings, policy: { ...message.settings.policy, forbidden } };
       send({ type: 'ready' });
+      break;
+    case 'forbid':
+      forbidden.push(message.place);
       break;
     case 'run': {
       const { run, job, timeoutMs } = message;

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import type { Redactor } from '../connectors/kit/checks/redact.ts';
 import type { TestOutcome } from '../connectors/kit/checks/run-checks.ts';
 import type { CatalogEntry } from '../connectors/kit/contract/catalog-entry.ts';
-import type { EgressPolicy } from '../connectors/kit/network/addresses.ts';
+import type { EgressPolicy, HostAndPort } from '../connectors/kit/network/addresses.ts';
 import type { FailureCode } from '../errors/check-failures.ts';
 import { Allowance } from './allowance.ts';
 import { childCommand } from './child-command.ts';
@@ -65,6 +65,7 @@ export class Executor {
   readonly #logger: ExecutorLogger;
   readonly #isIsolating: boolean;
   readonly #settings: DialerSettings;
+  readonly #forbidden: HostAndPort[];
   readonly #pool: ChildPool;
   /** Tests that are not settled. */
   readonly #tests = new Set<RunningTest>();
@@ -81,7 +82,12 @@ export class Executor {
   constructor({ policy, isolation, size, testing, logger, idleMs }: ExecutorOptions) {
     this.#logger = logger;
     this.#isIsolating = isolation === 'environment';
-    this.#settings = { policy, names: testing?.names, extraCa: testing?.extraCa };
+    this.#forbidden = [...policy.forbidden];
+    this.#settings = {
+      policy: { ...policy, forbidden: this.#forbidden },
+      names: testing?.names,
+      extraCa: testing?.extraCa,
+    };
     const options = {
       size: size ?? Math.max(1, Math.min(availableParallelism(), 2)),
       idleMs: idleMs ?? 60_000,
@@ -148,6 +154,13 @@ export class Executor {
     if (this.#closing) judgement.giveUp();
     else this.#placeJudgement(judgement);
     return judgement.verdicts;
+  }
+
+  /** Adds to the places that no connection leads to, whatever is allowed. */
+  forbid(place: HostAndPort): void {
+    if (this.#forbidden.some(({ host, port }) => host === place.host && port === place.port)) return;
+    this.#forbidden.push(place);
+    this.#pool.tellAll({ type: 'forbid', place });
   }
 
   /** Ends every test with INTERRUPTED and every child; settles when none is left. Can be called again. */

@@ -4,7 +4,7 @@ import type { Tenancy } from '../connectors/kit/config/tenancy.ts';
 import { type CatalogEntry, catalogEntryKinds } from '../connectors/kit/contract/catalog-entry.ts';
 import { Failure, type FailureReport } from '../connectors/kit/contract/failure.ts';
 import { listOf } from '../connectors/kit/http/answers.ts';
-import type { EgressPolicy } from '../connectors/kit/network/addresses.ts';
+import type { EgressPolicy, HostAndPort } from '../connectors/kit/network/addresses.ts';
 import { type FailureCode, failureCodes } from '../errors/check-failures.ts';
 
 /** One connection test, as the executor gets it. */
@@ -59,6 +59,8 @@ export type WorkId = string;
 /** From the gateway to the child. The first message is `start`. */
 export type ToChild =
   | { readonly type: 'start'; readonly settings: DialerSettings }
+  /** No connection leads to this place from now on, in tests that run already either. */
+  | { readonly type: 'forbid'; readonly place: HostAndPort }
   /** `timeoutMs` is what was left until the deadline when the message was sent. */
   | { readonly type: 'run'; readonly run: WorkId; readonly job: TestJob; readonly timeoutMs: number }
   | { readonly type: 'cancel'; readonly run: WorkId }

@@ -6,10 +6,12 @@ import { type Doorbell, doorbellChannel, LocalDoorbell } from './doorbell.ts';
 import { guardDialect } from './guarded-dialect.ts';
 import { openPostgresDialect } from './postgres-dialect.ts';
 import { PostgresDoorbell } from './postgres-doorbell.ts';
+import { type DatabasePlace, type OnDatabasePeer, placeOfPostgresUrl } from './postgres-peers.ts';
 import { openSqliteDialect } from './sqlite-dialect.ts';
 import type { Tables } from './tables.ts';
 
 export { DatabaseUnavailableError, isForeignKeyViolation, isUniqueViolation } from './database-errors.ts';
+export type { DatabasePlace } from './postgres-peers.ts';
 
 /**
  * What each database calls the function that finds a text within another: it counts from 1 on, and gives 0 when it is
@@ -50,6 +52,7 @@ export interface DatabaseOptions {
   readonly doorbell: Doorbell;
   /** Sees each statement but those that begin and end transactions, so that a test can count and explain them. */
   readonly onStatement?: OnStatement;
+  readonly onPeer?: OnDatabasePeer;
   /** Told once when the database cannot do its work any more, and once when something could be written again. */
   readonly onAvailability?: (change: AvailabilityChange) => void;
 }
@@ -78,9 +81,15 @@ export function parseDatabaseUrl(url: string): { kind: 'sqlite'; path: string } 
  * The doorbell that goes with a database: within this process for SQLite, over all replicas for Postgres. It is opened
  * first and closed last.
  */
-export async function openDoorbell(url: string): Promise<Doorbell> {
+export async function openDoorbell(url: string, onPeer?: OnDatabasePeer): Promise<Doorbell> {
   const place = parseDatabaseUrl(url);
-  return place.kind === 'postgres' ? await PostgresDoorbell.open({ url: place.url }) : new LocalDoorbell();
+  return place.kind === 'postgres' ? await PostgresDoorbell.open({ url: place.url, onPeer }) : new LocalDoorbell();
+}
+
+/** Where the driver will look for the database, before it has; undefined for SQLite. */
+export function databasePlace(url: string): DatabasePlace | undefined {
+  const place = parseDatabaseUrl(url);
+  return place.kind === 'postgres' ? placeOfPostgresUrl(place.url) : undefined;
 }
 
 /** Open while a change's work runs: whoever then asks the database itself would wait for its own transaction. */
@@ -181,7 +190,9 @@ export class Database {
       if (scopes.getStore()?.open) throw new Error('Inside of a change use its own query, never the database');
     };
     const availability = new Availability(options.onAvailability);
-    const dialect = guardDialect(place.kind === 'sqlite' ? openSqliteDialect(place) : openPostgresDialect(place), {
+    const { onPeer } = options;
+    const driver = place.kind === 'sqlite' ? openSqliteDialect(place) : openPostgresDialect({ url: place.url, onPeer });
+    const dialect = guardDialect(driver, {
       beforeAcquire,
       onUnavailable: (error) => availability.lost(error),
       onWritten: () => availability.restored(),

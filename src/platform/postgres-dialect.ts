@@ -1,5 +1,6 @@
 import { type Dialect, PostgresAdapter, PostgresDriver, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
 import pg from 'pg';
+import { type OnDatabasePeer, tellingSockets } from './postgres-peers.ts';
 
 const MAX_CONNECTIONS = 10;
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -9,12 +10,14 @@ const IDLE_IN_TRANSACTION_MS = 60_000;
 export interface PostgresDialectOptions {
   /** The operator's own URL, with pg's options for TLS in it. */
   readonly url: string;
+  readonly onPeer?: OnDatabasePeer | undefined;
 }
 
 /** Kysely on a pool of at most 10 connections; a wait for one ends after 5 s. */
 export function openPostgresDialect(options: PostgresDialectOptions): Dialect {
   const pool = new pg.Pool({
     connectionString: options.url,
+    stream: tellingSockets(options.onPeer),
     max: MAX_CONNECTIONS,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,

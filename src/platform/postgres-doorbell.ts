@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { type Doorbell, doorbellChannel, LocalDoorbell } from './doorbell.ts';
+import { type OnDatabasePeer, tellingSockets } from './postgres-peers.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** The pause before a lost connection is made again: it doubles from the first to the last. */
@@ -9,6 +10,7 @@ const POLL_MS = 2_000;
 
 export interface PostgresDoorbellOptions {
   readonly url: string;
+  readonly onPeer?: OnDatabasePeer | undefined;
   /** Milliseconds between two rings for everyone, whatever comes; 2,000 when it is left out. */
   readonly pollMs?: number;
 }
@@ -19,6 +21,7 @@ export interface PostgresDoorbellOptions {
  */
 export class PostgresDoorbell implements Doorbell {
   readonly #url: string;
+  readonly #onPeer: OnDatabasePeer | undefined;
   readonly #local = new LocalDoorbell();
   readonly #poll: NodeJS.Timeout;
   #client: pg.Client | undefined;
@@ -26,8 +29,9 @@ export class PostgresDoorbell implements Doorbell {
   #retryMs = FIRST_RETRY_MS;
   #closed = false;
 
-  private constructor({ url, pollMs = POLL_MS }: PostgresDoorbellOptions) {
+  private constructor({ url, onPeer, pollMs = POLL_MS }: PostgresDoorbellOptions) {
     this.#url = url;
+    this.#onPeer = onPeer;
     this.#poll = setInterval(() => this.#local.ringAll(), pollMs).unref();
   }
 
@@ -49,6 +53,7 @@ export class PostgresDoorbell implements Doorbell {
   async #connect(): Promise<void> {
     const client = new pg.Client({
       connectionString: this.#url,
+      stream: tellingSockets(this.#onPeer),
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       keepAlive: true,
       application_name: 'datastore-gateway doorbell',

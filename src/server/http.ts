@@ -131,16 +131,16 @@ export class GatewayServer<Access, Context extends object> {
     });
   }
 
-  /** Starts to listen and says on which port, which is news for port 0. Rejects when the address is taken. */
-  async listen(host: string, port: number): Promise<number> {
+  /** Starts to listen and says where, which is news for port 0 and for a name. Rejects when the address is taken. */
+  async listen(host: string, port: number): Promise<AddressInfo> {
     await new Promise<void>((resolve, reject) => {
       this.server.once('error', reject).listen({ host, port }, () => {
         this.server.off('error', reject);
         resolve();
       });
     });
-    const bound = (this.server.address() as AddressInfo).port;
-    this.#hosts = new ServedHosts(host, bound, this.#options.allowedHosts ?? []);
+    const bound = this.server.address() as AddressInfo;
+    this.#hosts = new ServedHosts(host, bound.port, this.#options.allowedHosts ?? []);
     return bound;
   }
 

@@ -589,6 +589,22 @@ describe('judging targets', () => {
   });
 });
 
+describe('a place that is forbidden later', () => {
+  it('is reached by no child that runs already', async () => {
+    const { executor, pids } = start();
+    const { port, sockets } = await peer('pass');
+    expect((await executor.run(job('OBEYS', { port }), told().onEvent, never)).status).toBe('PASSED');
+    executor.forbid({ host: '0.0.0.0', port });
+    const { failure } = await executor.run(job('OBEYS', { port }), told().onEvent, never);
+    expect(failure?.code).toBe('ADDRESS_NOT_ALLOWED');
+    expect(await executor.judgeTargets([{ host: '127.0.0.1', port, path: 'a' }], 10_000)).toEqual([
+      { path: 'a', verdict: 'not-allowed' },
+    ]);
+    expect(sockets).toHaveLength(1);
+    expect(pids()).toHaveLength(1);
+  });
+});
+
 describe('children', () => {
   it('end when they have nothing to do', async () => {
     const { executor, pids } = start({ idleMs: 100 });

@@ -210,7 +210,7 @@ export async function startEdge(overrides: Partial<Options> = {}) {
     health: { ready: async () => true },
     ...overrides,
   });
-  const port = await gateway.listen('127.0.0.1', 0);
+  const { port } = await gateway.listen('127.0.0.1', 0);
   onTestFinished(() => gateway.close());
   const url = `http://127.0.0.1:${port}/graphql`;
   return {

@@ -21,6 +21,9 @@ export interface EgressPolicy {
   readonly proxy?: string;
 }
 
+/** Stands for every address of this machine among the forbidden places. */
+export const ANY_OF_THIS_MACHINE = '0.0.0.0';
+
 export interface HostAndPort {
   readonly host: string;
   readonly port: number;
@@ -204,7 +207,7 @@ function isForbidden(address: Address, port: number, policy: EgressPolicy): bool
   return policy.forbidden.some((each) => {
     if (each.port !== port) return false;
     const own = normalAddress(each.host);
-    if (own === '0.0.0.0' || own === '::') return isOfThisMachine(address);
+    if (own === ANY_OF_THIS_MACHINE || own === '::') return isOfThisMachine(address);
     return own === address.toString();
   });
 }
