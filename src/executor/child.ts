@@ -6,7 +6,6 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Socket } from 'node:net';
-import { charactersOf } from '../connectors/kit/checks/catalog.ts';
 import { createRedactor } from '../connectors/kit/checks/redact.ts';
 import {
   type AbortReason,
@@ -37,8 +36,6 @@ import {
 
 /** How long after a test an error that nobody caught may be about it, in milliseconds. */
 const LINGER_MS = 5_000;
-/** The characters that a part of a catalog, and an entry, may have: as JSON it is never longer than LONGEST_MESSAGE. */
-const PART_CHARACTERS = 1_000_000;
 
 /** Aborts a test that runs, by run. */
 const running = new Map<WorkId, (reason: AbortReason) => void>();
@@ -161,33 +158,14 @@ async function failureOf(
   }
 }
 
-/** Resolves when the gateway has taken them, a part at a time, so that a large catalog never waits in a pipe. */
+/** Resolves when the gateway has taken the part, so that a large catalog never waits in a pipe. */
 async function sendCatalog(run: WorkId, entries: readonly CatalogEntry[]): Promise<void> {
-  for (const part of partsOf(entries)) {
-    // a check that goes on after its test has ended has nobody to tell
-    if (!running.has(run)) return;
-    await new Promise<void>((resolve) => {
-      catalogTaken.set(run, resolve);
-      send({ type: 'catalog', run, entries: part });
-    });
-  }
-}
-
-function* partsOf(entries: readonly CatalogEntry[]): Generator<readonly CatalogEntry[]> {
-  let part: CatalogEntry[] = [];
-  let left = PART_CHARACTERS;
-  for (const entry of entries) {
-    const characters = charactersOf(entry);
-    if (characters > PART_CHARACTERS) throw new Failure('TOO_MUCH_DATA');
-    if (characters > left) {
-      yield part;
-      part = [];
-      left = PART_CHARACTERS;
-    }
-    part.push(entry);
-    left -= characters;
-  }
-  if (part.length > 0) yield part;
+  // a check that goes on after its test has ended has nobody to tell
+  if (!running.has(run)) return;
+  await new Promise<void>((resolve) => {
+    catalogTaken.set(run, resolve);
+    send({ type: 'catalog', run, entries });
+  });
 }
 
 async function judge(judgement: WorkId, targets: readonly JudgedTarget[], timeoutMs: number): Promise<void> {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { CheckProgress } from '../connectors/kit/checks/run-checks.ts';
 import type { Tenancy } from '../connectors/kit/config/tenancy.ts';
-import { type CatalogEntry, catalogEntryKinds } from '../connectors/kit/contract/catalog-entry.ts';
+import { type CatalogEntry, catalogEntryKinds, catalogLimits } from '../connectors/kit/contract/catalog-entry.ts';
 import { Failure, type FailureReport } from '../connectors/kit/contract/failure.ts';
 import { listOf } from '../connectors/kit/http/answers.ts';
 import type { EgressPolicy, HostAndPort } from '../connectors/kit/network/addresses.ts';
@@ -119,12 +119,13 @@ const failure = z
     configPath: z.string().max(256).nullable(),
   })
   .transform(({ code, hint, configPath }): FailureReport => ({ ...new Failure(code).report, hint, configPath }));
-const column = z.strictObject({ name: z.string(), dataType: z.string(), nullable: z.boolean().nullable() });
+const catalogName = z.string().max(catalogLimits.name);
+const column = z.strictObject({ name: catalogName, dataType: catalogName, nullable: z.boolean().nullable() });
 const entry = z.strictObject({
-  namespace: z.string().nullable(),
-  name: z.string(),
+  namespace: catalogName.nullable(),
+  name: catalogName,
   kind: z.enum(catalogEntryKinds),
-  columns: listOf(column),
+  columns: listOf(column).refine((columns) => columns.length <= catalogLimits.columns),
 });
 const progress = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('started'), name: checkName, startedAt: z.number() }),

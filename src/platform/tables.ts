@@ -19,6 +19,7 @@ export interface Tables {
   connection_tests: ConnectionTestsTable;
   test_events: TestEventsTable;
   catalogs: CatalogsTable;
+  catalog_refreshes: CatalogRefreshesTable;
   catalog_entries: CatalogEntriesTable;
   journal: JournalTable;
   settings: SettingsTable;
@@ -151,19 +152,31 @@ export interface CatalogsTable {
   entry_count: number;
 }
 
-/** A table, collection or the like, of the catalog in use or of one that is still being read. */
+/** A reading of a catalog that has entries: of the one in use, of one that goes on, or of one that nobody needs. */
+export interface CatalogRefreshesTable {
+  /** The id of the connection test that reads. */
+  id: string;
+  /** Whose catalog in use this is: null while it is read, and once another is in use or the datastore is deleted. */
+  datastore_id: string | null;
+  entry_count: number;
+  /** The size of its entries in bytes, as far as this attempt of the test has put them in. */
+  size: number;
+}
+
+/** A table, collection or the like. */
 export interface CatalogEntriesTable {
   refresh_id: string;
   /** Namespace, name and kind: they are unique in a catalog and give its order. */
   sort_key: string;
-  datastore_id: string;
+  /** The size of the entry's texts, in bytes. */
+  size: number;
   namespace: string | null;
   name: string;
   kind: string;
-  /** JSON: {name, dataType, nullable}[]. */
-  columns: string;
   /** Namespace and name in lower case. */
   search: string;
+  /** JSON: {name, dataType, nullable}[]. */
+  columns: string;
 }
 
 /** The log and outbox of a test, with one snapshot in each row. */

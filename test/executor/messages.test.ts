@@ -21,6 +21,8 @@ const ended = {
 const event = (given: object) => ({ type: 'event', run: 'r', event: given, writes: false });
 const entry = { namespace: null, name: 't', kind: 'TABLE', columns: [{ name: 'c', dataType: 'int', nullable: null }] };
 
+const catalogOf = (columns: readonly unknown[]) => ({ type: 'catalog', run: 'r', entries: [{ ...entry, columns }] });
+
 describe('what a child of ours sends', () => {
   it.each([
     { type: 'ready' },
@@ -71,6 +73,10 @@ describe('what no child of ours sends', () => {
     ['a hundred pieces of evidence', event({ ...ended, evidence: Array(100).fill({ name: 'a', value: '1' }) })],
     ['a column without a type', { type: 'catalog', run: 'r', entries: [{ ...entry, columns: [{ name: 'c' }] }] }],
     ['an entry of an unknown kind', { type: 'catalog', run: 'r', entries: [{ ...entry, kind: 'FILE' }] }],
+    ['a name without end', { type: 'catalog', run: 'r', entries: [{ ...entry, name: 'x'.repeat(1_025) }] }],
+    ['a column’s name without end', catalogOf([{ name: 'x'.repeat(1_025), dataType: 'int', nullable: null }])],
+    ['a type without end', catalogOf([{ name: 'c', dataType: 'x'.repeat(1_025), nullable: null }])],
+    ['columns without end', catalogOf(Array(10_001).fill(entry.columns[0]))],
     ['an unknown verdict', { type: 'judged', judgement: 'j', verdicts: [{ path: 'host', verdict: 'fine' }] }],
   ])('%s', (_, message) => {
     expect(() => readFromChild(message)).toThrow(BadMessageError);

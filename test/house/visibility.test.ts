@@ -33,6 +33,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/datastores/store.ts deleteSecrets',
     'modules/datastores/store.ts readSealed',
     'modules/catalogs/store.ts listEntries',
+    'modules/catalogs/store.ts keysIn',
     'modules/connection-tests/store.ts setLastTest',
   ],
   'The service has found the connection test for its caller, and names it by its id.': [
@@ -52,10 +53,12 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/connection-tests/store.ts findCancelRequests',
   ],
   'The runner puts in what a test has read, under the test’s own id.': [
-    'modules/catalogs/store.ts deleteEntries',
-    'modules/catalogs/store.ts deleteLeftovers',
     'modules/catalogs/store.ts exchangeCatalog',
+    'modules/catalogs/store.ts insertEntries',
+    'modules/catalogs/store.ts findNeedlessRefreshes',
+    'modules/catalogs/store.ts removeEntries',
     'modules/catalogs/store.ts lockDatastore',
+    'modules/catalogs/store.ts lockRefresh',
   ],
   'One reading serves all followers of datastore events; each takes from it what isVisible() lets it see.': [
     'modules/datastores/store.ts allJournalEnds',

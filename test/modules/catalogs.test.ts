@@ -2,11 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { type CatalogEntry, catalogLimits } from '../../src/connectors/kit/contract/catalog-entry.ts';
 import { CatalogWriter } from '../../src/modules/catalogs/writer.ts';
+import { testOf } from '../../src/modules/connection-tests/store.ts';
 import type { ConnectionTest } from '../../src/modules/connection-tests/test.ts';
 import { Keyring } from '../../src/platform/keyring.ts';
 import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
+import { eventually } from '../support/eventually.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import type { PostgresConfigInput, ReadCatalogQueryVariables } from '../support/gql/graphql.ts';
 import { postgresConfig, s3Config } from '../support/inputs.ts';
@@ -99,9 +102,40 @@ describeEachGateway('catalogs', (open) => {
   const storedEntries = (datastoreId: string) =>
     gateway.app.database.query
       .selectFrom('catalog_entries')
-      .select(['refresh_id', 'name'])
+      .innerJoin('connection_tests', 'id', 'refresh_id')
+      .select('catalog_entries.name')
       .where('datastore_id', '=', datastoreId)
       .execute();
+  const areLeft = (datastoreId: string, count: number) =>
+    eventually(async () => (await storedEntries(datastoreId)).length === count);
+  const entriesOf = (refreshId: string) =>
+    gateway.app.database.query
+      .selectFrom('catalog_entries')
+      .select('name')
+      .where('refresh_id', '=', refreshId)
+      .execute();
+
+  /** The service itself, and tests of purpose CATALOG that another process runs. */
+  async function openCatalogs(datastoreId: string) {
+    const { database } = gateway.app;
+    const keyring = await Keyring.load(join(gateway.folder, 'master.key'));
+    const { id: doneId } = await refreshed(datastoreId);
+    const done = await database.query
+      .selectFrom('connection_tests')
+      .selectAll()
+      .where('id', '=', doneId)
+      .executeTakeFirstOrThrow();
+    const later = new Date(Date.now() + 3_600_000).toISOString();
+    const newTest = async () => {
+      const row = { ...done, id: randomUUID(), status: 'RUNNING', owner: randomUUID(), finished_at: null };
+      const values = { ...row, lease_expires_at: later, deadline_at: later };
+      await database.query.insertInto('connection_tests').values(values).execute();
+      return testOf(row);
+    };
+    const end = ({ id }: ConnectionTest) =>
+      database.query.updateTable('connection_tests').set({ status: 'PASSED' }).where('id', '=', id).execute();
+    return { catalogs: new CatalogWriter(database, keyring), newTest, end };
+  }
 
   describe('a refresh', () => {
     test('is a test that is followed from before its start, and stores all tables with their columns', async () => {
@@ -202,7 +236,7 @@ describeEachGateway('catalogs', (open) => {
       expect(Date.parse(after?.catalog?.refreshedAt ?? '')).toBeGreaterThanOrEqual(
         Date.parse(before?.catalog?.refreshedAt ?? ''),
       );
-      expect(await storedEntries(id)).toHaveLength(2);
+      await areLeft(id, 2);
     });
 
     test('of an empty database leaves a catalog without entries', async () => {
@@ -230,7 +264,7 @@ describeEachGateway('catalogs', (open) => {
       await api.removed(id);
       gate.open();
       expect(await api.ended(testId)).toMatchObject({ status: 'CANCELLED', failure: { code: 'CANCELLED' } });
-      expect(await storedEntries(id)).toEqual([]);
+      await eventually(async () => (await entriesOf(testId)).length === 0);
       expect(await api.readTest(testId)).toMatchObject({ datastore: null });
       expect(gateway.log()).not.toMatch(/could not be (taken|run|told)|broke off/);
     });
@@ -244,23 +278,15 @@ describeEachGateway('catalogs', (open) => {
       const ends = await Promise.all(tests.map((one) => api.ended(one.id)));
       expect(ends.map(({ status }) => status)).toEqual(['PASSED', 'PASSED', 'PASSED']);
       expect(names(await read(id))).toEqual(NAMES);
-      expect(await storedEntries(id)).toHaveLength(6);
+      await areLeft(id, 6);
     });
 
     const entry = (name: string) => ({ namespace: null, name, kind: 'TABLE' as const, columns: [] });
 
-    /** The service itself, and tests of purpose CATALOG as it is told of them. */
-    async function openCatalogs(datastoreId: string) {
-      const keyring = await Keyring.load(join(gateway.folder, 'master.key'));
-      const { id: _id, ...one } = await refreshed(datastoreId);
-      const newTest = () => ({ ...one, id: randomUUID(), datastoreId, environmentId }) as unknown as ConnectionTest;
-      return { catalogs: new CatalogWriter(gateway.app.database, keyring), newTest };
-    }
-
     test('takes nothing from one that is still reading', async () => {
       const { id } = await api.created({ environmentId, config: real() });
-      const { catalogs, newTest } = await openCatalogs(id);
-      const [slow, quick] = [newTest(), newTest()];
+      const { catalogs, newTest, end } = await openCatalogs(id);
+      const [slow, quick] = [await newTest(), await newTest()];
       await catalogs.begin(slow);
       await catalogs.begin(quick);
       await catalogs.add(slow, [entry('one')]);
@@ -271,13 +297,14 @@ describeEachGateway('catalogs', (open) => {
       expect(await catalogs.finish(slow)).toBe(true);
       expect(names(await read(id))).toEqual(['null.one', 'null.two']);
       expect((await read(id))?.catalog?.entryCount).toBe(2);
-      expect(await storedEntries(id)).toHaveLength(2);
+      await end(quick);
+      await areLeft(id, 2);
     });
 
     test('that a crash makes run again keeps the catalog that it had finished', async () => {
       const { id } = await api.created({ environmentId, config: real() });
       const { catalogs, newTest } = await openCatalogs(id);
-      const again = newTest();
+      const again = await newTest();
       await catalogs.begin(again);
       await catalogs.add(again, [entry('one')]);
       await catalogs.finish(again);
@@ -289,6 +316,107 @@ describeEachGateway('catalogs', (open) => {
       await catalogs.add(again, [entry('one'), entry('two')]);
       await catalogs.finish(again);
       expect(await read(id)).toMatchObject({ catalog: { entryCount: 2 } });
+    });
+  });
+
+  describe('a catalog of many or large entries', () => {
+    const named = (name: string, columns = 0): CatalogEntry => ({
+      namespace: 'n',
+      name,
+      kind: 'TABLE',
+      columns: Array.from({ length: columns }, (_, at) => ({
+        name: `${at}`,
+        dataType: 'x'.repeat(1_000),
+        nullable: true,
+      })),
+    });
+    const numbered = (count: number) => Array.from({ length: count }, (_, at) => named(String(at).padStart(6, '0')));
+    const inParts = (entries: readonly CatalogEntry[]) =>
+      Array.from({ length: Math.ceil(entries.length / 200) }, (_, at) => entries.slice(at * 200, at * 200 + 200));
+
+    /** How often the event loop comes round while something is done. */
+    async function turnsOf(work: Promise<unknown>): Promise<number> {
+      let turns = 0;
+      let isOver = false;
+      const count = () => {
+        turns += 1;
+        if (!isOver) setImmediate(count);
+      };
+      setImmediate(count);
+      await work.finally(() => {
+        isOver = true;
+      });
+      return turns;
+    }
+
+    async function withCatalog(entries: readonly CatalogEntry[]) {
+      const { id } = await api.created({ environmentId, config: real() });
+      const { catalogs, newTest, end } = await openCatalogs(id);
+      const one = await newTest();
+      await catalogs.begin(one);
+      for (const part of inParts(entries)) await catalogs.add(one, part);
+      await catalogs.finish(one);
+      await end(one);
+      return { id, catalogs, newTest, one };
+    }
+
+    test('is searched and removed in steps', async () => {
+      const { id, catalogs, newTest, one } = await withCatalog(numbered(3_500));
+      const searching = read(id, { search: 'nothing' }).then(names);
+      expect(await turnsOf(searching)).toBeGreaterThan(3);
+      expect(await searching).toEqual([]);
+      expect(names(await read(id, { search: '3499' }))).toEqual(['n.003499']);
+      expect(names(await read(id, { search: '500', last: 2 }))).toEqual(['n.001500', 'n.002500']);
+      const next = await newTest();
+      await catalogs.begin(next);
+      await catalogs.finish(next);
+      expect(await turnsOf(catalogs.tidy())).toBeGreaterThan(3);
+      await eventually(async () => (await entriesOf(one.id)).length === 0);
+      expect(await read(id)).toMatchObject({ catalog: { entryCount: 0 } });
+    });
+
+    test('ends a page early where its entries are large, and gives them all', async () => {
+      const { id } = await withCatalog([named('a', 600), named('b', 600), named('c', 600), named('d')]);
+      for (const [direction, pages] of [
+        ['first', [['n.a'], ['n.b'], ['n.c', 'n.d']]],
+        ['last', [['n.c', 'n.d'], ['n.b'], ['n.a']]],
+      ] as const) {
+        let cursor: string | null | undefined;
+        for (const page of pages) {
+          const found = await read(id, { [direction]: 10, [direction === 'first' ? 'after' : 'before']: cursor });
+          const { pageInfo } = found?.catalog?.entries ?? {};
+          expect(names(found)).toEqual(page);
+          const isLast = page === pages.at(-1);
+          expect(direction === 'first' ? pageInfo?.hasNextPage : pageInfo?.hasPreviousPage).toBe(!isLast);
+          cursor = direction === 'first' ? pageInfo?.endCursor : pageInfo?.startCursor;
+        }
+      }
+    });
+
+    test('tells the longest names apart by their ends', async () => {
+      const long = '€'.repeat(1_023);
+      const { id } = await withCatalog([named(`${long}b`), named(`${long}a`), named(`${long}a`), named('z')]);
+      const found = names(await read(id));
+      expect(found?.slice(1).sort()).toEqual([`n.${long}a`, `n.${long}b`]);
+      expect(found?.[0]).toBe('n.z');
+      expect(await read(id)).toMatchObject({ catalog: { entryCount: 3 } });
+    });
+
+    test.each([
+      ['entry_count', catalogLimits.entries - 1],
+      ['size', catalogLimits.size - 9],
+    ])('is not stored beyond its bounds, whatever a child sends: %s', async (column, almost) => {
+      const { id } = await api.created({ environmentId, config: real() });
+      const { catalogs, newTest } = await openCatalogs(id);
+      const full = await newTest();
+      await catalogs.begin(full);
+      await gateway.app.database.query
+        .updateTable('catalog_refreshes')
+        .set({ [column]: almost })
+        .where('id', '=', full.id)
+        .execute();
+      await expect(catalogs.add(full, [named('a'), named('b')])).rejects.toThrow('more than a catalog may have');
+      expect(await entriesOf(full.id)).toEqual([]);
     });
   });
 
@@ -401,9 +529,9 @@ describeEachGateway('catalogs', (open) => {
 
   test('are gone with their datastore', async () => {
     const { id } = await api.created({ environmentId, config: real() });
-    await refreshed(id);
-    expect(await storedEntries(id)).toHaveLength(6);
+    const { id: refreshId } = await refreshed(id);
+    expect(await entriesOf(refreshId)).toHaveLength(6);
     await api.removed(id);
-    expect(await storedEntries(id)).toEqual([]);
+    await eventually(async () => (await entriesOf(refreshId)).length === 0);
   });
 });

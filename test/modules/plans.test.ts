@@ -12,7 +12,7 @@ import { startTarpit } from '../support/peers/tarpit.ts';
 import { type Explainer, openExplainer, type Statement } from '../support/plans.ts';
 
 /** The tables that grow with use. */
-const tables = ['journal', 'test_events', 'connection_tests', 'datastores'] as const;
+const tables = ['journal', 'test_events', 'connection_tests', 'datastores', 'catalog_refreshes'] as const;
 /** So many rows are in each of them; they are explained as if there were a million. */
 const ROWS = 5_000;
 const ENVIRONMENTS = 5;
@@ -89,6 +89,7 @@ const landmarks = [
   /update "connection_tests" set .+ where .+"owner" = .+"attempt" = /,
   /from "connection_tests" where "connection_tests"."id" in /,
   /delete from "datastores"/,
+  /from "catalog_refreshes" where "datastore_id" is null/,
 ];
 
 /** Follows and runs tests in every way that there is, and has the runner do each thing of its round. */
@@ -183,6 +184,8 @@ async function fill({ query }: Database, environmentIds: readonly string[]): Pro
     await query.insertInto('connection_tests').values(tests).execute();
     const events = some.map(({ id, number }) => ({ test_id: id, sequence: 1, at: minute(number), snapshot: '{}' }));
     await query.insertInto('test_events').values(events).execute();
+    const refreshes = some.map(({ id }) => ({ id, datastore_id: id, entry_count: 0, size: 0 }));
+    await query.insertInto('catalog_refreshes').values(refreshes).execute();
     const entries = some.map(({ id, number, environmentId }) => journalRow(id, environmentId, number));
     await query.insertInto('journal').values(entries).execute();
   }

@@ -1,3 +1,5 @@
+import { sql } from 'kysely';
+import { Migrator } from 'kysely/migration';
 import { expect, it } from 'vitest';
 import { migrations } from '../../migrations/index.ts';
 import type { Database } from '../../src/platform/database.ts';
@@ -15,6 +17,7 @@ describeEachDatabase('the migrations', (open, kind) => {
       'api_token_environments',
       'api_tokens',
       'catalog_entries',
+      'catalog_refreshes',
       'catalogs',
       'connection_tests',
       'data_keys',
@@ -32,6 +35,52 @@ describeEachDatabase('the migrations', (open, kind) => {
     expect(await schemaOf(database)).toEqual([]);
     expect(await migrateToLatest(database)).toEqual(ALL);
     expect(await schemaOf(database)).toEqual(first);
+  });
+
+  it('keep the catalogs in use through 004-catalog-bounds, up and down', async () => {
+    const { database } = await open({ migrated: false });
+    const migrator = new Migrator({ db: database.query, provider: { getMigrations: async () => ({ ...migrations }) } });
+    await migrator.migrateTo('003-journal-seeks');
+    const id = 'd';
+    const stamps = { created_at: '', updated_at: '', created_by: '' };
+    await database.query
+      .insertInto('environments')
+      .values({ id, name: 'e', ...stamps })
+      .execute();
+    const named = {
+      type: 'POSTGRES',
+      name: 'd',
+      label: 'd',
+      label_folded: 'd',
+      config: '{}',
+      secrets: '[]',
+      version: 1,
+    };
+    const datastore = { id, environment_id: id, ...named, ...stamps, updated_by: '' };
+    await database.query.insertInto('datastores').values(datastore).execute();
+    const inUse = { datastore_id: id, refresh_id: 'in use', refreshed_at: '', entry_count: 2 };
+    await database.query.insertInto('catalogs').values(inUse).execute();
+    for (const [refreshId, key, name] of [
+      ['in use', 'a', 't'],
+      ['in use', 'b', 'x'.repeat(1_025)],
+      ['left over', 'a', 't'],
+    ])
+      await sql`
+        insert into catalog_entries (refresh_id, sort_key, datastore_id, namespace, name, kind, columns, search)
+        values (${refreshId}, ${key}, ${id}, null, ${name}, 'TABLE', '[]', '.t')`.execute(database.query);
+    await migrator.migrateTo('004-catalog-bounds');
+    const read = () => database.query.selectFrom('catalog_entries').select(['refresh_id', 'name']).execute();
+    expect(await read()).toEqual([{ refresh_id: 'in use', name: 't' }]);
+    expect(await database.query.selectFrom('catalog_entries').select('size').execute()).toEqual([{ size: 4 }]);
+    expect(await database.query.selectFrom('catalogs').select('entry_count').execute()).toEqual([{ entry_count: 1 }]);
+    expect(await database.query.selectFrom('catalog_refreshes').selectAll().execute()).toMatchObject([
+      { id: 'in use', datastore_id: id },
+    ]);
+    await migrator.migrateTo('003-journal-seeks');
+    const { rows } = await sql`select refresh_id, sort_key, datastore_id, name from catalog_entries`.execute(
+      database.query,
+    );
+    expect(rows).toEqual([{ refresh_id: 'in use', sort_key: 'a', datastore_id: id, name: 't' }]);
   });
 
   it('run once when several processes start together', async () => {

@@ -40,9 +40,22 @@ export class CatalogService {
     return datastoreIds.map((id) => catalogs.get(id) ?? null);
   }
 
-  entries(access: Access, catalog: Catalog, search: string | null, page: PageArguments): Promise<Page<CatalogEntry>> {
+  /** Reads a page of a catalog, or of the one that took its place while the page was read. */
+  async entries(
+    access: Access,
+    catalog: Catalog,
+    search: string | null,
+    page: PageArguments,
+  ): Promise<Page<CatalogEntry>> {
     requireScope(access, 'DATASTORES_READ');
-    return listEntries(this.#database, catalog.refresh_id, search, readPageArguments(page, 'CATALOG'));
+    const request = readPageArguments(page, 'CATALOG');
+    for (let current = catalog; ; ) {
+      const entries = await listEntries(this.#database, current.refresh_id, search, request);
+      // the entries of a catalog that is no longer in use are removed step by step
+      const [inUse] = await findCatalogs(this.#database, access, [catalog.datastore_id]);
+      if (!inUse || inUse.refresh_id === current.refresh_id) return entries;
+      current = inUse;
+    }
   }
 
   /**

@@ -1,10 +1,14 @@
+import { setImmediate as immediate } from 'node:timers/promises';
 import type { CatalogEntry } from '../../connectors/kit/contract/catalog-entry.ts';
 import type { Database } from '../../platform/database.ts';
 import type { Keyring } from '../../platform/keyring.ts';
 import type { CatalogSink } from '../connection-tests/catalog-sink.ts';
 import type { ConnectionTest } from '../connection-tests/test.ts';
 import { journalDatastore } from '../datastores/journal.ts';
-import { deleteEntries, deleteLeftovers, exchangeCatalog, insertEntries } from './store.ts';
+import { beginRefresh, exchangeCatalog, findNeedlessRefreshes, insertEntries, removeEntries } from './store.ts';
+
+/** How many steps of removing what nobody needs are taken in one round; the rest has time until the next. */
+const STEPS_OF_A_ROUND = 20;
 
 /** Stores what connection tests read: beside the catalog in use, until the new one is whole. */
 export class CatalogWriter implements CatalogSink {
@@ -19,16 +23,13 @@ export class CatalogWriter implements CatalogSink {
   async begin(test: ConnectionTest): Promise<void> {
     const { datastoreId } = test;
     if (datastoreId === null) return;
-    await this.#database.change(async (change) => {
-      await deleteEntries(change, datastoreId, test.id);
-      await deleteLeftovers(change, datastoreId);
-    });
+    await this.#remove(test.id);
+    await this.#database.change((change) => beginRefresh(change, datastoreId, test.id));
   }
 
-  async add(test: ConnectionTest, entries: readonly CatalogEntry[]): Promise<boolean> {
-    const { datastoreId } = test;
+  async add({ id, datastoreId }: ConnectionTest, entries: readonly CatalogEntry[]): Promise<boolean> {
     if (datastoreId === null) return false;
-    return this.#database.change((change) => insertEntries(change, test.id, datastoreId, entries));
+    return this.#database.change((change) => insertEntries(change, datastoreId, id, entries));
   }
 
   async finish(test: ConnectionTest): Promise<boolean> {
@@ -47,8 +48,27 @@ export class CatalogWriter implements CatalogSink {
   }
 
   async discard(test: ConnectionTest): Promise<void> {
-    const { datastoreId } = test;
-    if (datastoreId === null) return;
-    await this.#database.change((change) => deleteEntries(change, datastoreId, test.id));
+    await this.#remove(test.id);
+  }
+
+  async tidy(): Promise<void> {
+    let steps = STEPS_OF_A_ROUND;
+    for (const refreshId of await findNeedlessRefreshes(this.#database, STEPS_OF_A_ROUND))
+      steps -= await this.#remove(refreshId, steps);
+  }
+
+  /**
+   * Removes a refresh in steps, so that a large one holds neither the event loop nor other changes.
+   * @returns how many steps it took
+   */
+  async #remove(refreshId: string, most = Number.POSITIVE_INFINITY): Promise<number> {
+    let last: string | undefined;
+    for (let steps = 1; steps <= most; steps += 1) {
+      const after = last;
+      last = await this.#database.change((change) => removeEntries(change, refreshId, after));
+      if (last === undefined) return steps;
+      await immediate();
+    }
+    return most;
   }
 }

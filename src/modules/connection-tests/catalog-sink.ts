@@ -11,4 +11,6 @@ export interface CatalogSink {
   finish(test: ConnectionTest): Promise<boolean>;
   /** Forgets what the test has read. */
   discard(test: ConnectionTest): Promise<void>;
+  /** Removes some of what nobody needs any more: of old catalogs, deleted datastores, and tests whose process died. */
+  tidy(): Promise<void>;
 }

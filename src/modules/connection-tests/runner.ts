@@ -292,7 +292,7 @@ export class TestRunner {
 
   /** Looks after what a ring may have missed, and after what dead processes left behind. */
   async #goRound(): Promise<void> {
-    const { database } = this.#options;
+    const { database, catalogs } = this.#options;
     const now = Date.now();
     if (this.#running.size > 0 && now - this.#renewedAt >= RENEW_MS) {
       const ids = [...this.#running.keys()].sort();
@@ -306,6 +306,7 @@ export class TestRunner {
       if (row.owner === this.owner && this.#running.has(row.id)) continue;
       await this.#settle(row, at);
     }
+    await catalogs.tidy();
     this.#wake();
   }
 

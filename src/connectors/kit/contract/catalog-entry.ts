@@ -16,3 +16,16 @@ export interface CatalogEntry {
   readonly kind: CatalogEntryKind;
   readonly columns: readonly CatalogColumn[];
 }
+
+/** What the gateway stores of a datastore's catalog at most; a refresh leaves out what goes beyond, and says so. */
+export const catalogLimits = {
+  entries: 100_000,
+  /** The size of all entries as JSON in UTF-8, in bytes. */
+  size: 64 * 1024 * 1024,
+  /** The columns of one entry. */
+  columns: 10_000,
+  /** The size of one entry, in bytes. */
+  entrySize: 1024 * 1024,
+  /** The length of a namespace, a name or a type, in UTF-16 units. */
+  name: 1_024,
+} as const;
