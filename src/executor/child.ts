@@ -22,13 +22,13 @@ import { PolicedDialer } from '../connectors/kit/network/dialer.ts';
 import { watchActivity } from './activity.ts';
 import { readMessages, writeMessage } from './channel.ts';
 import { CHANNEL_FD } from './child-command.ts';
+import { judgeNames } from './judge-names.ts';
 import {
   type DialerSettings,
   type FromChild,
   HEARTBEAT_MS,
   type JudgedTarget,
   LONGEST_LOG,
-  type TargetVerdict,
   type TestJob,
   type ToChild,
   type WorkId,
@@ -173,25 +173,12 @@ async function judge(judgement: WorkId, targets: readonly JudgedTarget[], timeou
   const dialer = new PolicedDialer({ ...dialerSettings(), signal: controller.signal });
   const abort = () => controller.abort('deadline' satisfies AbortReason);
   const timer = setTimeout(abort, timeoutMs);
-  const verdictOn = async ({ host, port, path }: JudgedTarget): Promise<TargetVerdict> => {
-    try {
-      await dialer.resolve(host, port);
-      return { path, verdict: 'allowed' };
-    } catch (error) {
-      return { path, verdict: controller.signal.aborted ? 'unjudged' : refusal(error) };
-    }
-  };
-  const verdicts = await Promise.all(targets.map(verdictOn));
+  const onError = (error: unknown) => log('error', null, errorText(error, true));
+  const verdicts = await judgeNames(targets, { dialer, signal: controller.signal, onError });
   clearTimeout(timer);
   abort();
   dialer.close();
   send({ type: 'judged', judgement, verdicts });
-}
-
-function refusal(error: unknown): TargetVerdict['verdict'] {
-  if (error instanceof Failure) return error.report.cause === 'ADDRESS_NOT_ALLOWED' ? 'not-allowed' : 'unresolved';
-  log('error', null, errorText(error, true));
-  return 'unjudged';
 }
 
 function dialerSettings(): DialerSettings {

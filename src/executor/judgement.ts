@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
-import { judgeBehindTunnel, judgeHostName } from '../connectors/kit/network/addresses.ts';
+import { judgeHostName } from '../connectors/kit/network/addresses.ts';
+import { verdictBehindTunnel } from './judge-names.ts';
 import { BadMessageError, type DialerSettings, type JudgedTarget, type TargetVerdict } from './messages.ts';
 
 /** Targets on their way through a child, over one or two attempts. It settles once. */
@@ -37,10 +38,12 @@ export class Judgement {
  * what a bastion connects to. Undefined: a child has to look a name up.
  */
 export function verdictWithoutLookup(
-  { host, port, path, tunnelled }: JudgedTarget,
+  { host, port, path, service, tunnelled }: JudgedTarget,
   { policy, names }: DialerSettings,
 ): TargetVerdict | undefined {
-  if (tunnelled) return { path, verdict: judgeBehindTunnel(host, port) === 'never' ? 'not-allowed' : 'allowed' };
+  // of a service the records alone tell
+  if (service !== undefined) return undefined;
+  if (tunnelled) return { path, verdict: verdictBehindTunnel({ host, port }) };
   // a stand-in is not judged, and only the dialer knows what stands for what
   if (names?.[`${host}:${port}`] !== undefined) return undefined;
   if (judgeHostName(host, port, policy) !== 'allowed') return { path, verdict: 'not-allowed' };

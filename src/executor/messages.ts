@@ -32,6 +32,8 @@ export interface JudgedTarget {
   readonly host: string;
   readonly port: number;
   readonly path: string;
+  /** The name whose SRV records list the servers that count instead of host and port. */
+  readonly service?: string;
   /** A bastion connects to it, not the gateway. */
   readonly tunnelled?: boolean;
 }

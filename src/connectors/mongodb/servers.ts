@@ -30,7 +30,12 @@ export type MongodbContext = CheckContext<MongodbConfig, MongodbState>;
 const MOST_SERVERS = 50;
 
 export function targetOf(config: MongodbConfig): Target {
-  return { ...hostTarget(config), portPath: config.srv ? 'host' : 'port' };
+  const target = hostTarget(config);
+  return config.srv ? { ...target, portPath: 'host', service: serviceOf(config) } : target;
+}
+
+function serviceOf({ host }: MongodbConfig): string {
+  return `_mongodb._tcp.${host}`;
 }
 
 /**
@@ -47,7 +52,7 @@ export const serverChecks = endpointChecks<MongodbConfig, MongodbState>({
 type ToServer = (server: Target) => Promise<CheckOutcome>;
 
 async function resolveServers({ config, dialer, state }: MongodbContext, resolve: ToServer): Promise<CheckOutcome> {
-  const servers = await dialer.resolveService(`_mongodb._tcp.${config.host}`);
+  const servers = await dialer.resolveService(serviceOf(config));
   if (servers.length > MOST_SERVERS) throw new Failure('TOO_MUCH_DATA', { configPath: 'host' });
   if (!servers.every(({ host }) => belongsTo(host, config.host))) {
     throw new Failure('ADDRESS_NOT_ALLOWED', {

@@ -1,4 +1,5 @@
 import { bastionOf } from '../../connectors/kit/checks/endpoint.ts';
+import { MAX_HOST } from '../../connectors/kit/config/host.ts';
 import { leavesOf, valueAt } from '../../connectors/kit/config/shape.ts';
 import type { Target } from '../../connectors/kit/contract/connector.ts';
 import { ConnectionTestFailedError, ValidationError } from '../../errors/api.ts';
@@ -12,6 +13,7 @@ import { configIssue, type DraftSubject } from './draft.ts';
 
 /** How long the host names of a config may take to resolve, when it is saved without a test. */
 const JUDGE_TIMEOUT_MS = 5_000;
+const LONG_HOST = `With this the host has more than ${MAX_HOST} characters, and DNS has no longer names.`;
 /** Why a target is refused. A name without an address leads nowhere yet, and is judged again whenever it is dialled. */
 const REFUSALS: Readonly<Record<TargetVerdict['verdict'], IssueCode | null>> = {
   allowed: null,
@@ -54,6 +56,9 @@ export class SaveProof {
    */
   async #judgeTargets({ connector, config, configPath }: DraftSubject): Promise<void> {
     const targets = connector.targets(config).flatMap(judgedTargets);
+    const endless = targets.filter(({ host }) => host.length > MAX_HOST);
+    if (endless.length > 0)
+      throw new ValidationError(endless.map(({ path }) => configIssue(configPath, path, 'TOO_LONG', LONG_HOST)));
     const verdicts = await this.#executor.judgeTargets(targets, JUDGE_TIMEOUT_MS);
     const issues = verdicts.flatMap(({ path, verdict }) => {
       const code = REFUSALS[verdict];
@@ -82,11 +87,12 @@ function requireNeededToSave({ connector, config, configPath }: DraftSubject): v
  * Returns the addresses of a target that are judged: the bastion's, where there is one, and the one that it leads to.
  */
 function judgedTargets(target: Target): JudgedTarget[] {
-  const { host, port, hostPath: path = '' } = target;
+  const { host, port, service, hostPath: path = '' } = target;
   const bastion = bastionOf(target);
-  if (!bastion) return [{ host, port, path }];
+  const last = { host, port, path, ...(service === undefined ? {} : { service }) };
+  if (!bastion) return [last];
   const first = { host: bastion.host, port: bastion.port, path: bastion.hostPath };
-  return [first, { host, port, path, tunnelled: true }];
+  return [first, { ...last, tunnelled: true }];
 }
 
 /** Names the field to mend, so that a form can show the failure of a test where it belongs. */

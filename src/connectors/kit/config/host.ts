@@ -4,7 +4,8 @@ import { destination, issue } from './marks.ts';
 import { anyText } from './text.ts';
 
 const HOST_SHAPE = /^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$/;
-const MAX_HOST = 253;
+/** The longest host name that DNS has, in characters. */
+export const MAX_HOST = 253;
 
 /**
  * A host name or an IP address in normal form: lower case, IPv6 without brackets. Spellings that only some parsers read

@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 import type { z } from 'zod';
-import { hostFault, normalHost } from './host.ts';
+import { hostFault, MAX_HOST, normalHost } from './host.ts';
 import { issue } from './marks.ts';
 import { anyText } from './text.ts';
 import type { Tls, TlsMode } from './tls.ts';
@@ -57,6 +57,7 @@ function urlFault(
   if (/[?#]/.test(value)) return issue('INVALID_FORMAT', 'Give the URL without a query and without a fragment.');
   const { v6, name, port: digits } = AUTHORITY.exec(authority)?.groups ?? {};
   const written = normalHost(v6 ?? name ?? '');
+  if (written.length > MAX_HOST) return issue('TOO_LONG', `The URL’s host has at most ${MAX_HOST} characters.`);
   if ((v6 === undefined && isIPv6(written)) || hostFault(written)) {
     return issue('INVALID_FORMAT', 'The URL’s host must be a host name or an IP address in its usual spelling.');
   }

@@ -23,6 +23,8 @@ export interface Target {
   /** A host name or an address, in normal form, without brackets. */
   readonly host: string;
   readonly port: number;
+  /** The name whose SRV records list the servers that are connected to instead of this host and port. */
+  readonly service?: string;
   /** The TLS to agree on; null for clear text. */
   readonly tls: Tls | null;
   /** The bastion that the connection goes over. It is direct when this is null, undefined or not enabled. */

@@ -22,12 +22,10 @@ export async function openThroughProxy(
   connect: (proxy: { readonly host: string; readonly port: number }) => Promise<Duplex>,
 ): Promise<Duplex> {
   const host = proxy.hostname.replace(/^\[(.*)\]$/, '$1');
-  const socket = await connect({ host, port: Number(proxy.port || 80) }).catch((error: unknown) => {
-    // a closed port or an unknown name is the proxy's here, not the target's
-    throw error instanceof Error && 'code' in error ? proxyFailure(SILENT_HINT, error) : error;
-  });
+  const connecting = connect({ host, port: Number(proxy.port || 80) });
+  const socket = await connecting.catch(blameProxy);
   socket.write(connectRequest(peer, proxy));
-  const status = await answerStatus(socket);
+  const status = await answerStatus(socket).catch(blameProxy);
   if (status >= 200 && status < 300) return socket;
   socket.destroy();
   throw proxyFailure(status === 403 || status === 407 ? REFUSED_HINT : UNREACHABLE_HINT);
@@ -71,6 +69,11 @@ function answerStatus(socket: Duplex): Promise<number> {
     };
     socket.on('data', take).once('error', reject).once('close', lost);
   });
+}
+
+/** Until the proxy has opened the connection, an error of the socket, or an unknown name, is the proxy's own. */
+function blameProxy(error: unknown): never {
+  throw error instanceof Error && 'code' in error ? proxyFailure(SILENT_HINT, error) : error;
 }
 
 function proxyFailure(hint: string, error?: Error): Failure {

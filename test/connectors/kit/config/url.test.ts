@@ -115,6 +115,15 @@ describe('url()', () => {
     },
   );
 
+  it('takes no host that is longer than a name can be', () => {
+    const longest = `${'a.'.repeat(126)}b`;
+    expect(longest).toHaveLength(253);
+    for (const text of [`https://${longest}`, `https://${longest}:443/a`]) expect(codesOf(url(), text)).toEqual([]);
+    for (const text of [`https://a${longest}`, `https://a${longest}:443/a`])
+      expect(codesOf(url(), text)).toEqual(['TOO_LONG']);
+    expect(codesOf(host(), `a${longest}`)).toEqual(['too_big']);
+  });
+
   it('takes the protocols that it is told', () => {
     expect(codesOf(url({ protocols: ['https'] }), 'http://db.example')).toEqual(['INVALID_FORMAT']);
     expect(url({ protocols: ['https'] }).parse('https://db.example')).toBe('https://db.example');

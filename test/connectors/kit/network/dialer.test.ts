@@ -320,6 +320,19 @@ describe('through the operator’s proxy', () => {
     await proxy.close();
   });
 
+  it.each([
+    ['before it was asked', (socket: Socket) => socket.resetAndDestroy()],
+    ['when it was asked', (socket: Socket) => socket.once('data', () => socket.resetAndDestroy())],
+    ['in its answer', (socket: Socket) => socket.write('HTTP/1.1 2', () => socket.resetAndDestroy())],
+  ])('says that it was the proxy which reset %s', async (_when, reset) => {
+    const proxy = await listen((socket) => void reset(socket));
+    const error = await dialerOf({ proxy: `http://127.0.0.1:${proxy.port}/` })
+      .dial('8.8.8.8', 5432)
+      .catch((reason) => reason);
+    expect(error.report).toMatchObject({ code: 'HOST_UNREACHABLE', hint: expect.stringContaining('EGRESS_PROXY') });
+    await proxy.close();
+  });
+
   it('does not take the proxy’s closed port for the target’s', async () => {
     const proxy = `http://127.0.0.1:${await closedPort()}/`;
     const error = await dialerOf({ proxy })
