@@ -29,6 +29,8 @@ export type { CheckEvent } from './running-test.ts';
 const GRACE_MS = 1_000;
 /** How long after that a child whose event loop turns may hold the test: a busy machine takes its time to end it. */
 const HELD_MS = 10_000;
+/** How long beyond their time look-ups may wait for a child that starts, or starts again, on a busy machine. */
+const JUDGE_GRACE_MS = 10_000;
 /** How long after a test what a child prints may be about it: a pipe is not read in step with the messages. */
 const LINGER_MS = 5_000;
 /** What is passed on of what a child has to log, in messages and characters. */
@@ -138,7 +140,8 @@ export class Executor {
 
   /**
    * Looks at the addresses of a config's hosts, in their order; connects to nothing. What is no name is judged right
-   * here, whatever state the children are in. Never rejects, and settles at the latest a second after the timeout.
+   * here, whatever state the children are in. Never rejects. `timeoutMs` is for the look-ups; it settles at the latest
+   * ten seconds after it.
    */
   async judgeTargets(targets: readonly JudgedTarget[], timeoutMs: number): Promise<readonly TargetVerdict[]> {
     const judged = targets.map((target) => verdictWithoutLookup(target, this.#settings));
@@ -149,7 +152,7 @@ export class Executor {
 
   #judgeNames(targets: readonly JudgedTarget[], timeoutMs: number): Promise<readonly TargetVerdict[]> {
     const judgement = new Judgement(targets, timeoutMs);
-    const timer = setTimeout(() => judgement.giveUp(), timeoutMs + GRACE_MS);
+    const timer = setTimeout(() => judgement.giveUp(), timeoutMs + JUDGE_GRACE_MS);
     void judgement.verdicts.then(() => clearTimeout(timer));
     if (this.#closing) judgement.giveUp();
     else this.#placeJudgement(judgement);
