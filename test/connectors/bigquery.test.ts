@@ -161,7 +161,7 @@ describe('what goes wrong is named', () => {
   test.each([401, 403, 404])('a %i that is not Google’s', async (status) => {
     expect(gist(await tryWith({ misbehave: { status } }))).toMatchObject({
       at: 'session/authenticate',
-      code: 'UNEXPECTED_ANSWER',
+      code: 'PROTOCOL_MISMATCH',
     });
   });
 });

@@ -130,7 +130,7 @@ describe('what goes wrong is named', () => {
   test.each([
     ['an HTTP server that is no ClickHouse', 404, 'PROTOCOL_MISMATCH', 'port'],
     ['the port of the native protocol', 400, 'PROTOCOL_MISMATCH', 'port'],
-    ['a proxy that asks for a password', 401, 'PASSWORD_REFUSED', 'password'],
+    ['a proxy that asks for a password', 401, 'PROTOCOL_MISMATCH', 'port'],
   ])('%s', async (_title, status, code, configPath) => {
     const result = await tryWith({ misbehave: { status } });
     expect(gist(result)).toEqual({ at: 'session/authenticate', code, configPath });

@@ -123,14 +123,14 @@ describe('what goes wrong is named', () => {
 
   test('a redirect, without following it', async () => {
     const peer = await start({ misbehave: { status: 302 } });
-    expect(gist(await tryAt(peer))).toMatchObject({ at: 'session/authenticate', code: 'UNEXPECTED_ANSWER' });
+    expect(gist(await tryAt(peer))).toMatchObject({ at: 'session/authenticate', code: 'PROTOCOL_MISMATCH' });
     expect(peer.requests).toHaveLength(1);
   });
 
   test.each([401, 403, 404])('a %i that is not Google’s', async (status) => {
     expect(gist(await tryWith({ misbehave: { status } }))).toMatchObject({
       at: 'session/authenticate',
-      code: 'UNEXPECTED_ANSWER',
+      code: 'PROTOCOL_MISMATCH',
     });
   });
 });

@@ -57,6 +57,11 @@ describe('what goes wrong is named', () => {
     expect(result.failure?.hint).toBeTruthy();
   });
 
+  test('an unknown data source where no collection is given, since no other check would tell', async () => {
+    const result = await tryIt({ dataSource: 'nope', collection: undefined });
+    expect(gist(result)).toEqual({ at: 'session/authenticate', code: 'RESOURCE_NOT_FOUND', configPath: 'dataSource' });
+  });
+
   test('a URL at which there is no Data API', async () => {
     const result = await tryIt({ apiUrl: 'https://data.example/app/other/endpoint/data/v1' });
     expect(gist(result)).toEqual({ at: 'session/authenticate', code: 'RESOURCE_NOT_FOUND', configPath: 'apiUrl' });

@@ -2,11 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { qdrant } from '../../src/connectors/qdrant/index.ts';
 import { describeBadConfigs } from '../support/bad-configs.ts';
 import { describeHttpFaults } from '../support/http-faults.ts';
+import { startHttpPeer } from '../support/peers/http-peer.ts';
 import { qdrantStand } from '../support/stands/qdrant.ts';
 import { gist } from '../support/test-connection.ts';
 import { useStand } from '../support/use-stand.ts';
 
-const { configFor, start, tryAt, tryIt, tryWith } = useStand(qdrantStand);
+const { configFor, issue, keep, start, tryAt, tryIt, tryWith } = useStand(qdrantStand);
 
 describe('a Qdrant that works', () => {
   test('passes every check, over one connection, and says what it found', async () => {
@@ -130,6 +131,22 @@ describe('what goes wrong is named', () => {
   test('an HTTP server that is no Qdrant', async () => {
     const result = await tryWith({ misbehave: { status: 404 } });
     expect(gist(result)).toEqual({ at: 'session/authenticate', code: 'PROTOCOL_MISMATCH', configPath: 'baseUrl' });
+  });
+});
+
+describe('a key is refused in the words of', () => {
+  const CLOUD = 'https://a1b2.eu-central-1-0.aws.cloud.qdrant.io';
+
+  test.each([
+    ['servers of today', 401, 'text/plain', 'Must provide an API key or an Authorization bearer token', {}],
+    ['older servers', 403, 'text/plain', 'Invalid api-key', {}],
+    ['the entrance of its cloud', 403, 'application/json', '{"error":"forbidden"}', { baseUrl: CLOUD }],
+  ])('%s', async (_title, status, type, body, changes) => {
+    const names = ['qdrant.example', 'a1b2.eu-central-1-0.aws.cloud.qdrant.io'];
+    const answer = { status, headers: { 'content-type': type }, body };
+    const peer = await keep(startHttpPeer(() => answer, { certificate: await issue({ names }) }));
+    const result = await tryAt(peer, changes);
+    expect(gist(result)).toEqual({ at: 'session/authenticate', code: 'KEY_REFUSED', configPath: 'apiKey' });
   });
 });
 

@@ -6,6 +6,7 @@ import { describeHttpFaults } from '../support/http-faults.ts';
 import { PRIVATE_KEY } from '../support/inputs.ts';
 import type { FakeTable } from '../support/peers/fake-information-schema.ts';
 import { rsaKey, snowflakeStand, USER, WAYS } from '../support/stands/snowflake.ts';
+import { describeStrangers } from '../support/stranger-table.ts';
 import { describeTenancy } from '../support/tenancy-table.ts';
 import { gist } from '../support/test-connection.ts';
 import { useStand } from '../support/use-stand.ts';
@@ -173,17 +174,20 @@ describe('who may not come in', () => {
     });
   });
 
-  test.each([403, 404, 513])('an account that is not there: %i', async (status) => {
-    const at = 'session/authenticate';
-    expect(gist(await tryWith({ misbehave: { status } }))).toEqual({
-      at,
-      code: 'RESOURCE_NOT_FOUND',
-      configPath: 'account',
-    });
+  // a proxy may answer the first two as well as a host that no account has
+  test.each([
+    [403, 'PROTOCOL_MISMATCH'],
+    [404, 'PROTOCOL_MISMATCH'],
+    [513, 'RESOURCE_NOT_FOUND'],
+  ])('an account that is not there: %i', async (status, code) => {
+    const result = await tryWith({ misbehave: { status } });
+    expect(gist(result)).toEqual({ at: 'session/authenticate', code, configPath: 'account' });
+    expect(result.failure?.hint).toContain('Snowflake has none there');
   });
 });
 
 describeHttpFaults(snowflakeStand);
+describe('by key', () => describeStrangers({ ...snowflakeStand, config: configFor({ authentication: WAYS.keyPair }) }));
 
 describe('the account', () => {
   test.each([

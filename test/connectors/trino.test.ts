@@ -115,6 +115,18 @@ describe('what goes wrong is named', () => {
   });
 
   test.each([
+    'Bearer realm="Trino"',
+    'Bearer x_redirect_server="https://trino.example/oauth2/token/initiate/1", x_token_server="https://trino.example/oauth2/token/1"',
+  ])('a server that signs nobody in by password: %s', async (challenge) => {
+    const result = await tryWith({ challenge });
+    expect(gist(result)).toEqual({
+      at: 'session/authenticate',
+      code: 'SIGN_IN_METHOD_REFUSED',
+      configPath: 'password',
+    });
+  });
+
+  test.each([
     ['QUERY_QUEUE_FULL', 'INSUFFICIENT_RESOURCES', 'TOO_MANY_REQUESTS', null],
     ['SERVER_STARTING_UP', 'INTERNAL_ERROR', 'SERVER_UNAVAILABLE', null],
     ['EXCEEDED_GLOBAL_MEMORY_LIMIT', 'INSUFFICIENT_RESOURCES', 'SERVER_UNAVAILABLE', null],
@@ -135,7 +147,7 @@ describe('what goes wrong is named', () => {
 
   test.each([
     ['an HTTP server that is no Trino', 404, 'PROTOCOL_MISMATCH', 'port'],
-    ['a proxy that lets nobody through', 407, 'UNEXPECTED_ANSWER', 'host'],
+    ['a proxy that lets nobody through', 407, 'PROTOCOL_MISMATCH', 'port'],
   ])('%s', async (_title, status, code, configPath) => {
     const result = await open.tryWith({ misbehave: { status } });
     expect(gist(result)).toEqual({ at: 'session/authenticate', code, configPath });

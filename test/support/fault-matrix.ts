@@ -119,7 +119,7 @@ class RunningStand implements StartedStand {
       case 'a web server answers':
         // each waits for the other to speak
         if (this.#stand.clearStart === 'server') return { codes: ['TIMEOUT'], configPath: null };
-        return { codes: ['PROTOCOL_MISMATCH', 'RESOURCE_NOT_FOUND', 'OBJECT_NOT_FOUND', 'UNEXPECTED_ANSWER'] };
+        return { codes: ['PROTOCOL_MISMATCH', 'OBJECT_NOT_FOUND'] };
       case 'bastion refuses sign-in':
         return tunnelled({ codes: ['SSH_AUTHENTICATION_REFUSED'], configPath: 'sshTunnel.password' });
       case 'bastion refuses to forward':

@@ -3,6 +3,7 @@ import type { HttpPeer, HttpPeerOptions } from './peers/http-peer.ts';
 import { startTarpit } from './peers/tarpit.ts';
 import { describeReach } from './reach-table.ts';
 import { inClearText, type Stand } from './stands/stand.ts';
+import { describeStrangers } from './stranger-table.ts';
 import { gist } from './test-connection.ts';
 import { describeTls } from './tls-table.ts';
 import { useStand } from './use-stand.ts';
@@ -12,12 +13,14 @@ export interface HttpFaultsOptions {
   readonly answersAt?: string;
   /** An answer that is too long is read as far as it goes. */
   readonly takesLongAnswers?: boolean;
+  /** Any server is the right one, as for a file: answers have no form of their own. */
+  readonly takesAnyServer?: boolean;
 }
 
 /** What can go wrong between the gateway and an HTTP API, before the API itself has anything to say. */
 export function describeHttpFaults(
   stand: Stand<HttpPeerOptions, HttpPeer>,
-  { answersAt = 'session/authenticate', takesLongAnswers = false }: HttpFaultsOptions = {},
+  { answersAt = 'session/authenticate', takesLongAnswers = false, takesAnyServer = false }: HttpFaultsOptions = {},
 ): void {
   const isSecure = stand.clearText === undefined;
 
@@ -44,7 +47,7 @@ export function describeHttpFaults(
       ['reset', 'CONNECTION_LOST'],
       ['endless-headers', 'TOO_MUCH_DATA'],
       ['huge-body', 'TOO_MUCH_DATA'],
-      [{ status: 302 }, 'UNEXPECTED_ANSWER'],
+      [{ status: 302 }, 'PROTOCOL_MISMATCH'],
       [{ status: 429 }, 'TOO_MANY_REQUESTS'],
       [{ status: 503 }, 'SERVER_UNAVAILABLE'],
     ] as const)('a server that misbehaves: %j', async (misbehave, code) => {
@@ -68,6 +71,8 @@ export function describeHttpFaults(
       expect(others).toEqual([answersAt, answersAt]);
     });
   });
+
+  if (!takesAnyServer) describeStrangers(stand, answersAt);
 
   describeTls(stand, { heard: ({ requests }) => requests });
 }

@@ -5,6 +5,7 @@ import { tenancyCheck } from '../kit/checks/tenancy.ts';
 import type { Check } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
+import { jsonAnswer } from '../kit/http/answers.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
 import { pollUntil } from '../kit/http/poll.ts';
 import { missingDatabase, tableColumns } from './catalog.ts';
@@ -49,8 +50,8 @@ const authenticate: AthenaCheck = authenticateCheck(
     const { config } = context;
     const response = await sendAthena(context, 'GetWorkGroup', { WorkGroup: config.workgroup }, SIGN_IN_LIMIT);
     // the checks that follow tell what the key may do, and whether the workgroup exists
-    if (!provesSignIn(response)) throw refusalFailure(response, config);
-    response.json();
+    if (response.status === 200) jsonAnswer(response, z.object({ WorkGroup: z.object({}) }));
+    else if (!provesSignIn(response)) throw refusalFailure(response);
     return { evidence: { server: 'Amazon Athena', accessKeyId: config.accessKeyId } };
   },
 );

@@ -5,7 +5,7 @@ import { publicTls, serviceTarget } from '../kit/config/target.ts';
 import { basePath, targetOfUrl } from '../kit/config/url.ts';
 import type { CheckContext, Target } from '../kit/contract/connector.ts';
 import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
-import { jsonAnswer, statusFailure } from '../kit/http/answers.ts';
+import { jsonAnswer, ownFailure, strangerFailure } from '../kit/http/answers.ts';
 import type { HttpResponse } from '../kit/http/client.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
 import { elementOf } from '../kit/http/xml.ts';
@@ -51,7 +51,7 @@ export async function askAthena<Schema extends z.ZodType>(
   missing?: () => Failure,
 ): Promise<z.output<Schema>> {
   const response = await sendAthena(context, operation, input);
-  if (response.status !== 200) throw refusalFailure(response, context.config, missing);
+  if (response.status !== 200) throw refusalFailure(response, missing);
   return jsonAnswer(response, schema);
 }
 
@@ -90,15 +90,12 @@ const SIGNED_IN: readonly string[] = ['AccessDeniedException', 'InvalidRequestEx
 const ABOUT_NAMES: readonly string[] = ['InvalidRequestException', 'MetadataException', 'ResourceNotFoundException'];
 
 export function provesSignIn(response: HttpResponse): boolean {
-  return response.status === 200 || SIGNED_IN.includes(refusalOf(response)?.name ?? '');
+  return SIGNED_IN.includes(refusalOf(response)?.name ?? '');
 }
 
-export function refusalFailure(response: HttpResponse, config: AthenaConfig, missing?: () => Failure): Failure {
+export function refusalFailure(response: HttpResponse, missing?: () => Failure): Failure {
   const refusal = refusalOf(response);
-  if (!refusal) {
-    const isOdd = response.status < 300 || (response.status >= 400 && response.status < 500 && response.status !== 429);
-    return isOdd ? new Failure('PROTOCOL_MISMATCH', placeOf(config)) : statusFailure(response.status, placeOf(config));
-  }
+  if (!refusal) return strangerFailure(response);
   const { name, message } = refusal;
   if (/^Signature (expired|not yet current)/.test(message)) return new Failure('CLOCK_SKEW');
   if (/Credential should be scoped to/.test(message))
@@ -110,11 +107,7 @@ export function refusalFailure(response: HttpResponse, config: AthenaConfig, mis
   if (known) return new Failure(...known);
   if (missing && ABOUT_NAMES.includes(name) && /not found|not exist|no such|invalid catalog/i.test(message))
     return missing();
-  return statusFailure(response.status >= 500 ? response.status : 400);
-}
-
-function placeOf(config: AthenaConfig) {
-  return { configPath: config.baseUrl === undefined ? 'region' : 'baseUrl' };
+  return ownFailure(response, name);
 }
 
 const JSON_REFUSAL = z.object({ __type: z.string(), message: z.string().optional(), Message: z.string().optional() });

@@ -64,7 +64,7 @@ async function* datasetsOf(context: BigqueryContext): AsyncGenerator<Dataset> {
   const { config } = context;
   if (config.dataset !== undefined) {
     const path = `/datasets/${encodeURIComponent(config.dataset)}?fields=location`;
-    const response = accepted(await askBigquery(context, METADATA, { method: 'GET', path }), config);
+    const response = accepted(await askBigquery(context, METADATA, { method: 'GET', path }));
     yield { id: config.dataset, location: jsonAnswer(response, z.object({ location: z.string() })).location };
     return;
   }
@@ -72,7 +72,7 @@ async function* datasetsOf(context: BigqueryContext): AsyncGenerator<Dataset> {
   for (let next: string | undefined, first = true; first || next !== undefined; first = false) {
     const page = next === undefined ? '' : `&pageToken=${encodeURIComponent(next)}`;
     const path = `/datasets?maxResults=${DATASETS_AT_ONCE}&fields=${fields}${page}`;
-    const response = accepted(await askBigquery(context, METADATA, { method: 'GET', path }), config);
+    const response = accepted(await askBigquery(context, METADATA, { method: 'GET', path }));
     const { datasets = [], nextPageToken } = jsonAnswer(response, DATASETS);
     for (const { datasetReference, location } of datasets) yield { id: datasetReference.datasetId, location };
     next = nextPageToken;
@@ -88,7 +88,7 @@ async function* columnRows(context: BigqueryContext, { id, location }: Dataset):
       from ${schema}.TABLES t left join ${schema}.COLUMNS c using (table_name)
      order by t.table_name, c.ordinal_position`;
   const started = { query, useLegacySql: false, location, maxResults: ROWS_AT_ONCE, timeoutMs: SERVER_WAIT };
-  let result = resultOf(await askBigquery(context, QUERIES, largePage(postJson('/queries', started))), context);
+  let result = resultOf(await askBigquery(context, QUERIES, largePage(postJson('/queries', started))));
   if (!result.jobComplete) {
     const { jobReference } = result;
     result = await pollUntil(context.signal, async () => {
@@ -108,11 +108,11 @@ async function resultPage(context: BigqueryContext, job: Result['jobReference'],
   if (job.location !== undefined) query.set('location', job.location);
   if (pageToken !== undefined) query.set('pageToken', pageToken);
   const request = largePage({ method: 'GET', path: `/queries/${job.jobId}?${query}` });
-  return resultOf(await askBigquery(context, QUERIES, request), context);
+  return resultOf(await askBigquery(context, QUERIES, request));
 }
 
-function resultOf(response: HttpResponse, { config }: BigqueryContext): Result {
-  return jsonAnswer(accepted(response, config), RESULT);
+function resultOf(response: HttpResponse): Result {
+  return jsonAnswer(accepted(response), RESULT);
 }
 
 function largePage(request: HttpRequest): HttpRequest {
@@ -129,7 +129,7 @@ export async function tableColumns(
   // 400 is the answer to a name that no table can have
   const refusal = googleRefusal(response);
   if (refusal?.code === 404 || refusal?.code === 400) return null;
-  const { schema: columns } = jsonAnswer(accepted(response, context.config), TABLE);
+  const { schema: columns } = jsonAnswer(accepted(response), TABLE);
   if (!columns) throw new Failure('UNEXPECTED_ANSWER');
   return (columns.fields ?? []).map(({ name, type }) => ({ name, dataType: type }));
 }

@@ -35,7 +35,7 @@ const authenticate: BigqueryCheck = authenticateCheck(
     const response = await askBigquery(context, METADATA, { method: 'GET', path, maxBytes: SIGN_IN_LIMIT });
     // the checks that follow tell what the account may do, and in which project
     const signedIn = [400, 403, 404].includes(googleRefusal(response)?.code ?? 0);
-    if (!signedIn) jsonAnswer(accepted(response, context.config), DATASETS);
+    if (!signedIn) jsonAnswer(accepted(response), DATASETS);
     return { evidence: { server: 'BigQuery', account: context.config.credentials.clientEmail } };
   },
 );
@@ -50,7 +50,7 @@ const getDataset: BigqueryCheck = {
     const { dataset = '', location: wanted } = context.config;
     const path = `/datasets/${encodeURIComponent(dataset)}?fields=location`;
     const response = await askBigquery(context, METADATA, { method: 'GET', path });
-    const { location } = jsonAnswer(accepted(response, context.config), DATASET);
+    const { location } = jsonAnswer(accepted(response), DATASET);
     return { evidence: { dataset, location }, warning: location.toLowerCase() !== wanted.toLowerCase() };
   },
 };
@@ -65,7 +65,7 @@ const dryRun: BigqueryCheck = {
     const defaultDataset = dataset === undefined ? {} : { defaultDataset: { datasetId: dataset } };
     const body = { query: 'select 1', useLegacySql: false, dryRun: true, location, ...defaultDataset };
     const response = await askBigquery(context, QUERIES, postJson('/queries', body));
-    const { totalBytesProcessed } = jsonAnswer(accepted(response, context.config), DRY_RUN);
+    const { totalBytesProcessed } = jsonAnswer(accepted(response), DRY_RUN);
     return { evidence: { location, bytes: totalBytesProcessed } };
   },
 };
@@ -82,7 +82,7 @@ const listTables: BigqueryCheck = {
     const fields = 'tables(tableReference/tableId),nextPageToken';
     const path = `/datasets/${encodeURIComponent(dataset)}/tables?maxResults=${PAGE}&fields=${fields}`;
     const response = await askBigquery(context, METADATA, { method: 'GET', path });
-    const { tables = [], nextPageToken } = jsonAnswer(accepted(response, context.config), TABLES);
+    const { tables = [], nextPageToken } = jsonAnswer(accepted(response), TABLES);
     return { evidence: { tables: tables.length, more: nextPageToken !== undefined } };
   },
 };

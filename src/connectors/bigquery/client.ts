@@ -1,7 +1,6 @@
 import { askGoogle, type GoogleRefusal, googleAccepted } from '../families/google/client.ts';
 import type { CheckContext } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
-import { statusFailure } from '../kit/http/answers.ts';
 import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
 import type { BigqueryConfig } from './config.ts';
@@ -24,11 +23,11 @@ export function postJson(path: string, body: unknown): HttpRequest {
 }
 
 /** The answer when it is a success. Fails with what any other answer stands for. */
-export function accepted(response: HttpResponse, config: BigqueryConfig): HttpResponse {
-  return googleAccepted(response, config, refusalFailure);
+export function accepted(response: HttpResponse): HttpResponse {
+  return googleAccepted(response, refusalFailure);
 }
 
-function refusalFailure({ code, message = '', errors }: GoogleRefusal): Failure {
+function refusalFailure({ code, message = '', errors }: GoogleRefusal): Failure | undefined {
   const reason = errors?.[0]?.reason ?? '';
   if (/rateLimitExceeded|quotaExceeded/i.test(reason)) return new Failure('TOO_MANY_REQUESTS');
   if (reason === 'accessNotConfigured') {
@@ -42,7 +41,7 @@ function refusalFailure({ code, message = '', errors }: GoogleRefusal): Failure 
     });
   }
   if (code === 404 || (code === 400 && reason === 'invalid' && /project/i.test(message))) return notFound(message);
-  return statusFailure(code);
+  return undefined;
 }
 
 /** The failure behind a 404. Google's text says in its first words what is not there, and where it was looked for. */

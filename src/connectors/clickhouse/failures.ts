@@ -1,6 +1,6 @@
 import type { FailureCode } from '../../errors/check-failures.ts';
 import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
-import { statusFailure } from '../kit/http/answers.ts';
+import { strangerFailure } from '../kit/http/answers.ts';
 import type { HttpResponse } from '../kit/http/client.ts';
 import type { ClickHouseConfig } from './config.ts';
 
@@ -47,18 +47,15 @@ const OF_PASSWORDS: readonly string[] = ['193', '194', '516'];
 /** The failure behind an answer other than 200. */
 export function failureOf(response: HttpResponse, config: ClickHouseConfig): Failure {
   const code = serverCode(response);
-  if (config.password === undefined && (code === undefined ? response.status === 401 : OF_PASSWORDS.includes(code)))
-    return new Failure('CREDENTIALS_REQUIRED', { configPath: 'password', hint: 'Give the password of the user.' });
-  if (code !== undefined) {
-    const [failure, details] = BY_CODE[code] ?? ['SERVER_ERROR', {}];
-    return new Failure(failure, { ...details, evidence: { serverCode: code } });
+  // an answer without a code comes from something before the server, a proxy say, or from another port of it
+  if (code === undefined) {
+    if (response.status >= 500) return strangerFailure(response, { configPath: 'host' });
+    return strangerFailure(response, response.status === 400 || response.status === 404 ? { hint: PORT_HINT } : {});
   }
-  const { status } = response;
-  // an answer without a code comes from something before the server: a proxy, say
-  if (status === 401) return new Failure('PASSWORD_REFUSED', { configPath: 'password' });
-  if (status === 400 || status === 404)
-    return new Failure('PROTOCOL_MISMATCH', { configPath: 'port', hint: PORT_HINT });
-  return statusFailure(status, { configPath: 'host' });
+  if (config.password === undefined && OF_PASSWORDS.includes(code))
+    return new Failure('CREDENTIALS_REQUIRED', { configPath: 'password', hint: 'Give the password of the user.' });
+  const [failure, details] = BY_CODE[code] ?? ['SERVER_ERROR', {}];
+  return new Failure(failure, { ...details, evidence: { serverCode: code } });
 }
 
 /**

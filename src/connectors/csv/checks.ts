@@ -4,7 +4,7 @@ import { targetOfUrl } from '../kit/config/url.ts';
 import type { CatalogEntry } from '../kit/contract/catalog-entry.ts';
 import { type Check, type CheckContext, required, type Target } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
-import { statusFailure } from '../kit/http/answers.ts';
+import { strangerFailure } from '../kit/http/answers.ts';
 import { ALPN, HttpClient, type HttpResponse } from '../kit/http/client.ts';
 import type { CsvConfig } from './config.ts';
 import { malformed } from './parse.ts';
@@ -29,6 +29,8 @@ type Context = CheckContext<CsvConfig, CsvState>;
 /** How much of a file is read, in bytes. */
 const MAX_FILE = 5 * 1024 * 1024;
 const HOST_PATH = 'source.url';
+/** The status of a server that limits requests. */
+const TOO_MANY = 429;
 
 /** The target that the file is fetched from; undefined for a file that is in the config. */
 export function targetOf({ source }: CsvConfig): Target | undefined {
@@ -123,7 +125,10 @@ function refuseOthers(response: HttpResponse, config: CsvConfig): void {
   }
   if (status === 404 || status === 410)
     throw new Failure('OBJECT_NOT_FOUND', { configPath: HOST_PATH, hint: 'Check the URL.' });
-  if (status !== 200) throw statusFailure(status, { configPath: HOST_PATH });
+  // any server of files is the right one: what it refuses so is its own matter
+  if (status >= 400 && status < 500 && status !== TOO_MANY)
+    throw new Failure('UNEXPECTED_ANSWER', { configPath: HOST_PATH });
+  if (status !== 200) throw strangerFailure(response);
   if (mediaTypeOf(response) === 'text/html') {
     const hint = 'A web page is there, no CSV file: give the URL that downloads the file.';
     throw new Failure('PROTOCOL_MISMATCH', { configPath: HOST_PATH, hint });

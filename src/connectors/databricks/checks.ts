@@ -23,7 +23,9 @@ type DatabricksCheck = Check<DatabricksConfig, DatabricksState>;
 /** The most tables that tables/list counts: the API gives no more at once. */
 const PAGE = 50;
 
-const ME = z.object({ userName: z.string().max(320).optional() });
+const ME = z
+  .object({ userName: z.string().max(320).optional(), id: z.string().optional() })
+  .refine(({ userName, id }) => userName !== undefined || id !== undefined);
 const WAREHOUSE = z.object({
   state: z.string().regex(/^[A-Z_]{1,40}$/),
   name: z.string().optional(),

@@ -4,7 +4,7 @@ import { serviceTarget } from '../kit/config/target.ts';
 import { type CheckContext, required, type Target } from '../kit/contract/connector.ts';
 import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
 import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
-import { jsonAnswer, jsonIfAny, statusFailure } from '../kit/http/answers.ts';
+import { jsonAnswer, jsonIfAny, ownFailure, refusesToken, strangerFailure } from '../kit/http/answers.ts';
 import { basicAuthorization } from '../kit/http/basic-auth.ts';
 import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
@@ -56,8 +56,8 @@ export async function signIn({ config, state }: DatabricksContext): Promise<stri
     body: 'grant_type=client_credentials&scope=all-apis',
     maxBytes: SIGN_IN_LIMIT,
   });
-  if (response.status === 400 || response.status === 401 || response.status === 403) throw tokenRefused(config);
-  if (response.status !== 200) throw statusFailure(response.status, { configPath: 'host' });
+  if (refusesToken(response)) throw tokenRefused(config);
+  if (response.status !== 200) throw strangerFailure(response);
   return jsonAnswer(response, GIVEN_TOKEN).access_token;
 }
 
@@ -125,8 +125,9 @@ export function accepted(
   const known = BY_CODE[code ?? ''];
   if (known) throw new Failure(...known);
   if (code === DENIED) throw new Failure('PERMISSION_DENIED', about === 'data' ? DENIED_DATA : DENIED_WAREHOUSE);
-  if (status === 401 || (status === 403 && code !== undefined)) throw tokenRefused(config);
-  throw statusFailure(status, { configPath: 'host' });
+  if (code === undefined) throw strangerFailure(response);
+  if (status === 401 || status === 403) throw tokenRefused(config);
+  throw ownFailure(response, code);
 }
 
 /** Databricks' own code of an error. Undefined when the answer is none of its errors. */

@@ -3,7 +3,7 @@ import { serviceTarget } from '../kit/config/target.ts';
 import { type CheckContext, required, type Target } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
-import { jsonAnswer, jsonIfAny, statusFailure } from '../kit/http/answers.ts';
+import { isWebPage, jsonAnswer, jsonIfAny, ownFailure, refusesToken, strangerFailure } from '../kit/http/answers.ts';
 import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
 import { MAX_ROWS_BYTES, type RowSet, type Statement } from '../kit/http/information-schema.ts';
@@ -57,11 +57,11 @@ export async function signIn({ config, state }: FireboltContext): Promise<void> 
     body: new URLSearchParams({ ...form, audience: 'https://api.firebolt.io' }).toString(),
     maxBytes: SIGN_IN_LIMIT,
   });
-  if ([400, 401, 403].includes(response.status)) {
+  if (refusesToken(response)) {
     const hint = 'Check `clientId` and `clientSecret`, and that the service account has not been deleted.';
     throw new Failure('KEY_REFUSED', { configPath: 'clientSecret', hint });
   }
-  if (response.status !== 200) throw statusFailure(response.status);
+  if (response.status !== 200) throw strangerFailure(response);
   state.token = jsonAnswer(response, TOKEN).access_token;
 }
 
@@ -70,12 +70,12 @@ export async function resolveEngine(context: FireboltContext): Promise<Engine> {
   const { config } = context;
   const path = `/web/v3/account/${encodeURIComponent(config.account)}/engineUrl`;
   const response = await askFirebolt(context, { method: 'GET', host: API_HOST, path });
-  if (response.status === 401 || response.status === 403 || response.status === 404) {
+  if ([401, 403, 404].includes(response.status) && !isWebPage(response)) {
     const hint = 'Check `account`: there is none of that name, or the service account has no user in it.';
     const code = response.status === 404 ? 'RESOURCE_NOT_FOUND' : 'PERMISSION_DENIED';
     throw new Failure(code, { configPath: 'account', hint });
   }
-  if (response.status !== 200) throw statusFailure(response.status);
+  if (response.status !== 200) throw strangerFailure(response);
   let engine = engineAt(jsonAnswer(response, ENGINE).engineUrl);
   if (config.database !== undefined) engine = await use(context, engine, 'database', config.database);
   return config.engine === undefined ? engine : use(context, engine, 'engine', config.engine);
@@ -86,7 +86,7 @@ export async function queryFirebolt(context: FireboltContext, statement: Stateme
   const engine = required(context.state.engine, 'engine/resolve');
   const response = await send(context, engine, statement(literal));
   const refusal = refusalOf(response);
-  if (refusal !== undefined) throw refusalFailure(response.status, refusal);
+  if (refusal !== undefined) throw refusalFailure(response, refusal);
   const { data, rows } = jsonAnswer(response, RESULT);
   const text = data.map((row) => row.map((cell) => (cell === null ? null : String(cell))));
   return { rows: text, complete: data.length >= rows };
@@ -105,7 +105,7 @@ async function use(
   const response = await send(context, engine, `use ${kind} "${name.replaceAll('"', '""')}"`);
   const refusal = refusalOf(response);
   if (refusal !== undefined) {
-    if (!isMissing(refusal)) throw refusalFailure(response.status, refusal, kind);
+    if (!isMissing(refusal)) throw refusalFailure(response, refusal, kind);
     const hint = `Check \`${kind}\`: there is none of that name, or the service account’s user has no right to it.`;
     throw new Failure(kind === 'database' ? 'DATABASE_NOT_FOUND' : 'RESOURCE_NOT_FOUND', { configPath: kind, hint });
   }
@@ -180,7 +180,9 @@ function isMissing(text: string): boolean {
   return /not exist|not found/i.test(text);
 }
 
-function refusalFailure(status: number, text: string, kind: 'database' | 'engine' = 'database'): Failure {
+function refusalFailure(response: HttpResponse, text: string, kind: 'database' | 'engine' = 'database'): Failure {
+  const { status } = response;
+  if (isWebPage(response)) return strangerFailure(response);
   if (status === 401 || status === 403 || /not authorized|permission|privilege/i.test(text)) {
     const hint = 'Grant the role of the service account’s user USAGE on the database, and on the engine.';
     return new Failure('PERMISSION_DENIED', { configPath: kind, hint });
@@ -189,7 +191,7 @@ function refusalFailure(status: number, text: string, kind: 'database' | 'engine
     return new Failure('SERVER_UNAVAILABLE', { configPath: 'engine', hint: 'The engine does not run: start it.' });
   if (/database .*(not exist|not found)/i.test(text))
     return new Failure('DATABASE_NOT_FOUND', { configPath: 'database' });
-  return statusFailure(status === 200 ? 400 : status);
+  return ownFailure(response, undefined);
 }
 
 function literal(value: string): string {

@@ -32,7 +32,7 @@ const authenticate: GcsCheck = authenticateCheck(
     });
     // the checks that follow tell what the account may do, and whether the bucket exists
     const signedIn = [403, 404].includes(googleRefusal(response)?.code ?? 0);
-    if (!signedIn) jsonAnswer(accepted(response, context.config), BUCKET);
+    if (!signedIn) jsonAnswer(accepted(response), BUCKET);
     return { evidence: { server: 'Google Cloud Storage', account: context.config.credentials.clientEmail } };
   },
 );
@@ -49,10 +49,10 @@ const headBucket: GcsCheck = {
     });
     if (response.status === 403) {
       // an account that may only read objects cannot see the bucket's own data; listing shows that the bucket exists
-      accepted(await askGoogle(context, READ, { method: 'GET', path: objectsPath(context.config, 1) }), context.config);
+      accepted(await askGoogle(context, READ, { method: 'GET', path: objectsPath(context.config, 1) }));
       return { evidence: { bucket, metadata: 'not readable' } };
     }
-    const { location, storageClass } = jsonAnswer(accepted(response, context.config), BUCKET);
+    const { location, storageClass } = jsonAnswer(accepted(response), BUCKET);
     return { evidence: { bucket, location, storageClass } };
   },
 };
@@ -64,7 +64,7 @@ const listObjects: GcsCheck = {
     'The objects of the bucket can be listed; at most 100 are counted. The account needs storage.objects.list.',
   async run(context) {
     const response = await askGoogle(context, READ, { method: 'GET', path: objectsPath(context.config, PAGE) });
-    const { items = [], nextPageToken } = jsonAnswer(accepted(response, context.config), OBJECTS);
+    const { items = [], nextPageToken } = jsonAnswer(accepted(response), OBJECTS);
     return { evidence: { objects: items.length, more: nextPageToken !== undefined } };
   },
 };
@@ -88,7 +88,6 @@ const putObject: GcsCheck = {
         headers,
         body,
       }),
-      context.config,
     );
     const removal = await askGoogle(context, WRITE, { method: 'DELETE', path: `${path}/${name}` });
     if (removal.status === 403) {
@@ -97,15 +96,15 @@ const putObject: GcsCheck = {
         hint: 'The object was written, but may not be deleted and remains: grant storage.objects.delete.',
       });
     }
-    accepted(removal, context.config);
+    accepted(removal);
     return { evidence: { written: true, removed: true } };
   },
 };
 
 export const gcsChecks: readonly GcsCheck[] = [authenticate, headBucket, listObjects, putObject];
 
-function accepted(response: HttpResponse, config: GoogleCloudStorageConfig): HttpResponse {
-  return googleAccepted(response, config, ({ code, errors }) => {
+function accepted(response: HttpResponse): HttpResponse {
+  return googleAccepted(response, ({ code, errors }) => {
     if (code === 403) return forbidden(errors?.[0]?.reason);
     if (code === 404) return new Failure('BUCKET_NOT_FOUND', { configPath: 'bucket', hint: 'Check `bucket`.' });
     return undefined;

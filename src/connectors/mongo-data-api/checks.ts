@@ -4,7 +4,7 @@ import { authenticateCheck } from '../kit/checks/authenticate.ts';
 import { basePath, targetOfUrl } from '../kit/config/url.ts';
 import type { Check, CheckContext, Target } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
-import { jsonAnswer, serverProduct, statusFailure } from '../kit/http/answers.ts';
+import { jsonAnswer, jsonIfAny, ownFailure, serverProduct, strangerFailure } from '../kit/http/answers.ts';
 import type { HttpResponse } from '../kit/http/client.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
 import type { MongoDataApiConfig } from './config.ts';
@@ -13,14 +13,15 @@ type DataApiCheck = Check<MongoDataApiConfig, HttpState>;
 type Context = CheckContext<MongoDataApiConfig, HttpState>;
 
 const FOUND = z.object({ document: z.record(z.string(), z.unknown()).nullable() });
+/** The form of the API's own errors. */
+const REFUSAL = z.object({ error: z.string(), error_code: z.string() });
 
 const authenticate: DataApiCheck = authenticateCheck(
   'The server knows the API and takes the API key.',
   async (context) => {
     // the filter matches nothing, because this is about the key alone
     const response = await findOne(context, { _id: `datastore-gateway-${randomUUID()}` });
-    // documents/find tells whether a right is missing, or a name is unknown to the server
-    if (response.status !== 400 && response.status !== 403) jsonAnswer(accepted(response, context.config), FOUND);
+    if (!isLeftToFind(response, context.config)) jsonAnswer(accepted(response, context.config), FOUND);
     return { evidence: { server: serverProduct(response) } };
   },
 );
@@ -55,9 +56,25 @@ function findOne({ config, state }: Context, filter: Record<string, unknown>): P
   });
 }
 
+/**
+ * Tells whether a server that has taken the key refuses for a reason that documents/find tells: a right is missing, or a
+ * name is unknown to it. Without a collection that check does not run, and no right is needed.
+ */
+function isLeftToFind(response: HttpResponse, { collection }: MongoDataApiConfig): boolean {
+  if (refusalCode(response) === undefined) return false;
+  return response.status === 403 || (response.status === 400 && collection !== undefined);
+}
+
+/** The API's own name of an error. Undefined when the answer is none of its errors. */
+function refusalCode(response: HttpResponse): string | undefined {
+  return jsonIfAny(response, REFUSAL)?.error_code;
+}
+
 function accepted(response: HttpResponse, config: MongoDataApiConfig): HttpResponse {
   const { status } = response;
   if (status === 200) return response;
+  const code = refusalCode(response);
+  if (code === undefined) throw strangerFailure(response);
   if (status === 401 && config.apiKey === undefined)
     throw new Failure('CREDENTIALS_REQUIRED', { configPath: 'apiKey', hint: 'Give the API key.' });
   if (status === 401) throw new Failure('KEY_REFUSED', { configPath: 'apiKey' });
@@ -77,7 +94,7 @@ function accepted(response: HttpResponse, config: MongoDataApiConfig): HttpRespo
       hint: 'The server cannot do this request: check `dataSource`, `database` and `collection`.',
     });
   }
-  throw statusFailure(status, { configPath: 'apiUrl' });
+  throw ownFailure(response, code);
 }
 
 export function targetOf(config: MongoDataApiConfig): Target {

@@ -4,7 +4,7 @@ import { basePath, targetOfUrl } from '../kit/config/url.ts';
 import type { CatalogColumn, CatalogEntry } from '../kit/contract/catalog-entry.ts';
 import type { Check, CheckContext, Target } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
-import { jsonAnswer, jsonIfAny, statusFailure } from '../kit/http/answers.ts';
+import { jsonAnswer, jsonIfAny, ownFailure, strangerFailure } from '../kit/http/answers.ts';
 import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
 import type { QdrantConfig } from './config.ts';
@@ -32,7 +32,7 @@ const authenticate: QdrantCheck = authenticateCheck(
   async (context) => {
     const response = await ask(context, { method: 'GET', path: '/collections' });
     // a server that answers 403 to a list has not taken the key: it would list what the key may see
-    if (response.status === 403) throw keyRefused(context.config);
+    if (response.status === 403 && isOwn(response, context.config)) throw keyRefused(context.config);
     jsonAnswer(accepted(response, context.config), COLLECTIONS);
     return { evidence: { server: await productOf(context) } };
   },
@@ -160,27 +160,37 @@ function ask({ config, state }: Context, request: HttpRequest): Promise<HttpResp
 
 function accepted(response: HttpResponse, config: QdrantConfig): HttpResponse {
   if (response.status === 200) return response;
+  if (!isOwn(response, config)) throw strangerFailure(response);
   if (response.status === 401) throw keyRefused(config);
   if (response.status === 403)
     throw new Failure('PERMISSION_DENIED', {
       configPath: 'collection',
       hint: 'Give the key access to the collection.',
     });
-  if (response.status === 404) throw notFound(response);
-  throw statusFailure(response.status, { configPath: 'baseUrl' });
+  if (response.status === 404) throw new Failure('COLLECTION_NOT_FOUND', { configPath: 'collection' });
+  throw ownFailure(response, undefined);
+}
+
+const REFUSAL = z.object({ status: z.object({ error: z.string() }) });
+const CLOUD_REFUSAL = z.object({ error: z.string() });
+const CLOUD_DOMAIN = '.cloud.qdrant.io';
+/** The words in which a server that looks at keys refuses one, as plain text. */
+const KEY_WORDS = /^(Must provide an API key|Invalid (api-key|API key|JWT))/;
+
+/**
+ * Tells whether a refusal is one of Qdrant's own: in the form of its API, in the words of its check of keys, or in the
+ * form of what stands before the servers of its cloud.
+ */
+function isOwn(response: HttpResponse, { baseUrl }: QdrantConfig): boolean {
+  if (jsonIfAny(response, REFUSAL)) return true;
+  if (new URL(baseUrl).hostname.endsWith(CLOUD_DOMAIN) && jsonIfAny(response, CLOUD_REFUSAL)) return true;
+  return (response.status === 401 || response.status === 403) && KEY_WORDS.test(response.text());
 }
 
 function keyRefused(config: QdrantConfig): Failure {
   if (config.apiKey === undefined)
     return new Failure('CREDENTIALS_REQUIRED', { configPath: 'apiKey', hint: 'Give the API key.' });
   return new Failure('KEY_REFUSED', { configPath: 'apiKey' });
-}
-
-/** The failure behind a 404: the server does not know the collection, or there is no Qdrant at that path at all. */
-function notFound(response: HttpResponse): Failure {
-  return jsonIfAny(response, z.object({ status: z.object({ error: z.string() }) }))
-    ? new Failure('COLLECTION_NOT_FOUND', { configPath: 'collection' })
-    : new Failure('PROTOCOL_MISMATCH', { configPath: 'baseUrl' });
 }
 
 /** The server's name and version, `Qdrant 1.15.4`; the name alone when a proxy hides the start page. */
@@ -191,7 +201,8 @@ async function productOf(context: Context): Promise<string> {
 }
 
 export function targetOf(config: QdrantConfig): Target {
-  return targetOfUrl(config.baseUrl, config.tls, { hostPath: 'baseUrl', portPath: 'port', defaultPort: config.port });
+  const paths = { hostPath: 'baseUrl', portPath: 'port', defaultPort: config.port };
+  return { ...targetOfUrl(config.baseUrl, config.tls, paths), strangerPath: 'baseUrl' };
 }
 
 function collectionPath(config: QdrantConfig): string {

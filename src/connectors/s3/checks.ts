@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { authenticateCheck } from '../kit/checks/authenticate.ts';
 import type { Check } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
-import { serverProduct } from '../kit/http/answers.ts';
+import { serverProduct, strangerFailure } from '../kit/http/answers.ts';
 import type { HttpResponse } from '../kit/http/client.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
 import { elementOf } from '../kit/http/xml.ts';
@@ -110,7 +110,7 @@ function list(context: S3Context, query: Record<string, string>): Promise<HttpRe
 function listing(response: HttpResponse): string {
   if (!isDone(response)) throw failureOf(response);
   const xml = response.text();
-  if (!xml.includes('<ListBucketResult')) throw new Failure('PROTOCOL_MISMATCH', { configPath: 'baseUrl' });
+  if (!xml.includes('<ListBucketResult')) throw strangerFailure(response);
   return xml;
 }
 

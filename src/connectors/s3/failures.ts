@@ -1,6 +1,6 @@
 import type { FailureCode } from '../../errors/check-failures.ts';
 import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
-import { statusFailure } from '../kit/http/answers.ts';
+import { ownFailure, strangerFailure } from '../kit/http/answers.ts';
 import type { HttpResponse } from '../kit/http/client.ts';
 import { elementOf } from '../kit/http/xml.ts';
 
@@ -46,7 +46,7 @@ const SIGNED_IN: readonly string[] = ['AccessDenied', 'AllAccessDisabled', 'NoSu
 /** S3's code of an error. Undefined when the answer is none of S3's errors. */
 export function errorCode(response: HttpResponse): string | undefined {
   const text = response.text();
-  return text.includes('<Error') ? elementOf(text, 'Code') : undefined;
+  return /<Error[\s>]/.test(text) ? elementOf(text, 'Code') : undefined;
 }
 
 /** Tells whether a refusal comes from a server that has taken the signature. */
@@ -59,11 +59,8 @@ export function failureOf(response: HttpResponse): Failure {
   const code = errorCode(response);
   const known = code === undefined ? undefined : BY_CODE[code];
   if (known) return new Failure(known[0], { ...known[1], evidence: evidenceOf(response) });
-  if (code !== undefined || response.status >= 500 || response.status === 429) return statusFailure(response.status);
   // every S3 says in its body why it refuses
-  return response.status >= 300 && response.status < 400
-    ? statusFailure(response.status)
-    : new Failure('PROTOCOL_MISMATCH', { configPath: 'baseUrl' });
+  return code === undefined ? strangerFailure(response) : ownFailure(response, code);
 }
 
 /** The evidence of a refusal: the region that the server names, for those who mend the config. */

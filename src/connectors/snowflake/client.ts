@@ -42,7 +42,7 @@ const RESULT = z.object({ rowset: CELLS, total: z.int().nonnegative() });
 const RUNNING = z.object({ getResultUrl: z.string().regex(/^\/queries\/[\w-]{1,64}\/result$/) });
 const STATEMENT = z.object({ data: CELLS, resultSetMetaData: z.object({ numRows: z.int().nonnegative() }) });
 const HANDLE = z.object({ statementHandle: z.string().regex(/^[\w-]{1,64}$/) });
-const REFUSAL = z.object({ code: z.string().max(16), message: z.string().nullish() });
+const REFUSAL = z.object({ code: z.string().regex(/^\d{6}$/), message: z.string().nullish() });
 
 export function targetOf({ account }: SnowflakeConfig): Target {
   return serviceTarget(accountHost(account), 'account');
@@ -168,7 +168,7 @@ function success(response: HttpResponse, config: SnowflakeConfig): unknown {
 
 function refusal(response: HttpResponse, config: SnowflakeConfig): Failure {
   const { code, message } = jsonIfAny(response, REFUSAL) ?? {};
-  return code === undefined ? plainFailure(response.status) : codeFailure(code, message ?? '', config);
+  return code === undefined ? plainFailure(response) : codeFailure(code, message ?? '', config);
 }
 
 function partOf<Schema extends z.ZodType>(schema: Schema, data: unknown): z.output<Schema> {

@@ -1,6 +1,7 @@
 import type { FailureCode } from '../../errors/check-failures.ts';
 import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
-import { statusFailure } from '../kit/http/answers.ts';
+import { strangerFailure } from '../kit/http/answers.ts';
+import type { HttpResponse } from '../kit/http/client.ts';
 import type { SnowflakeConfig } from './config.ts';
 
 const PASSWORD = 'authentication.password.password';
@@ -79,17 +80,23 @@ export function notFound(kind: SnowflakeObject): Failure {
   return new Failure(code, { configPath: kind, hint });
 }
 
+/** The status of a host that no account has, and of nobody else. */
+const NO_ACCOUNT = 513;
+
 /**
- * The failure behind a status that comes without one of Snowflake's codes. 403, 404 and 513 are the answers of hosts
- * that no account has.
+ * The failure behind a status that comes without one of Snowflake's codes. Hosts that no account has answer 403, 404 or
+ * 513; what stands between the gateway and Snowflake may answer the first two as well.
  */
-export function plainFailure(status: number): Failure {
-  if (status === 403 || status === 404 || status === 513)
+export function plainFailure(response: HttpResponse): Failure {
+  const { status } = response;
+  if (status === NO_ACCOUNT)
     return new Failure('RESOURCE_NOT_FOUND', {
       configPath: 'account',
       hint: 'Check `account`: Snowflake has none there.',
     });
-  return statusFailure(status, { configPath: 'account' });
+  if (status !== 403 && status !== 404) return strangerFailure(response);
+  const hint = 'Check `account`: Snowflake has none there, or a proxy or firewall on the way answers in its place.';
+  return strangerFailure(response, { hint });
 }
 
 /** The path of the secret that this config signs in with. */

@@ -90,7 +90,7 @@ export function literal(text: string): string {
 }
 
 function pageOf(response: HttpResponse, config: TrinoConfig): Page {
-  if (response.status !== 200) throw refusal(response.status, config);
+  if (response.status !== 200) throw refusal(response, config);
   return jsonAnswer(response, PAGE);
 }
 

@@ -1,6 +1,7 @@
 import type { FailureCode } from '../../errors/check-failures.ts';
 import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
-import { statusFailure } from '../kit/http/answers.ts';
+import { strangerFailure } from '../kit/http/answers.ts';
+import type { HttpResponse } from '../kit/http/client.ts';
 import type { TrinoConfig } from './config.ts';
 
 const LATER_HINT = 'The cluster cannot take the query now. Try again later; check the coordinator’s own log.';
@@ -37,18 +38,37 @@ export function queryFailure(error: { errorName: string; errorType?: string | nu
 }
 
 /** The failure behind an answer other than 200. */
-export function refusal(status: number, { password, tls }: TrinoConfig): Failure {
-  if (status === 401) {
-    if (password !== undefined) return new Failure('PASSWORD_REFUSED', { configPath: 'password' });
-    return new Failure('CREDENTIALS_REQUIRED', {
+export function refusal(response: HttpResponse, { password, tls }: TrinoConfig): Failure {
+  const { status } = response;
+  if (status === 401) return unauthorized(response, password !== undefined);
+  if (status === 403) {
+    const text = response.text();
+    // a server that signs users in lets nobody in over clear text
+    if (tls.mode === 'DISABLE' && /over HTTP is not enabled/.test(text))
+      return new Failure('TLS_REQUIRED', { configPath: 'tls.mode' });
+    if (DENIAL.test(text)) return new Failure('PERMISSION_DENIED', { configPath: 'username' });
+  }
+  return strangerFailure(response, status >= 500 ? { configPath: 'host' } : {});
+}
+
+/** The words with which Trino's access control begins, as plain text. */
+const DENIAL = /^Access Denied: (Cannot|User|Principal|Role)\b/;
+/** What a coordinator calls itself when it asks for a sign-in; those that send to a page of their own have no name. */
+const OWN_CHALLENGE = /realm="(Trino|Presto|Starburst[^"]{0,40})"|x_redirect_server=|x_token_server=/i;
+
+/** The failure behind a 401: the coordinator's, or that of a proxy before it that wants a sign-in of its own. */
+function unauthorized(response: HttpResponse, hasPassword: boolean): Failure {
+  const challenge = response.headers['www-authenticate'] ?? '';
+  if (!OWN_CHALLENGE.test(challenge)) return strangerFailure(response);
+  if (!/\bbasic\b/i.test(challenge)) {
+    return new Failure('SIGN_IN_METHOD_REFUSED', {
       configPath: 'password',
-      hint: 'Give the password of the user; Trino takes it over TLS alone.',
+      hint: 'The coordinator signs nobody in by password: turn http-server.authentication.type=PASSWORD on beside its other ways.',
     });
   }
-  // a server that signs users in lets nobody in over clear text, which it says by 403
-  if (status === 403 && tls.mode === 'DISABLE') return new Failure('TLS_REQUIRED', { configPath: 'tls.mode' });
-  if (status === 403) return new Failure('PERMISSION_DENIED', { configPath: 'username' });
-  if (status === 400 || status === 404 || status === 405)
-    return new Failure('PROTOCOL_MISMATCH', { configPath: 'port' });
-  return statusFailure(status, { configPath: 'host' });
+  if (hasPassword) return new Failure('PASSWORD_REFUSED', { configPath: 'password' });
+  return new Failure('CREDENTIALS_REQUIRED', {
+    configPath: 'password',
+    hint: 'Give the password of the user; Trino takes it over TLS alone.',
+  });
 }

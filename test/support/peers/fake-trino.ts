@@ -21,6 +21,8 @@ export interface FakeTrinoOptions extends HttpPeerOptions {
   readonly pagesAt?: string;
   /** So often a gateway before Trino answers 503 to each page. */
   readonly interruptions?: number;
+  /** What it asks for when it signs somebody in. Left out: a password. */
+  readonly challenge?: string;
   /** Every statement ends with this. */
   readonly failing?: { readonly errorName: string; readonly errorType: string };
   /** Results of tables hold millions of things that are no rows. */
@@ -89,14 +91,18 @@ function uri(request: PeerRequest, { pagesAt, certificate }: FakeTrinoOptions, n
   return `${origin}/v1/statement/executing/query_${number}/secret/${token}`;
 }
 
-function refusal(request: PeerRequest, { users, certificate }: FakeTrinoOptions): PeerAnswer | undefined {
+function refusal(
+  request: PeerRequest,
+  { users, certificate, challenge = 'Basic realm="Trino"' }: FakeTrinoOptions,
+): PeerAnswer | undefined {
   const { authorization } = request.headers;
   if (users && !certificate) return { status: 403, body: 'Authentication over HTTP is not enabled' };
   const [, encoded = ''] = /^Basic (.+)$/.exec(authorization ?? '') ?? [];
   const [name = '', ...rest] = Buffer.from(encoded, 'base64').toString().split(':');
+  const takesPasswords = challenge.startsWith('Basic');
   const isRight = users ? name !== '' && users[name] === rest.join(':') : authorization === undefined;
-  if (isRight && (!users || request.headers['x-trino-user'] === name)) return undefined;
-  return { status: 401, headers: { 'www-authenticate': 'Basic realm="Trino"' }, body: 'Invalid credentials' };
+  if (isRight && takesPasswords && (!users || request.headers['x-trino-user'] === name)) return undefined;
+  return { status: 401, headers: { 'www-authenticate': challenge }, body: 'Invalid credentials' };
 }
 
 function run(sql: string, user: string, options: FakeTrinoOptions): Pick<Statement, 'pages' | 'error'> {

@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { basePath } from '../../kit/config/url.ts';
 import type { CheckContext } from '../../kit/contract/connector.ts';
 import { Failure } from '../../kit/contract/failure.ts';
-import { jsonAnswer, jsonIfAny, statusFailure } from '../../kit/http/answers.ts';
+import { jsonAnswer, jsonIfAny, ownFailure, strangerFailure } from '../../kit/http/answers.ts';
 import { basicAuthorization } from '../../kit/http/basic-auth.ts';
 import type { HttpRequest, HttpResponse } from '../../kit/http/client.ts';
 import type { HttpState } from '../../kit/http/http-base.ts';
-import { type ElasticConfig, elasticTarget } from './config.ts';
+import type { ElasticConfig } from './config.ts';
 
 /** The two products that share a REST API. */
 export type ElasticProduct = 'Elasticsearch' | 'OpenSearch';
@@ -54,25 +54,27 @@ function authorization({ disableAuth, username = '', password = '', apiKey }: El
 export function elasticAccepted(response: HttpResponse, config: ElasticConfig): HttpResponse {
   const { status } = response;
   if (status >= 200 && status < 300) return response;
-  const { hostPath } = elasticTarget(config);
-  if (status === 401) throw refused(config);
-  if (errorType(response) === 'cluster_block_exception') {
+  const type = errorType(response);
+  if (status === 401 && (type !== undefined || OWN_CHALLENGE.test(response.headers['www-authenticate'] ?? '')))
+    throw refused(config);
+  if (status === 404 && config.cloudId !== undefined && jsonIfAny(response, UNKNOWN_DEPLOYMENT))
+    throw new Failure('RESOURCE_NOT_FOUND', { configPath: 'cloudId', hint: 'The cloud knows no such deployment.' });
+  if (type === undefined) throw strangerFailure(response);
+  if (type === 'cluster_block_exception') {
     throw new Failure('SERVER_UNAVAILABLE', {
-      configPath: hostPath,
+      configPath: response.configPath,
       hint: 'The cluster takes no writes now: it may be out of space, or set to read only.',
     });
   }
-  if (status === 403 && errorType(response) !== undefined)
-    throw new Failure('PERMISSION_DENIED', { configPath: credentialsPath(config) });
-  if (status === 404) {
-    if (errorType(response) === 'index_not_found_exception')
-      throw new Failure('INDEX_NOT_FOUND', { configPath: 'index' });
-    if (config.cloudId !== undefined)
-      throw new Failure('RESOURCE_NOT_FOUND', { configPath: 'cloudId', hint: 'The cloud knows no such deployment.' });
-    throw new Failure('PROTOCOL_MISMATCH', { configPath: hostPath });
-  }
-  throw statusFailure(status, { configPath: hostPath });
+  if (status === 403) throw new Failure('PERMISSION_DENIED', { configPath: credentialsPath(config) });
+  if (type === 'index_not_found_exception') throw new Failure('INDEX_NOT_FOUND', { configPath: 'index' });
+  throw ownFailure(response, type);
 }
+
+/** What the products call themselves when they ask for a sign-in. OpenSearch does so without a form of its own. */
+const OWN_CHALLENGE = /realm="(security|OpenSearch Security|Open Distro Security)"/i;
+/** How the entrance of a cloud answers for a deployment that it does not know. */
+const UNKNOWN_DEPLOYMENT = z.object({ ok: z.literal(false), message: z.string() });
 
 /** The config field that holds who signs in. */
 export function credentialsPath({ disableAuth, apiKey }: ElasticConfig): string {
@@ -100,7 +102,7 @@ export function errorType(response: HttpResponse): string | undefined {
 export function aboutOf(response: HttpResponse): ElasticAbout {
   const about = jsonAnswer(response, ABOUT);
   const product = productOf(about, response.headers['x-elastic-product']);
-  if (!product) throw new Failure('PROTOCOL_MISMATCH');
+  if (!product) throw strangerFailure(response);
   return { product, version: /^[\d.]+/.exec(about.version.number)?.[0] ?? '', cluster: about.cluster_name };
 }
 

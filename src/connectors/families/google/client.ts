@@ -3,7 +3,7 @@ import { GOOGLE_DOMAIN, type ServiceAccount } from '../../kit/config/service-acc
 import { serviceTarget } from '../../kit/config/target.ts';
 import type { CheckContext, Target } from '../../kit/contract/connector.ts';
 import { Failure } from '../../kit/contract/failure.ts';
-import { jsonIfAny, statusFailure } from '../../kit/http/answers.ts';
+import { jsonIfAny, ownFailure, strangerFailure } from '../../kit/http/answers.ts';
 import type { HttpRequest, HttpResponse } from '../../kit/http/client.ts';
 import type { HttpState } from '../../kit/http/http-base.ts';
 import { googleToken } from './token.ts';
@@ -25,7 +25,12 @@ export type GoogleRefusal = z.output<typeof REFUSAL>['error'];
 /** The target at which a service of the account's cloud answers: `bigquery`, `storage`. */
 export function googleTarget(service: string, { credentials }: GoogleConfig): Target {
   const { universeDomain } = credentials;
-  return serviceTarget(`${service}.${universeDomain ?? GOOGLE_DOMAIN}`, universeDomain && 'credentials.universeDomain');
+  // a key file names Google's own domain too, which nobody has chosen
+  const isChosen = universeDomain !== undefined && universeDomain !== GOOGLE_DOMAIN;
+  return serviceTarget(
+    `${service}.${universeDomain ?? GOOGLE_DOMAIN}`,
+    isChosen ? 'credentials.universeDomain' : undefined,
+  );
 }
 
 /** Sends a request, signed in with a token for this scope. */
@@ -50,7 +55,6 @@ export function googleRefusal(response: HttpResponse): GoogleRefusal | undefined
  */
 export function googleAccepted(
   response: HttpResponse,
-  { credentials }: GoogleConfig,
   failureOf: (refusal: GoogleRefusal) => Failure | undefined,
 ): HttpResponse {
   if (response.status >= 200 && response.status < 300) return response;
@@ -61,6 +65,6 @@ export function googleAccepted(
       hint: 'Check that the key belongs to `credentials.clientEmail`, that neither is deleted or disabled, and the gateway’s clock.',
     });
   }
-  const hostPath = credentials.universeDomain ? { configPath: 'credentials.universeDomain' } : {};
-  throw (refusal && failureOf(refusal)) ?? statusFailure(response.status, hostPath);
+  if (!refusal) throw strangerFailure(response);
+  throw failureOf(refusal) ?? ownFailure(response, refusal.errors?.[0]?.reason);
 }

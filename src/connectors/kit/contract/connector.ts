@@ -32,6 +32,8 @@ export interface Target {
   /** The config paths that a failure points at. They are undefined when the host is fixed, as Google's is. */
   readonly hostPath?: string;
   readonly portPath?: string;
+  /** The config path that a failure points at when another server answers. Left out: portPath, or else hostPath. */
+  readonly strangerPath?: string;
 }
 
 /** A dialled connection whose TLS handshake is done and whose certificate has been judged. */

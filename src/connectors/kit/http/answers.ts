@@ -2,17 +2,44 @@ import { z } from 'zod';
 import { Failure, type FailureDetails } from '../contract/failure.ts';
 import type { HttpResponse } from './client.ts';
 
-/** The failure behind a status that has no meaning of its own in the API that is asked. */
-export function statusFailure(status: number, details: FailureDetails = {}): Failure {
-  if (status === 429) return new Failure('TOO_MANY_REQUESTS', details);
-  if (status >= 500) return new Failure('SERVER_UNAVAILABLE', details);
+const STRANGER_HINT =
+  'Check the address, and that the type is the right one: a proxy, a firewall or another server answers there, not this API.';
+const REDIRECT_HINT = 'The server sends on to another address, which the gateway does not follow: give that one.';
+
+/**
+ * The failure behind an answer that is not in the form of the API which is asked. A proxy, a firewall or another server
+ * has written it, so it says nothing of credentials and names; that something is overloaded or away is believed of
+ * anyone. A redirect's host becomes evidence.
+ */
+export function strangerFailure(response: HttpResponse, details: FailureDetails = {}): Failure {
+  const { status, configPath } = response;
+  if (status === 429) return new Failure('TOO_MANY_REQUESTS', { configPath, ...details });
+  if (status >= 500) return new Failure('SERVER_UNAVAILABLE', { configPath, ...details });
   if (status >= 300 && status < 400) {
-    return new Failure('UNEXPECTED_ANSWER', {
-      hint: 'The server sends on to another address, which the gateway does not follow: give that one.',
-      ...details,
-    });
+    const evidence = { redirectHost: redirectHost(response) };
+    return new Failure('PROTOCOL_MISMATCH', { configPath, hint: REDIRECT_HINT, ...details, evidence });
   }
-  return new Failure('UNEXPECTED_ANSWER', details);
+  return new Failure('PROTOCOL_MISMATCH', { configPath, hint: STRANGER_HINT, ...details });
+}
+
+/**
+ * The failure behind a refusal in the API's own form, when the API's name or number of it, `code`, tells the check
+ * nothing. It becomes evidence.
+ */
+export function ownFailure({ status }: HttpResponse, code: string | number | undefined): Failure {
+  const evidence = { serverError: /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$/.exec(String(code ?? ''))?.[0] };
+  if (status === 429) return new Failure('TOO_MANY_REQUESTS', { evidence });
+  return new Failure(status >= 500 && status !== NOT_IMPLEMENTED ? 'SERVER_UNAVAILABLE' : 'SERVER_ERROR', { evidence });
+}
+
+/** The status of a server that does not know what it was asked for: trying again later would not help. */
+const NOT_IMPLEMENTED = 501;
+
+/** The host that a redirect leads to; undefined when it leads to another path of the same host. */
+function redirectHost({ headers }: HttpResponse): string | undefined {
+  const { location = '' } = headers;
+  if (!URL.canParse(location)) return undefined;
+  return /^[a-z0-9.-]{1,253}(:\d{1,5})?$/.exec(new URL(location).host)?.[0];
 }
 
 /**
@@ -21,7 +48,7 @@ export function statusFailure(status: number, details: FailureDetails = {}): Fai
  */
 export function jsonAnswer<Schema extends z.ZodType>(response: HttpResponse, schema: Schema): z.output<Schema> {
   const parsed = schema.safeParse(response.json());
-  if (!parsed.success) throw new Failure('PROTOCOL_MISMATCH');
+  if (!parsed.success) throw strangerFailure(response);
   return parsed.data;
 }
 
@@ -54,6 +81,29 @@ export function listOf<Element extends z.ZodType>(element: Element) {
     }
     return parsed;
   });
+}
+
+/** The codes of a refusal that OAuth 2.0 has (RFC 6749, 5.2), and one that some servers add. */
+const OAUTH_REFUSAL = z.object({
+  error: z.enum([
+    'invalid_request',
+    'invalid_client',
+    'invalid_grant',
+    'unauthorized_client',
+    'unsupported_grant_type',
+    'invalid_scope',
+    'access_denied',
+  ]),
+});
+
+/** Tells whether the server that gives tokens refuses to give one. */
+export function refusesToken(response: HttpResponse): boolean {
+  return response.status >= 400 && response.status < 500 && jsonIfAny(response, OAUTH_REFUSAL) !== undefined;
+}
+
+/** Tells whether an answer is a page for people, which no API sends. */
+export function isWebPage({ headers }: HttpResponse): boolean {
+  return /^text\/html\b/i.test(headers['content-type'] ?? '');
 }
 
 /** The product that a server calls itself, with its version where it tells one: the first word of its Server header. */

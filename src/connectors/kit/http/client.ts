@@ -38,6 +38,8 @@ export interface HttpResponse {
   readonly body: Buffer;
   /** True when there was more of the body than was read. */
   readonly truncated: boolean;
+  /** The config field that led to whoever answered; undefined where no field of the config does. */
+  readonly configPath: string | undefined;
   /** Gives the body as UTF-8. */
   text(): string;
   /** Gives the body as JSON. Fails with PROTOCOL_MISMATCH when it is none. */
@@ -124,6 +126,7 @@ export class HttpClient {
   }
 
   #response(answer: Dispatcher.ResponseData, body: Buffer, truncated: boolean): HttpResponse {
+    const { hostPath, portPath = hostPath, strangerPath: configPath = portPath } = this.#target;
     const text = () => body.toString('utf8');
     const headers = Object.entries(answer.headers).flatMap(([name, value]) =>
       value === undefined ? [] : [[name.toLowerCase(), String(Array.isArray(value) ? value.join(', ') : value)]],
@@ -133,10 +136,10 @@ export class HttpClient {
         return JSON.parse(text());
       } catch {
         // the parser's own message quotes the peer
-        throw new Failure('PROTOCOL_MISMATCH', { configPath: this.#target.portPath ?? this.#target.hostPath });
+        throw new Failure('PROTOCOL_MISMATCH', { configPath });
       }
     };
-    return { status: answer.statusCode, headers: Object.fromEntries(headers), body, truncated, text, json };
+    return { status: answer.statusCode, headers: Object.fromEntries(headers), body, truncated, configPath, text, json };
   }
 
   /**

@@ -3,7 +3,7 @@ import { authenticateCheck } from '../kit/checks/authenticate.ts';
 import { basePath, targetOfUrl } from '../kit/config/url.ts';
 import type { Check, CheckContext, Target } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
-import { jsonAnswer, jsonIfAny, statusFailure } from '../kit/http/answers.ts';
+import { jsonAnswer, jsonIfAny, strangerFailure } from '../kit/http/answers.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
 import type { KeyholdConfig } from './config.ts';
 
@@ -43,13 +43,10 @@ async function ask<Schema extends z.ZodType>(
   const headers: Record<string, string> = config.token === undefined ? {} : { authorization: `Bearer ${config.token}` };
   const response = await state.http.request({ method: 'GET', path: basePath(config.baseUrl) + path, headers });
   if (response.status === 200) return jsonAnswer(response, schema);
-  if (response.status >= 400 && response.status < 500) {
-    const refusal = jsonIfAny(response, REFUSAL);
-    if (refusal?.refused === 'token')
-      throw new Failure(config.token === undefined ? 'CREDENTIALS_REQUIRED' : 'KEY_REFUSED', { configPath: 'token' });
-    if (refusal?.refused === 'right') throw new Failure('PERMISSION_DENIED', { configPath: 'token' });
-    if (refusal?.refused === 'bucket') throw new Failure('BUCKET_NOT_FOUND', { configPath: 'bucket' });
-    if (response.status !== 429) throw new Failure('PROTOCOL_MISMATCH', { configPath: 'baseUrl' });
-  }
-  throw statusFailure(response.status, { configPath: 'baseUrl' });
+  const refusal = response.status >= 400 && response.status < 500 ? jsonIfAny(response, REFUSAL) : undefined;
+  if (refusal?.refused === 'token')
+    throw new Failure(config.token === undefined ? 'CREDENTIALS_REQUIRED' : 'KEY_REFUSED', { configPath: 'token' });
+  if (refusal?.refused === 'right') throw new Failure('PERMISSION_DENIED', { configPath: 'token' });
+  if (refusal?.refused === 'bucket') throw new Failure('BUCKET_NOT_FOUND', { configPath: 'bucket' });
+  throw strangerFailure(response);
 }
