@@ -19,6 +19,8 @@ export const requestLimits = {
   introspectionDepth: 20,
   aliases: 15,
   directives: 8,
+  /** How many fields and items of lists an operation may ask for, as cost.ts counts them. */
+  cost: 50_000,
 } as const;
 
 /** The error of a document with more tokens than one may have. */

@@ -7,6 +7,7 @@ import {
 } from 'graphql';
 import { createYoga, isAsyncIterable, type Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
+import { createCostLimit } from './cost.ts';
 import { createDocumentValidator, parseDocument } from './documents.ts';
 import { EndableStream } from './endable-stream.ts';
 import type { LiveSessions } from './live-sessions.ts';
@@ -88,12 +89,18 @@ function requireOperation(document: DocumentNode, { params, request }: Caller<un
   return operation;
 }
 
+/** Refuses wrong variables, and then what costs too much with them. */
 function useVariables(schema: GraphQLSchema): Plugin {
   const isShown = createShownNames(schema);
+  const tooCostly = createCostLimit(schema);
   const refused = (args: { document: DocumentNode; operationName?: string | null; variableValues?: unknown }) => {
     const operation = getOperationAST(args.document, args.operationName);
-    const issues = operation ? refusedVariables(schema, operation, { ...(args.variableValues ?? {}) }, isShown) : [];
-    return issues.length > 0 ? { errors: [refusedValuesError(issues)] } : undefined;
+    if (!operation) return undefined;
+    const variables = { ...(args.variableValues ?? {}) };
+    const issues = refusedVariables(schema, operation, variables, isShown);
+    if (issues.length > 0) return { errors: [refusedValuesError(issues)] };
+    const error = tooCostly(args.document, operation, variables);
+    return error && { errors: [error] };
   };
   return {
     onExecute({ args, setResultAndStopExecution }) {

@@ -376,7 +376,7 @@ describeEachGateway('catalogs', (open) => {
     });
 
     test('ends a page early where its entries are large, and gives them all', async () => {
-      const { id } = await withCatalog([named('a', 600), named('b', 600), named('c', 600), named('d')]);
+      const { id } = await withCatalog([named('a', 150), named('b', 150), named('c', 150), named('d')]);
       for (const [direction, pages] of [
         ['first', [['n.a'], ['n.b'], ['n.c', 'n.d']]],
         ['last', [['n.c', 'n.d'], ['n.b'], ['n.a']]],

@@ -27,6 +27,10 @@ const typeDefs = /* GraphQL */ `
   type Node {
     name: String
     next: Node
+    all(first: Int, last: Int): Nodes
+  }
+  type Nodes {
+    nodes: [Node!]!
   }
   type Query {
     me: String!
@@ -151,7 +155,7 @@ export function createTestSchema(witness: Witness) {
         echo: () => 'ok',
         required: () => 'ok',
       },
-      Node: { next: () => ({}), name: () => 'node' },
+      Node: { next: () => ({}), name: () => 'node', all: () => ({ nodes: [] }) },
       Mutation: {
         createDatastore: () => {
           witness.mutations += 1;

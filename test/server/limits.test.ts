@@ -46,6 +46,12 @@ const cases: readonly Case[] = [
     over: `{ ${many(9, () => 'me @include(if: true)')} }`,
     says: 'The document has 9 directives; the limit is 8.',
   },
+  {
+    title: 'cost',
+    within: '{ node { all(first: 100) { nodes { all(first: 100) { nodes { name } } } } } }',
+    over: '{ node { all(first: 100) { nodes { all(first: 100) { nodes { all(first: 100) { nodes { name } } } } } } } }',
+    says: 'The operation may ask for 3040403 fields; the limit is 50000. Most of them are at node.all.nodes.all.nodes.all.nodes.name: ask',
+  },
 ];
 
 describe.each(cases)('limit on $title', ({ within, over, says }) => {

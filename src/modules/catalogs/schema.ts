@@ -65,6 +65,8 @@ const CatalogRef = builder.objectRef<Catalog>('Catalog').implement({
         }),
         ...pageArguments,
       },
+      // one entry may have thousands of columns
+      extensions: { cost: 5_000 },
       resolve: (catalog, { search, ...page }, { access, services }) =>
         services.catalogs.entries(access, catalog, search || null, page),
     }),

@@ -18,7 +18,7 @@ const LONGEST_KEY = 2_000;
 /** How much of a long key its hash takes, with the separator. */
 const HASH_LENGTH = 44;
 /** How many bytes of entries a page may have, in which case it ends early; one entry it always has. */
-const PAGE_SIZE = 1024 * 1024;
+const PAGE_SIZE = 256 * 1024;
 /** How many entries, and how many bytes of them, are removed in one step. */
 const REMOVED_ENTRIES = 1_000;
 const REMOVED_SIZE = 512 * 1024;
@@ -49,6 +49,8 @@ export async function listEntries(
 ): Promise<Page<CatalogEntry>> {
   const range = { refreshId, after: request.after?.[0] ?? null, before: request.before?.[0] ?? null };
   const wanted = { search, backward: request.backward, limit: request.size + 1 };
+  // a request may ask for several pages, and the event loop goes on between them
+  await immediate();
   const keys = await findKeys(database, range, wanted);
   const size = countThatFit(keys, request.size, PAGE_SIZE);
   const page = toPage(keys.slice(0, size + 1), { ...request, size }, ({ sort_key }) =>

@@ -1,0 +1,17 @@
+import type { GraphQLField } from 'graphql';
+import { defaultPageSize, maxPageSize } from '../platform/paging.ts';
+
+declare module 'graphql' {
+  interface GraphQLFieldExtensions<_TSource, _TContext, _TArgs> {
+    /** What the field costs by itself, in fields, where one of it may be large; see server/cost.ts. */
+    cost?: number;
+  }
+}
+
+/** What a field costs besides being one field. */
+export function costOf(field: GraphQLField<unknown, unknown>): number {
+  return field.extensions.cost ?? 0;
+}
+
+/** How many items a page of a connection has: where nothing is asked for, and at most. */
+export const pageSizes = { default: defaultPageSize, most: maxPageSize } as const;
