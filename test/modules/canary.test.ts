@@ -362,14 +362,15 @@ describeEachGateway('a secret', (open, kind) => {
     });
   });
 
-  test.runIf(kind === 'sqlite')('is not in the file either once the gateway has closed it', async () => {
-    // the first one holds what was planted
-    const gateway = gateways.at(-1);
-    await gateway?.close();
-    const content = await contentOf(gateway?.databaseUrl ?? '');
-    expect(content.length).toBeGreaterThan(50_000);
-    expect(search(content, needles())).toEqual([]);
-  });
+  if (kind === 'sqlite')
+    test('is not in the file either once the gateway has closed it', async () => {
+      // the first one holds what was planted
+      const gateway = gateways.at(-1);
+      await gateway?.close();
+      const content = await contentOf(gateway?.databaseUrl ?? '');
+      expect(content.length).toBeGreaterThan(50_000);
+      expect(search(content, needles())).toEqual([]);
+    });
 });
 
 /** A SQLite database's files; every value of every table of a Postgres one. */

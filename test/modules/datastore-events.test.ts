@@ -290,14 +290,15 @@ describeEachGateway('datastore events', (open, kind) => {
     expect(result?.errors?.[0]).toMatchObject({ extensions: { code: 'FORBIDDEN' } });
   });
 
-  test.runIf(kind === 'postgres')('reach those who listen on another replica', async () => {
-    const replica = await open({ databaseUrl: gateway.databaseUrl, folder: gateway.folder });
-    const environmentId = await api.newEnvironment();
-    const { events } = await listening(2, { environmentId }, { of: replica });
-    const { id } = await make(environmentId);
-    await api.removed(id);
-    expect((await events).map((event) => event.kind)).toEqual(['CREATED', 'DELETED']);
-  });
+  if (kind === 'postgres')
+    test('reach those who listen on another replica', async () => {
+      const replica = await open({ databaseUrl: gateway.databaseUrl, folder: gateway.folder });
+      const environmentId = await api.newEnvironment();
+      const { events } = await listening(2, { environmentId }, { of: replica });
+      const { id } = await make(environmentId);
+      await api.removed(id);
+      expect((await events).map((event) => event.kind)).toEqual(['CREATED', 'DELETED']);
+    });
 
   test('deleted environments keep their history', async () => {
     const result = await gateway.run(CreateEnvironment, { input: { name: `short-lived ${randomUUID()}` } });

@@ -218,6 +218,7 @@ describe('many tests', () => {
     expect(tarpit.open()).toBe(0);
   });
 
+  // what a process holds is read in /proc, which is Linux's
   test.skipIf(process.platform !== 'linux')(
     `sockets, processes and memory are where they began after ${AT_ONCE * ROUNDS} more`,
     async () => {

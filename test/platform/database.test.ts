@@ -285,56 +285,58 @@ describe('SQLite', () => {
 });
 
 describeEachDatabase('files and settings', (open, kind) => {
-  it.runIf(kind === 'sqlite')('keeps everything to its owner and syncs every commit', async () => {
-    const { database, url } = await open();
-    const path = url.slice('sqlite:'.length);
-    for (const suffix of ['', '-wal', '-shm']) expect((await stat(path + suffix)).mode & 0o777).toBe(0o600);
-    const nested = await Database.open({
-      url: `sqlite:${dirname(path)}/deeper/still/g.db`,
-      doorbell: new LocalDoorbell(),
-    });
-    await nested.close();
-    expect((await stat(`${dirname(path)}/deeper`)).mode & 0o777).toBe(0o700);
-    const pragmas = await database.change(async ({ query }) => {
-      const names = ['journal_mode', 'synchronous', 'foreign_keys'];
-      const rows = await Promise.all(
-        names.map((name) => sql<Record<string, unknown>>`pragma ${sql.raw(name)}`.execute(query)),
-      );
-      return rows.map(({ rows: [row] }) => Object.values(row ?? {})[0]);
-    });
-    expect(pragmas).toEqual(['wal', 2, 1]);
-  });
-
-  it.runIf(kind === 'postgres')('does a change again that lost a deadlock', async () => {
-    const { database } = await open();
-    await database.query
-      .insertInto('settings')
-      .values([
-        { key: 'a', value: '0' },
-        { key: 'b', value: '0' },
-      ])
-      .execute();
-    let attempts = 0;
-    const both = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-    const touch = (first: string, second: string, me: number) =>
-      database.change(async ({ query }) => {
-        attempts += 1;
-        const add = (key: string) =>
-          query
-            .updateTable('settings')
-            .set({ value: sql`cast(cast(value as integer) + 1 as text)` })
-            .where('key', '=', key)
-            .execute();
-        await add(first);
-        both[me]?.resolve();
-        await Promise.all(both.map((one) => one.promise));
-        await add(second);
+  if (kind === 'sqlite')
+    it('keeps everything to its owner and syncs every commit', async () => {
+      const { database, url } = await open();
+      const path = url.slice('sqlite:'.length);
+      for (const suffix of ['', '-wal', '-shm']) expect((await stat(path + suffix)).mode & 0o777).toBe(0o600);
+      const nested = await Database.open({
+        url: `sqlite:${dirname(path)}/deeper/still/g.db`,
+        doorbell: new LocalDoorbell(),
       });
-    await Promise.all([touch('a', 'b', 0), touch('b', 'a', 1)]);
-    expect(attempts).toBe(3);
-    expect(await settingOf(database, 'a')).toBe('2');
-    expect(await settingOf(database, 'b')).toBe('2');
-  });
+      await nested.close();
+      expect((await stat(`${dirname(path)}/deeper`)).mode & 0o777).toBe(0o700);
+      const pragmas = await database.change(async ({ query }) => {
+        const names = ['journal_mode', 'synchronous', 'foreign_keys'];
+        const rows = await Promise.all(
+          names.map((name) => sql<Record<string, unknown>>`pragma ${sql.raw(name)}`.execute(query)),
+        );
+        return rows.map(({ rows: [row] }) => Object.values(row ?? {})[0]);
+      });
+      expect(pragmas).toEqual(['wal', 2, 1]);
+    });
+
+  if (kind === 'postgres')
+    it('does a change again that lost a deadlock', async () => {
+      const { database } = await open();
+      await database.query
+        .insertInto('settings')
+        .values([
+          { key: 'a', value: '0' },
+          { key: 'b', value: '0' },
+        ])
+        .execute();
+      let attempts = 0;
+      const both = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      const touch = (first: string, second: string, me: number) =>
+        database.change(async ({ query }) => {
+          attempts += 1;
+          const add = (key: string) =>
+            query
+              .updateTable('settings')
+              .set({ value: sql`cast(cast(value as integer) + 1 as text)` })
+              .where('key', '=', key)
+              .execute();
+          await add(first);
+          both[me]?.resolve();
+          await Promise.all(both.map((one) => one.promise));
+          await add(second);
+        });
+      await Promise.all([touch('a', 'b', 0), touch('b', 'a', 1)]);
+      expect(attempts).toBe(3);
+      expect(await settingOf(database, 'a')).toBe('2');
+      expect(await settingOf(database, 'b')).toBe('2');
+    });
 });
 
 async function settingOf(database: Database, key: string): Promise<string | undefined> {
