@@ -340,7 +340,7 @@ describe('a child that is lost', () => {
     const good = await peer(null, null, 'pass');
     const passing = executor.run(job('OBEYS', { port: good.port }), told().onEvent, never);
     for (const round of [1, 2]) {
-      await vi.waitFor(() => expect(good.sockets).toHaveLength(round), 10_000);
+      await expect.poll(() => good.sockets).toHaveLength(round);
       const hostile = await peer('exit');
       const crashing = executor.run(job('WRITES', { port: hostile.port }), told().onEvent, never);
       expect((await crashing).failure?.code).toBe('INTERRUPTED');

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { Executor, type TestJob } from '../../src/executor/executor.ts';
 import type { Forgery } from '../support/test-connectors.ts';
 
@@ -52,7 +52,7 @@ async function listen(): Promise<{ port: number; connected(count: number): Promi
   return {
     port: (server.address() as AddressInfo).port,
     async connected(count) {
-      await vi.waitFor(() => expect(sockets.length).toBeGreaterThanOrEqual(count), 15_000);
+      await expect.poll(() => sockets.length).toBeGreaterThanOrEqual(count);
       return sockets[count - 1] as Socket;
     },
   };
@@ -115,7 +115,7 @@ describe('a message that no child of ours sends', () => {
       const hijacked = { ...job('FORGES', hostile.port), environmentId: 'another' };
       const forging = executor.run(hijacked, () => undefined, ending.signal);
       await forge(await hostile.connected(1), { text: line({ ...message, run: String(run) }) });
-      await vi.waitFor(() => expect(log.flatMap(({ reason }) => reason ?? [])).toEqual(['misbehaved']), 10_000);
+      await expect.poll(() => log.flatMap(({ reason }) => reason ?? [])).toEqual(['misbehaved']);
       expect(events).toEqual(['started', 'ended', 'started']);
       expect(executor.stats().running).toBe(2);
       ending.abort();
@@ -134,7 +134,7 @@ describe('what a child logs', () => {
       text: line({ type: 'log', level: 'error', run: 'RUN', text: 'chatter' }),
       times: 15_000,
     });
-    await vi.waitFor(() => expect(log.some(({ message }) => message.includes('logs too much'))).toBe(true), 10_000);
+    await expect.poll(() => log.some(({ message }) => message.includes('logs too much'))).toBe(true);
     cancel.abort();
     await outcome;
     expect(log.filter(({ detail }) => detail === 'chatter')).toHaveLength(1_000);

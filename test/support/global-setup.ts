@@ -1,6 +1,7 @@
+import { rm } from 'node:fs/promises';
 import type { TestProject } from 'vitest/node';
 import { migrateTestTemplate } from './databases.ts';
-import { startPostgres } from './postgres.ts';
+import { preparePostgres, startPostgres } from './postgres.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -11,11 +12,20 @@ declare module 'vitest' {
 
 /** One Postgres server for the whole run, with a migrated database in it that each test file's own is a copy of. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const server = await startPostgres();
-  await migrateTestTemplate(server.databaseUrl('')).catch(async (error: unknown) => {
-    await server.stop();
+  const files = await preparePostgres();
+  const endings = [() => rm(files.folder, { recursive: true, force: true })];
+  const end = async () => {
+    for (const ending of endings.reverse()) await ending();
+  };
+  try {
+    const server = await startPostgres({}, files);
+    endings.push(() => server.stop());
+    await migrateTestTemplate(server.databaseUrl(''));
+    project.provide('postgresFiles', files);
+    project.provide('postgresUrl', server.databaseUrl(''));
+    return end;
+  } catch (error) {
+    await end();
     throw error;
-  });
-  project.provide('postgresUrl', server.databaseUrl(''));
-  return () => server.stop();
+  }
 }

