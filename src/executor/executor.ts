@@ -51,7 +51,7 @@ export interface ExecutorOptions {
   /** For the project's own tests; nothing in a config or in the environment leads here. */
   readonly testing?: {
     readonly names?: Readonly<Record<string, string>>;
-    readonly extraCa?: string;
+    readonly publicCa?: string;
     /** A file URL: the module that the child takes connectorOf from. */
     readonly registryUrl?: string;
   };
@@ -88,7 +88,7 @@ export class Executor {
     this.#settings = {
       policy: { ...policy, forbidden: this.#forbidden },
       names: testing?.names,
-      extraCa: testing?.extraCa,
+      publicCa: testing?.publicCa,
     };
     const options = {
       size: size ?? Math.max(1, Math.min(availableParallelism(), 2)),

@@ -52,7 +52,7 @@ export interface DialerSettings {
    * tests.
    */
   readonly names?: Readonly<Record<string, string>> | undefined;
-  readonly extraCa?: string | undefined;
+  readonly publicCa?: string | undefined;
 }
 
 /** Names one attempt at a test, or one judgement, and cannot be guessed. */

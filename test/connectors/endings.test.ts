@@ -142,7 +142,7 @@ async function play(connector: Connector, certificate: IssuedCertificate, scene:
   });
   const result = await testConnection(connector, config, {
     names: namesOf(connector, config, peer.port),
-    extraCa: authority.certificate,
+    publicCa: authority.certificate,
     cancel: cancel.signal,
     deadline: moment === 'deadline' ? 1_000 : 30_000,
   });

@@ -124,7 +124,7 @@ describeEachGateway('a secret', (open, kind) => {
     const names = Object.fromEntries(
       [...led, [BASTION, mirror.port] as const].map(([place, port]) => [place, `127.0.0.1:${port}`]),
     );
-    const gateway = await open({ testing: { executor: { names, extraCa: authority.certificate } } });
+    const gateway = await open({ testing: { executor: { names, publicCa: authority.certificate } } });
     gateways.push(gateway);
     return gateway;
   }

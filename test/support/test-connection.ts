@@ -14,7 +14,7 @@ import { type DialerOptions, PolicedDialer } from '../../src/connectors/kit/netw
 import { afterOwnTime } from './own-time.ts';
 
 export interface TestConnectionOptions
-  extends Partial<Pick<DialerOptions, 'names' | 'extraCa' | 'lookup' | 'lookupService'>> {
+  extends Partial<Pick<DialerOptions, 'names' | 'publicCa' | 'lookup' | 'lookupService'>> {
   /** Within the type: `bucket/head`. Left out: the default ones. */
   readonly methods?: readonly string[];
   /** Reads the catalog after the base checks, instead of any other check. */

@@ -72,7 +72,7 @@ export function describeTls<Options extends object, Peer extends StandPeer>(
         const certificate = await certificates[kind](used as UsedStand);
         // the CA is trusted by config where there is a place for it
         const config = hasBlock ? { tls: { ...tls, caCertificate: authority.certificate } } : {};
-        const how = hasBlock ? { extraCa: undefined } : {};
+        const how = hasBlock ? { publicCa: undefined } : {};
         if (comes === 'PASSED' || comes === 'WARNING') {
           const result = await tryAt(await startWorking(kind, certificate), config, how);
           expect(result.failure).toBeNull();

@@ -63,9 +63,13 @@ export function openStand<Options extends object, Peer extends StandPeer>(
     return peer;
   };
   const issue = (options: IssueOptions = {}) => authority.issue({ names: hosts, ...options });
+  let issued: Promise<IssuedCertificate> | undefined;
   const namesFor = (port: number, config = configFor()) =>
     Object.fromEntries(placesOf(config).map((place) => [place, `127.0.0.1:${port}`]));
-  const start = async (options?: Options) => keep(stand.start(await issue(), options));
+  const start = async (options?: Options) => {
+    issued ??= issue();
+    return keep(stand.start(await issued, options));
+  };
   const shared = () => {
     first ??= start();
     return first;
@@ -73,7 +77,7 @@ export function openStand<Options extends object, Peer extends StandPeer>(
   const tryAt: UsedStand['tryAt'] = ({ port }, changes, how) => {
     const config = configFor(changes);
     const names = namesFor(port, config);
-    return testConnection(connector, config, { names, extraCa: authority.certificate, ...how });
+    return testConnection(connector, config, { names, publicCa: authority.certificate, ...how });
   };
   return {
     stand,

@@ -22,8 +22,8 @@ export interface DialerOptions {
    * the executor, and in no other way.
    */
   readonly names?: Readonly<Record<string, string>>;
-  /** For tests alone: the PEM of a CA that is trusted besides the public ones. */
-  readonly extraCa?: string;
+  /** For tests alone: the PEM of a CA that is trusted in the place of the public ones. */
+  readonly publicCa?: string;
   /** For tests alone: gives all addresses of a name. Left out: the system's resolver does, /etc/hosts included. */
   readonly lookup?: (host: string) => Promise<readonly string[]>;
   /** For tests alone: gives the SRV records of a name. Left out: the system's name servers do. */
@@ -130,8 +130,8 @@ export class PolicedDialer implements Dialer {
 
   async secure(socket: Duplex, host: string, tls: Tls, options: HandshakeOptions = {}): Promise<SecuredSocket> {
     this.#assertOpen();
-    const { signal, extraCa } = this.#options;
-    const secured = await securePeer(socket, host, tls, { ...options, signal, extraCa });
+    const { signal, publicCa } = this.#options;
+    const secured = await securePeer(socket, host, tls, { ...options, signal, publicCa });
     this.#own(secured.socket);
     return secured;
   }

@@ -5,7 +5,6 @@ import {
   checkServerIdentity,
   createSecureContext,
   type PeerCertificate,
-  rootCertificates,
   type SecureContext,
   type TLSSocket,
   connect as tlsConnect,
@@ -26,8 +25,8 @@ const DAY = 86_400_000;
 
 export interface SecureOptions extends HandshakeOptions {
   readonly signal: AbortSignal;
-  /** For tests alone: the PEM of a CA that is trusted besides the public ones. */
-  readonly extraCa?: string;
+  /** For tests alone: the PEM of a CA that is trusted in the place of the public ones. */
+  readonly publicCa?: string;
 }
 
 /**
@@ -179,13 +178,12 @@ function oneLine(name: string | undefined): string {
 async function secureContext(tls: Tls, options: SecureOptions): Promise<SecureContext> {
   const { caCertificate } = tls;
   const ca = caCertificate === undefined ? undefined : certificatesOf(caCertificate, 'tls.caCertificate');
-  const publicCas = options.extraCa === undefined ? undefined : [...rootCertificates, options.extraCa];
   const identity = await clientIdentity(tls, options.signal);
   return usable(identity && 'tls.clientKey', () =>
     createSecureContext({
       minVersion: 'TLSv1.2',
       ...(options.maxVersion ? { maxVersion: options.maxVersion } : {}),
-      ca: ca?.map(({ pem }) => pem) ?? publicCas,
+      ca: ca?.map(({ pem }) => pem) ?? options.publicCa,
       // a pinned server certificate, or the one CA in the middle that signed it, is trust enough
       allowPartialTrustChain: ca !== undefined,
       ...identity,

@@ -54,12 +54,12 @@ afterEach(async () => {
   await Promise.all(servers.map((server) => server.close()));
 });
 
-function dialerWith(extraCa?: string): PolicedDialer {
+function dialerWith(publicCa?: string): PolicedDialer {
   return new PolicedDialer({
     policy: { allow: ['127.0.0.1'], forbidden: [] },
     signal: controller.signal,
     lookup: async () => ['127.0.0.1'],
-    ...(extraCa === undefined ? {} : { extraCa }),
+    ...(publicCa === undefined ? {} : { publicCa }),
   });
 }
 
