@@ -1,5 +1,9 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { PATIENCE_MS } from './test/support/eventually.ts';
+
+// each file of tests is a process of its own, and starts others: what one has compiled, all take
+process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, 'node_modules/.cache/node-compile-cache');
 
 export default defineConfig({
   test: {
@@ -13,8 +17,9 @@ export default defineConfig({
         test: { name: 'peers', include: ['test/peers/**/*.test.ts'] },
       },
     ],
-    // graphql must be one realm: what vitest inlines and what node loads would be two
-    server: { deps: { inline: [/graphql/, /@pothos/] } },
+    // Node itself loads all modules, as in production: graphql is one realm, and no bundler takes its time
+    experimental: { viteModuleRunner: false, nodeLoader: false },
+    setupFiles: ['test/support/setup.ts'],
     // one real Postgres for the whole run
     globalSetup: ['test/support/global-setup.ts'],
     // what lasts so long hangs: a slow machine is no failure

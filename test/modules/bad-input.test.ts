@@ -1,16 +1,17 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { CERTIFICATE, GOOGLE_NOWHERE, PRIVATE_KEY, postgresConfig } from '../support/inputs.ts';
+import { madeUpBytes } from '../support/random.ts';
 
 /**
  * Stands in every value that is sent, and must not stand in anything that comes back. A name, a host and a bucket can
  * hold it.
  */
 // so many digits at a time: names that look like names are shown back
-const canary = `cnry90210${randomBytes(6).toString('hex')}`;
+const canary = `cnry90210${madeUpBytes(6).toString('hex')}`;
 
 const CREATE = `mutation ($input: CreateDatastoreInput!) {
   createDatastore(input: $input) {

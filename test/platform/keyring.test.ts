@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +20,7 @@ describe('the key file', () => {
   });
   afterAll(() => rm(directory, { recursive: true }));
   beforeEach(() => {
-    path = join(directory, Math.random().toString(36).slice(2), 'master.key');
+    path = join(directory, randomUUID(), 'master.key');
   });
 
   it('is made or refused, and soon, where the working directory is gone', async () => {
@@ -79,7 +80,7 @@ describe('the key file', () => {
     ['no mac key', JSON.stringify({ version: 1, activeKeyId: 'a', keys: { a: good } })],
     ['an unknown field', JSON.stringify({ version: 1, activeKeyId: 'a', keys: { a: good }, macKey: good, more: 1 })],
   ])('is refused with %s, and its content is not echoed', async (_, content) => {
-    path = join(directory, `${Math.random()}.key`);
+    path = join(directory, `${randomUUID()}.key`);
     await writeFile(path, content, { mode: 0o600 });
     const error = await Keyring.load(path).catch((caught: unknown) => caught);
     expect(String(error)).toContain('is no key file');

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { z } from 'zod';
 import {
   type ConfigValues,
@@ -12,6 +12,7 @@ import {
 import type { Connector } from '../../src/connectors/kit/contract/connector.ts';
 import { fieldIssue } from '../../src/errors/field-issues.ts';
 import { CERTIFICATE } from './inputs.ts';
+import { madeUpBytes } from './random.ts';
 
 /* Values that must never be seen again, put into every secret that a type has, and the search for them. */
 
@@ -40,7 +41,7 @@ export const misplacedKeys = [longKey, shortKey.trim().replaceAll('\n', ' ')];
 /** What must not be seen again of them. */
 export const misplacedSecrets = [longKey, shortKey.split('\n')[1] ?? ''];
 
-const rest = () => randomBytes(9).toString('hex');
+const rest = () => madeUpBytes(9).toString('hex');
 const texts = [() => `${MARKER}${rest()}`, () => `${PLAIN_MARKER}${rest()}`, () => `${SMALL_MARKER}${rest()}`];
 
 /** A value of a form that a secret field may take, another one than the last. */

@@ -1,5 +1,4 @@
-import { createPrivateKey, generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto';
-import ssh2 from 'ssh2';
+import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { readCertificates } from '../../../../src/connectors/kit/keys/certificates.ts';
 import {
@@ -11,6 +10,8 @@ import {
 import { UnreadablePem, writePem } from '../../../../src/connectors/kit/keys/pem.ts';
 import { createAuthority } from '../../../support/certificates.ts';
 import { pemForms } from '../../../support/pem-forms.ts';
+import { madeUpBytes } from '../../../support/random.ts';
+import { generateSshKey } from '../../../support/ssh-keys.ts';
 
 const PASSPHRASE = 'opens it';
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
@@ -29,8 +30,8 @@ const keys = {
   'SEC 1': ec.export({ type: 'sec1', format: 'pem' }).toString(),
   'SEC 1 behind its curve': EC_PARAMETERS + ec.export({ type: 'sec1', format: 'pem' }).toString(),
   'SEC 1, encrypted': ec.export({ type: 'sec1', format: 'pem', ...sealed('aes-256-cbc') }).toString(),
-  OpenSSH: ssh2.utils.generateKeyPairSync('ed25519').private,
-  'OpenSSH, encrypted': ssh2.utils.generateKeyPairSync('ed25519', {
+  OpenSSH: generateSshKey('ed25519').private,
+  'OpenSSH, encrypted': generateSshKey('ed25519', {
     passphrase: PASSPHRASE,
     cipher: 'aes256-ctr',
     rounds: 1,
@@ -151,7 +152,7 @@ describe('a field of certificates refuses', () => {
     ['a certificate without some of its lines', lines(first).toSpliced(2, 1).join('\n'), /cut off/],
     ['another letter in it', first.replace('\nMII', '\nMI…'), /something else than base64/],
     ['an empty block', pem('CERTIFICATE', Buffer.alloc(0)), /something else than base64/],
-    ['nonsense', pem('CERTIFICATE', randomBytes(200)), /damaged/],
+    ['nonsense', pem('CERTIFICATE', madeUpBytes(200)), /damaged/],
     [
       'bytes behind a certificate',
       pem('CERTIFICATE', Buffer.concat([new X509Certificate(first).raw, Buffer.of(0)])),
@@ -186,8 +187,8 @@ describe('a field of a key refuses', () => {
       /cut off/,
       KEY_LABELS,
     ],
-    ['nonsense', pem('PRIVATE KEY', randomBytes(100)), /damaged/, client],
-    ['nonsense that says to be encrypted', pem('ENCRYPTED PRIVATE KEY', randomBytes(100)), /damaged/, client],
+    ['nonsense', pem('PRIVATE KEY', madeUpBytes(100)), /damaged/, client],
+    ['nonsense that says to be encrypted', pem('ENCRYPTED PRIVATE KEY', madeUpBytes(100)), /damaged/, client],
     ['an encryption that nobody knows', pem('ENCRYPTED PRIVATE KEY', unknownEncryption), /unusual/, client],
     ['one format under the name of another', keys['PKCS#8'].replaceAll(' PRIVATE', ' EC PRIVATE'), /damaged/, client],
   ] as const)('%s', (_name, text, says, labels) => refuses(() => readKeyBlock(text, labels), says));

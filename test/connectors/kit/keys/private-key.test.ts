@@ -1,10 +1,11 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import ssh2 from 'ssh2';
 import { describe, expect, it } from 'vitest';
 import { Failure } from '../../../../src/connectors/kit/contract/failure.ts';
 import { MAX_BCRYPT_ROUNDS, openSshText } from '../../../../src/connectors/kit/keys/openssh-key.ts';
 import { openPrivateKey } from '../../../../src/connectors/kit/keys/private-key.ts';
+import { madeUpBytes } from '../../../support/random.ts';
 import { generateSshKey } from '../../../support/ssh-keys.ts';
 
 const PASSPHRASE = 'correct horse ä✓';
@@ -175,9 +176,9 @@ describe('keys that are of no use', () => {
     ['an RSA key of 16,384 bits', rsaOf(2_048), /8192 bits/],
     ['another curve', pkcs8(generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).privateKey), /Ed25519/],
     ['DSA', pkcs8(generateKeyPairSync('dsa', { modulusLength: 1024, divisorLength: 160 }).privateKey), /Ed25519/],
-    ['damage', pemOf('OPENSSH PRIVATE KEY', randomBytes(200)), /whole text/],
+    ['damage', pemOf('OPENSSH PRIVATE KEY', madeUpBytes(200)), /whole text/],
     ['a cut-off key', pemOf('OPENSSH PRIVATE KEY', bytesOf(openSsh.ed25519().private).subarray(0, 120)), /whole text/],
-    ['nonsense within PKCS#8', pemOf('PRIVATE KEY', randomBytes(100)), /whole text/],
+    ['nonsense within PKCS#8', pemOf('PRIVATE KEY', madeUpBytes(100)), /whole text/],
     ['no PEM', 'a key', /whole text/],
     ['a public key', 'ssh-ed25519 AAAA', /public key/],
     [
@@ -198,7 +199,7 @@ function pkcs8(key: KeyObject, passphrase?: string): string {
 }
 
 function oddNumber(bytes: number): string {
-  const number = randomBytes(bytes);
+  const number = madeUpBytes(bytes);
   number[0] = 0xff;
   number[bytes - 1] = 0xff;
   return number.toString('base64url');
