@@ -23,8 +23,9 @@ async function folder(): Promise<string> {
   return path;
 }
 
-/** Nothing of the test's own environment goes along. */
-const environment = (more: Record<string, string> = {}) => ({ PATH: process.env.PATH ?? '', ...more });
+const { PATH = '', NODE_COMPILE_CACHE = '' } = process.env;
+/** Nothing of the test's own environment goes along, but where Node keeps what it has compiled. */
+const environment = (more: Record<string, string> = {}) => ({ PATH, NODE_COMPILE_CACHE, ...more });
 
 async function run(
   args: string[],
