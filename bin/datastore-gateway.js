@@ -7,6 +7,9 @@ import { findBundledNode, isRecentEnough, oldestNode } from './node-version.js';
 
 // This is the command. It finds a Node that is recent enough, then starts what is built, or in a checkout the sources.
 
+// SIGUSR1 opens Node's inspector, and with it all that the process may do, unless somebody listens to it
+process.on('SIGUSR1', () => undefined);
+
 const self = fileURLToPath(import.meta.url);
 const root = dirname(dirname(self));
 

@@ -1,6 +1,6 @@
 import { access as accessFile } from 'node:fs/promises';
 import { ANY_OF_THIS_MACHINE } from './connectors/kit/network/addresses.ts';
-import { Executor, type ExecutorOptions } from './executor/executor.ts';
+import { Executor, type ExecutorOptions, findConfinement } from './executor/executor.ts';
 import type { Context } from './graphql/context.ts';
 import type { Access } from './modules/access/access.ts';
 import { AccessService, requireScope } from './modules/access/service.ts';
@@ -195,6 +195,7 @@ export class App {
 
   async listen(): Promise<void> {
     const { host } = this.#options;
+    this.#executor.confine(await findConfinement());
     const { address, port } = await this.#server.listen(host, this.#options.port);
     this.#executor.forbid({ host: address, port });
     this.#url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;

@@ -34,6 +34,8 @@ BOOTSTRAP_TOKEN, EGRESS_ALLOW, EGRESS_PROXY, EXECUTOR_ISOLATION (none),
 ALLOWED_HOSTS, LOG_LEVEL.
 `;
 
+const AS_ROOT = 'The gateway runs as root, which it needs for nothing: give it a user of its own.';
+
 /** A command line that cannot be understood. */
 class UsageError extends Error {}
 
@@ -84,6 +86,7 @@ async function start(args: readonly string[]): Promise<void> {
   const { env, logger } = settings('start', 'warn');
   const app = await openApp(env, logger, true);
   await runUntilSignal(app, logger);
+  if (isRoot()) print(`\n  ${AS_ROOT}\n`);
   print(`\n  Datastore Gateway is running. This link opens GraphiQL, signed in:\n\n  ${app.issueSignInLink()}\n\n`);
   const { stdin } = process;
   print(`  It is good once, for five minutes.${stdin.isTTY ? ' Enter prints another one,' : ''} Ctrl-C stops.\n\n`);
@@ -99,9 +102,14 @@ async function serve(args: readonly string[]): Promise<void> {
       `There is no key file at ${env.keyFile}. "${command}" makes one; keep a copy of it in a safe place.`,
     );
   }
+  if (isRoot()) logger.warn(AS_ROOT);
   const app = await openApp(env, logger, false);
   await runUntilSignal(app, logger);
   logger.info({ url: app.url }, 'listening');
+}
+
+function isRoot(): boolean {
+  return process.getuid?.() === 0;
 }
 
 async function migrate(args: readonly string[]): Promise<void> {

@@ -169,6 +169,11 @@ describe('start', () => {
     expect(await answer.json()).toEqual({ data: { environments: { nodes: [{ name: 'default' }] } } });
     for (const file of ['master.key', 'gateway.db'])
       expect((await stat(join(cwd, 'data', file))).mode & 0o777).toBe(0o600);
+    // the inspector stays closed, whoever asks for it
+    child.kill('SIGUSR1');
+    expect((await fetch(`${origin}/livez`)).status).toBe(200);
+    expect(output()).not.toContain('Debugger');
+    expect(output().includes('runs as root')).toBe(process.getuid?.() === 0);
     expect(output().match(/http:/g)).toHaveLength(1);
     expect(output()).not.toContain('"level"');
     child.kill('SIGINT');

@@ -12,9 +12,26 @@ export const CHANNEL_FD = 3;
  */
 const HEAP = '--max-semi-space-size=4';
 /**
- * The permission model says nothing about SQLite, which opens any file, nor about the signal that opens the inspector.
+ * What the permission model leaves open: SQLite, which opens any file; the signal that opens the inspector; the flags
+ * of V8, by which V8 itself writes files.
  */
-const CLOSED = ['--no-experimental-sqlite', '--disable-sigusr1'];
+const CLOSED = ['--no-experimental-sqlite', '--disable-sigusr1', '--freeze-flags-after-init'];
+
+/** What the system keeps a child from, besides Node's permission model. */
+export interface Confinement {
+  /** The command that goes before the child's own. */
+  readonly wrapper: readonly string[];
+  /** The user and group that the child runs as. Left out: the gateway's own. */
+  readonly uid?: number;
+  /** It is a user of its own, who owns nothing and may signal none of the gateway's processes. */
+  readonly ownUser: boolean;
+  /** It sees no process but itself. */
+  readonly ownProcesses: boolean;
+  /** No program gives it more rights than it has. */
+  readonly noNewPrivileges: boolean;
+}
+
+export const unconfined: Confinement = { wrapper: [], ownUser: false, ownProcesses: false, noNewPrivileges: false };
 
 export interface ChildCommand {
   readonly file: string;
@@ -26,7 +43,10 @@ export interface ChildCommand {
  * How a child is started: what it may read, an environment of constants, and 64 threads, so that slow names do not
  * queue. `registryUrl` is the file URL of the module that it takes connectorOf from; undefined: the registry.
  */
-export function childCommand(registryUrl: string | undefined): ChildCommand {
+export function childCommand(
+  registryUrl: string | undefined,
+  { wrapper, uid }: Confinement = unconfined,
+): ChildCommand {
   const readable = [
     ...programPaths(fileURLToPath(import.meta.url)),
     ...(registryUrl ? [dirname(fileURLToPath(registryUrl))] : []),
@@ -34,10 +54,15 @@ export function childCommand(registryUrl: string | undefined): ChildCommand {
   // from Node 25 on the permission model covers the network too
   const network = process.allowedNodeEnvironmentFlags.has('--allow-net') ? ['--allow-net'] : [];
   const flags = ['--permission', ...network, ...CLOSED, HEAP, ...readable.map((path) => `--allow-fs-read=${path}`)];
+  const program = [process.execPath, ...flags, childEntry(), ...(registryUrl ? [registryUrl] : [])];
+  const [file = process.execPath, ...args] = [...wrapper, ...program];
   return {
-    file: process.execPath,
-    args: [...flags, childEntry(), ...(registryUrl ? [registryUrl] : [])],
+    file,
+    args,
     options: {
+      ...(uid === undefined ? {} : { uid, gid: uid }),
+      // what is written without a path goes where nobody but root writes
+      cwd: '/',
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       env: { HOME: '/nonexistent', LANG: 'C.UTF-8', TZ: 'UTC', UV_THREADPOOL_SIZE: '64' },
     },

@@ -16,7 +16,6 @@ export interface PoolOptions {
   /** A child without work ends after this many milliseconds. */
   readonly idleMs: number;
   readonly settings: DialerSettings;
-  readonly command: ChildCommand;
 }
 
 export interface PoolListener {
@@ -30,13 +29,16 @@ export interface PoolListener {
 
 /** The children: they are started when work comes, watched while they have any, and ended when it stays away. */
 export class ChildPool {
+  /** How the next child is started. */
+  command: ChildCommand;
   readonly #options: PoolOptions;
   readonly #listener: PoolListener;
   readonly #children = new Set<ChildHandle>();
   #timer: NodeJS.Timeout | undefined;
   #lastBeat = 0;
 
-  constructor(options: PoolOptions, listener: PoolListener) {
+  constructor(command: ChildCommand, options: PoolOptions, listener: PoolListener) {
+    this.command = command;
     this.#options = options;
     this.#listener = listener;
   }
@@ -97,7 +99,7 @@ export class ChildPool {
   }
 
   #start(purpose: ChildPurpose): ChildHandle {
-    const child: ChildHandle = new ChildHandle(this.#options.command, purpose, {
+    const child: ChildHandle = new ChildHandle(this.command, purpose, {
       onMessage: (message) => this.#listener.onMessage(child, message),
       onOutput: (line) => this.#listener.onOutput(child, line),
       onGone: (reason) => this.#remove(child, reason),

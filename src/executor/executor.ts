@@ -5,7 +5,7 @@ import type { CatalogEntry } from '../connectors/kit/contract/catalog-entry.ts';
 import type { EgressPolicy, HostAndPort } from '../connectors/kit/network/addresses.ts';
 import type { FailureCode } from '../errors/check-failures.ts';
 import { Allowance } from './allowance.ts';
-import { childCommand } from './child-command.ts';
+import { type Confinement, childCommand } from './child-command.ts';
 import type { ChildHandle, GoneReason } from './child-handle.ts';
 import { ChildPool } from './child-pool.ts';
 import { Judgement, verdictWithoutLookup } from './judgement.ts';
@@ -22,6 +22,7 @@ import { ATTEMPTS, finalCode, suspectOf } from './recovery.ts';
 import { type CatalogTaker, type CheckEvent, RunningTest } from './running-test.ts';
 
 export type { TestOutcome } from '../connectors/kit/checks/run-checks.ts';
+export { findConfinement } from './confinement.ts';
 export type { JudgedTarget, TargetVerdict, TestJob } from './messages.ts';
 export type { CheckEvent } from './running-test.ts';
 
@@ -66,6 +67,7 @@ export interface ExecutorOptions {
 export class Executor {
   readonly #logger: ExecutorLogger;
   readonly #isIsolating: boolean;
+  readonly #registryUrl: string | undefined;
   readonly #settings: DialerSettings;
   readonly #forbidden: HostAndPort[];
   readonly #pool: ChildPool;
@@ -84,6 +86,7 @@ export class Executor {
   constructor({ policy, isolation, size, testing, logger, idleMs }: ExecutorOptions) {
     this.#logger = logger;
     this.#isIsolating = isolation === 'environment';
+    this.#registryUrl = testing?.registryUrl;
     this.#forbidden = [...policy.forbidden];
     this.#settings = {
       policy: { ...policy, forbidden: this.#forbidden },
@@ -94,9 +97,8 @@ export class Executor {
       size: size ?? Math.max(1, Math.min(availableParallelism(), 2)),
       idleMs: idleMs ?? 60_000,
       settings: this.#settings,
-      command: childCommand(testing?.registryUrl),
     };
-    this.#pool = new ChildPool(options, {
+    this.#pool = new ChildPool(childCommand(testing?.registryUrl), options, {
       onMessage: (child, message) => this.#receive(child, message),
       onOutput: (child, line) =>
         this.#logger.warn({ executorPid: child.pid, line: this.#redact(line) }, 'An executor printed a line.'),
@@ -157,6 +159,13 @@ export class Executor {
     if (this.#closing) judgement.giveUp();
     else this.#placeJudgement(judgement);
     return judgement.verdicts;
+  }
+
+  /** Has the system hold back the children that start from now on; until then Node's permission model alone does. */
+  confine(confinement: Confinement): void {
+    const { ownUser, ownProcesses, noNewPrivileges } = confinement;
+    this.#logger.info({ ownUser, ownProcesses, noNewPrivileges }, 'Executors are confined.');
+    this.#pool.command = childCommand(this.#registryUrl, confinement);
   }
 
   /** Adds to the places that no connection leads to, whatever is allowed. */

@@ -102,6 +102,17 @@ const forges: Run = async ({ config: { host, port }, dialer }) => {
   return forever();
 };
 
+/** Plays what the peer aims at, tells it what came of it, and then does what must end the process. */
+const plays: Run = async ({ config: { host, port }, dialer }) => {
+  const { changeFlags, playAll } = await import('./hijacked-driver.ts');
+  const socket = await dialer.dial(host, port);
+  const [aims] = await once(socket, 'data');
+  socket.write(`${JSON.stringify(await playAll(JSON.parse(String(aims))))}\n`);
+  await once(socket, 'data');
+  changeFlags();
+  return found({ flags: 'changed' });
+};
+
 const reading: Run = ({ config: { host } }) => found({ text: readFileSync(host, 'utf8').slice(0, 10) });
 
 const connectors: readonly Connector[] = [
@@ -116,6 +127,7 @@ const connectors: readonly Connector[] = [
   connector('OBEYS', obeysPeer),
   connector('WRITES', obeysPeer, { writes: true }),
   connector('FORGES', forges),
+  connector('PLAYS', plays),
   connector('LEAKS', ({ config: { password } }) => found({ banner: `hello ${password}`, port: '5432' })),
   connector('ECHOES', ({ config: { password } }) => Promise.reject(new Error(`no way in with ${password}`))),
   connector('PRINTS', ({ config: { password } }) => {
