@@ -3,7 +3,7 @@ import { changedDestinations } from '../../src/connectors/kit/config/shape.ts';
 import { s3 } from '../../src/connectors/s3/index.ts';
 import { describeBadConfigs } from '../support/bad-configs.ts';
 import { describeHttpFaults } from '../support/http-faults.ts';
-import { S3_KEY, type S3Right } from '../support/peers/fake-s3.ts';
+import { S3_KEY, type S3Credentials, type S3Right } from '../support/peers/fake-s3.ts';
 import { OBJECTS, s3Stand } from '../support/stands/s3.ts';
 import { gist } from '../support/test-connection.ts';
 import { useStand } from '../support/use-stand.ts';
@@ -52,6 +52,37 @@ describe('a bucket that works', () => {
     const result = await tryIt({ path, pathKind });
     expect(result.evidence['objects/list']).toMatchObject(evidence);
     expect(result.steps).toContain(`objects/list: ${status}`);
+  });
+
+  test.each<[string, Pick<S3Credentials, 'rights' | 'listsUnder'>, Record<string, string>, Record<string, string>]>([
+    [
+      'list one folder alone',
+      { rights: ['list'], listsUnder: 'exports/' },
+      { path: 'exports', pathKind: 'FOLDER' },
+      { 'bucket/head': 'PASSED', 'objects/list': 'PASSED' },
+    ],
+    [
+      'list one folder and read in it',
+      { rights: ['list', 'get'], listsUnder: 'exports/' },
+      { path: 'exports/empty', pathKind: 'FILE' },
+      { 'bucket/head': 'PASSED', 'objects/list': 'PASSED', 'object/get': 'PASSED' },
+    ],
+    [
+      'read objects alone',
+      { rights: ['get'] },
+      { path: 'readme', pathKind: 'FILE' },
+      { 'bucket/head': 'WARNING', 'objects/list': 'WARNING', 'object/get': 'PASSED' },
+    ],
+  ])('a key that may %s passes by default', async (_title, rights, changes, steps) => {
+    const result = await tryWith({ credentials: [{ ...S3_KEY, ...rights }] }, changes);
+    expect(result.failure).toBeNull();
+    expect(result.steps.slice(4)).toEqual(Object.entries(steps).map(([name, status]) => `${name}: ${status}`));
+    for (const [name, status] of Object.entries(steps))
+      if (status === 'WARNING')
+        expect(result.evidence[name]).toEqual({
+          missingRight: 's3:ListBucket',
+          costs: expect.stringContaining('told'),
+        });
   });
 
   test('an empty object can be read', async () => {
@@ -135,7 +166,8 @@ describe('what goes wrong is named', () => {
   });
 
   test.each<[string, S3Right[], string]>([
-    ['no right at all', [], 'bucket/head'],
+    // whether the object can be read is told by reading it
+    ['no right at all', [], 'object/get'],
     ['no right to read', ['list'], 'object/get'],
     ['no right to write', ['list', 'get'], 'object/put'],
     ['no right to delete', ['list', 'get', 'put'], 'object/put'],

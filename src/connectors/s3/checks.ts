@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { authenticateCheck } from '../kit/checks/authenticate.ts';
+import { withoutRight } from '../kit/checks/missing-right.ts';
 import type { Check } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { serverProduct, strangerFailure } from '../kit/http/answers.ts';
@@ -14,6 +15,10 @@ type S3Check = Check<S3Config, HttpState>;
 
 /** The most objects that objects/list counts. */
 const PAGE = 100;
+/** The code of a server whose key is right and lacks a right. */
+const DENIED = 'AccessDenied';
+/** The right to list a bucket. */
+const LIST = 's3:ListBucket';
 /** The status that a server answers with when it is asked for the first byte of an empty object. */
 const RANGE_NOT_SATISFIABLE = 416;
 
@@ -30,11 +35,13 @@ const authenticate: S3Check = authenticateCheck(
 const headBucket: S3Check = {
   name: 'bucket/head',
   title: 'Look at the bucket',
-  description: 'The bucket exists and is in the region. The key needs s3:ListBucket.',
+  description:
+    'The bucket exists and is in the region. The key needs s3:ListBucket, under the path alone when one is set. Warns without it where the path names one object, whose reading shows as much.',
   async run(context) {
     const { bucket } = context.config;
     // it is no HEAD: the answer to that has no body, so nothing would tell why it was refused
-    const response = await list(context, { 'max-keys': '1' });
+    const response = await list(context, { 'max-keys': '1', ...prefixQuery(context.config) });
+    if (mayOnlyGet(response, context.config)) return withoutRight(LIST, 'the region of the bucket cannot be told');
     listing(response);
     return { evidence: { bucket, region: regionOf(response) } };
   },
@@ -44,14 +51,17 @@ const listObjects: S3Check = {
   name: 'objects/list',
   title: 'List the objects',
   description:
-    'The objects under the path can be listed; at most 100 are counted. Warns when there are none, or the named one is missing. The key needs s3:ListBucket.',
+    'The objects under the path can be listed; at most 100 are counted. Warns when there are none, or the named one is missing, or the key may read the named one without listing. The key needs s3:ListBucket, under the path alone when one is set.',
   async run(context) {
     const { path } = context.config;
-    const prefix = prefixOf(context.config);
-    const xml = listing(await list(context, { 'max-keys': String(PAGE), ...(prefix ? { prefix } : {}) }));
+    const response = await list(context, { 'max-keys': String(PAGE), ...prefixQuery(context.config) });
+    if (mayOnlyGet(response, context.config))
+      return withoutRight(LIST, 'an object that is missing cannot be told from one that may not be read');
+    const xml = listing(response);
     const objects = xml.split('<Contents>').length - 1;
     const evidence = { objects, more: elementOf(xml, 'IsTruncated') === 'true' };
-    if (context.config.pathKind !== 'FILE') return { evidence, warning: prefix !== '' && objects === 0 };
+    if (context.config.pathKind !== 'FILE')
+      return { evidence, warning: prefixOf(context.config) !== '' && objects === 0 };
     // keys come in order, and no key that begins with the path comes before the path itself
     const found = elementOf(xml, 'Key') === path;
     return { evidence: { found }, warning: !found };
@@ -62,7 +72,6 @@ const getObject: S3Check = {
   name: 'object/get',
   title: 'Read the object',
   description: 'The first byte of the object that the path names can be read. The key needs s3:GetObject.',
-  runsByDefault: false,
   appliesTo: (config) => config.pathKind === 'FILE' && config.path !== undefined,
   async run(context) {
     const response = await askS3(context, {
@@ -71,6 +80,11 @@ const getObject: S3Check = {
       headers: { range: 'bytes=0-0' },
       beginningOnly: true,
     });
+    if (errorCode(response) === DENIED)
+      throw new Failure('PERMISSION_DENIED', {
+        configPath: 'accessKeyId',
+        hint: 'Grant s3:GetObject on the object of `path`. Without s3:ListBucket the server says the same of an object that is missing.',
+      });
     if (!isDone(response) && response.status !== RANGE_NOT_SATISFIABLE) throw failureOf(response);
     return { evidence: { bytes: sizeOf(response) } };
   },
@@ -89,7 +103,7 @@ const putObject: S3Check = {
     const written = await askS3(context, { method: 'PUT', key, headers: { 'content-type': 'text/plain' }, body });
     if (!isDone(written)) throw failureOf(written);
     const removed = await askS3(context, { method: 'DELETE', key });
-    if (errorCode(removed) === 'AccessDenied') {
+    if (errorCode(removed) === DENIED) {
       throw new Failure('PERMISSION_DENIED', {
         configPath: 'accessKeyId',
         hint: 'The object was written, but may not be deleted and remains: grant s3:DeleteObject.',
@@ -104,6 +118,13 @@ export const s3Checks: readonly S3Check[] = [authenticate, headBucket, listObjec
 
 function list(context: S3Context, query: Record<string, string>): Promise<HttpResponse> {
   return askS3(context, { method: 'GET', query: { 'list-type': '2', ...query } });
+}
+
+/**
+ * Tells whether the key may not list, though it may read the one object that the path names: object/get tells that.
+ */
+function mayOnlyGet(response: HttpResponse, { path, pathKind }: S3Config): boolean {
+  return pathKind === 'FILE' && path !== undefined && errorCode(response) === DENIED;
 }
 
 /** The XML of a list of objects. Fails when the answer is anything else. */
@@ -130,6 +151,12 @@ function sizeOf({ status, headers }: HttpResponse): number | undefined {
   if (status === RANGE_NOT_SATISFIABLE) return 0;
   const size = status === 200 ? headers['content-length'] : /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1];
   return /^\d{1,15}$/.test(size ?? '') ? Number(size) : undefined;
+}
+
+/** The query for what lies under the path: a key may be allowed to list that alone. */
+function prefixQuery(config: S3Config): Record<string, string> {
+  const prefix = prefixOf(config);
+  return prefix === '' ? {} : { prefix };
 }
 
 function prefixOf({ path = '', pathKind }: S3Config): string {

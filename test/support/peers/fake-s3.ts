@@ -15,7 +15,11 @@ export interface FakeS3Options extends HttpPeerOptions {
 export interface S3Credentials extends AwsCredentials {
   /** Left out: all of them. */
   readonly rights?: readonly S3Right[];
+  /** Only what lies under this prefix may be listed. Left out: everything. */
+  readonly listsUnder?: string;
 }
+
+const DENIED = 'AccessDenied';
 
 export type S3Right = 'list' | 'get' | 'put' | 'delete';
 
@@ -67,7 +71,9 @@ function answer(request: PeerRequest, options: FakeS3Options, buckets: Buckets):
   }
   const right = rightFor(request.method, key);
   if (!right) return fault(405, 'MethodNotAllowed');
-  if (signed.rights && !signed.rights.includes(right)) return fault(403, 'AccessDenied');
+  if (signed.rights && !signed.rights.includes(right)) return fault(403, DENIED);
+  const prefix = request.query.get('prefix') ?? '';
+  if (right === 'list' && !prefix.startsWith(signed.listsUnder ?? '')) return fault(403, DENIED);
   const served = serve(right, request, bucket.objects, key);
   return { ...served, headers: { server: 'FakeS3/1.0', 'x-amz-bucket-region': region, ...served.headers } };
 }

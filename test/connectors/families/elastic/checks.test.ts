@@ -170,7 +170,6 @@ describe.each([
         'CREDENTIALS_REQUIRED',
         'disableAuth',
       ],
-      ['no right to ask for the version', { username: 'viewer' }, 'cluster/info', 'PERMISSION_DENIED', 'username'],
       ['no right to the indices', { username: 'stranger' }, 'indices/list', 'PERMISSION_DENIED', 'username'],
       ['an unknown index', { index: 'nope' }, 'indices/list', 'INDEX_NOT_FOUND', 'index'],
     ])('%s', async (_title, more, at, code, configPath) => {
@@ -183,6 +182,16 @@ describe.each([
       const result = await tryWith({ product: otherProduct });
       expect(gist(result)).toEqual({ at: 'cluster/info', code: 'PROTOCOL_MISMATCH', configPath: 'url' });
       expect(result.failure?.hint).toContain(otherType);
+    });
+
+    test('a user who may see an index alone passes, and is told what that costs', async () => {
+      const result = await tryIt({ username: 'viewer', index: 'clients' });
+      expect(result.failure).toBeNull();
+      expect(result.steps.slice(-2)).toEqual(['cluster/info: WARNING', 'indices/list: PASSED']);
+      expect(result.evidence['cluster/info']).toEqual({
+        missingRight: 'cluster:monitor/main',
+        costs: 'neither product nor version can be told',
+      });
     });
 
     test('a user who may list indices, but not ask for the version, can read the catalog', async () => {
