@@ -44,6 +44,20 @@ describe('a catalog that works', () => {
     expect((await tryWith({ workgroup })).steps).toContain('workgroup/get: WARNING');
   });
 
+  test.each([
+    ['the workgroup has one', { outputLocation: 's3://my-results/' }, 's3://my-results/'],
+    ['Athena manages them', { managed: true }, 'managed by Athena'],
+  ])('needs no output location where %s', async (_title, workgroup, outputLocation) => {
+    const result = await tryWith({ workgroup }, { outputLocation: undefined }, { methods: ALL });
+    expect(result).toMatchObject({ status: 'PASSED', evidence: { 'workgroup/get': { outputLocation } } });
+  });
+
+  test('says where the results have no place', async () => {
+    const result = await tryWith({}, { outputLocation: undefined }, { methods: ALL });
+    expect(result.steps).toContain('workgroup/get: WARNING');
+    expect(gist(result)).toEqual({ at: 'query/execute', code: 'BUCKET_NOT_FOUND', configPath: 'outputLocation' });
+  });
+
   test('is asked at a base URL, where one is given', async () => {
     const peer = await start({ certificate: await issue({ names: ['vpce.example'] }) });
     const config = { baseUrl: 'https://vpce.example' };

@@ -132,6 +132,12 @@ describe.each(Object.entries(WAYS))('by %s', (_way, authentication) => {
   describeHttpFaults({ ...databricksStand, config: configFor({ authentication }) });
 });
 
+test('host and path are taken as the workspace’s pages show them', () => {
+  const { host, httpPath } = configFor() as { host: string; httpPath: string };
+  const shown = configFor({ host: `${host}/`, httpPath: `${httpPath.slice(1)}?o=1234567890123456` });
+  expect(databricks.config.parse(shown)).toMatchObject({ host, httpPath });
+});
+
 describeBadConfigs(databricksStand, [
   ['a URL as host', { host: 'https://dbc-a1b2345c-d6e7.cloud.databricks.com' }, 'host', 'URL_IN_HOST'],
   ['a path of a cluster', { httpPath: 'sql/protocolv1/o/1/2-a' }, 'httpPath', 'INVALID_FORMAT'],

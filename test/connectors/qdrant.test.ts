@@ -153,10 +153,15 @@ describe('a key is refused in the words of', () => {
 describeHttpFaults(qdrantStand);
 
 describeBadConfigs(qdrantStand, [
-  ['a port that differs from the one in the URL', { baseUrl: 'https://q.example:6334' }, 'port', 'INVALID_COMBINATION'],
   [
-    'the scheme’s own port in the URL and the default beside it',
-    { baseUrl: 'https://q.example:443' },
+    'a port that differs from the one in the URL',
+    { baseUrl: 'https://q.example:6334', port: 6333 },
+    'port',
+    'INVALID_COMBINATION',
+  ],
+  [
+    'the scheme’s own port in the URL and another beside it',
+    { baseUrl: 'https://q.example:443', port: 6333 },
     'port',
     'INVALID_COMBINATION',
   ],
@@ -177,6 +182,8 @@ describe('the config', () => {
       { host: 'q.example', port: 6334 },
     ],
     [{ baseUrl: 'https://q.example/prefix/' }, { host: 'q.example', port: 6333 }],
+    [{ baseUrl: 'https://q.example:443' }, { host: 'q.example', port: 443 }],
+    [{ baseUrl: 'https://q.example:6334/' }, { host: 'q.example', port: 6334 }],
   ])('of %j leads to %j', (more, target) => {
     expect(qdrant.targets(qdrant.config.parse(configFor({ baseUrl: 'https://q.example', ...more })))).toMatchObject([
       target,

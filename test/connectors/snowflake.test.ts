@@ -206,6 +206,18 @@ describe('the account', () => {
   });
 });
 
+test.each([
+  ['ab12345', 'ab12345.snowflakecomputing.com'],
+  ['AB12345.eu-central-1', 'ab12345.eu-central-1.snowflakecomputing.com'],
+  ['acme.west-europe.azure', 'acme.west-europe.azure.snowflakecomputing.com'],
+  ['myorg-my_account.privatelink', 'myorg-my-account.privatelink.snowflakecomputing.com'],
+  ['ab12345.us-east-1.privatelink', 'ab12345.us-east-1.privatelink.snowflakecomputing.com'],
+  ['ab12345.cn-northwest-1', 'ab12345.cn-northwest-1.snowflakecomputing.cn'],
+  ['myorg-account1.snowflakecomputing.cn', 'myorg-account1.snowflakecomputing.cn'],
+])('the account %s is at %s', (account, host) => {
+  expect(snowflake.targets(snowflake.config.parse(configFor({ account })))[0]?.host).toBe(host);
+});
+
 describeBadConfigs(snowflakeStand, [
   [
     'an encrypted key without its passphrase',
@@ -222,6 +234,8 @@ describeBadConfigs(snowflakeStand, [
     'evil.example#.snowflakecomputing.com',
     'a@evil.example.snowflakecomputing.com:1',
     'noorganisation',
+    'evil.example.privatelink',
+    'ab12345.eu-central-1.evil',
     'myorg-account1.snowflakecomputing.com.',
     'ⓜyorg-account1',
     '.snowflakecomputing.com',

@@ -24,6 +24,7 @@ const WORKGROUP = z.object({
       .object({
         EnforceWorkGroupConfiguration: z.boolean().optional(),
         ResultConfiguration: z.object({ OutputLocation: z.string().optional() }).optional(),
+        ManagedQueryResultsConfiguration: z.object({ Enabled: z.boolean().optional() }).optional(),
         EngineVersion: z.object({ EffectiveEngineVersion: z.string().optional() }).optional(),
       })
       .optional(),
@@ -60,7 +61,7 @@ const getWorkgroup: AthenaCheck = {
   name: 'workgroup/get',
   title: 'Look at the workgroup',
   description:
-    'The workgroup exists. Warns when it is disabled, or writes results elsewhere than the config says. The key needs athena:GetWorkGroup.',
+    'The workgroup exists. Warns when it is disabled, writes results elsewhere than the config says, or has no place for them and the config gives none. The key needs athena:GetWorkGroup.',
   async run(context) {
     const { workgroup, outputLocation } = context.config;
     const missing = () => new Failure('RESOURCE_NOT_FOUND', { configPath: 'workgroup', hint: 'Check `workgroup`.' });
@@ -68,11 +69,12 @@ const getWorkgroup: AthenaCheck = {
     const { State: state, Configuration: settings } = answer.WorkGroup;
     const engine = settings?.EngineVersion?.EffectiveEngineVersion;
     const location = settings?.ResultConfiguration?.OutputLocation;
-    const overridden =
-      settings?.EnforceWorkGroupConfiguration === true && location !== undefined && location !== outputLocation;
+    const managed = settings?.ManagedQueryResultsConfiguration?.Enabled === true;
+    const enforced = settings?.EnforceWorkGroupConfiguration === true && location !== undefined;
+    const used = managed ? 'managed by Athena' : enforced ? location : (outputLocation ?? location);
     return {
-      evidence: { workgroup, state, engine, outputLocation: overridden ? location : outputLocation },
-      warning: state === 'DISABLED' || overridden,
+      evidence: { workgroup, state, engine, outputLocation: used ?? 'none' },
+      warning: state === 'DISABLED' || used === undefined || (outputLocation !== undefined && used !== outputLocation),
     };
   },
 };
@@ -112,11 +114,12 @@ const executeQuery: AthenaCheck = {
     const { catalog, database, workgroup, outputLocation } = context.config;
     const place = { Catalog: catalog, ...(database === undefined ? {} : { Database: database }) };
     const query = { QueryString: 'SELECT 1', QueryExecutionContext: place, WorkGroup: workgroup };
-    const output = { ResultConfiguration: { OutputLocation: outputLocation }, ClientRequestToken: randomUUID() };
-    const missing = () => locationFailure();
-    const started = await askAthena(context, 'StartQueryExecution', { ...query, ...output }, STARTED, missing);
+    const output = outputLocation === undefined ? {} : { ResultConfiguration: { OutputLocation: outputLocation } };
+    const input = { ...query, ...output, ClientRequestToken: randomUUID() };
+    const missing = () => locationFailure(outputLocation);
+    const started = await askAthena(context, 'StartQueryExecution', input, STARTED, missing);
     const { Status, Statistics } = await pollUntil(context.signal, () => endOf(context, started.QueryExecutionId));
-    if (Status.State !== 'SUCCEEDED') throw executionFailure(Status.StateChangeReason ?? '');
+    if (Status.State !== 'SUCCEEDED') throw executionFailure(Status.StateChangeReason ?? '', outputLocation);
     return { evidence: { runMs: Statistics?.EngineExecutionTimeInMillis } };
   },
 };
@@ -136,19 +139,20 @@ async function endOf(context: AthenaContext, id: string) {
  * The failure behind a query that ended badly. Athena's text says which right is missing, and on what: it is looked
  * through, but never shown.
  */
-function executionFailure(reason: string): Failure {
+function executionFailure(reason: string, outputLocation: string | undefined): Failure {
   if (/access denied|insufficient permissions|not authorized/i.test(reason)) {
     const hint = 'Allow the key’s owner to write to the output location, and to read the data and AWS Glue.';
     return new Failure('PERMISSION_DENIED', { configPath: 'outputLocation', hint });
   }
-  return /output|bucket|s3/i.test(reason) ? locationFailure() : new Failure('SERVER_ERROR');
+  return /output|bucket|s3/i.test(reason) ? locationFailure(outputLocation) : new Failure('SERVER_ERROR');
 }
 
-function locationFailure(): Failure {
-  return new Failure('BUCKET_NOT_FOUND', {
-    configPath: 'outputLocation',
-    hint: 'Check `outputLocation`: the bucket has to exist, in the region of the workgroup.',
-  });
+function locationFailure(outputLocation: string | undefined): Failure {
+  const hint =
+    outputLocation === undefined
+      ? 'The workgroup has no place for results that can be used: give `outputLocation`, or set one in the workgroup.'
+      : 'Check `outputLocation`: the bucket has to exist, in the region of the workgroup.';
+  return new Failure('BUCKET_NOT_FOUND', { configPath: 'outputLocation', hint });
 }
 
 export const athenaChecks: readonly AthenaCheck[] = [

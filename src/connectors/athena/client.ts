@@ -105,7 +105,11 @@ export function refusalFailure(response: HttpResponse, missing?: () => Failure):
     });
   const known = BY_NAME[name];
   if (known) return new Failure(...known);
-  if (missing && ABOUT_NAMES.includes(name) && /not found|not exist|no such|invalid catalog/i.test(message))
+  if (
+    missing &&
+    ABOUT_NAMES.includes(name) &&
+    /not found|not exist|no such|invalid catalog|no output location/i.test(message)
+  )
     return missing();
   return ownFailure(response, name);
 }

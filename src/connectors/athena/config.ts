@@ -22,9 +22,11 @@ export const athenaConfig = z
         (location) => /^s3:\/\/[a-z0-9][a-z0-9._-]*(\/[^\p{Cc}]*)?$/u.test(location),
         issue('INVALID_FORMAT', 'Give it as s3://bucket/path/.'),
       )
+      .optional()
       .meta({
         title: 'Output location',
-        description: 'The place in S3 where Athena writes the results of queries. Example: s3://my-results/athena/',
+        description:
+          'The place in S3 where Athena writes the results of queries. Leave empty where the workgroup has one. Example: s3://my-results/athena/',
       }),
     workgroup: anyText(128)
       .refine(

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { host, port } from '../kit/config/host.ts';
 import { destination, issue, secret } from '../kit/config/marks.ts';
 import { sshTunnel } from '../kit/config/ssh-tunnel.ts';
+import { LONGEST_PASSWORD } from '../kit/config/text.ts';
 import { tls } from '../kit/config/tls.ts';
 import { printableText } from '../kit/http/basic-auth.ts';
 
@@ -25,10 +26,10 @@ export const clickhouseConfig = z.object({
   username: headerValue(256)
     .default('default')
     .meta({ title: 'User name', description: 'The user to sign in as, at most 256 characters.' }),
-  password: secret(headerValue(1024)).optional().meta({
+  password: secret(headerValue(LONGEST_PASSWORD)).optional().meta({
     title: 'Password',
     description:
-      'The password of the user, at most 1,024 characters. Leave empty when the user has none. This secret is never shown again.',
+      'The password of the user, at most 4,096 characters. Leave empty when the user has none. This secret is never shown again.',
   }),
   database: printableText(255).default('default').meta({
     title: 'Database',

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { host } from '../kit/config/host.ts';
 import { destination, issue, named, secret } from '../kit/config/marks.ts';
 import { authentication } from '../kit/config/one-of.ts';
-import { headerText, trimmedText } from '../kit/config/text.ts';
+import { headerText, LONGEST_PASSWORD, trimmedText } from '../kit/config/text.ts';
 import { printableText } from '../kit/http/basic-auth.ts';
 
 const WAREHOUSE_PATH = /^\/sql\/1\.0\/(?:warehouses|endpoints)\/([A-Za-z0-9_-]{1,64})$/;
@@ -13,7 +13,8 @@ export const databricksConfig = z.object({
     description: 'The server hostname of the SQL warehouse. Example: dbc-a1b2345c-d6e7.cloud.databricks.com',
   }),
   httpPath: trimmedText(255)
-    .overwrite((path) => (path.startsWith('sql/') ? `/${path}` : path))
+    // the workspace's id, `?o=…`, stands in the paths that some pages show; a warehouse's host knows it
+    .overwrite((path) => path.replace(/^(?=sql\/)/, '/').replace(/\?o=\d+$/, ''))
     .refine(
       (path) => WAREHOUSE_PATH.test(path),
       issue(
@@ -42,9 +43,9 @@ export const databricksConfig = z.object({
         clientId: headerText(256)
           .refine((id) => !id.includes(':'), issue('INVALID_FORMAT', 'A client id has no colon.'))
           .meta({ title: 'Client id', description: 'The application id of the service principal.' }),
-        clientSecret: secret(headerText(1024)).optional().meta({
+        clientSecret: secret(headerText(LONGEST_PASSWORD)).optional().meta({
           title: 'Client secret',
-          description: 'An OAuth secret of the service principal, at most 1,024 characters. It is never shown again.',
+          description: 'An OAuth secret of the service principal, at most 4,096 characters. It is never shown again.',
         }),
       }),
     ).meta({ title: 'OAuth', description: 'Sign in as a service principal of the workspace (machine to machine).' }),

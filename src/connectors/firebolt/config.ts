@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { destination, issue, secret } from '../kit/config/marks.ts';
-import { headerText, trimmedText } from '../kit/config/text.ts';
+import { headerText, LONGEST_PASSWORD, trimmedText } from '../kit/config/text.ts';
 import { printableText } from '../kit/http/basic-auth.ts';
 
 export const fireboltConfig = z.object({
   clientId: headerText(256).meta({ title: 'Client id', description: 'The id of the service account.' }),
-  clientSecret: secret(headerText(1024)).optional().meta({
+  clientSecret: secret(headerText(LONGEST_PASSWORD)).optional().meta({
     title: 'Client secret',
-    description: 'The secret of the service account, at most 1,024 characters. It is never shown again.',
+    description: 'The secret of the service account, at most 4,096 characters. It is never shown again.',
   }),
   account: destination(
     trimmedText(128).refine(

@@ -57,8 +57,8 @@ function findOne({ config, state }: Context, filter: Record<string, unknown>): P
 }
 
 /**
- * Tells whether a server that has taken the key refuses for a reason that documents/find tells: a right is missing, or a
- * name is unknown to it. Without a collection that check does not run, and no right is needed.
+ * Tells whether a server that has taken the key refuses for a reason that documents/find tells: a right is missing, or
+ * a name is unknown to it. Without a collection that check does not run, and no right is needed.
  */
 function isLeftToFind(response: HttpResponse, { collection }: MongoDataApiConfig): boolean {
   if (refusalCode(response) === undefined) return false;

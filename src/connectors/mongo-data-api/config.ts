@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { destination, secret } from '../kit/config/marks.ts';
-import { headerText, text } from '../kit/config/text.ts';
+import { headerText, LONGEST_PASSWORD, text } from '../kit/config/text.ts';
 import { tls } from '../kit/config/tls.ts';
 import { httpNeedsTlsDisabled, url } from '../kit/config/url.ts';
 
@@ -11,10 +11,10 @@ export const mongoDataApiConfig = z
       description:
         'The base URL of the Data API. The gateway appends /action/… to it. Example: https://data.example.com/app/data-abcde/endpoint/data/v1',
     }),
-    apiKey: secret(headerText(1024)).optional().meta({
+    apiKey: secret(headerText(LONGEST_PASSWORD)).optional().meta({
       title: 'API key',
       description:
-        'The key that the gateway sends as the api-key header, at most 1,024 characters. Leave empty when the server asks for none. This secret is never shown again.',
+        'The key that the gateway sends as the api-key header, at most 4,096 characters. Leave empty when the server asks for none. This secret is never shown again.',
     }),
     dataSource: text(128).meta({
       title: 'Data source',

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { host, port } from '../kit/config/host.ts';
 import { destination, issue, named, secret } from '../kit/config/marks.ts';
 import { sshTunnel } from '../kit/config/ssh-tunnel.ts';
-import { text } from '../kit/config/text.ts';
+import { LONGEST_PASSWORD, text } from '../kit/config/text.ts';
 import { tls } from '../kit/config/tls.ts';
 
 const DEFAULT_PORT = 27_017;
@@ -31,10 +31,10 @@ export const mongodbConfig = z
       description:
         'The user to sign in as, at most 256 characters. Leave empty when the server asks for no sign-in, or when X509 takes the name from the client certificate.',
     }),
-    password: secret(text(1024)).optional().meta({
+    password: secret(text(LONGEST_PASSWORD)).optional().meta({
       title: 'Password',
       description:
-        'The password of the user, at most 1,024 characters. Leave empty with X509. This secret is never shown again.',
+        'The password of the user, at most 4,096 characters. Leave empty with X509. This secret is never shown again.',
     }),
     database: text(MAX_DATABASE)
       .refine(

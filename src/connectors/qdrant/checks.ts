@@ -7,7 +7,7 @@ import { Failure } from '../kit/contract/failure.ts';
 import { jsonAnswer, jsonIfAny, ownFailure, strangerFailure } from '../kit/http/answers.ts';
 import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
-import type { QdrantConfig } from './config.ts';
+import { type QdrantConfig, restPort } from './config.ts';
 
 type QdrantCheck = Check<QdrantConfig, HttpState>;
 type Context = CheckContext<QdrantConfig, HttpState>;
@@ -201,7 +201,7 @@ async function productOf(context: Context): Promise<string> {
 }
 
 export function targetOf(config: QdrantConfig): Target {
-  const paths = { hostPath: 'baseUrl', portPath: 'port', defaultPort: config.port };
+  const paths = { hostPath: 'baseUrl', portPath: 'port', defaultPort: restPort(config.baseUrl, config.port) };
   return { ...targetOfUrl(config.baseUrl, config.tls, paths), strangerPath: 'baseUrl' };
 }
 

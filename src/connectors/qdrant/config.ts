@@ -1,9 +1,13 @@
 import { z } from 'zod';
-import { port } from '../kit/config/host.ts';
 import { destination, issue, secret } from '../kit/config/marks.ts';
 import { anyText, headerText } from '../kit/config/text.ts';
 import { tls } from '../kit/config/tls.ts';
-import { httpNeedsTlsDisabled, targetOfUrl, url } from '../kit/config/url.ts';
+import { httpNeedsTlsDisabled, url, writtenPort } from '../kit/config/url.ts';
+
+/** The port at which the REST API answers: the base URL's own wins. */
+export function restPort(baseUrl: string, port = 6333): number {
+  return writtenPort(baseUrl) ?? port;
+}
 
 export const qdrantConfig = z
   .object({
@@ -12,9 +16,10 @@ export const qdrantConfig = z
       description:
         'The URL at which the REST API answers, with its path if it has one. Example: https://xyz.eu-central.aws.cloud.qdrant.io',
     }),
-    port: port(6333).meta({
+    port: destination(z.int().min(1).max(65_535)).optional().meta({
       title: 'Port',
-      description: 'The TCP port of the REST API, 1 to 65535. A port in the base URL has to be the same.',
+      description:
+        'The TCP port of the REST API, 1 to 65535. Left out, it is the one in the base URL, or 6333. One in the base URL has to be the same.',
     }),
     apiKey: secret(headerText(4096)).optional().meta({
       title: 'API key',
@@ -29,12 +34,13 @@ export const qdrantConfig = z
       }),
     tls: tls(),
   })
+  // a base URL that is no URL has an issue of its own
+  .overwrite((value) =>
+    URL.canParse(value.baseUrl) ? { ...value, port: value.port ?? restPort(value.baseUrl) } : value,
+  )
   .superRefine((value, context) => {
     httpNeedsTlsDisabled(value, context, 'baseUrl');
-    // a base URL that is no URL has an issue of its own
-    if (!URL.canParse(value.baseUrl)) return;
-    const target = targetOfUrl(value.baseUrl, value.tls, { hostPath: 'baseUrl', defaultPort: value.port });
-    if (target.port !== value.port) {
+    if (URL.canParse(value.baseUrl) && restPort(value.baseUrl, value.port) !== value.port) {
       context.addIssue({
         code: 'custom',
         path: ['port'],

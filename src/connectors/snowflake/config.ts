@@ -2,21 +2,42 @@ import { z } from 'zod';
 import { destination, issue, named, secret } from '../kit/config/marks.ts';
 import { authentication } from '../kit/config/one-of.ts';
 import { passphraseFault, privateKey } from '../kit/config/pem.ts';
-import { headerText, trimmedText } from '../kit/config/text.ts';
+import { headerText, LONGEST_PASSWORD, trimmedText } from '../kit/config/text.ts';
 import { printableText } from '../kit/http/basic-auth.ts';
 import type { KeyLabel } from '../kit/keys/key-block.ts';
 
 /** The formats of a user’s key, which is an RSA key in each of them. */
 const KEYS: readonly KeyLabel[] = ['PRIVATE KEY', 'ENCRYPTED PRIVATE KEY', 'RSA PRIVATE KEY'];
 const DOMAIN = '.snowflakecomputing.com';
+const CHINESE_DOMAIN = '.snowflakecomputing.cn';
 const SHORT = /^[a-z0-9][a-z0-9_]*-[a-z0-9_-]*[a-z0-9]$/;
-const FULL = /^([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.){1,5}snowflakecomputing\.com$/;
+/** A locator of the first region, which none stands behind. */
+const LOCATOR = /^[a-z]{2,4}\d{4,8}$/;
+/** A locator or an old name with its region, and its cloud where the region's name does not say that. */
+const REGIONAL = /^[a-z0-9_-]+\.[a-z]+(-[a-z0-9]+)+(\.(aws|azure|gcp))?$/;
+const FULL = /^([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.){1,5}snowflakecomputing\.(com|cn)$/;
 
-/** The account with its ASCII letters in lower case, and without the domain when that says nothing. */
+function isAccount(account: string): boolean {
+  const name = account.replace(/\.privatelink$/, '');
+  return [SHORT, LOCATOR, REGIONAL].some((form) => form.test(name)) || FULL.test(account);
+}
+
+/** The account with its ASCII letters in lower case, and without the domain behind `organisation-account`. */
 function normalAccount(account: string): string {
   const lower = account.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
-  const short = lower.endsWith(DOMAIN) ? lower.slice(0, -DOMAIN.length) : lower;
-  return SHORT.test(short) ? short : lower;
+  const { identifier, domain } = partsOf(lower);
+  return SHORT.test(identifier) && domain === DOMAIN ? identifier : lower;
+}
+
+function partsOf(account: string): { readonly identifier: string; readonly domain: string } {
+  const domain = [DOMAIN, CHINESE_DOMAIN].find((each) => account.endsWith(each));
+  if (domain === undefined) return { identifier: account, domain: domainOf(account) };
+  return { identifier: account.slice(0, -domain.length), domain };
+}
+
+/** Regions of China are under a domain of their own, as Snowflake's drivers know: `xy12345.cn-northwest-1`. */
+function domainOf(identifier: string): string {
+  return /\.cn-[a-z]/.test(identifier) ? CHINESE_DOMAIN : DOMAIN;
 }
 
 /** An object's name as Snowflake's own tools take it: letter case counts only within double quotes. */
@@ -32,16 +53,16 @@ export const snowflakeConfig = z.object({
     trimmedText(253)
       .overwrite(normalAccount)
       .refine(
-        (account) => SHORT.test(account) || FULL.test(account),
+        isAccount,
         issue(
           'INVALID_FORMAT',
-          'Give the account as org-name, or in full as ….snowflakecomputing.com, without https:// and path.',
+          'Give the account as org-name, as a locator with its region, or in full as ….snowflakecomputing.com, without https:// and path.',
         ),
       ),
   ).meta({
     title: 'Account',
     description:
-      'The account identifier `organisation-account`, or the full host name: enter that for an account locator with its region, and for a private link. Examples: myorg-account1, xy12345.eu-central-1.snowflakecomputing.com',
+      'The account identifier `organisation-account`, an account locator with its region, a private link’s name, or the full host name of any of them. Examples: myorg-account1, xy12345.eu-central-1, myorg-account1.privatelink, xy12345.cn-northwest-1.snowflakecomputing.cn',
   }),
   username: printableText(255).meta({
     title: 'User name',
@@ -51,9 +72,9 @@ export const snowflakeConfig = z.object({
     password: named(
       'SnowflakePassword',
       z.object({
-        password: secret(printableText(1024)).optional().meta({
+        password: secret(printableText(LONGEST_PASSWORD)).optional().meta({
           title: 'Password',
-          description: 'The password of the user, at most 1,024 characters. This secret is never shown again.',
+          description: 'The password of the user, at most 4,096 characters. This secret is never shown again.',
         }),
       }),
     ).meta({
@@ -108,8 +129,8 @@ export type SnowflakeConfig = z.output<typeof snowflakeConfig>;
 
 /** The one host that an account has. A host name takes no underscore, so Snowflake has a hyphen there. */
 export function accountHost(account: string): string {
-  const full = account.endsWith(DOMAIN) ? account : `${account}${DOMAIN}`;
-  return full.replaceAll('_', '-');
+  const { identifier, domain } = partsOf(account);
+  return `${identifier}${domain}`.replaceAll('_', '-');
 }
 
 /** The account's name in tokens and in the sign-in: without region and cloud, in upper case. */

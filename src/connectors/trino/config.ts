@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { host, port } from '../kit/config/host.ts';
 import { destination, issue, secret } from '../kit/config/marks.ts';
 import { sshTunnel } from '../kit/config/ssh-tunnel.ts';
+import { LONGEST_PASSWORD } from '../kit/config/text.ts';
 import { tls } from '../kit/config/tls.ts';
 import { basicUserName, printableText } from '../kit/http/basic-auth.ts';
 
@@ -16,10 +17,10 @@ export const trinoConfig = z
       title: 'User name',
       description: 'The user to run queries as, at most 256 characters, without a colon.',
     }),
-    password: secret(printableText(1024)).optional().meta({
+    password: secret(printableText(LONGEST_PASSWORD)).optional().meta({
       title: 'Password',
       description:
-        'The password of the user, at most 1,024 characters, which needs TLS. Leave empty when the coordinator asks for none, as on a private network. This secret is never shown again.',
+        'The password of the user, at most 4,096 characters, which needs TLS. Leave empty when the coordinator asks for none, as on a private network. This secret is never shown again.',
     }),
     catalog: printableText(255).meta({
       title: 'Catalog',

@@ -19,11 +19,11 @@ export type AthenaConfigInput = {
   catalog?: string | null | undefined;
   /** The one database of the catalog to use. Leave empty for all of them. */
   database?: string | null | undefined;
-  /** The place in S3 where Athena writes the results of queries. Example: s3://my-results/athena/ */
-  outputLocation: string;
+  /** The place in S3 where Athena writes the results of queries. Leave empty where the workgroup has one. Example: s3://my-results/athena/ */
+  outputLocation?: string | null | undefined;
   /** The region of AWS. Example: eu-central-1 */
   region: string;
-  /** Secret. The secret part of the access key, at most 1,024 characters. It is never shown again. */
+  /** Secret. The secret part of the access key, at most 4,096 characters. It is never shown again. */
   secretAccessKey?: string | null | undefined;
   /** Secret. The token of temporary credentials, at most 8,192 characters. Leave empty for a long-lived access key. This secret is never shown again. */
   sessionToken?: string | null | undefined;
@@ -41,11 +41,11 @@ export type AthenaConfigPatch = {
   catalog?: string | null | undefined;
   /** The one database of the catalog to use. Leave empty for all of them. */
   database?: string | null | undefined;
-  /** The place in S3 where Athena writes the results of queries. Example: s3://my-results/athena/ */
+  /** The place in S3 where Athena writes the results of queries. Leave empty where the workgroup has one. Example: s3://my-results/athena/ */
   outputLocation?: string | null | undefined;
   /** The region of AWS. Example: eu-central-1 */
   region?: string | null | undefined;
-  /** Secret. The secret part of the access key, at most 1,024 characters. It is never shown again. */
+  /** Secret. The secret part of the access key, at most 4,096 characters. It is never shown again. */
   secretAccessKey?: string | null | undefined;
   /** Secret. The token of temporary credentials, at most 8,192 characters. Leave empty for a long-lived access key. This secret is never shown again. */
   sessionToken?: string | null | undefined;
@@ -99,7 +99,7 @@ export type ClickhouseConfigInput = {
   database?: string | null | undefined;
   /** The name or address of the server. Example: abc123.eu-central-1.aws.clickhouse.cloud */
   host: string;
-  /** Secret. The password of the user, at most 1,024 characters. Leave empty when the user has none. This secret is never shown again. */
+  /** Secret. The password of the user, at most 4,096 characters. Leave empty when the user has none. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port of the HTTP interface, 1 to 65535: usually 8443 with TLS and 8123 without. */
   port?: number | null | undefined;
@@ -117,7 +117,7 @@ export type ClickhouseConfigPatch = {
   database?: string | null | undefined;
   /** The name or address of the server. Example: abc123.eu-central-1.aws.clickhouse.cloud */
   host?: string | null | undefined;
-  /** Secret. The password of the user, at most 1,024 characters. Leave empty when the user has none. This secret is never shown again. */
+  /** Secret. The password of the user, at most 4,096 characters. Leave empty when the user has none. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port of the HTTP interface, 1 to 65535: usually 8443 with TLS and 8123 without. */
   port?: number | null | undefined;
@@ -143,7 +143,7 @@ export type CockroachdbConfigInput = {
   database: string;
   /** The name or address of the server. Example: db.example.com */
   host: string;
-  /** Secret. The password of the role, at most 1,024 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
+  /** Secret. The password of the role, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -167,7 +167,7 @@ export type CockroachdbConfigPatch = {
   database?: string | null | undefined;
   /** The name or address of the server. Example: db.example.com */
   host?: string | null | undefined;
-  /** Secret. The password of the role, at most 1,024 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
+  /** Secret. The password of the role, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -326,7 +326,7 @@ export type DatabricksConfigPatch = {
 export type DatabricksOauthInput = {
   /** The application id of the service principal. */
   clientId: string;
-  /** Secret. An OAuth secret of the service principal, at most 1,024 characters. It is never shown again. */
+  /** Secret. An OAuth secret of the service principal, at most 4,096 characters. It is never shown again. */
   clientSecret?: string | null | undefined;
 };
 
@@ -334,7 +334,7 @@ export type DatabricksOauthInput = {
 export type DatabricksOauthPatch = {
   /** The application id of the service principal. */
   clientId?: string | null | undefined;
-  /** Secret. An OAuth secret of the service principal, at most 1,024 characters. It is never shown again. */
+  /** Secret. An OAuth secret of the service principal, at most 4,096 characters. It is never shown again. */
   clientSecret?: string | null | undefined;
 };
 
@@ -499,7 +499,7 @@ export type ElasticsearchConfigInput = {
   disableAuth?: boolean | null | undefined;
   /** The one index, alias or data stream to use. Leave empty for all that the user may see. */
   index?: string | null | undefined;
-  /** Secret. The password of the user, at most 1,024 characters. Leave empty when you sign in with an API key. This secret is never shown again. */
+  /** Secret. The password of the user, at most 4,096 characters. Leave empty when you sign in with an API key. This secret is never shown again. */
   password?: string | null | undefined;
   /** Where the cluster runs. ELASTIC_CLOUD and OPEN_CLOUD need a Cloud ID, SELF_MANAGED needs a URL. */
   serverType: SearchServerType;
@@ -523,7 +523,7 @@ export type ElasticsearchConfigPatch = {
   disableAuth?: boolean | null | undefined;
   /** The one index, alias or data stream to use. Leave empty for all that the user may see. */
   index?: string | null | undefined;
-  /** Secret. The password of the user, at most 1,024 characters. Leave empty when you sign in with an API key. This secret is never shown again. */
+  /** Secret. The password of the user, at most 4,096 characters. Leave empty when you sign in with an API key. This secret is never shown again. */
   password?: string | null | undefined;
   /** Where the cluster runs. ELASTIC_CLOUD and OPEN_CLOUD need a Cloud ID, SELF_MANAGED needs a URL. */
   serverType?: SearchServerType | null | undefined;
@@ -576,7 +576,7 @@ export type FireboltConfigInput = {
   account: string;
   /** The id of the service account. */
   clientId: string;
-  /** Secret. The secret of the service account, at most 1,024 characters. It is never shown again. */
+  /** Secret. The secret of the service account, at most 4,096 characters. It is never shown again. */
   clientSecret?: string | null | undefined;
   /** The name of the database. Upper and lower case differ. The list of tables, the catalog and tenancy need it. */
   database?: string | null | undefined;
@@ -590,7 +590,7 @@ export type FireboltConfigPatch = {
   account?: string | null | undefined;
   /** The id of the service account. */
   clientId?: string | null | undefined;
-  /** Secret. The secret of the service account, at most 1,024 characters. It is never shown again. */
+  /** Secret. The secret of the service account, at most 4,096 characters. It is never shown again. */
   clientSecret?: string | null | undefined;
   /** The name of the database. Upper and lower case differ. The list of tables, the catalog and tenancy need it. */
   database?: string | null | undefined;
@@ -616,7 +616,7 @@ export type GoogleCloudStorageConfigPatch = {
 
 /** A field that may be left out may also be null, which means the same. */
 export type MongoDataApiConfigInput = {
-  /** Secret. The key that the gateway sends as the api-key header, at most 1,024 characters. Leave empty when the server asks for none. This secret is never shown again. */
+  /** Secret. The key that the gateway sends as the api-key header, at most 4,096 characters. Leave empty when the server asks for none. This secret is never shown again. */
   apiKey?: string | null | undefined;
   /** The base URL of the Data API. The gateway appends /action/… to it. Example: https://data.example.com/app/data-abcde/endpoint/data/v1 */
   apiUrl: string;
@@ -632,7 +632,7 @@ export type MongoDataApiConfigInput = {
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type MongoDataApiConfigPatch = {
-  /** Secret. The key that the gateway sends as the api-key header, at most 1,024 characters. Leave empty when the server asks for none. This secret is never shown again. */
+  /** Secret. The key that the gateway sends as the api-key header, at most 4,096 characters. Leave empty when the server asks for none. This secret is never shown again. */
   apiKey?: string | null | undefined;
   /** The base URL of the Data API. The gateway appends /action/… to it. Example: https://data.example.com/app/data-abcde/endpoint/data/v1 */
   apiUrl?: string | null | undefined;
@@ -661,7 +661,7 @@ export type MongodbConfigInput = {
   database: string;
   /** The name or address of the server. With srv it is the name whose SRV records list the servers. Example: db.example.com */
   host: string;
-  /** Secret. The password of the user, at most 1,024 characters. Leave empty with X509. This secret is never shown again. */
+  /** Secret. The password of the user, at most 4,096 characters. Leave empty with X509. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. Leave empty with srv: the records tell the ports. */
   port?: number | null | undefined;
@@ -687,7 +687,7 @@ export type MongodbConfigPatch = {
   database?: string | null | undefined;
   /** The name or address of the server. With srv it is the name whose SRV records list the servers. Example: db.example.com */
   host?: string | null | undefined;
-  /** Secret. The password of the user, at most 1,024 characters. Leave empty with X509. This secret is never shown again. */
+  /** Secret. The password of the user, at most 4,096 characters. Leave empty with X509. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. Leave empty with srv: the records tell the ports. */
   port?: number | null | undefined;
@@ -753,7 +753,7 @@ export type MysqlConfigInput = {
   database: string;
   /** The name or address of the server. Example: db.example.com */
   host: string;
-  /** Secret. The password of the account, at most 1,024 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
+  /** Secret. The password of the account, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -761,7 +761,7 @@ export type MysqlConfigInput = {
   sshTunnel?: SshTunnelInput | null | undefined;
   /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsInput | null | undefined;
-  /** The account to sign in as, without its host part, at most 80 characters. */
+  /** The account to sign in as, without its host part, at most 128 characters. */
   username: string;
 };
 
@@ -771,7 +771,7 @@ export type MysqlConfigPatch = {
   database?: string | null | undefined;
   /** The name or address of the server. Example: db.example.com */
   host?: string | null | undefined;
-  /** Secret. The password of the account, at most 1,024 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
+  /** Secret. The password of the account, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -779,7 +779,7 @@ export type MysqlConfigPatch = {
   sshTunnel?: SshTunnelPatch | null | undefined;
   /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsPatch | null | undefined;
-  /** The account to sign in as, without its host part, at most 80 characters. */
+  /** The account to sign in as, without its host part, at most 128 characters. */
   username?: string | null | undefined;
 };
 
@@ -793,7 +793,7 @@ export type OpensearchConfigInput = {
   disableAuth?: boolean | null | undefined;
   /** The one index, alias or data stream to use. Leave empty for all that the user may see. */
   index?: string | null | undefined;
-  /** Secret. The password of the user, at most 1,024 characters. Leave empty when you sign in with an API key. This secret is never shown again. */
+  /** Secret. The password of the user, at most 4,096 characters. Leave empty when you sign in with an API key. This secret is never shown again. */
   password?: string | null | undefined;
   /** Where the cluster runs. ELASTIC_CLOUD and OPEN_CLOUD need a Cloud ID, SELF_MANAGED needs a URL. */
   serverType: SearchServerType;
@@ -817,7 +817,7 @@ export type OpensearchConfigPatch = {
   disableAuth?: boolean | null | undefined;
   /** The one index, alias or data stream to use. Leave empty for all that the user may see. */
   index?: string | null | undefined;
-  /** Secret. The password of the user, at most 1,024 characters. Leave empty when you sign in with an API key. This secret is never shown again. */
+  /** Secret. The password of the user, at most 4,096 characters. Leave empty when you sign in with an API key. This secret is never shown again. */
   password?: string | null | undefined;
   /** Where the cluster runs. ELASTIC_CLOUD and OPEN_CLOUD need a Cloud ID, SELF_MANAGED needs a URL. */
   serverType?: SearchServerType | null | undefined;
@@ -843,7 +843,7 @@ export type PostgresConfigInput = {
   database: string;
   /** The name or address of the server. Example: db.example.com */
   host: string;
-  /** Secret. The password of the role, at most 1,024 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
+  /** Secret. The password of the role, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -853,7 +853,7 @@ export type PostgresConfigInput = {
   sshTunnel?: SshTunnelInput | null | undefined;
   /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsInput | null | undefined;
-  /** The role to sign in as, at most 63 characters. */
+  /** The role to sign in as, at most 128 characters. */
   username: string;
 };
 
@@ -865,7 +865,7 @@ export type PostgresConfigPatch = {
   database?: string | null | undefined;
   /** The name or address of the server. Example: db.example.com */
   host?: string | null | undefined;
-  /** Secret. The password of the role, at most 1,024 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
+  /** Secret. The password of the role, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -875,7 +875,7 @@ export type PostgresConfigPatch = {
   sshTunnel?: SshTunnelPatch | null | undefined;
   /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsPatch | null | undefined;
-  /** The role to sign in as, at most 63 characters. */
+  /** The role to sign in as, at most 128 characters. */
   username?: string | null | undefined;
 };
 
@@ -887,7 +887,7 @@ export type QdrantConfigInput = {
   baseUrl: string;
   /** The name of the collection, at most 255 characters. Upper and lower case differ. */
   collection: string;
-  /** The TCP port of the REST API, 1 to 65535. A port in the base URL has to be the same. */
+  /** The TCP port of the REST API, 1 to 65535. Left out, it is the one in the base URL, or 6333. One in the base URL has to be the same. */
   port?: number | null | undefined;
   /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsInput | null | undefined;
@@ -901,7 +901,7 @@ export type QdrantConfigPatch = {
   baseUrl?: string | null | undefined;
   /** The name of the collection, at most 255 characters. Upper and lower case differ. */
   collection?: string | null | undefined;
-  /** The TCP port of the REST API, 1 to 65535. A port in the base URL has to be the same. */
+  /** The TCP port of the REST API, 1 to 65535. Left out, it is the one in the base URL, or 6333. One in the base URL has to be the same. */
   port?: number | null | undefined;
   /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsPatch | null | undefined;
@@ -915,7 +915,7 @@ export type RedshiftConfigInput = {
   database: string;
   /** The name or address of the server. Example: db.example.com */
   host: string;
-  /** Secret. The password of the role, at most 1,024 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
+  /** Secret. The password of the role, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -925,7 +925,7 @@ export type RedshiftConfigInput = {
   sshTunnel?: SshTunnelInput | null | undefined;
   /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsInput | null | undefined;
-  /** The role to sign in as, at most 127 characters. */
+  /** The role to sign in as, at most 128 characters. */
   username: string;
 };
 
@@ -937,7 +937,7 @@ export type RedshiftConfigPatch = {
   database?: string | null | undefined;
   /** The name or address of the server. Example: db.example.com */
   host?: string | null | undefined;
-  /** Secret. The password of the role, at most 1,024 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
+  /** Secret. The password of the role, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -947,7 +947,7 @@ export type RedshiftConfigPatch = {
   sshTunnel?: SshTunnelPatch | null | undefined;
   /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsPatch | null | undefined;
-  /** The role to sign in as, at most 127 characters. */
+  /** The role to sign in as, at most 128 characters. */
   username?: string | null | undefined;
 };
 
@@ -975,7 +975,7 @@ export type S3ConfigInput = {
   pathKind?: S3PathKind | null | undefined;
   /** The region of the bucket. Enter auto for Cloudflare R2. Example: eu-central-1 */
   region: string;
-  /** Secret. The secret part of the access key, at most 1,024 characters. It is never shown again. */
+  /** Secret. The secret part of the access key, at most 4,096 characters. It is never shown again. */
   secretAccessKey?: string | null | undefined;
   /** Secret. The token of temporary credentials, at most 8,192 characters. Leave empty for a long-lived access key. This secret is never shown again. */
   sessionToken?: string | null | undefined;
@@ -999,7 +999,7 @@ export type S3ConfigPatch = {
   pathKind?: S3PathKind | null | undefined;
   /** The region of the bucket. Enter auto for Cloudflare R2. Example: eu-central-1 */
   region?: string | null | undefined;
-  /** Secret. The secret part of the access key, at most 1,024 characters. It is never shown again. */
+  /** Secret. The secret part of the access key, at most 4,096 characters. It is never shown again. */
   secretAccessKey?: string | null | undefined;
   /** Secret. The token of temporary credentials, at most 8,192 characters. Leave empty for a long-lived access key. This secret is never shown again. */
   sessionToken?: string | null | undefined;
@@ -1085,7 +1085,7 @@ export type SinglestoreConfigInput = {
   database: string;
   /** The name or address of the server. Example: db.example.com */
   host: string;
-  /** Secret. The password of the account, at most 1,024 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
+  /** Secret. The password of the account, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -1093,7 +1093,7 @@ export type SinglestoreConfigInput = {
   sshTunnel?: SshTunnelInput | null | undefined;
   /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsInput | null | undefined;
-  /** The account to sign in as, without its host part, at most 80 characters. */
+  /** The account to sign in as, without its host part, at most 128 characters. */
   username: string;
 };
 
@@ -1103,7 +1103,7 @@ export type SinglestoreConfigPatch = {
   database?: string | null | undefined;
   /** The name or address of the server. Example: db.example.com */
   host?: string | null | undefined;
-  /** Secret. The password of the account, at most 1,024 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
+  /** Secret. The password of the account, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -1111,7 +1111,7 @@ export type SinglestoreConfigPatch = {
   sshTunnel?: SshTunnelPatch | null | undefined;
   /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsPatch | null | undefined;
-  /** The account to sign in as, without its host part, at most 80 characters. */
+  /** The account to sign in as, without its host part, at most 128 characters. */
   username?: string | null | undefined;
 };
 
@@ -1147,7 +1147,7 @@ export type SnowflakeAuthenticationPatch =
 
 /** A field that may be left out may also be null, which means the same. */
 export type SnowflakeConfigInput = {
-  /** The account identifier `organisation-account`, or the full host name: enter that for an account locator with its region, and for a private link. Examples: myorg-account1, xy12345.eu-central-1.snowflakecomputing.com */
+  /** The account identifier `organisation-account`, an account locator with its region, a private link’s name, or the full host name of any of them. Examples: myorg-account1, xy12345.eu-central-1, myorg-account1.privatelink, xy12345.cn-northwest-1.snowflakecomputing.cn */
   account: string;
   /** How to sign in: with a password, a key pair or an access token. */
   authentication: SnowflakeAuthenticationInput;
@@ -1165,7 +1165,7 @@ export type SnowflakeConfigInput = {
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type SnowflakeConfigPatch = {
-  /** The account identifier `organisation-account`, or the full host name: enter that for an account locator with its region, and for a private link. Examples: myorg-account1, xy12345.eu-central-1.snowflakecomputing.com */
+  /** The account identifier `organisation-account`, an account locator with its region, a private link’s name, or the full host name of any of them. Examples: myorg-account1, xy12345.eu-central-1, myorg-account1.privatelink, xy12345.cn-northwest-1.snowflakecomputing.cn */
   account?: string | null | undefined;
   /** How to sign in: with a password, a key pair or an access token. */
   authentication?: SnowflakeAuthenticationPatch | null | undefined;
@@ -1199,13 +1199,13 @@ export type SnowflakeKeyPairPatch = {
 
 /** A field that may be left out may also be null, which means the same. */
 export type SnowflakePasswordInput = {
-  /** Secret. The password of the user, at most 1,024 characters. This secret is never shown again. */
+  /** Secret. The password of the user, at most 4,096 characters. This secret is never shown again. */
   password?: string | null | undefined;
 };
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type SnowflakePasswordPatch = {
-  /** Secret. The password of the user, at most 1,024 characters. This secret is never shown again. */
+  /** Secret. The password of the user, at most 4,096 characters. This secret is never shown again. */
   password?: string | null | undefined;
 };
 
@@ -1219,7 +1219,7 @@ export type SshTunnelInput = {
   hostKeyFingerprint?: string | null | undefined;
   /** Secret. The passphrase of the private key, at most 1,024 characters. Leave empty when the key is not encrypted. This secret is never shown again. */
   passphrase?: string | null | undefined;
-  /** Secret. The password of that user, at most 1,024 characters. Leave empty when you sign in with a private key. This secret is never shown again. */
+  /** Secret. The password of that user, at most 4,096 characters. Leave empty when you sign in with a private key. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -1239,7 +1239,7 @@ export type SshTunnelPatch = {
   hostKeyFingerprint?: string | null | undefined;
   /** Secret. The passphrase of the private key, at most 1,024 characters. Leave empty when the key is not encrypted. This secret is never shown again. */
   passphrase?: string | null | undefined;
-  /** Secret. The password of that user, at most 1,024 characters. Leave empty when you sign in with a private key. This secret is never shown again. */
+  /** Secret. The password of that user, at most 4,096 characters. Leave empty when you sign in with a private key. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -1336,7 +1336,7 @@ export type TrinoConfigInput = {
   catalog: string;
   /** The name or address of the coordinator. Example: trino.example.com */
   host: string;
-  /** Secret. The password of the user, at most 1,024 characters, which needs TLS. Leave empty when the coordinator asks for none, as on a private network. This secret is never shown again. */
+  /** Secret. The password of the user, at most 4,096 characters, which needs TLS. Leave empty when the coordinator asks for none, as on a private network. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -1356,7 +1356,7 @@ export type TrinoConfigPatch = {
   catalog?: string | null | undefined;
   /** The name or address of the coordinator. Example: trino.example.com */
   host?: string | null | undefined;
-  /** Secret. The password of the user, at most 1,024 characters, which needs TLS. Leave empty when the coordinator asks for none, as on a private network. This secret is never shown again. */
+  /** Secret. The password of the user, at most 4,096 characters, which needs TLS. Leave empty when the coordinator asks for none, as on a private network. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;

@@ -10,6 +10,9 @@ import {
 } from './http-peer.ts';
 import { type AwsCredentials, type SignatureFault, verifySignature } from './sigv4.ts';
 
+const NO_LOCATION =
+  'No output location provided. An output location is required either through the Workgroup result configuration setting or as an API input.';
+
 export interface FakeAthenaOptions extends HttpPeerOptions {
   readonly credentials: readonly AwsCredentials[];
   /** Left out: eu-central-1. */
@@ -21,7 +24,7 @@ export interface FakeAthenaOptions extends HttpPeerOptions {
   /** Operations that the key's owner may not call. */
   readonly denied?: readonly string[];
   /** Of the workgroup `primary`. */
-  readonly workgroup?: { readonly state?: string; readonly outputLocation?: string };
+  readonly workgroup?: { readonly state?: string; readonly outputLocation?: string; readonly managed?: boolean };
   /** Database to its tables, in AwsDataCatalog; a table's `schema` is not looked at. */
   readonly databases?: Readonly<Record<string, readonly FakeTable[]>>;
   /** The bucket that queries may write to. Left out: my-results. */
@@ -100,19 +103,27 @@ function serve(operation: string, input: Input, options: FakeAthenaOptions, quer
 function workgroup(input: Input, options: FakeAthenaOptions): PeerAnswer {
   if (input.WorkGroup !== 'primary')
     return refused(options, 'InvalidRequestException', `WorkGroup ${input.WorkGroup} is not found.`);
-  const { state = 'ENABLED', outputLocation } = options.workgroup ?? {};
+  const { state = 'ENABLED', outputLocation, managed = false } = options.workgroup ?? {};
   const Configuration = {
     EnforceWorkGroupConfiguration: outputLocation !== undefined,
     ...(outputLocation ? { ResultConfiguration: { OutputLocation: outputLocation } } : {}),
+    ManagedQueryResultsConfiguration: { Enabled: managed },
     EngineVersion: { EffectiveEngineVersion: 'Athena engine version 3' },
   };
   return done({ WorkGroup: { Name: 'primary', State: state, Configuration } });
 }
 
 function start(input: Input, options: FakeAthenaOptions, queries: Map<string, number>): PeerAnswer {
-  const { OutputLocation: location = '' } = input.ResultConfiguration as { OutputLocation?: string };
+  const { OutputLocation: given } = (input.ResultConfiguration ?? {}) as { OutputLocation?: string };
+  const location = given ?? options.workgroup?.outputLocation;
+  if (options.workgroup?.managed) return begun(options, queries);
+  if (location === undefined) return refused(options, 'InvalidRequestException', NO_LOCATION);
   if (!location.startsWith(`s3://${options.bucket ?? 'my-results'}/`))
     return refused(options, 'InvalidRequestException', 'The S3 location does not exist or is in another region.');
+  return begun(options, queries);
+}
+
+function begun(options: FakeAthenaOptions, queries: Map<string, number>): PeerAnswer {
   const id = randomUUID();
   queries.set(id, options.slowBy ?? 0);
   return done({ QueryExecutionId: id });

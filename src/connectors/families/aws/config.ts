@@ -1,5 +1,5 @@
 import { issue, secret } from '../../kit/config/marks.ts';
-import { headerText } from '../../kit/config/text.ts';
+import { headerText, LONGEST_PASSWORD } from '../../kit/config/text.ts';
 
 /** The three fields of an access key, as all types of AWS have them. */
 export const awsKeyFields = {
@@ -9,9 +9,9 @@ export const awsKeyFields = {
       title: 'Access key id',
       description: 'The id of the access key, at most 256 characters. Example: AKIAIOSFODNN7EXAMPLE',
     }),
-  secretAccessKey: secret(headerText(1024)).optional().meta({
+  secretAccessKey: secret(headerText(LONGEST_PASSWORD)).optional().meta({
     title: 'Secret access key',
-    description: 'The secret part of the access key, at most 1,024 characters. It is never shown again.',
+    description: 'The secret part of the access key, at most 4,096 characters. It is never shown again.',
   }),
   sessionToken: secret(headerText(8192)).optional().meta({
     title: 'Session token',

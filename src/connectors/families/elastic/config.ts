@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { host } from '../../kit/config/host.ts';
 import { destination, issue, named, secret } from '../../kit/config/marks.ts';
 import { sshTunnel } from '../../kit/config/ssh-tunnel.ts';
-import { anyText, headerText, trimmedText } from '../../kit/config/text.ts';
+import { anyText, headerText, LONGEST_PASSWORD, trimmedText } from '../../kit/config/text.ts';
 import { tls } from '../../kit/config/tls.ts';
 import { httpNeedsTlsDisabled, targetOfUrl, url } from '../../kit/config/url.ts';
 import type { Target } from '../../kit/contract/connector.ts';
@@ -78,10 +78,10 @@ const fields = {
     description:
       'The user to sign in as, at most 1,024 characters, without a colon. Leave empty when you sign in with an API key.',
   }),
-  password: secret(printableText(1024)).optional().meta({
+  password: secret(printableText(LONGEST_PASSWORD)).optional().meta({
     title: 'Password',
     description:
-      'The password of the user, at most 1,024 characters. Leave empty when you sign in with an API key. This secret is never shown again.',
+      'The password of the user, at most 4,096 characters. Leave empty when you sign in with an API key. This secret is never shown again.',
   }),
   apiKey: secret(headerText(4096)).optional().meta({
     title: 'API key',

@@ -2,11 +2,9 @@ import type { z } from 'zod';
 import { host, port } from '../../kit/config/host.ts';
 import { destination, secret } from '../../kit/config/marks.ts';
 import { sshTunnel } from '../../kit/config/ssh-tunnel.ts';
-import { text } from '../../kit/config/text.ts';
+import { LONGEST_PASSWORD, LONGEST_USER, text } from '../../kit/config/text.ts';
 import { tls } from '../../kit/config/tls.ts';
 
-/** The longest user name, in characters: MariaDB takes 80, MySQL 32. */
-const LONGEST_USER = 80;
 const LONGEST_DATABASE = 64;
 
 /** The config fields of a server that speaks MySQL's protocol. */
@@ -21,10 +19,10 @@ export function mysqlFields(defaultPort: number) {
       title: 'User name',
       description: `The account to sign in as, without its host part, at most ${LONGEST_USER} characters.`,
     }),
-    password: secret(text(1024)).optional().meta({
+    password: secret(text(LONGEST_PASSWORD)).optional().meta({
       title: 'Password',
       description:
-        'The password of the account, at most 1,024 characters. Leave empty when you sign in with a client certificate. This secret is never shown again.',
+        'The password of the account, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate. This secret is never shown again.',
     }),
     database: text(LONGEST_DATABASE).meta({
       title: 'Database',

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { host, port } from '../../kit/config/host.ts';
 import { destination, secret } from '../../kit/config/marks.ts';
 import { sshTunnel } from '../../kit/config/ssh-tunnel.ts';
-import { text } from '../../kit/config/text.ts';
+import { LONGEST_PASSWORD, LONGEST_USER, text } from '../../kit/config/text.ts';
 import { tls } from '../../kit/config/tls.ts';
 
 /**
@@ -12,17 +12,22 @@ import { tls } from '../../kit/config/tls.ts';
 export function postgresFields(defaultPort: number, longestName: number) {
   const name = () => text(longestName);
   const atMost = `at most ${longestName} characters`;
+  // a pooler takes more than a role's name: `role@tenant`
+  const longestUser = Math.max(longestName, LONGEST_USER);
   return {
     host: destination(host()).meta({
       title: 'Host',
       description: 'The name or address of the server. Example: db.example.com',
     }),
     port: port(defaultPort),
-    username: name().meta({ title: 'User name', description: `The role to sign in as, ${atMost}.` }),
-    password: secret(text(1024)).optional().meta({
+    username: text(longestUser).meta({
+      title: 'User name',
+      description: `The role to sign in as, at most ${longestUser} characters.`,
+    }),
+    password: secret(text(LONGEST_PASSWORD)).optional().meta({
       title: 'Password',
       description:
-        'The password of the role, at most 1,024 characters. Leave empty when you sign in with a client certificate. This secret is never shown again.',
+        'The password of the role, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate. This secret is never shown again.',
     }),
     database: name().meta({
       title: 'Database',

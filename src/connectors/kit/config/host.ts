@@ -8,13 +8,13 @@ const HOST_SHAPE = /^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$/;
 export const MAX_HOST = 253;
 
 /**
- * A host name or an IP address in normal form: lower case, IPv6 without brackets. Spellings that only some parsers read
- * as an address (`127.1`, `0x7f.1`, `2130706433`, a trailing dot, full-width letters, percent signs) are refused, never
- * interpreted.
+ * A host name or an IP address in normal form: lower case, IPv6 without brackets, without the slash that pages show
+ * behind it. Spellings that only some parsers read as an address (`127.1`, `0x7f.1`, `2130706433`, a trailing dot,
+ * full-width letters, percent signs) are refused, never interpreted.
  */
 export function host(): z.ZodString {
   return anyText(MAX_HOST)
-    .overwrite((value) => normalHost(value.replace(/^\[([0-9a-fA-F:.]+)\]$/, '$1')))
+    .overwrite((value) => normalHost(value.replace(/^([^/\\]+)\/$/, '$1').replace(/^\[([0-9a-fA-F:.]+)\]$/, '$1')))
     .superRefine((value, context) => {
       const fault = hostFault(value);
       if (fault) context.addIssue({ code: 'custom', ...fault });
@@ -33,6 +33,11 @@ export function hostFault(value: string): ReturnType<typeof issue> | undefined {
   if (isIPv6(value) && !value.includes('%')) return undefined;
   if (value.includes('://'))
     return issue('URL_IN_HOST', `Give the host alone. This URL would fill ${fieldsOfUrl(value)}.`);
+  if (/^[^/\\]+\\[^/\\]+$/.test(value))
+    return issue(
+      'INVALID_FORMAT',
+      'A host holds no instance: leave out its name and give the instance’s port instead.',
+    );
   if (value.includes('/') || value.includes('\\')) return issue('INVALID_FORMAT', 'A host holds no path.');
   if (!HOST_SHAPE.test(value) || value.includes('..')) {
     return issue('INVALID_FORMAT', 'Give a host name or an IP address, without user, port or spaces.');

@@ -3,7 +3,7 @@ import { KEY_LABELS } from '../keys/key-block.ts';
 import { host, port } from './host.ts';
 import { destination, issue, named, neededToSave, secret } from './marks.ts';
 import { passphraseFault, privateKey } from './pem.ts';
-import { anyText, passphrase, trimmedText } from './text.ts';
+import { anyText, LONGEST_PASSWORD, passphrase, trimmedText } from './text.ts';
 
 const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}$/;
 
@@ -22,10 +22,10 @@ const tunnelFields = named(
       title: 'SSH user name',
       description: 'The user who signs in at the bastion, at most 128 characters.',
     }),
-    password: secret(anyText(1_024)).optional().meta({
+    password: secret(anyText(LONGEST_PASSWORD)).optional().meta({
       title: 'SSH password',
       description:
-        'The password of that user, at most 1,024 characters. Leave empty when you sign in with a private key. This secret is never shown again.',
+        'The password of that user, at most 4,096 characters. Leave empty when you sign in with a private key. This secret is never shown again.',
     }),
     privateKey: secret(privateKey(KEY_LABELS)).optional().meta({
       title: 'SSH private key',

@@ -1,6 +1,11 @@
 import { z } from 'zod';
 import { issue } from './marks.ts';
 
+/** The longest password, in characters: tokens of cloud providers stand in the place of one, and have some 2,000. */
+export const LONGEST_PASSWORD = 4_096;
+/** The longest user name of a database, in characters: poolers and proxies take more than a name, `user@tenant`. */
+export const LONGEST_USER = 128;
+
 /* Every text of a config is made of these: its length is judged first and ends the judging, so that no rule ever
    sees an endless one. */
 

@@ -78,7 +78,7 @@ function normalUrl(value: string, keepsPath: boolean): string {
 }
 
 /** The port in a URL's text. A parser hides it when it is the scheme's own. */
-function writtenPort(text: string): number | undefined {
+export function writtenPort(text: string): number | undefined {
   const digits = AUTHORITY.exec(URL_PARTS.exec(text)?.groups?.authority ?? '')?.groups?.port;
   return digits === undefined ? undefined : Number(digits);
 }

@@ -29,6 +29,9 @@ describe('host()', () => {
     'db.example\n',
     '/var/run/postgresql',
     'evil.example/#',
+    'db.example//',
+    'db.example\\',
+    '/',
     '..',
     '\u212Aube.example',
   ])('refuses %j', (text) => {
@@ -50,9 +53,14 @@ describe('host()', () => {
     ['2001:DB8::A', '2001:db8::a'],
     ['localhost', 'localhost'],
     ['my_db-1.internal', 'my_db-1.internal'],
+    ['db.example/', 'db.example'],
   ])('takes %s as %s', (text, normal) => {
     expect(host().parse(text)).toBe(normal);
   });
+});
+
+it('says what takes the place of an instance’s name', () => {
+  expect(host().safeParse('SQL01\\SQLEXPRESS').error?.issues[0]?.message).toContain('give the instance’s port instead');
 });
 
 describe('url()', () => {
