@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { type Confinement, programPaths, unconfined } from './child-command.ts';
 
 /** A user and group of Linux' and macOS' upper end that neither gives to anybody; `nobody` owns files of others. */
@@ -11,6 +12,7 @@ const TOOL_FOLDERS = ['/usr/bin', '/bin', '/usr/sbin', '/sbin'];
 /** Bits of Linux' capabilities: to signal children of another user, and to make them that user's. */
 const NEEDED_CAPABILITIES = (1n << 5n) | (1n << 6n) | (1n << 7n);
 
+const run = promisify(execFile);
 let found: Promise<Confinement> | undefined;
 
 /**
@@ -41,19 +43,22 @@ function confinements(): readonly Confinement[] {
   ];
 }
 
-async function firstThatWorks(candidates: readonly Confinement[]): Promise<Confinement> {
+/** The first of the candidates under which Node starts; none when it starts under none of them. */
+export async function firstThatWorks(candidates: readonly Confinement[]): Promise<Confinement> {
   for (const candidate of candidates) if (await works(candidate)) return candidate;
   return unconfined;
 }
 
-/** Whether Node starts under it. */
-function works({ wrapper, uid }: Confinement): Promise<boolean> {
+async function works({ wrapper, uid }: Confinement): Promise<boolean> {
   const [file = process.execPath, ...args] = [...wrapper, process.execPath, '--version'];
   const user = uid === undefined ? {} : { uid, gid: uid };
-  return new Promise((resolve) => {
-    const options = { ...user, cwd: '/', env: {}, timeout: PROBE_MS, killSignal: 'SIGKILL' } as const;
-    execFile(file, args, options, (error, stdout) => resolve(error === null && stdout.startsWith(process.version)));
-  });
+  try {
+    const { stdout } = await run(file, args, { ...user, cwd: '/', env: {}, timeout: PROBE_MS, killSignal: 'SIGKILL' });
+    return stdout.startsWith(process.version);
+  } catch {
+    // whatever it was, the next candidate asks for less
+    return false;
+  }
 }
 
 /** A container may have taken the right from root; one that could not end its children would never be rid of them. */

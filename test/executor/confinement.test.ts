@@ -2,8 +2,8 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { childCommand } from '../../src/executor/child-command.ts';
-import { isReadableByAll } from '../../src/executor/confinement.ts';
+import { childCommand, unconfined } from '../../src/executor/child-command.ts';
+import { firstThatWorks, isReadableByAll } from '../../src/executor/confinement.ts';
 
 it('leaves a child the gateway’s user where another one could not read the program', () => {
   const folder = mkdtempSync(join(tmpdir(), 'confinement-'));
@@ -20,6 +20,16 @@ it('leaves a child the gateway’s user where another one could not read the pro
   expect(readable(0o711, 0o711, 0o644)).toEqual([false, true]);
   expect(readable(0o755, 0o755, 0o640)).toEqual([true, false]);
   expect(readable(0o700, 0o755, 0o644)).toEqual([false, false]);
+});
+
+it('is the strictest that the system takes, and none where it takes none', async () => {
+  const unknown = { ...unconfined, wrapper: ['/nonexistent/hold'] };
+  const failing = { ...unconfined, wrapper: [process.execPath, '--no-such-flag'] };
+  // Node throws for some errors of the system, such as that of a user who is not in the namespace, and emits others
+  const throwing = { ...unconfined, uid: 2 ** 40 };
+  const fitting = { ...unconfined, noNewPrivileges: true };
+  expect(await firstThatWorks([unknown, failing, throwing, fitting, unconfined])).toBe(fitting);
+  expect(await firstThatWorks([unknown, throwing])).toBe(unconfined);
 });
 
 it('goes before the child’s own command', () => {
