@@ -12,8 +12,8 @@ const root = new URL('../', import.meta.url);
 const TYPES = /(<!-- types: .*? -->\n)[\s\S]*?(<!-- \/types -->)/;
 
 /**
- * Gives every file that is written from the code, by its path: the API, the JSON Schemas, the error table, the README's
- * table of types.
+ * Gives every file that is written from the code, by its path: the API, the JSON Schemas, the tables of errors and of
+ * rights, the README's table of types.
  */
 export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
   const configs = Object.fromEntries(connectors.map((connector) => [connector.type, configJsonSchema(connector)]));
@@ -22,6 +22,7 @@ export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
     ['schema/schema.graphql', `${printSchema(schema)}\n`],
     ['schema/connectors.json', `${JSON.stringify(configs, null, 2)}\n`],
     ['docs/errors.md', errorsPage()],
+    ['docs/rights.md', rightsPage()],
     ['README.md', readme.replace(TYPES, (_, start, end) => `${start}${typesTable()}${end}`)],
   ]);
 }
@@ -34,6 +35,16 @@ function typesTable(): string {
     connector.provenAgainst,
   ]);
   return table(['type', 'DatastoreType', 'config key', 'proved against'], rows);
+}
+
+function rightsPage(): string {
+  const rows = connectors.map(({ type, leastRights }) => [`\`${type}\``, leastRights]);
+  return `# The least rights
+
+Written by \`npm run schema\` from the connectors. With these rights at the server, and no others, every check that runs by default passes; what a check
+needs besides stands in its description. Reading a catalog shows what the same user may see.
+
+${table(['type', 'least rights'], rows)}`;
 }
 
 function errorsPage(): string {

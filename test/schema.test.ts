@@ -7,7 +7,7 @@ import { schema } from '../src/schema.ts';
 const committed = (path: string) => readFile(new URL(`../${path}`, import.meta.url), 'utf8');
 
 describe('what is written from the code', () => {
-  it.each(['schema/schema.graphql', 'schema/connectors.json', 'docs/errors.md', 'README.md'])(
+  it.each(['schema/schema.graphql', 'schema/connectors.json', 'docs/errors.md', 'docs/rights.md', 'README.md'])(
     '%s is up to date',
     async (path) => {
       const files = await generatedFiles();

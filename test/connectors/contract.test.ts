@@ -267,6 +267,10 @@ describe.each(connectors.map((connector) => [connector.type, connector] as const
     expect(connector.provenAgainst).toMatch(/real|fake/);
   });
 
+  it('says the least rights that it needs', () => {
+    expect(connector.leastRights).toMatch(/^[^|]+\.$/);
+  });
+
   it('has a stand, with a mapping where it knows tenancy in tables', () => {
     const stand = stands.find((each) => each.connector === connector);
     expect(stand !== undefined).toBe(connector.category !== 'MANAGED');

@@ -46,6 +46,12 @@ describe('a database that works', () => {
     expect(result.steps.at(-1)).toBe('tables/list: PASSED');
   });
 
+  test('asks for no more than the least rights', async () => {
+    const result = await tryIt({ username: 'least', schema: 'sales' });
+    expect(result.failure).toBeNull();
+    expect(result.steps.slice(-3)).toEqual(['database/select: PASSED', 'query/execute: PASSED', 'tables/list: PASSED']);
+  });
+
   test('warns when there are tables, but none may be read', async () => {
     const result = await tryIt({ username: 'blind', schema: 'locked' });
     expect(result.steps.at(-1)).toBe('tables/list: WARNING');

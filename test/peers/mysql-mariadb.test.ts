@@ -28,6 +28,7 @@ const SETUP = `
   install soname 'auth_ed25519';
   create user modern identified via ed25519 using password('${PASSWORD.replaceAll("'", "''")}');
   grant select on shop.* to app, secure, mutual, by_certificate, crowded, modern, expired;
+  create user least identified by '${PASSWORD.replaceAll("'", "''")}';
   grant select on \`odd\`\`? name\`.* to app;
   grant select on shop.* to builder; grant create, drop on \`dsg\\_test\\_%\`.* to builder;
   grant select on shop.* to careless; grant create on *.* to careless;
@@ -35,6 +36,7 @@ const SETUP = `
   create table clients (id bigint unsigned primary key, name varchar(255), kind enum('a','b') not null);
   create table Clients (since date) with system versioning;
   create view recent as select id, name from clients;
+  grant select (id) on clients to least;
   create sequence numbers;
   create table \`we'ird\\\`\`näme\` (\`a b\` json);
   create table Shop.other (a int);
@@ -64,6 +66,13 @@ describePeer('MySQL against MariaDB', MARIADB, () => {
   function tryWith(more: Record<string, unknown> = {}, how: TestConnectionOptions = {}): Promise<TestedConnection> {
     return testConnection(mysql, configFor(more), { ...FOUND, ...how });
   }
+
+  test('a user with the least rights passes by default', async () => {
+    const result = await tryWith({ username: 'least' });
+    expect(result.failure).toBeNull();
+    expect(result.steps.slice(-3)).toEqual(['database/select: PASSED', 'query/execute: PASSED', 'tables/list: PASSED']);
+    expect(result.evidence['tables/list']).toMatchObject({ tables: '1', views: '0' });
+  });
 
   test.each([
     ['over TLS', {}, ['tls/handshake: PASSED']],

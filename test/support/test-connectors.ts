@@ -34,6 +34,7 @@ function connector(type: string, run: Run, options: { writes?: boolean } = {}): 
     description: 'For tests.',
     category: 'FILE',
     provenAgainst: 'nothing',
+    leastRights: 'None.',
     config,
     example: {},
     targets: ({ host, port }: Config) => [{ host, port, tls: null, hostPath: 'host', portPath: 'port' }],

@@ -12,6 +12,8 @@ export const athena = defineConnector({
   description: 'A data catalog that Amazon Athena queries, signed in to with an access key.',
   category: 'WAREHOUSE',
   provenAgainst: 'fake that verifies signatures',
+  leastRights:
+    '`athena:GetWorkGroup` and `athena:ListDatabases`, with a database `athena:GetDatabase`, and `glue:GetDatabases` and `glue:GetDatabase` for AWS Glue.',
   config: athenaConfig,
   example: {
     region: 'eu-central-1',

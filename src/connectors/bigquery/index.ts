@@ -13,6 +13,8 @@ export const bigquery = defineConnector({
     'A project of Google BigQuery, or one of its datasets, signed in to with the key of a service account. Reading the catalog runs a query on INFORMATION_SCHEMA for each dataset, which Google bills as 10 MB.',
   category: 'WAREHOUSE',
   provenAgainst: 'fake that verifies the signed token',
+  leastRights:
+    '`bigquery.jobs.create` on the project, which BigQuery Job User has; with a dataset `bigquery.datasets.get`, which BigQuery Metadata Viewer has.',
   config: bigqueryConfig,
   example: {
     projectId: 'shop-123',

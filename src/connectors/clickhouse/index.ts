@@ -12,6 +12,7 @@ export const clickhouse = defineConnector({
   description: 'A database of a ClickHouse server or of ClickHouse Cloud, by its HTTP interface.',
   category: 'WAREHOUSE',
   provenAgainst: 'real ClickHouse 18.16',
+  leastRights: '`SELECT` on a table of the database; a profile with `readonly = 1` will do.',
   config: clickhouseConfig,
   example: { host: 'clickhouse.example.com', username: 'app', password: 'not-a-real-password', database: 'shop' },
   principalSecret: 'password',

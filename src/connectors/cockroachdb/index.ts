@@ -9,6 +9,8 @@ export const cockroachdb = defineConnector({
   description: 'A database of a CockroachDB cluster, in CockroachDB Cloud or self-hosted.',
   category: 'SQL',
   provenAgainst: 'real PostgreSQL 18 for what is common; a fake for its own sign-in, version and routing',
+  leastRights:
+    '`LOGIN`, `CONNECT` on the database and `USAGE` on the schema; `SELECT` on a table in it, without which tables/list warns.',
   config: cockroachdbConfig,
   example: { host: 'cockroach.example.com', username: 'app', password: 'not-a-real-password', database: 'shop' },
   principalSecret: 'password',

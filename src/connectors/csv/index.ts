@@ -10,6 +10,7 @@ export const csv = defineConnector({
     'One file of comma-separated values: fetched from a URL, or kept with the datastore. The query of a URL has a field of its own, because the signature of a pre-signed URL stands there: it is a secret, the rest of the URL is not. No file of the gateway’s own machine is ever read.',
   category: 'FILE',
   provenAgainst: 'fake file server over HTTPS',
+  leastRights: 'A URL that everyone may read, or a pre-signed one.',
   config: csvConfig,
   example: { source: { url: 'https://files.example.com/clients.csv' } },
   targets: (config) => {

@@ -13,6 +13,7 @@ export const databricks = defineConnector({
     'A SQL warehouse of a Databricks workspace with Unity Catalog, signed in to with a token or as a service principal. Queries, and reading the catalog, start a warehouse that sleeps.',
   category: 'WAREHOUSE',
   provenAgainst: 'fake that verifies token and client secret',
+  leastRights: '`CAN USE` on the warehouse, `USE CATALOG` on the catalog and `USE SCHEMA` on the schema.',
   config: databricksConfig,
   example: {
     host: 'dbc-a1b2345c-d6e7.cloud.databricks.com',

@@ -12,6 +12,7 @@ export const firebolt = defineConnector({
   description: 'A database of a Firebolt account, signed in to as a service account.',
   category: 'WAREHOUSE',
   provenAgainst: 'fake that verifies secret and token',
+  leastRights: 'A service account whose user has `USAGE` on the database and on the engine.',
   config: fireboltConfig,
   example: {
     clientId: 'a1b2c3d4-example',

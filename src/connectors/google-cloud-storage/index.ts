@@ -10,6 +10,8 @@ export const googleCloudStorage = defineConnector({
   description: 'A bucket of Google Cloud Storage, signed in to with the key of a service account.',
   category: 'OBJECT_STORAGE',
   provenAgainst: 'fake that verifies the signed token',
+  leastRights:
+    '`storage.objects.list` on the bucket, which the role Storage Object Viewer has. Location and class are shown with `storage.buckets.get`.',
   config: googleCloudStorageConfig,
   example: {
     bucket: 'shop-exports',

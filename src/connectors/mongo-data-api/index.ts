@@ -10,6 +10,7 @@ export const mongoDataApi = defineConnector({
     'A database behind the Data API, which is MongoDB over HTTPS. MongoDB ended its hosted service on 30 September 2025, but compatible servers remain.',
   category: 'DOCUMENT',
   provenAgainst: 'fake that verifies the key',
+  leastRights: 'A key for which a rule of the app lets it read the collection.',
   config: mongoDataApiConfig,
   example: {
     apiUrl: 'https://data.example.com/app/shop/endpoint/data/v1',

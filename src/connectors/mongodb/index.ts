@@ -13,6 +13,7 @@ export const mongodb = defineConnector({
     'A database of a MongoDB server, 3.6 or newer, of a hosted cluster (by its SRV name), or of a service that speaks the protocol. A connection string is not taken: its parts are fields.',
   category: 'DOCUMENT',
   provenAgainst: 'fake, and SCRAM and BSON of Perl’s libraries',
+  leastRights: '`listCollections` on the database, which the role `read` has.',
   config: mongodbConfig,
   example: { host: 'db.example.com', username: 'reader', password: 'example-password', database: 'shop' },
   principalSecret: 'password',

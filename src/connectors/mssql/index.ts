@@ -14,6 +14,7 @@ export const mssql = defineConnector({
     'A database of a Microsoft SQL Server, 2012 or newer, or of Azure SQL (with the connection policy Proxy).',
   category: 'SQL',
   provenAgainst: 'fake',
+  leastRights: 'A user in the database, and `SELECT` on a table of the schema, without which tables/list warns.',
   example: { host: 'db.example.com', username: 'reader', password: 'example-password', database: 'shop' },
   config: mssqlConfig,
   principalSecret: 'password',

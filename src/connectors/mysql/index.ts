@@ -10,6 +10,7 @@ export const mysql = defineConnector({
     '`mysql_native_password`, `caching_sha2_password`, `sha256_password`, or a client certificate.',
   category: 'SQL',
   provenAgainst: 'real MariaDB 10.11; fake for caching_sha2_password and sha256_password',
+  leastRights: 'Any right on the database or on something in it: `SELECT` on one column of one table.',
   config: mysqlConfig,
   example: { host: 'db.example.com', username: 'app', password: 'not-a-real-password', database: 'shop' },
   principalSecret: 'password',

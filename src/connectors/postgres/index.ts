@@ -9,6 +9,8 @@ export const postgres = defineConnector({
   description: 'A database of a PostgreSQL server, version 10 or newer, or of a service that speaks its protocol.',
   category: 'SQL',
   provenAgainst: 'real PostgreSQL 18',
+  leastRights:
+    '`LOGIN`, `CONNECT` on the database and `USAGE` on the schema; `SELECT` on a table in it, without which tables/list warns.',
   config: postgresConfig,
   example: { host: 'db.example.com', username: 'app', password: 'not-a-real-password', database: 'shop' },
   principalSecret: 'password',

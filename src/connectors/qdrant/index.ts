@@ -10,6 +10,7 @@ export const qdrant = defineConnector({
   description: 'A collection of a Qdrant vector database, in Qdrant Cloud or self-hosted, by its REST API.',
   category: 'VECTOR',
   provenAgainst: 'fake that verifies the key',
+  leastRights: 'A read-only key, or a token with access `r` to the collection.',
   config: qdrantConfig,
   example: { baseUrl: 'https://qdrant.example.com', apiKey: 'not-a-real-key', collection: 'products' },
   principalSecret: 'apiKey',

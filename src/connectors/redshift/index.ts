@@ -10,6 +10,7 @@ export const redshift = defineConnector({
     'A database of an Amazon Redshift cluster or workgroup, by its own host and port. Signs in with user name and password; IAM and identity providers are not used. The catalog holds external schemas and late-binding views too.',
   category: 'WAREHOUSE',
   provenAgainst: 'real PostgreSQL 18 with stand-ins for its catalog views; a fake for its own sign-in and version',
+  leastRights: 'A user with `USAGE` on the schema; `SELECT` on a table in it, without which tables/list warns.',
   config: redshiftConfig,
   example: {
     host: 'shop.abc123.eu-central-1.redshift.amazonaws.com',

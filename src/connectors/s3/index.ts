@@ -10,6 +10,8 @@ export const s3 = defineConnector({
   description: 'A bucket of Amazon S3, or of a service that speaks its API: Cloudflare R2, MinIO, Ceph, Swift, …',
   category: 'OBJECT_STORAGE',
   provenAgainst: 'real OpenStack Swift (s3api), and a fake that verifies signatures',
+  leastRights:
+    '`s3:ListBucket` on the bucket, under the path alone when one is set; for a path that names one object `s3:GetObject` on it suffices, with warnings.',
   config: s3Config,
   example: {
     accessKeyId: 'AKIAIOSFODNN7EXAMPLE',

@@ -8,6 +8,7 @@ export const singlestore = defineConnector({
   description: 'A database of a SingleStore cluster or workspace, formerly MemSQL. It speaks MySQL’s protocol.',
   category: 'SQL',
   provenAgainst: 'fake, and real MariaDB 10.11 for the protocol',
+  leastRights: 'Any right on the database or on something in it: `SELECT` on one table.',
   config: singlestoreConfig,
   example: {
     host: 'svc-1234.svc.singlestore.com',

@@ -13,6 +13,7 @@ export const snowflake = defineConnector({
     'A database of a Snowflake account, signed in to with a password, a key pair or an access token. Reading the catalog uses the warehouse.',
   category: 'WAREHOUSE',
   provenAgainst: 'fake that verifies password, token and signature',
+  leastRights: 'A role with `USAGE` on the warehouse, the database and the schema.',
   config: snowflakeConfig,
   example: {
     account: 'myorg-account1',

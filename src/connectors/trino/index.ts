@@ -12,6 +12,7 @@ export const trino = defineConnector({
   description: 'A catalog of a Trino cluster, by its REST API. Without TLS, on a private network, no password is sent.',
   category: 'WAREHOUSE',
   provenAgainst: 'fake that verifies the password',
+  leastRights: 'The right to run queries, and to see the catalog and the schema.',
   config: trinoConfig,
   example: {
     host: 'trino.example.com',

@@ -10,7 +10,9 @@ export const postgresStand = postgresFamilyStand(postgres, {
     'host all all 127.0.0.1/32 scram-sha-256',
   ],
   cluster: [
-    ...['builder', 'blind', 'mutual', 'in_the_clear'].map((name) => `create role ${name} ${password('login')}`),
+    ...['builder', 'blind', 'least', 'mutual', 'in_the_clear'].map(
+      (name) => `create role ${name} ${password('login')}`,
+    ),
     'create role by_certificate login',
     `create role retired ${password('nologin')}`,
     `create role crowded ${password('login')} connection limit 0`,
@@ -20,11 +22,11 @@ export const postgresStand = postgresFamilyStand(postgres, {
   ],
   shop: `
     create schema sales;
-    grant usage on schema sales to app;
+    grant usage on schema sales to app, least;
     create table sales.orders (id int, label text);
     create table sales.customers (id int);
     create view sales.overview as select 1;
-    grant select on sales.orders to app;
+    grant select on sales.orders to app, least;
     create schema secret;
     create schema locked;
     grant usage on schema locked to blind;

@@ -106,6 +106,8 @@ export function elasticFamily(product: ElasticProduct) {
   return {
     category: 'SEARCH' as const,
     provenAgainst: 'fake that verifies password and key',
+    leastRights:
+      '`indices:admin/resolve/index` on the index, which `view_index_metadata` has; `cluster:monitor/main`, which `monitor` has, without which cluster/info warns.',
     config: elasticConfig,
     example: {
       serverType: 'SELF_MANAGED' as const,

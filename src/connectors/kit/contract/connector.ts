@@ -148,6 +148,11 @@ export interface Connector<Schema extends z.ZodObject = z.ZodObject, State = unk
   /** What the connector's tests run against, as the README tells it: `real PostgreSQL 18`, `fake`. */
   readonly provenAgainst: string;
   /**
+   * The least rights at the server with which the default checks pass, in Markdown: docs/rights.md is printed
+   * from it.
+   */
+  readonly leastRights: string;
+  /**
    * The single truth about the config. Input, patch and object type, validation, JSON Schema, secrets and destinations
    * come from it.
    */

@@ -45,6 +45,7 @@ function connector(runs: Record<string, Run>, more: Partial<Connector> = {}): Co
     description: '',
     category: 'FILE',
     provenAgainst: 'nothing',
+    leastRights: 'None.',
     config,
     example: {},
     targets: () => [{ host: 'db.example', port: 1, tls: null, hostPath: 'host', portPath: 'port' }],

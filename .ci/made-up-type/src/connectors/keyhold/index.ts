@@ -9,6 +9,7 @@ export const keyhold = defineConnector({
   description: 'A bucket of a key-value store over HTTP.',
   category: 'DOCUMENT',
   provenAgainst: 'fake that verifies the token',
+  leastRights: 'A token that may read the bucket.',
   config: keyholdConfig,
   example: { baseUrl: 'https://keyhold.example.com', token: 'not-a-real-token', bucket: 'settings' },
   principalSecret: 'token',
