@@ -105,7 +105,7 @@ const badConfigs: readonly BadConfig[] = [
   bad('postgres', 'port 0', { port: 0 }, [['port', 'OUT_OF_RANGE']], /1/),
   bad('postgres', 'port 65536', { port: 65_536 }, [['port', 'OUT_OF_RANGE']], /65535/),
   bad('postgres', 'port -1', { port: -1 }, [['port', 'OUT_OF_RANGE']]),
-  bad('postgres', 'names that are too long', { username: `${canary}${'x'.repeat(63)}`, schema: canary.repeat(5) }, [
+  bad('postgres', 'names that are too long', { username: `${canary}${'x'.repeat(128)}`, schema: canary.repeat(5) }, [
     ['username', 'TOO_LONG'],
     ['schema', 'TOO_LONG'],
   ]),
