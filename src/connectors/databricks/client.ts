@@ -126,8 +126,17 @@ export function accepted(
   if (known) throw new Failure(...known);
   if (code === DENIED) throw new Failure('PERMISSION_DENIED', about === 'data' ? DENIED_DATA : DENIED_WAREHOUSE);
   if (code === undefined) throw strangerFailure(response);
+  if (status === 403 && isShutOut(response)) {
+    const hint = 'An IP access list of the workspace does not let the gateway’s address in: ask its administrator.';
+    throw new Failure('PERMISSION_DENIED', { configPath: 'host', hint });
+  }
   if (status === 401 || status === 403) throw tokenRefused(config);
   throw ownFailure(response, code);
+}
+
+/** Tells whether the workspace refuses the address that the request comes from, which only its text tells. */
+function isShutOut(response: HttpResponse): boolean {
+  return /\bIP (ACL|access list)\b/i.test(jsonIfAny(response, REFUSAL)?.message ?? '');
 }
 
 /** Databricks' own code of an error. Undefined when the answer is none of its errors. */

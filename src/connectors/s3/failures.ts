@@ -36,6 +36,14 @@ const BY_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> 
     'PERMISSION_DENIED',
     { configPath: 'accessKeyId', hint: 'Something is wrong with the account: ask its owner.' },
   ],
+  SecondLevelDomainForbidden: [
+    'SERVER_ERROR',
+    {
+      configPath: 'forcePathStyle',
+      hint: 'Set `forcePathStyle` to false: this server takes the name of the bucket in the host alone.',
+      evidence: { serverError: 'SecondLevelDomainForbidden' },
+    },
+  ],
   SlowDown: ['TOO_MANY_REQUESTS', {}],
   RequestLimitExceeded: ['TOO_MANY_REQUESTS', {}],
 };
@@ -58,7 +66,7 @@ export function provesSignIn(response: HttpResponse): boolean {
 export function failureOf(response: HttpResponse): Failure {
   const code = errorCode(response);
   const known = code === undefined ? undefined : BY_CODE[code];
-  if (known) return new Failure(known[0], { ...known[1], evidence: evidenceOf(response) });
+  if (known) return new Failure(known[0], { ...known[1], evidence: { ...known[1].evidence, ...evidenceOf(response) } });
   // every S3 says in its body why it refuses
   return code === undefined ? strangerFailure(response) : ownFailure(response, code);
 }

@@ -30,6 +30,20 @@ const BY_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> 
     'PERMISSION_DENIED',
     { configPath: 'account', hint: 'A network policy of the account does not let the gateway’s address in.' },
   ],
+  394509: [
+    'SIGN_IN_METHOD_REFUSED',
+    {
+      configPath: 'authentication',
+      hint: 'Snowflake wants a second factor of this user, which nobody can give here: use a key pair or an access token.',
+    },
+  ],
+  '090073': [
+    'SERVER_UNAVAILABLE',
+    {
+      configPath: 'warehouse',
+      hint: 'The warehouse may not run: it is suspended, or its resource monitor has used its quota up.',
+    },
+  ],
   391920: ['RESOURCE_NOT_FOUND', { configPath: 'warehouse', hint: NO_WAREHOUSE }],
   '000606': ['RESOURCE_NOT_FOUND', { configPath: 'warehouse', hint: NO_WAREHOUSE }],
   '003001': ['PERMISSION_DENIED', { configPath: 'role', hint: 'Grant the role the right that the check needs.' }],

@@ -59,6 +59,11 @@ export function elasticAccepted(response: HttpResponse, config: ElasticConfig): 
     throw refused(config);
   if (status === 404 && config.cloudId !== undefined && jsonIfAny(response, UNKNOWN_DEPLOYMENT))
     throw new Failure('RESOURCE_NOT_FOUND', { configPath: 'cloudId', hint: 'The cloud knows no such deployment.' });
+  if (jsonIfAny(response, IAM_REFUSAL)) {
+    const hint =
+      'The domain signs in by AWS IAM alone: turn its fine-grained access control on, with users of its own.';
+    throw new Failure('SIGN_IN_METHOD_REFUSED', { configPath: credentialsPath(config), hint });
+  }
   if (type === undefined) throw strangerFailure(response);
   if (type === 'cluster_block_exception') {
     throw new Failure('SERVER_UNAVAILABLE', {
@@ -73,6 +78,8 @@ export function elasticAccepted(response: HttpResponse, config: ElasticConfig): 
 
 /** What the products call themselves when they ask for a sign-in. OpenSearch does so without a form of its own. */
 const OWN_CHALLENGE = /realm="(security|OpenSearch Security|Open Distro Security)"/i;
+/** How AWS refuses those who do not sign their requests, before OpenSearch is asked. */
+const IAM_REFUSAL = z.object({ Message: z.string().regex(/is not authorized to perform: es:/) });
 /** How the entrance of a cloud answers for a deployment that it does not know. */
 const UNKNOWN_DEPLOYMENT = z.object({ ok: z.literal(false), message: z.string() });
 

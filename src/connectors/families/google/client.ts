@@ -66,5 +66,19 @@ export function googleAccepted(
     });
   }
   if (!refusal) throw strangerFailure(response);
-  throw failureOf(refusal) ?? ownFailure(response, refusal.errors?.[0]?.reason);
+  throw policyFailure(refusal) ?? failureOf(refusal) ?? ownFailure(response, refusal.errors?.[0]?.reason);
+}
+
+/** The failure behind a 403 that no role of the account would mend. Only Google's text tells it from those. */
+function policyFailure({ code, message = '' }: GoogleRefusal): Failure | undefined {
+  if (code !== 403) return undefined;
+  if (/VPC Service Controls|prohibited by organization.s policy/i.test(message))
+    return new Failure('PERMISSION_DENIED', {
+      hint: 'A policy of the organization (VPC Service Controls) keeps the gateway out: ask its administrator to let it in.',
+    });
+  if (/billing account/i.test(message))
+    return new Failure('PERMISSION_DENIED', {
+      hint: 'The project has no billing account that is open: its owner has to link one.',
+    });
+  return undefined;
 }
