@@ -136,7 +136,7 @@ function keepAsking(): { stop(): Promise<Answer[]> } {
   };
 }
 
-/** What a process and its children hold. */
+/** What a process and those below it hold. */
 interface Footprint {
   readonly processes: number;
   readonly sockets: number;
@@ -145,7 +145,7 @@ interface Footprint {
 }
 
 async function footprintOf(pid: number): Promise<Footprint> {
-  const pids = [pid, ...(await childrenOf(pid))];
+  const pids = await withDescendants(pid);
   const each = await Promise.all(
     pids.map(async (one) => ({ sockets: await socketsOf(one), memory: await rssOf(one) })),
   );
@@ -154,6 +154,12 @@ async function footprintOf(pid: number): Promise<Footprint> {
     sockets: each.reduce((sum, { sockets }) => sum + sockets, 0),
     memory: each.map(({ memory }) => memory),
   };
+}
+
+/** The process first. An executor may be the child of the program that confines it. */
+async function withDescendants(pid: number): Promise<number[]> {
+  const below = await Promise.all((await childrenOf(pid)).map(withDescendants));
+  return [pid, ...below.flat()];
 }
 
 async function childrenOf(pid: number): Promise<number[]> {
