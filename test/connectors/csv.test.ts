@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { csvConfig } from '../../src/connectors/csv/config.ts';
 import { csv } from '../../src/connectors/csv/index.ts';
 import { parseCsv } from '../../src/connectors/csv/parse.ts';
+import { readTable } from '../../src/connectors/csv/table.ts';
 import { changedDestinations, secretPathsOf } from '../../src/connectors/kit/config/shape.ts';
 import { type BadConfig, describeBadConfigs } from '../support/bad-configs.ts';
 import { describeHttpFaults } from '../support/http-faults.ts';
@@ -224,6 +226,28 @@ describe('the parser', () => {
         }
       }),
     );
+  });
+
+  test.each([
+    ['millions of short rows', 'x\n'.repeat(400_000), 1],
+    ['rows of thousands of values', `${','.repeat(9_999)}\n`.repeat(40), 10_000],
+    ['short rows under a long header', `${'a,'.repeat(9_999)}a\n${'x\n'.repeat(400_000)}`, 10_000],
+  ])('%s are read in steps, which a cancel ends', async (_title, text, columns) => {
+    const config = csvConfig.parse(content('a'));
+    const { signal } = new AbortController();
+    let turns = 0;
+    let isOver = false;
+    const count = () => {
+      turns += 1;
+      if (!isOver) setImmediate(count);
+    };
+    setImmediate(count);
+    const table = await readTable(text, false, config, signal);
+    isOver = true;
+    expect(turns).toBeGreaterThan(5);
+    expect(table.columns).toHaveLength(columns);
+    const cancelled = readTable(text, false, config, AbortSignal.abort(new Error('cancelled')));
+    await expect(cancelled).rejects.toThrow('cancelled');
   });
 
   test('leaves the row out in which a text was cut off', () => {

@@ -181,7 +181,7 @@ describe('a server that leads elsewhere', () => {
 
   test('an answer of millions of things that are no rows is given up at once', async () => {
     const result = await open.tryWith({ isHostile: true }, {}, { catalog: true });
-    expect(gist(result)).toEqual({ at: 'catalog/read', code: 'UNEXPECTED_ANSWER', configPath: null });
+    expect(gist(result)).toEqual({ at: 'catalog/read', code: 'TOO_MUCH_DATA', configPath: 'port' });
   });
 
   test('a result without an end ends', async () => {

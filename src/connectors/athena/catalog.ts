@@ -1,21 +1,22 @@
 import { z } from 'zod';
 import type { CatalogColumn, CatalogEntry } from '../kit/contract/catalog-entry.ts';
 import { Failure } from '../kit/contract/failure.ts';
+import { listOf } from '../kit/http/answers.ts';
 import { type AthenaContext, askAthena } from './client.ts';
 
 /** How many databases or tables are asked for at once: Athena gives no more. */
 const PAGE = 50;
 
 const TOKEN = z.string().max(8192).optional();
-const DATABASES = z.object({ DatabaseList: z.array(z.object({ Name: z.string() })), NextToken: TOKEN });
-const COLUMNS = z.array(z.object({ Name: z.string(), Type: z.string().optional() })).optional();
+const DATABASES = z.object({ DatabaseList: listOf(z.object({ Name: z.string() })), NextToken: TOKEN });
+const COLUMNS = listOf(z.object({ Name: z.string(), Type: z.string().optional() })).optional();
 const TABLE = z.object({
   Name: z.string(),
   TableType: z.string().optional(),
   Columns: COLUMNS,
   PartitionKeys: COLUMNS,
 });
-const TABLES = z.object({ TableMetadataList: z.array(TABLE), NextToken: TOKEN });
+const TABLES = z.object({ TableMetadataList: listOf(TABLE), NextToken: TOKEN });
 type Table = z.output<typeof TABLE>;
 
 export function missingDatabase(): Failure {

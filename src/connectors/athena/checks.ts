@@ -5,7 +5,7 @@ import { tenancyCheck } from '../kit/checks/tenancy.ts';
 import type { Check } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
-import { jsonAnswer } from '../kit/http/answers.ts';
+import { jsonAnswer, listOf } from '../kit/http/answers.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
 import { pollUntil } from '../kit/http/poll.ts';
 import { missingDatabase, tableColumns } from './catalog.ts';
@@ -31,7 +31,7 @@ const WORKGROUP = z.object({
   }),
 });
 const DATABASES = z.object({
-  DatabaseList: z.array(z.object({ Name: z.string() })),
+  DatabaseList: listOf(z.object({ Name: z.string() })),
   NextToken: z.string().optional(),
 });
 const STARTED = z.object({ QueryExecutionId: z.string().regex(/^[\w-]{1,64}$/) });

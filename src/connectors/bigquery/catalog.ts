@@ -3,7 +3,7 @@ import { googleRefusal } from '../families/google/client.ts';
 import { entriesOfRows } from '../kit/checks/catalog.ts';
 import type { CatalogColumn, CatalogEntry } from '../kit/contract/catalog-entry.ts';
 import { Failure } from '../kit/contract/failure.ts';
-import { jsonAnswer } from '../kit/http/answers.ts';
+import { jsonAnswer, listOf } from '../kit/http/answers.ts';
 import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
 import { pollUntil } from '../kit/http/poll.ts';
 import { accepted, askBigquery, type BigqueryContext, METADATA, postJson, QUERIES } from './client.ts';
@@ -27,12 +27,12 @@ const DATASETS = z.object({
 const RESULT = z.object({
   jobComplete: z.boolean(),
   jobReference: z.object({ jobId: z.string().regex(/^[\w-]{1,1024}$/), location: z.string().max(64).optional() }),
-  rows: z.array(z.object({ f: z.array(z.object({ v: z.string().nullable() })) })).optional(),
+  rows: listOf(z.object({ f: listOf(z.object({ v: z.string().nullable() })) })).optional(),
   pageToken: NAME.optional(),
 });
 type Result = z.output<typeof RESULT>;
 const TABLE = z.object({
-  schema: z.object({ fields: z.array(z.object({ name: z.string(), type: z.string() })).optional() }).optional(),
+  schema: z.object({ fields: listOf(z.object({ name: z.string(), type: z.string() })).optional() }).optional(),
 });
 
 interface Dataset {

@@ -4,7 +4,7 @@ import { authenticateCheck } from '../kit/checks/authenticate.ts';
 import { tenancyCheck } from '../kit/checks/tenancy.ts';
 import type { Check } from '../kit/contract/connector.ts';
 import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
-import { jsonAnswer } from '../kit/http/answers.ts';
+import { jsonAnswer, listOf } from '../kit/http/answers.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
 import { tableColumns } from './catalog.ts';
 import { accepted, askBigquery, METADATA, postJson, QUERIES } from './client.ts';
@@ -18,7 +18,7 @@ const PAGE = 100;
 const DATASETS = z.object({ kind: z.literal('bigquery#datasetList') });
 const DATASET = z.object({ location: z.string().max(64) });
 const TABLES = z.object({
-  tables: z.array(z.object({ tableReference: z.object({ tableId: z.string() }) })).optional(),
+  tables: listOf(z.object({ tableReference: z.object({ tableId: z.string() }) })).optional(),
   nextPageToken: z.string().optional(),
 });
 const DRY_RUN = z.object({

@@ -75,7 +75,7 @@ const parseFile: CsvCheck = {
   description:
     'The file is CSV as RFC 4180 has it. Warns when there are no rows, rows of other lengths, or names that come twice.',
   async run(context) {
-    const { columns, rows, uneven, doubles } = tableOf(context);
+    const { columns, rows, uneven, doubles } = await tableOf(context);
     const evidence = { columns: columns.length, rows, unevenRows: uneven, doubleNames: doubles };
     return { evidence, warning: rows === 0 || uneven > 0 || doubles > 0 };
   },
@@ -93,12 +93,13 @@ export const csvChecks: readonly CsvCheck[] = [
 
 /** Gives the file as one table. */
 export async function* readCsvCatalog(context: Context): AsyncGenerator<readonly CatalogEntry[]> {
-  yield [{ namespace: null, name: nameOf(context.config), kind: 'TABLE', columns: tableOf(context).columns }];
+  const { columns } = await tableOf(context);
+  yield [{ namespace: null, name: nameOf(context.config), kind: 'TABLE', columns }];
 }
 
-function tableOf({ config, state }: Context): CsvTable {
+function tableOf({ config, state, signal }: Context): Promise<CsvTable> {
   const file = required(state.file, 'file/get');
-  return readTable(decoded(file), file.truncated, config);
+  return readTable(decoded(file), file.truncated, config, signal);
 }
 
 function decoded({ bytes, truncated, encoding }: CsvFile): string {

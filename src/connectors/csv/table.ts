@@ -1,3 +1,4 @@
+import { setImmediate as immediate } from 'node:timers/promises';
 import type { CatalogColumn } from '../kit/contract/catalog-entry.ts';
 import type { CsvConfig } from './config.ts';
 import { malformed, parseCsv } from './parse.ts';
@@ -16,6 +17,8 @@ export interface CsvTable {
   readonly doubles: number;
 }
 
+/** How many rows and values are read in one step. */
+const STEP = 50_000;
 /** The longest value that is looked at, in characters: longer ones are text, whatever they look like. */
 const LONGEST_TYPED = 64;
 /** The longest name of a table or a column that is shown, in characters. */
@@ -33,8 +36,16 @@ function isDate(text: string): boolean {
   return day !== undefined && new Date(`${day}T00:00:00Z`).toJSON()?.startsWith(day) === true;
 }
 
-/** Reads the whole text and guesses each column's type from all of its values. Fails with FILE_MALFORMED. */
-export function readTable(text: string, truncated: boolean, config: CsvConfig): CsvTable {
+/**
+ * Reads the whole text and guesses each column's type from all of its values, in steps between which the event loop
+ * goes on and the signal can end it. Fails with FILE_MALFORMED.
+ */
+export async function readTable(
+  text: string,
+  truncated: boolean,
+  config: CsvConfig,
+  signal: AbortSignal,
+): Promise<CsvTable> {
   // a text has no zero byte, while nearly every other kind of file has one
   if (text.includes('\0'))
     throw malformed('This is no text, or in another encoding: check `encoding`, and that it is a CSV file.');
@@ -46,18 +57,28 @@ export function readTable(text: string, truncated: boolean, config: CsvConfig): 
   const guesses = names.map(() => new Guess());
   let count = 0;
   let uneven = 0;
+  let fewest = names.length;
+  let untilPause = STEP;
   const take = (row: readonly string[]) => {
     count += 1;
     if (row.length !== names.length) uneven += 1;
-    for (const [index, guess] of guesses.entries()) guess.take(row[index] ?? '');
+    fewest = Math.min(fewest, row.length);
+    for (const [index, value] of row.entries()) guesses[index]?.take(value);
   };
   if (!hasHeader) take(first);
-  for (const row of rows) take(row);
+  for (const row of rows) {
+    take(row);
+    untilPause -= 1 + row.length;
+    if (untilPause > 0) continue;
+    await immediate();
+    signal.throwIfAborted();
+    untilPause = STEP;
+  }
   const columns = guesses.map((guess, index) => ({
     name: names[index]?.slice(0, LONGEST_NAME) || `column${index + 1}`,
     dataType: guess.type,
     // a file without a missing value says nothing of the next one
-    nullable: guess.sawEmpty ? true : null,
+    nullable: guess.sawEmpty || index >= fewest ? true : null,
   }));
   return { columns, rows: count, uneven, doubles: columns.length - new Set(columns.map(({ name }) => name)).size };
 }

@@ -4,7 +4,7 @@ import { tenancyCheck } from '../kit/checks/tenancy.ts';
 import type { Check } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
-import { jsonAnswer } from '../kit/http/answers.ts';
+import { jsonAnswer, listOf } from '../kit/http/answers.ts';
 import { informationSchemaColumns } from '../kit/http/information-schema.ts';
 import {
   accepted,
@@ -32,7 +32,7 @@ const WAREHOUSE = z.object({
   cluster_size: z.string().optional(),
 });
 const TABLES = z.object({
-  tables: z.array(z.object({ full_name: z.string() })).optional(),
+  tables: listOf(z.object({ full_name: z.string() })).optional(),
   next_page_token: z.string().optional(),
 });
 /** The states of a warehouse that is going away. */

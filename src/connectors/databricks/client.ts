@@ -4,7 +4,7 @@ import { serviceTarget } from '../kit/config/target.ts';
 import { type CheckContext, required, type Target } from '../kit/contract/connector.ts';
 import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
 import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
-import { jsonAnswer, jsonIfAny, ownFailure, refusesToken, strangerFailure } from '../kit/http/answers.ts';
+import { jsonAnswer, jsonIfAny, listOf, ownFailure, refusesToken, strangerFailure } from '../kit/http/answers.ts';
 import { basicAuthorization } from '../kit/http/basic-auth.ts';
 import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
@@ -34,7 +34,7 @@ const STATEMENT = z.object({
     error: z.object({ error_code: z.string().optional(), message: z.string().optional() }).optional(),
   }),
   manifest: z.object({ total_chunk_count: z.int().optional(), truncated: z.boolean().optional() }).optional(),
-  result: z.object({ data_array: z.array(z.array(z.string().nullable())).optional() }).optional(),
+  result: z.object({ data_array: listOf(listOf(z.string().nullable())).optional() }).optional(),
 });
 type Answer = z.output<typeof STATEMENT>;
 

@@ -3,7 +3,15 @@ import { serviceTarget } from '../kit/config/target.ts';
 import { type CheckContext, required, type Target } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
-import { isWebPage, jsonAnswer, jsonIfAny, ownFailure, refusesToken, strangerFailure } from '../kit/http/answers.ts';
+import {
+  isWebPage,
+  jsonAnswer,
+  jsonIfAny,
+  listOf,
+  ownFailure,
+  refusesToken,
+  strangerFailure,
+} from '../kit/http/answers.ts';
 import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
 import { MAX_ROWS_BYTES, type RowSet, type Statement } from '../kit/http/information-schema.ts';
@@ -28,8 +36,10 @@ export type FireboltContext = CheckContext<FireboltConfig, FireboltState>;
 const TOKEN = z.object({ access_token: z.string().regex(/^[\x21-\x7e]{1,16384}$/) });
 const ENGINE = z.object({ engineUrl: z.string().max(2048) });
 const CELL = z.union([z.string(), z.number(), z.boolean(), z.null()]);
-const RESULT = z.object({ data: z.array(z.array(CELL)), rows: z.int().nonnegative() });
-const ERRORS = z.object({ errors: z.array(z.object({ description: z.string().optional() })).min(1) });
+const RESULT = z.object({ data: listOf(listOf(CELL)), rows: z.int().nonnegative() });
+const ERRORS = z.object({
+  errors: listOf(z.object({ description: z.string().optional() })).refine((errors) => errors.length > 0),
+});
 
 /** The target that the client secret is sent to. The token that it gives is for the API and the engines. */
 export function signInTarget(): Target {

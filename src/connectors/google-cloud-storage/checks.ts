@@ -4,7 +4,7 @@ import { askGoogle, googleAccepted, googleRefusal } from '../families/google/cli
 import { authenticateCheck } from '../kit/checks/authenticate.ts';
 import type { Check } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
-import { jsonAnswer } from '../kit/http/answers.ts';
+import { jsonAnswer, listOf } from '../kit/http/answers.ts';
 import type { HttpResponse } from '../kit/http/client.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
 import type { GoogleCloudStorageConfig } from './config.ts';
@@ -20,7 +20,7 @@ const PAGE = 100;
 const WORD = z.string().regex(/^[A-Za-z0-9_-]{1,40}$/);
 const BUCKET = z.object({ name: z.string(), location: WORD.optional(), storageClass: WORD.optional() });
 const OBJECTS = z.object({
-  items: z.array(z.object({ name: z.string() })).optional(),
+  items: listOf(z.object({ name: z.string() })).optional(),
   nextPageToken: z.string().optional(),
 });
 const authenticate: GcsCheck = authenticateCheck(

@@ -5,6 +5,7 @@ import { tenancyCheck } from '../kit/checks/tenancy.ts';
 import { type Check, required } from '../kit/contract/connector.ts';
 import { explainNetworkError } from '../kit/contract/explain.ts';
 import { Failure } from '../kit/contract/failure.ts';
+import { listOf } from '../kit/http/answers.ts';
 import { collectionColumns, collectionsOf } from './catalog.ts';
 import type { MongodbConfig } from './config.ts';
 import { type MongodbContext, type MongodbServer, type MongodbState, serverChecks } from './servers.ts';
@@ -13,8 +14,8 @@ import { MongoError } from './wire.ts';
 
 type MongodbCheck = Check<MongodbConfig, MongodbState>;
 
-const DATABASES = z.object({ databases: z.array(z.object({ name: z.string() })) });
-const WRITTEN = z.object({ n: z.int(), writeErrors: z.array(z.object({ code: z.int() })).optional() });
+const DATABASES = z.object({ databases: listOf(z.object({ name: z.string() })) });
+const WRITTEN = z.object({ n: z.int(), writeErrors: listOf(z.object({ code: z.int() })).optional() });
 
 const authenticate: MongodbCheck = authenticateCheck(
   'The server takes the user name and the password, or the client certificate. When neither is given, it asks for no sign-in.',

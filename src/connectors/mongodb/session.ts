@@ -2,6 +2,7 @@ import type { Document } from 'bson';
 import { z } from 'zod';
 import { Failure } from '../kit/contract/failure.ts';
 import type { PeerSocket } from '../kit/contract/peer-socket.ts';
+import { listOf } from '../kit/http/answers.ts';
 import type { MongodbConfig } from './config.ts';
 import { ScramClient, type ScramMechanism } from './scram.ts';
 import { MongoError, MongoWire } from './wire.ts';
@@ -24,7 +25,7 @@ const HELLO = z.object({
   setName: z.string().optional(),
   /** The primary's `host:port`, as the set itself names it. */
   primary: z.string().optional(),
-  saslSupportedMechs: z.array(z.string()).optional(),
+  saslSupportedMechs: listOf(z.string()).optional(),
 });
 const SASL = z.object({ conversationId: z.unknown(), done: z.boolean(), payload: z.instanceof(Uint8Array) });
 const BUILD = z.object({ version: z.string() });
@@ -186,7 +187,7 @@ async function* readAll<Schema extends z.ZodType>(
   open: () => Promise<Document>,
   schema: Schema,
 ): AsyncGenerator<z.output<Schema>[]> {
-  const batch = z.array(schema);
+  const batch = listOf(schema);
   let { cursor } = answer(CURSOR, await open());
   yield answer(batch, cursor.firstBatch ?? []);
   while (cursor.id !== 0n) {

@@ -4,7 +4,7 @@ import { basePath, targetOfUrl } from '../kit/config/url.ts';
 import type { CatalogColumn, CatalogEntry } from '../kit/contract/catalog-entry.ts';
 import type { Check, CheckContext, Target } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
-import { jsonAnswer, jsonIfAny, ownFailure, strangerFailure } from '../kit/http/answers.ts';
+import { jsonAnswer, jsonIfAny, listOf, ownFailure, recordOf, strangerFailure } from '../kit/http/answers.ts';
 import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
 import { type QdrantConfig, restPort } from './config.ts';
@@ -15,7 +15,7 @@ type Context = CheckContext<QdrantConfig, HttpState>;
 /** The longest version, and the longest of the server's words for types and distances, in characters. */
 const LONGEST_VERSION = 20;
 const LONGEST_WORD = 50;
-const COLLECTIONS = z.object({ result: z.object({ collections: z.array(z.object({ name: z.string() })) }) });
+const COLLECTIONS = z.object({ result: z.object({ collections: listOf(z.object({ name: z.string() })) }) });
 const COLLECTION = z.object({
   result: z.object({
     // a server says green, yellow, grey or red
@@ -92,11 +92,11 @@ const PARAMETERS = z.object({
     config: z.object({
       params: z.object({
         // a collection has one vector without a name, or several by their names
-        vectors: z.union([VECTOR, z.record(z.string(), VECTOR)]).nullish(),
+        vectors: z.union([VECTOR, recordOf(VECTOR)]).nullish(),
         sparse_vectors: z.record(z.string(), z.unknown()).nullish(),
       }),
     }),
-    payload_schema: z.record(z.string(), z.object({ data_type: z.string().max(LONGEST_WORD) })).nullish(),
+    payload_schema: recordOf(z.object({ data_type: z.string().max(LONGEST_WORD) })).nullish(),
   }),
 });
 /**

@@ -4,7 +4,7 @@ import { serviceTarget } from '../kit/config/target.ts';
 import type { CheckContext, Target } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
-import { jsonAnswer, jsonIfAny } from '../kit/http/answers.ts';
+import { jsonAnswer, jsonIfAny, listOf } from '../kit/http/answers.ts';
 import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
 import { MAX_ROWS_BYTES, type RowSet, type Statement } from '../kit/http/information-schema.ts';
@@ -30,7 +30,7 @@ const APP = 'datastore-gateway';
 const TOKEN_SECONDS = 300;
 const MIN_KEY_BITS = 2048;
 
-const CELLS = z.array(z.array(z.string().nullable()));
+const CELLS = listOf(listOf(z.string().nullable()));
 const LOGIN = z.object({ token: z.string().regex(/^[\x21-\x7e]+$/), serverVersion: z.string().nullish() });
 const ANSWER = z.object({
   success: z.boolean(),

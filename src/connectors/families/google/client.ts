@@ -3,7 +3,7 @@ import { GOOGLE_DOMAIN, type ServiceAccount } from '../../kit/config/service-acc
 import { serviceTarget } from '../../kit/config/target.ts';
 import type { CheckContext, Target } from '../../kit/contract/connector.ts';
 import { Failure } from '../../kit/contract/failure.ts';
-import { jsonIfAny, ownFailure, strangerFailure } from '../../kit/http/answers.ts';
+import { jsonIfAny, listOf, ownFailure, strangerFailure } from '../../kit/http/answers.ts';
 import type { HttpRequest, HttpResponse } from '../../kit/http/client.ts';
 import type { HttpState } from '../../kit/http/http-base.ts';
 import { googleToken } from './token.ts';
@@ -17,7 +17,7 @@ const REFUSAL = z.object({
   error: z.object({
     code: z.int(),
     message: z.string().optional(),
-    errors: z.array(z.object({ reason: z.string() })).optional(),
+    errors: listOf(z.object({ reason: z.string() })).optional(),
   }),
 });
 export type GoogleRefusal = z.output<typeof REFUSAL>['error'];

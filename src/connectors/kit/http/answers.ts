@@ -106,6 +106,17 @@ export function isWebPage({ headers }: HttpResponse): boolean {
   return /^text\/html\b/i.test(headers['content-type'] ?? '');
 }
 
+/** The schema of an object in an answer that may have many names, each with such a value; listOf() says why. */
+export function recordOf<Value extends z.ZodType>(value: Value) {
+  const values = listOf(value);
+  return z.record(z.string(), z.unknown()).transform((given, context): Record<string, z.output<Value>> => {
+    const { data } = values.safeParse(Object.values(given));
+    if (data) return Object.fromEntries(Object.keys(given).map((name, at) => [name, data[at] as z.output<Value>]));
+    context.addIssue({ code: 'custom', message: 'A value is of another form.' });
+    return z.NEVER;
+  });
+}
+
 /** The product that a server calls itself, with its version where it tells one: the first word of its Server header. */
 export function serverProduct(response: HttpResponse): string | undefined {
   return /^[A-Za-z][A-Za-z0-9_.-]{0,39}(\/[A-Za-z0-9_.-]{1,20})?/.exec(response.headers.server ?? '')?.[0];

@@ -5,6 +5,7 @@ import type { Target, TestContext } from '../contract/connector.ts';
 import { explainNetworkError } from '../contract/explain.ts';
 import { Failure } from '../contract/failure.ts';
 import { type PeerSocket, SIGN_IN_LIMIT } from '../contract/peer-socket.ts';
+import { hasMoreValues, MOST_VALUES } from './json-values.ts';
 
 /** The longest headers and, unless a request says otherwise, the longest body that are read, in bytes. */
 const MAX_HEADERS = 16 * 1024;
@@ -42,7 +43,7 @@ export interface HttpResponse {
   readonly configPath: string | undefined;
   /** Gives the body as UTF-8. */
   text(): string;
-  /** Gives the body as JSON. Fails with PROTOCOL_MISMATCH when it is none. */
+  /** Gives the body as JSON. Fails with PROTOCOL_MISMATCH when it is none, and with TOO_MUCH_DATA past MOST_VALUES. */
   json(): unknown;
 }
 
@@ -132,6 +133,7 @@ export class HttpClient {
       value === undefined ? [] : [[name.toLowerCase(), String(Array.isArray(value) ? value.join(', ') : value)]],
     );
     const json = (): unknown => {
+      if (hasMoreValues(body, MOST_VALUES)) throw new Failure('TOO_MUCH_DATA');
       try {
         return JSON.parse(text());
       } catch {
@@ -197,14 +199,12 @@ function readBody(
   cutOff: () => void,
 ): Promise<{ body: Buffer; truncated: boolean }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ body: Buffer; truncated: boolean }>();
-  const chunks: Buffer[] = [];
-  let size = 0;
-  const settle = () => resolve({ body: Buffer.concat(chunks).subarray(0, limit), truncated: size > limit });
+  const bytes = new GrowingBuffer();
+  const settle = () => resolve({ body: bytes.first(limit), truncated: bytes.length > limit });
   stream.on('data', (chunk: Buffer) => {
-    if (size > limit) return;
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size <= limit) return;
+    if (bytes.length > limit) return;
+    bytes.add(chunk);
+    if (bytes.length <= limit) return;
     settle();
     cutOff();
   });
@@ -212,4 +212,25 @@ function readBody(
   stream.on('error', reject);
   stream.on('close', () => reject(new Failure('CONNECTION_LOST')));
   return promise;
+}
+
+/** Gathers bytes. Whoever sends millions of chunks of one byte each costs no more than their bytes. */
+class GrowingBuffer {
+  #bytes = Buffer.alloc(0);
+  length = 0;
+
+  add(chunk: Buffer): void {
+    const needed = this.length + chunk.length;
+    if (needed > this.#bytes.length) {
+      const larger = Buffer.allocUnsafe(Math.max(needed, 2 * this.#bytes.length));
+      this.#bytes.copy(larger, 0, 0, this.length);
+      this.#bytes = larger;
+    }
+    chunk.copy(this.#bytes, this.length);
+    this.length = needed;
+  }
+
+  first(most: number): Buffer {
+    return this.#bytes.subarray(0, Math.min(most, this.length));
+  }
 }

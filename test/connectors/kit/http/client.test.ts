@@ -280,6 +280,23 @@ describe('a peer that misbehaves', () => {
     expect(written).toBeLessThan(50 * MIB);
   });
 
+  it('may send 250,000 values in one answer, within bytes that have room for millions', async () => {
+    const listOf = (items: number) => `[${Array(items).fill('0').join(',')}]`;
+    const peer = await startPeer((request, response) => response.end(listOf(Number(request.url?.slice(1)))));
+    const get = (items: number) => clientOf(peer.target).request({ method: 'GET', path: `/${items}` });
+    expect((await get(249_999)).json()).toHaveLength(249_999);
+    const tooMany = await get(250_000);
+    expect(() => tooMany.json()).toThrow(new Failure('TOO_MUCH_DATA'));
+  });
+
+  it('may send its body byte by byte', async () => {
+    const peer = await startPeer(({ socket }) => {
+      socket.end(`${CHUNKED}${'1\r\nx\r\n'.repeat(100_000)}0\r\n\r\n`);
+    });
+    const { body } = await clientOf(peer.target).request({ method: 'GET', path: '/' });
+    expect(body.toString()).toBe('x'.repeat(100_000));
+  });
+
   it('is read no further than 64 KiB of a refusal, whose status still counts', async () => {
     const peer = await startPeer((_, response) => {
       response.statusCode = 403;
