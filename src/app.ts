@@ -24,6 +24,7 @@ import {
   type AvailabilityChange,
   Database,
   type DatabasePlace,
+  DatabaseUnavailableError,
   databasePlace,
   type OnStatement,
   openDoorbell,
@@ -31,7 +32,7 @@ import {
 import type { Doorbell } from './platform/doorbell.ts';
 import { createKeyFile, Keyring, verifyKeyring } from './platform/keyring.ts';
 import type { Logger } from './platform/logger.ts';
-import { migrateToLatest } from './platform/migrate.ts';
+import { migrateToLatest, vacuumOnce } from './platform/migrate.ts';
 import { Sealer } from './platform/sealer.ts';
 import { schema } from './schema.ts';
 import { GatewayServer, type GatewayServerOptions } from './server/http.ts';
@@ -171,6 +172,7 @@ export class App {
     try {
       await verifyKeyring(database, keyring);
       await migrateToLatest(database);
+      await forgetDeleted(database, options.logger);
       await verifyKeyring(database, keyring);
       const app = new App(options, executor, database, doorbell, keyring);
       await app.#prepare();
@@ -243,6 +245,19 @@ function logAvailability(logger: Logger, change: AvailabilityChange): void {
   if (change.available) logger.info({ awayMs: change.awayMs }, 'the database can be written again');
   else
     logger.error({ err: change.error }, 'the database cannot do its work: requests are answered UNAVAILABLE meanwhile');
+}
+
+/** Without the disk space that it takes, the gateway starts all the same. */
+async function forgetDeleted(database: Database, logger: Logger): Promise<void> {
+  try {
+    await vacuumOnce(database);
+  } catch (error) {
+    if (!(error instanceof DatabaseUnavailableError)) throw error;
+    logger.warn(
+      { err: error.cause },
+      'the database could not be vacuumed: what an older version deleted is still in it',
+    );
+  }
 }
 
 async function makeKeyFile(path: string): Promise<void> {

@@ -6,7 +6,7 @@ import { type Access, type Scope, scopes } from './modules/access/access.ts';
 import { Database, openDoorbell } from './platform/database.ts';
 import { createKeyFile } from './platform/keyring.ts';
 import { createLogger, type Logger } from './platform/logger.ts';
-import { migrateToLatest } from './platform/migrate.ts';
+import { migrateToLatest, vacuumOnce } from './platform/migrate.ts';
 import { maxPageSize } from './platform/paging.ts';
 
 const USAGE = `datastore-gateway: keeps datastore connections, and proves that they work.
@@ -120,6 +120,7 @@ async function migrate(args: readonly string[]): Promise<void> {
     const database = await Database.open({ url: databaseUrl, doorbell });
     try {
       const done = await migrateToLatest(database);
+      await vacuumOnce(database);
       print(done.length > 0 ? `Migrated: ${done.join(', ')}\n` : 'The tables are up to date.\n');
     } finally {
       await database.close();

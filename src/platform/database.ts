@@ -9,6 +9,7 @@ import { PostgresDoorbell } from './postgres-doorbell.ts';
 import { type DatabasePlace, type OnDatabasePeer, placeOfPostgresUrl } from './postgres-peers.ts';
 import { openSqliteDialect } from './sqlite-dialect.ts';
 import type { Tables } from './tables.ts';
+import { WriteAheadLog } from './write-ahead-log.ts';
 
 export { DatabaseUnavailableError, isForeignKeyViolation, isUniqueViolation } from './database-errors.ts';
 export type { DatabasePlace } from './postgres-peers.ts';
@@ -43,6 +44,8 @@ export interface Change {
   readonly query: Transaction<Tables>;
   /** Rings the doorbell of a topic once the change is stored; never when it is not. At most 1,000 characters. */
   ring(topic: string): void;
+  /** Says that the change removes secrets: once it is stored, they are soon taken out of SQLite's files too. */
+  erases(): void;
 }
 
 export interface DatabaseOptions {
@@ -164,6 +167,7 @@ export class Database {
   readonly #doorbell: Doorbell;
   readonly #scopes: AsyncLocalStorage<ChangeScope>;
   readonly #availability: Availability;
+  readonly #log: WriteAheadLog | undefined;
 
   private constructor(
     kind: Database['kind'],
@@ -177,6 +181,7 @@ export class Database {
     this.#doorbell = doorbell;
     this.#scopes = scopes;
     this.#availability = availability;
+    this.#log = kind === 'sqlite' ? new WriteAheadLog(query) : undefined;
   }
 
   /**
@@ -230,6 +235,10 @@ export class Database {
   async #attempt<T>(work: (change: Change) => Promise<T>): Promise<T> {
     const topics = new Set<string>();
     const scope: ChangeScope = { open: true };
+    let isErasure = false;
+    const erases = () => {
+      isErasure = true;
+    };
     const ring = (topic: string) => {
       if (topic.length > MAX_TOPIC) throw new Error('A topic is an id, nothing longer');
       topics.add(topic);
@@ -238,11 +247,12 @@ export class Database {
       const transaction = this.query.transaction();
       const started = this.kind === 'postgres' ? transaction.setIsolationLevel('read committed') : transaction;
       const result = await started.execute(async (query) => {
-        const done = await this.#scopes.run(scope, () => work({ kind: this.kind, query, ring }));
+        const done = await this.#scopes.run(scope, () => work({ kind: this.kind, query, ring, erases }));
         if (this.kind === 'postgres' && topics.size > 0) await notify(query, topics);
         return done;
       });
       if (this.kind === 'sqlite') for (const topic of topics) this.#doorbell.ring(topic);
+      if (isErasure) this.#log?.emptySoon();
       return result;
     } finally {
       scope.open = false;
@@ -270,6 +280,7 @@ export class Database {
   /** Waits for the running change, then closes. */
   async close(): Promise<void> {
     this.#availability.close();
+    await this.#log?.close();
     await this.query.destroy();
   }
 }

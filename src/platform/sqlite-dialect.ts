@@ -212,6 +212,8 @@ class SqliteFile {
   constructor(handle: Sqlite.Database) {
     handle.pragma('synchronous = FULL');
     handle.pragma('foreign_keys = ON');
+    // deleted bytes are overwritten, so that no secret stays in free pages
+    handle.pragma('secure_delete = ON');
     this.#handle = handle;
   }
 

@@ -172,6 +172,7 @@ async function appendEvents(
     .where('sequence', '=', after)
     .executeTakeFirst();
   if (written.numUpdatedRows === 0n) return false;
+  if (isOver(last.snapshot)) change.erases();
   await insertEvents(change, by.testId, events);
   return true;
 }
@@ -272,6 +273,7 @@ export async function settleAbandoned(
     .where('attempt', '=', row.attempt)
     .executeTakeFirst();
   if (moved.numUpdatedRows === 0n) return false;
+  if (isOver(snapshot)) change.erases();
   await insertEvents(change, row.id, [{ sequence: row.sequence + 1, at, checkName: null, snapshot }]);
   return true;
 }
@@ -298,9 +300,12 @@ export async function findCancelRequests(database: Database, owner: string): Pro
   return rows.map((row) => row.id);
 }
 
+function isOver(snapshot: TestSnapshot): boolean {
+  return snapshot.finishedAt !== null;
+}
+
 /** A test that has ended keeps nothing of what it tested. */
 function columnsOf(snapshot: TestSnapshot) {
-  const over = snapshot.finishedAt !== null;
   return {
     status: snapshot.status,
     checks: JSON.stringify(snapshot.checks),
@@ -308,7 +313,7 @@ function columnsOf(snapshot: TestSnapshot) {
     started_at: snapshot.startedAt,
     finished_at: snapshot.finishedAt,
     duration_ms: snapshot.durationMs,
-    ...(over ? { draft_config: null, draft_secrets: null, draft_tenancy: null } : {}),
+    ...(isOver(snapshot) ? { draft_config: null, draft_secrets: null, draft_tenancy: null } : {}),
   };
 }
 

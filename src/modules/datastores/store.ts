@@ -173,6 +173,7 @@ export async function replaceDatastore(change: Change, datastore: Datastore, rep
 
 /** Deletes datastores. Their secrets go with them, and their ids are never given out again. */
 export async function deleteDatastoreRows(change: Change, ids: readonly string[], at: string): Promise<void> {
+  change.erases();
   for (let from = 0; from < ids.length; from += IDS_IN_ONE_STATEMENT) {
     const some = ids.slice(from, from + IDS_IN_ONE_STATEMENT);
     await change.query.deleteFrom('datastores').where(isOneOf('datastores.id', some)).execute();
@@ -229,6 +230,8 @@ export async function insertSecret(
 }
 
 export async function deleteSecrets(change: Change, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return;
+  change.erases();
   await change.query.deleteFrom('secret_versions').where(isOneOf('secret_versions.id', ids)).execute();
 }
 
