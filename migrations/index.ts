@@ -3,6 +3,7 @@ import * as initial from './001-initial.ts';
 import * as catalogsAndTenancy from './002-catalogs-tenancy.ts';
 import * as journalSeeks from './003-journal-seeks.ts';
 import * as catalogBounds from './004-catalog-bounds.ts';
+import * as secretKeys from './005-secret-keys.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -10,4 +11,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '002-catalogs-tenancy': catalogsAndTenancy,
   '003-journal-seeks': journalSeeks,
   '004-catalog-bounds': catalogBounds,
+  '005-secret-keys': secretKeys,
 };

@@ -37,6 +37,7 @@ import { Sealer } from './platform/sealer.ts';
 import { schema } from './schema.ts';
 import { GatewayServer, type GatewayServerOptions } from './server/http.ts';
 import { createSignIn, type SignIn } from './server/sign-in.ts';
+import { upgradeSeals } from './upgrade.ts';
 
 /** Everything that a gateway is made of. main.ts reads it from the environment. */
 export interface AppOptions {
@@ -106,7 +107,7 @@ export class App {
       runner: this.#runner,
       unbornWaitMs,
     });
-    const drafts = new DraftReader(database, sealer, environments);
+    const drafts = new DraftReader(database, sealer, environments, logger);
     const proof = new SaveProof(connectionTests, this.#executor);
     const saver = new DatastoreSaver({ database, keyring, sealer, connectionTests });
     const services = {
@@ -152,7 +153,7 @@ export class App {
    */
   static async open(options: AppOptions): Promise<App> {
     if (options.bootstrap) await makeKeyFile(options.keyFile);
-    const keyring = await Keyring.load(options.keyFile);
+    let keyring = await Keyring.load(options.keyFile);
     const executor = createExecutor(options);
     const onPeer = (peer: DatabasePlace) => forbidDatabase(executor, peer);
     const doorbell = await openDoorbell(options.databaseUrl, onPeer);
@@ -174,6 +175,7 @@ export class App {
       await migrateToLatest(database);
       await forgetDeleted(database, options.logger);
       await verifyKeyring(database, keyring);
+      if (keyring.opensOldForm) keyring = await withoutOldForm(options, database, keyring);
       const app = new App(options, executor, database, doorbell, keyring);
       await app.#prepare();
       return app;
@@ -245,6 +247,22 @@ function logAvailability(logger: Logger, change: AvailabilityChange): void {
   if (change.available) logger.info({ awayMs: change.awayMs }, 'the database can be written again');
   else
     logger.error({ err: change.error }, 'the database cannot do its work: requests are answered UNAVAILABLE meanwhile');
+}
+
+/**
+ * On one's own machine secrets that an older version has sealed are sealed anew; in production the operator says when.
+ */
+async function withoutOldForm(
+  { bootstrap, keyFile, logger }: AppOptions,
+  database: Database,
+  keyring: Keyring,
+): Promise<Keyring> {
+  if (bootstrap) {
+    await upgradeSeals({ database, keyring, keyFile, logger });
+    return Keyring.load(keyFile);
+  }
+  logger.warn('secrets in the form of an older version are still taken: run "datastore-gateway key upgrade" once');
+  return keyring;
 }
 
 /** Without the disk space that it takes, the gateway starts all the same. */

@@ -4,7 +4,7 @@ import type { App, AppOptions } from './app.ts';
 import { type Env, EnvError, type EnvMode, readEnv } from './env.ts';
 import { type Access, type Scope, scopes } from './modules/access/access.ts';
 import { Database, openDoorbell } from './platform/database.ts';
-import { createKeyFile } from './platform/keyring.ts';
+import { createKeyFile, Keyring, verifyKeyring } from './platform/keyring.ts';
 import { createLogger, type Logger } from './platform/logger.ts';
 import { migrateToLatest, vacuumOnce } from './platform/migrate.ts';
 import { maxPageSize } from './platform/paging.ts';
@@ -20,6 +20,9 @@ Usage: datastore-gateway <command>
   migrate          Brings the tables of the database up to date.
   key create       Makes a key file at KEY_FILE. Without it no stored secret can
                    ever be read again: keep a copy in a safe place.
+  key upgrade      Once, after the last gateway of an older version has stopped:
+                   seals anew what it has sealed, and marks the key file so that
+                   its form is refused from then on.
   token create     Makes an API token and prints it, this once.
       --name NAME
       --scopes ${scopes.join(',')}
@@ -46,6 +49,7 @@ const commands: Readonly<Record<string, Command>> = {
   serve,
   migrate,
   'key create': createKey,
+  'key upgrade': upgradeKey,
   'token create': createToken,
 };
 
@@ -114,14 +118,19 @@ function isRoot(): boolean {
 
 async function migrate(args: readonly string[]): Promise<void> {
   options(args, {});
-  const { databaseUrl } = readEnv('serve');
-  const doorbell = await openDoorbell(databaseUrl);
+  await withDatabase(readEnv('serve').databaseUrl, async (database) => {
+    const done = await migrateToLatest(database);
+    await vacuumOnce(database);
+    print(done.length > 0 ? `Migrated: ${done.join(', ')}\n` : 'The tables are up to date.\n');
+  });
+}
+
+async function withDatabase(url: string, work: (database: Database) => Promise<void>): Promise<void> {
+  const doorbell = await openDoorbell(url);
   try {
-    const database = await Database.open({ url: databaseUrl, doorbell });
+    const database = await Database.open({ url, doorbell });
     try {
-      const done = await migrateToLatest(database);
-      await vacuumOnce(database);
-      print(done.length > 0 ? `Migrated: ${done.join(', ')}\n` : 'The tables are up to date.\n');
+      await work(database);
     } finally {
       await database.close();
     }
@@ -135,6 +144,28 @@ async function createKey(args: readonly string[]): Promise<void> {
   const { keyFile } = readEnv('serve');
   await createKeyFile(keyFile);
   print(`Made ${keyFile}. Keep a copy in a safe place: without it no stored secret can be read.\n`);
+}
+
+async function upgradeKey(args: readonly string[]): Promise<void> {
+  options(args, {});
+  const { env, logger } = settings('serve', 'warn');
+  const { databaseUrl, keyFile } = env;
+  const keyring = await Keyring.load(keyFile);
+  if (!keyring.opensOldForm) return print(`${keyFile} is up to date.\n`);
+  const { upgradeSeals } = await import('./upgrade.ts');
+  await withDatabase(databaseUrl, async (database) => {
+    await verifyKeyring(database, keyring);
+    await migrateToLatest(database);
+    const { resealed, unreadable } = await upgradeSeals({ database, keyring, keyFile, logger });
+    if (unreadable > 0) {
+      throw new Error(
+        `The secrets of ${unreadable} datastores do not open, which the log names: restore or delete them, then try again.`,
+      );
+    }
+    print(
+      `Sealed the secrets of ${resealed} datastores anew, and marked ${keyFile}: start every gateway with this file.\n`,
+    );
+  });
 }
 
 async function createToken(args: readonly string[]): Promise<void> {

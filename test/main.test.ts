@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { findBundledNode, isRecentEnough } from '../bin/node-version.js';
+import { ageKeyFile } from './support/keys.ts';
 
 const launcher = fileURLToPath(new URL('../bin/datastore-gateway.js', import.meta.url));
 const execute = promisify(execFile);
@@ -71,7 +72,7 @@ describe('the command line', () => {
   test('says what there is', async () => {
     const { code, stdout } = await run(['--help']);
     expect(code).toBe(0);
-    for (const command of ['start', 'serve', 'migrate', 'key create', 'token create'])
+    for (const command of ['start', 'serve', 'migrate', 'key create', 'key upgrade', 'token create'])
       expect(stdout).toContain(command);
   });
 
@@ -116,6 +117,13 @@ describe('the command line', () => {
     expect(again.stderr).toContain('never overwritten');
     expect((await run(['migrate'], { cwd })).stdout).toContain('Migrated: 001-initial');
     expect((await run(['migrate'], { cwd })).stdout).toBe('The tables are up to date.\n');
+
+    const keyFile = join(cwd, 'data/master.key');
+    await ageKeyFile(keyFile);
+    const upgraded = await run(['key', 'upgrade'], { cwd });
+    expect(upgraded.stdout).toContain('Sealed the secrets of 0 datastores anew');
+    expect(await readFile(keyFile, 'utf8')).toContain('"version": 2');
+    expect((await run(['key', 'upgrade'], { cwd })).stdout).toContain('is up to date');
 
     const create = ['token', 'create', '--name', 'ci', '--scopes', 'DATASTORES_READ,ENVIRONMENTS_WRITE'];
     expect((await run([...create, '--environment', 'nowhere'], { cwd })).stderr).toContain(

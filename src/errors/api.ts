@@ -33,6 +33,8 @@ export const requestErrorCodes = {
   NOT_FOUND: 'It does not exist, or you may not see it.',
   CURSOR_EXPIRED: 'The cursor is older than what is kept: load the list again.',
   TOO_MANY_SUBSCRIPTIONS: 'The token has too many open connections or subscriptions.',
+  SECRETS_UNREADABLE:
+    'The stored secrets of this datastore do not open: it was changed outside of the gateway. Restore it, or register it anew; the gateway’s log has more.',
   UNAVAILABLE: 'The gateway is stopping or its database is away: try again in a few seconds.',
   INTERNAL: 'Something unexpected went wrong in the gateway: give its operator the error id, which the log has too.',
 } as const;

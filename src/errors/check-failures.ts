@@ -272,6 +272,11 @@ export const failureCodes = {
     hint: 'Check `tenancy.clientColumnType` and `tenancy.tablePrimaryKeyColumn`.',
   },
   CANCELLED: { cause: 'CANCELLED', message: 'The test was cancelled.' },
+  SECRETS_UNREADABLE: {
+    cause: 'INTERNAL',
+    message: 'The secrets of the test do not open: it was changed outside of the gateway.',
+    hint: 'Start the test again. The gateway’s log has more.',
+  },
   INTERRUPTED: { cause: 'INTERNAL', message: 'The gateway stopped while the test ran.', hint: 'Start the test again.' },
   INTERNAL: {
     cause: 'INTERNAL',

@@ -1,5 +1,5 @@
 import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
-import { link, mkdir, open, unlink } from 'node:fs/promises';
+import { link, mkdir, open, rename, unlink } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import type { Database } from './database.ts';
@@ -10,7 +10,8 @@ const MAX_KEY_FILE_BYTES = 65_536;
 const key = z.base64().refine((text) => Buffer.from(text, 'base64').length === keyBytes, 'must be 32 bytes in base64');
 const keyFile = z
   .strictObject({
-    version: z.literal(1),
+    // with version 1 there may be secrets that an older version has sealed, which 2 rules out
+    version: z.literal([1, 2]),
     activeKeyId: z.string(),
     keys: z.record(z.string().refine(isKeyId, 'is no key id'), key),
     macKey: key,
@@ -28,24 +29,68 @@ type KeyFile = z.output<typeof keyFile>;
 export async function createKeyFile(path: string): Promise<void> {
   const activeKeyId = `k${randomBytes(4).toString('hex')}`;
   const fresh = () => randomBytes(keyBytes).toString('base64');
-  const file: KeyFile = { version: 1, activeKeyId, keys: { [activeKeyId]: fresh() }, macKey: fresh() };
+  const file: KeyFile = { version: 2, activeKeyId, keys: { [activeKeyId]: fresh() }, macKey: fresh() };
   // of a relative path Node would try for ever where the working directory is gone
   await mkdir(dirname(resolve(path)), { recursive: true, mode: 0o700 });
-  const draft = `${path}.${randomBytes(6).toString('hex')}.tmp`;
-  const handle = await open(draft, 'wx', 0o600);
+  const draft = await writeDraft(path, file);
   try {
-    await handle.writeFile(`${JSON.stringify(file, null, 2)}\n`);
-    await handle.sync();
     // unlike a rename, a link fails when the name is taken
     await link(draft, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     throw new Error(`There is a key file at ${path} already; it is never overwritten`, { cause: error });
   } finally {
-    await handle.close();
     await unlink(draft);
   }
   await syncDirectory(dirname(path));
+}
+
+/**
+ * Marks a key file so that what an older version sealed is refused from then on, which older versions of the gateway
+ * refuse in their turn. The keys stay. Rejects when it cannot be written, saying how to mark it by hand.
+ */
+export async function endOldForm(path: string): Promise<void> {
+  const file = await readKeyFile(path);
+  if (file.version === 2) return;
+  try {
+    const draft = await writeDraft(path, { ...file, version: 2 });
+    await rename(draft, path);
+    await syncDirectory(dirname(path));
+  } catch (error) {
+    throw new Error(`The key file ${path} cannot be written: put "version": 2 in it by hand`, { cause: error });
+  }
+}
+
+/** Writes a key file beside the place where it belongs. @returns its path */
+async function writeDraft(path: string, file: KeyFile): Promise<string> {
+  const draft = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  const handle = await open(draft, 'wx', 0o600);
+  try {
+    await handle.writeFile(`${JSON.stringify(file, null, 2)}\n`);
+    await handle.sync();
+  } catch (error) {
+    await unlink(draft);
+    throw error;
+  } finally {
+    await handle.close();
+  }
+  return draft;
+}
+
+/** Rejects, saying what to do, when it is missing, readable by others, or no key file. */
+async function readKeyFile(path: string): Promise<KeyFile> {
+  const text = await readPrivateFile(path);
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch {
+    throw new Error(`${path} is no key file: it is not JSON`);
+  }
+  const parsed = keyFile.safeParse(content);
+  if (parsed.success) return parsed.data;
+  // the message names paths alone, for it could quote what should have been a key
+  const places = parsed.error.issues.map((issue) => issue.path.join('.') || 'the file').join(', ');
+  throw new Error(`${path} is no key file: wrong in ${places}`);
 }
 
 async function readPrivateFile(path: string): Promise<string> {
@@ -76,6 +121,11 @@ async function syncDirectory(path: string): Promise<void> {
 
 /** The key-encryption keys and the key of the MACs, in memory, as a key file has them. */
 export class Keyring {
+  /**
+   * Whether secrets may be there that an older version has sealed. The key file says so, since whoever may write to the
+   * database could put them back.
+   */
+  readonly opensOldForm: boolean;
   /** The key that wraps from now on. */
   readonly activeKeyId: string;
   readonly #keys: ReadonlyMap<string, Buffer>;
@@ -83,6 +133,7 @@ export class Keyring {
   readonly #macKeys = new Map<string, Buffer>();
 
   private constructor(file: KeyFile) {
+    this.opensOldForm = file.version === 1;
     this.activeKeyId = file.activeKeyId;
     this.#keys = new Map(Object.entries(file.keys).map(([id, text]) => [id, Buffer.from(text, 'base64')]));
     this.#macKey = Buffer.from(file.macKey, 'base64');
@@ -90,20 +141,7 @@ export class Keyring {
 
   /** Reads a key file. Rejects, saying what to do, when it is missing, readable by others, or no key file. */
   static async load(path: string): Promise<Keyring> {
-    const text = await readPrivateFile(path);
-    let content: unknown;
-    try {
-      content = JSON.parse(text);
-    } catch {
-      throw new Error(`${path} is no key file: it is not JSON`);
-    }
-    const parsed = keyFile.safeParse(content);
-    if (!parsed.success) {
-      // the message names paths alone, for it could quote what should have been a key
-      const places = parsed.error.issues.map((issue) => issue.path.join('.') || 'the file').join(', ');
-      throw new Error(`${path} is no key file: wrong in ${places}`);
-    }
-    return new Keyring(parsed.data);
+    return new Keyring(await readKeyFile(path));
   }
 
   /** Seals a data key with the active key, bound to `aad`. */

@@ -5,19 +5,57 @@ import type { Keyring } from './keyring.ts';
 import { keyBytes, keyIdOf, openBox, sealBox, UnsealError } from './sealed-box.ts';
 import type { Tables } from './tables.ts';
 
-/** Where a secret belongs. It opens there and nowhere else. */
-export interface SealedPlace {
+/** Whose secrets are sealed together, under a key of their own. */
+export interface SecretOwner {
   readonly environmentId: string;
-  /** The datastore, or the connection test of a draft. */
-  readonly ownerId: string;
-  /** The config path of the field. */
-  readonly path: string;
+  readonly kind: 'datastore' | 'test';
+  readonly id: string;
+  /** A digest of what they are sealed for, such as the destinations that they may be sent to. */
+  readonly boundTo: string;
+}
+
+/** A secret key as it is stored. */
+export interface WrappedKey {
+  readonly id: string;
+  readonly wrapped: string;
 }
 
 /** How many unwrapped data keys are kept in memory. */
 const MAX_OPENED_KEYS = 1_000;
 
-/** Seals and opens secrets with the data keys in the database, one for each environment, which the keyring wraps. */
+/**
+ * The key of one owner's secrets. It is stored once, wrapped by the environment's data key: what it sealed never opens
+ * again when it is gone. It is bound to its owner and to what the secrets are sealed for.
+ */
+export class SecretKey implements WrappedKey {
+  readonly id: string;
+  readonly wrapped: string;
+  readonly #owner: SecretOwner;
+  readonly #key: Buffer;
+
+  constructor({ id, wrapped }: WrappedKey, owner: SecretOwner, key: Buffer) {
+    this.id = id;
+    this.wrapped = wrapped;
+    this.#owner = owner;
+    this.#key = key;
+  }
+
+  /** Gives `v1.<id of this key>.<iv>.<ciphertext>.<tag>`, bound to a path of the owner's config. */
+  seal(path: string, plaintext: string): string {
+    return sealBox(this.#key, this.id, this.#place(path), Buffer.from(plaintext));
+  }
+
+  /** @throws UnsealError when it was altered or moved, or is another key's */
+  open(path: string, sealed: string): string {
+    return openBox(this.#key, this.#place(path), sealed).toString();
+  }
+
+  #place(path: string): readonly string[] {
+    return [this.#owner.environmentId, this.#owner.id, path];
+  }
+}
+
+/** Makes and opens the keys of secrets with the data keys in the database, one for each environment. */
 export class Sealer {
   readonly #database: Database;
   readonly #keyring: Keyring;
@@ -30,29 +68,46 @@ export class Sealer {
   }
 
   /**
-   * Gives `v1.<keyId>.<iv>.<ciphertext>.<tag>` under the environment's active data key. Rejects when the environment
-   * has none.
+   * Makes a fresh key for an owner's secrets, wrapped by the environment's active data key; storing it is the caller's.
+   * Rejects when the environment has no data key.
    */
-  async seal(change: Change, place: SealedPlace, plaintext: string): Promise<string> {
+  async newKey(change: Change, owner: SecretOwner): Promise<SecretKey> {
     const row = await change.query
       .selectFrom('data_keys')
       .select(['id', 'wrapped'])
-      .where('environment_id', '=', place.environmentId)
+      .where('environment_id', '=', owner.environmentId)
       .where('active', '=', 1)
       .executeTakeFirst();
-    if (!row) throw new Error(`The environment ${place.environmentId} has no data key`);
-    const key = this.#unwrap(place.environmentId, row);
-    return sealBox(key, row.id, parts(place), Buffer.from(plaintext));
+    if (!row) throw new Error(`The environment ${owner.environmentId} has no data key`);
+    const [id, key] = [randomUUID(), randomBytes(keyBytes)];
+    const wrapped = sealBox(this.#unwrap(owner.environmentId, row), row.id, keyPlace(owner, id), key);
+    return new SecretKey({ id, wrapped }, owner, key);
   }
 
   /**
-   * Opens what seal() gave; inside of a change it needs the change's query. @throws UnsealError when it was altered,
-   * moved, or its key is gone
+   * Opens a stored key. Inside of a change it needs the change's query.
+   * @throws UnsealError when it was altered, is another owner's, or was made for something else than `boundTo`
    */
-  async open(place: SealedPlace, sealed: string, query: Kysely<Tables> = this.#database.query): Promise<string> {
-    const id = keyIdOf(sealed);
-    const key = this.#opened.get(id) ?? (await this.#load(query, place.environmentId, id));
-    return openBox(key, parts(place), sealed).toString();
+  async openKey(owner: SecretOwner, key: WrappedKey, query: Kysely<Tables> = this.#database.query): Promise<SecretKey> {
+    const dataKey = await this.#dataKey(query, owner.environmentId, keyIdOf(key.wrapped));
+    return new SecretKey(key, owner, openBox(dataKey, keyPlace(owner, key.id), key.wrapped));
+  }
+
+  /**
+   * Opens what an older version has sealed, with the environment's data key itself and bound to nothing but its place.
+   * Inside of a change it needs the change's query.
+   * @throws UnsealError, always once the key file says that there is nothing of that kind any more
+   */
+  async openOldForm(
+    owner: Omit<SecretOwner, 'boundTo'>,
+    path: string,
+    sealed: string,
+    query: Kysely<Tables> = this.#database.query,
+  ): Promise<string> {
+    if (!this.#keyring.opensOldForm)
+      throw new UnsealError({ cause: new Error('the key file says that nothing is sealed in the old form any more') });
+    const key = await this.#dataKey(query, owner.environmentId, keyIdOf(sealed));
+    return openBox(key, [owner.environmentId, owner.id, path], sealed).toString();
   }
 
   /** Gives a new environment its data key: part of making the environment. */
@@ -72,7 +127,9 @@ export class Sealer {
       .execute();
   }
 
-  async #load(query: Kysely<Tables>, environmentId: string, id: string): Promise<Buffer> {
+  async #dataKey(query: Kysely<Tables>, environmentId: string, id: string): Promise<Buffer> {
+    const known = this.#opened.get(id);
+    if (known) return known;
     const row = await query
       .selectFrom('data_keys')
       .select(['id', 'wrapped'])
@@ -83,7 +140,7 @@ export class Sealer {
     return this.#unwrap(environmentId, row);
   }
 
-  #unwrap(environmentId: string, row: { readonly id: string; readonly wrapped: string }): Buffer {
+  #unwrap(environmentId: string, row: WrappedKey): Buffer {
     const known = this.#opened.get(row.id);
     if (known) return known;
     const key = this.#keyring.unwrap(row.wrapped, wrapAad(environmentId, row.id));
@@ -93,8 +150,8 @@ export class Sealer {
   }
 }
 
-function parts(place: SealedPlace): readonly string[] {
-  return [place.environmentId, place.ownerId, place.path];
+function keyPlace({ environmentId, kind, id, boundTo }: SecretOwner, keyId: string): readonly string[] {
+  return ['secret key', environmentId, kind, id, keyId, boundTo];
 }
 
 function wrapAad(environmentId: string, dataKeyId: string): string {

@@ -15,6 +15,7 @@ export interface Tables {
   api_tokens: ApiTokensTable;
   api_token_environments: ApiTokenEnvironmentsTable;
   datastores: DatastoresTable;
+  secret_keys: SecretKeysTable;
   secret_versions: SecretVersionsTable;
   connection_tests: ConnectionTestsTable;
   test_events: TestEventsTable;
@@ -97,7 +98,21 @@ export interface DatastoresTable {
   tenancy: string | null;
 }
 
-/** A sealed secret. A row is never changed: a new secret is a new row. */
+/**
+ * The keys that seal the secrets of one datastore, or of one test that has not ended, each wrapped by a data key of the
+ * environment. They die with their secrets. A row is never changed: a change of secrets brings a new key.
+ */
+export interface SecretKeysTable {
+  id: string;
+  datastore_id: string | null;
+  test_id: string | null;
+  wrapped: string;
+  /** JSON: the config paths of the destinations that a datastore's secrets are sealed for; null for a test's. */
+  bound_to: string | null;
+  created_at: string;
+}
+
+/** A sealed secret: under its datastore's secret key, or, where there is none, as an older version has sealed it. */
 export interface SecretVersionsTable {
   id: string;
   datastore_id: string;

@@ -36,6 +36,12 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/catalogs/store.ts keysIn',
     'modules/connection-tests/store.ts setLastTest',
   ],
+  'An operator has what an older version has sealed sealed anew, for everybody.': [
+    'modules/datastores/store.ts lockOldForm',
+    'modules/datastores/store.ts replaceSealed',
+    'modules/connection-tests/store.ts lockOldForm',
+    'modules/connection-tests/store.ts replaceSealed',
+  ],
   'The service has found the connection test for its caller, and names it by its id.': [
     'modules/connection-tests/store.ts readEvents',
     'modules/connection-tests/store.ts adoptTest',
@@ -51,6 +57,8 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/connection-tests/store.ts findAbandoned',
     'modules/connection-tests/store.ts settleAbandoned',
     'modules/connection-tests/store.ts findCancelRequests',
+    'modules/connection-tests/store.ts readSecretKey',
+    'modules/connection-tests/store.ts eraseSecrets',
   ],
   'The runner puts in what a test has read, under the test’s own id.': [
     'modules/catalogs/store.ts exchangeCatalog',
@@ -68,8 +76,8 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   'The journal and the keys are kept for the gateway itself, below who may see what.': [
     'platform/journal.ts appendJournal',
     'platform/journal.ts verifyJournal',
-    'platform/sealer.ts Sealer.seal',
-    'platform/sealer.ts Sealer.#load',
+    'platform/sealer.ts Sealer.newKey',
+    'platform/sealer.ts Sealer.#dataKey',
   ],
 };
 

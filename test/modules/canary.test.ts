@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ConfigValues, secretPathsOf, setAt, valueAt } from '../../src/connectors/kit/config/shape.ts';
@@ -22,6 +21,7 @@ import { describeEachGateway } from '../support/each-gateway.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { DatastoreEvents, Progress } from '../support/operations.ts';
 import { type Mirror, startMirror } from '../support/peers/mirror.ts';
+import { SealedRecord, sqliteFiles } from '../support/sealed-record.ts';
 import { stands } from '../support/stands/index.ts';
 import type { Stand, StandPeer } from '../support/stands/stand.ts';
 
@@ -112,6 +112,8 @@ describeEachGateway('a secret', (open, kind) => {
   /** Everything that ever came back from a gateway: replies, progress, events. */
   const said: string[] = [];
   const gateways: TestGateway[] = [];
+  /** What each of them sealed. */
+  const records: SealedRecord[] = [];
   const passed: string[] = [];
   /** What became of private keys in fields that are read back. */
   const misplaced: { field: string; result: string | undefined }[] = [];
@@ -124,8 +126,11 @@ describeEachGateway('a secret', (open, kind) => {
     const names = Object.fromEntries(
       [...led, [BASTION, mirror.port] as const].map(([place, port]) => [place, `127.0.0.1:${port}`]),
     );
-    const gateway = await open({ testing: { executor: { names, publicCa: authority.certificate } } });
+    const record = new SealedRecord();
+    const executor = { names, publicCa: authority.certificate };
+    const gateway = await open({ testing: { executor, onStatement: record.onStatement } });
     gateways.push(gateway);
+    records.push(record);
     return gateway;
   }
 
@@ -366,21 +371,21 @@ describeEachGateway('a secret', (open, kind) => {
     test('is not in the file either once the gateway has closed it', async () => {
       // the first one holds what was planted
       const gateway = gateways.at(-1);
+      const keys = await gateway?.app.database.query.selectFrom('secret_keys').select('id').execute();
       await gateway?.close();
       const content = await contentOf(gateway?.databaseUrl ?? '');
       expect(content.length).toBeGreaterThan(50_000);
       expect(search(content, needles())).toEqual([]);
+      // nor is it there sealed, with the key that opens it, once it was deleted or its test ended
+      const record = records.at(-1);
+      expect(record?.ids().length).toBeGreaterThan((keys?.length ?? 0) * 2);
+      expect(record?.openableIn(content).toSorted()).toEqual(keys?.map(({ id }) => id).toSorted());
     });
 });
 
 /** A SQLite database's files; every value of every table of a Postgres one. */
 async function contentOf(databaseUrl: string): Promise<Buffer> {
-  if (databaseUrl.startsWith('sqlite:')) {
-    const path = databaseUrl.slice('sqlite:'.length);
-    return Buffer.concat(
-      [path, `${path}-wal`, `${path}-shm`].filter((file) => existsSync(file)).map((file) => readFileSync(file)),
-    );
-  }
+  if (databaseUrl.startsWith('sqlite:')) return sqliteFiles(databaseUrl);
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
   try {

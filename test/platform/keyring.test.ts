@@ -46,7 +46,7 @@ describe('the key file', () => {
     expect((await stat(join(path, '..'))).mode & 0o777).toBe(0o700);
     expect(await readdir(join(path, '..'))).toEqual(['master.key']);
     const file = JSON.parse(await readFile(path, 'utf8'));
-    expect(file.version).toBe(1);
+    expect(file.version).toBe(2);
     expect(Object.keys(file.keys)).toEqual([file.activeKeyId]);
     expect(Buffer.from(file.keys[file.activeKeyId], 'base64')).toHaveLength(32);
     expect(Buffer.from(file.macKey, 'base64')).toHaveLength(32);
@@ -70,7 +70,7 @@ describe('the key file', () => {
   const good = Buffer.alloc(32, 7).toString('base64');
   it.each([
     ['no JSON', 'hunter2'],
-    ['another version', JSON.stringify({ version: 2, activeKeyId: 'a', keys: { a: good }, macKey: good })],
+    ['another version', JSON.stringify({ version: 3, activeKeyId: 'a', keys: { a: good }, macKey: good })],
     ['a short key', JSON.stringify({ version: 1, activeKeyId: 'a', keys: { a: 'aHVudGVyMg==' }, macKey: good })],
     [
       'an active key that is not there',

@@ -26,6 +26,7 @@ describeEachDatabase('the migrations', (open, kind) => {
       'journal',
       'journal_heads',
       'retired_ids',
+      'secret_keys',
       'secret_versions',
       'settings',
       'test_events',

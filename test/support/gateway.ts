@@ -69,6 +69,8 @@ export interface TestGatewayOptions {
   readonly egressAllow?: readonly string[];
   readonly egressProxy?: string;
   readonly folder?: string;
+  /** Left out: true, as for `npm start`. */
+  readonly bootstrap?: boolean;
   readonly testing?: AppOptions['testing'];
 }
 
@@ -85,7 +87,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     port: 0,
     databaseUrl,
     keyFile: join(folder, 'master.key'),
-    bootstrap: true,
+    bootstrap: options.bootstrap ?? true,
     egressAllow: options.egressAllow ?? LOOPBACK,
     egressProxy: options.egressProxy,
     graphiql: 'on',

@@ -9,22 +9,24 @@ import type { CheckEvent, Executor, TestJob, TestOutcome } from '../../executor/
 import { type Database, DatabaseUnavailableError } from '../../platform/database.ts';
 import type { Doorbell } from '../../platform/doorbell.ts';
 import type { Logger } from '../../platform/logger.ts';
+import { UnsealError } from '../../platform/sealed-box.ts';
 import type { Sealer } from '../../platform/sealer.ts';
 import type { CatalogSink } from './catalog-sink.ts';
 import { TestRecorder, testTopic } from './recorder.ts';
+import { openSecrets } from './secrets.ts';
 import {
   claimTests,
   findAbandoned,
   findCancelRequests,
   findOwned,
   type Ownership,
+  readSecretKey,
   renewLeases,
   settleAbandoned,
   type TestRow,
   testOf,
 } from './store.ts';
 import { ended, type TestSnapshot, unstarted, withCheck } from './test.ts';
-
 /** This topic is rung when a test is queued. */
 export const queueTopic = 'connection-tests:queued';
 /** This topic is rung when somebody wants a running test cancelled. */
@@ -212,7 +214,8 @@ export class TestRunner {
       return await executor.run(job, (event) => log.onCheck(event), signal);
     } catch (error) {
       this.#report(error, 'a connection test could not be run', row.id);
-      return { status: 'FAILED', failure: new Failure('INTERNAL').report };
+      const code = error instanceof UnsealError ? 'SECRETS_UNREADABLE' : 'INTERNAL';
+      return { status: 'FAILED', failure: new Failure(code).report };
     }
   }
 
@@ -257,10 +260,9 @@ export class TestRunner {
   }
 
   async #jobOf(row: TestRow): Promise<TestJob> {
+    const { database, sealer } = this.#options;
     const config = deserializeConfig(row.draft_config ?? '{}');
-    const place = { environmentId: row.environment_id, ownerId: row.id, path: 'draft' };
-    const sealed = row.draft_secrets ? await this.#options.sealer.open(place, row.draft_secrets) : '[]';
-    const secrets = new Map(JSON.parse(sealed) as [string, string][]);
+    const secrets = await openSecrets(sealer, row, await readSecretKey(database, row.id));
     return {
       testId: row.id,
       environmentId: row.environment_id,

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { splitSecrets } from '../../connectors/kit/config/shape.ts';
+import { serializeConfig, splitSecrets } from '../../connectors/kit/config/shape.ts';
 import { Failure } from '../../connectors/kit/contract/failure.ts';
 import { ConflictError, NotFoundError, RequestFault } from '../../errors/api.ts';
 import { type Change, type Database, isUniqueViolation } from '../../platform/database.ts';
@@ -29,8 +29,10 @@ import {
 } from './store.ts';
 import {
   type ConnectionTest,
+  draftPath,
   ended,
   hasEnded,
+  secretOwner,
   type TestEvent,
   type TestPurpose,
   type TestSnapshot,
@@ -119,9 +121,10 @@ export class ConnectionTestService {
     try {
       await this.#database.change(async (change) => {
         if (await testExists(change, row.id)) throw new ConflictError('ID_TAKEN');
-        const place = { environmentId: row.environment_id, ownerId: row.id, path: 'draft' };
-        const sealed = secrets.size > 0 ? await this.#sealer.seal(change, place, JSON.stringify([...secrets])) : null;
-        await insertTest(change, { ...row, draft_secrets: sealed }, snapshot);
+        const owner = secretOwner(row, serializeConfig(row.draft_config));
+        const key = secrets.size > 0 ? await this.#sealer.newKey(change, owner) : null;
+        const sealed = key?.seal(draftPath, JSON.stringify([...secrets])) ?? null;
+        await insertTest(change, { ...row, draft_secrets: sealed }, snapshot, key);
         if (row.is_stored && row.datastore_id && row.purpose !== 'CATALOG')
           await setLastTest(change, row.datastore_id, row.id);
         change.ring(testTopic(row.id));

@@ -2,6 +2,7 @@ import type { Selectable } from 'kysely';
 import { type PublicConfig, serializeConfig } from '../../connectors/kit/config/shape.ts';
 import { type Change, type Database, isOneOf } from '../../platform/database.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
+import type { WrappedKey } from '../../platform/sealer.ts';
 import type { ConnectionTestsTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { whereVisible } from '../access/visibility.ts';
@@ -77,14 +78,68 @@ export async function readEvents(database: Database, test: ConnectionTest, after
   });
 }
 
-/** Stores a new test with its first event: QUEUED. */
-export async function insertTest(change: Change, row: NewTestRow, snapshot: TestSnapshot): Promise<void> {
+/** Stores a new test with its first event, QUEUED, and with the key of its secrets when it has any. */
+export async function insertTest(
+  change: Change,
+  row: NewTestRow,
+  snapshot: TestSnapshot,
+  key: WrappedKey | null,
+): Promise<void> {
   const draft_config = serializeConfig(row.draft_config);
   await change.query
     .insertInto('connection_tests')
     .values({ ...row, draft_config, sequence: 1 })
     .execute();
+  if (key) await insertSecretKey(change, row.id, key, row.created_at);
   await insertEvents(change, row.id, [{ sequence: 1, at: row.created_at, checkName: null, snapshot }]);
+}
+
+/** Gives a test the key that its secrets are sealed with. */
+export async function insertSecretKey(change: Change, testId: string, key: WrappedKey, at: string): Promise<void> {
+  const { id, wrapped } = key;
+  await change.query.insertInto('secret_keys').values({ id, test_id: testId, wrapped, created_at: at }).execute();
+}
+
+/** Reads the key of a test's secrets; undefined where an older version has sealed them. */
+export async function readSecretKey(
+  database: Pick<Database, 'query'>,
+  testId: string,
+): Promise<WrappedKey | undefined> {
+  return database.query
+    .selectFrom('secret_keys')
+    .select(['id', 'wrapped'])
+    .where('test_id', '=', testId)
+    .executeTakeFirst();
+}
+
+/** Takes the secrets of a test that has ended away for good: their key dies with them. */
+async function eraseSecrets(change: Change, testId: string): Promise<void> {
+  change.erases();
+  await change.query.deleteFrom('secret_keys').where('test_id', '=', testId).execute();
+}
+
+/** Locks some tests behind an id whose secrets an older version has sealed. */
+export async function lockOldForm(change: Change, afterId: string, limit: number): Promise<TestRow[]> {
+  return change.query
+    .selectFrom('connection_tests')
+    .selectAll()
+    .where('status', 'in', ['QUEUED', 'RUNNING'])
+    .where('id', '>', afterId)
+    .where('draft_secrets', 'is not', null)
+    .where(({ exists, not, selectFrom }) => {
+      const key = selectFrom('secret_keys').select('secret_keys.id');
+      return not(exists(key.whereRef('secret_keys.test_id', '=', 'connection_tests.id')));
+    })
+    .orderBy('id')
+    .limit(limit)
+    .$if(change.kind === 'postgres', (query) => query.forUpdate())
+    .execute();
+}
+
+/** Puts another sealed text in the place of a test's secrets, which says the same. */
+export async function replaceSealed(change: Change, id: string, sealed: string): Promise<void> {
+  change.erases();
+  await change.query.updateTable('connection_tests').set({ draft_secrets: sealed }).where('id', '=', id).execute();
 }
 
 /** True when a test of this id exists, whoever may see it. */
@@ -172,7 +227,7 @@ async function appendEvents(
     .where('sequence', '=', after)
     .executeTakeFirst();
   if (written.numUpdatedRows === 0n) return false;
-  if (isOver(last.snapshot)) change.erases();
+  if (isOver(last.snapshot)) await eraseSecrets(change, by.testId);
   await insertEvents(change, by.testId, events);
   return true;
 }
@@ -273,7 +328,7 @@ export async function settleAbandoned(
     .where('attempt', '=', row.attempt)
     .executeTakeFirst();
   if (moved.numUpdatedRows === 0n) return false;
-  if (isOver(snapshot)) change.erases();
+  if (isOver(snapshot)) await eraseSecrets(change, row.id);
   await insertEvents(change, row.id, [{ sequence: row.sequence + 1, at, checkName: null, snapshot }]);
   return true;
 }

@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import type { FailureReport } from '../../connectors/kit/contract/failure.ts';
+import type { SecretOwner } from '../../platform/sealer.ts';
 
 export const testStatuses = ['QUEUED', 'RUNNING', 'PASSED', 'FAILED', 'CANCELLED'] as const;
 export type TestStatus = (typeof testStatuses)[number];
@@ -90,4 +92,18 @@ export function ended(
 /** Replaces one check of a snapshot. */
 export function withCheck(snapshot: TestSnapshot, check: CheckResult): TestSnapshot {
   return { ...snapshot, checks: snapshot.checks.map((known) => (known.name === check.name ? check : known)) };
+}
+
+/** The path under which all secrets of a test are sealed together. */
+export const draftPath = 'draft';
+
+/** Says whose secrets a test's are: they open beside its type and its config alone, as these are stored. */
+export function secretOwner(
+  row: { readonly id: string; readonly environment_id: string; readonly type: string },
+  config: string,
+): SecretOwner {
+  const boundTo = createHash('sha256')
+    .update(JSON.stringify([row.type, config]))
+    .digest('base64url');
+  return { environmentId: row.environment_id, kind: 'test', id: row.id, boundTo };
 }

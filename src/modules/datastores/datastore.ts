@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
+import { destinationsDigest } from '../../connectors/kit/config/destinations.ts';
 import { deserializeConfig, type PublicConfig, serializeConfig } from '../../connectors/kit/config/shape.ts';
 import type { Tenancy } from '../../connectors/kit/config/tenancy.ts';
+import type { SecretOwner } from '../../platform/sealer.ts';
 import type { DatastoresTable } from '../../platform/tables.ts';
 
 /** A reference to the stored secret that stands at a config path. */
@@ -66,6 +68,14 @@ export function rowOf(datastore: Datastore): DatastoresTable {
     last_test_id: datastore.lastTestId,
     tenancy: datastore.tenancy && JSON.stringify(datastore.tenancy),
   };
+}
+
+/** Says whose secrets a datastore's are, when they are sealed for the destinations at these config paths. */
+export function secretOwner(
+  { environmentId, id, type, config }: Pick<Datastore, 'environmentId' | 'id' | 'type' | 'config'>,
+  boundTo: readonly string[],
+): SecretOwner {
+  return { environmentId, kind: 'datastore', id, boundTo: destinationsDigest(type, config, boundTo) };
 }
 
 /** Writes a text as it is compared without case. */

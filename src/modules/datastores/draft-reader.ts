@@ -1,14 +1,16 @@
 import { placeSecrets } from '../../connectors/kit/config/shape.ts';
 import { connectorOf } from '../../connectors/registry.ts';
-import { NotFoundError } from '../../errors/api.ts';
-import type { Database } from '../../platform/database.ts';
+import { NotFoundError, RequestFault } from '../../errors/api.ts';
+import type { Change, Database } from '../../platform/database.ts';
+import type { Logger } from '../../platform/logger.ts';
+import { UnsealError } from '../../platform/sealed-box.ts';
 import type { Sealer } from '../../platform/sealer.ts';
 import type { Access } from '../access/access.ts';
 import type { TestSubject } from '../connection-tests/plan.ts';
 import type { EnvironmentChoice, EnvironmentService } from '../environments/service.ts';
-import type { Datastore } from './datastore.ts';
+import { type Datastore, secretOwner } from './datastore.ts';
 import { type Draft, type DraftChange, type DraftSubject, readChange, readDraft } from './draft.ts';
-import { findDatastores, readSealed } from './store.ts';
+import { findDatastores, readSealed, type SealedSecrets } from './store.ts';
 
 /** How often a datastore is read at most, when changes replace its secrets between two statements. */
 const MAX_ATTEMPTS = 5;
@@ -17,6 +19,8 @@ const MAX_ATTEMPTS = 5;
 export interface StoredDatastore {
   readonly datastore: Datastore;
   readonly subject: TestSubject;
+  /** The config paths of the destinations that its secrets are sealed for; null for none. */
+  readonly sealedFor: readonly string[] | null;
 }
 
 /** Turns what a caller names or gives into what can be tested and stored. Only it and the test runner read secrets. */
@@ -24,11 +28,13 @@ export class DraftReader {
   readonly #database: Database;
   readonly #sealer: Sealer;
   readonly #environments: EnvironmentService;
+  readonly #logger: Logger;
 
-  constructor(database: Database, sealer: Sealer, environments: EnvironmentService) {
+  constructor(database: Database, sealer: Sealer, environments: EnvironmentService, logger: Logger) {
     this.#database = database;
     this.#sealer = sealer;
     this.#environments = environments;
+    this.#logger = logger;
   }
 
   /** Reads a new datastore. @throws ValidationError, NotFoundError for its environment */
@@ -43,31 +49,56 @@ export class DraftReader {
     return readChange(subject, change);
   }
 
-  /** Reads a stored datastore with its secrets. @throws NotFoundError */
+  /**
+   * Reads a stored datastore with its secrets. @throws NotFoundError, RequestFault SECRETS_UNREADABLE when it was
+   * changed outside of the gateway
+   */
   async stored(access: Access, id: string): Promise<StoredDatastore> {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
       const [datastore] = await findDatastores(this.#database, access, [id]);
       if (!datastore) throw new NotFoundError([id]);
-      const secrets = await this.#secretsOf(datastore);
-      if (secrets) return { datastore, subject: subjectOf(datastore, secrets) };
+      const ids = datastore.secrets.map((secret) => secret.id);
+      const sealed = await readSealed(this.#database, ids);
+      // a change has replaced some since the datastore was read
+      if (!ids.every((secretId) => sealed.texts.has(secretId))) continue;
+      const secrets = await this.#opened(datastore, sealed);
+      return { datastore, subject: subjectOf(datastore, secrets), sealedFor: sealed.key?.boundTo ?? null };
     }
     throw new Error('a datastore without its secrets');
   }
 
-  /**
-   * Opens a datastore's secrets, by config path. @returns undefined when a change has replaced some since it was read
-   */
-  async #secretsOf(datastore: Datastore): Promise<ReadonlyMap<string, string> | undefined> {
-    const ids = datastore.secrets.map((secret) => secret.id);
-    const sealed = await readSealed(this.#database, ids);
-    if (!ids.every((id) => sealed.has(id))) return undefined;
-    const secrets = new Map<string, string>();
-    for (const { path, id } of datastore.secrets) {
-      const place = { environmentId: datastore.environmentId, ownerId: datastore.id, path };
-      secrets.set(path, await this.#sealer.open(place, sealed.get(id) ?? ''));
+  async #opened(datastore: Datastore, sealed: SealedSecrets): Promise<ReadonlyMap<string, string>> {
+    try {
+      return await openSecrets(this.#sealer, datastore, sealed);
+    } catch (error) {
+      if (!(error instanceof UnsealError)) throw error;
+      const { id, environmentId } = datastore;
+      this.#logger.error({ datastoreId: id, environmentId, err: error }, SECRETS_DO_NOT_OPEN);
+      throw new RequestFault('SECRETS_UNREADABLE');
     }
-    return secrets;
   }
+}
+
+/** Is logged of a datastore that was changed outside of the gateway. */
+export const SECRETS_DO_NOT_OPEN = 'the secrets of a datastore do not open beside its config';
+
+/** Opens a datastore's secrets, by config path. @throws UnsealError */
+export async function openSecrets(
+  sealer: Sealer,
+  datastore: Datastore,
+  { key, texts }: SealedSecrets,
+  query?: Change['query'],
+): Promise<Map<string, string>> {
+  const secrets = new Map<string, string>();
+  const opened = key && (await sealer.openKey(secretOwner(datastore, key.boundTo), key, query));
+  for (const { path, id } of datastore.secrets) {
+    const text = texts.get(id) ?? '';
+    secrets.set(
+      path,
+      opened ? opened.open(path, text) : await sealer.openOldForm(secretOwner(datastore, []), path, text, query),
+    );
+  }
+  return secrets;
 }
 
 function subjectOf(datastore: Datastore, secrets: ReadonlyMap<string, string>): TestSubject {

@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { splitSecrets } from '../../connectors/kit/config/shape.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { destinationPathsOf, destinationsDigest } from '../../connectors/kit/config/destinations.ts';
+import { type PublicConfig, splitSecrets } from '../../connectors/kit/config/shape.ts';
+import type { Connector } from '../../connectors/kit/contract/connector.ts';
 import { changedPaths, type Datastore, keptSecrets, type StoredSecret } from './datastore.ts';
 import type { DraftSubject } from './draft.ts';
 import type { StoredDatastore } from './draft-reader.ts';
@@ -16,16 +19,17 @@ export interface NamedDraft {
   readonly testId: string | null;
 }
 
-/** A secret that a revision brings along, not yet sealed. */
+/** A secret that a revision seals. */
 export interface NewSecret extends StoredSecret {
   readonly value: string;
 }
 
 /** What storing a draft changes. */
 export interface Revision {
+  readonly before: Datastore | null;
   readonly after: Datastore;
-  readonly added: readonly NewSecret[];
-  readonly removed: readonly StoredSecret[];
+  /** All secrets, when they are to be sealed anew; null when they stay as they are stored. */
+  readonly sealed: readonly NewSecret[] | null;
   /** The changed paths of a stored datastore: `label`, `config.host`. None when it only has a new test. */
   readonly changed: readonly string[];
 }
@@ -35,23 +39,34 @@ export function revisionOf(draft: NamedDraft, actor: string): Revision {
   const { connector, tenancy } = subject;
   const { config, secrets } = splitSecrets(connector, subject.config);
   const at = new Date().toISOString();
-  const before = stored?.datastore;
+  const before = stored?.datastore ?? null;
   const kept = stored
     ? keptSecrets(stored.datastore, splitSecrets(connector, stored.subject.config).secrets, secrets)
     : [];
-  const added = [...secrets]
-    .filter(([path]) => !kept.some((secret) => secret.path === path))
-    .map(([path, value]) => ({ path, id: randomUUID(), updatedAt: at, value }));
-  const references = added.map(({ value: _, ...secret }) => secret);
-  const fields = { name, label, tenancy, config, secrets: [...kept, ...references] };
-  const removed = before?.secrets.filter((secret) => !kept.includes(secret)) ?? [];
+  const given = [...secrets.keys()]
+    .filter((path) => !kept.some((secret) => secret.path === path))
+    .map((path) => ({ path, id: randomUUID(), updatedAt: at }));
+  const isSame = stored !== null && given.length === 0 && kept.length === stored.datastore.secrets.length;
+  const stays = isSame && isSealedFor(stored, connector, config);
+  // a secret that stays the same is sealed anew beside those that change, and for other destinations
+  const references = stays ? kept : [...kept.map((secret) => ({ ...secret, id: randomUUID() })), ...given];
+  const sealed = stays ? null : references.map((secret) => ({ ...secret, value: secrets.get(secret.path) ?? '' }));
+  const fields = { name, label, tenancy, config, secrets: references };
   if (!before) {
     const identity = { id: draft.id, type: connector.type, environmentId: subject.environmentId, version: 1 };
     const stamps = { createdAt: at, updatedAt: at, createdBy: actor, updatedBy: actor, lastTestId: testId };
-    return { after: { ...identity, ...fields, ...stamps }, added, removed, changed: [] };
+    return { before, after: { ...identity, ...fields, ...stamps }, sealed, changed: [] };
   }
-  const changed = changedPaths(before, fields);
+  const changed = changedPaths(before, { ...fields, secrets: [...kept, ...given] });
   const stamps = { version: before.version + 1, updatedAt: at, updatedBy: actor };
   const after = { ...before, ...(changed.length > 0 ? { ...fields, ...stamps } : {}) };
-  return { after: { ...after, lastTestId: testId ?? before.lastTestId }, added, removed, changed };
+  return { before, after: { ...after, lastTestId: testId ?? before.lastTestId }, sealed, changed };
+}
+
+/** Whether the stored secrets are sealed for all destinations that a config has, so that they open beside it. */
+function isSealedFor({ datastore, sealedFor }: StoredDatastore, connector: Connector, config: PublicConfig): boolean {
+  const paths = destinationPathsOf(connector);
+  if (datastore.secrets.length === 0) return true;
+  const digest = (of: PublicConfig) => destinationsDigest(connector.type, of, paths);
+  return isDeepStrictEqual(sealedFor, paths) && digest(datastore.config) === digest(config);
 }

@@ -1,17 +1,20 @@
+import { destinationPathsOf } from '../../connectors/kit/config/destinations.ts';
 import { connectorId } from '../../connectors/kit/contract/connector.ts';
+import { connectorOf } from '../../connectors/registry.ts';
 import { ConflictError, NameTakenError, NotFoundError } from '../../errors/api.ts';
 import { type Change, type Database, isForeignKeyViolation, isUniqueViolation } from '../../platform/database.ts';
 import type { Keyring } from '../../platform/keyring.ts';
 import type { Sealer } from '../../platform/sealer.ts';
 import type { Access } from '../access/access.ts';
 import type { ConnectionTestService } from '../connection-tests/service.ts';
-import { type Datastore, firstFree, nameFrom, numberedStem } from './datastore.ts';
+import { type Datastore, firstFree, nameFrom, numberedStem, secretOwner } from './datastore.ts';
 import { journalDatastore } from './journal.ts';
 import { type NamedDraft, type Revision, revisionOf } from './revision.ts';
 import {
   deleteSecrets,
   insertDatastore,
-  insertSecret,
+  insertSecretKey,
+  insertSecrets,
   isUsedId,
   lockNames,
   namesLike,
@@ -82,14 +85,16 @@ export class DatastoreSaver {
     return after;
   }
 
-  async #exchangeSecrets(change: Change, { after, added, removed }: Revision): Promise<void> {
-    for (const { id, path, value, updatedAt } of added) {
-      const place = { environmentId: after.environmentId, ownerId: after.id, path };
-      const sealed = await this.#options.sealer.seal(change, place, value);
-      await insertSecret(change, { id, datastoreId: after.id, path, sealed, at: updatedAt });
-    }
-    const ids = removed.map((secret) => secret.id);
-    await deleteSecrets(change, ids);
+  /** Seals all secrets anew under a fresh key, so that what was replaced never opens again. */
+  async #exchangeSecrets(change: Change, { after, before, sealed: secrets }: Revision): Promise<void> {
+    if (!secrets) return;
+    if (before) await deleteSecrets(change, after.id);
+    if (secrets.length === 0) return;
+    const boundTo = destinationPathsOf(connectorOf(after.type));
+    const key = await this.#options.sealer.newKey(change, secretOwner(after, boundTo));
+    await insertSecretKey(change, after.id, key, boundTo, after.updatedAt);
+    const rows = secrets.map(({ id, path, value, updatedAt: at }) => ({ id, path, sealed: key.seal(path, value), at }));
+    await insertSecrets(change, after.id, rows);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { ExpressionBuilder, Selectable } from 'kysely';
 import { type Change, type Database, isOneOf, positionFunction } from '../../platform/database.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
+import type { WrappedKey } from '../../platform/sealer.ts';
 import type { JournalHeadsTable, JournalTable, Tables } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { whereVisible } from '../access/visibility.ts';
@@ -218,32 +219,101 @@ export async function lockEnvironmentsDatastores(
   return rows.filter((row) => !except.has(row.id)).map(datastoreOf);
 }
 
-export async function insertSecret(
-  change: Change,
-  secret: { id: string; datastoreId: string; path: string; sealed: string; at: string },
-): Promise<void> {
-  const { id, datastoreId, path, sealed, at } = secret;
+/** A sealed secret that is not stored yet. */
+export interface NewSealed {
+  readonly id: string;
+  readonly path: string;
+  readonly sealed: string;
+  readonly at: string;
+}
+
+export async function insertSecrets(change: Change, datastoreId: string, secrets: readonly NewSealed[]): Promise<void> {
   await change.query
     .insertInto('secret_versions')
-    .values({ id, datastore_id: datastoreId, path, sealed, created_at: at })
+    .values(secrets.map(({ at, ...secret }) => ({ ...secret, datastore_id: datastoreId, created_at: at })))
     .execute();
 }
 
-export async function deleteSecrets(change: Change, ids: readonly string[]): Promise<void> {
-  if (ids.length === 0) return;
-  change.erases();
-  await change.query.deleteFrom('secret_versions').where(isOneOf('secret_versions.id', ids)).execute();
+/** Gives a datastore the key that its secrets are sealed with from now on, for the destinations at these paths. */
+export async function insertSecretKey(
+  change: Change,
+  datastoreId: string,
+  key: WrappedKey,
+  boundTo: readonly string[],
+  at: string,
+): Promise<void> {
+  const { id, wrapped } = key;
+  await change.query
+    .insertInto('secret_keys')
+    .values({ id, datastore_id: datastoreId, wrapped, bound_to: JSON.stringify(boundTo), created_at: at })
+    .execute();
 }
 
-/** Reads the sealed texts of stored secrets, by their ids. */
-export async function readSealed(database: Database, ids: readonly string[]): Promise<Map<string, string>> {
-  if (ids.length === 0) return new Map();
+/** Deletes all secrets of a datastore, and their key. */
+export async function deleteSecrets(change: Change, datastoreId: string): Promise<void> {
+  change.erases();
+  await change.query.deleteFrom('secret_versions').where('datastore_id', '=', datastoreId).execute();
+  await change.query.deleteFrom('secret_keys').where('datastore_id', '=', datastoreId).execute();
+}
+
+/** What a datastore's secrets are sealed with. */
+export interface StoredKey extends WrappedKey {
+  /** The config paths of the destinations that they are sealed for. */
+  readonly boundTo: readonly string[];
+}
+
+/** The secrets of a datastore as they are stored. */
+export interface SealedSecrets {
+  /** Sealed texts by the ids of their rows. */
+  readonly texts: ReadonlyMap<string, string>;
+  /** Null where an older version has sealed them, and where there are none. */
+  readonly key: StoredKey | null;
+}
+
+/** Reads stored secrets of one datastore, still sealed, by their ids, with the key that belongs to them. */
+export async function readSealed(database: Pick<Database, 'query'>, ids: readonly string[]): Promise<SealedSecrets> {
+  if (ids.length === 0) return { texts: new Map(), key: null };
   const rows = await database.query
     .selectFrom('secret_versions')
-    .select(['id', 'sealed'])
+    .leftJoin('secret_keys', 'secret_keys.datastore_id', 'secret_versions.datastore_id')
+    .select(['secret_versions.id', 'sealed', 'secret_keys.id as key_id', 'wrapped', 'bound_to'])
     .where(isOneOf('secret_versions.id', ids))
     .execute();
-  return new Map(rows.map((row) => [row.id, row.sealed]));
+  const [first] = rows;
+  const key =
+    first?.key_id == null || first.wrapped === null
+      ? null
+      : { id: first.key_id, wrapped: first.wrapped, boundTo: JSON.parse(first.bound_to ?? '[]') as string[] };
+  return { texts: new Map(rows.map((row) => [row.id, row.sealed])), key };
+}
+
+/**
+ * Locks some datastores behind an id whose secrets an older version has sealed: nobody else changes them until the
+ * change ends.
+ */
+export async function lockOldForm(change: Change, afterId: string, limit: number): Promise<Datastore[]> {
+  const rows = await change.query
+    .selectFrom('datastores')
+    .selectAll()
+    .where('id', '>', afterId)
+    .where(({ exists, not, selectFrom }) => {
+      const secrets = selectFrom('secret_versions').select('secret_versions.id');
+      const key = selectFrom('secret_keys').select('secret_keys.id');
+      return exists(secrets.whereRef('secret_versions.datastore_id', '=', 'datastores.id')).and(
+        not(exists(key.whereRef('secret_keys.datastore_id', '=', 'datastores.id'))),
+      );
+    })
+    .orderBy('id')
+    .limit(limit)
+    .$if(change.kind === 'postgres', (query) => query.forUpdate())
+    .execute();
+  return rows.map(datastoreOf);
+}
+
+/** Puts another sealed text in the place of a secret's, which says the same. */
+export async function replaceSealed(change: Change, id: string, sealed: string): Promise<void> {
+  change.erases();
+  await change.query.updateTable('secret_versions').set({ sealed }).where('id', '=', id).execute();
 }
 
 const EVENT_COLUMNS = ['environment_id', 'sequence', 'at', 'kind', 'actor', 'subject_id'] as const;

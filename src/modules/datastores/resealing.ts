@@ -1,0 +1,62 @@
+import { destinationPathsOf } from '../../connectors/kit/config/destinations.ts';
+import { connectorOf } from '../../connectors/registry.ts';
+import type { Change, Database } from '../../platform/database.ts';
+import type { Logger } from '../../platform/logger.ts';
+import { UnsealError } from '../../platform/sealed-box.ts';
+import type { Sealer } from '../../platform/sealer.ts';
+import { type Datastore, secretOwner } from './datastore.ts';
+import { openSecrets, SECRETS_DO_NOT_OPEN } from './draft-reader.ts';
+import { insertSecretKey, lockOldForm, readSealed, replaceSealed } from './store.ts';
+
+/** How many datastores are sealed anew in one change. */
+const AT_ONCE = 100;
+
+export interface ResealingOptions {
+  readonly database: Database;
+  readonly sealer: Sealer;
+  readonly logger: Logger;
+}
+
+/**
+ * Seals the secrets that an older version has sealed in today's form, while gateways run. When it is ended half way, it
+ * goes on from there the next time. What does not open stays as it is, and is told in the log.
+ * @returns how many datastores' secrets were sealed anew, and how many do not open
+ */
+export async function resealDatastores({ database, sealer, logger }: ResealingOptions) {
+  const count = { resealed: 0, unreadable: 0 };
+  for (let after: string | undefined = ''; after !== undefined; ) {
+    const from: string = after;
+    const opened = await database.change(async (change) => {
+      const datastores = await lockOldForm(change, from, AT_ONCE);
+      const done: (readonly [id: string, isResealed: boolean])[] = [];
+      for (const datastore of datastores)
+        done.push([datastore.id, await reseal(change, datastore, sealer, logger)] as const);
+      return done;
+    });
+    for (const [, isResealed] of opened) count[isResealed ? 'resealed' : 'unreadable'] += 1;
+    after = opened.at(-1)?.[0];
+  }
+  return count;
+}
+
+/** The datastore, its version and the ids of its secrets stay: whoever has read it goes on with what it read. */
+async function reseal(change: Change, datastore: Datastore, sealer: Sealer, logger: Logger): Promise<boolean> {
+  const { id, environmentId } = datastore;
+  const sealed = await readSealed(
+    change,
+    datastore.secrets.map((secret) => secret.id),
+  );
+  try {
+    const secrets = await openSecrets(sealer, datastore, sealed, change.query);
+    const boundTo = destinationPathsOf(connectorOf(datastore.type));
+    const key = await sealer.newKey(change, secretOwner(datastore, boundTo));
+    await insertSecretKey(change, id, key, boundTo, new Date().toISOString());
+    for (const secret of datastore.secrets)
+      await replaceSealed(change, secret.id, key.seal(secret.path, secrets.get(secret.path) ?? ''));
+    return true;
+  } catch (error) {
+    if (!(error instanceof UnsealError)) throw error;
+    logger.error({ datastoreId: id, environmentId, err: error }, SECRETS_DO_NOT_OPEN);
+    return false;
+  }
+}

@@ -1,0 +1,27 @@
+import { resealTests } from './modules/connection-tests/resealing.ts';
+import { resealDatastores } from './modules/datastores/resealing.ts';
+import type { Database } from './platform/database.ts';
+import { endOldForm, type Keyring } from './platform/keyring.ts';
+import type { Logger } from './platform/logger.ts';
+import { Sealer } from './platform/sealer.ts';
+
+export interface SealUpgradeOptions {
+  readonly database: Database;
+  /** As it was read from `keyFile`. */
+  readonly keyring: Keyring;
+  readonly keyFile: string;
+  readonly logger: Logger;
+}
+
+/**
+ * Ends the form in which older versions sealed secrets: what is stored is sealed anew, and the key file refuses that
+ * form from then on, in every gateway that starts with it. The key file stays as it is while secrets do not open.
+ * @returns how many datastores' secrets were sealed anew, and how many do not open
+ */
+export async function upgradeSeals({ database, keyring, keyFile, logger }: SealUpgradeOptions) {
+  const sealer = new Sealer(database, keyring);
+  await resealTests(database, sealer);
+  const count = await resealDatastores({ database, sealer, logger });
+  if (count.unreadable === 0) await endOldForm(keyFile);
+  return count;
+}
