@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { issue } from '../connectors/kit/config/marks.ts';
-import { isOpenText, misplacedKey } from '../connectors/kit/config/open-fields.ts';
+import { refuseSecret } from '../connectors/kit/config/open-fields.ts';
 import { trimmedText } from '../connectors/kit/config/text.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -22,7 +22,7 @@ export const label = trimmedText(MAX_LABEL_LENGTH)
     (text) => !/\p{Cc}/u.test(text),
     issue('INVALID_FORMAT', 'Give it without line breaks and control characters.'),
   )
-  .refine(isOpenText, misplacedKey);
+  .superRefine(refuseSecret);
 
 /** No name is longer, be it that of a table with its namespace. */
 const MAX_SEARCH_LENGTH = 2_100;

@@ -34,7 +34,7 @@ describe.each(connectors.map((connector) => [connector.type, connector] as const
     }
   });
 
-  it('takes no private key in a text that is read back, and names that text', () => {
+  it('takes no private key, and no password in a URL, in a text that is read back, and names that text', () => {
     const stand = stands.find((each) => each.connector === connector);
     const configs = canaryConfigs(connector, (stand?.config ?? connector.example) as ConfigValues, () => undefined);
     for (const path of openTextPaths(connector)) {
@@ -42,6 +42,9 @@ describe.each(connectors.map((connector) => [connector.type, connector] as const
         const { error } = connector.config.safeParse(withMisplaced(configs, path, text));
         expect(error?.issues.map((found) => found.path.join('.'))).toContain(path);
       }
+      // PEM fields leave out what stands around their blocks
+      const { data } = connector.config.safeParse(withMisplaced(configs, path, 'http://user:pw@host.example'));
+      expect(JSON.stringify(data ?? null)).not.toContain('user:pw');
     }
   });
 });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { issue } from './marks.ts';
-import { isOpenText, misplacedKey } from './open-fields.ts';
+import { refuseSecret } from './open-fields.ts';
 import { anyText } from './text.ts';
 
 export const tenancyLevels = ['TABLE', 'DATABASE'] as const;
@@ -9,7 +9,7 @@ export type TenancyLevel = (typeof tenancyLevels)[number];
 export const clientColumnTypes = ['NUMBER', 'STRING'] as const;
 
 const MAX_NAME = 255;
-const name = anyText(MAX_NAME).refine(isOpenText, misplacedKey);
+const name = anyText(MAX_NAME).superRefine(refuseSecret);
 const tableFields = [
   'clientColumnType',
   'schemaName',

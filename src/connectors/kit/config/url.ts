@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net';
 import type { z } from 'zod';
 import { hostFault, MAX_HOST, normalHost } from './host.ts';
 import { issue } from './marks.ts';
+import { misplacedSecret } from './open-fields.ts';
 import { anyText } from './text.ts';
 import type { Tls, TlsMode } from './tls.ts';
 
@@ -48,6 +49,8 @@ function urlFault(
   if (!/^[\x21-\x7e]*$/.test(value) || value.includes('\\')) {
     return issue('INVALID_FORMAT', 'Give the URL without spaces, backslashes and letters beyond ASCII.');
   }
+  const misplaced = misplacedSecret(value);
+  if (misplaced) return misplaced;
   if (authority.includes('@'))
     return issue('INVALID_FORMAT', 'Give user name and password in their own fields, not in the URL.');
   if (queryField !== undefined && value.includes('?') && !value.includes('#')) {

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { z } from 'zod';
-import { withoutKeysInTheOpen } from '../config/open-fields.ts';
+import { withoutSecretsInTheOpen } from '../config/open-fields.ts';
 import type { SshTunnel } from '../config/ssh-tunnel.ts';
 import type { Tenancy, TenancyLevel } from '../config/tenancy.ts';
 import type { Tls } from '../config/tls.ts';
@@ -204,7 +204,7 @@ export type ConnectorCategory =
 export function defineConnector<Schema extends z.ZodObject, State>(connector: Connector<Schema, State>): Connector {
   const has = ({ configField }: Check<z.output<Schema>, State>) =>
     configField === undefined || configField in connector.config.shape;
-  const config = withoutKeysInTheOpen(connector.config);
+  const config = withoutSecretsInTheOpen(connector.config);
   return { ...connector, config, checks: connector.checks.filter(has) } as unknown as Connector;
 }
 

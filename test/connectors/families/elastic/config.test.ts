@@ -81,7 +81,7 @@ const badConfigs: readonly BadConfig[] = [
   ['a cloud in clear text', { ...CLOUD, tls: { mode: 'DISABLE' } }, 'tls.mode', 'INVALID_COMBINATION'],
   ['a cloud without authentication', { ...CLOUD, ...NOBODY, disableAuth: true }, 'disableAuth', 'INVALID_COMBINATION'],
   ['http:// with TLS', { url: 'http://s.example' }, 'url', 'INVALID_COMBINATION'],
-  ['a user in the URL', { url: 'https://a:b@s.example' }, 'url', 'INVALID_FORMAT'],
+  ['a user in the URL', { url: 'https://a:b@s.example' }, 'url', 'SECRET_IN_OPEN_FIELD'],
   ['an odd address', { url: 'https://2130706433:9200' }, 'url', 'INVALID_FORMAT'],
   ['a password without a user', { username: undefined }, 'username', 'REQUIRED'],
   ['a user without a password', { password: undefined }, 'password', 'REQUIRED'],

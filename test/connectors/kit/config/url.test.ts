@@ -87,7 +87,7 @@ describe('url()', () => {
     'https://',
     'https:///db.example',
     'http://good.example@127.0.0.1/',
-    'http://user:password@db.example/',
+    'http://user@db.example/',
     'http://127.0.0.1:80\\@good.example/',
     'https://db.example\\x',
     'https://db.example?x',
@@ -114,6 +114,12 @@ describe('url()', () => {
     'https://db.example/ä',
   ])('refuses %j', (text) => {
     expect(codesOf(url(), text)).toEqual(['INVALID_FORMAT']);
+  });
+
+  it('refuses a password as a secret in the wrong place', () => {
+    expect(codesOf(url(), 'http://user:password@db.example/')).toEqual(['SECRET_IN_OPEN_FIELD']);
+    expect(codesOf(url(), 'https://:a%40b@[::1]:8443')).toEqual(['SECRET_IN_OPEN_FIELD']);
+    expect(codesOf(url(), 'https://db.example/a:b@c')).toEqual([]);
   });
 
   it.each(['https://db.example:0', 'https://db.example:65536', 'https://db.example:99999999999'])(
