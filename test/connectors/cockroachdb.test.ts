@@ -5,6 +5,7 @@ import { cockroachdbStand, ownCockroachdbStand } from '../support/stands/cockroa
 import { inClearText } from '../support/stands/stand.ts';
 import { describeTenancy } from '../support/tenancy-table.ts';
 import { gist } from '../support/test-connection.ts';
+import { describeTls } from '../support/tls-table.ts';
 import { useStand } from '../support/use-stand.ts';
 
 const stand = useStand(inClearText(cockroachdbStand));
@@ -123,6 +124,8 @@ describe('what is its own', () => {
     expect(gist(result)).toEqual({ at: 'database/select', code: 'DATABASE_NOT_FOUND', configPath: 'database' });
   });
 });
+
+describeTls(cockroachdbStand);
 
 describeTenancy(stand);
 

@@ -4,6 +4,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Connector } from '../../src/connectors/kit/contract/connector.ts';
 import { connectors } from '../../src/connectors/registry.ts';
 import { type Authority, createAuthority, type IssuedCertificate } from '../support/certificates.ts';
+import { stands } from '../support/stands/index.ts';
+import { changed } from '../support/stands/stand.ts';
 import { type TestedConnection, testConnection } from '../support/test-connection.ts';
 
 /** Answers over HTTP that are begun and not ended, one for each way in which an answer says where it ends. */
@@ -88,21 +90,11 @@ async function startPeer(
   return { port, speaksHttp: () => speaksHttp };
 }
 
-/** What a type wants besides, for clear text. */
-const clearText: Readonly<Record<string, Record<string, unknown>>> = {
-  S3: { baseUrl: 'http://s3.example.com' },
-  TRINO: { password: undefined },
-};
-
-/** The config as it is, and in clear text where the type has that. */
+/** The config of the type's stand, and in clear text where the type has that. */
 function waysTo(connector: Connector): readonly Record<string, unknown>[] {
-  const secure: Record<string, unknown> = connector.example ?? {};
-  if (!('tls' in connector.config.shape)) return [secure];
-  const texts = Object.entries(secure).map(([key, value]) => [
-    key,
-    typeof value === 'string' ? value.replace(/^https:/, 'http:') : value,
-  ]);
-  return [secure, { ...Object.fromEntries(texts), tls: { mode: 'DISABLE' }, ...clearText[connector.type] }];
+  const stand = stands.find((each) => each.connector === connector);
+  if (!stand) return [];
+  return [stand.config, ...(stand.clearText ? [changed(stand.config, stand.clearText)] : [])];
 }
 
 interface Scene {
@@ -158,10 +150,16 @@ const wanted: Partial<Record<Moment, string>> = {
   reset: 'CONNECTION_LOST',
 };
 
+test('every type has a stand', () => {
+  expect(connectors.filter((connector) => waysTo(connector).length === 0)).toEqual([]);
+});
+
 describe.each(connectors.map((connector) => [connector.type, connector] as const))('%s', (_type, connector) => {
   test('no ending of an answer is more than the end of that test', { timeout: 60_000 }, async () => {
-    const hosts = connector.targets(connector.config.parse(connector.example ?? {})).map(({ host }) => host);
-    const certificate = await authority.issue({ names: hosts });
+    const hosts = waysTo(connector).flatMap((config) =>
+      connector.targets(connector.config.parse(config)).map(({ host }) => host),
+    );
+    const certificate = await authority.issue({ names: [...new Set(hosts)] });
     const [first, ...others] = scenesOf(connector);
     if (!first) throw new Error('There is nothing to play.');
     const opening = await play(connector, certificate, first);

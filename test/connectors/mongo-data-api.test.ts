@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { describeBadConfigs } from '../support/bad-configs.ts';
 import { describeHttpFaults } from '../support/http-faults.ts';
 import { mongoDataApiStand } from '../support/stands/mongo-data-api.ts';
 import { gist } from '../support/test-connection.ts';
@@ -69,3 +70,10 @@ describe('what goes wrong is named', () => {
 });
 
 describeHttpFaults(mongoDataApiStand);
+
+describeBadConfigs(mongoDataApiStand, [
+  ['clear text without saying so', { apiUrl: 'http://data.example/v1' }, 'apiUrl', 'INVALID_COMBINATION'],
+  ['a key with a line break in it', { apiKey: 'a\nb' }, 'apiKey', 'INVALID_FORMAT'],
+  ['no database', { database: undefined }, 'database', 'REQUIRED'],
+  ['a long data source', { dataSource: 'x'.repeat(129) }, 'dataSource', 'TOO_LONG'],
+]);

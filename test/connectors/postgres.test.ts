@@ -1,6 +1,7 @@
 import { createServer as createNetServer, connect as netConnect } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { describeBadConfigs } from '../support/bad-configs.ts';
 import { createAuthority, createSelfSigned, type IssuedCertificate } from '../support/certificates.ts';
 import { startHttpPeer } from '../support/peers/http-peer.ts';
 import { startTarpit, type TarpitOptions } from '../support/peers/tarpit.ts';
@@ -272,6 +273,14 @@ describe('what is no Postgres server, or a hostile one', () => {
     }
   });
 });
+
+describeBadConfigs(postgresStand, [
+  ['a name that is too long', { database: 'x'.repeat(64) }, 'database', 'TOO_LONG'],
+  ['a user name that no pooler takes', { username: 'x'.repeat(129) }, 'username', 'TOO_LONG'],
+  ['a zero byte in the password', { password: 'a\0b' }, 'password', 'INVALID_FORMAT'],
+  ['a URL as the host', { host: 'postgres://db.example' }, 'host', 'URL_IN_HOST'],
+  ['a port that there is not', { port: 0 }, 'port', 'OUT_OF_RANGE'],
+]);
 
 describeTls(postgresStand);
 

@@ -5,6 +5,7 @@ import { ownRedshiftStand, redshiftStand } from '../support/stands/redshift.ts';
 import { inClearText } from '../support/stands/stand.ts';
 import { describeTenancy } from '../support/tenancy-table.ts';
 import { gist } from '../support/test-connection.ts';
+import { describeTls } from '../support/tls-table.ts';
 import { useStand } from '../support/use-stand.ts';
 
 const stand = useStand(inClearText(redshiftStand));
@@ -87,6 +88,8 @@ describe('the catalog', () => {
     ]);
   });
 });
+
+describeTls(redshiftStand);
 
 describeTenancy(stand);
 
