@@ -144,7 +144,7 @@ describe('what goes wrong is named', () => {
         catalog: true,
       },
     );
-    expect(gist(result)).toEqual({ at: 'catalog/read', code: 'PROTOCOL_MISMATCH', configPath: 'port' });
+    expect(gist(result)).toEqual({ at: 'catalog/read', code: 'TOO_MUCH_DATA', configPath: 'port' });
   });
 
   test('an unknown database, when its catalog is read', async () => {

@@ -144,8 +144,9 @@ const badConfigs: readonly BadConfig[] = [
     ],
   ),
   bad('s3', 'clear text without saying so', { tls: { mode: null } }, [['baseUrl', 'INVALID_COMBINATION']]),
-  bad('s3', 'a user in the URL', { baseUrl: `http://${canary}:${canary}@127.0.0.1:1` }, [
-    ['baseUrl', 'INVALID_FORMAT'],
+  bad('s3', 'a user in the URL', { baseUrl: `http://${canary}@127.0.0.1:1` }, [['baseUrl', 'INVALID_FORMAT']]),
+  bad('s3', 'a user with a password in the URL', { baseUrl: `http://${canary}:${canary}@127.0.0.1:1` }, [
+    ['baseUrl', 'SECRET_IN_OPEN_FIELD'],
   ]),
   bad('s3', 'another scheme', { baseUrl: `gopher://${canary}.example` }, [['baseUrl', 'INVALID_FORMAT']]),
   bad('s3', 'a bucket as a URL', { bucket: `s3://${canary}` }, [['bucket', 'INVALID_FORMAT']]),

@@ -21,7 +21,7 @@ const misplacedKey = issue(
   'A private key stands here, where it could be read back. Leave it out, and give it in the field that is for it.',
 );
 
-/** What is wrong with a text in a field that is read back; undefined when it holds no secret that can be told as one. */
+/** What is wrong with a text in a field that is read back; undefined when it holds nothing that is told as a secret. */
 export function misplacedSecret(text: string): ReturnType<typeof issue> | undefined {
   if (PRIVATE_KEY.test(text)) return misplacedKey;
   return PASSWORD_IN_URL.test(text) ? misplacedPassword : undefined;

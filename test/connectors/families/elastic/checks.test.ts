@@ -143,7 +143,7 @@ describe.each([
 
     test('an answer of millions of things that are no names is given up at once', async () => {
       const result = await tryWith({ isHostile: true }, {}, { catalog: true });
-      expect(gist(result)).toEqual({ at: 'catalog/read', code: 'PROTOCOL_MISMATCH', configPath: 'url' });
+      expect(gist(result)).toEqual({ at: 'catalog/read', code: 'TOO_MUCH_DATA', configPath: 'url' });
     });
 
     test('with a mapping that is too deep is none', async () => {
