@@ -15,7 +15,6 @@ import {
   isEnumType,
   isInputObjectType,
   isInterfaceType,
-  isIntrospectionType,
   isListType,
   isObjectType,
   Kind,
@@ -146,7 +145,7 @@ class Scale {
     const inner = node.selectionSet && isCompositeType(type) ? this.weigh(node.selectionSet, type, ownPage) : FREE;
     const own = 1 + (ownPage === undefined ? 0 : PAGE_COST) + costOf(field);
     const isList = isListType(getNullableType(field.type));
-    const items = isIntrospectionType(parent) ? this.#sizes.get(name) : isList ? (page ?? LIST_SIZE) : undefined;
+    const items = parent.name.startsWith('__') ? this.#sizes.get(name) : isList ? (page ?? LIST_SIZE) : undefined;
     return {
       total: own + (items === undefined ? inner.total : items * (1 + inner.total)),
       path: [name, ...inner.path],

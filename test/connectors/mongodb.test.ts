@@ -299,7 +299,7 @@ describe('what is no MongoDB server, or a hostile one', () => {
     const cases: [TarpitOptions, object, string][] = [
       [{}, { mode: 'DISABLE' }, 'session/authenticate'],
       [{}, {}, 'tls/handshake'],
-      [{ says: '\x40\x00\x00', slowly: true }, { mode: 'DISABLE' }, 'session/authenticate'],
+      [{ says: `\x40${'\0'.repeat(63)}`, slowly: true }, { mode: 'DISABLE' }, 'session/authenticate'],
     ];
     const strangers = await Promise.all(cases.map(([options]) => keep(startTarpit(options))));
     const results = await Promise.all(
