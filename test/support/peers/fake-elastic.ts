@@ -26,6 +26,8 @@ export interface FakeElasticOptions extends HttpPeerOptions {
   readonly isUnknownDeployment?: boolean;
   /** Lists of names hold millions of things that are none. */
   readonly isHostile?: boolean;
+  /** Names more indices than any cluster has, in fewer bytes than are read. */
+  readonly isVast?: boolean;
   /** Is out of space: takes indices, but no documents. */
   readonly refusesDocuments?: boolean;
 }
@@ -128,6 +130,7 @@ function about({ product = 'Elasticsearch', version }: FakeElasticOptions): unkn
 function resolve(name: string, options: FakeElasticOptions, indices: Indices): PeerAnswer {
   const { aliases = {}, dataStreams = {} } = options;
   if (options.isHostile) return { status: 200, body: `{"indices":${millionsOf('0')}}` };
+  if (options.isVast) return { status: 200, body: `{"indices":[${'{"name":"a"},'.repeat(560_000)}{"name":"a"}]}` };
   const backing = Object.values(dataStreams).flat();
   const isAsked = (each: string) => name === each || (name === '*' && !backing.includes(each));
   const found = {

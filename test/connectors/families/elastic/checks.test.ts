@@ -146,6 +146,11 @@ describe.each([
       expect(gist(result)).toEqual({ at: 'catalog/read', code: 'TOO_MUCH_DATA', configPath: 'url' });
     });
 
+    test('of more indices than the executor can take in at a time is not read', async () => {
+      const result = await tryWith({ isVast: true }, {}, { catalog: true });
+      expect(gist(result)).toEqual({ at: 'catalog/read', code: 'TOO_MUCH_DATA', configPath: 'url' });
+    });
+
     test('with a mapping that is too deep is none', async () => {
       let field: Record<string, unknown> = { type: 'keyword' };
       for (let depth = 0; depth < 200; depth += 1) field = { properties: { a: field } };
