@@ -19,11 +19,7 @@ const AT_ONCE = 200;
 const ROUNDS = 5;
 /** As long as a test may take, in milliseconds: those that stall until they are cancelled do not end by themselves. */
 const ENDLESS = 300_000;
-/**
- * A query may have to wait behind the starts of all tests, on a machine that does other things as well. In
- * milliseconds.
- */
-const LONGEST_QUERY = 15_000;
+/** What takes so long hangs, in milliseconds, even behind the starts of all tests on a machine that is busy. */
 const PATIENCE = 60_000;
 /** What lives in the gateway's heap after a thousand tests more than before them, at most, in MiB. */
 const HEAP_MARGIN = 16;
@@ -227,7 +223,7 @@ describe('many tests', () => {
     await inTurns(stuck, async (id) => expect((await api.cancel(id)).__typename).toBe('CancelConnectionTestSuccess'));
     expect(new Set(await outcomesOf(stuck))).toEqual(new Set(['CANCELLED CANCELLED']));
     const answers = await queries.stop();
-    expect(Math.max(...answers.map(({ took }) => took))).toBeLessThan(LONGEST_QUERY);
+    expect(Math.max(...answers.map(({ took }) => took))).toBeLessThan(PATIENCE);
 
     const ends = new Map<string, number>();
     await inTurns(ids, async (id) => {
