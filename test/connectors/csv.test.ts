@@ -6,6 +6,7 @@ import { parseCsv } from '../../src/connectors/csv/parse.ts';
 import { readTable } from '../../src/connectors/csv/table.ts';
 import { changedDestinations, secretPathsOf } from '../../src/connectors/kit/config/shape.ts';
 import { type BadConfig, describeBadConfigs } from '../support/bad-configs.ts';
+import { turnsOf } from '../support/event-loop.ts';
 import { describeHttpFaults } from '../support/http-faults.ts';
 import { CLIENTS, openFileStand } from '../support/stands/csv.ts';
 import { gist, testConnection } from '../support/test-connection.ts';
@@ -235,17 +236,9 @@ describe('the parser', () => {
   ])('%s are read in steps, which a cancel ends', async (_title, text, columns) => {
     const config = csvConfig.parse(content('a'));
     const { signal } = new AbortController();
-    let turns = 0;
-    let isOver = false;
-    const count = () => {
-      turns += 1;
-      if (!isOver) setImmediate(count);
-    };
-    setImmediate(count);
-    const table = await readTable(text, false, config, signal);
-    isOver = true;
-    expect(turns).toBeGreaterThan(5);
-    expect(table.columns).toHaveLength(columns);
+    const reading = readTable(text, false, config, signal);
+    expect(await turnsOf(reading)).toBeGreaterThan(5);
+    expect((await reading).columns).toHaveLength(columns);
     const cancelled = readTable(text, false, config, AbortSignal.abort(new Error('cancelled')));
     await expect(cancelled).rejects.toThrow('cancelled');
   });

@@ -9,6 +9,7 @@ import type { ConnectionTest } from '../../src/modules/connection-tests/test.ts'
 import { Keyring } from '../../src/platform/keyring.ts';
 import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
+import { turnsOf } from '../support/event-loop.ts';
 import { eventually } from '../support/eventually.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import type { PostgresConfigInput, ReadCatalogQueryVariables } from '../support/gql/graphql.ts';
@@ -333,21 +334,6 @@ describeEachGateway('catalogs', (open) => {
     const numbered = (count: number) => Array.from({ length: count }, (_, at) => named(String(at).padStart(6, '0')));
     const inParts = (entries: readonly CatalogEntry[]) =>
       Array.from({ length: Math.ceil(entries.length / 200) }, (_, at) => entries.slice(at * 200, at * 200 + 200));
-
-    /** How often the event loop comes round while something is done. */
-    async function turnsOf(work: Promise<unknown>): Promise<number> {
-      let turns = 0;
-      let isOver = false;
-      const count = () => {
-        turns += 1;
-        if (!isOver) setImmediate(count);
-      };
-      setImmediate(count);
-      await work.finally(() => {
-        isOver = true;
-      });
-      return turns;
-    }
 
     async function withCatalog(entries: readonly CatalogEntry[]) {
       const { id } = await api.created({ environmentId, config: real() });
