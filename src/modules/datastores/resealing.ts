@@ -1,12 +1,11 @@
-import { destinationPathsOf } from '../../connectors/kit/config/destinations.ts';
-import { connectorOf } from '../../connectors/registry.ts';
 import type { Change, Database } from '../../platform/database.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { UnsealError } from '../../platform/sealed-box.ts';
 import type { Sealer } from '../../platform/sealer.ts';
-import { type Datastore, secretOwner } from './datastore.ts';
+import type { Datastore } from './datastore.ts';
 import { openSecrets, SECRETS_DO_NOT_OPEN } from './draft-reader.ts';
-import { insertSecretKey, lockOldForm, readSealed, replaceSealed } from './store.ts';
+import { createSecretKey } from './secret-key.ts';
+import { lockOldForm, readSealed, replaceSealed } from './store.ts';
 
 /** How many datastores are sealed anew in one change. */
 const AT_ONCE = 100;
@@ -48,9 +47,7 @@ async function reseal(change: Change, datastore: Datastore, sealer: Sealer, logg
   );
   try {
     const secrets = await openSecrets(sealer, datastore, sealed, change.query);
-    const boundTo = destinationPathsOf(connectorOf(datastore.type));
-    const key = await sealer.newKey(change, secretOwner(datastore, boundTo));
-    await insertSecretKey(change, id, key, boundTo, new Date().toISOString());
+    const key = await createSecretKey(change, sealer, datastore, new Date().toISOString());
     for (const secret of datastore.secrets)
       await replaceSealed(change, secret.id, key.seal(secret.path, secrets.get(secret.path) ?? ''));
     return true;

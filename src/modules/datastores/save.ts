@@ -1,19 +1,17 @@
-import { destinationPathsOf } from '../../connectors/kit/config/destinations.ts';
 import { connectorId } from '../../connectors/kit/contract/connector.ts';
-import { connectorOf } from '../../connectors/registry.ts';
 import { ConflictError, NameTakenError, NotFoundError } from '../../errors/api.ts';
 import { type Change, type Database, isForeignKeyViolation, isUniqueViolation } from '../../platform/database.ts';
 import type { Keyring } from '../../platform/keyring.ts';
 import type { Sealer } from '../../platform/sealer.ts';
 import type { Access } from '../access/access.ts';
 import type { ConnectionTestService } from '../connection-tests/service.ts';
-import { type Datastore, firstFree, nameFrom, numberedStem, secretOwner } from './datastore.ts';
+import { type Datastore, firstFree, nameFrom, numberedStem } from './datastore.ts';
 import { journalDatastore } from './journal.ts';
 import { type NamedDraft, type Revision, revisionOf } from './revision.ts';
+import { createSecretKey } from './secret-key.ts';
 import {
   deleteSecrets,
   insertDatastore,
-  insertSecretKey,
   insertSecrets,
   isUsedId,
   lockNames,
@@ -90,9 +88,7 @@ export class DatastoreSaver {
     if (!secrets) return;
     if (before) await deleteSecrets(change, after.id);
     if (secrets.length === 0) return;
-    const boundTo = destinationPathsOf(connectorOf(after.type));
-    const key = await this.#options.sealer.newKey(change, secretOwner(after, boundTo));
-    await insertSecretKey(change, after.id, key, boundTo, after.updatedAt);
+    const key = await createSecretKey(change, this.#options.sealer, after, after.updatedAt);
     const rows = secrets.map(({ id, path, value, updatedAt: at }) => ({ id, path, sealed: key.seal(path, value), at }));
     await insertSecrets(change, after.id, rows);
   }
