@@ -4,6 +4,11 @@ import { publicForm, requestError } from './request-error.ts';
 
 /** How many bytes of a body that is too large are read on, so that its sender comes to read the answer. */
 const MAX_DISCARDED_BYTES = 8 * 1024 * 1024;
+/**
+ * How long a connection stays open after an answer that left something of its request unread: closing with bytes
+ * unread resets it (RFC 9112 §9.6), and a sender who is still writing would then never see the answer.
+ */
+const LINGER_MS = 1_000;
 /** How long a client may read nothing of a stream. */
 const STALLED_MS = 30_000;
 
@@ -42,8 +47,19 @@ export function sendError(request: IncomingMessage, response: ServerResponse, er
   const type = request.headers.accept?.includes('application/graphql-response+json')
     ? 'application/graphql-response+json'
     : 'application/json';
-  response.writeHead(status, { ...headers, 'content-type': `${type}; charset=utf-8` });
-  response.end(JSON.stringify({ errors: [publicForm(error)] }));
+  const body = JSON.stringify({ errors: [publicForm(error)] });
+  response.writeHead(status, {
+    ...headers,
+    'content-type': `${type}; charset=utf-8`,
+    'content-length': Buffer.byteLength(body),
+  });
+  if (headers.connection !== 'close' || request.complete) {
+    response.end(body);
+  } else {
+    response.write(body);
+    const timer = setTimeout(() => response.end(), LINGER_MS);
+    response.once('close', () => clearTimeout(timer));
+  }
 }
 
 /**

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getIntrospectionQuery } from 'graphql';
 import { describe, expect, test } from 'vitest';
@@ -152,6 +154,7 @@ describe('bodies', () => {
     ).toBe(413);
   });
 
+  const wholeAnswer = /\}$/;
   const head = (...lines: string[]) =>
     [
       'POST /graphql HTTP/1.1',
@@ -165,8 +168,8 @@ describe('bodies', () => {
 
   test('a length that is announced and never sent is refused at once', async () => {
     const edge = await startEdge();
-    const answer = await raw(edge.port, [head('Content-Length: 10000000000').replace('PORT', String(edge.port))]);
-    expect(answer).toMatch(/^HTTP\/1\.1 413 /);
+    const request = head('Content-Length: 10000000000').replace('PORT', String(edge.port));
+    expect(await raw(edge.port, [request], wholeAnswer)).toMatch(/^HTTP\/1\.1 413 /);
   });
 
   test('a stream without end or length is cut off', async () => {
@@ -177,8 +180,20 @@ describe('bodies', () => {
       const chunk = `10000\r\n${'x'.repeat(65_536)}\r\n`;
       for (; ; sent += 65_536) yield chunk;
     }
-    expect(await raw(edge.port, endless())).toMatch(/^HTTP\/1\.1 413 /);
+    expect(await raw(edge.port, endless(), wholeAnswer)).toMatch(/^HTTP\/1\.1 413 /);
     expect(sent).toBeLessThan(64 * 1024 * 1024);
+  });
+
+  test('a sender that does not heed the answer can read it for a while, and is then cut off', async () => {
+    const edge = await startEdge();
+    const socket = connect(edge.port, '127.0.0.1');
+    const closed = new Promise((resolve) => socket.on('error', () => undefined).once('close', resolve));
+    const chunk = `10000\r\n${'x'.repeat(65_536)}\r\n`;
+    socket.pause().write(head('Transfer-Encoding: chunked').replace('PORT', String(edge.port)));
+    for (let sent = 0; sent < 16 * 1024 * 1024; sent += 65_536) socket.write(chunk);
+    await sleep(100);
+    const [answer] = (await Promise.all([once(socket.resume(), 'data'), closed]))[0] as [Buffer];
+    expect(answer.toString()).toMatch(/^HTTP\/1\.1 413 .*PAYLOAD_TOO_LARGE/s);
   });
 
   test.each(['/graphql', '/graphiql/session', '/livez', '/nowhere'])('a slow one to %s ends in time', async (path) => {
