@@ -8,11 +8,12 @@ import { changedDestinations, secretPathsOf } from '../../src/connectors/kit/con
 import { type BadConfig, describeBadConfigs } from '../support/bad-configs.ts';
 import { turnsOf } from '../support/event-loop.ts';
 import { describeHttpFaults } from '../support/http-faults.ts';
+import { type PeerAnswer, startHttpPeer } from '../support/peers/http-peer.ts';
 import { CLIENTS, openFileStand } from '../support/stands/csv.ts';
-import { gist, testConnection } from '../support/test-connection.ts';
+import { gist, type TestConnectionOptions, testConnection } from '../support/test-connection.ts';
 import { useStand } from '../support/use-stand.ts';
 
-const { configFor, start, tryAt, tryIt, tryWith } = useStand(openFileStand);
+const { configFor, issue, keep, start, tryAt, tryIt, tryWith } = useStand(openFileStand);
 const content = (text: string, more: object = {}) => ({ source: { content: text }, ...more });
 const columns = [
   { name: 'id', dataType: 'NUMBER', nullable: null },
@@ -85,6 +86,113 @@ describe('by URL', () => {
   ])('%s is read', async (encoding, body) => {
     const result = await tryWith({ answer: { status: 200, body } }, { encoding }, { catalog: true });
     expect(result.batches[0]?.[0]?.columns.map((column) => column.name)).toEqual(['name']);
+  });
+});
+
+describe('a redirect', () => {
+  const SECRET = 'X-Amz-Signature=5f2b8c';
+  const SHEETS = 'https://sheets.example/a.csv?key=of-its-own';
+  const to = (location: string, status = 302): PeerAnswer => ({ status, headers: { location } });
+
+  /** Tests a file whose server answers each path so, and any other with the clients. */
+  async function meet(
+    answers: Readonly<Record<string, PeerAnswer>>,
+    how: TestConnectionOptions = {},
+    more: Record<string, string> = {},
+  ) {
+    const certificate = await issue({ names: ['files.example', 'sheets.example'] });
+    const clients = { status: 200, headers: { 'content-type': 'text/csv' }, body: CLIENTS };
+    const peer = await keep(startHttpPeer(({ path }) => answers[path] ?? clients, { certificate }));
+    const names = Object.fromEntries(
+      ['files.example:443', 'sheets.example:443', 'sheets.example:8443'].map((at) => [at, `127.0.0.1:${peer.port}`]),
+    );
+    const result = await tryAt(peer, { urlQuery: SECRET }, { names: { ...names, ...more }, allow: [], ...how });
+    return { result, asked: peer.requests.map(({ headers, target }) => `${headers.host}${target}`), peer };
+  }
+
+  test.each([301, 302, 303, 307, 308])('%i to another host is followed, and gets no query of ours', async (status) => {
+    const { result, asked, peer } = await meet({ '/data/clients.csv': to(SHEETS, status) });
+    expect(result.failure).toBeNull();
+    expect(asked).toEqual([`files.example/data/clients.csv?${SECRET}`, 'sheets.example/a.csv?key=of-its-own']);
+    expect(peer.requests.map(({ method }) => method)).toEqual(['GET', 'GET']);
+    expect(Object.keys(peer.requests[1]?.headers ?? {}).sort()).toEqual([
+      'accept',
+      'accept-encoding',
+      'connection',
+      'host',
+    ]);
+    expect(result.evidence['file/get']).toMatchObject({ redirectHost: 'sheets.example', redirects: '1' });
+    expect(JSON.stringify(result)).not.toMatch(/of-its-own|5f2b8c/);
+  });
+
+  test.each([
+    ['a path', '/other.csv?a=1', 'files.example/other.csv?a=1'],
+    ['a path beside its own', 'other.csv', 'files.example/data/other.csv'],
+    ['another port', 'https://sheets.example:8443/a.csv#part', 'sheets.example:8443/a.csv'],
+    ['the same scheme', '//sheets.example/a.csv', 'sheets.example/a.csv'],
+  ])('may be %s', async (_what, location, second) => {
+    const { result, asked } = await meet({ '/data/clients.csv': to(location) });
+    expect(result.failure).toBeNull();
+    expect(asked[1]).toBe(second);
+  });
+
+  test('is followed five times, and no more', async () => {
+    const chain = (length: number) =>
+      Object.fromEntries(
+        Array.from({ length }, (_, at) => [at === 0 ? '/data/clients.csv' : `/${at}`, to(`/${at + 1}`)]),
+      );
+    expect((await meet(chain(5))).result.failure).toBeNull();
+    const loop = { ...chain(1), '/1': to('/1') };
+    for (const { result, asked } of [await meet(chain(6)), await meet(loop)]) {
+      expect(gist(result)).toEqual({ at: 'file/get', code: 'PROTOCOL_MISMATCH', configPath: 'source.url' });
+      expect(result.failure?.hint).toContain('more than five times');
+      expect(asked).toHaveLength(6);
+    }
+  });
+
+  test.each([
+    ['clear text', 'http://sheets.example/a.csv?secret', 'without TLS', 'sheets.example'],
+    ['another scheme', 'file:///etc/passwd', 'without TLS', undefined],
+    ['a user name', 'https://me:secret@sheets.example/a.csv', 'a user name', 'sheets.example'],
+    ['a user name alone', 'https://secret@sheets.example/', 'a user name', 'sheets.example'],
+    ['no URL', 'https://[secret', 'no URL', undefined],
+  ])('to %s is not followed', async (_what, location, hint, redirectHost) => {
+    const { result, asked } = await meet({ '/data/clients.csv': to(location) });
+    expect(gist(result)).toEqual({ at: 'file/get', code: 'PROTOCOL_MISMATCH', configPath: 'source.url' });
+    expect(result.failure?.hint).toContain(hint);
+    expect(result.evidence['file/get']?.redirectHost || undefined).toBe(redirectHost);
+    expect(asked).toHaveLength(1);
+    expect(JSON.stringify(result)).not.toMatch(/secret|passwd/);
+  });
+
+  test.each([
+    ['a metadata address', 'https://169.254.169.254/latest/', '169.254.169.254'],
+    ['the same in IPv6', 'https://[::ffff:a9fe:a9fe]/', '[::ffff:a9fe:a9fe]'],
+    ['a number', 'https://2130706433/', '127.0.0.1'],
+    ['a private name', 'https://inside.example/?secret', 'inside.example'],
+  ])('to %s is judged as any address is', async (_what, location, redirectHost) => {
+    const how = { lookup: async () => ['10.0.0.1'] };
+    const { result } = await meet({ '/data/clients.csv': to('/once'), '/once': to(location) }, how);
+    expect(gist(result)).toEqual({ at: 'file/get', code: 'ADDRESS_NOT_ALLOWED', configPath: 'source.url' });
+    expect(result.evidence['file/get']).toEqual({ redirectHost });
+  });
+
+  test.each([
+    ['a refusal', { status: 403 }, 'PERMISSION_DENIED'],
+    ['a page to sign in', { status: 200, headers: { 'content-type': 'text/html' } }, 'PROTOCOL_MISMATCH'],
+  ])('to %s says where that was', async (_what, answer, code) => {
+    const { result } = await meet({ '/data/clients.csv': to(SHEETS), '/a.csv': answer });
+    expect(gist(result)).toEqual({ at: 'file/get', code, configPath: 'source.url' });
+    expect(result.evidence['file/get']).toMatchObject({ redirectHost: 'sheets.example' });
+  });
+
+  test('to a host with a certificate for another one is not read', async () => {
+    const answers = { '/data/clients.csv': to('https://sheets.example:9443/a.csv') };
+    const wrong = await keep(startHttpPeer(() => ({ status: 200, body: CLIENTS }), { certificate: await issue() }));
+    const { result } = await meet(answers, {}, { 'sheets.example:9443': `127.0.0.1:${wrong.port}` });
+    expect(result.failure?.code).toBe('TLS_NAME_MISMATCH');
+    expect(result.evidence['file/get']).toMatchObject({ redirectHost: 'sheets.example:9443' });
+    expect(wrong.requests).toEqual([]);
   });
 });
 

@@ -1,18 +1,16 @@
 import { endpointChecks } from '../kit/checks/endpoint.ts';
-import { publicTls } from '../kit/config/target.ts';
-import { targetOfUrl } from '../kit/config/url.ts';
 import type { CatalogEntry } from '../kit/contract/catalog-entry.ts';
 import { type Check, type CheckContext, required, type Target } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { strangerFailure } from '../kit/http/answers.ts';
-import { ALPN, HttpClient, type HttpResponse } from '../kit/http/client.ts';
+import { ALPN, type HttpResponse } from '../kit/http/client.ts';
 import type { CsvConfig } from './config.ts';
+import { type FileClient, fetchFile, fileTarget, HOST_PATH } from './fetch.ts';
 import { malformed } from './parse.ts';
 import { type CsvTable, LONGEST_NAME, readTable } from './table.ts';
 
 /** What the checks of one test share. */
-export interface CsvState {
-  http?: HttpClient;
+export interface CsvState extends FileClient {
   file?: CsvFile;
 }
 
@@ -28,13 +26,12 @@ type Context = CheckContext<CsvConfig, CsvState>;
 
 /** How much of a file is read, in bytes. */
 const MAX_FILE = 5 * 1024 * 1024;
-const HOST_PATH = 'source.url';
 /** The status of a server that limits requests. */
 const TOO_MANY = 429;
 
 /** The target that the file is fetched from; undefined for a file that is in the config. */
 export function targetOf({ source }: CsvConfig): Target | undefined {
-  return source.url === undefined ? undefined : targetOfUrl(source.url, publicTls, { hostPath: HOST_PATH });
+  return source.url === undefined ? undefined : fileTarget(source.url);
 }
 
 function urlTarget(config: CsvConfig): Target {
@@ -46,7 +43,8 @@ function urlTarget(config: CsvConfig): Target {
 const getFile: CsvCheck = {
   name: 'file/get',
   title: 'Get the file',
-  description: 'The file can be fetched, or is in the config. At most 5 MiB of it are read.',
+  description:
+    'The file can be fetched, or is in the config. At most 5 MiB of it are read, and five redirects to https:// followed.',
   base: true,
   async run(context) {
     const { config, state } = context;
@@ -55,16 +53,21 @@ const getFile: CsvCheck = {
       state.file = { bytes: Buffer.from(content ?? ''), truncated: false, encoding: 'utf-8' };
       return { evidence: { bytes: state.file.bytes.length } };
     }
-    state.http = new HttpClient(context, urlTarget(config));
-    const query = config.urlQuery === undefined ? '' : `?${config.urlQuery}`;
-    const path = new URL(url).pathname + query;
-    const headers = { accept: 'text/csv, text/plain;q=0.9, */*;q=0.5' };
-    const response = await state.http.request({ method: 'GET', path, headers, maxBytes: MAX_FILE, tooLong: 'cut' });
-    refuseOthers(response, config);
+    const { response, host, redirects } = await fetchFile(context, { url, query: config.urlQuery, maxBytes: MAX_FILE });
+    const where = redirects === 0 ? {} : { redirectHost: host, redirects };
+    // what is behind a redirect has not seen the query of the config
+    const failure = refusalOf(response, config.urlQuery === undefined || redirects > 0 ? HOST_PATH : 'urlQuery');
+    if (failure) throw failure.with(where);
     const { body: bytes, truncated } = response;
     state.file = { bytes, truncated, encoding: config.encoding };
     return {
-      evidence: { host: new URL(url).hostname, bytes: bytes.length, truncated, mediaType: mediaTypeOf(response) },
+      evidence: {
+        host: new URL(url).hostname,
+        ...where,
+        bytes: bytes.length,
+        truncated,
+        mediaType: mediaTypeOf(response),
+      },
     };
   },
 };
@@ -112,33 +115,33 @@ function decoded({ bytes, truncated, encoding }: CsvFile): string {
   }
 }
 
-/** Fails unless the answer is a file: it may be a refusal, a redirect, or a page for people. */
-function refuseOthers(response: HttpResponse, config: CsvConfig): void {
+/** The failure behind an answer that is no file: it may be a refusal, or a page for people. */
+function refusalOf(response: HttpResponse, configPath: string): Failure | undefined {
   const { status } = response;
-  const configPath = config.urlQuery === undefined ? HOST_PATH : 'urlQuery';
   if (status === 401) {
     const hint = 'Give a URL that needs no sign-in: a pre-signed one, say.';
-    throw new Failure('CREDENTIALS_REQUIRED', { configPath, hint });
+    return new Failure('CREDENTIALS_REQUIRED', { configPath, hint });
   }
   if (status === 403) {
     const hint = 'Give a URL that everyone may read, or a pre-signed one that has not expired.';
-    throw new Failure('PERMISSION_DENIED', { configPath, hint });
+    return new Failure('PERMISSION_DENIED', { configPath, hint });
   }
   if (status === 404 || status === 410)
-    throw new Failure('OBJECT_NOT_FOUND', { configPath: HOST_PATH, hint: 'Check the URL.' });
+    return new Failure('OBJECT_NOT_FOUND', { configPath: HOST_PATH, hint: 'Check the URL.' });
   // any server of files is the right one: what it refuses so is its own matter
   if (status >= 400 && status < 500 && status !== TOO_MANY)
-    throw new Failure('UNEXPECTED_ANSWER', { configPath: HOST_PATH });
-  if (status !== 200) throw strangerFailure(response);
+    return new Failure('UNEXPECTED_ANSWER', { configPath: HOST_PATH });
+  if (status !== 200) return strangerFailure(response);
   if (mediaTypeOf(response) === 'text/html') {
     const hint = 'A web page is there, no CSV file: give the URL that downloads the file.';
-    throw new Failure('PROTOCOL_MISMATCH', { configPath: HOST_PATH, hint });
+    return new Failure('PROTOCOL_MISMATCH', { configPath: HOST_PATH, hint });
   }
   const coding = response.headers['content-encoding'] ?? 'identity';
   if (coding !== 'identity') {
     const hint = 'The server sends the file compressed although that was not asked for: give one that is not.';
-    throw new Failure('UNEXPECTED_ANSWER', { configPath: HOST_PATH, hint });
+    return new Failure('UNEXPECTED_ANSWER', { configPath: HOST_PATH, hint });
   }
+  return undefined;
 }
 
 function mediaTypeOf({ headers }: HttpResponse): string | undefined {

@@ -34,7 +34,7 @@ export const csvConfig = z
       url: destination(url({ protocols: ['https'], queryField: 'urlQuery' })).meta({
         title: 'URL',
         description:
-          'The URL at which the file is fetched over TLS, without its query. The first 5 MiB are read. Example: https://files.example.com/clients.csv',
+          'The URL at which the file is fetched over TLS, without its query. The first 5 MiB are read; up to five redirects are followed, to https:// alone. Example: https://files.example.com/clients.csv',
       }),
       content: anyText(MAX_CONTENT)
         .refine((text) => Buffer.byteLength(text) <= MAX_CONTENT, issue('TOO_LONG', 'Give at most 512 KiB, or a URL.'))

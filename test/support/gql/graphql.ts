@@ -258,14 +258,14 @@ export type CsvConfigPatch = {
 export type CsvSourceInput =
   {   /** The text of the file itself, at most 512 KiB. Nothing is fetched then. */
   content: string; url?: never; }
-  |  { content?: never;   /** The URL at which the file is fetched over TLS, without its query. The first 5 MiB are read. Example: https://files.example.com/clients.csv */
+  |  { content?: never;   /** The URL at which the file is fetched over TLS, without its query. The first 5 MiB are read; up to five redirects are followed, to https:// alone. Example: https://files.example.com/clients.csv */
   url: string; };
 
 /** Give exactly one of these fields. */
 export type CsvSourcePatch =
   {   /** The text of the file itself, at most 512 KiB. Nothing is fetched then. */
   content: string; url?: never; }
-  |  { content?: never;   /** The URL at which the file is fetched over TLS, without its query. The first 5 MiB are read. Example: https://files.example.com/clients.csv */
+  |  { content?: never;   /** The URL at which the file is fetched over TLS, without its query. The first 5 MiB are read; up to five redirects are followed, to https:// alone. Example: https://files.example.com/clients.csv */
   url: string; };
 
 /** A field that may be left out may also be null, which means the same. */

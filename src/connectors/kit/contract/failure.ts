@@ -6,7 +6,10 @@ export interface FailureReport {
   readonly cause: FailureCause;
   readonly message: string;
   readonly hint: string | null;
-  /** The config field to mend, dotted from the config's root. */
+  /**
+   * The config field to mend, dotted from the config's root; one of the mapping beside the config begins with
+   * `tenancy.`.
+   */
   readonly configPath: string | null;
 }
 
@@ -28,6 +31,14 @@ export class Failure extends Error {
       configPath: details.configPath ?? null,
     };
     this.evidence = details.evidence ?? {};
+  }
+
+  /** The same failure, whose check found out this besides. */
+  with(evidence: FailureEvidence): Failure {
+    const { code, hint, configPath } = this.report;
+    const error = this.cause;
+    const details = { ...(hint === null ? {} : { hint }), ...(configPath === null ? {} : { configPath }) };
+    return new Failure(code, { ...details, error, evidence: { ...this.evidence, ...evidence } });
   }
 }
 
