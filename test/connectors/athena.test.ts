@@ -146,6 +146,12 @@ describe.each([
   });
 });
 
+test('a proxy that strips the path of the base URL breaks the signature', async () => {
+  const result = await tryWith({ stripsPath: '/aws' }, { baseUrl: 'https://athena.eu-central-1.amazonaws.com/aws' });
+  expect(gist(result)).toEqual({ at: 'session/authenticate', code: 'KEY_REFUSED', configPath: 'baseUrl' });
+  expect(result.failure?.hint).toMatch(/`secretAccessKey`.*strips the path of `baseUrl`/);
+});
+
 describe('what goes wrong later is named', () => {
   test.each([
     ['workgroup', { workgroup: 'nope' }, 'workgroup/get', 'RESOURCE_NOT_FOUND', 'workgroup'],

@@ -153,6 +153,26 @@ describe('what goes wrong is named', () => {
     expect(result.failure?.hint).toBeTruthy();
   });
 
+  test.each([
+    ['the host', { baseUrl: 'https://my-data.s3.example' }],
+    ['the path', { baseUrl: 'https://s3.example/my-data' }],
+    ['the host twice', { baseUrl: 'https://my-data.s3.example', forcePathStyle: false }],
+  ])('a bucket that stands in %s of the base URL as well', async (_where, changes) => {
+    const certificate = await issue({ names: ['s3.example', '*.s3.example', '*.my-data.s3.example'] });
+    const peer = await start({ certificate, domain: 's3.example' });
+    for (const path of [{}, { path: 'exports', pathKind: 'FOLDER' }, { path: 'readme', pathKind: 'FILE' }]) {
+      const result = await tryAt(peer, { ...changes, ...path });
+      expect(gist(result)).toEqual({ at: 'bucket/head', code: 'BUCKET_NOT_FOUND', configPath: 'baseUrl' });
+      expect(result.failure?.hint).toContain('stands in the base URL already');
+    }
+  });
+
+  test('a proxy that strips the path of the base URL breaks the signature', async () => {
+    const result = await tryWith({ stripsPath: '/store' }, { baseUrl: 'https://s3.example/store' });
+    expect(gist(result)).toEqual({ at: 'session/authenticate', code: 'KEY_REFUSED', configPath: 'baseUrl' });
+    expect(result.failure?.hint).toMatch(/`secretAccessKey`.*strips the path of `baseUrl`/);
+  });
+
   test('a wrong region shows the right one', async () => {
     const result = await tryIt({ bucket: 'elsewhere' });
     expect(result.evidence['session/authenticate']).toEqual({ region: 'eu-west-1' });

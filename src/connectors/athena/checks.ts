@@ -52,7 +52,7 @@ const authenticate: AthenaCheck = authenticateCheck(
     const response = await sendAthena(context, 'GetWorkGroup', { WorkGroup: config.workgroup }, SIGN_IN_LIMIT);
     // the checks that follow tell what the key may do, and whether the workgroup exists
     if (response.status === 200) jsonAnswer(response, z.object({ WorkGroup: z.object({}) }));
-    else if (!provesSignIn(response)) throw refusalFailure(response);
+    else if (!provesSignIn(response)) throw refusalFailure(response, config);
     return { evidence: { server: 'Amazon Athena', accessKeyId: config.accessKeyId } };
   },
 );

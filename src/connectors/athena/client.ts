@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { FailureCode } from '../../errors/check-failures.ts';
+import { signatureFailure } from '../families/aws/failures.ts';
 import { awsDomain, awsIdentity, hostHeader, signAwsRequest } from '../families/aws/signing.ts';
 import { publicTls, serviceTarget } from '../kit/config/target.ts';
 import { basePath, targetOfUrl } from '../kit/config/url.ts';
@@ -51,11 +52,10 @@ export async function askAthena<Schema extends z.ZodType>(
   missing?: () => Failure,
 ): Promise<z.output<Schema>> {
   const response = await sendAthena(context, operation, input);
-  if (response.status !== 200) throw refusalFailure(response, missing);
+  if (response.status !== 200) throw refusalFailure(response, context.config, missing);
   return jsonAnswer(response, schema);
 }
 
-const SECRET_HINT = 'The signature is wrong: check that `secretAccessKey` belongs to `accessKeyId`.';
 const KEY_HINT = 'AWS does not know this access key id, or it needs its session token, or that is not its own.';
 
 /** The failure behind each of AWS' own names of what is wrong with a request to any of its services. */
@@ -64,9 +64,6 @@ const BY_NAME: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> 
   InvalidClientTokenId: ['KEY_REFUSED', { configPath: 'accessKeyId', hint: KEY_HINT }],
   InvalidAccessKeyId: ['KEY_REFUSED', { configPath: 'accessKeyId', hint: KEY_HINT }],
   MissingAuthenticationTokenException: ['KEY_REFUSED', { configPath: 'accessKeyId', hint: KEY_HINT }],
-  IncompleteSignatureException: ['KEY_REFUSED', { configPath: 'secretAccessKey', hint: SECRET_HINT }],
-  InvalidSignatureException: ['KEY_REFUSED', { configPath: 'secretAccessKey', hint: SECRET_HINT }],
-  SignatureDoesNotMatch: ['KEY_REFUSED', { configPath: 'secretAccessKey', hint: SECRET_HINT }],
   ExpiredTokenException: ['TOKEN_EXPIRED', { configPath: 'sessionToken', hint: 'Give new temporary credentials.' }],
   ExpiredToken: ['TOKEN_EXPIRED', { configPath: 'sessionToken', hint: 'Give new temporary credentials.' }],
   RequestExpired: ['CLOCK_SKEW', {}],
@@ -85,6 +82,13 @@ const BY_NAME: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> 
   ServiceUnavailableException: ['SERVER_UNAVAILABLE', {}],
 };
 
+/** The names for a signature that is not taken, once it is not too old or for another region. */
+const SIGNATURE: readonly string[] = [
+  'IncompleteSignatureException',
+  'InvalidSignatureException',
+  'SignatureDoesNotMatch',
+];
+
 /** The names that AWS gives only to those whose signature it has taken. */
 const SIGNED_IN: readonly string[] = ['AccessDeniedException', 'InvalidRequestException', 'MetadataException'];
 const ABOUT_NAMES: readonly string[] = ['InvalidRequestException', 'MetadataException', 'ResourceNotFoundException'];
@@ -93,7 +97,7 @@ export function provesSignIn(response: HttpResponse): boolean {
   return SIGNED_IN.includes(refusalOf(response)?.name ?? '');
 }
 
-export function refusalFailure(response: HttpResponse, missing?: () => Failure): Failure {
+export function refusalFailure(response: HttpResponse, config: AthenaConfig, missing?: () => Failure): Failure {
   const refusal = refusalOf(response);
   if (!refusal) return strangerFailure(response);
   const { name, message } = refusal;
@@ -103,6 +107,7 @@ export function refusalFailure(response: HttpResponse, missing?: () => Failure):
       configPath: 'region',
       hint: 'Check `region`: the endpoint is of another one.',
     });
+  if (SIGNATURE.includes(name)) return signatureFailure(config);
   const known = BY_NAME[name];
   if (known) return new Failure(...known);
   if (

@@ -27,7 +27,7 @@ const authenticate: S3Check = authenticateCheck(
   async (context) => {
     const response = await list(context, { 'max-keys': '1' });
     // the checks that follow tell what the key may do, and whether the bucket exists
-    if (!provesSignIn(response)) listing(response);
+    if (!provesSignIn(response)) listing(response, context.config);
     return { evidence: { server: serverProduct(response), accessKeyId: context.config.accessKeyId } };
   },
 );
@@ -42,7 +42,7 @@ const headBucket: S3Check = {
     // it is no HEAD: the answer to that has no body, so nothing would tell why it was refused
     const response = await list(context, { 'max-keys': '1', ...prefixQuery(context.config) });
     if (mayOnlyGet(response, context.config)) return withoutRight(LIST, 'the region of the bucket cannot be told');
-    listing(response);
+    listing(response, context.config);
     return { evidence: { bucket, region: regionOf(response) } };
   },
 };
@@ -57,7 +57,7 @@ const listObjects: S3Check = {
     const response = await list(context, { 'max-keys': String(PAGE), ...prefixQuery(context.config) });
     if (mayOnlyGet(response, context.config))
       return withoutRight(LIST, 'an object that is missing cannot be told from one that may not be read');
-    const xml = listing(response);
+    const xml = listing(response, context.config);
     const objects = xml.split('<Contents>').length - 1;
     const evidence = { objects, more: elementOf(xml, 'IsTruncated') === 'true' };
     if (context.config.pathKind !== 'FILE')
@@ -85,7 +85,8 @@ const getObject: S3Check = {
         configPath: 'accessKeyId',
         hint: 'Grant s3:GetObject on the object of `path`. Without s3:ListBucket the server says the same of an object that is missing.',
       });
-    if (!isDone(response) && response.status !== RANGE_NOT_SATISFIABLE) throw failureOf(response);
+    if (!isDone(response) && response.status !== RANGE_NOT_SATISFIABLE)
+      throw failureOf(response, 'object', context.config);
     return { evidence: { bytes: sizeOf(response) } };
   },
 };
@@ -101,7 +102,7 @@ const putObject: S3Check = {
     const key = `${folderOf(context.config)}datastore-gateway-test-${randomUUID()}`;
     const body = 'Written by a connection test, which deletes it again.';
     const written = await askS3(context, { method: 'PUT', key, headers: { 'content-type': 'text/plain' }, body });
-    if (!isDone(written)) throw failureOf(written);
+    if (!isDone(written)) throw failureOf(written, 'object', context.config);
     const removed = await askS3(context, { method: 'DELETE', key });
     if (errorCode(removed) === DENIED) {
       throw new Failure('PERMISSION_DENIED', {
@@ -109,7 +110,7 @@ const putObject: S3Check = {
         hint: 'The object was written, but may not be deleted and remains: grant s3:DeleteObject.',
       });
     }
-    if (!isDone(removed)) throw failureOf(removed);
+    if (!isDone(removed)) throw failureOf(removed, 'object', context.config);
     return { evidence: { written: true, removed: true } };
   },
 };
@@ -128,8 +129,8 @@ function mayOnlyGet(response: HttpResponse, { path, pathKind }: S3Config): boole
 }
 
 /** The XML of a list of objects. Fails when the answer is anything else. */
-function listing(response: HttpResponse): string {
-  if (!isDone(response)) throw failureOf(response);
+function listing(response: HttpResponse, config: S3Config): string {
+  if (!isDone(response)) throw failureOf(response, 'bucket', config);
   const xml = response.text();
   if (!xml.includes('<ListBucketResult')) throw strangerFailure(response);
   return xml;

@@ -54,7 +54,7 @@ function endpointOf(config: S3Config): Target {
  * Tells whether the bucket stands in the path. One with a dot in its name does, unless the config says otherwise: it
  * fits no wildcard certificate.
  */
-function usesPathStyle(config: S3Config): boolean {
+export function usesPathStyle(config: S3Config): boolean {
   return config.forcePathStyle ?? (config.baseUrl !== undefined || !/^[a-z0-9-]+$/.test(config.bucket));
 }
 

@@ -1,10 +1,11 @@
 import type { FailureCode } from '../../errors/check-failures.ts';
+import { signatureFailure } from '../families/aws/failures.ts';
 import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
 import { ownFailure, strangerFailure } from '../kit/http/answers.ts';
 import type { HttpResponse } from '../kit/http/client.ts';
 import { elementOf } from '../kit/http/xml.ts';
-
-const SECRET_HINT = 'The signature is wrong: check that `secretAccessKey` belongs to `accessKeyId`.';
+import { usesPathStyle } from './client.ts';
+import type { S3Config } from './config.ts';
 
 /** The failure behind each of S3's own codes. */
 const BY_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> = {
@@ -12,7 +13,6 @@ const BY_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> 
     'KEY_REFUSED',
     { configPath: 'accessKeyId', hint: 'The server does not know this access key id, or it needs its session token.' },
   ],
-  SignatureDoesNotMatch: ['KEY_REFUSED', { configPath: 'secretAccessKey', hint: SECRET_HINT }],
   InvalidToken: ['KEY_REFUSED', { configPath: 'sessionToken', hint: 'Check `sessionToken`.' }],
   InvalidSecurity: ['KEY_REFUSED', { configPath: 'accessKeyId' }],
   Unauthorized: ['KEY_REFUSED', { configPath: 'accessKeyId' }],
@@ -62,13 +62,30 @@ export function provesSignIn(response: HttpResponse): boolean {
   return SIGNED_IN.includes(errorCode(response) ?? '');
 }
 
-/** The failure behind an answer other than 2xx. */
-export function failureOf(response: HttpResponse): Failure {
+/** The failure behind an answer other than 2xx to a request about the bucket, or about an object in it. */
+export function failureOf(response: HttpResponse, about: 'bucket' | 'object', config: S3Config): Failure {
   const code = errorCode(response);
+  if (code === 'SignatureDoesNotMatch') return signatureFailure(config);
+  if (about === 'bucket' && isBucketTwice(code, config)) return new Failure('BUCKET_NOT_FOUND', BUCKET_TWICE);
   const known = code === undefined ? undefined : BY_CODE[code];
   if (known) return new Failure(known[0], { ...known[1], evidence: { ...known[1].evidence, ...evidenceOf(response) } });
   // every S3 says in its body why it refuses
   return code === undefined ? strangerFailure(response) : ownFailure(response, code);
+}
+
+const BUCKET_TWICE = {
+  configPath: 'baseUrl',
+  hint: 'A bucket stands in the base URL already: give it without, and the name in `bucket` alone.',
+};
+
+/**
+ * Tells by the refusal of a request for the bucket whether the base URL has led into one: its name then counts as the
+ * key of an object there, or it stands before the host twice.
+ */
+function isBucketTwice(code: string | undefined, config: S3Config): boolean {
+  if (config.baseUrl === undefined) return false;
+  if (usesPathStyle(config)) return code === 'NoSuchKey';
+  return code === 'NoSuchBucket' && new URL(config.baseUrl).hostname.startsWith(`${config.bucket}.`);
 }
 
 /** The evidence of a refusal: the region that the server names, for those who mend the config. */

@@ -24,6 +24,8 @@ export interface HttpPeerOptions {
   /** PEM of the CA that must have signed the client's certificate. */
   readonly clientCa?: string;
   readonly misbehave?: Misbehaviour;
+  /** A proxy before it takes this off the beginning of each path: `/store`. */
+  readonly stripsPath?: string;
 }
 
 export interface PeerRequest {
@@ -62,7 +64,7 @@ export async function startHttpPeer(
   const sockets = new Set<Socket>();
   let connections = 0;
   const server = createFor(options, async (incoming, response) => {
-    const request = await read(incoming);
+    const request = await read(incoming, options.stripsPath);
     requests.push(request);
     if (options.misbehave) return misbehave(options.misbehave, response);
     const { status, headers = {}, body = '' } = answer(request);
@@ -104,10 +106,11 @@ function createFor(options: HttpPeerOptions, listener: RequestListener): Server 
   );
 }
 
-async function read(incoming: IncomingMessage): Promise<PeerRequest> {
+async function read(incoming: IncomingMessage, strips = ''): Promise<PeerRequest> {
   const chunks: Buffer[] = [];
   for await (const chunk of incoming) chunks.push(chunk as Buffer);
-  const target = incoming.url ?? '/';
+  const asked = incoming.url ?? '/';
+  const target = asked.startsWith(strips) ? asked.slice(strips.length) : asked;
   const mark = target.indexOf('?');
   const path = mark < 0 ? target : target.slice(0, mark);
   return {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { basePath } from '../../kit/config/url.ts';
 import type { CheckContext } from '../../kit/contract/connector.ts';
 import { Failure } from '../../kit/contract/failure.ts';
-import { jsonAnswer, jsonIfAny, ownFailure, strangerFailure } from '../../kit/http/answers.ts';
+import { jsonAnswer, jsonIfAny, ownFailure, recordOf, strangerFailure } from '../../kit/http/answers.ts';
 import { basicAuthorization } from '../../kit/http/basic-auth.ts';
 import type { HttpRequest, HttpResponse } from '../../kit/http/client.ts';
 import type { HttpState } from '../../kit/http/http-base.ts';
@@ -72,8 +72,21 @@ export function elasticAccepted(response: HttpResponse, config: ElasticConfig): 
     });
   }
   if (status === 403) throw new Failure('PERMISSION_DENIED', { configPath: credentialsPath(config) });
-  if (type === 'index_not_found_exception') throw new Failure('INDEX_NOT_FOUND', { configPath: 'index' });
+  if (type === INDEX_NOT_FOUND) throw new Failure('INDEX_NOT_FOUND', { configPath: 'index' });
   throw ownFailure(response, type);
+}
+
+const INDEX_NOT_FOUND = 'index_not_found_exception';
+/** How the products show an index: by its name, of which there is one at least. */
+const INDEX = recordOf(z.object({ aliases: z.unknown(), mappings: z.unknown(), settings: z.unknown() })).refine(
+  (indices) => Object.keys(indices).length > 0,
+);
+
+/** Fails when the start page that was asked for is that of an index, whose name stands in the URL then. */
+export function refuseIndexInUrl(response: HttpResponse): void {
+  if (errorType(response) !== INDEX_NOT_FOUND && !(response.status === 200 && jsonIfAny(response, INDEX))) return;
+  const hint = 'The name of an index stands in the URL: give the URL of the cluster, and the name in `index`.';
+  throw new Failure('PROTOCOL_MISMATCH', { configPath: response.configPath, hint });
 }
 
 /** What the products call themselves when they ask for a sign-in. OpenSearch does so without a form of its own. */

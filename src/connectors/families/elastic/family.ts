@@ -17,6 +17,7 @@ import {
   type ElasticState,
   elasticAccepted,
   errorType,
+  refuseIndexInUrl,
 } from './client.ts';
 import { type ElasticConfig, elasticConfig, elasticTarget } from './config.ts';
 
@@ -33,6 +34,7 @@ const authenticate: ElasticCheck = authenticateCheck(
   async (context) => {
     const { config, state } = context;
     const response = await askElastic(context, { method: 'GET', path: '/', maxBytes: SIGN_IN_LIMIT });
+    refuseIndexInUrl(response);
     // a user whom the server knows may still lack the right to ask for the version
     const isKnown = response.status === 403 && errorType(response) === SECURITY;
     if (!isKnown) state.about = aboutOf(elasticAccepted(response, config));

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { describeHttpFaults } from '../../../support/http-faults.ts';
 import type { FakeElastic, FakeElasticOptions } from '../../../support/peers/fake-elastic.ts';
+import { json, startHttpPeer } from '../../../support/peers/http-peer.ts';
 import { READER } from '../../../support/stands/elastic-family.ts';
 import { elasticsearchStand } from '../../../support/stands/elasticsearch.ts';
 import { opensearchStand } from '../../../support/stands/opensearch.ts';
@@ -23,7 +24,7 @@ describe.each([
   ['OpenSearch', '2.17.1', opensearchStand, 'Elasticsearch', 'ELASTICSEARCH'],
 ] as const)('%s', (product, version, subject, otherProduct, otherType) => {
   const stand = useStand<FakeElasticOptions, FakeElastic>(subject);
-  const { issue, start, tryAt, tryIt, tryWith } = stand;
+  const { issue, keep, start, tryAt, tryIt, tryWith } = stand;
   const nobody = { username: undefined, password: undefined };
 
   describe('that works', () => {
@@ -237,12 +238,23 @@ describe.each([
     });
   });
 
+  test.each([
+    ['that is there', json(200, { products: { aliases: {}, mappings: {}, settings: {} } })],
+    ['that is not', json(404, { error: { type: 'index_not_found_exception' }, status: 404 })],
+  ])('an index in the URL, one %s', async (_title, answer) => {
+    const peer = await keep(startHttpPeer(() => answer, { certificate: await issue() }));
+    const result = await tryAt(peer, { url: 'https://search.example:9200/products' });
+    expect(gist(result)).toEqual({ at: 'session/authenticate', code: 'PROTOCOL_MISMATCH', configPath: 'url' });
+    expect(result.failure?.hint).toContain('`index`');
+    expect(peer.requests[0]?.path).toBe('/products/');
+  });
+
   describeTenancy(
     stand,
     [
       ['in an alias', { tableName: 'clients' }, undefined],
-      ['whose index is a wildcard', { tableName: '*' }, 'TENANCY_TABLE_NOT_FOUND'],
-      ['whose index has no mapping', { tableName: 'empty' }, 'TENANCY_COLUMN_NOT_FOUND'],
+      ['whose index is a wildcard', { tableName: '*' }, 'TENANCY_TABLE_NOT_FOUND', 'tableName'],
+      ['whose index has no mapping', { tableName: 'empty' }, 'TENANCY_COLUMN_NOT_FOUND', 'tableClientNameColumn'],
     ],
     { hasSchemas: false },
   );
