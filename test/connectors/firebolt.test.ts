@@ -78,7 +78,7 @@ describe('a database that works', () => {
 });
 
 describeTenancy(stand, [
-  ['without a database to look in', {}, 'DATABASE_REQUIRED', undefined, { database: undefined }],
+  ['without a database to look in', {}, 'DATABASE_REQUIRED', undefined, undefined, { database: undefined }],
 ]);
 
 test('a catalog needs a database, too', async () => {

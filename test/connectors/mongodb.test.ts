@@ -524,6 +524,15 @@ describeTenancy(clear, [
     'whose key is of several types',
     { ...ORDERS, clientColumnType: 'STRING', tablePrimaryKeyColumn: 'buyer' },
     'TENANCY_COLUMN_TYPE',
+    'tablePrimaryKeyColumn',
+  ],
+  [
+    'whose database may not be read',
+    { schemaName: 'stock', tableName: 'items' },
+    'PERMISSION_DENIED',
+    'tableName',
+    undefined,
+    { username: 'reader' },
   ],
 ]);
 

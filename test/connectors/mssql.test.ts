@@ -456,7 +456,12 @@ describe('the catalog', () => {
 
 describeTenancy(clear, [
   ['whose key is a GUID', { clientColumnType: 'STRING', tablePrimaryKeyColumn: 'row' }, undefined],
-  ['whose table has no columns', { schemaName: 'dbo', tableName: 'nothing' }, 'TENANCY_COLUMN_NOT_FOUND'],
+  [
+    'whose table has no columns',
+    { schemaName: 'dbo', tableName: 'nothing' },
+    'TENANCY_COLUMN_NOT_FOUND',
+    'tableClientNameColumn',
+  ],
 ]);
 
 describeBadConfigs(mssqlStand, [

@@ -291,7 +291,7 @@ describe('the catalog', () => {
 });
 
 const DENIED = { 'show columns': [errorBody(1142, 'SELECT command denied')] };
-describeTenancy(clear, [['whose table may not be read', {}, 'PERMISSION_DENIED', { answers: DENIED }]]);
+describeTenancy(clear, [['whose table may not be read', {}, 'PERMISSION_DENIED', 'tableName', { answers: DENIED }]]);
 
 describeBadConfigs(mysqlStand, [
   ['no host', { host: undefined }, 'host', 'REQUIRED'],

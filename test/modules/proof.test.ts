@@ -15,7 +15,8 @@ function subject(type: string, values: Record<string, unknown>): DraftSubject {
   const parsed = parseConfig(connector, { ...connector.example, ...values });
   if (!parsed.success) throw parsed.error;
   const place = { tenancy: null, environmentId: 'e', datastoreId: null, isStored: false };
-  return { connector, config: parsed.data, ...place, configPath: ['input', 'config', configKey(connector)] };
+  const paths = { configPath: ['input', 'config', configKey(connector)], tenancyPath: ['input', 'tenancy'] };
+  return { connector, config: parsed.data, ...place, ...paths };
 }
 
 const postgres = subject('POSTGRES', { host: 'db.example.com' });

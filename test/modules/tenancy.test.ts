@@ -151,9 +151,10 @@ describeEachGateway('tenancy', (open) => {
       const own = await api.newEnvironment();
       const input = { environmentId: own, config: real(), test: { timeoutMs: 20_000 } };
       const failed = await api.create({ ...input, tenancy: { ...TABLE, tableName: 'nope' } });
-      expect(expectType(failed, 'ConnectionTestFailedError').test.failure).toMatchObject({
-        code: 'TENANCY_TABLE_NOT_FOUND',
-      });
+      const error = expectType(failed, 'ConnectionTestFailedError');
+      const configPath = 'tenancy.tableName';
+      expect(error.test.failure).toMatchObject({ code: 'TENANCY_TABLE_NOT_FOUND', configPath });
+      expect(issueList(error)).toEqual(['input.tenancy.tableName CHECK_FAILED']);
       expect(await api.count(own)).toBe(0);
       const { lastTest } = await api.created({ ...input, tenancy: TABLE });
       expect(lastTest).toMatchObject({ status: 'PASSED' });

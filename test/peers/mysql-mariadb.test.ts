@@ -257,20 +257,25 @@ describePeer('MySQL against MariaDB', MARIADB, () => {
       tablePrimaryKeyColumn: 'id',
     };
 
-    test.each<[string, Partial<Tenancy>, string | undefined]>([
-      ['a mapping that is there', {}, undefined],
-      ['a view', { tableName: 'recent' }, undefined],
-      ['a table that is not there', { tableName: "no'`pe" }, 'TENANCY_TABLE_NOT_FOUND'],
-      ['a name that none can have', { tableName: 'n'.repeat(65) }, 'TENANCY_TABLE_NOT_FOUND'],
-      ['a column that is not there', { tablePrimaryKeyColumn: 'nope' }, 'TENANCY_COLUMN_NOT_FOUND'],
-      ['a key of another type', { clientColumnType: 'STRING' }, 'TENANCY_COLUMN_TYPE'],
-      ['a key that is text', { clientColumnType: 'STRING', tablePrimaryKeyColumn: 'kind' }, undefined],
-      ['a database that is not there, or not to be seen', { schemaName: 'nope' }, 'PERMISSION_DENIED'],
-      ['no right to the table', { schemaName: 'closed', tableName: 'secret' }, 'PERMISSION_DENIED'],
-    ])('%s', async (_title, more, code) => {
+    test.each<[string, Partial<Tenancy>, string?, (keyof Tenancy)?]>([
+      ['a mapping that is there', {}],
+      ['a view', { tableName: 'recent' }],
+      ['a table that is not there', { tableName: "no'`pe" }, 'TENANCY_TABLE_NOT_FOUND', 'tableName'],
+      ['a name that none can have', { tableName: 'n'.repeat(65) }, 'TENANCY_TABLE_NOT_FOUND', 'tableName'],
+      [
+        'a column that is not there',
+        { tablePrimaryKeyColumn: 'nope' },
+        'TENANCY_COLUMN_NOT_FOUND',
+        'tablePrimaryKeyColumn',
+      ],
+      ['a key of another type', { clientColumnType: 'STRING' }, 'TENANCY_COLUMN_TYPE', 'clientColumnType'],
+      ['a key that is text', { clientColumnType: 'STRING', tablePrimaryKeyColumn: 'kind' }],
+      ['a database that is not there, or not to be seen', { schemaName: 'nope' }, 'PERMISSION_DENIED', 'tableName'],
+      ['no right to the table', { schemaName: 'closed', tableName: 'secret' }, 'PERMISSION_DENIED', 'tableName'],
+    ])('%s', async (_title, more, code, field) => {
       const result = await tryWith({}, { tenancy: { ...TENANCY, ...more } });
       expect(result.failure?.code).toBe(code);
-      expect(result.failure?.configPath ?? null).toBeNull();
+      expect(result.failure?.configPath).toBe(field && `tenancy.${field}`);
       expect(result.failedAt).toBe(code === undefined ? undefined : 'tenancy/mapping');
     });
   });

@@ -8,6 +8,7 @@ import { Failure } from '../kit/contract/failure.ts';
 import { listOf } from '../kit/http/answers.ts';
 import { collectionColumns, collectionsOf } from './catalog.ts';
 import type { MongodbConfig } from './config.ts';
+import { explainMongodb } from './failures.ts';
 import { type MongodbContext, type MongodbServer, type MongodbState, serverChecks } from './servers.ts';
 import { answer, type MongoSession, signInToMongodb } from './session.ts';
 import { MongoError } from './wire.ts';
@@ -84,7 +85,13 @@ export const mongodbChecks: readonly MongodbCheck[] = [
   selectDatabase,
   listCollections,
   insertDocument,
-  tenancyCheck((context, { schema, table }) => collectionColumns(sessionOf(context), schema, table)),
+  tenancyCheck(async (context, { schema, table }) => {
+    try {
+      return await collectionColumns(sessionOf(context), schema, table);
+    } catch (error) {
+      throw explainMongodb(error, context.config) ?? error;
+    }
+  }),
 ];
 
 /** The session that session/authenticate has made. */

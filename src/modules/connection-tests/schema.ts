@@ -71,7 +71,8 @@ const CheckFailureRef = builder.objectRef<FailureReport>('CheckFailure').impleme
     hint: t.exposeString('hint', { nullable: true, description: 'What you can do about it.' }),
     configPath: t.exposeString('configPath', {
       nullable: true,
-      description: 'The config field to mend, as a path: `tls.caCertificate`. Null where none is known.',
+      description:
+        'The config field to mend, as a path: `tls.caCertificate`. A path that begins with `tenancy.` is one of the tenancy beside the config. Null where no field is known.',
     }),
   }),
 });

@@ -42,6 +42,8 @@ export interface DraftChange extends Given {
 export interface DraftSubject extends TestSubject {
   /** Where its config stands in the arguments. */
   readonly configPath: readonly string[];
+  /** Where its tenancy stands there, given or not. */
+  readonly tenancyPath: readonly string[];
 }
 
 /**
@@ -52,7 +54,8 @@ export function readDraft(draft: Draft, environmentId: string): DraftSubject {
   const { connector, values, path } = keyedConfig(draft.config, pathTo(draft, 'config'));
   const config = checkedConfig(connector, withConfigSecret(connector, values, draft), path);
   const tenancy = tenancyOf(connector, draft);
-  return { connector, config, tenancy, environmentId, datastoreId: null, isStored: false, configPath: path };
+  const paths = { configPath: path, tenancyPath: pathTo(draft, 'tenancy') };
+  return { connector, config, tenancy, environmentId, datastoreId: null, isStored: false, ...paths };
 }
 
 /** Reads a change over what is stored. @throws ValidationError, SecretsRequiredError */
@@ -64,7 +67,7 @@ export function readChange(stored: TestSubject, change: DraftChange): DraftSubje
       ? applyPatch(stored, withConfigSecret(connector, values, change), path)
       : stored.config;
   const tenancy = change.tenancy === undefined ? stored.tenancy : tenancyOf(connector, change);
-  return { ...stored, config, tenancy, isStored: false, configPath: path };
+  return { ...stored, config, tenancy, isStored: false, configPath: path, tenancyPath: pathTo(change, 'tenancy') };
 }
 
 /** A config as a caller gave it, and where it stands: `input.config.s3`. */

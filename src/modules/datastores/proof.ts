@@ -47,7 +47,7 @@ export class SaveProof {
   async #run(access: Access, subject: DraftSubject, options: TestOptions): Promise<string> {
     const test = await this.#connectionTests.run(access, subject, options);
     if (test.status === 'PASSED') return test.id;
-    throw new ConnectionTestFailedError(test.id, failureIssues(test, subject.configPath));
+    throw new ConnectionTestFailedError(test.id, failureIssues(test, subject));
   }
 
   /**
@@ -96,9 +96,11 @@ function judgedTargets(target: Target): JudgedTarget[] {
 }
 
 /** Names the field to mend, so that a form can show the failure of a test where it belongs. */
-function failureIssues(test: ConnectionTest, path: readonly string[]): FieldIssue[] {
-  const { failure } = test;
+function failureIssues({ failure }: ConnectionTest, { configPath, tenancyPath }: DraftSubject): FieldIssue[] {
   if (!failure?.configPath) return [];
   const message = failure.hint ? `${failure.message} ${failure.hint}` : failure.message;
-  return [configIssue(path, failure.configPath, 'CHECK_FAILED', message)];
+  const [block, ...within] = failure.configPath.split('.');
+  if (block === 'tenancy')
+    return [{ path: [...tenancyPath, ...within], configPath: null, code: 'CHECK_FAILED', message }];
+  return [configIssue(configPath, failure.configPath, 'CHECK_FAILED', message)];
 }

@@ -3,6 +3,8 @@ import type { CatalogColumn } from '../contract/catalog-entry.ts';
 import type { Check, CheckContext } from '../contract/connector.ts';
 import { Failure } from '../contract/failure.ts';
 
+const DENIED = 'Grant the user or key the right to read the mapping table, and check its name.';
+
 /** Reads the columns of a table; null when there is no such table. `schema` names what holds the table in this type. */
 export type ColumnsReader<Config, State> = (
   context: CheckContext<Config, State>,
@@ -22,16 +24,33 @@ export function tenancyCheck<Config, State>(columnsOf: ColumnsReader<Config, Sta
     async run(context) {
       const { tenancy } = context;
       if (tenancy?.level !== 'TABLE') throw new Error('tenancy/mapping was run without a mapping.');
-      const { schemaName = '', tableName = '', tableClientNameColumn = '', tablePrimaryKeyColumn = '' } = tenancy;
-      const columns = await columnsOf(context, { schema: schemaName, table: tableName });
-      if (!columns) throw new Failure('TENANCY_TABLE_NOT_FOUND');
+      const { schemaName = '', tableName = '', tablePrimaryKeyColumn = '' } = tenancy;
+      const columns = await ofMapping(() => columnsOf(context, { schema: schemaName, table: tableName }));
+      if (!columns) throw new Failure('TENANCY_TABLE_NOT_FOUND', { configPath: 'tenancy.tableName' });
       const found = new Map(columns.map((column) => [column.name, column.dataType]));
-      const missing = [tableClientNameColumn, tablePrimaryKeyColumn].filter((column) => !found.has(column));
-      if (missing.length > 0) throw new Failure('TENANCY_COLUMN_NOT_FOUND');
+      const missing = (['tableClientNameColumn', 'tablePrimaryKeyColumn'] as const).find(
+        (field) => !found.has(tenancy[field] ?? ''),
+      );
+      if (missing) throw new Failure('TENANCY_COLUMN_NOT_FOUND', { configPath: `tenancy.${missing}` });
       const keyType = found.get(tablePrimaryKeyColumn) ?? '';
       const kind = columnKind(keyType);
-      if (kind !== tenancy.clientColumnType) throw new Failure('TENANCY_COLUMN_TYPE');
+      if (kind !== tenancy.clientColumnType) {
+        // where it can be a key at all, the stated type is what is easily mended
+        const field = kind === 'OTHER' ? 'tablePrimaryKeyColumn' : 'clientColumnType';
+        throw new Failure('TENANCY_COLUMN_TYPE', { configPath: `tenancy.${field}`, evidence: { keyType } });
+      }
       return { evidence: { columns: columns.length, keyType } };
     },
   };
+}
+
+/** What the work gives. That a right is missing is about the mapping here, not about what the config names. */
+async function ofMapping<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Failure) || error.report.cause !== 'AUTHORIZATION') throw error;
+    const { evidence, cause } = error;
+    throw new Failure('PERMISSION_DENIED', { configPath: 'tenancy.tableName', hint: DENIED, evidence, error: cause });
+  }
 }
