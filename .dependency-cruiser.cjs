@@ -67,7 +67,7 @@ module.exports = {
       'executor',
       'the executor has no database and no keys',
       '^src/executor/',
-      '^src/(executor/|connectors/(registry\\.ts$|kit/)|errors/)',
+      '^src/(executor/|connectors/(registry\\.ts$|kit/)|errors/|platform/allowance\\.ts$)',
     ),
     only(
       'graphql',
@@ -106,7 +106,7 @@ module.exports = {
       'server',
       'the edge knows tokens and the schema, nothing else',
       '^src/server/',
-      '^src/(server/|schema\\.ts$|graphql/|errors/|modules/access/(service|access)\\.ts$|platform/logger\\.ts$)',
+      '^src/(server/|schema\\.ts$|graphql/|errors/|modules/access/(service|access)\\.ts$|platform/(logger|allowance)\\.ts$)',
     ),
     {
       name: 'composition-root',

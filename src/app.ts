@@ -55,6 +55,7 @@ export interface AppOptions {
   readonly egressProxy?: string | undefined;
   readonly executorIsolation?: ExecutorOptions['isolation'];
   readonly allowedHosts?: readonly string[] | undefined;
+  readonly allowedOrigins?: readonly string[] | undefined;
   readonly graphiql: 'on' | 'off';
   readonly logger: Logger;
   /** For the project's own tests alone. */
@@ -143,6 +144,7 @@ export class App {
         ready: writableProbe(database),
       },
       ...(options.allowedHosts ? { allowedHosts: options.allowedHosts } : {}),
+      ...(options.allowedOrigins ? { allowedOrigins: options.allowedOrigins } : {}),
       ...(options.testing?.limits ? { limits: options.testing.limits } : {}),
     });
   }

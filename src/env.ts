@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseEgressAllow, parseEgressProxy } from './connectors/kit/network/addresses.ts';
 import { parseDatabaseUrl } from './platform/database.ts';
+import { parseAllowedOrigins } from './server/allowed-origins.ts';
 import { isLoopback } from './server/same-origin.ts';
 
 /** The settings of a gateway, from the environment variables. */
@@ -15,6 +16,8 @@ export interface Env {
   readonly egressProxy: string | undefined;
   readonly executorIsolation: z.output<typeof isolation>;
   readonly allowedHosts: readonly string[] | undefined;
+  /** As parseAllowedOrigins() gives them. */
+  readonly allowedOrigins: readonly string[] | undefined;
   /** One of pino's levels; undefined to leave it to the command. */
   readonly logLevel: z.output<typeof logLevel> | undefined;
 }
@@ -24,7 +27,7 @@ export type EnvMode = 'start' | 'serve';
 
 /**
  * Settings that cannot be used. The message names each variable and what it must be, and holds no value but those of
- * EGRESS_ALLOW.
+ * EGRESS_ALLOW and ALLOWED_ORIGINS.
  */
 export class EnvError extends Error {
   override readonly name = 'EnvError';
@@ -68,6 +71,7 @@ const variables = z.object({
   EGRESS_PROXY: z.string().transform(readBy(parseEgressProxy)).optional(),
   EXECUTOR_ISOLATION: isolation.default('none'),
   ALLOWED_HOSTS: hosts.optional(),
+  ALLOWED_ORIGINS: z.string().transform(readBy(parseAllowedOrigins)).optional(),
   LOG_LEVEL: logLevel.optional(),
 });
 
@@ -82,6 +86,7 @@ const meaning: Record<keyof typeof variables.shape, string> = {
   EXECUTOR_ISOLATION: `must be one of ${isolation.options.join(', ')}`,
   ALLOWED_HOSTS:
     'must list host names, each with an optional :port and http:// or https:// before it, separated by commas',
+  ALLOWED_ORIGINS: 'must list origins, as https://app.example, separated by commas',
   LOG_LEVEL: `must be one of ${logLevel.options.join(', ')}`,
 };
 
@@ -110,14 +115,15 @@ export function readEnv(mode: EnvMode, given: Readonly<Record<string, string | u
     egressProxy: data.EGRESS_PROXY,
     executorIsolation: data.EXECUTOR_ISOLATION,
     allowedHosts: data.ALLOWED_HOSTS,
+    allowedOrigins: data.ALLOWED_ORIGINS,
     logLevel: data.LOG_LEVEL,
   };
 }
 
 function faultOf(issue: z.core.$ZodIssue): string {
   const name = String(issue.path[0]) as keyof typeof meaning;
-  // this message names the bad entry, which is no secret
-  if (name === 'EGRESS_ALLOW' && issue.code === 'custom') return issue.message;
+  // these messages name the bad entry, which is no secret
+  if ((name === 'EGRESS_ALLOW' || name === 'ALLOWED_ORIGINS') && issue.code === 'custom') return issue.message;
   return `${name} ${meaning[name]}`;
 }
 

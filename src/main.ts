@@ -34,7 +34,7 @@ Usage: datastore-gateway <command>
 Environment variables (and their defaults): HOST (127.0.0.1), PORT (4000),
 DATABASE_URL (sqlite:./data/gateway.db), KEY_FILE (./data/master.key),
 BOOTSTRAP_TOKEN, EGRESS_ALLOW, EGRESS_PROXY, EXECUTOR_ISOLATION (none),
-ALLOWED_HOSTS, LOG_LEVEL.
+ALLOWED_HOSTS, ALLOWED_ORIGINS, LOG_LEVEL.
 `;
 
 const AS_ROOT = 'The gateway runs as root, which it needs for nothing: give it a user of its own.';

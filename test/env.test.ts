@@ -15,6 +15,7 @@ describe('settings', () => {
       egressProxy: undefined,
       executorIsolation: 'none',
       allowedHosts: undefined,
+      allowedOrigins: undefined,
       logLevel: undefined,
     });
   });
@@ -38,6 +39,7 @@ describe('settings', () => {
       EGRESS_PROXY: `http://user:${secret}@proxy:3128`,
       EXECUTOR_ISOLATION: 'environment',
       ALLOWED_HOSTS: 'gateway.example, gateway.example:8443,[::1]:80,https://other.example',
+      ALLOWED_ORIGINS: 'https://App.example:443, http://localhost:5173,http://[::1]:80',
       LOG_LEVEL: 'debug',
       SOMETHING_ELSE: 'x',
     };
@@ -51,6 +53,7 @@ describe('settings', () => {
       egressProxy: `${given.EGRESS_PROXY}/`,
       executorIsolation: 'environment',
       allowedHosts: ['gateway.example', 'gateway.example:8443', '[::1]:80', 'https://other.example'],
+      allowedOrigins: ['https://app.example', 'http://localhost:5173', 'http://[::1]'],
       logLevel: 'debug',
     });
   });
@@ -85,6 +88,7 @@ describe('faults', () => {
     ['EXECUTOR_ISOLATION', `tenant ${secret}`],
     ['ALLOWED_HOSTS', 'https://gateway.example/'],
     ['ALLOWED_HOSTS', 'ftp://gateway.example'],
+    ['ALLOWED_ORIGINS', `https://u:${secret}@app.example`],
     ['LOG_LEVEL', 'loud'],
   ])('%s=%s: named, and not echoed', (name, value) => {
     const [fault = '', ...more] = faults({ [name]: value });
@@ -95,6 +99,25 @@ describe('faults', () => {
 
   test('an entry of EGRESS_ALLOW that can never be allowed is named', () => {
     expect(faults({ EGRESS_ALLOW: '10.0.0.0/8,169.254.169.254' }).join()).toContain('169.254.169.254');
+  });
+
+  test.each([
+    ['*', 'no wildcard'],
+    ['https://*.app.example', 'no wildcard'],
+    ['https://app.example/', 'write https://app.example'],
+    ['https://app.example?x', 'write https://app.example'],
+    ['app.example', 'write its scheme, host and port'],
+    ['//app.example', 'write its scheme, host and port'],
+    ['null', 'write its scheme, host and port'],
+    ['ftp://app.example', 'write ftp'],
+    ['https://app example', 'write its scheme, host and port'],
+    ['https://app.example:99999', 'write its scheme, host and port'],
+  ])('an entry of ALLOWED_ORIGINS that is no origin is named: %s', (entry, advice) => {
+    const [fault = '', ...more] = faults({ ALLOWED_ORIGINS: `https://good.example,${entry}` });
+    expect(fault).toMatch(/^ALLOWED_ORIGINS has "/);
+    expect(fault).toContain(JSON.stringify(entry));
+    expect(fault).toContain(advice);
+    expect(more).toEqual([]);
   });
 
   test('all come at once', () => {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Duplex, Readable } from 'node:stream';
-import { Allowance } from './allowance.ts';
+import { Allowance } from '../platform/allowance.ts';
 import { readMessages, writeMessage } from './channel.ts';
 import { CHANNEL_FD, type ChildCommand } from './child-command.ts';
 import type { Judgement } from './judgement.ts';

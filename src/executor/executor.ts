@@ -4,7 +4,7 @@ import type { TestOutcome } from '../connectors/kit/checks/run-checks.ts';
 import type { CatalogEntry } from '../connectors/kit/contract/catalog-entry.ts';
 import type { EgressPolicy, HostAndPort } from '../connectors/kit/network/addresses.ts';
 import type { FailureCode } from '../errors/check-failures.ts';
-import { Allowance } from './allowance.ts';
+import { Allowance } from '../platform/allowance.ts';
 import { type Confinement, childCommand } from './child-command.ts';
 import type { ChildHandle, GoneReason } from './child-handle.ts';
 import { ChildPool } from './child-pool.ts';

@@ -1,16 +1,18 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { GraphQLSchema } from 'graphql';
+import type { GraphQLError, GraphQLSchema } from 'graphql';
 import type { Logger } from 'pino';
 import { RequestFault } from '../errors/api.ts';
+import { AllowedOrigins } from './allowed-origins.ts';
 import { type Authenticator, authenticate } from './authenticate.ts';
+import { Door } from './door.ts';
 import { createGraphiQL, type GraphiQL } from './graphiql.ts';
 import { requestLimits } from './limits.ts';
 import { LiveSessions } from './live-sessions.ts';
 import { createErrorMask } from './mask-error.ts';
 import { parseJson } from './params.ts';
-import { readBody, sendError, sendFetchResponse, sendText } from './replies.ts';
+import { readBody, refuseUpgrade, sendError, sendFetchResponse, sendText } from './replies.ts';
 import { requestError } from './request-error.ts';
 import { ServedHosts } from './same-origin.ts';
 import type { SignIn } from './sign-in.ts';
@@ -72,6 +74,8 @@ export interface GatewayServerOptions<Access, Context extends object> {
    * behind `http://` or `https://` where pages of that scheme alone are served.
    */
   readonly allowedHosts?: readonly string[];
+  /** The origins whose pages may ask besides the gateway's own, as parseAllowedOrigins() gives them. */
+  readonly allowedOrigins?: readonly string[];
   readonly limits?: Partial<ServerLimits>;
 }
 
@@ -85,13 +89,16 @@ export class GatewayServer<Access, Context extends object> {
   readonly #graphql: ReturnType<typeof createGraphQL<Access, Context>>;
   readonly #graphiql: GraphiQL | undefined;
   readonly #webSocket: WebSocketEdge<Access>;
-  #hosts: ServedHosts | undefined;
+  readonly #origins: AllowedOrigins;
+  readonly #door: Door;
   #running = 0;
   #closing: Promise<void> | undefined;
 
   constructor(options: GatewayServerOptions<Access, Context>) {
     const { schema, access, createContext, logger, graphiql, signIn } = options;
     this.#options = options;
+    this.#origins = new AllowedOrigins(options.allowedOrigins ?? []);
+    this.#door = new Door(this.#origins, logger);
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#mask = createErrorMask(logger);
     this.#sessions = new LiveSessions({
@@ -125,9 +132,9 @@ export class GatewayServer<Access, Context extends object> {
     this.server.on('upgrade', (request, socket, head) => {
       // from here on nobody else listens to the socket, and an error without a listener ends the process
       socket.on('error', (error) => logger.debug({ err: error }, 'a connection broke'));
-      const status = this.#refusedUpgrade(request);
-      if (status === undefined) this.#webSocket.upgrade(request, socket, head);
-      else socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      const refusal = this.#refusedUpgrade(request);
+      if (refusal) refuseUpgrade(socket, refusal);
+      else this.#webSocket.upgrade(request, socket, head);
     });
   }
 
@@ -140,7 +147,7 @@ export class GatewayServer<Access, Context extends object> {
       });
     });
     const bound = this.server.address() as AddressInfo;
-    this.#hosts = new ServedHosts(host, bound.port, this.#options.allowedHosts ?? []);
+    this.#door.open(new ServedHosts(host, bound.port, this.#options.allowedHosts ?? []));
     return bound;
   }
 
@@ -199,11 +206,13 @@ export class GatewayServer<Access, Context extends object> {
   }
 
   async #answerGuarded(path: string | undefined, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    this.#refuseStrangers(request);
+    if (path === '/graphql') this.#origins.setHeaders(request, response);
+    this.#door.admit(request, path);
     if (path === '/graphiql/session' && this.#graphiql && request.method === 'POST') {
       return await this.#graphiql.signIn(parseJson(await readJsonBody(request), 'The body'), response);
     }
     if (path !== '/graphql') return sendText(response, 404, 'There is nothing here. The API is at /graphql.');
+    if (this.#origins.isPreflight(request)) return this.#origins.sendPreflight(response);
     if (this.#graphiql?.isFor(request)) return await this.#graphiql.sendPage(request, response);
     this.#running += 1;
     response.once('close', () => {
@@ -232,26 +241,15 @@ export class GatewayServer<Access, Context extends object> {
     await sendFetchResponse(response, answer);
   }
 
-  #refuseStrangers(request: IncomingMessage): void {
-    const { host, origin } = request.headers;
-    if (!this.#hosts?.serves(host)) {
-      const message =
-        'The Host header names none of this gateway’s hosts: ask its operator to add it to ALLOWED_HOSTS.';
-      throw requestError('FORBIDDEN', { message, status: 403 });
-    }
-    if (!this.#hosts.isSameOrigin(origin, host)) {
-      throw requestError('FORBIDDEN', { message: 'Pages of another origin are not served.', status: 403 });
-    }
-  }
-
-  #refusedUpgrade(request: IncomingMessage): string | undefined {
-    if (request.url?.split('?', 1)[0] !== '/graphql') return '404 Not Found';
-    if (this.#closing) return '503 Service Unavailable';
+  #refusedUpgrade(request: IncomingMessage): GraphQLError | undefined {
+    const path = request.url?.split('?', 1)[0];
+    if (path !== '/graphql') return requestError('NOT_FOUND', { message: 'WebSockets are at /graphql.', status: 404 });
+    if (this.#closing) return requestError('UNAVAILABLE', { status: 503, headers: { 'retry-after': '1' } });
     try {
-      this.#refuseStrangers(request);
+      this.#door.admit(request, path);
       return undefined;
-    } catch {
-      return '403 Forbidden';
+    } catch (error) {
+      return this.#mask(error);
     }
   }
 }

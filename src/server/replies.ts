@@ -1,4 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { GraphQLError } from 'graphql';
 import { publicForm, requestError } from './request-error.ts';
 
@@ -40,10 +41,7 @@ export function sendJson(response: ServerResponse, status: number, value: unknow
 
 /** Answers with one GraphQL error, in the media type that the caller asks for. */
 export function sendError(request: IncomingMessage, response: ServerResponse, error: GraphQLError): void {
-  const { status = 500, headers = {} } = (error.extensions.http ?? {}) as {
-    status?: number;
-    headers?: Record<string, string>;
-  };
+  const { status, headers } = httpPart(error);
   const type = request.headers.accept?.includes('application/graphql-response+json')
     ? 'application/graphql-response+json'
     : 'application/json';
@@ -62,6 +60,28 @@ export function sendError(request: IncomingMessage, response: ServerResponse, er
   }
 }
 
+/** Answers a request for a WebSocket with one GraphQL error, which a browser shows its developer, and no page. */
+export function refuseUpgrade(socket: Duplex, error: GraphQLError): void {
+  const { status, headers } = httpPart(error);
+  const body = JSON.stringify({ errors: [publicForm(error)] });
+  const all = {
+    ...headers,
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
+    connection: 'close',
+  };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`);
+}
+
+function httpPart({ extensions }: GraphQLError): { status: number; headers: Record<string, string> } {
+  const { status = 500, headers = {} } = (extensions.http ?? {}) as {
+    status?: number;
+    headers?: Record<string, string>;
+  };
+  return { status, headers };
+}
+
 /**
  * Answers with what Yoga answered. A stream is read no faster than its client reads, and is ended when the client goes
  * or stalls for 30 s.
@@ -71,6 +91,8 @@ export async function sendFetchResponse(response: ServerResponse, answer: Respon
   const streams = /^(?:text\/event-stream|multipart\/mixed)/.test(type);
   const text = streams ? undefined : await answer.text();
   for (const [name, value] of answer.headers) response.setHeader(name, value);
+  // nginx would keep events back until it has a buffer full
+  if (streams) response.setHeader('x-accel-buffering', 'no');
   response.writeHead(answer.status);
   if (text !== undefined) response.end(text);
   else await pump(response, answer);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { Allowance } from '../../src/executor/allowance.ts';
+import { Allowance } from '../../src/platform/allowance.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();

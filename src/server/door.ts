@@ -1,0 +1,64 @@
+import type { IncomingMessage } from 'node:http';
+import type { GraphQLError } from 'graphql';
+import type { Logger } from 'pino';
+import { Allowance } from '../platform/allowance.ts';
+import type { AllowedOrigins } from './allowed-origins.ts';
+import { requestError } from './request-error.ts';
+import type { ServedHosts } from './same-origin.ts';
+
+/** How many refusals are logged in a minute, for anybody may bring them about. */
+const LOGGED = { count: 20, size: Number.POSITIVE_INFINITY, periodMs: 60_000 };
+/** What a caller's header must look like to be repeated to him and in the log. */
+const HOST = /^[\w.:[\]-]{1,260}$/;
+const ORIGIN = /^https?:\/\/[\w.:[\]-]{1,260}$/i;
+
+/**
+ * Judges by Host and Origin who may ask, over HTTP and WebSocket alike. Who is refused is told what the operator has to
+ * set, and so is the operator, in the log.
+ */
+export class Door {
+  readonly #origins: AllowedOrigins;
+  readonly #logger: Logger;
+  readonly #logged = new Allowance(LOGGED);
+  #hosts: ServedHosts | undefined;
+
+  constructor(origins: AllowedOrigins, logger: Logger) {
+    this.#origins = origins;
+    this.#logger = logger;
+  }
+
+  /** Opens it: whatever comes before is refused. */
+  open(hosts: ServedHosts): void {
+    this.#hosts = hosts;
+  }
+
+  /** Lets in who may ask for a path. @throws a request error FORBIDDEN */
+  admit({ headers: { host, origin } }: IncomingMessage, path: string | undefined): void {
+    if (!this.#hosts?.serves(host)) throw this.#refused(hostMessage(host));
+    if (this.#hosts.isSameOrigin(origin, host)) return;
+    if (!this.#origins.has(origin)) throw this.#refused(originMessage(origin));
+    if (path !== '/graphql') throw this.#refused('Pages of another origin are served at /graphql alone.');
+  }
+
+  #refused(message: string): GraphQLError {
+    const taken = this.#logged.take(1);
+    if (taken === 'within') this.#logger.warn(`a request was refused: ${message}`);
+    if (taken === 'spent') this.#logger.warn('more requests are refused for their Host or Origin than are logged');
+    return requestError('FORBIDDEN', { message, status: 403 });
+  }
+}
+
+function hostMessage(host: string | undefined): string {
+  const start = 'The Host header names none of this gateway’s hosts';
+  return host !== undefined && HOST.test(host)
+    ? `${start}: if it is one, ask its operator to add ${host} to ALLOWED_HOSTS.`
+    : `${start}: ask its operator to add it to ALLOWED_HOSTS.`;
+}
+
+function originMessage(origin: string | undefined): string {
+  if (origin === 'null') return 'Pages without an origin of their own, as files and sandboxed frames, are not served.';
+  const start = 'Pages of another origin are not served';
+  return origin !== undefined && ORIGIN.test(origin)
+    ? `${start}: ask the gateway’s operator to add ${origin.toLowerCase()} to ALLOWED_ORIGINS.`
+    : `${start}: ask the gateway’s operator to add theirs to ALLOWED_ORIGINS.`;
+}
