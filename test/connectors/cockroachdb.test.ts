@@ -24,7 +24,7 @@ describe('what it has in common with PostgreSQL', () => {
       'query/execute: PASSED',
       'tables/list: PASSED',
     ]);
-    expect(result.evidence['tables/list']).toEqual({ schema: 'sales', tables: '2', readable: '1' });
+    expect(result.evidence['tables/list']).toEqual({ schema: 'sales', tables: '2', views: '1', readable: '1' });
   });
 
   test.each([

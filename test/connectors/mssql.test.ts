@@ -88,7 +88,7 @@ describe('a server that works', () => {
       'session/authenticate': { server: 'SQL Server 16.0.1135', user: 'builder', method: 'password' },
       'database/select': { database: 'shop', schema: 'sales' },
       'query/execute': { rows: '1' },
-      'tables/list': { tables: '2', readable: '2' },
+      'tables/list': { tables: '2', views: '1', readable: '3' },
       'schema/create': { created: 'true', removed: 'true' },
     });
     expect(peer.statements.filter((sql) => /schema \[|transaction$/.test(sql))).toEqual([
@@ -116,6 +116,12 @@ describe('a server that works', () => {
 
   test('warns when there are tables, but none may be read', async () => {
     expect((await tryIt({ username: 'blind' })).steps.at(-1)).toBe('tables/list: WARNING');
+  });
+
+  test('does not warn a user who reads views alone', async () => {
+    const result = await tryIt({ username: 'viewer' });
+    expect(result.steps.at(-1)).toBe('tables/list: PASSED');
+    expect(result.evidence['tables/list']).toMatchObject({ tables: '2', views: '1', readable: '1' });
   });
 
   test.each([
@@ -429,6 +435,7 @@ describe('the catalog', () => {
         ['total', 'decimal(10,2)', true],
         ['at', 'datetime2(7)', true],
         ['row', 'uniqueidentifier', true],
+        ['tenant', 'TenantId', true],
       ],
     );
   });
@@ -456,6 +463,7 @@ describe('the catalog', () => {
 
 describeTenancy(clear, [
   ['whose key is a GUID', { clientColumnType: 'STRING', tablePrimaryKeyColumn: 'row' }, undefined],
+  ['whose key has an alias type', { tablePrimaryKeyColumn: 'tenant' }, undefined],
   [
     'whose table has no columns',
     { schemaName: 'dbo', tableName: 'nothing' },

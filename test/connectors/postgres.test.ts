@@ -36,14 +36,14 @@ describe('a database that works', () => {
       'session/authenticate': { server: expect.stringMatching(/^PostgreSQL 18\.\d+$/), user: 'builder' },
       'database/select': { database: 'shop', schema: 'public' },
       'query/execute': { rows: '1' },
-      'tables/list': { tables: '0', readable: '0' },
+      'tables/list': { tables: '0', views: '0', readable: '0' },
       'schema/create': { created: 'true', removed: 'true' },
     });
   });
 
   test('counts the tables of the schema, and those that may be read', async () => {
     const result = await tryIt({ schema: 'sales' });
-    expect(result.evidence['tables/list']).toEqual({ schema: 'sales', tables: '2', readable: '1' });
+    expect(result.evidence['tables/list']).toEqual({ schema: 'sales', tables: '2', views: '1', readable: '1' });
     expect(result.steps.at(-1)).toBe('tables/list: PASSED');
   });
 
@@ -56,6 +56,12 @@ describe('a database that works', () => {
   test('warns when there are tables, but none may be read', async () => {
     const result = await tryIt({ username: 'blind', schema: 'locked' });
     expect(result.steps.at(-1)).toBe('tables/list: WARNING');
+  });
+
+  test('does not warn a role that reads views alone', async () => {
+    const result = await tryIt({ username: 'viewer', schema: 'reports' });
+    expect(result.steps.at(-1)).toBe('tables/list: PASSED');
+    expect(result.evidence['tables/list']).toEqual({ schema: 'reports', tables: '1', views: '1', readable: '1' });
   });
 
   test.each(['legacy', 'in_the_clear'])('signs %s in as the server asks', async (username) => {
@@ -113,11 +119,39 @@ describe('the catalog', () => {
   test('holds the tables of every schema, with those that the role may not read', async () => {
     const result = await tryIt({}, { catalog: true });
     expect(result.batches.flat().map(({ namespace, name, kind }) => `${namespace}.${name} ${kind}`)).toEqual([
+      'domains.tenants TABLE',
       'locked.orders TABLE',
+      'reports.monthly VIEW',
+      'reports.raw TABLE',
       'sales.customers TABLE',
       'sales.orders TABLE',
       'sales.overview VIEW',
     ]);
+  });
+
+  test('of a database that knows no characters holds all names that are text, and says which are not', async () => {
+    const { server, port } = await stand.shared();
+    await administer(server, 'postgres', [
+      "create database bytes encoding 'SQL_ASCII' locale 'C' locale_provider libc template template0",
+    ]);
+    await administer(server, 'bytes', [
+      'create table "Straße" (id int, "Größe" text)',
+      `do $$ begin
+        execute convert_from('\\x637265617465207461626c652022636166e92220286964206a736f6e29', 'SQL_ASCII');
+        execute convert_from('\\x616c746572207461626c65202253747261c39f652220616464202254fc722220696e74', 'SQL_ASCII');
+        for n in 1..200 loop execute format('create table "T %s" (a int)', n); end loop; end $$`,
+    ]);
+    const result = await tryAt({ port }, { database: 'bytes' }, { catalog: true });
+    expect(result.failure).toBeNull();
+    const entries = result.batches.flat();
+    expect(entries.map(({ name }) => name)).toHaveLength(201);
+    expect(entries.find(({ name }) => name === 'Straße')?.columns.map(({ name }) => name)).toEqual(['id', 'Größe']);
+    expect(result.steps.at(-1)).toBe('catalog/read: WARNING');
+    expect(result.evidence['catalog/read']).toMatchObject({
+      entriesLeftOut: '1',
+      columnsLeftOut: '1',
+      unfitNames: 'public.Straße.T\ufffdr, public.caf\ufffd',
+    });
   });
 });
 
@@ -286,8 +320,12 @@ describeTls(postgresStand);
 
 describe('TLS', () => {
   let demanding: PostgresPeer;
+  let signedByEd25519: PostgresPeer & { readonly ca: string };
 
   beforeAll(async () => {
+    const other = await createAuthority('Ed25519', 'Ed25519');
+    const certificate = await other.issue({ names: secure.hosts });
+    signedByEd25519 = { ...(await keep(postgresStand.start(certificate))), ca: other.certificate };
     demanding = await secure.start({
       clientCa: authority.certificate,
       hba: [
@@ -321,6 +359,19 @@ describe('TLS', () => {
     else expect(result.status).toBe('PASSED');
   });
 
+  test.each([
+    ['VERIFY_FULL', undefined],
+    ['VERIFY_CA', undefined],
+    ['REQUIRE', 'SIGN_IN_METHOD_REFUSED'],
+  ])('a certificate that Ed25519 signed, to which no sign-in can be bound: %s', async (mode, code) => {
+    const peer = signedByEd25519;
+    const result = await secure.tryAt(peer, { tls: { mode, caCertificate: peer.ca } });
+    expect(result.failure?.code).toBe(code);
+    // whoever stands in the middle could show such a certificate too
+    if (code) expect(gist(result)).toMatchObject({ at: 'session/authenticate', configPath: 'tls.mode' });
+    else expect(result.status).toBe('PASSED');
+  });
+
   test('someone in the middle cannot pass a password on, not even with REQUIRE', async () => {
     const own = await createSelfSigned({ names: secure.hosts });
     const middle = await startMiddle(demanding.port, own);
@@ -335,7 +386,15 @@ describe('TLS', () => {
   });
 });
 
-describeTenancy(stand);
+describeTenancy(stand, [
+  ['whose columns have types of their own', { schemaName: 'domains', tableName: 'tenants' }, undefined],
+  [
+    'whose key is a text by a type of its own',
+    { schemaName: 'domains', tableName: 'tenants', tablePrimaryKeyColumn: 'label' },
+    'TENANCY_COLUMN_TYPE',
+    'clientColumnType',
+  ],
+]);
 
 /** Ends TLS, looks at everything, and passes it on to the server over TLS of its own. */
 async function startMiddle(

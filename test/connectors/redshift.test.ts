@@ -99,7 +99,7 @@ describe('what is its own', () => {
     expect(result.failure).toBeNull();
     expect(result.status).toBe('PASSED');
     expect(result.evidence['session/authenticate']).toEqual({ server: 'Amazon Redshift 1.0.77467', user: 'app' });
-    expect(result.evidence['tables/list']).toEqual({ schema: 'sales', tables: '3' });
+    expect(result.evidence['tables/list']).toEqual({ schema: 'sales', tables: '3', views: '2' });
   });
 
   test('a wrong password has the code that PostgreSQL 8 gave it', async () => {

@@ -11,7 +11,12 @@ import {
   X509CertificateGenerator,
 } from '@peculiar/x509';
 
-const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+/** The kinds of keys that certificates are signed by. */
+const ALGORITHMS = {
+  'P-256': { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' },
+  Ed25519: { name: 'Ed25519' },
+} as const;
+type KeyKind = keyof typeof ALGORITHMS;
 const DAY = 86_400_000;
 
 /** PEM text; the key is PKCS#8, not encrypted. */
@@ -38,9 +43,9 @@ export interface Authority extends IssuedCertificate {
   issue(options?: IssueOptions): Promise<IssuedCertificate>;
 }
 
-/** Makes a CA with a fresh P-256 key; takes milliseconds, no other process. */
-export async function createAuthority(commonName = 'Test Authority'): Promise<Authority> {
-  const keys = await generateKeys();
+/** Makes a CA with a fresh key; takes milliseconds, no other process. */
+export async function createAuthority(commonName = 'Test Authority', kind: KeyKind = 'P-256'): Promise<Authority> {
+  const keys = await generateKeys(kind);
   const subject = `CN=${commonName}`;
   const root = await sign({
     subject,
@@ -74,7 +79,7 @@ interface Signer {
 async function issueLeaf(options: IssueOptions, signer?: Signer): Promise<IssuedCertificate> {
   const commonName = options.commonName ?? (options.client ? 'test-client' : 'localhost');
   const names = options.names ?? [commonName];
-  const keys = await generateKeys();
+  const keys = await generateKeys('P-256');
   const subject = `CN=${commonName}`;
   const certificate = await sign({
     subject,
@@ -106,14 +111,12 @@ interface CertificateRequest extends Signer {
 
 function sign(request: CertificateRequest): Promise<X509Certificate> {
   const serialNumber = Buffer.from(crypto.getRandomValues(new Uint8Array(15))).toString('hex');
-  return X509CertificateGenerator.create(
-    { serialNumber: `01${serialNumber}`, signingAlgorithm: ALGORITHM, ...request },
-    crypto,
-  );
+  const signingAlgorithm = request.signingKey.algorithm.name === 'Ed25519' ? ALGORITHMS.Ed25519 : ALGORITHMS['P-256'];
+  return X509CertificateGenerator.create({ serialNumber: `01${serialNumber}`, signingAlgorithm, ...request }, crypto);
 }
 
-function generateKeys(): Promise<CryptoKeyPair> {
-  return crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+async function generateKeys(kind: KeyKind): Promise<CryptoKeyPair> {
+  return (await crypto.subtle.generateKey(ALGORITHMS[kind], true, ['sign', 'verify'])) as CryptoKeyPair;
 }
 
 async function pemOf(key: CryptoKey): Promise<string> {

@@ -12,9 +12,11 @@ const PAGE_LIMIT = 32 * 1024 * 1024;
 const BINARY = 'collate Latin1_General_BIN2';
 
 /** The columns of a row after schema, name and kind: column, type, bytes, precision, scale and nullable. */
-const COLUMNS = 'c.name, type_name(c.user_type_id), c.max_length, c.precision, c.scale, c.is_nullable';
+const columnsWith = (type: string) => `c.name, ${type}, c.max_length, c.precision, c.scale, c.is_nullable`;
+/** The type that an alias stands for; types of the CLR, whose system type is 240, stand for themselves. */
+const BASE_TYPE = 'coalesce(type_name(nullif(c.system_type_id, 240)), type_name(c.user_type_id))';
 const TABLES_PAGE = `
-  select t.namespace, t.name, t.type, ${COLUMNS}
+  select t.namespace, t.name, t.type, ${columnsWith('type_name(c.user_type_id)')}
     from (select top (${TABLES_AT_ONCE}) o.object_id, s.name ${BINARY} as namespace, o.name ${BINARY} as name, rtrim(o.type) as type
             from sys.objects o join sys.schemas s on s.schema_id = o.schema_id
            where o.type in ('U', 'V') and o.is_ms_shipped = 0
@@ -23,7 +25,7 @@ const TABLES_PAGE = `
     left join sys.columns c on c.object_id = t.object_id
    order by t.namespace, t.name, c.column_id`;
 const TABLE_COLUMNS = `
-  select s.name, o.name, rtrim(o.type), ${COLUMNS}
+  select s.name, o.name, rtrim(o.type), ${columnsWith(BASE_TYPE)}
     from sys.objects o join sys.schemas s on s.schema_id = o.schema_id
     left join sys.columns c on c.object_id = o.object_id
    where s.name = @p1 and o.name = @p2 and o.type in ('U', 'V')
@@ -47,7 +49,7 @@ export async function* readMssqlCatalog(session: MssqlSession): AsyncGenerator<r
   }
 }
 
-/** The columns of one table or view; null when there is none of that name. */
+/** The columns of one table or view, with their base types; null when there is none of that name. */
 export async function mssqlColumns(
   session: MssqlSession,
   { schema, table }: { readonly schema: string; readonly table: string },

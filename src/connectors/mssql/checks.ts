@@ -61,19 +61,21 @@ const executeQuery: MssqlCheck = {
 const listTables: MssqlCheck = {
   name: 'tables/list',
   title: 'List the tables',
-  description: 'The tables of the schema can be listed. Warns when there are some, but the user may read none of them.',
+  description:
+    'The tables and views of the schema can be listed. Warns when there are some, but the user may read none of them.',
   async run(context) {
     const { schema } = context.config;
     const [row] = await sessionOf(context).query(
-      `select count(*), sum(has_perms_by_name(quotename(s.name) + '.' + quotename(o.name), 'OBJECT', 'SELECT'))
+      `select count(case o.type when 'U' then 1 end), count(case o.type when 'V' then 1 end),
+              sum(has_perms_by_name(quotename(s.name) + '.' + quotename(o.name), 'OBJECT', 'SELECT'))
          from sys.objects o join sys.schemas s on s.schema_id = o.schema_id
-        where s.name = @p1 and o.type = 'U' and o.is_ms_shipped = 0`,
+        where s.name = @p1 and o.type in ('U', 'V') and o.is_ms_shipped = 0`,
       [schema],
     );
-    if (typeof row?.[0] !== 'number') throw new Failure('UNEXPECTED_ANSWER');
-    const [tables] = row;
-    const readable = Number(row[1] ?? 0);
-    return { evidence: { schema, tables, readable }, warning: tables > 0 && readable === 0 };
+    if (typeof row?.[0] !== 'number' || typeof row[1] !== 'number') throw new Failure('UNEXPECTED_ANSWER');
+    const [tables, views] = row;
+    const readable = Number(row[2] ?? 0);
+    return { evidence: { schema, tables, views, readable }, warning: tables + views > 0 && readable === 0 };
   },
 };
 

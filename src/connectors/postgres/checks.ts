@@ -3,6 +3,7 @@ import {
   postgresSelectDatabase,
   postgresTableColumns,
   postgresTablesPage,
+  postgresTablesPageInBytes,
 } from '../families/postgres/catalog.ts';
 import { explainPostgres } from '../families/postgres/failures.ts';
 import { createSchemaInTransaction, type PostgresDialect, versionNumber } from '../families/postgres/family.ts';
@@ -19,6 +20,7 @@ export const postgresDialect: PostgresDialect<PostgresConfig> = {
     countTables: postgresCountTables,
     createSchema: createSchemaInTransaction,
     tablesPage: postgresTablesPage,
+    tablesPageInBytes: postgresTablesPageInBytes,
     tableColumns: postgresTableColumns,
   },
   explain: (error, config) => explainPostgres(error, config.tls),

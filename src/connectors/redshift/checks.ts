@@ -37,8 +37,9 @@ export const redshiftDialect: PostgresDialect<RedshiftConfig> = {
              coalesce(has_schema_privilege(n.nspname::text, 'USAGE'), false) as usable
         from (select 1) as one left join pg_catalog.pg_namespace n on n.nspname = $1`,
     countTables: `
-      select count(*)::text as tables, null::text as readable
-        from svv_tables where table_schema = $1 and table_type not like '%VIEW%'`,
+      select (count(*) - count(case when table_type like '%VIEW%' then 1 end))::text as tables,
+             count(case when table_type like '%VIEW%' then 1 end)::text as views, null::text as readable
+        from svv_tables where table_schema = $1`,
     createSchema: createSchemaInTransaction,
     tablesPage: `
       select t.namespace, t.name, ${KIND} as kind, c.column_name::text as column_name, c.data_type::text as data_type,

@@ -33,6 +33,8 @@ const REQUIRED = 3;
 export interface FakeMssqlColumn {
   readonly name: string;
   readonly type: string;
+  /** The alias type that it was declared with. Left out: none. */
+  readonly alias?: string;
   readonly bytes?: number;
   readonly precision?: number;
   readonly scale?: number;
@@ -53,7 +55,8 @@ export interface FakeMssqlUser {
   /** Gets in nowhere without naming a database. */
   readonly contained?: boolean;
   readonly mayCreate?: boolean;
-  readonly mayRead?: boolean;
+  /** Left out: everything. */
+  readonly mayRead?: boolean | 'views';
   /** Instead of being let in, whatever the password. */
   readonly error?: number;
 }
@@ -268,11 +271,16 @@ class Session {
       return [[first in databases ? (this.#user?.databases?.includes(first) === false ? 0 : 1) : null]];
     }
     if (sql.includes('has_perms_by_name')) {
-      const count = tables.filter((table) => table.schema === first && table.kind !== 'V').length;
-      return [[count, count === 0 ? null : this.#user?.mayRead === false ? 0 : count]];
+      const found = tables.filter((table) => table.schema === first);
+      const views = found.filter((table) => table.kind === 'V').length;
+      const readable = found.filter((table) => mayRead(this.#user, table)).length;
+      return [[found.length - views, views, found.length === 0 ? null : readable]];
     }
-    if (sql.includes('top (100)')) return page(tables, first, second).flatMap(columnRows);
-    if (sql.includes('o.name = @p2')) return tables.filter(named).flatMap(columnRows);
+    if (sql.includes('top (100)')) return page(tables, first, second).flatMap((table) => columnRows(table, 'declared'));
+    if (sql.includes('o.name = @p2'))
+      return tables
+        .filter(named)
+        .flatMap((table) => columnRows(table, sql.includes('system_type_id') ? 'base' : 'declared'));
     throw new Error(`an unknown statement: ${sql}`);
   }
 }
@@ -291,11 +299,19 @@ function page(tables: readonly FakeMssqlTable[], schema: string, name: string): 
     .slice(0, 100);
 }
 
-function columnRows({ schema, name, kind = 'U', columns = [] }: FakeMssqlTable): TdsValue[][] {
+function mayRead(user: FakeMssqlUser | undefined, { kind }: FakeMssqlTable): boolean {
+  return user?.mayRead === undefined || user.mayRead === true || (user.mayRead === 'views' && kind === 'V');
+}
+
+function columnRows(
+  { schema, name, kind = 'U', columns = [] }: FakeMssqlTable,
+  types: 'declared' | 'base',
+): TdsValue[][] {
   if (columns.length === 0) return [[schema, name, kind, null, null, null, null, null, null]];
   return columns.map((column) => {
     const { bytes = 4, precision = 0, scale = 0, nullable = true } = column;
-    return [schema, name, kind, column.name, column.type, bytes, precision, scale, nullable];
+    const type = types === 'declared' ? (column.alias ?? column.type) : column.type;
+    return [schema, name, kind, column.name, type, bytes, precision, scale, nullable];
   });
 }
 

@@ -15,6 +15,7 @@ const ORDERS: FakeMssqlTable = {
     { name: 'total', type: 'decimal', bytes: 9, precision: 10, scale: 2 },
     { name: 'at', type: 'datetime2', bytes: 8, scale: 7 },
     { name: 'row', type: 'uniqueidentifier', bytes: 16 },
+    { name: 'tenant', type: 'bigint', alias: 'TenantId', bytes: 8 },
   ],
 };
 const SHOP: FakeMssqlOptions = {
@@ -22,6 +23,7 @@ const SHOP: FakeMssqlOptions = {
     app: { password: PASSWORD },
     builder: { password: PASSWORD, mayCreate: true },
     blind: { password: PASSWORD, mayRead: false },
+    viewer: { password: PASSWORD, mayRead: 'views' },
     guest: { password: PASSWORD, databases: [] },
     contained: { password: PASSWORD, databases: [], contained: true },
     retired: { password: PASSWORD, error: 18_470 },

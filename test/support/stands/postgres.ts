@@ -10,7 +10,7 @@ export const postgresStand = postgresFamilyStand(postgres, {
     'host all all 127.0.0.1/32 scram-sha-256',
   ],
   cluster: [
-    ...['builder', 'blind', 'least', 'mutual', 'in_the_clear'].map(
+    ...['builder', 'blind', 'least', 'viewer', 'mutual', 'in_the_clear'].map(
       (name) => `create role ${name} ${password('login')}`,
     ),
     'create role by_certificate login',
@@ -27,6 +27,16 @@ export const postgresStand = postgresFamilyStand(postgres, {
     create table sales.customers (id int);
     create view sales.overview as select 1;
     grant select on sales.orders to app, least;
+    create schema reports;
+    create table reports.raw (id int);
+    create view reports.monthly as select id from reports.raw;
+    grant usage on schema reports to viewer;
+    grant select on reports.monthly to viewer;
+    create schema domains;
+    create domain domains.id as bigint check (value > 0);
+    create domain domains.tenant_id as domains.id;
+    create domain domains.label as varchar(40);
+    create table domains.tenants (id domains.tenant_id, label domains.label);
     create schema secret;
     create schema locked;
     grant usage on schema locked to blind;

@@ -56,6 +56,6 @@ function startFakeRedshift(options: Partial<FakePostgresOptions> = {}): Promise<
 function answerAsRedshift(sql: string): readonly Record<string, string | number | boolean | null>[] {
   if (sql.includes('version()')) return [{ version: VERSION }];
   if (sql.includes('has_schema_privilege')) return [{ database: 'shop', found: true, usable: true }];
-  if (sql.includes('count(*)')) return [{ tables: '3', readable: null }];
+  if (sql.includes('count(*)')) return [{ tables: '3', views: '2', readable: null }];
   return [{ one: 1 }];
 }

@@ -15,7 +15,13 @@ export interface PostgresCatalogSql {
    */
   readonly tablesPage: string;
   /**
-   * Gives the columns of the table or view $2 in the schema $1: column_name, data_type. There is no row when there is
+   * The same where the database does not know which characters its bytes stand for (SQL_ASCII): all names and types,
+   * $1 and $2 too, are bytes in hexadecimal digits. Left out: the server has no such databases.
+   */
+  readonly tablesPageInBytes?: string;
+  /**
+   * Gives the columns of the table or view $2 in the schema $1: column_name, data_type, which is the base type where
+   * the column's own is a domain. There is no row when there is
    * no such table, and one row of nulls when the table has no columns.
    */
   readonly tableColumns: string;
@@ -27,41 +33,57 @@ export const postgresSelectDatabase = `
          coalesce(pg_catalog.has_schema_privilege(n.oid, 'USAGE'), false) as usable
     from (select 1) as one left join pg_catalog.pg_namespace n on n.nspname = $1`;
 
-/** PostgresDialectSql.countTables by PostgreSQL's own catalog. It counts ordinary, partitioned and foreign tables. */
+/**
+ * PostgresDialectSql.countTables by PostgreSQL's own catalog. Tables are ordinary, partitioned and foreign ones, views
+ * materialized ones too.
+ */
 export const postgresCountTables = `
-  select count(*)::text as tables,
-         (count(*) filter (where pg_catalog.has_table_privilege(c.oid, 'SELECT')))::text as readable
+  select (count(*) filter (where c.relkind in ('r', 'p', 'f')))::text as tables,
+         (count(*) filter (where c.relkind in ('v', 'm')))::text as views,
+         (count(*) filter (where pg_catalog.has_any_column_privilege(c.oid, 'SELECT')))::text as readable
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-   where n.nspname = $1 and c.relkind in ('r', 'p', 'f')`;
+   where n.nspname = $1 and c.relkind in ('r', 'p', 'f', 'v', 'm')`;
 
 /**
  * PostgresCatalogSql.tablesPage by PostgreSQL's own catalog, without the system's schemas. `columnIsHidden` is a
- * condition on `a`, which is pg_attribute.
+ * condition on `a`, which is pg_attribute; `inBytes` makes it tablesPageInBytes.
  */
-export function postgresTablesPageSql({ columnIsHidden = 'false' } = {}): string {
+export function postgresTablesPageSql({ columnIsHidden = 'false', inBytes = false } = {}): string {
+  const bytes = (text: string) => (inBytes ? `pg_catalog.convert_to(${text}, 'SQL_ASCII')` : text);
+  const shown = (text: string) => (inBytes ? `pg_catalog.encode(${bytes(text)}, 'hex')` : text);
+  const [schema, name] = [bytes('n.nspname::text'), bytes('c.relname::text')];
+  const place = (parameter: string) => (inBytes ? `pg_catalog.decode(${parameter}, 'hex')` : `${parameter}::text`);
   return `
-  select r.nspname as namespace, r.relname as name, r.relkind as kind, a.attname::text as column_name,
-         pg_catalog.format_type(a.atttypid, a.atttypmod) as data_type, not a.attnotnull as nullable
+  select ${shown('r.nspname')} as namespace, ${shown('r.relname')} as name, r.relkind as kind,
+         ${shown('a.attname::text')} as column_name,
+         ${shown('pg_catalog.format_type(a.atttypid, a.atttypmod)')} as data_type, not a.attnotnull as nullable
     from (select c.oid, n.nspname::text as nspname, c.relname::text as relname, c.relkind::text as relkind
             from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
            where c.relkind in ('r', 'p', 'f', 'v', 'm')
              and n.nspname not in ('pg_catalog', 'information_schema', 'crdb_internal', 'pg_extension')
              and n.nspname not like 'pg\\_toast%' and n.nspname not like 'pg\\_temp%'
-             and (n.nspname::text, c.relname::text) > ($1::text, $2::text)
-           order by n.nspname::text, c.relname::text
+             and (${schema}, ${name}) > (${place('$1')}, ${place('$2')})
+           order by ${schema}, ${name}
            limit ${TABLES_AT_ONCE}) r
     left join pg_catalog.pg_attribute a
       on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped and not (${columnIsHidden})
-   order by r.nspname, r.relname, a.attnum`;
+   order by ${bytes('r.nspname')}, ${bytes('r.relname')}, a.attnum`;
 }
 
 export const postgresTablesPage = postgresTablesPageSql();
+export const postgresTablesPageInBytes = postgresTablesPageSql({ inBytes: true });
 
 export const postgresTableColumns = `
-  select a.attname::text as column_name, pg_catalog.format_type(a.atttypid, a.atttypmod) as data_type
-    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-   where n.nspname = $1 and c.relname = $2 and c.relkind in ('r', 'p', 'f', 'v', 'm')`;
+  with recursive types as (
+    select a.attname::text as column_name, a.atttypid as type, a.atttypmod as modifier
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+     where n.nspname = $1 and c.relname = $2 and c.relkind in ('r', 'p', 'f', 'v', 'm')
+    union all
+    select types.column_name, d.typbasetype, d.typtypmod
+      from types join pg_catalog.pg_type d on d.oid = types.type and d.typtype = 'd')
+  select column_name, pg_catalog.format_type(type, modifier) as data_type from types
+   where not exists (select 1 from pg_catalog.pg_type d where d.oid = types.type and d.typtype = 'd')`;
 
 interface CatalogRow {
   readonly namespace: string;
@@ -86,15 +108,28 @@ export async function* readPostgresCatalog(
   session: PostgresSession,
   sql: PostgresCatalogSql,
 ): AsyncGenerator<readonly CatalogEntry[]> {
+  const inBytes = session.parameter('server_encoding') === 'SQL_ASCII' ? sql.tablesPageInBytes : undefined;
   for (let last: CatalogRow | undefined, isFirst = true; isFirst || last; isFirst = false) {
     session.allow(PAGE_LIMIT);
     const place = [last?.namespace ?? '', last?.name ?? ''];
-    const rows: CatalogRow[] = await session.query<CatalogRow>(sql.tablesPage, place);
-    yield* entriesOfRows(rows, entryOf, columnOf);
+    const rows: CatalogRow[] = await session.query<CatalogRow>(inBytes ?? sql.tablesPage, place);
+    yield* entriesOfRows(inBytes === undefined ? rows : rows.map(asText), entryOf, columnOf);
     last = rows.at(-1);
     // a server that does not go forward would be asked for ever
     if (last && last.namespace === place[0] && last.name === place[1]) return;
   }
+}
+
+/** The row with texts for bytes. What is no UTF-8 becomes U+FFFD, by which the catalog leaves it out. */
+function asText(row: CatalogRow): CatalogRow {
+  const text = (hex: string) => Buffer.from(hex, 'hex').toString();
+  return {
+    ...row,
+    namespace: text(row.namespace),
+    name: text(row.name),
+    column_name: row.column_name === null ? null : text(row.column_name),
+    data_type: row.data_type === null ? null : text(row.data_type),
+  };
 }
 
 function entryOf(row: CatalogRow): Omit<CatalogEntry, 'columns'> {

@@ -8,6 +8,10 @@ const PASSWORD_HINT = 'Check `username` and `password`: the server does not say 
 const ADDRESS_HINT =
   'pg_hba.conf of the server has no entry that lets this user in from the gateway’s address to this database.';
 
+/** Names are all that the checks read of a database, and all that they send it. */
+const NO_TEXT_HINT =
+  'A name in the database cannot be told as UTF-8: its bytes are no text in the database’s encoding. Rename what is named so.';
+
 /** The failure behind each of the server's codes that means one thing only. */
 const BY_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> = {
   '28P01': ['PASSWORD_REFUSED', { hint: PASSWORD_HINT, configPath: 'password' }],
@@ -19,6 +23,8 @@ const BY_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> 
     { hint: 'The server or the session only reads: connect to the primary server.', configPath: 'host' },
   ],
   '53300': ['TOO_MANY_REQUESTS', { hint: 'The server has no connection left for this user. Try again later.' }],
+  '22021': ['SERVER_ERROR', { hint: NO_TEXT_HINT }],
+  '22P05': ['SERVER_ERROR', { hint: NO_TEXT_HINT }],
   '55000': [
     'PERMISSION_DENIED',
     { configPath: 'database', hint: 'The database takes no connections (datallowconn is false): choose another one.' },

@@ -35,7 +35,8 @@ export interface PostgresDialectSql extends PostgresCatalogSql {
   /** Gives one row for the schema $1: database, found, usable. */
   readonly selectDatabase: string;
   /**
-   * Gives one row for the schema $1: tables and readable, which is null when the server lists only what may be read.
+   * Gives one row for the schema $1: tables, views, and how many of both are readable, which is null when the server
+   * lists only what may be read.
    */
   readonly countTables: string;
   /**
@@ -79,7 +80,7 @@ function authenticate<Config extends PostgresFamilyConfig>(
       'Warns when another product than this type’s answers.',
     async ({ config, link, state }) => {
       const account = { ...config, cluster: dialect.clusterOf?.(config) };
-      const session = await signInToPostgres(link.take(), account, config.tls.mode !== 'DISABLE');
+      const session = await signInToPostgres(link.take(), account, config.tls.mode);
       state.session = session;
       const { server, isExpected } = await dialect.product(session);
       return { evidence: { server, user: config.username }, warning: !isExpected };
@@ -116,15 +117,18 @@ async function runQuery(session: PostgresSession) {
 const listTables = {
   name: 'tables/list',
   title: 'List the tables',
-  description: 'The tables of the schema can be listed. Warns when there are some, but the role may read none of them.',
+  description:
+    'The tables and views of the schema can be listed. Warns when there are some, but the role may read none of them.',
 };
 
 async function countTables(session: PostgresSession, { schema }: PostgresFamilyConfig, sql: PostgresDialectSql) {
-  const [row] = await session.query<{ tables: string; readable: string | null }>(sql.countTables, [schema]);
+  const [row] = await session.query<{ tables: string; views: string; readable: string | null }>(sql.countTables, [
+    schema,
+  ]);
   if (!row) throw new Failure('UNEXPECTED_ANSWER');
-  const tables = Number(row.tables);
+  const [tables, views] = [Number(row.tables), Number(row.views)];
   const readable = row.readable === null ? undefined : Number(row.readable);
-  return { evidence: { schema, tables, readable }, warning: tables > 0 && readable === 0 };
+  return { evidence: { schema, tables, views, readable }, warning: tables + views > 0 && readable === 0 };
 }
 
 const createSchema = {

@@ -1,9 +1,11 @@
 import type { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
 import type { Client, QueryResultRow } from 'pg';
+import type { TlsMode } from '../../kit/config/tls.ts';
 import { Failure } from '../../kit/contract/failure.ts';
 import { firstMessage } from '../../kit/contract/first-message.ts';
 import type { PeerSocket } from '../../kit/contract/peer-socket.ts';
+import { canBindTo } from './channel-binding.ts';
 import { PostgresMessages } from './messages.ts';
 
 /** The request for TLS: its length, 8, and the code 1234.5679. */
@@ -40,7 +42,7 @@ export interface PostgresAccount {
 }
 
 /** The parameters that are kept of those that a server tells when it lets a user in. */
-const PARAMETERS = ['server_version', 'crdb_version'] as const;
+const PARAMETERS = ['server_version', 'crdb_version', 'server_encoding'] as const;
 
 /** A connection that a PostgreSQL server has let in. */
 export interface PostgresSession {
@@ -60,15 +62,16 @@ export interface PostgresSession {
 }
 
 /**
- * Signs in over a prepared socket, whose TLS (when `secure`) is done already. Resolves as soon as the server has taken
- * the credentials, also when it then refuses the database. Nothing is taken from the environment.
+ * Signs in over a prepared socket, whose TLS (unless the mode is DISABLE) is done already. Resolves as soon as the
+ * server has taken the credentials, also when it then refuses the database. Nothing is taken from the environment.
  */
 export async function signInToPostgres(
   socket: PeerSocket,
   account: PostgresAccount,
-  secure: boolean,
+  mode: TlsMode,
 ): Promise<PostgresSession> {
-  const client = await createClient(socket, account, secure);
+  const binding = bindingFor(socket, mode);
+  const client = await createClient(socket, account, { secure: mode !== 'DISABLE', binds: binding !== 'none' });
   const wire = client.connection;
   let signedIn = false;
   const parameters = new Map<string, string>();
@@ -88,6 +91,8 @@ export async function signInToPostgres(
   try {
     await client.connect();
   } catch (error) {
+    if (!signedIn && binding === 'impossible' && isAboutBinding(error))
+      throw new Failure('SIGN_IN_METHOD_REFUSED', { error, configPath: 'tls.mode', hint: BINDING_HINT });
     if (!signedIn || !isAboutDatabase(error)) throw error;
     refusal = error;
   }
@@ -107,6 +112,30 @@ export async function signInToPostgres(
   };
 }
 
+const BINDING_HINT =
+  'The sign-in cannot be bound to the server’s certificate, whose signature has no hash (Ed25519, say). Set tls.mode to ' +
+  'VERIFY_CA or VERIFY_FULL, with the CA in tls.caCertificate: then it need not be.';
+
+/**
+ * Whether the sign-in is bound to the server's certificate, so that nobody in the middle can pass it on. A certificate
+ * that cannot be bound to needs no binding where it was verified; where it was not, anybody could show such a one.
+ */
+function bindingFor(socket: PeerSocket, mode: TlsMode): 'none' | 'bound' | 'impossible' {
+  const certificate = socket.getPeerCertificate?.().raw;
+  if (mode === 'DISABLE' || certificate === undefined) return 'none';
+  if (canBindTo(certificate)) return 'bound';
+  return mode === 'REQUIRE' ? 'impossible' : 'none';
+}
+
+/** Tells whether a sign-in failed because the server, or the driver, found no hash for the certificate. */
+function isAboutBinding(error: unknown): boolean {
+  if (isPostgresError(error)) return error.code === INTERNAL_ERROR;
+  return error instanceof Error && error.message.startsWith('SASL channel binding: ');
+}
+
+/** What a PostgreSQL server says of faults that it does not expect. */
+const INTERNAL_ERROR = 'XX000';
+
 /**
  * The parts of the driver that its types leave out. The driver's version is pinned, and tests cover what stands on
  * these.
@@ -120,7 +149,11 @@ interface MessageSource {
   on(event: 'data' | 'end', listener: (chunk: Buffer) => void): unknown;
 }
 
-async function createClient(socket: PeerSocket, account: PostgresAccount, secure: boolean): Promise<Client> {
+async function createClient(
+  socket: PeerSocket,
+  account: PostgresAccount,
+  { secure, binds }: { readonly secure: boolean; readonly binds: boolean },
+): Promise<Client> {
   const { Client: PgClient } = await import('pg');
   socket.assertOpen();
   const client = new PgClient({
@@ -137,7 +170,7 @@ async function createClient(socket: PeerSocket, account: PostgresAccount, secure
     ssl: false,
     sslnegotiation: 'postgres',
     stream: () => socket,
-    enableChannelBinding: secure,
+    enableChannelBinding: binds,
     connectionTimeoutMillis: 0,
   });
   const internals = client as unknown as DriverInternals;

@@ -7,6 +7,9 @@ const PART_SIZE = 256 * 1024;
 /** What JSON adds to an entry and to a column at most, besides their texts. */
 const ENTRY_OVERHEAD = 64;
 const COLUMN_OVERHEAD = 48;
+/** How many of the names that are left out are told, and how many characters of each. */
+const NAMES_TOLD = 5;
+const LONGEST_TOLD = 80;
 
 /** Keeps one catalog within the limits, counts what it lets through, and tells what it has left out. */
 export class CatalogBounds {
@@ -16,6 +19,7 @@ export class CatalogBounds {
   #entriesLeftOut = 0;
   #columnsLeftOut = 0;
   #typesCut = 0;
+  readonly #unfit: string[] = [];
   #reached: string | undefined;
 
   /** True once the catalog can take no further entry. */
@@ -30,6 +34,7 @@ export class CatalogBounds {
     for (const given of entries) {
       if (isUnfit(given.name) || isUnfit(given.namespace ?? '')) {
         this.#entriesLeftOut += 1;
+        this.#tell(given.namespace, given.name);
         continue;
       }
       const { entry, size } = this.#fit(given);
@@ -58,10 +63,19 @@ export class CatalogBounds {
       entriesLeftOut: some(this.#entriesLeftOut),
       columnsLeftOut: some(this.#columnsLeftOut),
       typesShortened: some(this.#typesCut),
+      unfitNames: this.#unfit.join(', ') || undefined,
       leftOutAfter: this.#reached,
     };
     const left = this.#entriesLeftOut + this.#columnsLeftOut + this.#typesCut;
     return { evidence, warning: left > 0 || this.isFull };
+  }
+
+  /** Remembers a name that cannot be kept, as far as it can be told. */
+  #tell(...names: readonly (string | null)[]): void {
+    if (this.#unfit.length === NAMES_TOLD) return;
+    const path = names.filter((name) => name !== null).join('.');
+    const told = path.slice(0, LONGEST_TOLD).replace(/\p{C}/gu, '\ufffd');
+    this.#unfit.push(told.length < path.length ? `${told}…` : told);
   }
 
   /** The entry with as many of its columns as fit, and its size. */
@@ -72,6 +86,7 @@ export class CatalogBounds {
       const dataType = cut(column.dataType);
       if (isUnfit(column.name)) {
         this.#columnsLeftOut += 1;
+        this.#tell(entry.namespace, entry.name, column.name);
         continue;
       }
       const columnSize = COLUMN_OVERHEAD + bytesOf(column.name) + bytesOf(dataType);
@@ -91,9 +106,12 @@ function isTooLong(text: string): boolean {
   return text.length > catalogLimits.name;
 }
 
-/** Whether a name cannot be kept as it is: Postgres stores no NUL. */
+/**
+ * Whether a name cannot be kept as it is: Postgres stores no NUL, and U+FFFD stands for bytes that are no text, so that
+ * nothing has the name that is shown.
+ */
 function isUnfit(name: string): boolean {
-  return isTooLong(name) || name.includes('\0');
+  return isTooLong(name) || name.includes('\0') || name.includes('\ufffd');
 }
 
 /** A type as it is shown: its beginning says enough, where a name would become another one. */

@@ -1,5 +1,6 @@
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { PeerCertificate } from 'node:tls';
 import { CarriedStream } from './carried-stream.ts';
 import { Failure } from './failure.ts';
 
@@ -47,6 +48,9 @@ export class PeerSocket extends CarriedStream {
     this.#left = limit;
     this.goOver(carrier);
   }
+
+  /** The peer's certificate, for drivers that bind their sign-in to it. There is none without TLS. */
+  getPeerCertificate?(): PeerCertificate;
 
   /** Lets the peer send this many bytes more from now on. A connector calls it once it has signed in. */
   raiseCap(bytes: number): void {

@@ -90,8 +90,7 @@ class SecuredPeerSocket extends PeerSocket {
     this.#certificate = certificate;
   }
 
-  /** The peer's certificate, for drivers that bind their sign-in to it. */
-  getPeerCertificate(): PeerCertificate {
+  override getPeerCertificate(): PeerCertificate {
     return this.#certificate;
   }
 }

@@ -30,11 +30,21 @@ describe('the bounds of a catalog', () => {
     ['a name that is too long', table(`${long}x`)],
     ['a namespace that is too long', table('a', { namespace: `${long}x` })],
     ['a name that no database stores', table('a\0b')],
-  ])('leave out an entry with %s, and say so', (_, entry) => {
+    ['a name of bytes that are no text', table('caf\ufffd', { namespace: 'sales' })],
+  ])('leave out an entry with %s, and say which', (_, entry) => {
     const { kept, evidence, warning } = take([entry, table('b')]);
     expect(kept).toEqual([table('b')]);
-    expect(evidence).toMatchObject({ entries: 1, entriesLeftOut: 1 });
+    const names = [entry.namespace, entry.name].filter((name) => name !== null).join('.');
+    const told = names.length > 80 ? `${names.slice(0, 80)}…` : names.replace('\0', '\ufffd');
+    expect(evidence).toMatchObject({ entries: 1, entriesLeftOut: 1, unfitNames: told });
     expect(warning).toBe(true);
+  });
+
+  it('name the columns that are left out, and no more than five of all', () => {
+    const columns = Array.from({ length: 9 }, (_, at) => column(`\ufffd${at}`));
+    const { evidence } = take([table('a', { namespace: 'sales', columns })]);
+    expect(evidence).toMatchObject({ columnsLeftOut: 9 });
+    expect(evidence.unfitNames).toBe([0, 1, 2, 3, 4].map((at) => `sales.a.\ufffd${at}`).join(', '));
   });
 
   it('leave out a column whose name is too long, and shorten a type', () => {
