@@ -55,19 +55,24 @@ module.exports = {
       from: { path: '^src/connectors/(?!kit/|families/)([^/]+)/' },
       to: { path: '^src/', pathNot: '^src/(connectors/(kit/|families/|$1/)|errors/)' },
     },
-    only('registry', 'the registry lists connectors', '^src/connectors/registry\\.ts$', '^src/connectors/'),
+    only(
+      'list',
+      'the list of connectors knows them, and the registry knows the list',
+      '^src/connectors/(list|registry)\\.ts$',
+      '^src/connectors/',
+    ),
     {
       name: 'connectors-by-registry',
-      comment: 'whoever is not a connector knows them by the registry and the kit alone',
+      comment: 'whoever is not a connector knows them by the registry and the kit alone, the executor by the list',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/connectors/' },
+      from: { path: '^src/', pathNot: '^src/(connectors|executor)/' },
       to: { path: '^src/connectors/', pathNot: '^src/connectors/(registry\\.ts$|kit/)' },
     },
     only(
       'executor',
       'the executor has no database and no keys',
       '^src/executor/',
-      '^src/(executor/|connectors/(registry\\.ts$|kit/)|errors/|platform/allowance\\.ts$)',
+      '^src/(executor/|connectors/(list\\.ts$|kit/)|errors/|platform/allowance\\.ts$)',
     ),
     only(
       'graphql',

@@ -41,20 +41,17 @@ export interface ChildCommand {
 
 /**
  * How a child is started: what it may read, an environment of constants, and 64 threads, so that slow names do not
- * queue. `registryUrl` is the file URL of the module that it takes connectorOf from; undefined: the registry.
+ * queue. `listUrl` is the file URL of the module that it takes loadConnector from; undefined: the list of all types.
  */
-export function childCommand(
-  registryUrl: string | undefined,
-  { wrapper, uid }: Confinement = unconfined,
-): ChildCommand {
+export function childCommand(listUrl: string | undefined, { wrapper, uid }: Confinement = unconfined): ChildCommand {
   const readable = [
     ...programPaths(fileURLToPath(import.meta.url)),
-    ...(registryUrl ? [dirname(fileURLToPath(registryUrl))] : []),
+    ...(listUrl ? [dirname(fileURLToPath(listUrl))] : []),
   ];
   // from Node 25 on the permission model covers the network too
   const network = process.allowedNodeEnvironmentFlags.has('--allow-net') ? ['--allow-net'] : [];
   const flags = ['--permission', ...network, ...CLOSED, HEAP, ...readable.map((path) => `--allow-fs-read=${path}`)];
-  const program = [process.execPath, ...flags, childEntry(), ...(registryUrl ? [registryUrl] : [])];
+  const program = [process.execPath, ...flags, childEntry(), ...(listUrl ? [listUrl] : [])];
   const [file = process.execPath, ...args] = [...wrapper, ...program];
   return {
     file,

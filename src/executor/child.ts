@@ -46,7 +46,7 @@ const secrets = new Map<WorkId, readonly string[]>();
 /** The run that whatever happens belongs to: callbacks, timers and sockets inherit it from who made them. */
 const currentRun = new AsyncLocalStorage<WorkId>();
 const channel = new Socket({ fd: CHANNEL_FD });
-const [registryUrl] = process.argv.slice(2);
+const [listUrl] = process.argv.slice(2);
 let settings: DialerSettings | undefined;
 /** Every dialer holds this list, which grows. */
 const forbidden: HostAndPort[] = [];
@@ -73,9 +73,9 @@ process.on('exit', () => {
   if (run !== undefined) markActive(run);
 });
 
-const { connectorOf }: { connectorOf: (type: string) => Connector } = registryUrl
-  ? await import(registryUrl)
-  : await import('../connectors/registry.ts');
+const { loadConnector }: { loadConnector: (type: string) => Promise<Connector> } = listUrl
+  ? await import(listUrl)
+  : await import('../connectors/list.ts');
 
 readMessages(channel, Number.POSITIVE_INFINITY, {
   onMessage: (message) => receive(message as ToChild),
@@ -142,7 +142,8 @@ async function failureOf(
   signal: AbortSignal,
 ): Promise<FailureReport | null> {
   try {
-    const connector = connectorOf(job.type);
+    // what a module sets going while it is loaded belongs to no run
+    const connector = await currentRun.exit(() => loadConnector(job.type));
     const writing = new Set(connector.checks.filter((check) => check.writes).map((check) => check.name));
     const onEvent = (event: CheckProgress) => {
       lastActive = run;

@@ -53,8 +53,8 @@ export interface ExecutorOptions {
   readonly testing?: {
     readonly names?: Readonly<Record<string, string>>;
     readonly publicCa?: string;
-    /** A file URL: the module that the child takes connectorOf from. */
-    readonly registryUrl?: string;
+    /** A file URL: the module that the child takes loadConnector from. */
+    readonly listUrl?: string;
   };
   readonly logger: ExecutorLogger;
   /** A child without work ends after this many milliseconds. Left out: 60,000. */
@@ -67,7 +67,7 @@ export interface ExecutorOptions {
 export class Executor {
   readonly #logger: ExecutorLogger;
   readonly #isIsolating: boolean;
-  readonly #registryUrl: string | undefined;
+  readonly #listUrl: string | undefined;
   readonly #settings: DialerSettings;
   readonly #forbidden: HostAndPort[];
   readonly #pool: ChildPool;
@@ -86,7 +86,7 @@ export class Executor {
   constructor({ policy, isolation, size, testing, logger, idleMs }: ExecutorOptions) {
     this.#logger = logger;
     this.#isIsolating = isolation === 'environment';
-    this.#registryUrl = testing?.registryUrl;
+    this.#listUrl = testing?.listUrl;
     this.#forbidden = [...policy.forbidden];
     this.#settings = {
       policy: { ...policy, forbidden: this.#forbidden },
@@ -98,7 +98,7 @@ export class Executor {
       idleMs: idleMs ?? 60_000,
       settings: this.#settings,
     };
-    this.#pool = new ChildPool(childCommand(testing?.registryUrl), options, {
+    this.#pool = new ChildPool(childCommand(testing?.listUrl), options, {
       onMessage: (child, message) => this.#receive(child, message),
       onOutput: (child, line) =>
         this.#logger.warn({ executorPid: child.pid, line: this.#redact(line) }, 'An executor printed a line.'),
@@ -165,7 +165,7 @@ export class Executor {
   confine(confinement: Confinement): void {
     const { ownUser, ownProcesses, noNewPrivileges } = confinement;
     this.#logger.info({ ownUser, ownProcesses, noNewPrivileges }, 'Executors are confined.');
-    this.#pool.command = childCommand(this.#registryUrl, confinement);
+    this.#pool.command = childCommand(this.#listUrl, confinement);
   }
 
   /** Adds to the places that no connection leads to, whatever is allowed. */

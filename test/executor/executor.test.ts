@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type CheckEvent, Executor, type ExecutorOptions, type TestJob } from '../../src/executor/executor.ts';
 import { ownTime } from '../support/own-time.ts';
 
-const registryUrl = new URL('../support/test-connectors.ts', import.meta.url).href;
+const listUrl = new URL('../support/test-connectors.ts', import.meta.url).href;
 const never = new AbortController().signal;
 const atEnd: (() => unknown)[] = [];
 
@@ -29,7 +29,7 @@ function start(options: Partial<ExecutorOptions> = {}): { executor: Executor; lo
   const write = (level: string) => (details: object, message: string) => log.push({ ...details, level, message });
   const logger = { info: write('info'), warn: write('warn'), error: write('error') };
   const policy = { allow: ['127.0.0.1/32'], forbidden: [] };
-  const executor = new Executor({ policy, size: 1, testing: { registryUrl }, logger, ...options });
+  const executor = new Executor({ policy, size: 1, testing: { listUrl }, logger, ...options });
   atEnd.push(() => executor.close());
   const pids = () =>
     log.filter(({ message }) => message === 'An executor has started.').map(({ executorPid }) => executorPid ?? 0);
@@ -385,7 +385,7 @@ describe('a child that is lost', () => {
 
   it('before it was ready, because of its program, ends the test', async () => {
     const { executor, log } = start({
-      testing: { registryUrl: new URL('../support/no-such-module.ts', import.meta.url).href },
+      testing: { listUrl: new URL('../support/no-such-module.ts', import.meta.url).href },
     });
     const outcome = await executor.run(job('PASSES'), told().onEvent, never);
     expect(outcome).toMatchObject({ status: 'FAILED', failure: { code: 'INTERNAL' } });

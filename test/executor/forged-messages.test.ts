@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Executor, type TestJob } from '../../src/executor/executor.ts';
 import type { Forgery } from '../support/test-connectors.ts';
 
-const registryUrl = new URL('../support/test-connectors.ts', import.meta.url).href;
+const listUrl = new URL('../support/test-connectors.ts', import.meta.url).href;
 const never = new AbortController().signal;
 const atEnd: (() => unknown)[] = [];
 
@@ -26,7 +26,7 @@ function start(isolation?: 'environment'): { executor: Executor; log: LogLine[] 
     policy: { allow: ['127.0.0.1/32'], forbidden: [] },
     size: 1,
     isolation,
-    testing: { registryUrl },
+    testing: { listUrl },
     logger: { info: write, warn: write, error: write },
   });
   atEnd.push(() => executor.close());

@@ -65,7 +65,7 @@ beforeAll(() => {
   executor = new Executor({
     policy: { allow: ['127.0.0.1/32'], forbidden: [] },
     size: 1,
-    testing: { registryUrl: new URL('../support/test-connectors.ts', import.meta.url).href },
+    testing: { listUrl: new URL('../support/test-connectors.ts', import.meta.url).href },
     logger: { info: write, warn: write, error: write },
   });
   executor.confine(confinement);

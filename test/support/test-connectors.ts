@@ -9,7 +9,7 @@ import { Failure } from '../../src/connectors/kit/contract/failure.ts';
 
 /**
  * Connectors that behave and misbehave in every way that the executor has to stand. It is what a child takes
- * connectorOf from.
+ * loadConnector from.
  */
 const config = z.object({
   host: z.string().default('127.0.0.1'),
@@ -154,7 +154,7 @@ const connectors: readonly Connector[] = [
   ),
 ];
 
-export function connectorOf(type: string): Connector {
+export async function loadConnector(type: string): Promise<Connector> {
   const known = connectors.find((each) => each.type === type);
   if (!known) throw new Error(`There is no connector of type ${type}.`);
   return known;

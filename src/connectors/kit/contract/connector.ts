@@ -137,7 +137,7 @@ export function required<T>(left: T | undefined, check: string): T {
   return left;
 }
 
-/** The code for one datastore type. It has a folder, and a line in the registry. */
+/** The code for one datastore type. It has a folder, and a line in list.ts. */
 export interface Connector<Schema extends z.ZodObject = z.ZodObject, State = unknown> {
   /** The API's DatastoreType, `POSTGRES`. The id in check names and the config's key are derived from it. */
   readonly type: string;
