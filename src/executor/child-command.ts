@@ -39,19 +39,28 @@ export interface ChildCommand {
   readonly options: SpawnOptions;
 }
 
+/** Another program for children, in the project's own tests, as file URLs. */
+export interface ChildProgram {
+  /** The entry. Left out: the executor's own. */
+  readonly childUrl?: string;
+  /** The module that the child takes loadConnector from. Left out: the list of all types. */
+  readonly listUrl?: string;
+}
+
 /**
  * How a child is started: what it may read, an environment of constants, and 64 threads, so that slow names do not
- * queue. `listUrl` is the file URL of the module that it takes loadConnector from; undefined: the list of all types.
+ * queue.
  */
-export function childCommand(listUrl: string | undefined, { wrapper, uid }: Confinement = unconfined): ChildCommand {
-  const readable = [
-    ...programPaths(fileURLToPath(import.meta.url)),
-    ...(listUrl ? [dirname(fileURLToPath(listUrl))] : []),
-  ];
+export function childCommand(
+  { childUrl, listUrl }: ChildProgram = {},
+  { wrapper, uid }: Confinement = unconfined,
+): ChildCommand {
+  const entry = childUrl ? fileURLToPath(childUrl) : ownEntry();
+  const readable = [...programPaths(entry), ...(listUrl ? [dirname(fileURLToPath(listUrl))] : [])];
   // from Node 25 on the permission model covers the network too
   const network = process.allowedNodeEnvironmentFlags.has('--allow-net') ? ['--allow-net'] : [];
   const flags = ['--permission', ...network, ...CLOSED, HEAP, ...readable.map((path) => `--allow-fs-read=${path}`)];
-  const program = [process.execPath, ...flags, childEntry(), ...(listUrl ? [listUrl] : [])];
+  const program = [process.execPath, ...flags, entry, ...(listUrl ? [listUrl] : [])];
   const [file = process.execPath, ...args] = [...wrapper, ...program];
   return {
     file,
@@ -67,7 +76,7 @@ export function childCommand(listUrl: string | undefined, { wrapper, uid }: Conf
 }
 
 /** The child's entry, as source or compiled, whichever this file is. */
-function childEntry(): string {
+function ownEntry(): string {
   return fileURLToPath(new URL(`./child${extname(import.meta.url)}`, import.meta.url));
 }
 

@@ -5,7 +5,7 @@ import type { CatalogEntry } from '../connectors/kit/contract/catalog-entry.ts';
 import type { EgressPolicy, HostAndPort } from '../connectors/kit/network/addresses.ts';
 import type { FailureCode } from '../errors/check-failures.ts';
 import { Allowance } from '../platform/allowance.ts';
-import { type Confinement, childCommand } from './child-command.ts';
+import { type ChildProgram, type Confinement, childCommand } from './child-command.ts';
 import type { ChildHandle, GoneReason } from './child-handle.ts';
 import { ChildPool } from './child-pool.ts';
 import { Judgement, verdictWithoutLookup } from './judgement.ts';
@@ -50,11 +50,9 @@ export interface ExecutorOptions {
   /** Children at most; one more for a test that is suspected of a crash. Left out: one a core, two at most. */
   readonly size?: number;
   /** For the project's own tests; nothing in a config or in the environment leads here. */
-  readonly testing?: {
+  readonly testing?: ChildProgram & {
     readonly names?: Readonly<Record<string, string>>;
     readonly publicCa?: string;
-    /** A file URL: the module that the child takes loadConnector from. */
-    readonly listUrl?: string;
   };
   readonly logger: ExecutorLogger;
   /** A child without work ends after this many milliseconds. Left out: 60,000. */
@@ -67,7 +65,7 @@ export interface ExecutorOptions {
 export class Executor {
   readonly #logger: ExecutorLogger;
   readonly #isIsolating: boolean;
-  readonly #listUrl: string | undefined;
+  readonly #program: ChildProgram | undefined;
   readonly #settings: DialerSettings;
   readonly #forbidden: HostAndPort[];
   readonly #pool: ChildPool;
@@ -86,7 +84,7 @@ export class Executor {
   constructor({ policy, isolation, size, testing, logger, idleMs }: ExecutorOptions) {
     this.#logger = logger;
     this.#isIsolating = isolation === 'environment';
-    this.#listUrl = testing?.listUrl;
+    this.#program = testing;
     this.#forbidden = [...policy.forbidden];
     this.#settings = {
       policy: { ...policy, forbidden: this.#forbidden },
@@ -98,7 +96,7 @@ export class Executor {
       idleMs: idleMs ?? 60_000,
       settings: this.#settings,
     };
-    this.#pool = new ChildPool(childCommand(testing?.listUrl), options, {
+    this.#pool = new ChildPool(childCommand(testing), options, {
       onMessage: (child, message) => this.#receive(child, message),
       onOutput: (child, line) =>
         this.#logger.warn({ executorPid: child.pid, line: this.#redact(line) }, 'An executor printed a line.'),
@@ -165,7 +163,7 @@ export class Executor {
   confine(confinement: Confinement): void {
     const { ownUser, ownProcesses, noNewPrivileges } = confinement;
     this.#logger.info({ ownUser, ownProcesses, noNewPrivileges }, 'Executors are confined.');
-    this.#pool.command = childCommand(this.#listUrl, confinement);
+    this.#pool.command = childCommand(this.#program, confinement);
   }
 
   /** Adds to the places that no connection leads to, whatever is allowed. */

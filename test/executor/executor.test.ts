@@ -5,9 +5,9 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type CheckEvent, Executor, type ExecutorOptions, type TestJob } from '../../src/executor/executor.ts';
+import { testProgram } from '../support/child-program.ts';
 import { ownTime } from '../support/own-time.ts';
 
-const listUrl = new URL('../support/test-connectors.ts', import.meta.url).href;
 const never = new AbortController().signal;
 const atEnd: (() => unknown)[] = [];
 
@@ -29,7 +29,7 @@ function start(options: Partial<ExecutorOptions> = {}): { executor: Executor; lo
   const write = (level: string) => (details: object, message: string) => log.push({ ...details, level, message });
   const logger = { info: write('info'), warn: write('warn'), error: write('error') };
   const policy = { allow: ['127.0.0.1/32'], forbidden: [] };
-  const executor = new Executor({ policy, size: 1, testing: { listUrl }, logger, ...options });
+  const executor = new Executor({ policy, size: 1, testing: testProgram(), logger, ...options });
   atEnd.push(() => executor.close());
   const pids = () =>
     log.filter(({ message }) => message === 'An executor has started.').map(({ executorPid }) => executorPid ?? 0);
@@ -451,13 +451,16 @@ describe('a child that is well', () => {
 });
 
 describe('what a child can see', () => {
+  // as it is started outside of this suite
+  const fromSource = { testing: { listUrl: new URL('../support/test-connectors.ts', import.meta.url).href } };
+
   it('is an environment of constants', async () => {
     vi.stubEnv('PGPASSWORD', 'of the gateway');
     vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'of the gateway');
     vi.stubEnv('NODE_EXTRA_CA_CERTS', '/etc/ssl/certs/ca-certificates.crt');
     vi.stubEnv('HTTPS_PROXY', 'http://127.0.0.1:1');
     atEnd.push(() => vi.unstubAllEnvs());
-    const { executor } = start();
+    const { executor } = start(fromSource);
     const { events, onEvent } = told();
     await executor.run(job('SHOWS_ENVIRONMENT'), onEvent, never);
     expect(events[3]).toMatchObject({
@@ -472,7 +475,7 @@ describe('what a child can see', () => {
   it.each(['/etc/passwd', '/proc/self/environ', new URL('../../.gitignore', import.meta.url).pathname])(
     'is not the file system: %s',
     async (host) => {
-      const { executor, log } = start();
+      const { executor, log } = start(fromSource);
       const outcome = await executor.run(job('READS', { host }), told().onEvent, never);
       expect(outcome.failure?.code).toBe('INTERNAL');
       expect(log.some(({ detail }) => detail?.includes('ERR_ACCESS_DENIED'))).toBe(true);
@@ -480,7 +483,7 @@ describe('what a child can see', () => {
   );
 
   it('is its own program', async () => {
-    const { executor } = start();
+    const { executor } = start(fromSource);
     const host = new URL('../../package.json', import.meta.url).pathname;
     expect((await executor.run(job('READS', { host }), told().onEvent, never)).status).toBe('PASSED');
   });

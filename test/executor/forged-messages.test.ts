@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Executor, type TestJob } from '../../src/executor/executor.ts';
+import { testProgram } from '../support/child-program.ts';
 import type { Forgery } from '../support/test-connectors.ts';
 
-const listUrl = new URL('../support/test-connectors.ts', import.meta.url).href;
 const never = new AbortController().signal;
 const atEnd: (() => unknown)[] = [];
 
@@ -26,7 +26,7 @@ function start(isolation?: 'environment'): { executor: Executor; log: LogLine[] 
     policy: { allow: ['127.0.0.1/32'], forbidden: [] },
     size: 1,
     isolation,
-    testing: { listUrl },
+    testing: testProgram(),
     logger: { info: write, warn: write, error: write },
   });
   atEnd.push(() => executor.close());

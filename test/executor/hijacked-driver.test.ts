@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, inject, it, vi } from 'vitest';
 import { Executor, findConfinement } from '../../src/executor/executor.ts';
+import { testProgram } from '../support/child-program.ts';
 import { type Aims, plays, type Result } from '../support/hijacked-driver.ts';
 
 /* The exact list of what a driver can do that a peer has taken over. docs/security.md tells it in words. */
@@ -65,7 +66,7 @@ beforeAll(() => {
   executor = new Executor({
     policy: { allow: ['127.0.0.1/32'], forbidden: [] },
     size: 1,
-    testing: { listUrl: new URL('../support/test-connectors.ts', import.meta.url).href },
+    testing: testProgram(),
     logger: { info: write, warn: write, error: write },
   });
   executor.confine(confinement);

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, type OnTestFinishedHandler, test } from 'vitest';
 import { apiOf } from '../support/api.ts';
+import { childProgram } from '../support/child-program.ts';
 import { newTestDatabase } from '../support/databases.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import { eventually } from '../support/eventually.ts';
@@ -48,7 +49,9 @@ async function startProcess(
   onTestFinished: Finally,
 ): Promise<{ child: ChildProcess; client: GatewayClient }> {
   const script = join(import.meta.dirname, '../support/gateway-process.ts');
-  const child = spawn(process.execPath, [script, databaseUrl, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [script, databaseUrl, folder, childProgram().childUrl], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   onTestFinished(() => void child.kill('SIGKILL'));
   const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
   const { url, token } = JSON.parse(line) as { url: string; token: string };

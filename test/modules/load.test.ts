@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Api, apiOf } from '../support/api.ts';
+import { childProgram } from '../support/child-program.ts';
 import { eventually } from '../support/eventually.ts';
 import { clientOf, type GatewayClient } from '../support/gateway.ts';
 import type { PostgresConfigInput } from '../support/gql/graphql.ts';
@@ -41,7 +42,8 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gateway-load-'));
   const script = join(import.meta.dirname, '../support/gateway-process.ts');
   // a process of its own: what it holds can be counted from outside
-  gateway = spawn(process.execPath, ['--expose-gc', script, `sqlite:${join(folder, 'gateway.db')}`, folder], {
+  const args = [`sqlite:${join(folder, 'gateway.db')}`, folder, childProgram().childUrl];
+  gateway = spawn(process.execPath, ['--expose-gc', script, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   if (!gateway.stdout) throw new Error('The gateway has no output.');

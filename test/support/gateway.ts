@@ -82,6 +82,8 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
   const statements: string[] = [];
   const logger = createLogger({ level: 'debug', destination: { write: (line: string) => void lines.push(line) } });
   const databaseUrl = options.databaseUrl ?? `sqlite:${join(folder, 'gateway.db')}`;
+  // a gateway in a process of its own is told, for vitest is not there
+  const program = options.testing?.executor?.childUrl ? {} : (await import('./child-program.ts')).childProgram();
   const app = await App.open({
     host: '127.0.0.1',
     port: 0,
@@ -92,7 +94,11 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     egressProxy: options.egressProxy,
     graphiql: 'on',
     logger,
-    testing: { onStatement: (sql) => statements.push(sql), ...options.testing },
+    testing: {
+      onStatement: (sql) => statements.push(sql),
+      ...options.testing,
+      executor: { ...program, ...options.testing?.executor },
+    },
   });
   await app.listen();
   const token = await app.access.createToken('test', {

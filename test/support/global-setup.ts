@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import type { TestProject } from 'vitest/node';
+import { buildChild } from './built-child.ts';
 import { migrateTestTemplate } from './databases.ts';
 import { preparePostgres, startPostgres } from './postgres.ts';
 
@@ -10,7 +11,10 @@ declare module 'vitest' {
   }
 }
 
-/** One Postgres server for the whole run, with a migrated database in it that each test file's own is a copy of. */
+/**
+ * One Postgres server for the whole run, with a migrated database in it that each test file's own is a copy of, and the
+ * executor's child.
+ */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const files = await preparePostgres();
   const endings = [() => rm(files.folder, { recursive: true, force: true })];
@@ -18,6 +22,9 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     for (const ending of endings.reverse()) await ending();
   };
   try {
+    const { built, remove } = await buildChild();
+    endings.push(remove);
+    project.provide('builtChild', built);
     const server = await startPostgres({}, files);
     endings.push(() => server.stop());
     await migrateTestTemplate(server.databaseUrl(''));
