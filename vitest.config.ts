@@ -2,6 +2,9 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { PATIENCE_MS } from './test/support/eventually.ts';
+import { useMemoryFolder } from './test/support/memory-folder.ts';
+
+useMemoryFolder();
 
 // workers, gateways and commands are processes: what one has compiled, the others take
 process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, 'node_modules/.cache/node-compile-cache');
