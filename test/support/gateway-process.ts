@@ -1,9 +1,10 @@
 import { startGateway } from './gateway.ts';
 
 /*
- * A gateway in a process of its own, for tests that kill it: `node gateway-process.ts DATABASE_URL FOLDER CHILD_URL`, the
- * last being the executor's child as it was built. It prints its URL and a token as one line of JSON, then serves until it is killed. With Node's --expose-gc it tells at each
- * SIGUSR2, as another line, how many bytes live in its heap.
+ * A gateway in a process of its own, for tests that kill it: `node gateway-process.ts DATABASE_URL FOLDER CHILD_URL`,
+ * the last of which is the executor's child as it was built. It prints its URL and a token as one line of JSON, then
+ * serves until it is killed. With Node's --expose-gc it tells at each SIGUSR2, as another line, how many bytes live in
+ * its heap.
  */
 const [databaseUrl, folder, childUrl] = process.argv.slice(2);
 if (!databaseUrl || !folder || !childUrl) throw new Error('Give a database URL, a folder and a child’s URL');
