@@ -3,6 +3,8 @@ import { parseArgs } from 'node:util';
 import type { App, AppOptions } from './app.ts';
 import { type Env, EnvError, type EnvMode, readEnv } from './env.ts';
 import { type Access, type Scope, scopes } from './modules/access/access.ts';
+import { ENVIRONMENT_NAME_RULE, environmentName } from './modules/environments/name.ts';
+import type { EnvironmentRow } from './modules/environments/service.ts';
 import { Database, openDoorbell } from './platform/database.ts';
 import { createKeyFile, Keyring, verifyKeyring } from './platform/keyring.ts';
 import { createLogger, type Logger } from './platform/logger.ts';
@@ -23,6 +25,9 @@ Usage: datastore-gateway <command>
   key upgrade      Once, after the last gateway of an older version has stopped:
                    seals anew what it has sealed, and marks the key file so that
                    its form is refused from then on.
+  environment create --name NAME
+                   Makes an environment and prints its id.
+  environment list Prints the id and the name of each.
   token create     Makes an API token and prints it, this once.
       --name NAME
       --scopes ${scopes.join(',')}
@@ -50,6 +55,8 @@ const commands: Readonly<Record<string, Command>> = {
   migrate,
   'key create': createKey,
   'key upgrade': upgradeKey,
+  'environment create': createEnvironment,
+  'environment list': listEnvironments,
   'token create': createToken,
 };
 
@@ -168,6 +175,19 @@ async function upgradeKey(args: readonly string[]): Promise<void> {
   });
 }
 
+async function createEnvironment(args: readonly string[]): Promise<void> {
+  const { name = '' } = options(args, { name: { type: 'string' } });
+  if (!environmentName.safeParse(name).success) throw new UsageError(`--name must be ${ENVIRONMENT_NAME_RULE}.`);
+  await withApp(async (app) => print(`${(await app.environments.create(operator, { name, path: ['--name'] })).id}\n`));
+}
+
+async function listEnvironments(args: readonly string[]): Promise<void> {
+  options(args, {});
+  await withApp(async (app) => {
+    for await (const { id, name } of allEnvironments(app)) print(`${id}  ${name}\n`);
+  });
+}
+
 async function createToken(args: readonly string[]): Promise<void> {
   const given = options(args, {
     name: { type: 'string' },
@@ -181,14 +201,10 @@ async function createToken(args: readonly string[]): Promise<void> {
   if (all === environments.length > 0)
     throw new UsageError('Give --environment NAME, once or more, or --all-environments.');
   const wanted = { name, scopes: readScopes(given.scopes), expiresAt: readExpiry(given['expires-in']) };
-  const { env, logger } = settings('serve', 'warn');
-  const app = await openApp(env, logger, false);
-  try {
+  await withApp(async (app) => {
     const environmentIds = all ? null : await findEnvironments(app, environments);
     print(`${await app.access.createToken('command line', { ...wanted, environmentIds })}\n`);
-  } finally {
-    await app.close();
-  }
+  });
 }
 
 function readScopes(text = ''): Scope[] {
@@ -207,17 +223,25 @@ function readExpiry(text: string | undefined): string | null {
 
 async function findEnvironments(app: App, names: readonly string[]): Promise<string[]> {
   const ids = new Map<string, string>();
-  for (let after: string | null = null; ; ) {
-    const page = await app.environments.list(operator, null, { first: maxPageSize, after });
-    for (const { node } of page.edges) ids.set(node.name, node.id);
-    if (!page.hasNextPage) break;
-    after = page.edges.at(-1)?.cursor ?? null;
-  }
+  for await (const { id, name } of allEnvironments(app)) ids.set(name, id);
   return names.map((name) => {
     const id = ids.get(name);
-    if (id === undefined) throw new Error(`There is no environment "${name}".`);
+    if (id === undefined) {
+      throw new Error(
+        `There is no environment "${name}": "environment list" prints those that there are, "environment create" makes one.`,
+      );
+    }
     return id;
   });
+}
+
+async function* allEnvironments(app: App): AsyncGenerator<EnvironmentRow> {
+  for (let after: string | null = null; ; ) {
+    const page = await app.environments.list(operator, null, { first: maxPageSize, after });
+    yield* page.edges.map(({ node }) => node);
+    if (!page.hasNextPage) return;
+    after = page.edges.at(-1)?.cursor ?? null;
+  }
 }
 
 function settings(mode: EnvMode, level: 'info' | 'warn'): { env: Env; logger: Logger } {
@@ -225,6 +249,17 @@ function settings(mode: EnvMode, level: 'info' | 'warn'): { env: Env; logger: Lo
   // a gateway in production logs to stdout; with other commands, stdout is for what a person reads
   const destination = level === 'info' ? {} : { destination: process.stderr };
   return { env, logger: createLogger({ level: env.logLevel ?? level, ...destination }) };
+}
+
+/** Does something with a gateway that listens nowhere. */
+async function withApp(work: (app: App) => Promise<void>): Promise<void> {
+  const { env, logger } = settings('serve', 'warn');
+  const app = await openApp(env, logger, false);
+  try {
+    await work(app);
+  } finally {
+    await app.close();
+  }
 }
 
 async function openApp(env: Env, logger: Logger, bootstrap: boolean): Promise<App> {

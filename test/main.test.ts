@@ -72,7 +72,7 @@ describe('the command line', () => {
   test('says what there is', async () => {
     const { code, stdout } = await run(['--help']);
     expect(code).toBe(0);
-    for (const command of ['start', 'serve', 'migrate', 'key create', 'key upgrade', 'token create'])
+    for (const command of ['start', 'serve', 'migrate', 'key create', 'key upgrade', 'environment create', 'environment list', 'token create'])
       expect(stdout).toContain(command);
   });
 

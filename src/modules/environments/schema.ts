@@ -1,11 +1,10 @@
 import type DataLoader from 'dataloader';
-import { issue } from '../../connectors/kit/config/marks.ts';
-import { anyText } from '../../connectors/kit/config/text.ts';
 import { ConflictError, InUseError, NameTakenError, NotFoundError, ValidationError } from '../../errors/api.ts';
 import { builder } from '../../graphql/builder.ts';
 import { connectionType, pageArguments } from '../../graphql/connection.ts';
 import { searchText, uuid } from '../../graphql/fields.ts';
 import { ApiTokenRef } from '../access/schema.ts';
+import { ENVIRONMENT_NAME_RULE, environmentName } from './name.ts';
 import type { EnvironmentRow, EnvironmentService } from './service.ts';
 
 declare module '../../graphql/context.ts' {
@@ -62,13 +61,6 @@ builder.queryFields((t) => ({
   }),
 }));
 
-/** In characters. */
-const MAX_NAME = 63;
-const environmentName = anyText(MAX_NAME).refine(
-  (name) => /^[A-Za-z0-9][A-Za-z0-9 ._-]*$/.test(name),
-  issue('INVALID_FORMAT', 'Letters, digits, spaces, ".", "-" and "_"; a letter or digit first.'),
-);
-
 const CreateEnvironmentInput = builder.inputType('CreateEnvironmentInput', {
   fields: (t) => ({
     id: t.id({
@@ -77,8 +69,7 @@ const CreateEnvironmentInput = builder.inputType('CreateEnvironmentInput', {
     }),
     name: t.string({
       required: true,
-      description:
-        'A unique name: 1 to 63 letters, digits, spaces, ".", "-" and "_", beginning with a letter or digit.',
+      description: `A unique name: ${ENVIRONMENT_NAME_RULE}.`,
       validate: { schema: environmentName },
     }),
   }),

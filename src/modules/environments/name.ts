@@ -1,0 +1,15 @@
+import { issue } from '../../connectors/kit/config/marks.ts';
+import { anyText } from '../../connectors/kit/config/text.ts';
+
+/** In characters. */
+const MAX_NAME = 63;
+
+/** What environmentName asks for, in words. */
+export const ENVIRONMENT_NAME_RULE =
+  '1 to 63 letters, digits, spaces, ".", "-" and "_", beginning with a letter or digit';
+
+/** What the name of an environment may be. */
+export const environmentName = anyText(MAX_NAME).refine(
+  (name) => /^[A-Za-z0-9][A-Za-z0-9 ._-]*$/.test(name),
+  issue('INVALID_FORMAT', 'Letters, digits, spaces, ".", "-" and "_"; a letter or digit first.'),
+);
