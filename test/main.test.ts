@@ -72,7 +72,16 @@ describe('the command line', () => {
   test('says what there is', async () => {
     const { code, stdout } = await run(['--help']);
     expect(code).toBe(0);
-    for (const command of ['start', 'serve', 'migrate', 'key create', 'key upgrade', 'environment create', 'environment list', 'token create'])
+    for (const command of [
+      'start',
+      'serve',
+      'migrate',
+      'key create',
+      'key upgrade',
+      'environment create',
+      'environment list',
+      'token create',
+    ])
       expect(stdout).toContain(command);
   });
 
@@ -127,8 +136,13 @@ describe('the command line', () => {
 
     const create = ['token', 'create', '--name', 'ci', '--scopes', 'DATASTORES_READ,ENVIRONMENTS_WRITE'];
     expect((await run([...create, '--environment', 'nowhere'], { cwd })).stderr).toContain(
-      'There is no environment "nowhere".',
+      'There is no environment "nowhere": "environment list" prints those that there are',
     );
+    const { stdout: id } = await run(['environment', 'create', '--name', 'production'], { cwd });
+    expect(id).toMatch(/^[0-9a-f-]{36}\n$/);
+    expect((await run(['environment', 'create', '--name', 'production'], { cwd })).stderr).toContain('has this name');
+    expect((await run(['environment', 'create', '--name', 'ä'], { cwd })).stderr).toContain('--name must be 1 to 63');
+    expect((await run(['environment', 'list'], { cwd })).stdout).toBe(`${id.trim()}  production\n`);
     expect((await run([...create, '--environment', 'a', '--all-environments'], { cwd })).code).toBe(2);
     expect((await run([...create, '--all-environments', '--expires-in', '90 days'], { cwd })).code).toBe(2);
     const { stdout } = await run([...create, '--all-environments', '--expires-in', '90d'], { cwd });
