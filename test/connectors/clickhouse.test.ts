@@ -123,7 +123,7 @@ describe('what goes wrong is named', () => {
     for (const isOld of [true, false]) {
       const result = await tryWith({ isOld, failing: { code, status } });
       expect(gist(result)).toEqual({ at: 'session/authenticate', code: failure, configPath });
-      expect(result.evidence['session/authenticate']).toEqual({ serverCode: String(code) });
+      expect(result.evidence['session/authenticate']).toEqual({ serverError: String(code) });
     }
   });
 

@@ -46,9 +46,14 @@ describe('the matrix', () => {
         rows.get(type)?.set(cause, expected);
         return expect(expected.never).not.toBe('');
       }
-      const { failure, took, deadline, evidence, log } = await stand.tries(cause);
+      const { failure, failedAt = '', took, deadline, evidence, log } = await stand.tries(cause);
       if (!failure) throw new Error(`${type} finds nothing wrong.`);
-      rows.get(type)?.set(cause, failure);
+      const { serverError, httpStatus } = evidence[failedAt] ?? {};
+      const isAtServer = (parts['At the server'] as readonly string[]).includes(cause);
+      if (isAtServer)
+        expect(serverError ?? httpStatus ?? 'none').toMatch(expected.seenInAnswer ? /^none$/ : /^(?!none)\w+$/);
+      const says = isAtServer ? { serverError: serverError ?? httpStatus } : {};
+      rows.get(type)?.set(cause, { ...failure, ...says });
       expect(expected.codes).toContain(failure.code);
       if (expected.configPath !== undefined) expect(failure.configPath).toBe(expected.configPath);
       expect(failure.cause).toBe(failureCodes[failure.code].cause);

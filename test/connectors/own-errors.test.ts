@@ -20,8 +20,15 @@ const inXml = (status: number, code: string): PeerAnswer => ({
 const ofGoogle = (status: number, reason: string, message: string) =>
   json(status, { error: { code: status, message, errors: [{ reason, message }] } });
 
-/** An answer in the API's own form, and what it is told as: code, field, a word of the hint, evidence. */
-type Row = readonly [title: string, answer: PeerAnswer, code: string, path: string | null, hint: string, own?: string];
+/** An answer in the API's own form, and what it is told as: code, field, a word of the hint, code in the evidence. */
+type Row = readonly [
+  title: string,
+  answer: PeerAnswer,
+  code: string,
+  path: string | null,
+  hint: string,
+  own: string | undefined,
+];
 
 const subjects: readonly (readonly [Stand<object, HttpPeer>, readonly Row[]])[] = [
   [
@@ -89,6 +96,7 @@ const subjects: readonly (readonly [Stand<object, HttpPeer>, readonly Row[]])[] 
         'PERMISSION_DENIED',
         'host',
         'IP access list',
+        '403',
       ],
     ],
   ],
@@ -114,6 +122,7 @@ const subjects: readonly (readonly [Stand<object, HttpPeer>, readonly Row[]])[] 
         'SIGN_IN_METHOD_REFUSED',
         'username',
         'IAM',
+        undefined,
       ],
     ],
   ],
@@ -126,6 +135,7 @@ const subjects: readonly (readonly [Stand<object, HttpPeer>, readonly Row[]])[] 
         'SERVER_UNAVAILABLE',
         'warehouse',
         'resource monitor',
+        '090073',
       ],
       [
         'a second factor that is wanted',
@@ -133,6 +143,7 @@ const subjects: readonly (readonly [Stand<object, HttpPeer>, readonly Row[]])[] 
         'SIGN_IN_METHOD_REFUSED',
         'authentication',
         'key pair',
+        '394509',
       ],
     ],
   ],
@@ -149,7 +160,9 @@ describe.each(subjects.map(([stand, rows]) => [stand.connector.type, stand, rows
       const result = await tryAt(await keep(startHttpPeer(() => answer, { certificate })));
       expect(gist(result)).toEqual({ at: 'session/authenticate', code, configPath });
       expect(result.failure?.hint).toContain(hint);
-      expect(result.evidence['session/authenticate']?.serverError).toBe(own);
+      const { serverError, httpStatus } = result.evidence['session/authenticate'] ?? {};
+      expect(serverError).toBe(own);
+      expect(httpStatus).toBe(own === undefined ? String(answer.status) : undefined);
     });
   },
 );
@@ -169,5 +182,6 @@ describe.each([
     const result = await tryAt(await keep(startHttpPeer(() => ofGoogle(403, reason, message), { certificate })));
     expect(result.failure).toMatchObject({ code: 'PERMISSION_DENIED', configPath: null });
     expect(result.failure?.hint).toContain(hint);
+    expect(result.evidence[result.failedAt ?? '']).toEqual({ serverError: reason });
   });
 });

@@ -175,7 +175,7 @@ describe('what goes wrong is named', () => {
 
   test('a wrong region shows the right one', async () => {
     const result = await tryIt({ bucket: 'elsewhere' });
-    expect(result.evidence['session/authenticate']).toEqual({ region: 'eu-west-1' });
+    expect(result.evidence['session/authenticate']).toEqual({ region: 'eu-west-1', serverError: 'PermanentRedirect' });
   });
 
   test.each([-20, 20])('a clock that differs by %i minutes', async (clockAhead) => {

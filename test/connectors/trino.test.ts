@@ -116,6 +116,7 @@ describe('what goes wrong is named', () => {
 
   test.each([
     'Bearer realm="Trino"',
+    'Negotiate',
     'Bearer x_redirect_server="https://trino.example/oauth2/token/initiate/1", x_token_server="https://trino.example/oauth2/token/1"',
   ])('a server that signs nobody in by password: %s', async (challenge) => {
     const result = await tryWith({ challenge });

@@ -35,6 +35,8 @@ const BASTION = { host: 'bastion.example', port: 22, username: 'jump', password:
 export interface Expectation {
   readonly codes: readonly FailureCode[];
   readonly configPath?: string | null;
+  /** No server refuses anything: what it answers shows the failure. */
+  readonly seenInAnswer?: boolean | undefined;
 }
 
 export interface TriedCause extends TestedConnection {
@@ -97,7 +99,10 @@ class RunningStand implements StartedStand {
 
   expects(cause: Cause): Inapplicable | Expectation {
     const trial = this.#stand.trials[cause as OwnCause];
-    if (trial) return 'never' in trial ? trial : { codes: [trial.code], configPath: trial.configPath };
+    if (trial)
+      return 'never' in trial
+        ? trial
+        : { codes: [trial.code], configPath: trial.configPath, seenInAnswer: trial.seenInAnswer };
     const { hostPath = null, portPath = hostPath } = this.#target;
     const tunnelled = (expectation: Expectation) =>
       this.hasTunnel ? expectation : { never: 'The type has no SSH tunnel.' };

@@ -2,7 +2,14 @@ import { type FailureCode, failureCodes } from '../../src/errors/check-failures.
 import { type Cause, parts } from './fault-matrix.ts';
 
 /** What one cell shows. */
-export type Cell = { readonly code: FailureCode; readonly configPath: string | null } | { readonly never: string };
+export type Cell =
+  | {
+      readonly code: FailureCode;
+      readonly configPath: string | null;
+      /** The server's own code of it, as the evidence has it; undefined where no server has refused anything. */
+      readonly serverError?: string | undefined;
+    }
+  | { readonly never: string };
 
 const INTRODUCTION = `# What a failed test says
 
@@ -10,7 +17,8 @@ Written by \`test/connectors/fault-matrix.test.ts\`, which compares it at each r
 
 Every type against every cause of failure that can come about for it, each of which the test brings about. A cell holds the failure's
 stable \`code\` ([errors.md](errors.md) has them all), its cause where that has another name, and the \`configPath\` that it points at,
-where there is a field to mend. Every failure has a hint, and comes by the deadline of the test + 2 s.
+where there is a field to mend. Every failure has a hint, and comes by the deadline of the test + 2 s. What a server refuses has its own code in the
+evidence (\`serverError\`), or the status where it has none (\`httpStatus\`): in the last table they stand behind "says".
 
 A dash says that the cause cannot come about; the number leads to the reason.
 `;
@@ -23,7 +31,8 @@ export function printMatrix(rows: ReadonlyMap<string, ReadonlyMap<Cause, Cell>>)
     if ('code' in cell) {
       const { cause } = failureCodes[cell.code];
       const path = cell.configPath === null ? [] : [`\`${cell.configPath}\``];
-      return [`\`${cell.code}\``, ...(cause === cell.code ? [] : [cause]), ...path].join('<br>');
+      const says = cell.serverError === undefined ? [] : [`says ${cell.serverError}`];
+      return [`\`${cell.code}\``, ...(cause === cell.code ? [] : [cause]), ...path, ...says].join('<br>');
     }
     if (!reasons.includes(cell.never)) reasons.push(cell.never);
     return `– (${reasons.indexOf(cell.never) + 1})`;

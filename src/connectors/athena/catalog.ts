@@ -63,18 +63,17 @@ export async function tableColumns(
   { schema, table }: { readonly schema: string; readonly table: string },
 ): Promise<readonly CatalogColumn[] | null> {
   const input = { CatalogName: context.config.catalog, DatabaseName: schema, TableName: table };
-  const missing = new Failure('RESOURCE_NOT_FOUND');
   try {
     const answer = await askAthena(
       context,
       'GetTableMetadata',
       input,
       z.object({ TableMetadata: TABLE }),
-      () => missing,
+      () => new Failure('RESOURCE_NOT_FOUND'),
     );
     return columnsOf(answer.TableMetadata);
   } catch (error) {
-    if (error === missing) return null;
+    if (error instanceof Failure && error.report.code === 'RESOURCE_NOT_FOUND') return null;
     throw error;
   }
 }

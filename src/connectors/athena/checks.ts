@@ -40,6 +40,7 @@ const EXECUTION = z.object({
     Status: z.object({
       State: z.enum(['QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED']),
       StateChangeReason: z.string().optional(),
+      AthenaError: z.object({ ErrorType: z.int().optional() }).optional(),
     }),
     Statistics: z.object({ EngineExecutionTimeInMillis: z.number().optional() }).optional(),
   }),
@@ -119,7 +120,10 @@ const executeQuery: AthenaCheck = {
     const missing = () => locationFailure(outputLocation);
     const started = await askAthena(context, 'StartQueryExecution', input, STARTED, missing);
     const { Status, Statistics } = await pollUntil(context.signal, () => endOf(context, started.QueryExecutionId));
-    if (Status.State !== 'SUCCEEDED') throw executionFailure(Status.StateChangeReason ?? '', outputLocation);
+    if (Status.State !== 'SUCCEEDED') {
+      const failure = executionFailure(Status.StateChangeReason ?? '', outputLocation);
+      throw failure.with({ serverError: Status.AthenaError?.ErrorType ?? Status.State });
+    }
     return { evidence: { runMs: Statistics?.EngineExecutionTimeInMillis } };
   },
 };

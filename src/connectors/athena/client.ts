@@ -6,7 +6,7 @@ import { publicTls, serviceTarget } from '../kit/config/target.ts';
 import { basePath, targetOfUrl } from '../kit/config/url.ts';
 import type { CheckContext, Target } from '../kit/contract/connector.ts';
 import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
-import { jsonAnswer, ownFailure, strangerFailure } from '../kit/http/answers.ts';
+import { jsonAnswer, ownFailure, refusalEvidence, strangerFailure } from '../kit/http/answers.ts';
 import type { HttpResponse } from '../kit/http/client.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
 import { elementOf } from '../kit/http/xml.ts';
@@ -100,7 +100,15 @@ export function provesSignIn(response: HttpResponse): boolean {
 export function refusalFailure(response: HttpResponse, config: AthenaConfig, missing?: () => Failure): Failure {
   const refusal = refusalOf(response);
   if (!refusal) return strangerFailure(response);
-  const { name, message } = refusal;
+  const failure = knownFailure(refusal, config, missing);
+  return failure?.with(refusalEvidence(response, refusal.name)) ?? ownFailure(response, refusal.name);
+}
+
+function knownFailure(
+  { name, message }: AwsRefusal,
+  config: AthenaConfig,
+  missing?: () => Failure,
+): Failure | undefined {
   if (/^Signature (expired|not yet current)/.test(message)) return new Failure('CLOCK_SKEW');
   if (/Credential should be scoped to/.test(message))
     return new Failure('WRONG_REGION', {
@@ -116,16 +124,19 @@ export function refusalFailure(response: HttpResponse, config: AthenaConfig, mis
     /not found|not exist|no such|invalid catalog|no output location/i.test(message)
   )
     return missing();
-  return ownFailure(response, name);
+  return undefined;
 }
 
 const JSON_REFUSAL = z.object({ __type: z.string(), message: z.string().optional(), Message: z.string().optional() });
 
-/**
- * AWS' name of what is wrong, and its text, which is looked through but never shown. AWS may answer in XML before it
- * knows who asks. Undefined when the answer is none of AWS' refusals.
- */
-function refusalOf(response: HttpResponse): { readonly name: string; readonly message: string } | undefined {
+/** AWS' name of what is wrong, and its text, which is looked through but never shown. */
+interface AwsRefusal {
+  readonly name: string;
+  readonly message: string;
+}
+
+/** The refusal in an answer. AWS may write it in XML before it knows who asks. Undefined when it is none of AWS'. */
+function refusalOf(response: HttpResponse): AwsRefusal | undefined {
   const text = response.text();
   if (text.includes('<Error')) {
     const name = elementOf(text, 'Code');

@@ -1,6 +1,7 @@
 import type { FailureCode } from '../../errors/check-failures.ts';
 import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
 import { strangerFailure } from '../kit/http/answers.ts';
+import { methodFailure } from '../kit/http/challenge.ts';
 import type { HttpResponse } from '../kit/http/client.ts';
 import type { ClickHouseConfig } from './config.ts';
 
@@ -52,10 +53,17 @@ export function failureOf(response: HttpResponse, config: ClickHouseConfig): Fai
     if (response.status >= 500) return strangerFailure(response, { configPath: 'host' });
     return strangerFailure(response, response.status === 400 || response.status === 404 ? { hint: PORT_HINT } : {});
   }
+  const evidence = { serverError: code };
+  const failure = methodFailure(response, ['basic'], 'password');
+  if (failure) return failure.with(evidence);
   if (config.password === undefined && OF_PASSWORDS.includes(code))
-    return new Failure('CREDENTIALS_REQUIRED', { configPath: 'password', hint: 'Give the password of the user.' });
-  const [failure, details] = BY_CODE[code] ?? ['SERVER_ERROR', {}];
-  return new Failure(failure, { ...details, evidence: { serverCode: code } });
+    return new Failure('CREDENTIALS_REQUIRED', {
+      configPath: 'password',
+      hint: 'Give the password of the user.',
+      evidence,
+    });
+  const [known, details] = BY_CODE[code] ?? ['SERVER_ERROR', {}];
+  return new Failure(known, { ...details, evidence });
 }
 
 /**

@@ -4,7 +4,7 @@ import {
   postgresTableColumns,
   postgresTablesPageSql,
 } from '../families/postgres/catalog.ts';
-import { explainPostgres } from '../families/postgres/failures.ts';
+import { explainPostgres, sqlState } from '../families/postgres/failures.ts';
 import { type PostgresDialect, versionNumber } from '../families/postgres/family.ts';
 import { isPostgresError, type PostgresError } from '../families/postgres/wire.ts';
 import { Failure } from '../kit/contract/failure.ts';
@@ -36,7 +36,10 @@ export const cockroachdbDialect: PostgresDialect<CockroachdbConfig> = {
     tableColumns: postgresTableColumns,
   },
   explain(error, config) {
-    return (isPostgresError(error) ? explainOwn(error, config) : undefined) ?? explainPostgres(error, config.tls);
+    return (
+      (isPostgresError(error) ? explainOwn(error, config)?.with(sqlState(error)) : undefined) ??
+      explainPostgres(error, config.tls)
+    );
   },
 };
 

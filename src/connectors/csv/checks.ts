@@ -57,7 +57,7 @@ const getFile: CsvCheck = {
     const where = redirects === 0 ? {} : { redirectHost: host, redirects };
     // what is behind a redirect has not seen the query of the config
     const failure = refusalOf(response, config.urlQuery === undefined || redirects > 0 ? HOST_PATH : 'urlQuery');
-    if (failure) throw failure.with(where);
+    if (failure) throw failure.with({ httpStatus: response.status, ...where });
     const { body: bytes, truncated } = response;
     state.file = { bytes, truncated, encoding: config.encoding };
     return {

@@ -4,8 +4,17 @@ import { serviceTarget } from '../kit/config/target.ts';
 import { type CheckContext, required, type Target } from '../kit/contract/connector.ts';
 import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
 import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
-import { jsonAnswer, jsonIfAny, listOf, ownFailure, refusesToken, strangerFailure } from '../kit/http/answers.ts';
+import {
+  jsonAnswer,
+  jsonIfAny,
+  listOf,
+  ownFailure,
+  refusalEvidence,
+  strangerFailure,
+  tokenRefusal,
+} from '../kit/http/answers.ts';
 import { basicAuthorization } from '../kit/http/basic-auth.ts';
+import { methodFailure } from '../kit/http/challenge.ts';
 import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
 import { MAX_ROWS_BYTES, type RowSet, type Statement } from '../kit/http/information-schema.ts';
@@ -56,7 +65,8 @@ export async function signIn({ config, state }: DatabricksContext): Promise<stri
     body: 'grant_type=client_credentials&scope=all-apis',
     maxBytes: SIGN_IN_LIMIT,
   });
-  if (refusesToken(response)) throw tokenRefused(config);
+  const refusal = tokenRefusal(response);
+  if (refusal !== undefined) throw tokenRefused(config).with(refusalEvidence(response, refusal));
   if (response.status !== 200) throw strangerFailure(response);
   return jsonAnswer(response, GIVEN_TOKEN).access_token;
 }
@@ -66,7 +76,7 @@ function needed(secret: string | undefined, configPath: string): string {
   return secret;
 }
 
-export function tokenRefused({ authentication }: DatabricksConfig): Failure {
+function tokenRefused({ authentication }: DatabricksConfig): Failure {
   if (authentication.oauth) {
     const hint =
       'Check `authentication.oauth.clientId` and `authentication.oauth.clientSecret`, and that the service principal is in the workspace.';
@@ -120,18 +130,27 @@ export function accepted(
   about: 'warehouse' | 'data' = 'warehouse',
 ): HttpResponse {
   if (response.status === 200) return response;
-  const { status } = response;
   const code = errorCodeOf(response);
-  const known = BY_CODE[code ?? ''];
-  if (known) throw new Failure(...known);
-  if (code === DENIED) throw new Failure('PERMISSION_DENIED', about === 'data' ? DENIED_DATA : DENIED_WAREHOUSE);
   if (code === undefined) throw strangerFailure(response);
-  if (status === 403 && isShutOut(response)) {
+  const failure = codeFailure(code, about) ?? signInFailure(response, config);
+  throw failure?.with(refusalEvidence(response, code)) ?? ownFailure(response, code);
+}
+
+function codeFailure(code: string, about: 'warehouse' | 'data'): Failure | undefined {
+  if (code === DENIED) return new Failure('PERMISSION_DENIED', about === 'data' ? DENIED_DATA : DENIED_WAREHOUSE);
+  const known = BY_CODE[code];
+  return known && new Failure(...known);
+}
+
+/** The failure behind a status that stands for a refusal to sign in, whatever its code. */
+function signInFailure(response: HttpResponse, config: DatabricksConfig): Failure | undefined {
+  if (response.status === 403 && isShutOut(response)) {
     const hint = 'An IP access list of the workspace does not let the gateway’s address in: ask its administrator.';
-    throw new Failure('PERMISSION_DENIED', { configPath: 'host', hint });
+    return new Failure('PERMISSION_DENIED', { configPath: 'host', hint });
   }
-  if (status === 401 || status === 403) throw tokenRefused(config);
-  throw ownFailure(response, code);
+  if (response.status !== 401 && response.status !== 403) return undefined;
+  const configPath = config.authentication.oauth ? CLIENT_SECRET : TOKEN;
+  return methodFailure(response, ['bearer', 'basic'], configPath) ?? tokenRefused(config);
 }
 
 /** Tells whether the workspace refuses the address that the request comes from, which only its text tells. */
@@ -192,10 +211,8 @@ function codeWords(code: string): string | undefined {
 function sqlFailure({ status }: Answer): Failure {
   const { error_code: code = '', message = '' } = status.error ?? {};
   const condition = /\[([A-Z][A-Z0-9_]{1,60})[\].]/.exec(message)?.[1] ?? '';
-  const known = BY_CODE[condition] ?? BY_CODE[code];
-  if (!known && code === DENIED) return new Failure('PERMISSION_DENIED', DENIED_DATA);
-  if (known) return new Failure(...known);
-  return new Failure('SERVER_ERROR', { evidence: { serverError: condition || codeWords(code) } });
+  const failure = codeFailure(condition, 'data') ?? codeFailure(code, 'data') ?? new Failure('SERVER_ERROR');
+  return failure.with({ serverError: condition || codeWords(code) });
 }
 
 function bound(statement: Statement) {

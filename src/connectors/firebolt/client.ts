@@ -9,8 +9,9 @@ import {
   jsonIfAny,
   listOf,
   ownFailure,
-  refusesToken,
+  refusalEvidence,
   strangerFailure,
+  tokenRefusal,
 } from '../kit/http/answers.ts';
 import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
@@ -67,9 +68,11 @@ export async function signIn({ config, state }: FireboltContext): Promise<void> 
     body: new URLSearchParams({ ...form, audience: 'https://api.firebolt.io' }).toString(),
     maxBytes: SIGN_IN_LIMIT,
   });
-  if (refusesToken(response)) {
+  const code = tokenRefusal(response);
+  if (code !== undefined) {
     const hint = 'Check `clientId` and `clientSecret`, and that the service account has not been deleted.';
-    throw new Failure('KEY_REFUSED', { configPath: 'clientSecret', hint });
+    const evidence = refusalEvidence(response, code);
+    throw new Failure('KEY_REFUSED', { configPath: 'clientSecret', hint, evidence });
   }
   if (response.status !== 200) throw strangerFailure(response);
   state.token = jsonAnswer(response, TOKEN).access_token;
@@ -83,7 +86,7 @@ export async function resolveEngine(context: FireboltContext): Promise<Engine> {
   if ([401, 403, 404].includes(response.status) && !isWebPage(response)) {
     const hint = 'Check `account`: there is none of that name, or the service account has no user in it.';
     const code = response.status === 404 ? 'RESOURCE_NOT_FOUND' : 'PERMISSION_DENIED';
-    throw new Failure(code, { configPath: 'account', hint });
+    throw new Failure(code, { configPath: 'account', hint, evidence: refusalEvidence(response) });
   }
   if (response.status !== 200) throw strangerFailure(response);
   let engine = engineAt(jsonAnswer(response, ENGINE).engineUrl);
@@ -117,7 +120,8 @@ async function use(
   if (refusal !== undefined) {
     if (!isMissing(refusal)) throw refusalFailure(response, refusal, kind);
     const hint = `Check \`${kind}\`: there is none of that name, or the service account’s user has no right to it.`;
-    throw new Failure(kind === 'database' ? 'DATABASE_NOT_FOUND' : 'RESOURCE_NOT_FOUND', { configPath: kind, hint });
+    const code = kind === 'database' ? 'DATABASE_NOT_FOUND' : 'RESOURCE_NOT_FOUND';
+    throw new Failure(code, { configPath: kind, hint, evidence: refusalEvidence(response) });
   }
   const { 'firebolt-update-parameters': added, 'firebolt-update-endpoint': endpoint } = response.headers;
   const moved = endpoint === undefined ? engine : engineAt(endpoint);
@@ -190,9 +194,13 @@ function isMissing(text: string): boolean {
   return /not exist|not found/i.test(text);
 }
 
+/** The failure behind a refusal, which has no code of Firebolt's in it that could be relied on. */
 function refusalFailure(response: HttpResponse, text: string, kind: 'database' | 'engine' = 'database'): Failure {
-  const { status } = response;
   if (isWebPage(response)) return strangerFailure(response);
+  return knownFailure(response, text, kind)?.with(refusalEvidence(response)) ?? ownFailure(response);
+}
+
+function knownFailure({ status }: HttpResponse, text: string, kind: 'database' | 'engine'): Failure | undefined {
   if (status === 401 || status === 403 || /not authorized|permission|privilege/i.test(text)) {
     const hint = 'Grant the role of the service account’s user USAGE on the database, and on the engine.';
     return new Failure('PERMISSION_DENIED', { configPath: kind, hint });
@@ -201,7 +209,7 @@ function refusalFailure(response: HttpResponse, text: string, kind: 'database' |
     return new Failure('SERVER_UNAVAILABLE', { configPath: 'engine', hint: 'The engine does not run: start it.' });
   if (/database .*(not exist|not found)/i.test(text))
     return new Failure('DATABASE_NOT_FOUND', { configPath: 'database' });
-  return ownFailure(response, undefined);
+  return undefined;
 }
 
 function literal(value: string): string {

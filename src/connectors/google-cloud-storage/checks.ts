@@ -4,7 +4,7 @@ import { askGoogle, googleAccepted, googleRefusal } from '../families/google/cli
 import { authenticateCheck } from '../kit/checks/authenticate.ts';
 import type { Check } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
-import { jsonAnswer, listOf } from '../kit/http/answers.ts';
+import { jsonAnswer, listOf, refusalEvidence } from '../kit/http/answers.ts';
 import type { HttpResponse } from '../kit/http/client.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
 import type { GoogleCloudStorageConfig } from './config.ts';
@@ -93,6 +93,7 @@ const putObject: GcsCheck = {
     if (removal.status === 403) {
       throw new Failure('PERMISSION_DENIED', {
         configPath: 'credentials.clientEmail',
+        evidence: refusalEvidence(removal, googleRefusal(removal)?.errors?.[0]?.reason),
         hint: 'The object was written, but may not be deleted and remains: grant storage.objects.delete.',
       });
     }

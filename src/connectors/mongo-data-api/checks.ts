@@ -4,7 +4,15 @@ import { authenticateCheck } from '../kit/checks/authenticate.ts';
 import { basePath, targetOfUrl } from '../kit/config/url.ts';
 import type { Check, CheckContext, Target } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
-import { jsonAnswer, jsonIfAny, ownFailure, serverProduct, strangerFailure } from '../kit/http/answers.ts';
+import {
+  jsonAnswer,
+  jsonIfAny,
+  ownFailure,
+  refusalEvidence,
+  serverProduct,
+  strangerFailure,
+} from '../kit/http/answers.ts';
+import { methodFailure } from '../kit/http/challenge.ts';
 import type { HttpResponse } from '../kit/http/client.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
 import type { MongoDataApiConfig } from './config.ts';
@@ -71,30 +79,32 @@ function refusalCode(response: HttpResponse): string | undefined {
 }
 
 function accepted(response: HttpResponse, config: MongoDataApiConfig): HttpResponse {
-  const { status } = response;
-  if (status === 200) return response;
+  if (response.status === 200) return response;
   const code = refusalCode(response);
   if (code === undefined) throw strangerFailure(response);
-  if (status === 401 && config.apiKey === undefined)
-    throw new Failure('CREDENTIALS_REQUIRED', { configPath: 'apiKey', hint: 'Give the API key.' });
-  if (status === 401) throw new Failure('KEY_REFUSED', { configPath: 'apiKey' });
-  if (status === 403)
-    throw new Failure('PERMISSION_DENIED', {
-      configPath: 'collection',
-      hint: 'Give the key a rule that lets it read the collection.',
-    });
-  if (status === 404)
-    throw new Failure('RESOURCE_NOT_FOUND', {
-      configPath: 'apiUrl',
-      hint: 'The server knows no Data API at this URL: check `apiUrl`.',
-    });
-  if (status === 400) {
-    throw new Failure('RESOURCE_NOT_FOUND', {
-      configPath: 'dataSource',
-      hint: 'The server cannot do this request: check `dataSource`, `database` and `collection`.',
-    });
+  const failure = methodFailure(response, ['bearer', 'apikey'], 'apiKey') ?? statusFailure(response.status, config);
+  throw failure?.with(refusalEvidence(response, code)) ?? ownFailure(response, code);
+}
+
+function statusFailure(status: number, { apiKey }: MongoDataApiConfig): Failure | undefined {
+  switch (status) {
+    case 400: {
+      const hint = 'The server cannot do this request: check `dataSource`, `database` and `collection`.';
+      return new Failure('RESOURCE_NOT_FOUND', { configPath: 'dataSource', hint });
+    }
+    case 401:
+      if (apiKey !== undefined) return new Failure('KEY_REFUSED', { configPath: 'apiKey' });
+      return new Failure('CREDENTIALS_REQUIRED', { configPath: 'apiKey', hint: 'Give the API key.' });
+    case 403: {
+      const hint = 'Give the key a rule that lets it read the collection.';
+      return new Failure('PERMISSION_DENIED', { configPath: 'collection', hint });
+    }
+    case 404: {
+      const hint = 'The server knows no Data API at this URL: check `apiUrl`.';
+      return new Failure('RESOURCE_NOT_FOUND', { configPath: 'apiUrl', hint });
+    }
   }
-  throw ownFailure(response, code);
+  return undefined;
 }
 
 export function targetOf(config: MongoDataApiConfig): Target {

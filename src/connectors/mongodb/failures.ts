@@ -31,6 +31,10 @@ export function isUnavailable({ code }: MongoError): boolean {
 /** The failure behind an error of a MongoDB server. Undefined when the error is none of its own. */
 export function explainMongodb(error: unknown, config: MongodbConfig): Failure | undefined {
   if (!(error instanceof MongoError)) return undefined;
+  return explainServer(error, config).with({ serverError: error.code || undefined });
+}
+
+function explainServer(error: MongoError, config: MongodbConfig): Failure {
   const { code } = error;
   if (AUTHENTICATION_FAILED.includes(code) || code === ATLAS) return signInRefused(error, config);
   if (code === UNAUTHORIZED) return notAllowed(error, config);
@@ -41,10 +45,7 @@ export function explainMongodb(error: unknown, config: MongodbConfig): Failure |
   if (known) return new Failure(known[0], { ...known[1], error });
   if (isUnavailable(error)) return new Failure('SERVER_UNAVAILABLE', { error });
   // an error without a code is none that a MongoDB server sends
-  return new Failure(code === 0 ? 'UNEXPECTED_ANSWER' : 'SERVER_ERROR', {
-    error,
-    evidence: { serverError: code || undefined },
-  });
+  return new Failure(code === 0 ? 'UNEXPECTED_ANSWER' : 'SERVER_ERROR', { error });
 }
 
 function signInRefused(error: MongoError, { authMechanism }: MongodbConfig): Failure {

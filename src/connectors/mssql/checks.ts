@@ -6,7 +6,7 @@ import { explainNetworkError } from '../kit/contract/explain.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { mssqlColumns } from './catalog.ts';
 import type { MssqlConfig } from './config.ts';
-import { isAboutDatabase } from './failures.ts';
+import { explainMssql, isAboutDatabase } from './failures.ts';
 import { greet, linkChecks, type MssqlContext, type MssqlState, reconnect } from './link.ts';
 import { MssqlError, type MssqlSession, signInToMssql } from './session.ts';
 
@@ -124,11 +124,10 @@ async function refusalOf(context: MssqlContext, refusal: Error): Promise<Error> 
     const session = await signInToMssql(await reconnect(context), account);
     context.state.session = session;
     const [row] = await session.query('select has_dbaccess(@p1)', [name]);
-    if (row?.[0] === null) return new Failure('DATABASE_NOT_FOUND', { error: refusal, configPath: 'database' });
+    const details = { error: refusal, configPath: 'database', evidence: explainMssql(refusal)?.evidence };
+    if (row?.[0] === null) return new Failure('DATABASE_NOT_FOUND', details);
     const hint = 'The login may not open the database: make a user for it there.';
-    return row?.[0] === 0
-      ? new Failure('PERMISSION_DENIED', { error: refusal, configPath: 'database', hint })
-      : refusal;
+    return row?.[0] === 0 ? new Failure('PERMISSION_DENIED', { ...details, hint }) : refusal;
   } catch (error) {
     if (!(error instanceof MssqlError || error instanceof Failure)) throw error;
     // a login that belongs to one database gets in nowhere else: then the first answer has to do

@@ -50,12 +50,17 @@ export function explainMssql(error: unknown): Failure | undefined {
   if (!(error instanceof MssqlError)) return undefined;
   // the first known number counts: a server sends the reason before the refusal that follows from it
   for (const number of error.numbers) {
-    const known = BY_NUMBER[number];
-    if (known) return new Failure(known[0], { ...known[1], error });
-    if (NO_RIGHT.includes(number)) return new Failure('PERMISSION_DENIED', { error, configPath: 'username' });
-    if (UNAVAILABLE.includes(number)) return new Failure('SERVER_UNAVAILABLE', { error });
+    const failure = numberFailure(number, error);
+    if (failure) return failure.with({ serverError: number });
   }
   return new Failure('SERVER_ERROR', { error, evidence: { serverError: error.numbers[0] } });
+}
+
+function numberFailure(number: number, error: MssqlError): Failure | undefined {
+  const known = BY_NUMBER[number];
+  if (known) return new Failure(known[0], { ...known[1], error });
+  if (NO_RIGHT.includes(number)) return new Failure('PERMISSION_DENIED', { error, configPath: 'username' });
+  return UNAVAILABLE.includes(number) ? new Failure('SERVER_UNAVAILABLE', { error }) : undefined;
 }
 
 /** Tells whether the server has taken the login, but does not open the database. */

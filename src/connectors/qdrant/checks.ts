@@ -4,7 +4,16 @@ import { basePath, targetOfUrl } from '../kit/config/url.ts';
 import type { CatalogColumn, CatalogEntry } from '../kit/contract/catalog-entry.ts';
 import type { Check, CheckContext, Target } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
-import { jsonAnswer, jsonIfAny, listOf, ownFailure, recordOf, strangerFailure } from '../kit/http/answers.ts';
+import {
+  jsonAnswer,
+  jsonIfAny,
+  listOf,
+  ownFailure,
+  recordOf,
+  refusalEvidence,
+  strangerFailure,
+} from '../kit/http/answers.ts';
+import { methodFailure } from '../kit/http/challenge.ts';
 import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
 import { type QdrantConfig, restPort } from './config.ts';
@@ -32,7 +41,8 @@ const authenticate: QdrantCheck = authenticateCheck(
   async (context) => {
     const response = await ask(context, { method: 'GET', path: '/collections' });
     // a server that answers 403 to a list has not taken the key: it would list what the key may see
-    if (response.status === 403 && isOwn(response, context.config)) throw keyRefused(context.config);
+    if (response.status === 403 && isOwn(response, context.config))
+      throw keyRefused(context.config).with(refusalEvidence(response));
     jsonAnswer(accepted(response, context.config), COLLECTIONS);
     return { evidence: { server: await productOf(context) } };
   },
@@ -161,14 +171,19 @@ function ask({ config, state }: Context, request: HttpRequest): Promise<HttpResp
 function accepted(response: HttpResponse, config: QdrantConfig): HttpResponse {
   if (response.status === 200) return response;
   if (!isOwn(response, config)) throw strangerFailure(response);
-  if (response.status === 401) throw keyRefused(config);
-  if (response.status === 403)
-    throw new Failure('PERMISSION_DENIED', {
+  // the API has no codes of its own: the status is all there is
+  throw statusFailure(response, config)?.with(refusalEvidence(response)) ?? ownFailure(response);
+}
+
+function statusFailure(response: HttpResponse, config: QdrantConfig): Failure | undefined {
+  const { status } = response;
+  if (status === 401) return methodFailure(response, ['bearer', 'apikey'], 'apiKey') ?? keyRefused(config);
+  if (status === 403)
+    return new Failure('PERMISSION_DENIED', {
       configPath: 'collection',
       hint: 'Give the key access to the collection.',
     });
-  if (response.status === 404) throw new Failure('COLLECTION_NOT_FOUND', { configPath: 'collection' });
-  throw ownFailure(response, undefined);
+  return status === 404 ? new Failure('COLLECTION_NOT_FOUND', { configPath: 'collection' }) : undefined;
 }
 
 const REFUSAL = z.object({ status: z.object({ error: z.string() }) });

@@ -1,4 +1,4 @@
-import { explainPostgres } from '../families/postgres/failures.ts';
+import { explainPostgres, sqlState } from '../families/postgres/failures.ts';
 import { createSchemaInTransaction, type PostgresDialect, versionNumber } from '../families/postgres/family.ts';
 import { isPostgresError } from '../families/postgres/wire.ts';
 import { Failure } from '../kit/contract/failure.ts';
@@ -58,7 +58,7 @@ export const redshiftDialect: PostgresDialect<RedshiftConfig> = {
     // 28P01, the code for a wrong password, came only with PostgreSQL 9.0
     if (isPostgresError(error) && error.code === '28000' && error.routine === 'auth_failed') {
       const hint = 'Check `username` and `password`: the server does not say which of them is wrong.';
-      return new Failure('PASSWORD_REFUSED', { error, hint, configPath: 'password' });
+      return new Failure('PASSWORD_REFUSED', { error, hint, configPath: 'password', evidence: sqlState(error) });
     }
     return explainPostgres(error, config.tls);
   },

@@ -3,7 +3,7 @@ import { authenticateCheck } from '../kit/checks/authenticate.ts';
 import { withoutRight } from '../kit/checks/missing-right.ts';
 import type { Check } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
-import { serverProduct, strangerFailure } from '../kit/http/answers.ts';
+import { refusalEvidence, serverProduct, strangerFailure } from '../kit/http/answers.ts';
 import type { HttpResponse } from '../kit/http/client.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
 import { elementOf } from '../kit/http/xml.ts';
@@ -83,6 +83,7 @@ const getObject: S3Check = {
     if (errorCode(response) === DENIED)
       throw new Failure('PERMISSION_DENIED', {
         configPath: 'accessKeyId',
+        evidence: refusalEvidence(response, DENIED),
         hint: 'Grant s3:GetObject on the object of `path`. Without s3:ListBucket the server says the same of an object that is missing.',
       });
     if (!isDone(response) && response.status !== RANGE_NOT_SATISFIABLE)
@@ -107,6 +108,7 @@ const putObject: S3Check = {
     if (errorCode(removed) === DENIED) {
       throw new Failure('PERMISSION_DENIED', {
         configPath: 'accessKeyId',
+        evidence: refusalEvidence(removed, DENIED),
         hint: 'The object was written, but may not be deleted and remains: grant s3:DeleteObject.',
       });
     }

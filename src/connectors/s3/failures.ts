@@ -1,7 +1,7 @@
 import type { FailureCode } from '../../errors/check-failures.ts';
 import { signatureFailure } from '../families/aws/failures.ts';
 import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
-import { ownFailure, strangerFailure } from '../kit/http/answers.ts';
+import { ownFailure, refusalEvidence, strangerFailure } from '../kit/http/answers.ts';
 import type { HttpResponse } from '../kit/http/client.ts';
 import { elementOf } from '../kit/http/xml.ts';
 import { usesPathStyle } from './client.ts';
@@ -41,7 +41,6 @@ const BY_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> 
     {
       configPath: 'forcePathStyle',
       hint: 'Set `forcePathStyle` to false: this server takes the name of the bucket in the host alone.',
-      evidence: { serverError: 'SecondLevelDomainForbidden' },
     },
   ],
   SlowDown: ['TOO_MANY_REQUESTS', {}],
@@ -65,12 +64,17 @@ export function provesSignIn(response: HttpResponse): boolean {
 /** The failure behind an answer other than 2xx to a request about the bucket, or about an object in it. */
 export function failureOf(response: HttpResponse, about: 'bucket' | 'object', config: S3Config): Failure {
   const code = errorCode(response);
+  // every S3 says in its body why it refuses
+  if (code === undefined) return strangerFailure(response);
+  const failure = knownFailure(code, about, config);
+  return failure?.with({ ...regionOf(response), ...refusalEvidence(response, code) }) ?? ownFailure(response, code);
+}
+
+function knownFailure(code: string, about: 'bucket' | 'object', config: S3Config): Failure | undefined {
   if (code === 'SignatureDoesNotMatch') return signatureFailure(config);
   if (about === 'bucket' && isBucketTwice(code, config)) return new Failure('BUCKET_NOT_FOUND', BUCKET_TWICE);
-  const known = code === undefined ? undefined : BY_CODE[code];
-  if (known) return new Failure(known[0], { ...known[1], evidence: { ...known[1].evidence, ...evidenceOf(response) } });
-  // every S3 says in its body why it refuses
-  return code === undefined ? strangerFailure(response) : ownFailure(response, code);
+  const known = BY_CODE[code];
+  return known && new Failure(...known);
 }
 
 const BUCKET_TWICE = {
@@ -82,14 +86,14 @@ const BUCKET_TWICE = {
  * Tells by the refusal of a request for the bucket whether the base URL has led into one: its name then counts as the
  * key of an object there, or it stands before the host twice.
  */
-function isBucketTwice(code: string | undefined, config: S3Config): boolean {
+function isBucketTwice(code: string, config: S3Config): boolean {
   if (config.baseUrl === undefined) return false;
   if (usesPathStyle(config)) return code === 'NoSuchKey';
   return code === 'NoSuchBucket' && new URL(config.baseUrl).hostname.startsWith(`${config.bucket}.`);
 }
 
-/** The evidence of a refusal: the region that the server names, for those who mend the config. */
-function evidenceOf(response: HttpResponse): Record<string, string> {
+/** The region that the server names, for those who mend the config. */
+function regionOf(response: HttpResponse): Record<string, string> {
   const region = response.headers['x-amz-bucket-region'] ?? elementOf(response.text(), 'Region') ?? '';
   return /^[a-z0-9-]{1,40}$/.test(region) ? { region } : {};
 }

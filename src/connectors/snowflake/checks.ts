@@ -101,7 +101,7 @@ async function inScope<T>(context: SnowflakeContext, work: () => Promise<T>): Pr
   } catch (error) {
     if (!(error instanceof Failure) || error.report.code !== 'RESOURCE_NOT_FOUND' || error.report.configPath)
       throw error;
-    throw (await missingObject(context)) ?? error;
+    throw (await missingObject(context))?.with(error.evidence) ?? error;
   }
 }
 

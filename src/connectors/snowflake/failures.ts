@@ -1,6 +1,6 @@
 import type { FailureCode } from '../../errors/check-failures.ts';
 import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
-import { strangerFailure } from '../kit/http/answers.ts';
+import { refusalEvidence, strangerFailure } from '../kit/http/answers.ts';
 import type { HttpResponse } from '../kit/http/client.ts';
 import type { SnowflakeConfig } from './config.ts';
 
@@ -60,25 +60,25 @@ export type SnowflakeObject = 'database' | 'schema' | 'warehouse' | 'role';
 
 /** The failure behind one of Snowflake's codes. `message` is looked through for the kind of object alone. */
 export function codeFailure(code: string, message: string, config: SnowflakeConfig): Failure {
+  const failure = knownFailure(code, message, config) ?? new Failure('SERVER_ERROR');
+  return failure.with({ serverError: /^\d{6}$/.exec(code)?.[0] });
+}
+
+function knownFailure(code: string, message: string, config: SnowflakeConfig): Failure | undefined {
   const known = BY_CODE[code];
   if (known) return new Failure(...known);
   if (NOT_FOUND.includes(code)) {
     const kind = /\b(database|schema|warehouse|role)\b/i.exec(message)?.[1]?.toLowerCase() as
       | SnowflakeObject
       | undefined;
-    return kind ? notFound(kind) : new Failure('RESOURCE_NOT_FOUND', { hint: NAMES_HINT, evidence: { code } });
+    return kind ? notFound(kind) : new Failure('RESOURCE_NOT_FOUND', { hint: NAMES_HINT });
   }
   // the other codes of this range are about signing in: a locked user or an expired password, say
-  const evidence = { code: /^\d{6}$/.test(code) ? code : undefined };
-  if (/^39[045]\d{3}$/.test(code)) {
-    const hint = 'Snowflake does not let this user in: look its code up, or ask the account’s administrator.';
-    return new Failure(config.authentication.password ? 'PASSWORD_REFUSED' : 'KEY_REFUSED', {
-      configPath: signInPath(config),
-      hint,
-      evidence,
-    });
-  }
-  return new Failure('SERVER_ERROR', { evidence });
+  if (!/^39[045]\d{3}$/.test(code)) return undefined;
+  return new Failure(config.authentication.password ? 'PASSWORD_REFUSED' : 'KEY_REFUSED', {
+    configPath: signInPath(config),
+    hint: 'Snowflake does not let this user in: look its code up, or ask the account’s administrator.',
+  });
 }
 
 const NAMES_HINT = 'Check `database`, `schema` and `warehouse`, and what the role has USAGE on.';
@@ -107,6 +107,7 @@ export function plainFailure(response: HttpResponse): Failure {
     return new Failure('RESOURCE_NOT_FOUND', {
       configPath: 'account',
       hint: 'Check `account`: Snowflake has none there.',
+      evidence: refusalEvidence(response),
     });
   if (status !== 403 && status !== 404) return strangerFailure(response);
   const hint = 'Check `account`: Snowflake has none there, or a proxy or firewall on the way answers in its place.';

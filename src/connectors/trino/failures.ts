@@ -1,6 +1,7 @@
 import type { FailureCode } from '../../errors/check-failures.ts';
 import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
-import { strangerFailure } from '../kit/http/answers.ts';
+import { isWebPage, refusalEvidence, strangerFailure } from '../kit/http/answers.ts';
+import { methodFailure, offeredSchemes } from '../kit/http/challenge.ts';
 import type { HttpResponse } from '../kit/http/client.ts';
 import type { TrinoConfig } from './config.ts';
 
@@ -37,18 +38,20 @@ export function queryFailure(error: { errorName: string; errorType?: string | nu
   return new Failure(code, { ...details, evidence: { serverError: name } });
 }
 
-/** The failure behind an answer other than 200. */
-export function refusal(response: HttpResponse, { password, tls }: TrinoConfig): Failure {
+/** The failure behind an answer other than 200. Trino refuses in words, so that the status is all the code there is. */
+export function refusal(response: HttpResponse, config: TrinoConfig): Failure {
+  const own = unauthorized(response, config.password !== undefined) ?? forbidden(response, config);
   const { status } = response;
-  if (status === 401) return unauthorized(response, password !== undefined);
-  if (status === 403) {
-    const text = response.text();
-    // a server that signs users in lets nobody in over clear text
-    if (tls.mode === 'DISABLE' && /over HTTP is not enabled/.test(text))
-      return new Failure('TLS_REQUIRED', { configPath: 'tls.mode' });
-    if (DENIAL.test(text)) return new Failure('PERMISSION_DENIED', { configPath: 'username' });
-  }
-  return strangerFailure(response, status >= 500 ? { configPath: 'host' } : {});
+  return own?.with(refusalEvidence(response)) ?? strangerFailure(response, status >= 500 ? { configPath: 'host' } : {});
+}
+
+function forbidden(response: HttpResponse, { tls }: TrinoConfig): Failure | undefined {
+  if (response.status !== 403) return undefined;
+  const text = response.text();
+  // a server that signs users in lets nobody in over clear text
+  if (tls.mode === 'DISABLE' && /over HTTP is not enabled/.test(text))
+    return new Failure('TLS_REQUIRED', { configPath: 'tls.mode' });
+  return DENIAL.test(text) ? new Failure('PERMISSION_DENIED', { configPath: 'username' }) : undefined;
 }
 
 /** The words with which Trino's access control begins, as plain text. */
@@ -56,19 +59,23 @@ const DENIAL = /^Access Denied: (Cannot|User|Principal|Role)\b/;
 /** What a coordinator calls itself when it asks for a sign-in; those that send to a page of their own have no name. */
 const OWN_CHALLENGE = /realm="(Trino|Presto|Starburst[^"]{0,40})"|x_redirect_server=|x_token_server=/i;
 
-/** The failure behind a 401: the coordinator's, or that of a proxy before it that wants a sign-in of its own. */
-function unauthorized(response: HttpResponse, hasPassword: boolean): Failure {
-  const challenge = response.headers['www-authenticate'] ?? '';
-  if (!OWN_CHALLENGE.test(challenge)) return strangerFailure(response);
-  if (!/\bbasic\b/i.test(challenge)) {
-    return new Failure('SIGN_IN_METHOD_REFUSED', {
-      configPath: 'password',
-      hint: 'The coordinator signs nobody in by password: turn http-server.authentication.type=PASSWORD on beside its other ways.',
-    });
-  }
+const METHOD_HINT =
+  'The coordinator signs nobody in by password: turn http-server.authentication.type=PASSWORD on beside its other ways.';
+
+/** The failure behind a 401. Undefined for one of a proxy before the coordinator, which wants a sign-in of its own. */
+function unauthorized(response: HttpResponse, hasPassword: boolean): Failure | undefined {
+  if (response.status !== 401 || !isOwnChallenge(response)) return undefined;
+  const failure = methodFailure(response, ['basic'], 'password', METHOD_HINT);
+  if (failure) return failure;
   if (hasPassword) return new Failure('PASSWORD_REFUSED', { configPath: 'password' });
   return new Failure('CREDENTIALS_REQUIRED', {
     configPath: 'password',
     hint: 'Give the password of the user; Trino takes it over TLS alone.',
   });
+}
+
+/** Tells whether a coordinator asks for a sign-in. One with Kerberos alone says nothing but `Negotiate`. */
+function isOwnChallenge(response: HttpResponse): boolean {
+  if (OWN_CHALLENGE.test(response.headers['www-authenticate'] ?? '')) return true;
+  return offeredSchemes(response).join() === 'negotiate' && !isWebPage(response);
 }

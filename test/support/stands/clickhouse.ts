@@ -37,6 +37,11 @@ export const clickhouseStand: Stand<FakeClickHouseOptions, HttpPeer> = {
     'wrong password or key': { change: { password: 'wrong' }, code: 'PASSWORD_REFUSED', configPath: 'password' },
     'unknown user': { change: { username: 'nobody' }, code: 'PASSWORD_REFUSED', configPath: 'password' },
     'missing name': { change: { database: 'nope' }, code: 'DATABASE_NOT_FOUND', configPath: 'database' },
-    'no right': { change: { username: 'stranger' }, code: 'PERMISSION_DENIED', configPath: 'database' },
+    'no right': {
+      change: { username: 'stranger' },
+      code: 'PERMISSION_DENIED',
+      configPath: 'database',
+      seenInAnswer: true,
+    },
   },
 };

@@ -39,7 +39,12 @@ export const mongodbStand: Stand<FakeMongodbOptions, FakeMongodb> = {
   trials: {
     'wrong password or key': { change: { password: 'wrong' }, code: 'PASSWORD_REFUSED', configPath: 'password' },
     'unknown user': { change: { username: 'nobody' }, code: 'PASSWORD_REFUSED', configPath: 'password' },
-    'missing name': { change: { database: 'nope' }, code: 'DATABASE_NOT_FOUND', configPath: 'database' },
+    'missing name': {
+      change: { database: 'nope' },
+      code: 'DATABASE_NOT_FOUND',
+      configPath: 'database',
+      seenInAnswer: true,
+    },
     'no right': { change: { username: 'stranger' }, code: 'PERMISSION_DENIED', configPath: 'username' },
   },
 };

@@ -60,7 +60,12 @@ export const snowflakeStand: Stand<Partial<FakeSnowflakeOptions>, HttpPeer> = {
       code: 'PASSWORD_REFUSED',
       configPath: 'authentication.password.password',
     },
-    'missing name': { change: { database: 'nope' }, code: 'DATABASE_NOT_FOUND', configPath: 'database' },
+    'missing name': {
+      change: { database: 'nope' },
+      code: 'DATABASE_NOT_FOUND',
+      configPath: 'database',
+      seenInAnswer: true,
+    },
     'no right': { options: { refusal: NO_RIGHT }, code: 'PERMISSION_DENIED', configPath: 'role' },
   },
 };

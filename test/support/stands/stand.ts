@@ -28,6 +28,8 @@ export interface Trial<Options extends object = object> {
   readonly start?: StartPeer;
   readonly code: FailureCode;
   readonly configPath: string | null;
+  /** The server refuses nothing: what it answers shows the failure. Left out: it refuses, with a code of its own. */
+  readonly seenInAnswer?: boolean;
 }
 
 /** Why a failure cannot come about, for the legend of the matrix. */

@@ -2,8 +2,16 @@ import { z } from 'zod';
 import { basePath } from '../../kit/config/url.ts';
 import type { CheckContext } from '../../kit/contract/connector.ts';
 import { Failure } from '../../kit/contract/failure.ts';
-import { jsonAnswer, jsonIfAny, ownFailure, recordOf, strangerFailure } from '../../kit/http/answers.ts';
+import {
+  jsonAnswer,
+  jsonIfAny,
+  ownFailure,
+  recordOf,
+  refusalEvidence,
+  strangerFailure,
+} from '../../kit/http/answers.ts';
 import { basicAuthorization } from '../../kit/http/basic-auth.ts';
+import { methodFailure } from '../../kit/http/challenge.ts';
 import type { HttpRequest, HttpResponse } from '../../kit/http/client.ts';
 import type { HttpState } from '../../kit/http/http-base.ts';
 import type { ElasticConfig } from './config.ts';
@@ -55,25 +63,31 @@ export function elasticAccepted(response: HttpResponse, config: ElasticConfig): 
   const { status } = response;
   if (status >= 200 && status < 300) return response;
   const type = errorType(response);
-  if (status === 401 && (type !== undefined || OWN_CHALLENGE.test(response.headers['www-authenticate'] ?? '')))
-    throw refused(config);
+  const failure =
+    refusedSignIn(response, config) ?? (type === undefined ? undefined : typeFailure(type, response, config));
+  if (failure) throw failure.with(refusalEvidence(response, type));
+  throw type === undefined ? strangerFailure(response) : ownFailure(response, type);
+}
+
+/** The failure behind a refusal by what signs users in, which may stand before the cluster. */
+function refusedSignIn(response: HttpResponse, config: ElasticConfig): Failure | undefined {
+  const { status, headers } = response;
+  if (status === 401 && (errorType(response) !== undefined || OWN_CHALLENGE.test(headers['www-authenticate'] ?? '')))
+    return methodFailure(response, ['basic', 'apikey'], credentialsPath(config)) ?? refused(config);
   if (status === 404 && config.cloudId !== undefined && jsonIfAny(response, UNKNOWN_DEPLOYMENT))
-    throw new Failure('RESOURCE_NOT_FOUND', { configPath: 'cloudId', hint: 'The cloud knows no such deployment.' });
-  if (jsonIfAny(response, IAM_REFUSAL)) {
-    const hint =
-      'The domain signs in by AWS IAM alone: turn its fine-grained access control on, with users of its own.';
-    throw new Failure('SIGN_IN_METHOD_REFUSED', { configPath: credentialsPath(config), hint });
-  }
-  if (type === undefined) throw strangerFailure(response);
+    return new Failure('RESOURCE_NOT_FOUND', { configPath: 'cloudId', hint: 'The cloud knows no such deployment.' });
+  if (!jsonIfAny(response, IAM_REFUSAL)) return undefined;
+  const hint = 'The domain signs in by AWS IAM alone: turn its fine-grained access control on, with users of its own.';
+  return new Failure('SIGN_IN_METHOD_REFUSED', { configPath: credentialsPath(config), hint });
+}
+
+function typeFailure(type: string, { status, configPath }: HttpResponse, config: ElasticConfig): Failure | undefined {
   if (type === 'cluster_block_exception') {
-    throw new Failure('SERVER_UNAVAILABLE', {
-      configPath: response.configPath,
-      hint: 'The cluster takes no writes now: it may be out of space, or set to read only.',
-    });
+    const hint = 'The cluster takes no writes now: it may be out of space, or set to read only.';
+    return new Failure('SERVER_UNAVAILABLE', { configPath, hint });
   }
-  if (status === 403) throw new Failure('PERMISSION_DENIED', { configPath: credentialsPath(config) });
-  if (type === INDEX_NOT_FOUND) throw new Failure('INDEX_NOT_FOUND', { configPath: 'index' });
-  throw ownFailure(response, type);
+  if (status === 403) return new Failure('PERMISSION_DENIED', { configPath: credentialsPath(config) });
+  return type === INDEX_NOT_FOUND ? new Failure('INDEX_NOT_FOUND', { configPath: 'index' }) : undefined;
 }
 
 const INDEX_NOT_FOUND = 'index_not_found_exception';
@@ -86,7 +100,8 @@ const INDEX = recordOf(z.object({ aliases: z.unknown(), mappings: z.unknown(), s
 export function refuseIndexInUrl(response: HttpResponse): void {
   if (errorType(response) !== INDEX_NOT_FOUND && !(response.status === 200 && jsonIfAny(response, INDEX))) return;
   const hint = 'The name of an index stands in the URL: give the URL of the cluster, and the name in `index`.';
-  throw new Failure('PROTOCOL_MISMATCH', { configPath: response.configPath, hint });
+  const evidence = refusalEvidence(response, errorType(response));
+  throw new Failure('PROTOCOL_MISMATCH', { configPath: response.configPath, hint, evidence });
 }
 
 /** What the products call themselves when they ask for a sign-in. OpenSearch does so without a form of its own. */

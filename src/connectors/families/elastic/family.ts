@@ -6,6 +6,7 @@ import { tenancyCheck } from '../../kit/checks/tenancy.ts';
 import type { Check } from '../../kit/contract/connector.ts';
 import { Failure } from '../../kit/contract/failure.ts';
 import { SIGN_IN_LIMIT } from '../../kit/contract/peer-socket.ts';
+import { refusalEvidence } from '../../kit/http/answers.ts';
 import type { HttpResponse } from '../../kit/http/client.ts';
 import { httpBase } from '../../kit/http/http-base.ts';
 import { elasticColumns, readElasticCatalog, resolveNames } from './catalog.ts';
@@ -135,6 +136,7 @@ function allowed(response: HttpResponse, config: ElasticConfig): void {
   if (response.status === 403 && errorType(response) === SECURITY) {
     throw new Failure('PERMISSION_DENIED', {
       configPath: credentialsPath(config),
+      evidence: refusalEvidence(response, SECURITY),
       hint: 'Grant create_index, index and delete_index on datastore-gateway-test-*.',
     });
   }

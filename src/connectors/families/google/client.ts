@@ -3,7 +3,8 @@ import { GOOGLE_DOMAIN, type ServiceAccount } from '../../kit/config/service-acc
 import { serviceTarget } from '../../kit/config/target.ts';
 import type { CheckContext, Target } from '../../kit/contract/connector.ts';
 import { Failure } from '../../kit/contract/failure.ts';
-import { jsonIfAny, listOf, ownFailure, strangerFailure } from '../../kit/http/answers.ts';
+import { jsonIfAny, listOf, ownFailure, refusalEvidence, strangerFailure } from '../../kit/http/answers.ts';
+import { methodFailure } from '../../kit/http/challenge.ts';
 import type { HttpRequest, HttpResponse } from '../../kit/http/client.ts';
 import type { HttpState } from '../../kit/http/http-base.ts';
 import { googleToken } from './token.ts';
@@ -59,14 +60,21 @@ export function googleAccepted(
 ): HttpResponse {
   if (response.status >= 200 && response.status < 300) return response;
   const refusal = googleRefusal(response);
-  if (refusal?.code === 401) {
-    throw new Failure('KEY_REFUSED', {
-      configPath: 'credentials.privateKey',
-      hint: 'Check that the key belongs to `credentials.clientEmail`, that neither is deleted or disabled, and the gateway’s clock.',
-    });
-  }
   if (!refusal) throw strangerFailure(response);
-  throw policyFailure(refusal) ?? failureOf(refusal) ?? ownFailure(response, refusal.errors?.[0]?.reason);
+  const reason = refusal.errors?.[0]?.reason;
+  const failure = keyFailure(response) ?? policyFailure(refusal) ?? failureOf(refusal);
+  throw failure?.with(refusalEvidence(response, reason)) ?? ownFailure(response, reason);
+}
+
+function keyFailure(response: HttpResponse): Failure | undefined {
+  if (response.status !== 401) return undefined;
+  const configPath = 'credentials.privateKey';
+  const failure = methodFailure(response, ['bearer'], configPath);
+  if (failure) return failure;
+  return new Failure('KEY_REFUSED', {
+    configPath,
+    hint: 'Check that the key belongs to `credentials.clientEmail`, that neither is deleted or disabled, and the gateway’s clock.',
+  });
 }
 
 /** The failure behind a 403 that no role of the account would mend. Only Google's text tells it from those. */

@@ -88,7 +88,7 @@ export async function mysqlColumns(
     if (!isMysqlError(error)) throw error;
     if (NOT_THERE.includes(error.errno)) return null;
     if (!NOT_ALLOWED.includes(error.errno)) throw error;
-    throw new Failure('PERMISSION_DENIED', { error });
+    throw new Failure('PERMISSION_DENIED', { error, evidence: { serverError: error.errno } });
   }
 }
 

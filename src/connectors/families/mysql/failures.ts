@@ -89,7 +89,7 @@ export function isMysqlError(error: unknown): error is MysqlError {
 
 /** The failure behind an error of a MySQL server or of its driver. Undefined when the error is neither's. */
 export function explainMysql(error: unknown, signIn: MysqlSignIn): Failure | undefined {
-  if (isMysqlError(error)) return explainServer(error, signIn);
+  if (isMysqlError(error)) return explainServer(error, signIn).with({ serverError: error.errno });
   if (!(error instanceof Error)) return undefined;
   // the driver has one code for a way that it does not know and for one that the server does not keep to
   if (error.message.startsWith(UNKNOWN_WAY))
@@ -113,7 +113,7 @@ function explainServer(error: MysqlError, signIn: MysqlSignIn): Failure {
   }
   const known = BY_NUMBER[errno];
   if (known) return new Failure(known[0], { ...known[1], error });
-  return new Failure('SERVER_ERROR', { error, evidence: { serverError: errno } });
+  return new Failure('SERVER_ERROR', { error });
 }
 
 /**

@@ -129,7 +129,8 @@ const createSchema: FamilyCheck = {
     } catch (error) {
       if (!isMysqlError(error) || error.errno !== NO_RIGHT_TO_DATABASE) throw error;
       const hint = 'Grant the user CREATE and DROP on the databases `dsg\\_test\\_%`.';
-      throw new Failure('PERMISSION_DENIED', { error, configPath: 'username', hint });
+      const evidence = { serverError: error.errno };
+      throw new Failure('PERMISSION_DENIED', { error, configPath: 'username', hint, evidence });
     }
     return { evidence: { created: true, removed: true } };
   },

@@ -1,6 +1,6 @@
 import type { FailureCode } from '../../../errors/check-failures.ts';
 import type { Tls } from '../../kit/config/tls.ts';
-import { Failure, type FailureDetails } from '../../kit/contract/failure.ts';
+import { Failure, type FailureDetails, type FailureEvidence } from '../../kit/contract/failure.ts';
 import { explainPooler } from './poolers.ts';
 import { isPostgresError, type PostgresError } from './wire.ts';
 
@@ -43,7 +43,7 @@ const UNAVAILABLE = /^(57P|53|58)/;
 
 /** The failure behind an error of a PostgreSQL server or of its driver. Undefined when the error is neither's. */
 export function explainPostgres(error: unknown, tls: Tls): Failure | undefined {
-  if (isPostgresError(error)) return explainServer(error, tls);
+  if (isPostgresError(error)) return explainServer(error, tls).with(sqlState(error));
   if (!(error instanceof Error)) return undefined;
   if (error.message.startsWith('Connection terminated')) return new Failure('CONNECTION_LOST', { error });
   if (error.message.startsWith('Received unexpected ')) return new Failure('PROTOCOL_MISMATCH', { error });
@@ -57,8 +57,12 @@ function explainServer(error: PostgresError, tls: Tls): Failure {
   if (known) return new Failure(known[0], { ...known[1], error });
   const pooler = explainPooler(error);
   if (pooler) return pooler;
-  const evidence = { sqlState: error.code };
-  return new Failure(UNAVAILABLE.test(error.code) ? 'SERVER_UNAVAILABLE' : 'SERVER_ERROR', { error, evidence });
+  return new Failure(UNAVAILABLE.test(error.code) ? 'SERVER_UNAVAILABLE' : 'SERVER_ERROR', { error });
+}
+
+/** The evidence of a refusal: its SQLSTATE. */
+export function sqlState({ code }: PostgresError): FailureEvidence {
+  return { serverError: /^[0-9A-Z]{5}$/.exec(code)?.[0] };
 }
 
 /** Names of methods and certificates stand in the message in most languages. */

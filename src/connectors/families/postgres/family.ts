@@ -165,6 +165,7 @@ function openSession<Config extends PostgresFamilyConfig>(
   throw new Failure('PERMISSION_DENIED', {
     configPath: 'database',
     error: refusal,
+    evidence: failure.evidence,
     hint: 'Grant the user CONNECT on the database.',
   });
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Failure, type FailureDetails } from '../contract/failure.ts';
+import { Failure, type FailureDetails, type FailureEvidence } from '../contract/failure.ts';
 import type { HttpResponse } from './client.ts';
 
 const STRANGER_HINT =
@@ -9,25 +9,33 @@ const REDIRECT_HINT = 'The server sends on to another address, which the gateway
 /**
  * The failure behind an answer that is not in the form of the API which is asked. A proxy, a firewall or another server
  * has written it, so it says nothing of credentials and names; that something is overloaded or away is believed of
- * anyone. A redirect's host becomes evidence.
+ * anyone. The status, and a redirect's host, become evidence.
  */
 export function strangerFailure(response: HttpResponse, details: FailureDetails = {}): Failure {
   const { status, configPath } = response;
-  if (status === 429) return new Failure('TOO_MANY_REQUESTS', { configPath, ...details });
-  if (status >= 500) return new Failure('SERVER_UNAVAILABLE', { configPath, ...details });
+  const evidence = { httpStatus: status };
+  if (status === 429) return new Failure('TOO_MANY_REQUESTS', { configPath, ...details, evidence });
+  if (status >= 500) return new Failure('SERVER_UNAVAILABLE', { configPath, ...details, evidence });
   if (status >= 300 && status < 400) {
-    const evidence = { redirectHost: redirectHost(response) };
-    return new Failure('PROTOCOL_MISMATCH', { configPath, hint: REDIRECT_HINT, ...details, evidence });
+    const more = { ...evidence, redirectHost: redirectHost(response) };
+    return new Failure('PROTOCOL_MISMATCH', { configPath, hint: REDIRECT_HINT, ...details, evidence: more });
   }
-  return new Failure('PROTOCOL_MISMATCH', { configPath, hint: STRANGER_HINT, ...details });
+  return new Failure('PROTOCOL_MISMATCH', { configPath, hint: STRANGER_HINT, ...details, evidence });
+}
+
+/** The evidence of a refusal: the API's own name or number of it; the status of the answer where there is none. */
+export function refusalEvidence({ status }: HttpResponse, code?: string | number): FailureEvidence {
+  const serverError = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$/.exec(String(code ?? ''))?.[0];
+  return serverError === undefined ? { httpStatus: status } : { serverError };
 }
 
 /**
  * The failure behind a refusal in the API's own form, when the API's name or number of it, `code`, tells the check
  * nothing. It becomes evidence.
  */
-export function ownFailure({ status }: HttpResponse, code: string | number | undefined): Failure {
-  const evidence = { serverError: /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$/.exec(String(code ?? ''))?.[0] };
+export function ownFailure(response: HttpResponse, code?: string | number): Failure {
+  const { status } = response;
+  const evidence = refusalEvidence(response, code);
   if (status === 429) return new Failure('TOO_MANY_REQUESTS', { evidence });
   return new Failure(status >= 500 && status !== NOT_IMPLEMENTED ? 'SERVER_UNAVAILABLE' : 'SERVER_ERROR', { evidence });
 }
@@ -96,9 +104,10 @@ const OAUTH_REFUSAL = z.object({
   ]),
 });
 
-/** Tells whether the server that gives tokens refuses to give one. */
-export function refusesToken(response: HttpResponse): boolean {
-  return response.status >= 400 && response.status < 500 && jsonIfAny(response, OAUTH_REFUSAL) !== undefined;
+/** OAuth's code of a refusal to give a token. Undefined when the answer is no such refusal. */
+export function tokenRefusal(response: HttpResponse): string | undefined {
+  if (response.status < 400 || response.status >= 500) return undefined;
+  return jsonIfAny(response, OAUTH_REFUSAL)?.error;
 }
 
 /** Tells whether an answer is a page for people, which no API sends. */
