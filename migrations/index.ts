@@ -4,6 +4,7 @@ import * as catalogsAndTenancy from './002-catalogs-tenancy.ts';
 import * as journalSeeks from './003-journal-seeks.ts';
 import * as catalogBounds from './004-catalog-bounds.ts';
 import * as secretKeys from './005-secret-keys.ts';
+import * as datastoreDetails from './006-datastore-details.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -12,4 +13,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '003-journal-seeks': journalSeeks,
   '004-catalog-bounds': catalogBounds,
   '005-secret-keys': secretKeys,
+  '006-datastore-details': datastoreDetails,
 };

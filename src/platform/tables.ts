@@ -15,6 +15,7 @@ export interface Tables {
   api_tokens: ApiTokensTable;
   api_token_environments: ApiTokenEnvironmentsTable;
   datastores: DatastoresTable;
+  datastore_tags: DatastoreTagsTable;
   secret_keys: SecretKeysTable;
   secret_versions: SecretVersionsTable;
   connection_tests: ConnectionTestsTable;
@@ -96,6 +97,17 @@ export interface DatastoresTable {
   last_test_id: string | null;
   /** JSON. */
   tenancy: string | null;
+  description: string | null;
+  owner_name: string | null;
+  /** JSON: {key, value}[]; null for none. */
+  tags: string | null;
+}
+
+/** The tags of datastores once more, to find datastores by them. */
+export interface DatastoreTagsTable {
+  datastore_id: string;
+  key: string;
+  value: string;
 }
 
 /**
@@ -125,6 +137,8 @@ export interface ConnectionTestsTable {
   id: string;
   /** Null for a draft, and after the datastore was deleted. */
   datastore_id: string | null;
+  /** The version of the datastore that it is of; null for a draft or a change, and for tests of older gateways. */
+  datastore_version: number | null;
   environment_id: string;
   type: string;
   purpose: string;

@@ -31,10 +31,15 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/datastores/store.ts replaceDatastore',
     'modules/datastores/store.ts deleteDatastoreRows',
     'modules/datastores/store.ts deleteSecrets',
+    'modules/datastores/store.ts replaceTags',
     'modules/datastores/store.ts readSealed',
     'modules/catalogs/store.ts listEntries',
     'modules/catalogs/store.ts keysIn',
     'modules/connection-tests/store.ts setLastTest',
+  ],
+  'A condition on the datastore at hand, of which the statement around it asks what its caller may see.': [
+    'modules/datastores/store.ts lastTestIn',
+    'modules/datastores/store.ts taggedWith',
   ],
   'An operator has what an older version has sealed sealed anew, for everybody.': [
     'modules/datastores/store.ts lockOldForm',

@@ -26,8 +26,8 @@ export interface TestSubject {
   readonly environmentId: string;
   /** Null for a draft. */
   readonly datastoreId: string | null;
-  /** True when it is just what is stored. */
-  readonly isStored: boolean;
+  /** The version of the datastore that it just is; null for a draft and for a change. */
+  readonly storedVersion: number | null;
 }
 
 /**

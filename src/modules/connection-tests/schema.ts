@@ -36,7 +36,7 @@ declare module '../../graphql/context.ts' {
   }
 }
 
-const TestStatusRef = builder.enumType('TestStatus', {
+export const TestStatusRef = builder.enumType('TestStatus', {
   description: 'Where a test stands. PASSED, FAILED and CANCELLED are final.',
   values: testStatuses,
 });
@@ -117,6 +117,11 @@ export const ConnectionTestRef = builder.objectRef<ConnectionTest>('ConnectionTe
     id: t.exposeID('id'),
     type: t.field({ type: DatastoreTypeRef, resolve: (test) => connectorOf(test.type).type }),
     purpose: t.field({ type: TestPurposeRef, resolve: (test) => test.purpose }),
+    datastoreVersion: t.exposeInt('datastoreVersion', {
+      nullable: true,
+      description:
+        'The version of the datastore that was tested; for a test before a save, the one that was saved. Null for a draft or a change that was not saved, and for tests of older versions of the gateway.',
+    }),
     status: t.field({ type: TestStatusRef, resolve: (test) => test.status }),
     checks: t.field({
       type: [CheckResultRef],

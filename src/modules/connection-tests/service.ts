@@ -88,11 +88,12 @@ export class ConnectionTestService {
     const row = {
       id: options.testId ?? randomUUID(),
       datastore_id: subject.datastoreId,
+      datastore_version: subject.storedVersion,
       environment_id: subject.environmentId,
       type: subject.connector.type,
       purpose,
       status: snapshot.status,
-      is_stored: subject.isStored ? (1 as const) : (0 as const),
+      is_stored: subject.storedVersion === null ? (0 as const) : (1 as const),
       requested_by: access.tokenName,
       token_id: access.tokenId,
       checks: JSON.stringify(snapshot.checks),
@@ -244,9 +245,9 @@ export class ConnectionTestService {
   }
 
   /** Ties a passed test to what was saved after it, as a part of that change. */
-  async adopt(change: Change, testId: string, datastoreId: string): Promise<void> {
-    await adoptTest(change, testId, datastoreId);
-    await setLastTest(change, datastoreId, testId);
+  async adopt(change: Change, testId: string, saved: { readonly id: string; readonly version: number }): Promise<void> {
+    await adoptTest(change, testId, saved);
+    await setLastTest(change, saved.id, testId);
   }
 }
 

@@ -149,10 +149,14 @@ export async function testExists(change: Change, id: string): Promise<boolean> {
 }
 
 /** Ties the test that a save waited for to what was saved. */
-export async function adoptTest(change: Change, testId: string, datastoreId: string): Promise<void> {
+export async function adoptTest(
+  change: Change,
+  testId: string,
+  { id, version }: { readonly id: string; readonly version: number },
+): Promise<void> {
   await change.query
     .updateTable('connection_tests')
-    .set({ datastore_id: datastoreId, is_stored: 1 })
+    .set({ datastore_id: id, datastore_version: version, is_stored: 1 })
     .where('id', '=', testId)
     .execute();
 }
@@ -385,6 +389,7 @@ export function testOf(row: ShownColumns): ConnectionTest {
     type: row.type,
     purpose: row.purpose as TestPurpose,
     datastoreId: row.datastore_id,
+    datastoreVersion: row.datastore_version,
     environmentId: row.environment_id,
     requestedBy: row.requested_by,
     createdAt: row.created_at,

@@ -37,6 +37,7 @@ export interface ConnectionTest extends TestSnapshot {
   readonly type: string;
   readonly purpose: TestPurpose;
   readonly datastoreId: string | null;
+  readonly datastoreVersion: number | null;
   readonly environmentId: string;
   readonly requestedBy: string;
   readonly createdAt: string;

@@ -4,6 +4,7 @@ import { deserializeConfig, type PublicConfig, serializeConfig } from '../../con
 import type { Tenancy } from '../../connectors/kit/config/tenancy.ts';
 import type { SecretOwner } from '../../platform/sealer.ts';
 import type { DatastoresTable } from '../../platform/tables.ts';
+import type { Details, Tag } from './details.ts';
 
 /** A reference to the stored secret that stands at a config path. */
 export interface StoredSecret {
@@ -14,7 +15,7 @@ export interface StoredSecret {
 }
 
 /** One registered datastore, without its secrets' values. */
-export interface Datastore {
+export interface Datastore extends Details {
   readonly id: string;
   readonly type: string;
   readonly environmentId: string;
@@ -47,6 +48,9 @@ export function datastoreOf(row: DatastoresTable): Datastore {
     updatedBy: row.updated_by,
     lastTestId: row.last_test_id,
     tenancy: row.tenancy === null ? null : (JSON.parse(row.tenancy) as Tenancy),
+    description: row.description,
+    ownerName: row.owner_name,
+    tags: row.tags === null ? [] : (JSON.parse(row.tags) as Tag[]),
   };
 }
 
@@ -67,6 +71,9 @@ export function rowOf(datastore: Datastore): DatastoresTable {
     updated_by: datastore.updatedBy,
     last_test_id: datastore.lastTestId,
     tenancy: datastore.tenancy && JSON.stringify(datastore.tenancy),
+    description: datastore.description,
+    owner_name: datastore.ownerName,
+    tags: datastore.tags.length > 0 ? JSON.stringify(datastore.tags) : null,
   };
 }
 
@@ -121,14 +128,12 @@ export function keptSecrets(
   return before.secrets.filter(({ path }) => are.has(path) && are.get(path) === were.get(path));
 }
 
+const plainFields = ['name', 'label', 'description', 'ownerName', 'tags', 'tenancy'] as const;
+type PlainField = (typeof plainFields)[number];
+
 /** Returns what a change touches, as paths: `label`, `config.host`. A secret is named by its path alone. */
-export function changedPaths(
-  before: Datastore,
-  now: Pick<Datastore, 'name' | 'label' | 'tenancy' | 'config' | 'secrets'>,
-): string[] {
-  const fields = (['name', 'label', 'tenancy'] as const).filter(
-    (field) => !isDeepStrictEqual(before[field], now[field]),
-  );
+export function changedPaths(before: Datastore, now: Pick<Datastore, PlainField | 'config' | 'secrets'>): string[] {
+  const fields = plainFields.filter((field) => !isDeepStrictEqual(before[field], now[field]));
   const keys = [...new Set([...Object.keys(before.config), ...Object.keys(now.config)])];
   const config = keys.filter((key) => !isDeepStrictEqual(before.config[key], now.config[key]));
   const ids = (secrets: readonly StoredSecret[]) => new Map(secrets.map(({ path, id }) => [path, id]));

@@ -108,6 +108,6 @@ function subjectOf(datastore: Datastore, secrets: ReadonlyMap<string, string>): 
     tenancy: datastore.tenancy,
     environmentId: datastore.environmentId,
     datastoreId: datastore.id,
-    isStored: true,
+    storedVersion: datastore.version,
   };
 }

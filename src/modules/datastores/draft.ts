@@ -55,7 +55,7 @@ export function readDraft(draft: Draft, environmentId: string): DraftSubject {
   const config = checkedConfig(connector, withConfigSecret(connector, values, draft), path);
   const tenancy = tenancyOf(connector, draft);
   const paths = { configPath: path, tenancyPath: pathTo(draft, 'tenancy') };
-  return { connector, config, tenancy, environmentId, datastoreId: null, isStored: false, ...paths };
+  return { connector, config, tenancy, environmentId, datastoreId: null, storedVersion: null, ...paths };
 }
 
 /** Reads a change over what is stored. @throws ValidationError, SecretsRequiredError */
@@ -67,7 +67,7 @@ export function readChange(stored: TestSubject, change: DraftChange): DraftSubje
       ? applyPatch(stored, withConfigSecret(connector, values, change), path)
       : stored.config;
   const tenancy = change.tenancy === undefined ? stored.tenancy : tenancyOf(connector, change);
-  return { ...stored, config, tenancy, isStored: false, configPath: path, tenancyPath: pathTo(change, 'tenancy') };
+  return { ...stored, config, tenancy, storedVersion: null, configPath: path, tenancyPath: pathTo(change, 'tenancy') };
 }
 
 /** A config as a caller gave it, and where it stands: `input.config.s3`. */

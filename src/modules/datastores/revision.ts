@@ -4,6 +4,7 @@ import { destinationPathsOf, destinationsDigest } from '../../connectors/kit/con
 import { type PublicConfig, splitSecrets } from '../../connectors/kit/config/shape.ts';
 import type { Connector } from '../../connectors/kit/contract/connector.ts';
 import { changedPaths, type Datastore, keptSecrets, type StoredSecret } from './datastore.ts';
+import type { Details } from './details.ts';
 import type { DraftSubject } from './draft.ts';
 import type { StoredDatastore } from './draft-reader.ts';
 
@@ -15,6 +16,7 @@ export interface NamedDraft {
   readonly id: string;
   readonly name: string;
   readonly label: string;
+  readonly details: Details;
   /** The test that the draft has passed. */
   readonly testId: string | null;
 }
@@ -35,7 +37,7 @@ export interface Revision {
 }
 
 export function revisionOf(draft: NamedDraft, actor: string): Revision {
-  const { subject, stored, name, label, testId } = draft;
+  const { subject, stored, name, label, details, testId } = draft;
   const { connector, tenancy } = subject;
   const { config, secrets } = splitSecrets(connector, subject.config);
   const at = new Date().toISOString();
@@ -51,7 +53,7 @@ export function revisionOf(draft: NamedDraft, actor: string): Revision {
   // a secret that stays the same is sealed anew beside those that change, and for other destinations
   const references = stays ? kept : [...kept.map((secret) => ({ ...secret, id: randomUUID() })), ...given];
   const sealed = stays ? null : references.map((secret) => ({ ...secret, value: secrets.get(secret.path) ?? '' }));
-  const fields = { name, label, tenancy, config, secrets: references };
+  const fields = { name, label, ...details, tenancy, config, secrets: references };
   if (!before) {
     const identity = { id: draft.id, type: connector.type, environmentId: subject.environmentId, version: 1 };
     const stamps = { createdAt: at, updatedAt: at, createdBy: actor, updatedBy: actor, lastTestId: testId };

@@ -17,6 +17,7 @@ import {
   lockNames,
   namesLike,
   replaceDatastore,
+  replaceTags,
 } from './store.ts';
 
 /** A draft that may be stored. */
@@ -69,8 +70,9 @@ export class DatastoreSaver {
     if (!stored) await insertDatastore(change, after);
     // a passed test is adopted by the version that it was about, never by another
     else if (!(await replaceDatastore(change, after, stored.datastore.version))) return undefined;
-    if (testId) await this.#options.connectionTests.adopt(change, testId, after.id);
+    if (testId) await this.#options.connectionTests.adopt(change, testId, after);
     if (unchanged) return after;
+    if (changed.includes('tags') || (!stored && after.tags.length > 0)) await replaceTags(change, after);
     await this.#exchangeSecrets(change, revision);
     const { type, label, version } = after;
     await journalDatastore(change, this.#options.keyring, {

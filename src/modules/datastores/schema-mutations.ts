@@ -13,6 +13,7 @@ import { label, uuid } from '../../graphql/fields.ts';
 import { ConnectionTestOptions } from '../connection-tests/schema.ts';
 import { type Datastore, MAX_NAME } from './datastore.ts';
 import { DatastoreRef } from './schema.ts';
+import { descriptionField, ownerNameField, tagsField } from './schema-details.ts';
 import { configSecretField, DatastoreConfigInput, DatastoreConfigPatch, TenancyInput } from './schema-inputs.ts';
 
 const datastoreName = z
@@ -42,6 +43,9 @@ const CreateDatastoreInput = builder.inputType('CreateDatastoreInput', {
         'A name for people, of at most 128 characters. Leave it out to use the name or, without one, the type’s title.',
       validate: { schema: label },
     }),
+    description: t.string(descriptionField),
+    ownerName: t.string(ownerNameField),
+    tags: t.field(tagsField),
     config: t.field({ type: DatastoreConfigInput, required: true }),
     configSecret: t.string(configSecretField),
     tenancy: t.field({ type: TenancyInput }),
@@ -69,6 +73,9 @@ const UpdateDatastoreInput = builder.inputType('UpdateDatastoreInput', {
     }),
     name: t.string({ validate: { schema: datastoreName } }),
     label: t.string({ validate: { schema: label } }),
+    description: t.string(descriptionField),
+    ownerName: t.string(ownerNameField),
+    tags: t.field(tagsField),
     config: t.field({ type: DatastoreConfigPatch }),
     configSecret: t.string(configSecretField),
     tenancy: t.field({

@@ -7,14 +7,20 @@ import { builder } from '../../graphql/builder.ts';
 import { connectionType, pageArguments } from '../../graphql/connection.ts';
 import { type ConfigTypes, deriveConfigTypes } from '../../graphql/derive-config.ts';
 import { ConflictErrorRef, InUseErrorRef } from '../../graphql/errors.ts';
-import { searchText, uuid } from '../../graphql/fields.ts';
+import { boundedList, searchText, uuid } from '../../graphql/fields.ts';
 import { eventOf, streamOf } from '../../graphql/stream.ts';
 import type { Page } from '../../platform/paging.ts';
-import { ConnectionTestConnection, ConnectionTestRef, TestPurposeRef } from '../connection-tests/schema.ts';
+import {
+  ConnectionTestConnection,
+  ConnectionTestRef,
+  TestPurposeRef,
+  TestStatusRef,
+} from '../connection-tests/schema.ts';
 import { ConnectorRef, DatastoreTypeRef } from '../connectors/schema.ts';
 import { EnvironmentRef } from '../environments/schema.ts';
 import type { Datastore } from './datastore.ts';
 import { type DatastoreEvent, type DatastoreEvents, datastoreEventKinds } from './events.ts';
+import { TagFilter, TagRef, wantedTags } from './schema-details.ts';
 import type { DatastoreService } from './service.ts';
 import { type DatastoreQuery, orderFields } from './store.ts';
 
@@ -108,6 +114,19 @@ export const DatastoreRef = builder.interfaceRef<Datastore>('Datastore').impleme
     label: t.exposeString('label', {
       description: 'A name for people, of at most 128 characters. Several datastores may have the same.',
     }),
+    description: t.exposeString('description', {
+      nullable: true,
+      description: 'What the datastore is for, for people: at most 2,000 characters, line breaks too.',
+    }),
+    ownerName: t.exposeString('ownerName', {
+      nullable: true,
+      description: 'Whom to ask about it, a person or a team. It gives nobody any right.',
+    }),
+    tags: t.field({
+      type: [TagRef],
+      description: 'Words by which it can be found, sorted by key: see DatastoreFilter.tags.',
+      resolve: (datastore) => [...datastore.tags],
+    }),
     environment: t.field({
       type: EnvironmentRef,
       resolve: async (datastore, _arguments, { loaders }) => {
@@ -183,6 +202,17 @@ builder.objectField(ConnectionTestRef, 'datastore', (t) =>
   }),
 );
 
+builder.objectField(ConnectionTestRef, 'isOfStoredVersion', (t) =>
+  t.boolean({
+    description:
+      'True when it is of the version that is stored now. False once the datastore was changed, for a draft or a change that was not saved, and when the datastore is gone.',
+    resolve: async (test, _arguments, { loaders }) => {
+      if (test.datastoreId === null || test.datastoreVersion === null) return false;
+      return (await loaders.datastore.load(test.datastoreId))?.version === test.datastoreVersion;
+    },
+  }),
+);
+
 builder.objectField(ConflictErrorRef, 'current', (t) =>
   t.field({
     type: DatastoreRef,
@@ -207,6 +237,9 @@ builder.objectField(InUseErrorRef, 'datastores', (t) =>
   }),
 );
 
+/** How many ids or names a filter may have. */
+const MAX_WANTED = 500;
+
 /** A page that knows what it is a page of, so that it can be counted when somebody asks. */
 interface DatastorePage extends Page<Datastore> {
   readonly query: DatastoreQuery;
@@ -220,12 +253,37 @@ builder.objectField(DatastoreConnection, 'totalCount', (t) =>
   }),
 );
 
+const wantedIds = boundedList(uuid, { max: MAX_WANTED });
+const wantedNames = boundedList(searchText, { max: MAX_WANTED });
+
 const DatastoreFilter = builder.inputType('DatastoreFilter', {
+  description: 'Which datastores to list: those that fit all that you give. What you leave out leaves none out.',
   fields: (t) => ({
+    ids: t.idList({
+      description: 'The datastores with these ids, of which those that are not there are left out: at most 500.',
+      validate: { schema: wantedIds },
+    }),
+    names: t.stringList({
+      description: 'The datastores of these names: at most 500.',
+      validate: { schema: wantedNames },
+    }),
     types: t.field({ type: [DatastoreTypeRef], description: 'Leave it out for datastores of every type.' }),
     search: t.string({
       description: 'Give a part of the label or the name. Upper and lower case do not matter.',
       validate: { schema: searchText },
+    }),
+    tags: t.field({
+      type: [TagFilter],
+      description: 'The datastores that have all of these tags: at most 20.',
+      validate: { schema: wantedTags },
+    }),
+    lastTestStatus: t.field({
+      type: [TestStatusRef],
+      description: 'The datastores whose `lastTest` is in one of these states; one that was never tested is in none.',
+    }),
+    updatedSince: t.field({
+      type: 'DateTime',
+      description: 'The datastores that were created or changed at this instant or later.',
     }),
   }),
 });
@@ -283,8 +341,13 @@ builder.queryFields((t) => ({
     resolve: async (_root, { environmentId, filter, orderBy, ...page }, { access, services }) => {
       const query: DatastoreQuery = {
         environmentId: environmentId ?? null,
+        ids: filter?.ids ?? null,
+        names: filter?.names ?? null,
         types: filter?.types ?? null,
         search: filter?.search || null,
+        tags: filter?.tags?.map(({ key, value }) => ({ key, value: value ?? null })) ?? [],
+        lastTestStatus: filter?.lastTestStatus ?? null,
+        updatedSince: filter?.updatedSince ?? null,
         order: orderBy,
       };
       return { ...(await services.datastores.list(access, query, page)), query };

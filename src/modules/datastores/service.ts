@@ -9,6 +9,7 @@ import type { TestOptions, TestSubject } from '../connection-tests/plan.ts';
 import type { ConnectionTestService } from '../connection-tests/service.ts';
 import type { EnvironmentChoice, EnvironmentService } from '../environments/service.ts';
 import type { Datastore } from './datastore.ts';
+import { detailsOver, type GivenDetails } from './details.ts';
 import { type Draft, type DraftChange, readChange, requireCatalog } from './draft.ts';
 import type { DraftReader } from './draft-reader.ts';
 import type { SaveProof } from './proof.ts';
@@ -26,7 +27,7 @@ import {
 const MAX_ATTEMPTS = 5;
 
 /** What creating and changing a datastore have in common. */
-interface DatastoreInput extends Given {
+interface DatastoreInput extends Given, GivenDetails {
   readonly name?: string | null | undefined;
   readonly label?: string | null | undefined;
   /** When it is left out, the datastore is stored untested. */
@@ -109,7 +110,8 @@ export class DatastoreService {
     const testId = await proof.prove(access, subject, input.test);
     const name = input.name ?? null;
     const label = input.label ?? name ?? connector.title;
-    const save = { subject, stored: null, id, name, namePath: pathTo(input, 'name'), label, testId };
+    const details = detailsOver(null, input);
+    const save = { subject, stored: null, id, name, namePath: pathTo(input, 'name'), label, details, testId };
     const created = await saver.save(access, save);
     if (!created) throw new Error('a new datastore takes the place of none');
     if (input.refreshCatalog) await this.#refreshCatalog(access, id, input);
@@ -147,7 +149,9 @@ export class DatastoreService {
     const needsProof = input.test != null || subject.config !== stored.subject.config;
     const testId = needsProof ? await proof.prove(access, subject, input.test) : null;
     const { name, label } = { name: input.name ?? before.name, label: input.label ?? before.label };
-    return saver.save(access, { subject, stored, id: before.id, name, namePath: pathTo(input, 'name'), label, testId });
+    const details = detailsOver(before, input);
+    const namePath = pathTo(input, 'name');
+    return saver.save(access, { subject, stored, id: before.id, name, namePath, label, details, testId });
   }
 
   async #refreshCatalog(access: Access, id: string, { path }: Given): Promise<void> {

@@ -25,8 +25,15 @@ export const orderFields = Object.keys(orderColumns) as (keyof typeof orderColum
 /** Says which datastores to list, in which order. */
 export interface DatastoreQuery {
   readonly environmentId: string | null;
+  readonly ids: readonly string[] | null;
+  readonly names: readonly string[] | null;
   readonly types: readonly string[] | null;
   readonly search: string | null;
+  /** All of them; without a value, any value of the key. */
+  readonly tags: readonly { readonly key: string; readonly value: string | null }[];
+  readonly lastTestStatus: readonly string[] | null;
+  /** An instant as it is stored. */
+  readonly updatedSince: string | null;
   readonly order: { readonly field: keyof typeof orderColumns; readonly direction: 'ASC' | 'DESC' };
 }
 
@@ -69,7 +76,12 @@ export async function findByName(
 function matches(kind: Database['kind'], access: Access, query: DatastoreQuery) {
   return (eb: ExpressionBuilder<Tables, 'datastores'>) => {
     const conditions = [whereVisible(access, 'datastores.environment_id', query.environmentId)];
+    if (query.ids) conditions.push(isOneOf('datastores.id', query.ids));
+    if (query.names) conditions.push(isOneOf('datastores.name', query.names));
     if (query.types) conditions.push(isOneOf('datastores.type', query.types));
+    if (query.updatedSince) conditions.push(eb('datastores.updated_at', '>=', query.updatedSince));
+    if (query.lastTestStatus) conditions.push(eb.exists(lastTestIn(eb, query.lastTestStatus)));
+    for (const tag of query.tags) conditions.push(eb.exists(taggedWith(eb, tag)));
     if (query.search) {
       const wanted = fold(query.search);
       const at = (column: 'label_folded' | 'name') =>
@@ -78,6 +90,25 @@ function matches(kind: Database['kind'], access: Access, query: DatastoreQuery) 
     }
     return eb.and(conditions);
   };
+}
+
+/** The last test of the datastore at hand, when it is in one of these states. */
+function lastTestIn(eb: ExpressionBuilder<Tables, 'datastores'>, statuses: readonly string[]) {
+  return eb
+    .selectFrom('connection_tests')
+    .select('connection_tests.id')
+    .whereRef('connection_tests.id', '=', 'datastores.last_test_id')
+    .where(isOneOf('connection_tests.status', statuses));
+}
+
+/** The tag of the datastore at hand, when it has it. */
+function taggedWith(eb: ExpressionBuilder<Tables, 'datastores'>, { key, value }: DatastoreQuery['tags'][number]) {
+  return eb
+    .selectFrom('datastore_tags')
+    .select('key')
+    .whereRef('datastore_id', '=', 'datastores.id')
+    .where('key', '=', key)
+    .$if(value !== null, (tag) => tag.where('value', '=', value ?? ''));
 }
 
 export async function listDatastores(
@@ -170,6 +201,16 @@ export async function replaceDatastore(change: Change, datastore: Datastore, rep
     .where('version', '=', replaces)
     .executeTakeFirst();
   return updated.numUpdatedRows > 0n;
+}
+
+/** Writes the tags by which a datastore is found. */
+export async function replaceTags(change: Change, { id, tags }: Pick<Datastore, 'id' | 'tags'>): Promise<void> {
+  await change.query.deleteFrom('datastore_tags').where('datastore_id', '=', id).execute();
+  if (tags.length === 0) return;
+  await change.query
+    .insertInto('datastore_tags')
+    .values(tags.map((tag) => ({ datastore_id: id, ...tag })))
+    .execute();
 }
 
 /** Deletes datastores. Their secrets go with them, and their ids are never given out again. */

@@ -204,6 +204,8 @@ export type CreateDatastoreInput = {
   config: DatastoreConfigInput;
   /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, when the type has none, or to keep the stored one. */
   configSecret?: string | null | undefined;
+  /** What the datastore is for, for people: at most 2,000 characters, line breaks too. It decides nothing. Null takes it away. */
+  description?: string | null | undefined;
   /** Leave it out when your token has one environment only. */
   environmentId?: string | null | undefined;
   /** Choose a UUID that was never used before, or leave it out to have one chosen for you. */
@@ -212,8 +214,12 @@ export type CreateDatastoreInput = {
   label?: string | null | undefined;
   /** A name for programs, unique within the environment: 1 to 63 lower-case letters, digits, `-` and `_`. Leave it out to have it made from the label. */
   name?: string | null | undefined;
+  /** Whom to ask about the datastore, a person or a team: at most 128 characters. It decides nothing. Null takes it away. */
+  ownerName?: string | null | undefined;
   /** True to read the catalog once the datastore is stored. This is a connection test of its own, whose failure undoes nothing. The token needs DATASTORES_TEST. */
   refreshCatalog?: boolean;
+  /** Words by which the datastore can be found: at most 20, each key once. They replace the stored ones as a whole; null and `[]` take them away. */
+  tags?: Array<TagInput> | null | undefined;
   tenancy?: TenancyInput | null | undefined;
   /** Tests the connection first, and stores nothing unless the test passes. `{}` runs the type’s default checks. Leave it out to store the datastore untested. The token needs DATASTORES_TEST. */
   test?: ConnectionTestOptions | null | undefined;
@@ -414,11 +420,22 @@ export type DatastoreEventKind =
   | 'DELETED'
   | 'UPDATED';
 
+/** Which datastores to list: those that fit all that you give. What you leave out leaves none out. */
 export type DatastoreFilter = {
+  /** The datastores with these ids, of which those that are not there are left out: at most 500. */
+  ids?: Array<string> | null | undefined;
+  /** The datastores whose `lastTest` is in one of these states; one that was never tested is in none. */
+  lastTestStatus?: Array<TestStatus> | null | undefined;
+  /** The datastores of these names: at most 500. */
+  names?: Array<string> | null | undefined;
   /** Give a part of the label or the name. Upper and lower case do not matter. */
   search?: string | null | undefined;
+  /** The datastores that have all of these tags: at most 20. */
+  tags?: Array<TagFilter> | null | undefined;
   /** Leave it out for datastores of every type. */
   types?: Array<DatastoreType> | null | undefined;
+  /** The datastores that were created or changed at this instant or later. */
+  updatedSince?: string | null | undefined;
 };
 
 export type DatastoreOrder = {
@@ -1255,6 +1272,22 @@ export type StartConnectionTestInput = {
   target: ConnectionTestTarget;
 };
 
+/** Finds datastores that have a tag. */
+export type TagFilter = {
+  /** The tag’s key, exactly. */
+  key: string;
+  /** Its value, exactly. Leave it out for any value. */
+  value?: string | null | undefined;
+};
+
+/** A word about a datastore, by which it can be found. */
+export type TagInput = {
+  /** What the word is about: `team`. 1 to 63 letters, digits, ".", "-", "_" and "/", beginning with a letter or digit. */
+  key: string;
+  /** The word: `payments`. At most 128 characters, on one line. */
+  value: string;
+};
+
 /** How your clients (tenants) are laid out inside the datastore. At level TABLE, fill in the five other fields. */
 export type TenancyInput = {
   /** Whether clients are told apart by numbers or by texts. */
@@ -1375,13 +1408,19 @@ export type UpdateDatastoreInput = {
   config?: DatastoreConfigPatch | null | undefined;
   /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, when the type has none, or to keep the stored one. */
   configSecret?: string | null | undefined;
+  /** What the datastore is for, for people: at most 2,000 characters, line breaks too. It decides nothing. Null takes it away. */
+  description?: string | null | undefined;
   /** The version that your change is about. When another one is stored by now, you get a ConflictError. Leave it out to change whatever is stored. */
   expectedVersion?: number | null | undefined;
   id: string;
   label?: string | null | undefined;
   name?: string | null | undefined;
+  /** Whom to ask about the datastore, a person or a team: at most 128 characters. It decides nothing. Null takes it away. */
+  ownerName?: string | null | undefined;
   /** True to read the catalog once the change is stored. The token needs DATASTORES_TEST. */
   refreshCatalog?: boolean;
+  /** Words by which the datastore can be found: at most 20, each key once. They replace the stored ones as a whole; null and `[]` take them away. */
+  tags?: Array<TagInput> | null | undefined;
   /** It replaces the stored one as a whole. Leave it out to keep that, give null to remove it. */
   tenancy?: TenancyInput | null | undefined;
   /** Tests the datastore with your change over it first, and stores nothing unless the test passes. Leave it out to store the change untested. The token needs DATASTORES_TEST. */
