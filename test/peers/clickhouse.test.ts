@@ -8,6 +8,7 @@ import { gist, testConnection } from '../support/test-connection.ts';
 
 const ADMIN = { name: 'admin', password: 'admin-pass-Wq7' };
 const READER = { name: 'reader', password: 'pä55 "wörd"', databases: ['sales'], readonly: true };
+const NOTHING = { name: 'nothing', password: 'nothing-pass-Kd2', databases: ['secret'], readonly: true };
 const OPEN = { name: 'open', password: '' };
 const TENANCY: Tenancy = {
   level: 'TABLE',
@@ -24,7 +25,7 @@ describePeer('ClickHouse 18.16', CLICKHOUSE, () => {
 
   beforeAll(async () => {
     authority = await createAuthority();
-    server = await startClickHouse([ADMIN, READER, OPEN], await authority.issue({ names: ['ch.example'] }));
+    server = await startClickHouse([ADMIN, READER, NOTHING, OPEN], await authority.issue({ names: ['ch.example'] }));
     for (const statement of [
       'create database sales',
       'create database secret',
@@ -74,6 +75,28 @@ describePeer('ClickHouse 18.16', CLICKHOUSE, () => {
   test('a user without a password signs in', async () => {
     const config = configFor({ username: 'open', password: undefined, database: undefined });
     expect((await testConnection(clickhouse, config)).failure).toBeNull();
+  });
+
+  // 18.16 has no GRANT: what a user may read is a list of databases
+  describe('the least rights', () => {
+    test('pass every check by default, without a warning', async () => {
+      const result = await testConnection(clickhouse, configFor());
+      expect(result.failure).toBeNull();
+      expect(result.steps.every((step) => step.endsWith(': PASSED'))).toBe(true);
+      const sql = 'create table sales.more (id UInt8) engine = Memory';
+      await expect(server.run(sql, READER)).rejects.toThrow('readonly');
+      await expect(server.run('select * from secret.hidden', READER)).rejects.toThrow('Code: 291');
+    });
+
+    test('without the right to read the database the check that uses it says so', async () => {
+      const result = await testConnection(
+        clickhouse,
+        configFor({ username: NOTHING.name, password: NOTHING.password }),
+      );
+      expect(gist(result)).toEqual({ at: 'query/execute', code: 'PERMISSION_DENIED', configPath: 'database' });
+      expect(result.failure?.hint).toContain('the right to read');
+      expect(result.evidence['query/execute']).toEqual({ serverError: '291' });
+    });
   });
 
   describe('the catalog', () => {

@@ -55,6 +55,55 @@ describePeer('S3 against Swift', SWIFT, () => {
     expect(result.evidence['objects/list']).toMatchObject({ objects, more: 'false' });
   });
 
+  describe('the least rights', () => {
+    const READABLE = 'exports/readable.csv';
+    const asGuest = (more: Record<string, unknown>) => ({
+      ...configFor({ baseUrl: swift.aclUrl, ...more }),
+      ...swift.guest,
+    });
+    const grant = { 'x-amz-grant-read': `id="test:guest"` };
+
+    beforeAll(async () => {
+      // the right to read a bucket is that to list it; who may read an object, the object says
+      await swift.askS3('PUT', '/listed', grant);
+      await swift.askS3('PUT', '/listed/exports/closed.csv', {}, 'id,name');
+      await swift.askS3('PUT', '/unlisted');
+      await swift.askS3('PUT', `/unlisted/${READABLE}`, grant, 'id,name');
+      await swift.askS3('PUT', '/closed');
+    });
+
+    test.each([
+      ['the bucket', {}],
+      ['a folder', { path: 'exports', pathKind: 'FOLDER' }],
+    ])('s3:ListBucket passes every check of %s', async (_what, path) => {
+      const result = await testConnection(s3, asGuest({ bucket: 'listed', ...path }));
+      expect(result.failure).toBeNull();
+      expect(result.steps.slice(-2)).toEqual(['bucket/head: PASSED', 'objects/list: PASSED']);
+      expect(result.evidence['objects/list']).toMatchObject({ objects: '1' });
+    });
+
+    test('s3:GetObject passes every check of one object, with warnings', async () => {
+      const result = await testConnection(s3, asGuest({ bucket: 'unlisted', path: READABLE, pathKind: 'FILE' }));
+      expect(result.failure).toBeNull();
+      expect(result.steps.slice(-3)).toEqual(['bucket/head: WARNING', 'objects/list: WARNING', 'object/get: PASSED']);
+    });
+
+    test.each([
+      ['s3:ListBucket', { bucket: 'closed' }, 'bucket/head', undefined],
+      [
+        's3:GetObject',
+        { bucket: 'listed', path: 'exports/closed.csv', pathKind: 'FILE' },
+        'object/get',
+        'Grant s3:GetObject',
+      ],
+    ])('without %s the check that needs it says so', async (_right, more, at, hint = 'Grant') => {
+      const result = await testConnection(s3, asGuest(more));
+      expect(gist(result)).toEqual({ at, code: 'PERMISSION_DENIED', configPath: 'accessKeyId' });
+      expect(result.failure?.hint).toContain(hint);
+      expect(result.evidence[at]).toMatchObject({ serverError: 'AccessDenied' });
+    });
+  });
+
   describe('what goes wrong is named', () => {
     test.each([
       // Swift does not tell it from a wrong secret

@@ -25,8 +25,8 @@ export interface ClickHouseServer {
   readonly httpsPort: number;
   /** Speaks the native protocol, not HTTP. */
   readonly tcpPort: number;
-  /** Runs a statement as the first user. Rejects with the server's words. */
-  run(sql: string): Promise<string>;
+  /** Runs a statement as a user, the first one unless another is given. Rejects with the server's words. */
+  run(sql: string, user?: ClickHouseUser): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -63,7 +63,7 @@ export async function startClickHouse(
       ...(isRoot() ? { uid: NOBODY, gid: NOBODY } : {}),
     });
     await ready(httpPort, child, home);
-    return { httpPort, httpsPort, tcpPort, run: (sql) => run(httpPort, users[0], sql), stop };
+    return { httpPort, httpsPort, tcpPort, run: (sql, user = users[0]) => run(httpPort, user, sql), stop };
   } catch (error) {
     await stop();
     throw error;
@@ -154,7 +154,8 @@ async function ready(port: number, child: ChildProcess, home: string): Promise<v
 }
 
 async function run(port: number, user: ClickHouseUser, sql: string): Promise<string> {
-  const headers = { 'x-clickhouse-user': user.name, 'x-clickhouse-key': user.password };
+  const password = Buffer.from(user.password).toString('latin1');
+  const headers = { 'x-clickhouse-user': user.name, 'x-clickhouse-key': password };
   const answer = await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', headers, body: sql });
   const text = await answer.text();
   if (!answer.ok) throw new Error(`ClickHouse answers ${answer.status} to ${sql.slice(0, 100)}: ${text.slice(0, 500)}`);

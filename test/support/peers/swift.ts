@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { signAwsRequest } from '../../../src/connectors/families/aws/signing.ts';
 import type { PeerPrograms } from './installed.ts';
 
 /** What a Swift with S3's API on top needs. */
@@ -15,7 +16,6 @@ export const SWIFT: PeerPrograms = {
     'swift-account-server',
     'swift-container-server',
     'swift-object-server',
-    'swift-ring-builder',
     'memcached',
   ],
   packages: ['swift-proxy', 'swift-account', 'swift-container', 'swift-object', 'memcached'],
@@ -28,7 +28,13 @@ export interface SwiftServer {
   readonly owner: SwiftUser;
   /** Known, but without any right. */
   readonly stranger: SwiftUser;
+  /** Knows the same users, and keeps the access control lists of S3: what is made here is its owner's alone. */
+  readonly aclUrl: string;
+  /** Has the rights that access control lists give it. */
+  readonly guest: SwiftUser;
   readonly region: string;
+  /** Sends the owner's request to aclUrl, by S3's API. Rejects with the status when it is refused. */
+  askS3(method: string, path: string, headers?: Readonly<Record<string, string>>, body?: string): Promise<void>;
   /** Makes a bucket of the owner's, by Swift's own API. */
   createBucket(name: string, objects?: Readonly<Record<string, string>>): Promise<void>;
   /** The keys in a bucket, by Swift's own API. */
@@ -43,6 +49,7 @@ export interface SwiftUser {
 
 const OWNER = { accessKeyId: 'test:owner', secretAccessKey: 'owner-secret-Zq3' };
 const STRANGER = { accessKeyId: 'test:stranger', secretAccessKey: 'stranger-secret-Lm8' };
+const GUEST = { accessKeyId: 'test:guest', secretAccessKey: 'guest-secret-Bw5' };
 const REGION = 'eu-test-1';
 const SERVERS = ['account', 'container', 'object'] as const;
 const STORAGE_PIPELINES = { account: 'account-server', container: 'container-server', object: 'object-server' };
@@ -50,7 +57,7 @@ const START_MS = 60_000;
 const ENVIRONMENT = { PATH: '/usr/local/bin:/usr/bin:/bin:/usr/sbin', LC_ALL: 'C.UTF-8' };
 const run = promisify(execFile);
 
-/** Starts the five processes on free ports, with all their files in a directory of its own; about 10 seconds. */
+/** Starts the six processes on free ports, with all their files in a directory of its own; about 10 seconds. */
 export async function startSwift(): Promise<SwiftServer> {
   const home = await mkdtemp(join(tmpdir(), 'gateway-swift-'));
   const children: ChildProcess[] = [];
@@ -64,32 +71,51 @@ export async function startSwift(): Promise<SwiftServer> {
     await rm(home, { recursive: true, force: true });
   };
   try {
-    const [memcache, proxy, ...storage] = await freePorts(2 + SERVERS.length);
+    const [memcache = 0, proxy = 0, aclProxy = 0, ...storage] = await freePorts(3 + SERVERS.length);
     children.push(start('memcached', ['-l', '127.0.0.1', '-p', String(memcache), ...asNobody()]));
+    await makeRings(
+      home,
+      SERVERS.map((kind, index) => `${kind}:${storage[index]}`),
+    );
     for (const [index, kind] of SERVERS.entries()) {
       const port = storage[index] as number;
-      await makeRing(home, kind, port);
       await writeFile(join(home, `${kind}.conf`), storageConfig(home, kind, port));
       children.push(start(`swift-${kind}-server`, [join(home, `${kind}.conf`)]));
     }
-    await writeFile(join(home, 'proxy.conf'), proxyConfig(home, proxy as number, memcache as number));
-    children.push(start('swift-proxy-server', [join(home, 'proxy.conf')]));
+    const proxies = Object.entries({ proxy: { port: proxy, acl: false }, 'acl-proxy': { port: aclProxy, acl: true } });
+    for (const [name, { port, acl }] of proxies) {
+      await writeFile(join(home, `${name}.conf`), proxyConfig(home, port, memcache, acl));
+      children.push(start('swift-proxy-server', [join(home, `${name}.conf`)]));
+    }
     const url = `http://127.0.0.1:${proxy}`;
-    await ready(url, children);
+    const aclUrl = `http://127.0.0.1:${aclProxy}`;
+    await Promise.all([ready(url, children), ready(aclUrl, children)]);
     const ask = await signIn(url);
-    return { url, owner: OWNER, stranger: STRANGER, region: REGION, stop, ...bucketsOf(ask) };
+    const users = { owner: OWNER, stranger: STRANGER, guest: GUEST };
+    return { url, aclUrl, ...users, region: REGION, stop, askS3: asOwner(aclUrl), ...bucketsOf(ask) };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-async function makeRing(home: string, kind: (typeof SERVERS)[number], port: number): Promise<void> {
+/** Makes all rings in one Python: to start it for each step of `swift-ring-builder` takes longer than all the rest. */
+const MAKE_RINGS = `
+import sys
+from swift.common.ring import RingBuilder
+home, *places = sys.argv[1:]
+for place in places:
+    kind, port = place.split(':')
+    builder = RingBuilder(4, 1, 1)
+    at = {'ip': '127.0.0.1', 'port': int(port), 'replication_ip': '127.0.0.1', 'replication_port': int(port)}
+    builder.add_dev({'region': 1, 'zone': 1, 'device': 'disk', 'weight': 1, 'meta': '', **at})
+    builder.rebalance()
+    builder.get_ring().save(f'{home}/{kind}.ring.gz')
+`;
+
+async function makeRings(home: string, places: readonly string[]): Promise<void> {
   await mkdir(join(home, 'devices', 'disk'), { recursive: true });
-  const builder = join(home, `${kind}.builder`);
-  for (const step of [['create', '4', '1', '1'], ['add', `r1z1-127.0.0.1:${port}/disk`, '1'], ['rebalance']]) {
-    await run('swift-ring-builder', [builder, ...step], { env: ENVIRONMENT });
-  }
+  await run('/usr/bin/python3', ['-c', MAKE_RINGS, home, ...places], { env: ENVIRONMENT });
 }
 
 function storageConfig(home: string, kind: (typeof SERVERS)[number], port: number): string {
@@ -108,7 +134,7 @@ use = egg:swift#${kind}
 `;
 }
 
-function proxyConfig(home: string, port: number, memcache: number): string {
+function proxyConfig(home: string, port: number, memcache: number, acl: boolean): string {
   const user = ({ accessKeyId, secretAccessKey }: SwiftUser, groups: string) =>
     `user_${accessKeyId.replace(':', '_')} = ${secretAccessKey} ${groups}`;
   return `[DEFAULT]
@@ -136,10 +162,12 @@ use = egg:swift#listing_formats
 [filter:s3api]
 use = egg:swift#s3api
 location = ${REGION}
+s3_acl = ${acl}
 [filter:tempauth]
 use = egg:swift#tempauth
 ${user(OWNER, '.admin')}
 ${user(STRANGER, '')}
+${user(GUEST, '')}
 `;
 }
 
@@ -176,6 +204,16 @@ async function signIn(url: string): Promise<Ask> {
     }
     if (!response.ok) throw new Error(`Swift answers ${response.status} to ${method} ${path}`);
     return response.text();
+  };
+}
+
+function asOwner(url: string): SwiftServer['askS3'] {
+  return async (method, path, headers = {}, body = '') => {
+    const { host } = new URL(url);
+    const request = { method, host, path, query: {}, headers, body };
+    const signed = await signAwsRequest(request, OWNER, { region: REGION, service: 's3' });
+    const answer = await fetch(url + path, { method, headers: signed, ...(body === '' ? {} : { body }) });
+    if (!answer.ok) throw new Error(`Swift answers ${answer.status} to ${method} ${path}: ${await answer.text()}`);
   };
 }
 
