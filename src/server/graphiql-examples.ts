@@ -49,8 +49,8 @@ const REGISTER = `# Tests a Postgres database, and stores it only when
 # every check passes.
 #
 # Put a database of yours into the variables below. When
-# a check fails, the answer says which one, and what to
-# do about it; nothing is stored then.
+# a check fails, the answer begins with what to do about
+# it; nothing is stored then.
 mutation RegisterDatastore($input: CreateDatastoreInput!) {
   createDatastore(input: $input) {
     __typename
@@ -71,12 +71,25 @@ mutation RegisterDatastore($input: CreateDatastoreInput!) {
         }
       }
     }
+    ... on UserError {
+      code
+      issues {
+        configPath
+        message
+      }
+    }
     ... on ConnectionTestFailedError {
       test {
+        failure {
+          code
+          cause
+          message
+          hint
+          configPath
+        }
         id
         status
         checks {
-          name
           title
           status
           durationMs
@@ -84,24 +97,7 @@ mutation RegisterDatastore($input: CreateDatastoreInput!) {
             name
             value
           }
-          failure {
-            code
-            cause
-            message
-            hint
-            configPath
-          }
         }
-      }
-    }
-    ... on UserError {
-      code
-      message
-      issues {
-        path
-        configPath
-        code
-        message
       }
     }
   }
@@ -133,7 +129,7 @@ const PROGRESS = `# Follows a test as it goes: an event for each check that
 # Put the id of a test into the variables: the answer in
 # the tab before has one. To watch a test live, choose an
 # id for it ("test": {"testId": "a new UUID"}), start this
-# here, and run that in a second window.
+# here, and run that in a second window of this page.
 subscription TestProgress($id: ID!) {
   connectionTestProgress(id: $id) {
     sequence

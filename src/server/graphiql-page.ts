@@ -1,7 +1,8 @@
 /**
  * The script that runs in the browser before GraphiQL does, as text. It exchanges the one-time code in the URL's
- * fragment for a token, keeps that in sessionStorage, puts it into each request to the API, and keeps what is typed out
- * of the URL and out of localStorage. It defines `startGraphiQL`, which is called in the place of GraphiQL's own start.
+ * fragment for a token, or takes one that is pasted, or that of another window of this gateway; keeps it in
+ * sessionStorage, puts it into each request to the API, and keeps what is typed out of the URL and out of localStorage.
+ * It defines `startGraphiQL`, which is called in the place of GraphiQL's own start.
  */
 export const pageScript = `
 (() => {
@@ -12,12 +13,33 @@ export const pageScript = `
   history.replaceState = (state, title) => keepAddress(state, title, location.pathname);
 
   const plainFetch = globalThis.fetch.bind(globalThis);
+  const element = (name, properties, ...children) => {
+    const made = Object.assign(document.createElement(name), properties);
+    made.append(...children);
+    return made;
+  };
   const notice = (text) => {
-    const bar = document.createElement('p');
-    bar.id = 'notice';
-    bar.setAttribute('role', 'alert');
-    bar.textContent = text;
+    const said = element('span', { role: 'alert' }, text);
+    const token = element('input', { type: 'password', autocomplete: 'off', placeholder: 'dsg_…', ariaLabel: 'API token' });
+    const bar = element('form', { id: 'notice' }, said, token, element('button', {}, 'Use this token'));
+    bar.onsubmit = async (event) => {
+      event.preventDefault();
+      const refusal = await usePasted(token.value.trim());
+      if (refusal) said.textContent = refusal;
+      else location.reload();
+    };
     document.body.prepend(bar);
+  };
+  const usePasted = async (token) => {
+    const answer = await plainFetch('/graphql', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: 'Bearer ' + token },
+      body: JSON.stringify({ query: '{ viewer { token { expiresAt } } }' }),
+    });
+    const { data, errors } = await answer.json();
+    if (errors) return errors[0].message;
+    const expiresAt = data.viewer.token.expiresAt ?? '9999-12-31T23:59:59Z';
+    sessionStorage.setItem(TOKEN, JSON.stringify({ token, expiresAt }));
   };
 
   const readToken = () => {
@@ -25,9 +47,24 @@ export const pageScript = `
     return kept && Date.parse(kept.expiresAt) > Date.now() ? kept.token : null;
   };
 
+  // a window that is signed in tells another one of this gateway, which needs no link of its own then
+  const windows = new BroadcastChannel('datastore-gateway');
+  let heard = () => undefined;
+  windows.onmessage = ({ data }) => {
+    if (data.kept) heard(data.kept);
+    else if (readToken()) windows.postMessage({ kept: sessionStorage.getItem(TOKEN) });
+  };
+  const askOtherWindows = async () => {
+    const answer = new Promise((resolve) => (heard = resolve));
+    windows.postMessage({});
+    const kept = await Promise.race([answer, new Promise((resolve) => setTimeout(resolve, 500))]);
+    if (kept) sessionStorage.setItem(TOKEN, kept);
+  };
+
   const signIn = async () => {
     if (!code) {
-      if (!readToken()) notice('Not signed in. Open the link that the gateway printed, or give a token in the Headers tab: {"authorization": "Bearer dsg_…"}');
+      if (!readToken()) await askOtherWindows();
+      if (!readToken()) notice('Not signed in. Open the link that the gateway printed, or paste a token here.');
       return;
     }
     const answer = await plainFetch('/graphiql/session', {
@@ -36,7 +73,8 @@ export const pageScript = `
       body: JSON.stringify({ code }),
     });
     if (answer.ok) sessionStorage.setItem(TOKEN, JSON.stringify(await answer.json()));
-    else if (!readToken()) notice('This link was used before, or is older than five minutes. Press Enter where the gateway runs: it prints another one.');
+    else if (!readToken()) await askOtherWindows();
+    if (!readToken()) notice('This link was used before, or is older than five minutes. Press Enter where the gateway runs, which prints another one, or paste a token here.');
   };
   const signedIn = signIn();
 
@@ -78,5 +116,8 @@ export const pageStyle = `
   html, body, #root { height: 100%; margin: 0; }
   body { display: flex; flex-direction: column; }
   #root { flex: 1; min-height: 0; }
-  #notice { margin: 0; padding: 0.6rem 1rem; background: #7a1f1f; color: #fff; font: 14px/1.4 system-ui, sans-serif; }
+  #notice { display: flex; flex-wrap: wrap; gap: 0.6rem; align-items: center; margin: 0; padding: 0.6rem 1rem; background: #7a1f1f; color: #fff; font: 14px/1.4 system-ui, sans-serif; }
+  #notice input { min-width: 18rem; }
+  #notice input, #notice button { font: inherit; padding: 0.2rem 0.5rem; border: 0; border-radius: 3px; }
+  #loading { margin: 0; padding: 40vh 1rem 0; text-align: center; color: #475569; font: 16px/1.4 system-ui, sans-serif; }
 `;

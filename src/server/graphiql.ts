@@ -69,7 +69,7 @@ async function buildPage(): Promise<Page> {
   const html = replaceOnce(
     replaceOnce(rendered, 'YogaGraphiQL.renderYogaGraphiQL(', 'startGraphiQL('),
     '<div id="root"></div>',
-    `<style>${pageStyle}</style><div id="root"></div><script>${pageScript}</script>`,
+    `<style>${pageStyle}</style><div id="root"><p id="loading" role="status">Loading GraphiQL…</p></div><script>${pageScript}</script>`,
   );
   return { html, zipped: await promisify(gzip)(html), headers: pageHeaders(html) };
 }

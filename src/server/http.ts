@@ -211,6 +211,8 @@ export class GatewayServer<Access, Context extends object> {
     if (path === '/graphiql/session' && this.#graphiql && request.method === 'POST') {
       return await this.#graphiql.signIn(parseJson(await readJsonBody(request), 'The body'), response);
     }
+    if (path === '/' && this.#graphiql?.isFor(request))
+      return void response.writeHead(302, { location: '/graphql' }).end();
     if (path !== '/graphql') return sendText(response, 404, 'There is nothing here. The API is at /graphql.');
     if (this.#origins.isPreflight(request)) return this.#origins.sendPreflight(response);
     if (this.#graphiql?.isFor(request)) return await this.#graphiql.sendPage(request, response);

@@ -155,6 +155,54 @@ describePeer('GraphiQL in Chromium', { programs: ['chromium'], packages: ['chrom
   );
 
   test(
+    'another window is signed in by the first one, and `/` leads there; what failed is seen without scrolling',
+    async () => {
+      await open(gateway.app.issueSignInLink());
+      const first = page;
+      page = await first.context().newPage();
+      await page.setViewportSize({ width: 1440, height: 900 });
+      await open(`${gateway.url}/`);
+      expect(page.url()).toBe(`${gateway.url}/graphql`);
+      expect(await page.locator('#notice').count()).toBe(0);
+      await execute();
+      await answered('"GraphiQL session');
+
+      await openTab('RegisterDatastore');
+      // nothing listens there: the example as it stands
+      await execute();
+      await answered('"CONNECTION_REFUSED"');
+      const failure = page.locator('.graphiql-response .view-line', { hasText: '"hint"' }).first();
+      expect((await failure.boundingBox())?.y).toBeLessThan(900);
+      await page.screenshot({ path: `${SCREENSHOTS}/4-failure.png` });
+      // no variable that has a default is marked as missing
+      expect(await page.locator('.graphiql-editor-tool .squiggly-error').count()).toBe(0);
+    },
+    PATIENCE_MS,
+  );
+
+  test(
+    'a token that is pasted signs in, and another one is refused with the reason',
+    async () => {
+      await open(`${gateway.url}/graphql`);
+      const box = page.getByLabel('API token');
+      const use = page.getByRole('button', { name: 'Use this token' });
+      await box.fill('dsg_wrong');
+      await use.click();
+      await expect.poll(() => page.locator('#notice').textContent(), { timeout: 20_000 }).toContain('token');
+      expect(await page.locator('#notice').textContent()).not.toContain('Not signed in');
+      complaints = complaints.filter((complaint) => !complaint.includes('401'));
+      await box.fill(gateway.token);
+      await Promise.all([page.waitForEvent('load'), use.click()]);
+      await shows('Datastore Gateway');
+      expect(await page.locator('#notice').count()).toBe(0);
+      await execute();
+      await answered('"name": "default"');
+      expect(complaints).toEqual([]);
+    },
+    PATIENCE_MS,
+  );
+
+  test(
     'without a link a token from the Headers tab signs in',
     async () => {
       await open(`${gateway.url}/graphql`);

@@ -23,6 +23,14 @@ describe('the page', () => {
     expect((await fetch(edge.url)).status).toBe(401);
   });
 
+  test('is where `/` leads a browser, and nobody else', async () => {
+    const edge = await startEdge();
+    const root = new URL('/', edge.url);
+    const answer = await fetch(root, { ...browser, redirect: 'manual' });
+    expect([answer.status, answer.headers.get('location')]).toEqual([302, '/graphql']);
+    expect((await fetch(root)).status).toBe(404);
+  });
+
   test('loads nothing from anywhere, and only its own scripts may run', async () => {
     const edge = await startEdge();
     const answer = await fetch(edge.url, browser);

@@ -15,7 +15,7 @@ export interface TestOptions extends Given {
   readonly validationMethods?: readonly string[] | null | undefined;
   /** A UUID of the caller's choice. */
   readonly testId?: string | null | undefined;
-  readonly timeoutMs?: number | undefined;
+  readonly timeoutMs?: number | null | undefined;
 }
 
 /** What is to be tested. */

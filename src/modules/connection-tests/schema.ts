@@ -155,7 +155,6 @@ export const testIdField = {
   validate: { schema: uuid },
 } as const;
 export const testTimeoutField = {
-  required: true,
   defaultValue: testTimeoutMs.default,
   description: 'How long the whole test may take, waiting in the queue included, in milliseconds: 1,000 to 300,000.',
   validate: { schema: z.int().min(testTimeoutMs.min).max(testTimeoutMs.max) },
@@ -242,13 +241,12 @@ builder.subscriptionField('connectionTestProgress', (t) =>
     args: {
       id: t.arg.id({ required: true, validate: { schema: uuid } }),
       after: t.arg.int({
-        required: true,
         defaultValue: 0,
         description: 'The number of the last event that you have seen. 0 sends all of them.',
       }),
     },
     subscribe: (_root, { id, after }, { access, services }) =>
-      streamOf((signal) => services.connectionTests.progress(access, id, after, signal)),
+      streamOf((signal) => services.connectionTests.progress(access, id, after ?? 0, signal)),
     resolve: (event) => eventOf(event),
   }),
 );

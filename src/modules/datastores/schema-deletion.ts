@@ -18,7 +18,7 @@ const exceptedIds = boundedList(uuid, { max: 30_000 });
 const AllDatastores = builder.inputType('AllDatastores', {
   fields: (t) => ({
     environmentId: t.id({ required: true, validate: { schema: uuid } }),
-    exceptIds: t.idList({ required: true, defaultValue: [], validate: { schema: exceptedIds } }),
+    exceptIds: t.idList({ defaultValue: [], validate: { schema: exceptedIds } }),
   }),
 });
 
@@ -49,7 +49,9 @@ builder.mutationField('deleteDatastores', (t) =>
     args: { input: t.arg({ type: DeleteDatastoresInput, required: true }) },
     resolve: async (_root, { input }, { access, services }) => {
       const { ids, all } = input.select;
-      const selection = all ? { all: { ...all, path: ['input', 'select', 'all'] } } : { ids: ids ?? [] };
+      const selection = all
+        ? { all: { ...all, exceptIds: all.exceptIds ?? [], path: ['input', 'select', 'all'] } }
+        : { ids: ids ?? [] };
       return { deletedIds: await services.datastoreDeletion.delete(access, selection) };
     },
   }),

@@ -50,7 +50,6 @@ const CreateDatastoreInput = builder.inputType('CreateDatastoreInput', {
     configSecret: t.string(configSecretField),
     tenancy: t.field({ type: TenancyInput }),
     refreshCatalog: t.boolean({
-      required: true,
       defaultValue: false,
       description:
         'True to read the catalog once the datastore is stored. This is a connection test of its own, whose failure undoes nothing. The token needs DATASTORES_TEST.',
@@ -83,7 +82,6 @@ const UpdateDatastoreInput = builder.inputType('UpdateDatastoreInput', {
       description: 'It replaces the stored one as a whole. Leave it out to keep that, give null to remove it.',
     }),
     refreshCatalog: t.boolean({
-      required: true,
       defaultValue: false,
       description: 'True to read the catalog once the change is stored. The token needs DATASTORES_TEST.',
     }),

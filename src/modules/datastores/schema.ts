@@ -293,7 +293,7 @@ const OrderDirectionRef = builder.enumType('OrderDirection', { values: ['ASC', '
 const DatastoreOrder = builder.inputType('DatastoreOrder', {
   fields: (t) => ({
     field: t.field({ type: DatastoreOrderFieldRef, required: true }),
-    direction: t.field({ type: OrderDirectionRef, required: true, defaultValue: 'ASC' }),
+    direction: t.field({ type: OrderDirectionRef, defaultValue: 'ASC' }),
   }),
 });
 
@@ -332,7 +332,7 @@ builder.queryFields((t) => ({
         validate: { schema: uuid },
       }),
       filter: t.arg({ type: DatastoreFilter }),
-      orderBy: t.arg({ type: DatastoreOrder, required: true, defaultValue: { field: 'LABEL', direction: 'ASC' } }),
+      orderBy: t.arg({ type: DatastoreOrder, defaultValue: { field: 'LABEL', direction: 'ASC' } }),
       ...pageArguments,
       offset: t.arg.int({
         description: 'How many datastores to skip, for pages by number: at most 10,000. Do not give a cursor as well.',
@@ -348,7 +348,7 @@ builder.queryFields((t) => ({
         tags: filter?.tags?.map(({ key, value }) => ({ key, value: value ?? null })) ?? [],
         lastTestStatus: filter?.lastTestStatus ?? null,
         updatedSince: filter?.updatedSince ?? null,
-        order: orderBy,
+        order: { field: orderBy?.field ?? 'LABEL', direction: orderBy?.direction ?? 'ASC' },
       };
       return { ...(await services.datastores.list(access, query, page)), query };
     },

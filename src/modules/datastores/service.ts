@@ -33,7 +33,7 @@ interface DatastoreInput extends Given, GivenDetails {
   /** When it is left out, the datastore is stored untested. */
   readonly test?: TestOptions | null | undefined;
   /** Reads the catalog once stored; its failure undoes nothing. */
-  readonly refreshCatalog?: boolean | undefined;
+  readonly refreshCatalog?: boolean | null | undefined;
 }
 
 export interface NewDatastore extends DatastoreInput, Draft, EnvironmentChoice {

@@ -6,7 +6,7 @@ export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' |
 import type { TypedDocumentNode as DocumentNode } from '@graphql-typed-document-node/core';
 export type AllDatastores = {
   environmentId: string;
-  exceptIds?: Array<string>;
+  exceptIds?: Array<string> | null | undefined;
 };
 
 /** A field that may be left out may also be null, which means the same. */
@@ -186,7 +186,7 @@ export type ConnectionTestOptions = {
   /** Choose a UUID to follow the test’s progress from before it starts. Leave it out to have one chosen for you. */
   testId?: string | null | undefined;
   /** How long the whole test may take, waiting in the queue included, in milliseconds: 1,000 to 300,000. */
-  timeoutMs?: number;
+  timeoutMs?: number | null | undefined;
   /** Which checks to run, by their names in Connector.checks: `s3/bucket/head`. The checks that they build on run as well. Leave it out to run the type’s default checks. */
   validationMethods?: Array<string> | null | undefined;
 };
@@ -217,7 +217,7 @@ export type CreateDatastoreInput = {
   /** Whom to ask about the datastore, a person or a team: at most 128 characters. It decides nothing. Null takes it away. */
   ownerName?: string | null | undefined;
   /** True to read the catalog once the datastore is stored. This is a connection test of its own, whose failure undoes nothing. The token needs DATASTORES_TEST. */
-  refreshCatalog?: boolean;
+  refreshCatalog?: boolean | null | undefined;
   /** Words by which the datastore can be found: at most 20, each key once. They replace the stored ones as a whole; null and `[]` take them away. */
   tags?: Array<TagInput> | null | undefined;
   tenancy?: TenancyInput | null | undefined;
@@ -439,7 +439,7 @@ export type DatastoreFilter = {
 };
 
 export type DatastoreOrder = {
-  direction?: OrderDirection;
+  direction?: OrderDirection | null | undefined;
   field: DatastoreOrderField;
 };
 
@@ -973,7 +973,7 @@ export type RefreshCatalogInput = {
   /** Choose a UUID to follow the test’s progress from before it starts. Leave it out to have one chosen for you. */
   testId?: string | null | undefined;
   /** How long the whole test may take, waiting in the queue included, in milliseconds: 1,000 to 300,000. */
-  timeoutMs?: number;
+  timeoutMs?: number | null | undefined;
 };
 
 /** A field that may be left out may also be null, which means the same. */
@@ -1418,7 +1418,7 @@ export type UpdateDatastoreInput = {
   /** Whom to ask about the datastore, a person or a team: at most 128 characters. It decides nothing. Null takes it away. */
   ownerName?: string | null | undefined;
   /** True to read the catalog once the change is stored. The token needs DATASTORES_TEST. */
-  refreshCatalog?: boolean;
+  refreshCatalog?: boolean | null | undefined;
   /** Words by which the datastore can be found: at most 20, each key once. They replace the stored ones as a whole; null and `[]` take them away. */
   tags?: Array<TagInput> | null | undefined;
   /** It replaces the stored one as a whole. Leave it out to keep that, give null to remove it. */
