@@ -57,6 +57,7 @@ export interface AppOptions {
   readonly allowedHosts?: readonly string[] | undefined;
   readonly allowedOrigins?: readonly string[] | undefined;
   readonly graphiql: 'on' | 'off';
+  readonly example?: GatewayServerOptions<never, never>['example'];
   readonly logger: Logger;
   /** For the project's own tests alone. */
   readonly testing?: {
@@ -139,6 +140,7 @@ export class App {
       }),
       logger,
       graphiql: options.graphiql,
+      example: options.example,
       signIn: this.#signIn,
       health: {
         ready: writableProbe(database),

@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { App, AppOptions } from './app.ts';
+import type { Demo } from './demo/demo.ts';
 import { type Env, EnvError, type EnvMode, readEnv } from './env.ts';
 import { type Access, type Scope, scopes } from './modules/access/access.ts';
 import { ENVIRONMENT_NAME_RULE, environmentName } from './modules/environments/name.ts';
@@ -18,6 +20,8 @@ Usage: datastore-gateway <command>
   start            On your own machine: makes what is missing (a database, a key
                    file, an environment "default"), listens on loopback, and
                    prints a link that opens GraphiQL signed in.
+      --demo           With a Postgres to try it on, and a small shop in that.
+                       All of it is gone when the gateway stops.
   serve            In production: nothing is guessed, nothing is made but tables.
   migrate          Brings the tables of the database up to date.
   key create       Makes a key file at KEY_FILE. Without it no stored secret can
@@ -93,15 +97,39 @@ async function run(args: readonly string[]): Promise<void> {
 }
 
 async function start(args: readonly string[]): Promise<void> {
-  options(args, {});
+  const { demo: isDemo } = options(args, { demo: { type: 'boolean' } });
   const { env, logger } = settings('start', 'warn');
-  const app = await openApp(env, logger, true);
-  await runUntilSignal(app, logger);
+  if (!isDemo) return await startOn(env, logger);
+  const { startDemo } = await import('./demo/demo.ts');
+  const demo = await startDemo();
+  try {
+    const [databaseUrl, keyFile] = [`sqlite:${join(demo.folder, 'gateway.db')}`, join(demo.folder, 'master.key')];
+    await startOn({ ...env, databaseUrl, keyFile }, logger, demo);
+  } catch (error) {
+    await demo.stop();
+    throw error;
+  }
+}
+
+async function startOn(env: Env, logger: Logger, demo?: Demo): Promise<void> {
+  // what everybody does once is tried first
+  const example = demo && { ...demo, password: demo.password.slice(0, -1) };
+  const app = await openApp(env, logger, true, example);
+  await runUntilSignal(app, logger, () => demo?.stop());
   if (isRoot()) print(`\n  ${AS_ROOT}\n`);
   print(`\n  Datastore Gateway is running. This link opens GraphiQL, signed in:\n\n  ${app.issueSignInLink()}\n\n`);
   const { stdin } = process;
   print(`  It is good once, for five minutes.${stdin.isTTY ? ' Enter prints another one,' : ''} Ctrl-C stops.\n\n`);
+  if (demo) print(demoText(demo));
   if (stdin.isTTY) stdin.on('data', () => print(`  ${app.issueSignInLink()}\n`));
+}
+
+function demoText({ host, port, database, username, readerName, password }: Demo): string {
+  return `  The demo's Postgres: ${host}:${port}, database ${database}, users ${username} and ${readerName}, password ${password}
+  The tab RegisterDatastore has it, with a mistyped password: run it, see which check refuses, mend the password in the
+  variables, and run it again. Everything is gone when this stops.
+
+`;
 }
 
 async function serve(args: readonly string[]): Promise<void> {
@@ -262,23 +290,26 @@ async function withApp(work: (app: App) => Promise<void>): Promise<void> {
   }
 }
 
-async function openApp(env: Env, logger: Logger, bootstrap: boolean): Promise<App> {
+async function openApp(env: Env, logger: Logger, bootstrap: boolean, example?: AppOptions['example']): Promise<App> {
   // it brings everything in, which a command without a gateway need not wait for
   const { App } = await import('./app.ts');
-  const options: AppOptions = { ...env, bootstrap, graphiql: 'on', logger };
+  const options: AppOptions = { ...env, bootstrap, graphiql: 'on', example, logger };
   return App.open(options);
 }
 
 /** Listens. The first SIGTERM or SIGINT drains and ends the process with 0; a later one ends it at once. */
-async function runUntilSignal(app: App, logger: Logger): Promise<void> {
+async function runUntilSignal(app: App, logger: Logger, afterwards?: () => unknown): Promise<void> {
   let stoppedAt: number | undefined;
   const stop = () => {
     if (stoppedAt === undefined) {
       stoppedAt = Date.now();
-      app.close().then(
-        () => process.exit(0),
-        (error: unknown) => fail(error),
-      );
+      app
+        .close()
+        .then(afterwards)
+        .then(
+          () => process.exit(0),
+          (error: unknown) => fail(error),
+        );
     } else if (Date.now() - stoppedAt > SECOND_SIGNAL_MS) {
       process.exit(1);
     }

@@ -104,23 +104,28 @@ mutation RegisterDatastore($input: CreateDatastoreInput!) {
 }
 `;
 
-const REGISTER_VARIABLES = `{
-  "input": {
-    "label": "Orders",
-    "config": {
-      "postgres": {
-        "host": "127.0.0.1",
-        "port": 5432,
-        "username": "postgres",
-        "password": "secret",
-        "database": "postgres",
-        "tls": { "mode": "DISABLE" }
-      }
-    },
-    "test": { "timeoutMs": 30000 }
-  }
+/** The Postgres that the example of a registration is about. */
+export interface ExampleDatabase {
+  readonly host: string;
+  readonly port: number;
+  readonly username: string;
+  readonly password: string;
+  readonly database: string;
 }
-`;
+
+const anyPostgres: ExampleDatabase = {
+  host: '127.0.0.1',
+  port: 5432,
+  username: 'postgres',
+  password: 'secret',
+  database: 'postgres',
+};
+
+function registration({ host, port, username, password, database }: ExampleDatabase): string {
+  const postgres = { host, port, username, password, database, tls: { mode: 'DISABLE' } };
+  const input = { label: 'Orders', config: { postgres }, test: { timeoutMs: 30_000 } };
+  return `${JSON.stringify({ input }, null, 2)}\n`;
+}
 
 const PROGRESS = `# Follows a test as it goes: an event for each check that
 # starts or ends. What happened before comes first, so it
@@ -192,10 +197,12 @@ query Datastores {
 }
 `;
 
-/** In the order of their tabs. */
-export const graphiqlExamples: readonly GraphiQLExample[] = [
-  { query: WELCOME },
-  { query: REGISTER, variables: REGISTER_VARIABLES },
-  { query: PROGRESS, variables: '{ "id": "00000000-0000-4000-8000-000000000000" }\n' },
-  { query: LIST },
-];
+/** The examples in the order of their tabs. */
+export function graphiqlExamples(database: ExampleDatabase = anyPostgres): readonly GraphiQLExample[] {
+  return [
+    { query: WELCOME },
+    { query: REGISTER, variables: registration(database) },
+    { query: PROGRESS, variables: '{ "id": "00000000-0000-4000-8000-000000000000" }\n' },
+    { query: LIST },
+  ];
+}

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import { graphiqlExamples } from './graphiql-examples.ts';
+import { type ExampleDatabase, graphiqlExamples } from './graphiql-examples.ts';
 import { pageScript, pageStyle } from './graphiql-page.ts';
 import { sendJson } from './replies.ts';
 import { requestError } from './request-error.ts';
@@ -21,12 +21,12 @@ export interface GraphiQL {
 /**
  * Makes the page at its first request, for it takes 9 MB, which a gateway that no browser ever looks at does not need.
  */
-export function createGraphiQL(signIn: SignIn | undefined): GraphiQL {
+export function createGraphiQL(signIn: SignIn | undefined, example?: ExampleDatabase): GraphiQL {
   let page: Promise<Page> | undefined;
   return {
     isFor: ({ method, headers }) => method === 'GET' && /\btext\/html\b/.test(headers.accept ?? ''),
     async sendPage(request, response) {
-      page ??= buildPage();
+      page ??= buildPage(example);
       const { headers, html, zipped } = await page;
       if (request.headers['if-none-match'] === headers.etag) return void response.writeHead(304, headers).end();
       const takesZipped = /\bgzip\b/.test(String(request.headers['accept-encoding']));
@@ -55,13 +55,13 @@ interface Page {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-async function buildPage(): Promise<Page> {
+async function buildPage(example: ExampleDatabase | undefined): Promise<Page> {
   const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
   const options = {
     title: 'Datastore Gateway',
     logo: LOGO,
     endpoint: '/graphql',
-    defaultTabs: graphiqlExamples,
+    defaultTabs: graphiqlExamples(example),
     // headers that are typed there may hold a token
     shouldPersistHeaders: false,
   };

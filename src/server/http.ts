@@ -8,6 +8,7 @@ import { AllowedOrigins } from './allowed-origins.ts';
 import { type Authenticator, authenticate } from './authenticate.ts';
 import { Door } from './door.ts';
 import { createGraphiQL, type GraphiQL } from './graphiql.ts';
+import type { ExampleDatabase } from './graphiql-examples.ts';
 import { requestLimits } from './limits.ts';
 import { LiveSessions } from './live-sessions.ts';
 import { createErrorMask } from './mask-error.ts';
@@ -66,6 +67,8 @@ export interface GatewayServerOptions<Access, Context extends object> {
   readonly logger: Logger;
   /** With `on` a browser gets GraphiQL at /graphql. */
   readonly graphiql: 'on' | 'off';
+  /** The Postgres that GraphiQL's example of a registration is about. Left out: one at its usual port. */
+  readonly example?: ExampleDatabase | undefined;
   /** Without it GraphiQL takes a token in its Headers tab alone, and there are no sign-in links. */
   readonly signIn?: SignIn;
   readonly health: { ready(): Promise<boolean> };
@@ -109,7 +112,7 @@ export class GatewayServer<Access, Context extends object> {
       maxSubscriptions: this.#limits.subscriptionsPerToken,
     });
     this.#graphql = createGraphQL({ schema, createContext, sessions: this.#sessions, mask: this.#mask, logger });
-    this.#graphiql = graphiql === 'on' ? createGraphiQL(signIn) : undefined;
+    this.#graphiql = graphiql === 'on' ? createGraphiQL(signIn, options.example) : undefined;
     const { requestMs } = this.#limits;
     const timeouts = {
       headersTimeout: requestMs,

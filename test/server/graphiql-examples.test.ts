@@ -6,7 +6,7 @@ import { graphiqlExamples } from '../../src/server/graphiql-examples.ts';
 import { refusedVariables } from '../../src/server/refused-values.ts';
 
 test.each(
-  graphiqlExamples.map(
+  graphiqlExamples().map(
     (example) => [/(?:query|mutation|subscription) (\w+)/.exec(example.query)?.[1], example] as const,
   ),
 )('%s fits the schema and the limits, with its variables', (_name, { query, variables = '{}' }) => {
