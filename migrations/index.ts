@@ -5,6 +5,7 @@ import * as journalSeeks from './003-journal-seeks.ts';
 import * as catalogBounds from './004-catalog-bounds.ts';
 import * as secretKeys from './005-secret-keys.ts';
 import * as datastoreDetails from './006-datastore-details.ts';
+import * as sessionTokens from './007-session-tokens.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -14,4 +15,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '004-catalog-bounds': catalogBounds,
   '005-secret-keys': secretKeys,
   '006-datastore-details': datastoreDetails,
+  '007-session-tokens': sessionTokens,
 };

@@ -20,6 +20,7 @@ import { DatastoreService } from './modules/datastores/service.ts';
 import { environmentLoader } from './modules/environments/loader.ts';
 import { EnvironmentService } from './modules/environments/service.ts';
 import { RequestedTestService } from './modules/requested-tests/service.ts';
+import { SessionTokenService } from './modules/session-tokens/service.ts';
 import {
   type AvailabilityChange,
   Database,
@@ -119,11 +120,12 @@ export class App {
       datastores: new DatastoreService({ database, environments, connectionTests, drafts, proof, saver }),
       datastoreDeletion: new DatastoreDeletion(database, keyring, environments),
       datastoreEvents: new DatastoreEvents(database, doorbell),
+      sessionTokens: new SessionTokenService(access, environments),
       requestedTests: new RequestedTestService(drafts, connectionTests),
       catalogs: new CatalogService(database, drafts, connectionTests),
     };
 
-    this.#signIn = createSignIn(() => access.createSessionToken());
+    this.#signIn = createSignIn(() => access.createSignInToken());
     this.#server = new GatewayServer({
       schema,
       access,

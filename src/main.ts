@@ -74,7 +74,8 @@ const MAX_TOKEN_NAME = 128;
 const UNITS: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000 };
 const operator: Access = {
   tokenId: 'command line',
-  tokenName: 'command line',
+  actor: { name: 'command line', onBehalfOf: null },
+  isSession: false,
   scopes: new Set(scopes),
   environmentIds: 'all',
   expiresAt: null,

@@ -3,6 +3,7 @@ import { builder } from './graphql/builder.ts';
 import './graphql/scalars.ts';
 import './modules/access/schema.ts';
 import './modules/environments/schema.ts';
+import './modules/session-tokens/schema.ts';
 import './modules/connectors/schema.ts';
 import './modules/connection-tests/schema.ts';
 import './modules/datastores/schema.ts';

@@ -76,8 +76,9 @@ export class SecretsRequiredError extends UserError {
 export class NotFoundError extends UserError {
   override readonly name = 'NotFoundError';
   readonly ids: readonly string[];
-  constructor(ids: readonly string[]) {
-    super('NOT_FOUND');
+  /** `issues` say where the ids stand, where the caller gave several. */
+  constructor(ids: readonly string[], issues: readonly FieldIssue[] = []) {
+    super('NOT_FOUND', issues);
     this.ids = ids;
   }
 }

@@ -21,6 +21,8 @@ export const issueCodes = {
   UNKNOWN_VALIDATION_METHOD: 'The datastore type has no such validation method.',
   WRONG_TYPE: 'The config is of another type than the datastore; a type never changes.',
   ENVIRONMENT_REQUIRED: 'There is not exactly one environment that your token may use: say which one is meant.',
+  NOT_GRANTED: 'Your own token does not allow this, so it cannot pass it on.',
+  NOT_FOUND: 'It does not exist, or you may not see it.',
   SECRET_IN_OPEN_FIELD: 'A secret stands in a field that is read back.',
   SECRET_REQUIRED: 'The destination changed: give this secret again.',
   NAME_TAKEN: 'Another one has this name already: choose another name.',

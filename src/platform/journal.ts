@@ -4,6 +4,12 @@ import type { Change } from './database.ts';
 import type { Keyring } from './keyring.ts';
 import type { JournalTable, Tables } from './tables.ts';
 
+/** Who did something: the name of a token or a command, and for whom, where a session token says so. */
+export interface Actor {
+  readonly name: string;
+  readonly onBehalfOf: string | null;
+}
+
 /** What was done, by whom, to what. */
 export interface JournalEntry {
   /** '' for what belongs to no environment: the gateway's own chain. */
@@ -11,7 +17,7 @@ export interface JournalEntry {
   /** A datastore event's kind, which its subscribers get; '' when it is none. */
   readonly kind: string;
   readonly action: string;
-  readonly actor: string;
+  readonly actor: Actor;
   readonly subjectType: string;
   readonly subjectId: string;
   /** JSON; never a secret. */
@@ -51,7 +57,8 @@ export async function appendJournal(
     at: new Date().toISOString(),
     kind: entry.kind,
     action: entry.action,
-    actor: entry.actor,
+    actor: entry.actor.name,
+    on_behalf_of: entry.actor.onBehalfOf,
     subject_type: entry.subjectType,
     subject_id: entry.subjectId,
     detail: JSON.stringify(entry.detail),
@@ -125,6 +132,8 @@ function macOf(keyring: Keyring, previous: string, row: Omit<Selectable<JournalT
     row.subject_type,
     row.subject_id,
     row.detail,
+    // an entry without it has the MAC that versions before it have made
+    ...(row.on_behalf_of === null ? [] : [row.on_behalf_of]),
   ]);
   return keyring.mac('journal', previous, canonical).toString('base64url');
 }

@@ -58,6 +58,7 @@ export interface DataKeysTable {
 
 export interface ApiTokensTable {
   id: string;
+  /** A session token goes by its parent's name, and has its own id here. */
   name: string;
   /** The token's first characters, by which its owner recognises it. */
   prefix: string;
@@ -70,6 +71,10 @@ export interface ApiTokensTable {
   last_used_at: string | null;
   revoked_at: string | null;
   created_by: string;
+  /** The token that made this one for a browser, and with which it ends; null for a lasting token. */
+  parent_id: string | null;
+  /** For whom a session token acts. */
+  on_behalf_of: string | null;
 }
 
 export interface ApiTokenEnvironmentsTable {
@@ -101,6 +106,8 @@ export interface DatastoresTable {
   owner_name: string | null;
   /** JSON: {key, value}[]; null for none. */
   tags: string | null;
+  created_on_behalf_of: string | null;
+  updated_on_behalf_of: string | null;
 }
 
 /** The tags of datastores once more, to find datastores by them. */
@@ -170,6 +177,7 @@ export interface ConnectionTestsTable {
   cancel_requested: Generated<Flag>;
   /** JSON. */
   draft_tenancy: string | null;
+  requested_on_behalf_of: string | null;
 }
 
 /** Which read of a datastore's catalog is in use. */
@@ -236,6 +244,7 @@ export interface JournalTable {
   /** JSON. */
   detail: string;
   mac: string;
+  on_behalf_of: string | null;
 }
 
 export interface SettingsTable {

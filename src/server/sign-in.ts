@@ -6,7 +6,7 @@ const CODE_MS = 5 * 60_000;
 const MAX_CODES = 100;
 
 /** What a sign-in code is exchanged for. */
-export interface SessionToken {
+export interface SignInToken {
   readonly token: string;
   /** ISO 8601. */
   readonly expiresAt: string;
@@ -17,11 +17,11 @@ export interface SignIn {
   /** Makes a new code, which is good for five minutes and one exchange. */
   issue(): string;
   /** Exchanges a code; null when it is unknown, was used, or is too old. */
-  redeem(code: string): Promise<SessionToken | null>;
+  redeem(code: string): Promise<SignInToken | null>;
 }
 
 /** Makes the codes; `exchange` makes the token that a good one is exchanged for. */
-export function createSignIn(exchange: () => Promise<SessionToken>): SignIn {
+export function createSignIn(exchange: () => Promise<SignInToken>): SignIn {
   // only hashes are kept, so that comparing takes the same time whatever a guess looks like
   const codes = new Map<Buffer, number>();
   return {

@@ -146,6 +146,12 @@ const operations: readonly Operation[] = [
     variables: input(({ datastoreId }) => ({ datastoreId })),
   },
   {
+    title: 'createSessionToken',
+    query: 'mutation ($input: CreateSessionTokenInput!) { createSessionToken(input: $input) { __typename } }',
+    needs: [],
+    variables: input(({ environmentId }) => ({ scopes: [], environmentIds: [environmentId] })),
+  },
+  {
     title: 'createEnvironment',
     query: 'mutation ($input: CreateEnvironmentInput!) { createEnvironment(input: $input) { __typename } }',
     needs: ['ENVIRONMENTS_WRITE'],

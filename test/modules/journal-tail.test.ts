@@ -21,7 +21,8 @@ describeEachDatabase('those who follow datastore events', (open) => {
 
   const access = (environmentIds: Access['environmentIds'] = 'all'): Access => ({
     tokenId: 'test',
-    tokenName: 'test',
+    actor: { name: 'test', onBehalfOf: null },
+    isSession: false,
     scopes: new Set(['DATASTORES_READ']),
     environmentIds,
     expiresAt: null,

@@ -7,12 +7,12 @@ import { describeEachGateway } from '../support/each-gateway.ts';
 import { eventually } from '../support/eventually.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { postgresConfig } from '../support/inputs.ts';
-import { DatastoreEvents, Progress } from '../support/operations.ts';
+import { CreateSessionToken, DatastoreEvents, Progress } from '../support/operations.ts';
 import { startTarpit } from '../support/peers/tarpit.ts';
 import { type Explainer, openExplainer, type Statement } from '../support/plans.ts';
 
 /** The tables that grow with use. */
-const tables = ['journal', 'test_events', 'connection_tests', 'datastores', 'catalog_refreshes'] as const;
+const tables = ['journal', 'test_events', 'connection_tests', 'datastores', 'catalog_refreshes', 'api_tokens'] as const;
 /** So many rows are in each of them; they are explained as if there were a million. */
 const ROWS = 5_000;
 const ENVIRONMENTS = 5;
@@ -90,6 +90,8 @@ const landmarks = [
   /from "connection_tests" where "connection_tests"."id" in /,
   /delete from "datastores"/,
   /from "catalog_refreshes" where "datastore_id" is null/,
+  /from "api_tokens" where "parent_id" is not null and "expires_at" < /,
+  /from "api_tokens" left join "api_tokens" as "parent" .+ where "api_tokens"."hash" = /,
 ];
 
 /** Follows and runs tests in every way that there is, and has the runner do each thing of its round. */
@@ -114,6 +116,7 @@ async function useEverything(gateway: TestGateway, api: Api, environmentIds: rea
   const abandoned = await abandon(gateway.app.database, environmentId);
   const isOver = async (id: string) => (await api.readTest(id))?.status === 'FAILED';
   await eventually(async () => (await Promise.all(abandoned.map(isOver))).every(Boolean));
+  await gateway.run(CreateSessionToken, { input: { scopes: ['DATASTORES_READ'], environmentIds: [environmentId] } });
   await api.cancel(hanging.id);
   await api.removed(datastoreId);
 }
@@ -172,6 +175,7 @@ async function fill({ query }: Database, environmentIds: readonly string[]): Pro
     .insertInto('journal_heads')
     .values(all.map((id) => ({ environment_id: id, sequence: ROWS / ENVIRONMENTS, mac: '' })))
     .execute();
+  const { id: parentId } = await query.selectFrom('api_tokens').select('id').executeTakeFirstOrThrow();
   for (let from = 0; from < ROWS; from += IN_ONE_STATEMENT) {
     const some = Array.from({ length: IN_ONE_STATEMENT }, (_, at) => ({
       id: uuid(from + at),
@@ -186,6 +190,8 @@ async function fill({ query }: Database, environmentIds: readonly string[]): Pro
     await query.insertInto('test_events').values(events).execute();
     const refreshes = some.map(({ id }) => ({ id, datastore_id: id, entry_count: 0, size: 0 }));
     await query.insertInto('catalog_refreshes').values(refreshes).execute();
+    const sessions = some.map(({ id, number }) => sessionRow(id, parentId, number));
+    await query.insertInto('api_tokens').values(sessions).execute();
     const entries = some.map(({ id, number, environmentId }) => journalRow(id, environmentId, number));
     await query.insertInto('journal').values(entries).execute();
   }
@@ -208,6 +214,16 @@ function datastoreRow(id: string, environmentId: string, number: number) {
     created_by: 'test',
     updated_by: 'test',
   };
+}
+
+/** A session token that expires in the far future. */
+function sessionRow(id: string, parentId: string, number: number) {
+  const stamps = {
+    created_at: minute(number),
+    expires_at: new Date(Date.UTC(2999, 0, 1, 0, number)).toISOString(),
+    created_by: 'test',
+  };
+  return { id, name: id, prefix: 'dsg_', hash: id, scopes: '[]', all_environments: 1, parent_id: parentId, ...stamps };
 }
 
 /** A test that has ended. */

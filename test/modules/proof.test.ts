@@ -8,7 +8,14 @@ import type { Access } from '../../src/modules/access/access.ts';
 import type { DraftSubject } from '../../src/modules/datastores/draft.ts';
 import { SaveProof } from '../../src/modules/datastores/proof.ts';
 
-const access: Access = { tokenId: 't', tokenName: 't', scopes: new Set(), environmentIds: 'all', expiresAt: null };
+const access: Access = {
+  tokenId: 't',
+  actor: { name: 't', onBehalfOf: null },
+  isSession: false,
+  scopes: new Set(),
+  environmentIds: 'all',
+  expiresAt: null,
+};
 
 function subject(type: string, values: Record<string, unknown>): DraftSubject {
   const connector = connectorOf(type);

@@ -11,8 +11,11 @@ import {
   StartTest,
 } from '../support/operations.ts';
 
-/** What a token may see without any scope: who it is, what types there are, and its environments. */
-const OPEN = ['viewer', 'connectors', 'connector', 'environments', 'environment'];
+/**
+ * What a token may do without any scope: see who it is, what types there are and its environments, and pass on what it
+ * may.
+ */
+const OPEN = ['viewer', 'connectors', 'connector', 'environments', 'environment', 'createSessionToken'];
 
 type Field = GraphQLField<unknown, unknown>;
 const fieldsOf = (type: GraphQLObjectType | null | undefined): Field[] => Object.values(type?.getFields() ?? {});

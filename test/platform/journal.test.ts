@@ -81,6 +81,7 @@ describeEachDatabase('the journal', (open) => {
 
   it.each<[string, (chain: Chain) => Promise<unknown>, number]>([
     ['changed', (chain) => update(chain, 3, { actor: 'someone else' }), 3],
+    ['laid at somebody’s door', (chain) => update(chain, 3, { on_behalf_of: 'Ann' }), 3],
     ['changed in its detail', (chain) => update(chain, 1, { detail: '{}' }), 1],
     ['deleted', ({ database, id }) => entriesFrom(database, id, 4).where('sequence', '=', 4).execute(), 4],
     ['swapped', swap, 2],
@@ -109,7 +110,7 @@ function entry(environmentId: string, subjectId: string): JournalEntry {
     environmentId,
     kind: 'UPDATED',
     action: 'datastore.update',
-    actor: 'tests',
+    actor: { name: 'tests', onBehalfOf: null },
     subjectType: 'datastore',
     subjectId,
     detail: { label: 'ä' },

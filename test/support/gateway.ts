@@ -68,6 +68,9 @@ export interface TestGatewayOptions {
   /** Left out: loopback is allowed, as for `npm start`. */
   readonly egressAllow?: readonly string[];
   readonly egressProxy?: string;
+  /** Left out: none. */
+  readonly allowedOrigins?: readonly string[];
+  readonly allowedHosts?: readonly string[];
   readonly folder?: string;
   /** Left out: true, as for `npm start`. */
   readonly bootstrap?: boolean;
@@ -92,6 +95,8 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     bootstrap: options.bootstrap ?? true,
     egressAllow: options.egressAllow ?? LOOPBACK,
     egressProxy: options.egressProxy,
+    allowedOrigins: options.allowedOrigins,
+    allowedHosts: options.allowedHosts,
     graphiql: 'on',
     logger,
     testing: {

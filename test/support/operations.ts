@@ -178,7 +178,7 @@ export const Progress = graphql(`
 export const DatastoreEvents = graphql(`
   subscription DatastoreEvents($environmentId: ID, $datastoreId: ID, $after: String) {
     datastoreEvents(environmentId: $environmentId, datastoreId: $datastoreId, after: $after) {
-      cursor at kind datastoreId environmentId actor
+      cursor at kind datastoreId environmentId actor onBehalfOf
       datastore { id label version }
     }
   }
@@ -235,7 +235,29 @@ export const ListEnvironments = graphql(`
 
 export const ReadViewer = graphql(`
   query ReadViewer {
-    viewer { token { id name prefix scopes expiresAt lastUsedAt revokedAt environments { id } } }
+    viewer { token { id name prefix scopes onBehalfOf expiresAt lastUsedAt revokedAt environments { id } } }
+  }
+`);
+
+export const CreateSessionToken = graphql(`
+  mutation CreateSessionToken($input: CreateSessionTokenInput!) {
+    createSessionToken(input: $input) {
+      __typename
+      ...UserErrorFields
+      ... on CreateSessionTokenSuccess {
+        token
+        apiToken { id name prefix scopes onBehalfOf expiresAt environments { id } }
+      }
+    }
+  }
+`);
+
+export const WhoActed = graphql(`
+  query WhoActed($id: ID!) {
+    datastore(id: $id) {
+      createdBy createdOnBehalfOf updatedBy updatedOnBehalfOf
+      lastTest { requestedBy requestedOnBehalfOf }
+    }
   }
 `);
 

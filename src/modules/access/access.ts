@@ -1,3 +1,5 @@
+import type { Actor } from '../../platform/journal.ts';
+
 /** What a token may be allowed to do, in the API's words. */
 export const scopes = ['DATASTORES_READ', 'DATASTORES_WRITE', 'DATASTORES_TEST', 'ENVIRONMENTS_WRITE'] as const;
 export type Scope = (typeof scopes)[number];
@@ -5,7 +7,10 @@ export type Scope = (typeof scopes)[number];
 /** Says who asks, and what they may see and do. Every method of a store or a service takes it as its first argument. */
 export interface Access {
   readonly tokenId: string;
-  readonly tokenName: string;
+  /** Under which name it acts, which for a session token is that of its parent, and for whom. */
+  readonly actor: Actor;
+  /** True for a short-lived token that another one has made, which makes none itself. */
+  readonly isSession: boolean;
   readonly scopes: ReadonlySet<Scope>;
   /** `all` covers environments that are made later as well. */
   readonly environmentIds: 'all' | ReadonlySet<string>;

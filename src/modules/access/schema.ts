@@ -14,7 +14,7 @@ declare module '../../graphql/context.ts' {
   }
 }
 
-const ScopeRef = builder.enumType('Scope', {
+export const ScopeRef = builder.enumType('Scope', {
   description: 'What a token may be used for. `connectors`, `viewer` and `environments` need a token, but no scope.',
   values: {
     DATASTORES_READ: { description: 'Read datastores, their tests and catalogs, and follow both subscriptions.' },
@@ -30,10 +30,17 @@ export const ApiTokenRef = builder.objectRef<TokenRow>('ApiToken').implement({
   fields: (t) => ({
     id: t.exposeID('id'),
     name: t.exposeString('name', {
-      description: 'The token’s unique name. It stands in every createdBy, updatedBy, requestedBy and actor.',
+      description:
+        'The token’s unique name; a session token has that of the token which made it. It stands in every createdBy, updatedBy, requestedBy and actor.',
     }),
     prefix: t.exposeString('prefix', { description: 'The token’s first characters, by which you recognise it.' }),
     scopes: t.field({ type: [ScopeRef], resolve: (token) => JSON.parse(token.scopes) as (typeof scopes)[number][] }),
+    onBehalfOf: t.string({
+      nullable: true,
+      description:
+        'For whom a session token acts. It stands beside the name: in createdOnBehalfOf, updatedOnBehalfOf, requestedOnBehalfOf and onBehalfOf.',
+      resolve: (token) => token.on_behalf_of,
+    }),
     createdAt: t.field({ type: 'DateTime', resolve: (token) => token.created_at }),
     expiresAt: t.field({
       type: 'DateTime',

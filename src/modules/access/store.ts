@@ -1,7 +1,7 @@
-import type { Change, Database } from '../../platform/database.ts';
+import { type Change, type Database, isOneOf } from '../../platform/database.ts';
 import type { ApiTokensTable } from '../../platform/tables.ts';
-import type { Access } from './access.ts';
 
+/** A token as it counts: a session token has its parent's name, and ends with it. */
 export interface TokenRow extends ApiTokensTable {
   /** Empty when the token has all environments. */
   readonly environmentIds: readonly string[];
@@ -9,17 +9,46 @@ export interface TokenRow extends ApiTokensTable {
 
 /** Reads a token by its hash. This is the one query that is made before there is an Access. */
 export async function findTokenByHash(database: Database, hash: string): Promise<TokenRow | undefined> {
-  const token = await database.query.selectFrom('api_tokens').selectAll().where('hash', '=', hash).executeTakeFirst();
-  return token && withEnvironments(database, token);
+  const found = await tokens(database).where('api_tokens.hash', '=', hash).executeTakeFirst();
+  return found && withEnvironments(database, underParent(found));
 }
 
-export async function findToken(database: Database, access: Access): Promise<TokenRow> {
-  const token = await database.query
+export async function findToken(database: Database, id: string): Promise<TokenRow> {
+  const found = await tokens(database).where('api_tokens.id', '=', id).executeTakeFirstOrThrow();
+  return withEnvironments(database, underParent(found));
+}
+
+function tokens(database: Database) {
+  return database.query
     .selectFrom('api_tokens')
-    .selectAll()
-    .where('id', '=', access.tokenId)
-    .executeTakeFirstOrThrow();
-  return withEnvironments(database, token);
+    .leftJoin('api_tokens as parent', 'parent.id', 'api_tokens.parent_id')
+    .selectAll('api_tokens')
+    .select([
+      'parent.name as parentName',
+      'parent.revoked_at as parentRevokedAt',
+      'parent.expires_at as parentExpiresAt',
+    ]);
+}
+
+interface Parent {
+  readonly parentName: string | null;
+  readonly parentRevokedAt: string | null;
+  readonly parentExpiresAt: string | null;
+}
+
+function underParent({
+  parentName,
+  parentRevokedAt,
+  parentExpiresAt,
+  ...token
+}: ApiTokensTable & Parent): ApiTokensTable {
+  const [first = null] = [token.expires_at, parentExpiresAt].filter((at) => at !== null).toSorted();
+  return {
+    ...token,
+    name: parentName ?? token.name,
+    revoked_at: token.revoked_at ?? parentRevokedAt,
+    expires_at: first,
+  };
 }
 
 async function withEnvironments(database: Database, token: ApiTokensTable): Promise<TokenRow> {
@@ -45,4 +74,18 @@ export async function insertToken(
 
 export async function touchToken(database: Database, id: string, at: string): Promise<void> {
   await database.query.updateTable('api_tokens').set({ last_used_at: at }).where('id', '=', id).execute();
+}
+
+/** Removes up to `limit` session tokens that expired before a time; another process may be removing others. */
+export async function removeExpiredSessions(change: Change, before: string, limit: number): Promise<void> {
+  const expired = change.query
+    .selectFrom('api_tokens')
+    .select('id')
+    .where('parent_id', 'is not', null)
+    .where('expires_at', '<', before)
+    .orderBy('expires_at')
+    .limit(limit);
+  const rows = await (change.kind === 'postgres' ? expired.forUpdate().skipLocked() : expired).execute();
+  const ids = rows.map((row) => row.id);
+  if (ids.length > 0) await change.query.deleteFrom('api_tokens').where(isOneOf('api_tokens.id', ids)).execute();
 }

@@ -40,7 +40,7 @@ export class CatalogWriter implements CatalogSink {
       await journalDatastore(change, this.#keyring, {
         kind: 'CATALOG_REFRESHED',
         datastore: { id: datastoreId, environmentId },
-        actor: test.requestedBy,
+        actor: { name: test.requestedBy, onBehalfOf: test.requestedOnBehalfOf },
         detail: { testId: test.id },
       });
       return true;

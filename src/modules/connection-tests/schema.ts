@@ -135,6 +135,10 @@ export const ConnectionTestRef = builder.objectRef<ConnectionTest>('ConnectionTe
       resolve: (test) => test.failure,
     }),
     requestedBy: t.exposeString('requestedBy', { description: 'The name of the token that started it.' }),
+    requestedOnBehalfOf: t.exposeString('requestedOnBehalfOf', {
+      nullable: true,
+      description: 'For whom it was started, where a session token’s onBehalfOf said so.',
+    }),
     createdAt: t.field({ type: 'DateTime', resolve: (test) => test.createdAt }),
     startedAt: t.field({ type: 'DateTime', nullable: true, resolve: (test) => test.startedAt }),
     finishedAt: t.field({ type: 'DateTime', nullable: true, resolve: (test) => test.finishedAt }),

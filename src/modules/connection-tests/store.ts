@@ -392,6 +392,7 @@ export function testOf(row: ShownColumns): ConnectionTest {
     datastoreVersion: row.datastore_version,
     environmentId: row.environment_id,
     requestedBy: row.requested_by,
+    requestedOnBehalfOf: row.requested_on_behalf_of,
     createdAt: row.created_at,
     status: row.status as TestStatus,
     checks: JSON.parse(row.checks) as CheckResult[],

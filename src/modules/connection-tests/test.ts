@@ -40,6 +40,7 @@ export interface ConnectionTest extends TestSnapshot {
   readonly datastoreVersion: number | null;
   readonly environmentId: string;
   readonly requestedBy: string;
+  readonly requestedOnBehalfOf: string | null;
   readonly createdAt: string;
 }
 

@@ -27,7 +27,9 @@ export interface Datastore extends Details {
   readonly createdAt: string;
   readonly updatedAt: string;
   readonly createdBy: string;
+  readonly createdOnBehalfOf: string | null;
   readonly updatedBy: string;
+  readonly updatedOnBehalfOf: string | null;
   readonly lastTestId: string | null;
   readonly tenancy: Tenancy | null;
 }
@@ -45,7 +47,9 @@ export function datastoreOf(row: DatastoresTable): Datastore {
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     createdBy: row.created_by,
+    createdOnBehalfOf: row.created_on_behalf_of,
     updatedBy: row.updated_by,
+    updatedOnBehalfOf: row.updated_on_behalf_of,
     lastTestId: row.last_test_id,
     tenancy: row.tenancy === null ? null : (JSON.parse(row.tenancy) as Tenancy),
     description: row.description,
@@ -68,7 +72,9 @@ export function rowOf(datastore: Datastore): DatastoresTable {
     created_at: datastore.createdAt,
     updated_at: datastore.updatedAt,
     created_by: datastore.createdBy,
+    created_on_behalf_of: datastore.createdOnBehalfOf,
     updated_by: datastore.updatedBy,
+    updated_on_behalf_of: datastore.updatedOnBehalfOf,
     last_test_id: datastore.lastTestId,
     tenancy: datastore.tenancy && JSON.stringify(datastore.tenancy),
     description: datastore.description,

@@ -40,7 +40,7 @@ export class DatastoreDeletion {
       // chains are locked in the order of their ids, so that two deletions never wait for one another
       for (const datastore of doomed.toSorted((one, other) => (one.environmentId < other.environmentId ? -1 : 1))) {
         const detail = { type: datastore.type, name: datastore.name };
-        await journalDatastore(change, this.#keyring, { kind: 'DELETED', datastore, actor: access.tokenName, detail });
+        await journalDatastore(change, this.#keyring, { kind: 'DELETED', datastore, actor: access.actor, detail });
       }
       return ids;
     });

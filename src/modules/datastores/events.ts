@@ -27,6 +27,7 @@ export interface DatastoreEvent {
   readonly datastoreId: string;
   readonly environmentId: string;
   readonly actor: string;
+  readonly onBehalfOf: string | null;
 }
 
 export interface EventFilter {
@@ -78,6 +79,7 @@ export class DatastoreEvents {
         datastoreId: row.subject_id,
         environmentId: row.environment_id,
         actor: row.actor,
+        onBehalfOf: row.on_behalf_of,
       };
     }
   }

@@ -1,5 +1,5 @@
 import type { Change } from '../../platform/database.ts';
-import { appendJournal } from '../../platform/journal.ts';
+import { type Actor, appendJournal } from '../../platform/journal.ts';
 import type { Keyring } from '../../platform/keyring.ts';
 import type { Datastore } from './datastore.ts';
 import type { DatastoreEventKind } from './events.ts';
@@ -8,7 +8,7 @@ import type { DatastoreEventKind } from './events.ts';
 export interface DatastoreEntry {
   readonly kind: DatastoreEventKind;
   readonly datastore: Pick<Datastore, 'id' | 'environmentId'>;
-  readonly actor: string;
+  readonly actor: Actor;
   /** JSON; never a secret. */
   readonly detail: Record<string, unknown>;
 }

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { destinationPathsOf, destinationsDigest } from '../../connectors/kit/config/destinations.ts';
 import { type PublicConfig, splitSecrets } from '../../connectors/kit/config/shape.ts';
 import type { Connector } from '../../connectors/kit/contract/connector.ts';
+import type { Actor } from '../../platform/journal.ts';
 import { changedPaths, type Datastore, keptSecrets, type StoredSecret } from './datastore.ts';
 import type { Details } from './details.ts';
 import type { DraftSubject } from './draft.ts';
@@ -36,7 +37,7 @@ export interface Revision {
   readonly changed: readonly string[];
 }
 
-export function revisionOf(draft: NamedDraft, actor: string): Revision {
+export function revisionOf(draft: NamedDraft, actor: Actor): Revision {
   const { subject, stored, name, label, details, testId } = draft;
   const { connector, tenancy } = subject;
   const { config, secrets } = splitSecrets(connector, subject.config);
@@ -56,13 +57,18 @@ export function revisionOf(draft: NamedDraft, actor: string): Revision {
   const fields = { name, label, ...details, tenancy, config, secrets: references };
   if (!before) {
     const identity = { id: draft.id, type: connector.type, environmentId: subject.environmentId, version: 1 };
-    const stamps = { createdAt: at, updatedAt: at, createdBy: actor, updatedBy: actor, lastTestId: testId };
-    return { before, after: { ...identity, ...fields, ...stamps }, sealed, changed: [] };
+    const created = { createdAt: at, createdBy: actor.name, createdOnBehalfOf: actor.onBehalfOf };
+    const after = { ...identity, ...fields, ...created, ...updatedBy(actor, at), lastTestId: testId };
+    return { before, after, sealed, changed: [] };
   }
   const changed = changedPaths(before, { ...fields, secrets: [...kept, ...given] });
-  const stamps = { version: before.version + 1, updatedAt: at, updatedBy: actor };
+  const stamps = { version: before.version + 1, ...updatedBy(actor, at) };
   const after = { ...before, ...(changed.length > 0 ? { ...fields, ...stamps } : {}) };
   return { before, after: { ...after, lastTestId: testId ?? before.lastTestId }, sealed, changed };
+}
+
+function updatedBy({ name, onBehalfOf }: Actor, at: string) {
+  return { updatedAt: at, updatedBy: name, updatedOnBehalfOf: onBehalfOf };
 }
 
 /** Whether the stored secrets are sealed for all destinations that a config has, so that they open beside it. */

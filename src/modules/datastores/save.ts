@@ -63,7 +63,7 @@ export class DatastoreSaver {
     const { subject, stored, testId } = save;
     if (!stored && (await isUsedId(change, save.id))) throw new ConflictError('ID_TAKEN');
     const name = save.name ?? (await freeName(change, subject, save.label));
-    const revision = revisionOf({ ...save, name }, access.tokenName);
+    const revision = revisionOf({ ...save, name }, access.actor);
     const { after, changed } = revision;
     const unchanged = stored !== null && changed.length === 0;
     if (unchanged && !testId) return after;
@@ -77,7 +77,7 @@ export class DatastoreSaver {
     const { type, label, version } = after;
     await journalDatastore(change, this.#options.keyring, {
       datastore: after,
-      actor: access.tokenName,
+      actor: access.actor,
       ...(stored
         ? { kind: 'UPDATED', detail: { version, changed } }
         : { kind: 'CREATED', detail: { type, name, label, version } }),

@@ -141,7 +141,15 @@ export const DatastoreRef = builder.interfaceRef<Datastore>('Datastore').impleme
     createdBy: t.exposeString('createdBy', {
       description: 'The name of the token that created it.',
     }),
+    createdOnBehalfOf: t.exposeString('createdOnBehalfOf', {
+      nullable: true,
+      description: 'For whom it was created, where a session token’s onBehalfOf said so.',
+    }),
     updatedBy: t.exposeString('updatedBy', { description: 'The name of the token that last changed it.' }),
+    updatedOnBehalfOf: t.exposeString('updatedOnBehalfOf', {
+      nullable: true,
+      description: 'For whom it was last changed, where a session token’s onBehalfOf said so.',
+    }),
     config: t.field({
       type: DatastoreConfigRef,
       description: 'The config without its secrets, in the type’s own form.',
@@ -371,6 +379,10 @@ const DatastoreEventRef = builder.objectRef<DatastoreEvent>('DatastoreEvent').im
     datastoreId: t.exposeID('datastoreId'),
     environmentId: t.exposeID('environmentId'),
     actor: t.exposeString('actor', { description: 'The name of the token that made the change.' }),
+    onBehalfOf: t.exposeString('onBehalfOf', {
+      nullable: true,
+      description: 'For whom the change was made, where a session token’s onBehalfOf said so.',
+    }),
     datastore: t.field({
       type: DatastoreRef,
       nullable: true,

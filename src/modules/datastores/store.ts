@@ -357,7 +357,7 @@ export async function replaceSealed(change: Change, id: string, sealed: string):
   await change.query.updateTable('secret_versions').set({ sealed }).where('id', '=', id).execute();
 }
 
-const EVENT_COLUMNS = ['environment_id', 'sequence', 'at', 'kind', 'actor', 'subject_id'] as const;
+const EVENT_COLUMNS = ['environment_id', 'sequence', 'at', 'kind', 'actor', 'on_behalf_of', 'subject_id'] as const;
 
 /** Holds what followers of datastore events get of a journal entry. */
 export type JournalRow = Pick<Selectable<JournalTable>, (typeof EVENT_COLUMNS)[number]>;

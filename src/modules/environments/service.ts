@@ -9,7 +9,7 @@ import {
 } from '../../errors/api.ts';
 import { type Given, issueCodes, pathTo } from '../../errors/field-issues.ts';
 import { type Change, type Database, isUniqueViolation } from '../../platform/database.ts';
-import { appendJournal, type JournalEntry } from '../../platform/journal.ts';
+import { type Actor, appendJournal, type JournalEntry } from '../../platform/journal.ts';
 import type { Keyring } from '../../platform/keyring.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
 import type { Sealer } from '../../platform/sealer.ts';
@@ -81,10 +81,14 @@ export class EnvironmentService {
       if (!row) throw new NotFoundError([environmentId]);
       return row;
     }
+    return this.only(access, pathTo(choice, 'environmentId'));
+  }
+
+  /** Returns the caller's only environment. @throws ValidationError with this path when there are several or none */
+  async only(access: Access, path: readonly string[]): Promise<EnvironmentRow> {
     const [only, second] = await findOnlyEnvironments(this.#database, access);
     if (!only || second) {
       const message = only ? issueCodes.ENVIRONMENT_REQUIRED : 'The caller has no environment yet: create one first.';
-      const path = pathTo(choice, 'environmentId');
       throw new ValidationError([{ path, configPath: null, code: 'ENVIRONMENT_REQUIRED', message }]);
     }
     return only;
@@ -97,13 +101,13 @@ export class EnvironmentService {
   async create(access: Access, input: NewEnvironment): Promise<EnvironmentRow> {
     requireScope(access, 'ENVIRONMENTS_WRITE');
     requireAllEnvironments(access);
-    return this.#create(access.tokenName, input);
+    return this.#create(access.actor, input);
   }
 
-  async #create(actor: string, input: NewEnvironment): Promise<EnvironmentRow> {
+  async #create(actor: Actor, input: NewEnvironment): Promise<EnvironmentRow> {
     const id = input.id ?? randomUUID();
     const at = new Date().toISOString();
-    const row = { id, name: input.name, created_at: at, updated_at: at, created_by: actor };
+    const row = { id, name: input.name, created_at: at, updated_at: at, created_by: actor.name };
     const entry = { action: 'environment.create', actor, subjectId: id, detail: { name: input.name } };
     return unique(pathTo(input, 'name'), () =>
       this.#change(entry, async (change) => {
@@ -118,7 +122,7 @@ export class EnvironmentService {
   /** Makes a first environment when there is none at all, for the first start on a fresh machine. */
   async ensureFirst(name: string): Promise<void> {
     if (await hasEnvironments(this.#database)) return;
-    await this.#create('first start', { name, path: [] });
+    await this.#create({ name: 'first start', onBehalfOf: null }, { name, path: [] });
   }
 
   /** Renames an environment. @throws NotFoundError, NameTakenError */
@@ -129,7 +133,7 @@ export class EnvironmentService {
     if (input.name == null || input.name === row.name) return row;
     const renamed = { ...row, name: input.name, updated_at: new Date().toISOString() };
     const detail = { name: { before: row.name, after: renamed.name } };
-    const entry = { action: 'environment.update', actor: access.tokenName, subjectId: row.id, detail };
+    const entry = { action: 'environment.update', actor: access.actor, subjectId: row.id, detail };
     return unique(pathTo(input, 'name'), () =>
       this.#change(entry, async (change) => {
         if (!(await lockEnvironment(change, row.id))) throw new NotFoundError([row.id]);
@@ -145,7 +149,7 @@ export class EnvironmentService {
     const [row] = await this.find(access, [id]);
     if (!row) throw new NotFoundError([id]);
     const detail = { name: row.name };
-    const entry = { action: 'environment.delete', actor: access.tokenName, subjectId: row.id, detail };
+    const entry = { action: 'environment.delete', actor: access.actor, subjectId: row.id, detail };
     return this.#change(entry, async (change) => {
       if (!(await lockEnvironment(change, row.id))) throw new NotFoundError([id]);
       const held = await heldDatastoreIds(change, row.id, SHOWN_IN_USE);
