@@ -36,6 +36,8 @@ interface Operation {
 
 const input = (make: (things: Things) => object) => (things: Things) => ({ input: make(things) });
 
+const UPSERT = 'mutation ($input: UpsertDatastoreInput!) { upsertDatastore(input: $input) { __typename } }';
+
 const operations: readonly Operation[] = [
   { title: 'viewer', query: '{ viewer { token { name } } }', needs: [], variables: () => ({}) },
   { title: 'connectors', query: '{ connectors { type } }', needs: [], variables: () => ({}) },
@@ -94,6 +96,18 @@ const operations: readonly Operation[] = [
     query: 'mutation ($input: UpdateDatastoreInput!) { updateDatastore(input: $input) { __typename } }',
     needs: ['DATASTORES_WRITE', 'DATASTORES_TEST'],
     variables: input(({ datastoreId }) => ({ id: datastoreId, label: 'changed', test: {} })),
+  },
+  {
+    title: 'upsertDatastore',
+    query: UPSERT,
+    needs: ['DATASTORES_WRITE'],
+    variables: input(({ environmentId, name }) => ({ environmentId, name, label: 'changed', config })),
+  },
+  {
+    title: 'upsertDatastore with a test',
+    query: UPSERT,
+    needs: ['DATASTORES_WRITE', 'DATASTORES_TEST'],
+    variables: input(({ environmentId, name }) => ({ environmentId, name, label: 'changed', config, test: {} })),
   },
   {
     title: 'deleteDatastores by ids',

@@ -20,6 +20,7 @@ const CREATE = `mutation ($input: CreateDatastoreInput!) {
   }
 }`;
 const UPDATE = CREATE.replaceAll('CreateDatastore', 'UpdateDatastore').replace('createDatastore', 'updateDatastore');
+const UPSERT = UPDATE.replaceAll('UpdateDatastore', 'UpsertDatastore').replace('updateDatastore', 'upsertDatastore');
 const DELETE = `mutation ($input: DeleteDatastoresInput!) {
   deleteDatastores(input: $input) { __typename ... on UserError { code issues { path configPath code message } } }
 }`;
@@ -349,6 +350,14 @@ const badFields: readonly BadField[] = [
     ['input.test.testId', 'INVALID_ID'],
   ),
   field('an id that is none, later', UPDATE, { id: canary, label: canary }, ['input.id', 'INVALID_ID']),
+  field('a name with capitals, to upsert', UPSERT, { ...whole, name: canary.toUpperCase() }, [
+    'input.name',
+    'INVALID_FORMAT',
+  ]),
+  field('the secret twice, to upsert', UPSERT, { ...whole, name: 'upserted', configSecret: canary }, [
+    'input.configSecret',
+    'INVALID_COMBINATION',
+  ]),
   field('an id that is none, to delete', DELETE, { select: { ids: [randomUUID(), canary] } }, [
     'input.select.ids.1',
     'INVALID_ID',

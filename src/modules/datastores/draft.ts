@@ -8,6 +8,7 @@ import {
   secretPathsOf,
   setAt,
   valueAt,
+  withStoredSecrets,
 } from '../../connectors/kit/config/shape.ts';
 import { type Tenancy, tenancySchema } from '../../connectors/kit/config/tenancy.ts';
 import { type Connector, configKey } from '../../connectors/kit/contract/connector.ts';
@@ -52,7 +53,7 @@ export interface DraftSubject extends TestSubject {
  */
 export function readDraft(draft: Draft, environmentId: string): DraftSubject {
   const { connector, values, path } = keyedConfig(draft.config, pathTo(draft, 'config'));
-  const config = checkedConfig(connector, withConfigSecret(connector, values, draft), path);
+  const config = checkedConfig(connector, dropNulls(withConfigSecret(connector, values, draft)), path);
   const tenancy = tenancyOf(connector, draft);
   const paths = { configPath: path, tenancyPath: pathTo(draft, 'tenancy') };
   return { connector, config, tenancy, environmentId, datastoreId: null, storedVersion: null, ...paths };
@@ -66,8 +67,26 @@ export function readChange(stored: TestSubject, change: DraftChange): DraftSubje
     change.config || change.configSecret != null
       ? applyPatch(stored, withConfigSecret(connector, values, change), path)
       : stored.config;
-  const tenancy = change.tenancy === undefined ? stored.tenancy : tenancyOf(connector, change);
-  return { ...stored, config, tenancy, storedVersion: null, configPath: path, tenancyPath: pathTo(change, 'tenancy') };
+  return { ...changeOver(stored, change), config, configPath: path };
+}
+
+/**
+ * Reads a whole config over what is stored, whose secrets it has where it leaves them out.
+ * @throws ValidationError, SecretsRequiredError
+ */
+export function readReplacement(stored: TestSubject, draft: Draft): DraftSubject {
+  const { connector } = stored;
+  const { values, path } = patchFor(connector, draft);
+  const given = withConfigSecret(connector, values, draft);
+  const config = checkedConfig(connector, dropNulls(withStoredSecrets(connector.config, stored.config, given)), path);
+  requireSecretsAgain(connector, stored.config, config, given, path);
+  return { ...changeOver(stored, draft), config, configPath: path };
+}
+
+/** A change's tenancy over what is stored. */
+function changeOver(stored: TestSubject, change: DraftChange): Omit<DraftSubject, 'configPath'> {
+  const tenancy = change.tenancy === undefined ? stored.tenancy : tenancyOf(stored.connector, change);
+  return { ...stored, tenancy, storedVersion: null, tenancyPath: pathTo(change, 'tenancy') };
 }
 
 /** A config as a caller gave it, and where it stands: `input.config.s3`. */

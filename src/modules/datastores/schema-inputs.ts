@@ -39,6 +39,12 @@ export const DatastoreConfigPatch = configChoice(
   'A change of a config. Give exactly one field, that of the stored type: a type never changes.',
   'patch',
 );
+/** Its fields may be left out, for what is stored may have them; the whole is checked once that is known. */
+export const DatastoreConfigReplacement = configChoice(
+  'DatastoreConfigReplacement',
+  'A whole config that takes the place of the stored one, if there is one. Give exactly one field, that of the stored type: a type never changes. What it lacks is told by `issues`.',
+  'patch',
+);
 
 const tenancyInput = z.preprocess((values) => dropNulls(values as ConfigValues), tenancySchema);
 export const TenancyInput = builder.inputType('TenancyInput', {

@@ -14,7 +14,14 @@ import { ConnectionTestOptions } from '../connection-tests/schema.ts';
 import { type Datastore, MAX_NAME } from './datastore.ts';
 import { DatastoreRef } from './schema.ts';
 import { descriptionField, ownerNameField, tagsField } from './schema-details.ts';
-import { configSecretField, DatastoreConfigInput, DatastoreConfigPatch, TenancyInput } from './schema-inputs.ts';
+import {
+  configSecretField,
+  DatastoreConfigInput,
+  DatastoreConfigPatch,
+  DatastoreConfigReplacement,
+  TenancyInput,
+} from './schema-inputs.ts';
+import type { UpsertOutcome as Outcome, Upserted } from './service.ts';
 
 const datastoreName = z
   .string()
@@ -93,6 +100,77 @@ const UpdateDatastoreInput = builder.inputType('UpdateDatastoreInput', {
   }),
 });
 
+const UpsertDatastoreInput = builder.inputType('UpsertDatastoreInput', {
+  description:
+    'A datastore as it is to be. `config` is whole; of the other fields, what you leave out stays as it is, as in updateDatastore, and null takes it away.',
+  fields: (t) => ({
+    environmentId: t.id({
+      description: 'Leave it out when your token has one environment only.',
+      validate: { schema: uuid },
+    }),
+    name: t.string({
+      required: true,
+      description:
+        'The name by which the datastore is found, or which it gets: 1 to 63 lower-case letters, digits, `-` and `_`.',
+      validate: { schema: datastoreName },
+    }),
+    label: t.string({
+      description:
+        'A name for people, of at most 128 characters. When it is left out, a new datastore gets the name for a label.',
+      validate: { schema: label },
+    }),
+    description: t.string(descriptionField),
+    ownerName: t.string(ownerNameField),
+    tags: t.field(tagsField),
+    config: t.field({
+      type: DatastoreConfigReplacement,
+      required: true,
+      description:
+        'The whole config: a field that you leave out gets its default, or is taken away. A secret that you leave out is kept, for nobody can read it back to give it again; null takes it away, and so does leaving out the block that it stands in.',
+    }),
+    configSecret: t.string(configSecretField),
+    tenancy: t.field({
+      type: TenancyInput,
+      description: 'It replaces the stored one as a whole. Leave it out to keep that, give null to remove it.',
+    }),
+    refreshCatalog: t.boolean({
+      defaultValue: false,
+      description:
+        'True to read the catalog once the datastore is stored; not when nothing differs. The token needs DATASTORES_TEST.',
+    }),
+    test: t.field({
+      type: ConnectionTestOptions,
+      description:
+        'Tests the connection first, and stores nothing unless the test passes. When nothing differs, nothing is tested: startConnectionTest tests what is stored. The token needs DATASTORES_TEST.',
+    }),
+  }),
+});
+
+const UpsertOutcome = builder.enumType('UpsertOutcome', {
+  description: 'What upsertDatastore has done.',
+  values: {
+    CREATED: { description: 'There was no datastore of this name: now there is.' },
+    UPDATED: { description: 'The stored datastore differed: it has a new version.' },
+    UNCHANGED: { description: 'The stored datastore is as the input says: nothing was tested, and nothing stored.' },
+  } satisfies Record<Outcome, object>,
+});
+
+const UpsertDatastoreSuccess = builder.objectRef<Upserted>('UpsertDatastoreSuccess').implement({
+  description: 'The datastore is stored as the input says.',
+  fields: (t) => ({
+    outcome: t.field({
+      type: UpsertOutcome,
+      description: 'Whether it was created, updated, or as it is to be already.',
+      resolve: (result) => result.outcome,
+    }),
+    datastore: t.field({
+      type: DatastoreRef,
+      description: 'The datastore as it is stored now.',
+      resolve: (result) => result.datastore,
+    }),
+  }),
+});
+
 const stored = (name: string, description?: string) =>
   builder.objectRef<{ datastore: Datastore }>(name).implement({
     ...(description ? { description } : {}),
@@ -139,5 +217,17 @@ builder.mutationFields((t) => ({
     resolve: async (_root, { input }, { access, services }) => ({
       datastore: await services.datastores.update(access, placed(input)),
     }),
+  }),
+  upsertDatastore: t.field({
+    type: UpsertDatastoreSuccess,
+    scope: 'DATASTORES_WRITE',
+    description:
+      'Creates the datastore of this name in this environment, or changes it to be as the input says, and tells which; where nothing differs, nothing is done. It may be sent again and again, also by several at once. A type never changes. When the config leads to another host or account, stored secrets must be given again: SecretsRequiredError names them. The token needs DATASTORES_WRITE.',
+    errors: {
+      types: [ValidationError, NotFoundError, ConflictError, SecretsRequiredError, ConnectionTestFailedError],
+      union: { name: 'UpsertDatastoreResult' },
+    },
+    args: { input: t.arg({ type: UpsertDatastoreInput, required: true }) },
+    resolve: async (_root, { input }, { access, services }) => services.datastores.upsert(access, placed(input)),
   }),
 }));

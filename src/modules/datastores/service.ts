@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ConflictError, NameTakenError } from '../../errors/api.ts';
+import { ConflictError, NameTakenError, NotFoundError } from '../../errors/api.ts';
 import { type Given, pathTo } from '../../errors/field-issues.ts';
 import type { Database } from '../../platform/database.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
@@ -10,9 +10,10 @@ import type { ConnectionTestService } from '../connection-tests/service.ts';
 import type { EnvironmentChoice, EnvironmentService } from '../environments/service.ts';
 import type { Datastore } from './datastore.ts';
 import { detailsOver, type GivenDetails } from './details.ts';
-import { type Draft, type DraftChange, readChange, requireCatalog } from './draft.ts';
+import { type Draft, type DraftChange, readChange, readReplacement, requireCatalog } from './draft.ts';
 import type { DraftReader } from './draft-reader.ts';
 import type { SaveProof } from './proof.ts';
+import { revisionOf } from './revision.ts';
 import type { DatastoreSaver } from './save.ts';
 import {
   countDatastores,
@@ -23,7 +24,7 @@ import {
   orderName,
 } from './store.ts';
 
-/** How often an update that names no version is tried at most, when others come first. */
+/** How often an update that names no version, or an upsert, is tried at most when others come first. */
 const MAX_ATTEMPTS = 5;
 
 /** What creating and changing a datastore have in common. */
@@ -43,6 +44,19 @@ export interface NewDatastore extends DatastoreInput, Draft, EnvironmentChoice {
 export interface DatastoreUpdate extends DatastoreInput, DraftChange {
   readonly id: string;
   readonly expectedVersion?: number | null | undefined;
+}
+
+/** A datastore as it is to be, found by its name. Its config is whole, but for secrets that stay. */
+export interface DatastoreUpsert extends DatastoreInput, Draft, EnvironmentChoice {
+  readonly name: string;
+}
+
+export type UpsertOutcome = 'CREATED' | 'UPDATED' | 'UNCHANGED';
+
+/** What an upsert has come to. */
+export interface Upserted {
+  readonly datastore: Datastore;
+  readonly outcome: UpsertOutcome;
 }
 
 /** A datastore by its name, which is unique within an environment. */
@@ -154,6 +168,65 @@ export class DatastoreService {
     return saver.save(access, { subject, stored, id: before.id, name, namePath, label, details, testId });
   }
 
+  /**
+   * Creates the datastore of this name, or changes it to be as the input says. Where nothing differs, nothing is tested
+   * and nothing stored.
+   * @throws ValidationError, NotFoundError, ConflictError when others came first each time, SecretsRequiredError,
+   * ConnectionTestFailedError
+   */
+  async upsert(access: Access, input: DatastoreUpsert): Promise<Upserted> {
+    requireScope(access, 'DATASTORES_WRITE');
+    if (input.test || input.refreshCatalog) requireScope(access, 'DATASTORES_TEST');
+    const { database, environments } = this.#options;
+    const { id: environmentId } = await environments.resolve(access, input);
+    for (let attempt = 1; ; attempt += 1) {
+      const known = await findByName(database, access, environmentId, input.name);
+      const done = known
+        ? await this.#tryReplace(access, known.id, input, attempt)
+        : await this.#tryCreate(access, { ...input, environmentId });
+      if (done) return done;
+      if (attempt === MAX_ATTEMPTS) throw new ConflictError('VERSION_CONFLICT', known?.id);
+    }
+  }
+
+  /** Creates a datastore. @returns undefined when another one has its name first */
+  async #tryCreate(access: Access, input: DatastoreUpsert): Promise<Upserted | undefined> {
+    try {
+      return { datastore: await this.create(access, input), outcome: 'CREATED' };
+    } catch (error) {
+      if (error instanceof NameTakenError) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Changes a datastore to be as an upsert says. @returns undefined when another change of it came first
+   * @throws ConflictError when it is to be tested by an id that an earlier attempt has used
+   */
+  async #tryReplace(
+    access: Access,
+    id: string,
+    input: DatastoreUpsert,
+    attempt: number,
+  ): Promise<Upserted | undefined> {
+    const { drafts, proof, saver } = this.#options;
+    const stored = await drafts.stored(access, id).catch(unlessGone);
+    if (stored?.datastore.name !== input.name) return undefined;
+    const { datastore: before } = stored;
+    const subject = readReplacement(stored.subject, input);
+    mayRefreshCatalog(access, subject, input);
+    const { label, details } = { label: input.label ?? before.label, details: detailsOver(before, input) };
+    const save = { subject, stored, id, name: before.name, label, details, namePath: pathTo(input, 'name') };
+    const { changed } = revisionOf({ ...save, testId: null }, access.actor);
+    if (changed.length === 0) return { datastore: before, outcome: 'UNCHANGED' };
+    if (attempt > 1 && input.test?.testId != null) throw new ConflictError('VERSION_CONFLICT', id);
+    const needsProof = input.test != null || changed.some((path) => path.startsWith('config.'));
+    const testId = needsProof ? await proof.prove(access, subject, input.test) : null;
+    const datastore = await saver.save(access, { ...save, testId });
+    if (datastore && input.refreshCatalog) await this.#refreshCatalog(access, id, input);
+    return datastore && { datastore, outcome: 'UPDATED' };
+  }
+
   async #refreshCatalog(access: Access, id: string, { path }: Given): Promise<void> {
     const { connectionTests, drafts } = this.#options;
     const { subject } = await drafts.stored(access, id);
@@ -168,6 +241,11 @@ export class DatastoreService {
     const [known] = await findDatastores(database, access, [id]);
     if (known) throw new ConflictError('ID_TAKEN');
   }
+}
+
+/** Takes what does not exist any more for nothing. */
+function unlessGone(error: unknown): undefined {
+  if (!(error instanceof NotFoundError)) throw error;
 }
 
 /** Refuses a catalog that cannot be read. @throws ValidationError for a type without one, RequestFault FORBIDDEN */

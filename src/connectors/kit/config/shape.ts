@@ -117,6 +117,21 @@ function blockBefore(mark: FieldMark, stored: unknown, patch: ConfigValues): Con
 }
 
 /**
+ * Puts stored secrets where a whole config leaves them out, for who reads a config back gets none of them. A block that
+ * is left out takes its secrets with it, and so does an alternative of a choice. Neither argument is changed.
+ */
+export function withStoredSecrets(object: z.core.$ZodObject, stored: ConfigValues, whole: ConfigValues): ConfigValues {
+  const filled = { ...whole };
+  for (const { key, schema, mark } of fieldsOf(object)) {
+    const [before, value] = [stored[key], whole[key]];
+    if (schema instanceof z.core.$ZodObject && isBlock(value))
+      filled[key] = withStoredSecrets(schema, blockBefore(mark, before, value), value);
+    else if (mark.secret && value === undefined && before !== undefined) filled[key] = before;
+  }
+  return filled;
+}
+
+/**
  * Makes the rules for a patch: each given value is checked by its own field's rules, so that all wrong fields are named
  * at once. Rules over several fields are checked on the merged whole.
  */
