@@ -40,5 +40,7 @@ export function watchActivity(dialer: Dialer, onActivity: () => void): Dialer {
       watched(secured.socket);
       return secured;
     },
+    hold: () => dialer.hold(),
+    afterwards: (signal) => watchActivity(dialer.afterwards(signal), onActivity),
   };
 }

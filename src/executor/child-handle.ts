@@ -17,7 +17,8 @@ import type { RunningTest } from './running-test.ts';
 
 const SILENCE_MS = 2_000;
 const START_MS = 20_000;
-const STOP_MS = 1_000;
+/** How long a child that is told to end may take, in milliseconds: a second of it is for its tests' clean-ups. */
+const STOP_MS = 2_000;
 /** The longest printed line that is passed on, in characters. */
 const LONGEST_LINE = 2_000;
 /** What is passed on of what a child prints, in lines and characters: a hostile server must not fill the log. */
@@ -126,7 +127,7 @@ export class ChildHandle {
     this.#process.kill('SIGKILL');
   }
 
-  /** Asks it to end; kills it when it has not within a second. */
+  /** Asks it to end; kills it when it has not within two seconds. */
   end(): void {
     if (this.#ending) return;
     this.#ending = true;

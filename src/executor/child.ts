@@ -39,6 +39,8 @@ const LINGER_MS = 5_000;
 
 /** Aborts a test that runs, by run. */
 const running = new Map<WorkId, (reason: AbortReason) => void>();
+/** The tests of which something is left to do. */
+const tests = new Set<Promise<void>>();
 /** Lets the reading of a catalog go on, by run. */
 const catalogTaken = new Map<WorkId, () => void>();
 /** The secrets of the tests that run or that ended less than 5 s ago, by run. */
@@ -95,7 +97,8 @@ function receive(message: ToChild): void {
       break;
     case 'run': {
       const { run, job, timeoutMs } = message;
-      void currentRun.run(run, () => runTest(run, job, timeoutMs));
+      const test = currentRun.run(run, () => runTest(run, job, timeoutMs)).finally(() => tests.delete(test));
+      tests.add(test);
       break;
     }
     case 'cancel':
@@ -108,17 +111,14 @@ function receive(message: ToChild): void {
       void judge(message.judgement, message.targets, message.timeoutMs);
       break;
     case 'stop':
-      process.exit(0);
+      void stop();
   }
 }
 
 async function runTest(run: WorkId, job: TestJob, timeoutMs: number): Promise<void> {
   const controller = new AbortController();
   const dialer = new PolicedDialer({ ...dialerSettings(), signal: controller.signal });
-  const abort = (reason: AbortReason) => {
-    controller.abort(reason);
-    dialer.close();
-  };
+  const abort = (reason: AbortReason) => controller.abort(reason);
   running.set(run, abort);
   secrets.set(run, job.secrets);
   // the smaller one: a clock that was set back in between must not lengthen the test
@@ -126,21 +126,30 @@ async function runTest(run: WorkId, job: TestJob, timeoutMs: number): Promise<vo
   const timer = setTimeout(() => abort('deadline'), Math.max(0, left));
   if (left <= 0) abort('deadline');
   const watched = watchActivity(dialer, () => markActive(run));
-  const failure = await failureOf(run, job, watched, controller.signal);
-  clearTimeout(timer);
+  await runAllChecks(run, job, watched, controller.signal, (failure) => {
+    clearTimeout(timer);
+    send({ type: 'outcome', run, failure });
+  });
   dialer.close();
   running.delete(run);
   catalogTaken.delete(run);
   setTimeout(() => secrets.delete(run), LINGER_MS);
-  send({ type: 'outcome', run, failure });
+  send({ type: 'released', run });
 }
 
-async function failureOf(
+/** Settles when nothing is left of the test; `onOutcome` is called before that. */
+async function runAllChecks(
   run: WorkId,
   job: TestJob,
   dialer: Dialer,
   signal: AbortSignal,
-): Promise<FailureReport | null> {
+  onOutcome: (failure: FailureReport | null) => void,
+): Promise<void> {
+  let isOver = false;
+  const conclude = (failure: FailureReport | null) => {
+    if (!isOver) onOutcome(failure);
+    isOver = true;
+  };
   try {
     // what a module sets going while it is loaded belongs to no run
     const connector = await currentRun.exit(() => loadConnector(job.type));
@@ -151,12 +160,27 @@ async function failureOf(
     };
     const onCatalog = (entries: readonly CatalogEntry[]) => sendCatalog(run, entries);
     const onLog: CheckLog = (level, text) => log(level, run, text);
-    const options = { ...job, connector, dialer, signal, onEvent, onCatalog, log: onLog };
-    return (await runChecks(options)).failure;
+    await runChecks({
+      ...job,
+      connector,
+      dialer,
+      signal,
+      onEvent,
+      onCatalog,
+      onOutcome: ({ failure }) => conclude(failure),
+      log: onLog,
+    });
   } catch (error) {
     log('error', run, createRedactor(job.secrets).lines(errorText(error, true)));
-    return new Failure('INTERNAL').report;
+    conclude(new Failure('INTERNAL').report);
   }
+}
+
+/** Ends the tests that run, what they have opened at the other side too, and then the process. */
+async function stop(): Promise<void> {
+  for (const abort of running.values()) abort('cancelled');
+  await Promise.allSettled(tests);
+  process.exit(0);
 }
 
 /** Resolves when the gateway has taken the part, so that a large catalog never waits in a pipe. */

@@ -243,9 +243,12 @@ export class Executor {
       case 'catalog':
         this.#takeCatalog(child, message.run, message.entries);
         break;
-      case 'outcome': {
+      case 'outcome':
+        testOf(child, message.run).conclude(message.failure);
+        break;
+      case 'released': {
         const test = testOf(child, message.run);
-        test.conclude(message.failure);
+        if (!test.settled) throw new BadMessageError('It has let go of a test that has not ended.');
         clearTimeout(test.timer);
         this.#placements.delete(test);
         this.#release(child, message.run);

@@ -87,8 +87,10 @@ export type FromChild =
   | { readonly type: 'event'; readonly run: WorkId; readonly event: CheckProgress; readonly writes: boolean }
   /** A part of a catalog; the next is sent when this one has been taken. */
   | { readonly type: 'catalog'; readonly run: WorkId; readonly entries: readonly CatalogEntry[] }
-  /** The test has ended: it passed when there is no failure. */
+  /** The test has ended: it passed when there is no failure. The child goes on holding it. */
   | { readonly type: 'outcome'; readonly run: WorkId; readonly failure: FailureReport | null }
+  /** What the test had opened at the other side is ended, and the child holds it no more. */
+  | { readonly type: 'released'; readonly run: WorkId }
   | { readonly type: 'judged'; readonly judgement: WorkId; readonly verdicts: readonly TargetVerdict[] }
   /** Redacted; `run` is null for what belongs to none. */
   | { readonly type: 'log'; readonly level: 'info' | 'error'; readonly run: WorkId | null; readonly text: string };
@@ -152,6 +154,7 @@ const fromChild: z.ZodType<FromChild> = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('event'), run: id, event: progress, writes: z.boolean() }),
   z.strictObject({ type: z.literal('catalog'), run: id, entries: listOf(entry) }),
   z.strictObject({ type: z.literal('outcome'), run: id, failure: failure.nullable() }),
+  z.strictObject({ type: z.literal('released'), run: id }),
   z.strictObject({ type: z.literal('judged'), judgement: id, verdicts: listOf(verdict) }),
   z.strictObject({
     type: z.literal('log'),

@@ -1,5 +1,6 @@
 import { createRedactor, type Redactor } from '../connectors/kit/checks/redact.ts';
 import { type CheckProgress, durationBetween, failed, type TestOutcome } from '../connectors/kit/checks/run-checks.ts';
+import { timeoutFailure } from '../connectors/kit/checks/timeout.ts';
 import type { CatalogEntry } from '../connectors/kit/contract/catalog-entry.ts';
 import { Failure, type FailureReport } from '../connectors/kit/contract/failure.ts';
 import type { FailureCode } from '../errors/check-failures.ts';
@@ -34,6 +35,8 @@ export class RunningTest {
   /** How many checks of the plan have ended. */
   #ended = 0;
   #failed = false;
+  /** The names of the checks that have passed. */
+  #passed: string[] = [];
 
   constructor(job: TestJob, onEvent: (event: CheckEvent) => void, onCatalog?: CatalogTaker) {
     const { promise, resolve } = Promise.withResolvers<TestOutcome>();
@@ -87,6 +90,7 @@ export class RunningTest {
     this.#takingCatalog = false;
     this.#ended = 0;
     this.#failed = false;
+    this.#passed = [];
     if (this.#reported) this.#onEvent({ kind: 'restarted' });
     this.#reported = false;
   }
@@ -106,7 +110,7 @@ export class RunningTest {
   /** Ends the test from outside of the child; the running check fails with this code, those after it are skipped. */
   fail(code: FailureCode): void {
     if (this.settled) return;
-    const failure = new Failure(code).report;
+    const failure = (code === 'TIMEOUT' ? timeoutFailure(this.#passed) : new Failure(code)).report;
     if (this.#current) {
       const { name, start } = this.#current;
       const durationMs = durationBetween(start, performance.now());
@@ -122,6 +126,7 @@ export class RunningTest {
       this.#current = undefined;
       this.#ended += 1;
       this.#failed = event.status === 'FAILED';
+      if (!this.#failed) this.#passed.push(event.name);
     }
     this.#reported = true;
     this.#onEvent(event);

@@ -92,7 +92,7 @@ describe('the catalog', () => {
     expect(result.failure).toBeNull();
     expect(result.batches.flat().map((entry) => entry.name)).toEqual(many.map((table) => table.name));
     expect(result.batches.flat().every((entry) => entry.columns.length === 10)).toBe(true);
-    expect(peer.requests.filter((request) => request.path.includes('/queries/')).length).toBe(5);
+    expect(peer.requests.filter((request) => request.path.includes('/queries/')).length).toBe(6);
   });
 });
 

@@ -199,6 +199,10 @@ describe.each(connectors.map((connector) => [connector.type, connector] as const
           dial: refuse,
           secure: refuse,
           openTunnel: refuse,
+          hold: () => () => undefined,
+          afterwards: () => {
+            throw new Error('there is no dialer');
+          },
         },
         signal: new AbortController().signal,
         secrets: [],

@@ -20,6 +20,8 @@ it('says so whenever a bastion gets a word in, during the handshake too', async 
       onCarrier?.(carrier);
       return { server: 'a bastion' };
     },
+    hold: () => () => undefined,
+    afterwards: () => dialer,
   };
   let words = 0;
   const told: PeerSocket[] = [];

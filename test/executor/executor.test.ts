@@ -653,3 +653,37 @@ describe('children', () => {
     expect(pids()).toHaveLength(2);
   });
 });
+
+describe('what a test has opened at the other side', () => {
+  /** Hears what is said, in the order in which it comes. */
+  const listen = async () => {
+    const heard: string[] = [];
+    const { port, server, sockets } = await peer(null);
+    server.on('connection', (socket: Socket) => socket.on('data', (chunk) => heard.push(String(chunk))));
+    return { port, heard, sockets };
+  };
+
+  it('is ended after the answer to whoever waits, in a child that goes on holding the test', async () => {
+    const { executor, log } = start();
+    const { port, heard, sockets } = await listen();
+    const cancel = new AbortController();
+    const outcome = executor.run(job('OPENS_SESSION', { port }), () => undefined, cancel.signal);
+    await expect.poll(() => heard).toEqual(['hello']);
+    cancel.abort();
+    expect((await outcome).status).toBe('CANCELLED');
+    await expect.poll(() => heard).toEqual(['hello', 'goodbye']);
+    sockets[1]?.write('bye');
+    expect(await executor.run(job('PASSES'), () => undefined, never)).toMatchObject({ status: 'PASSED' });
+    expect(log.flatMap(({ reason }) => reason ?? [])).toEqual([]);
+  });
+
+  it('is ended before the child when the gateway stops', async () => {
+    const { executor } = start();
+    const { port, heard } = await listen();
+    const outcome = executor.run(job('OPENS_SESSION', { port }), () => undefined, never);
+    await expect.poll(() => heard).toEqual(['hello']);
+    await executor.close();
+    expect((await outcome).failure?.code).toBe('INTERRUPTED');
+    expect(heard).toEqual(['hello', 'goodbye']);
+  });
+});

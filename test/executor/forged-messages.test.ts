@@ -74,6 +74,7 @@ describe('a message that no child of ours sends', () => {
     ['an outcome without a body', { text: line({ type: 'outcome', run: 'RUN' }) }],
     ['an unknown log level', { text: line({ type: 'log', level: 'fatal', run: null, text: 'x' }) }],
     ['a passed outcome before the end', { text: line({ type: 'outcome', run: 'RUN', failure: null }) }],
+    ['a release before the outcome', { text: line({ type: 'released', run: 'RUN' }) }],
     ['a line that is too long', { text: 'FILL', fill: 9 * 1024 * 1024 }],
     ['far too many messages', { text: line({ type: 'alive' }), times: 500_000 }],
   ])(
@@ -97,6 +98,7 @@ describe('a message that no child of ours sends', () => {
 
   it.each([
     ['an outcome', { type: 'outcome', failure: null }],
+    ['a release', { type: 'released' }],
     ['an event', { type: 'event', event: { kind: 'started', name: 'obeys/first/step', startedAt: 1 }, writes: false }],
     ['a catalog', { type: 'catalog', entries: [] }],
     ['an activity', { type: 'active' }],

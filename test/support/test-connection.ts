@@ -28,6 +28,10 @@ export interface TestConnectionOptions
   readonly deadline?: number;
   /** Cancels the test when it aborts. */
   readonly cancel?: AbortSignal;
+  /** Ends the test as its deadline does when it aborts. */
+  readonly expire?: AbortSignal;
+  /** How long what it has begun at the peer may take to be ended, in milliseconds. Left out: as for every test. */
+  readonly cleanUpMs?: number;
 }
 
 export interface TestedConnection extends TestOutcome {
@@ -61,6 +65,7 @@ export async function testConnection(
   const clearDeadline = afterOwnTime(options.deadline ?? 15_000, () => abort.abort('deadline'));
   const cancel = () => abort.abort('cancelled');
   options.cancel?.addEventListener('abort', cancel, { once: true });
+  options.expire?.addEventListener('abort', () => abort.abort('deadline'), { once: true });
   const { allow = ['127.0.0.1'], proxy } = options;
   const policy = { allow, forbidden: [], ...(proxy === undefined ? {} : { proxy }) };
   const dialer = new PolicedDialer({ ...options, policy, signal: abort.signal });
@@ -78,6 +83,7 @@ export async function testConnection(
       onCatalog: async (entries) => void batches.push(entries),
       secrets: [...splitSecrets(connector, config).secrets.values()],
       onEvent: (event) => event.kind === 'ended' && ended.push(event),
+      ...(options.cleanUpMs === undefined ? {} : { cleanUpMs: options.cleanUpMs }),
       log: (level, text) => log.push(`${level}: ${text}`),
     });
     const name = (check: string) => check.slice(id.length + 1);

@@ -114,6 +114,17 @@ const plays: Run = async ({ config: { host, port }, dialer }) => {
   return found({ flags: 'changed' });
 };
 
+/** Says hello to the peer and hangs; at the end it says goodbye on a connection of its own, and waits for an answer. */
+const opensSession: Run = async ({ config: { host, port }, dialer, onEnd }) => {
+  onEnd(async (ending) => {
+    const socket = await ending.dialer.dial(host, port);
+    socket.write('goodbye');
+    await once(socket, 'data', { signal: ending.signal });
+  });
+  (await dialer.dial(host, port)).write('hello');
+  return forever();
+};
+
 const reading: Run = ({ config: { host } }) => found({ text: readFileSync(host, 'utf8').slice(0, 10) });
 
 const connectors: readonly Connector[] = [
@@ -144,6 +155,7 @@ const connectors: readonly Connector[] = [
     await new Promise((resolve) => setTimeout(resolve, 50));
     throw new Error('too late');
   }),
+  connector('OPENS_SESSION', opensSession),
   connector('READS', reading),
   connector('SHOWS_ENVIRONMENT', () =>
     found({

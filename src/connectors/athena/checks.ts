@@ -6,7 +6,7 @@ import type { Check } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
 import { jsonAnswer, listOf } from '../kit/http/answers.ts';
-import type { HttpState } from '../kit/http/http-base.ts';
+import { begin, type HttpState } from '../kit/http/http-base.ts';
 import { pollUntil } from '../kit/http/poll.ts';
 import { missingDatabase, tableColumns } from './catalog.ts';
 import { type AthenaContext, askAthena, provesSignIn, refusalFailure, sendAthena } from './client.ts';
@@ -118,14 +118,26 @@ const executeQuery: AthenaCheck = {
     const output = outputLocation === undefined ? {} : { ResultConfiguration: { OutputLocation: outputLocation } };
     const input = { ...query, ...output, ClientRequestToken: randomUUID() };
     const missing = () => locationFailure(outputLocation);
-    const started = await askAthena(context, 'StartQueryExecution', input, STARTED, missing);
-    const { Status, Statistics } = await pollUntil(context.signal, () => endOf(context, started.QueryExecutionId));
+    const { begun, over } = await begin(
+      context,
+      () => askAthena(context, 'StartQueryExecution', input, STARTED, missing),
+      (ended, started) => sendAthena(ended, 'StopQueryExecution', started),
+    );
+    const { Status, Statistics } = await pollUntil(context.signal, () => endOf(context, begun.QueryExecutionId));
+    over();
     if (Status.State !== 'SUCCEEDED') {
       const failure = executionFailure(Status.StateChangeReason ?? '', outputLocation);
       throw failure.with({ serverError: Status.AthenaError?.ErrorType ?? Status.State });
     }
     return { evidence: { runMs: Statistics?.EngineExecutionTimeInMillis } };
   },
+};
+
+/** What a query waits for in each of its states. */
+const WAITING: Readonly<Record<'QUEUED' | 'RUNNING', string>> = {
+  QUEUED:
+    'Athena keeps the query in a queue: other queries of the account, or of the workgroup’s reserved capacity, go first. Raise timeoutMs.',
+  RUNNING: 'Athena was still at the query: it writes the result to the output location. Raise timeoutMs.',
 };
 
 async function endOf(context: AthenaContext, id: string) {
@@ -136,7 +148,9 @@ async function endOf(context: AthenaContext, id: string) {
     EXECUTION,
   );
   const { State: state } = execution.Status;
-  return state === 'QUEUED' || state === 'RUNNING' ? undefined : execution;
+  if (state !== 'QUEUED' && state !== 'RUNNING') return execution;
+  context.waitsFor({ configPath: 'workgroup', hint: WAITING[state] });
+  return undefined;
 }
 
 /**

@@ -37,7 +37,7 @@ export async function sendAthena(
   } as const;
   const unsigned = { ...request, host: hostHeader(targetOf(config)), query: {} };
   const headers = await signAwsRequest(unsigned, awsIdentity(config), { region: config.region, service: 'athena' });
-  return state.http.request({ ...request, headers, maxBytes });
+  return state.http.request({ ...request, headers, maxBytes, begins: operation.startsWith('Start') });
 }
 
 /**

@@ -5,7 +5,8 @@ import type { CatalogColumn, CatalogEntry } from '../kit/contract/catalog-entry.
 import { Failure } from '../kit/contract/failure.ts';
 import { jsonAnswer, listOf } from '../kit/http/answers.ts';
 import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
-import { pollUntil } from '../kit/http/poll.ts';
+import { begin } from '../kit/http/http-base.ts';
+import { PollPace, pollUntil } from '../kit/http/poll.ts';
 import { accepted, askBigquery, type BigqueryContext, METADATA, postJson, QUERIES } from './client.ts';
 
 const DATASETS_AT_ONCE = 500;
@@ -14,6 +15,9 @@ const ROWS_AT_ONCE = 2_000;
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 /** How long the server may keep a request for the answer, in milliseconds. */
 const SERVER_WAIT = 10_000;
+
+const WAITING =
+  'BigQuery has taken the query and was still at it: the project’s slots are busy, or the dataset is very large. Raise timeoutMs.';
 
 const NAME = z.string().min(1).max(1024);
 const DATASETS = z.object({
@@ -26,10 +30,10 @@ const DATASETS = z.object({
 });
 const RESULT = z.object({
   jobComplete: z.boolean(),
-  jobReference: z.object({ jobId: z.string().regex(/^[\w-]{1,1024}$/), location: z.string().max(64).optional() }),
   rows: listOf(z.object({ f: listOf(z.object({ v: z.string().nullable() })) })).optional(),
   pageToken: NAME.optional(),
 });
+const JOB = z.object({ jobReference: z.object({ jobId: z.string().regex(/^[\w-]{1,1024}$/) }) });
 type Result = z.output<typeof RESULT>;
 const TABLE = z.object({
   schema: z.object({ fields: listOf(z.object({ name: z.string(), type: z.string() })).optional() }).optional(),
@@ -69,6 +73,7 @@ async function* datasetsOf(context: BigqueryContext): AsyncGenerator<Dataset> {
     return;
   }
   const fields = 'datasets(datasetReference/datasetId,location),nextPageToken';
+  const pace = new PollPace(context.signal);
   for (let next: string | undefined, first = true; first || next !== undefined; first = false) {
     const page = next === undefined ? '' : `&pageToken=${encodeURIComponent(next)}`;
     const path = `/datasets?maxResults=${DATASETS_AT_ONCE}&fields=${fields}${page}`;
@@ -76,6 +81,8 @@ async function* datasetsOf(context: BigqueryContext): AsyncGenerator<Dataset> {
     const { datasets = [], nextPageToken } = jsonAnswer(response, DATASETS);
     for (const { datasetReference, location } of datasets) yield { id: datasetReference.datasetId, location };
     next = nextPageToken;
+    if (datasets.length > 0) pace.goOn();
+    else if (next !== undefined) await pace.wait();
   }
 }
 
@@ -87,27 +94,43 @@ async function* columnRows(context: BigqueryContext, { id, location }: Dataset):
     select t.table_name, t.table_type, c.column_name, c.data_type, c.is_nullable
       from ${schema}.TABLES t left join ${schema}.COLUMNS c using (table_name)
      order by t.table_name, c.ordinal_position`;
-  const started = { query, useLegacySql: false, location, maxResults: ROWS_AT_ONCE, timeoutMs: SERVER_WAIT };
-  let result = resultOf(await askBigquery(context, QUERIES, largePage(postJson('/queries', started))));
-  if (!result.jobComplete) {
-    const { jobReference } = result;
-    result = await pollUntil(context.signal, async () => {
-      const now = await resultPage(context, jobReference);
-      return now.jobComplete ? now : undefined;
-    });
-  }
+  context.waitsFor({ hint: WAITING });
+  const started = { configuration: { query: { query, useLegacySql: false } }, jobReference: { location } };
+  const { begun, over } = await begin(
+    context,
+    async () => {
+      const request = { ...postJson('/jobs', started), begins: true };
+      return jsonAnswer(accepted(await askBigquery(context, QUERIES, request)), JOB).jobReference.jobId;
+    },
+    (ended, id) => {
+      const path = `/jobs/${id}/cancel?location=${encodeURIComponent(location)}`;
+      return askBigquery(ended, QUERIES, postJson(path, {}));
+    },
+  );
+  const job = { jobId: begun, location };
+  let result = await pollUntil(context.signal, async () => {
+    const now = await resultPage(context, job);
+    return now.jobComplete ? now : undefined;
+  });
+  over();
+  const pace = new PollPace(context.signal);
   for (;;) {
     for (const { f } of result.rows ?? []) yield f.map(({ v }) => v);
     if (result.pageToken === undefined) return;
-    result = await resultPage(context, result.jobReference, result.pageToken);
+    if (result.rows?.length) pace.goOn();
+    else await pace.wait();
+    result = await resultPage(context, job, result.pageToken);
   }
 }
 
-async function resultPage(context: BigqueryContext, job: Result['jobReference'], pageToken?: string): Promise<Result> {
-  const query = new URLSearchParams({ maxResults: String(ROWS_AT_ONCE), timeoutMs: String(SERVER_WAIT) });
-  if (job.location !== undefined) query.set('location', job.location);
+async function resultPage(
+  context: BigqueryContext,
+  { jobId, location }: { readonly jobId: string; readonly location: string },
+  pageToken?: string,
+): Promise<Result> {
+  const query = new URLSearchParams({ maxResults: String(ROWS_AT_ONCE), timeoutMs: String(SERVER_WAIT), location });
   if (pageToken !== undefined) query.set('pageToken', pageToken);
-  const request = largePage({ method: 'GET', path: `/queries/${job.jobId}?${query}` });
+  const request = largePage({ method: 'GET', path: `/queries/${jobId}?${query}` });
   return resultOf(await askBigquery(context, QUERIES, request));
 }
 

@@ -16,7 +16,7 @@ import {
 import { basicAuthorization } from '../kit/http/basic-auth.ts';
 import { methodFailure } from '../kit/http/challenge.ts';
 import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
-import type { HttpState } from '../kit/http/http-base.ts';
+import { begin, type HttpState } from '../kit/http/http-base.ts';
 import { MAX_ROWS_BYTES, type RowSet, type Statement } from '../kit/http/information-schema.ts';
 import { pollUntil } from '../kit/http/poll.ts';
 import { type DatabricksConfig, warehouseId } from './config.ts';
@@ -164,6 +164,12 @@ export function errorCodeOf(response: HttpResponse): string | undefined {
   return code === undefined ? undefined : String(code);
 }
 
+/** What a statement waits for in each of its states. */
+const WAITING: Readonly<Record<'PENDING' | 'RUNNING', string>> = {
+  PENDING: 'The warehouse has not begun with the query: it is starting, or full. Raise timeoutMs, or start it first.',
+  RUNNING: 'The warehouse was still at the query: it is busy, or too small. Raise timeoutMs, or look at its load.',
+};
+
 /** Runs one statement on the warehouse, which starts a warehouse that sleeps. */
 export async function queryDatabricks(context: DatabricksContext, statement: Statement): Promise<RowSet> {
   const { config, signal } = context;
@@ -175,7 +181,8 @@ export async function queryDatabricks(context: DatabricksContext, statement: Sta
     parameters,
     ...(catalog === undefined ? {} : { catalog }),
     ...(schema === undefined ? {} : { schema }),
-    wait_timeout: '5s',
+    // the answer comes at once, with the number by which the statement can be ended
+    wait_timeout: '0s',
     on_wait_timeout: 'CONTINUE',
     format: 'JSON_ARRAY',
     disposition: 'INLINE',
@@ -184,23 +191,28 @@ export async function queryDatabricks(context: DatabricksContext, statement: Sta
   const headers = { 'content-type': 'application/json' };
   const ask = async (request: HttpRequest): Promise<Answer> =>
     jsonAnswer(accepted(await askDatabricks(context, { ...request, maxBytes: MAX_ROWS_BYTES }), config), STATEMENT);
-  const first = await ask({ method: 'POST', path, headers, body });
-  const answer = isRunning(first)
-    ? await pollUntil(signal, async () => {
-        const next = await ask({ method: 'GET', path: `${path}/${first.statement_id}` });
-        return isRunning(next) ? undefined : next;
-      })
-    : first;
+  const whenEnded = (answer: Answer): Answer | undefined => {
+    const { state } = answer.status;
+    if (state !== 'PENDING' && state !== 'RUNNING') return answer;
+    context.waitsFor({ configPath: 'httpPath', hint: WAITING[state] });
+    return undefined;
+  };
+  const { begun, over } = await begin(
+    context,
+    () => ask({ method: 'POST', path, headers, body, begins: true }),
+    (ended, { statement_id: id }) => askDatabricks(ended, { method: 'POST', path: `${path}/${id}/cancel` }),
+  );
+  const statementPath = `${path}/${begun.statement_id}`;
+  const answer =
+    whenEnded(begun) ??
+    (await pollUntil(signal, async () => whenEnded(await ask({ method: 'GET', path: statementPath }))));
+  over();
   if (answer.status.state !== 'SUCCEEDED') throw sqlFailure(answer);
   const { manifest, result } = answer;
   return {
     rows: result?.data_array ?? [],
     complete: (manifest?.total_chunk_count ?? 1) <= 1 && manifest?.truncated !== true,
   };
-}
-
-function isRunning({ status }: Answer): boolean {
-  return status.state === 'PENDING' || status.state === 'RUNNING';
 }
 
 /** A code as Databricks writes them, and nothing else that could stand there. */

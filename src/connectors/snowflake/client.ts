@@ -6,7 +6,7 @@ import { Failure } from '../kit/contract/failure.ts';
 import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
 import { jsonAnswer, jsonIfAny, listOf } from '../kit/http/answers.ts';
 import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
-import type { HttpState } from '../kit/http/http-base.ts';
+import { atEnd, begin, type HttpState } from '../kit/http/http-base.ts';
 import { MAX_ROWS_BYTES, type RowSet, type Statement } from '../kit/http/information-schema.ts';
 import { pollUntil } from '../kit/http/poll.ts';
 import { openPrivateKey } from '../kit/keys/private-key.ts';
@@ -62,7 +62,51 @@ export async function openSession(context: SnowflakeContext): Promise<SnowflakeS
   return context.config.authentication.password ? signIn(context) : sqlApi(context);
 }
 
-async function signIn({ config, signal, state: { http } }: SnowflakeContext): Promise<SnowflakeSession> {
+const WAITING = {
+  configPath: 'warehouse',
+  hint: 'Snowflake has taken the query and was still at it: the warehouse is starting, suspended or busy. Raise timeoutMs, or start it first.',
+};
+
+async function signIn(context: SnowflakeContext): Promise<SnowflakeSession> {
+  const { signal } = context;
+  const { begun: session } = await begin(
+    context,
+    () => logIn(context),
+    (ended, { token }) => sendInSession(ended, token, jsonRequest('/session?delete=true', {})),
+  );
+  const send = (request: HttpRequest, within = context) => sendInSession(within, session.token, request);
+  return {
+    serverVersion: session.serverVersion ?? undefined,
+    async query(statement) {
+      const { sql, bindings } = bound(statement);
+      const requestId = randomUUID();
+      const forget = context.onEnd((ending) => {
+        const abort = jsonRequest(`/queries/v1/abort-request?requestId=${randomUUID()}`, { sqlText: sql, requestId });
+        return send(abort, atEnd(context, ending));
+      });
+      context.waitsFor(WAITING);
+      const body = { sqlText: sql, bindings, asyncExec: false };
+      let data = await send(jsonRequest(`/queries/v1/query-request?requestId=${requestId}`, body));
+      if (RUNNING.safeParse(data).success) {
+        data = await pollUntil(signal, async () => {
+          const { getResultUrl: path } = partOf(RUNNING, data);
+          data = await send({ method: 'GET', path, headers: ACCEPT });
+          return RUNNING.safeParse(data).success ? undefined : data;
+        });
+      }
+      forget();
+      const { rowset, total } = partOf(RESULT, data);
+      return { rows: rowset, complete: rowset.length >= total };
+    },
+  };
+}
+
+async function sendInSession({ config, state }: SnowflakeContext, token: string, request: HttpRequest) {
+  const headers = { ...request.headers, authorization: `Snowflake Token="${token}"` };
+  return success(await state.http.request({ ...request, headers, maxBytes: MAX_ROWS_BYTES }), config);
+}
+
+async function logIn({ config, state: { http } }: SnowflakeContext) {
   const password = needed(config, config.authentication.password?.password);
   const names = {
     warehouse: config.warehouse,
@@ -80,52 +124,20 @@ async function signIn({ config, signal, state: { http } }: SnowflakeContext): Pr
     PASSWORD: password,
   };
   const path = `/session/v1/login-request?${query}`;
-  const request = { ...jsonRequest(path, { data }), maxBytes: SIGN_IN_LIMIT };
-  const login = partOf(LOGIN, success(await http.request(request), config));
-  const authorization = `Snowflake Token="${login.token}"`;
-  const send = async (wanted: HttpRequest) => {
-    const response = await http.request({
-      ...wanted,
-      headers: { ...wanted.headers, authorization },
-      maxBytes: MAX_ROWS_BYTES,
-    });
-    return success(response, config);
-  };
-  return {
-    serverVersion: login.serverVersion ?? undefined,
-    async query(statement) {
-      const { sql, bindings } = bound(statement);
-      const first = await send(
-        jsonRequest(`/queries/v1/query-request?requestId=${randomUUID()}`, {
-          sqlText: sql,
-          bindings,
-          asyncExec: false,
-        }),
-      );
-      let running = RUNNING.safeParse(first).data;
-      const answer = running
-        ? await pollUntil(signal, async () => {
-            const next = await send({ method: 'GET', path: running?.getResultUrl ?? '', headers: ACCEPT });
-            running = RUNNING.safeParse(next).data;
-            return running ? undefined : next;
-          })
-        : first;
-      const { rowset, total } = partOf(RESULT, answer);
-      return { rows: rowset, complete: rowset.length >= total };
-    },
-  };
+  const request = { ...jsonRequest(path, { data }), maxBytes: SIGN_IN_LIMIT, begins: true };
+  return partOf(LOGIN, success(await http.request(request), config));
 }
 
 function sqlApi(context: SnowflakeContext): SnowflakeSession {
-  const { config, signal, state } = context;
+  const { config, signal } = context;
   let maxBytes = SIGN_IN_LIMIT;
   // opening an encrypted key takes work, so it is done once
   let key: Promise<KeyObject> | undefined;
-  const send = async (request: HttpRequest) => {
+  const send = async (request: HttpRequest, { state: { http } } = context) => {
     const headers = { ...request.headers, ...(await tokenHeaders(context, () => (key ??= openKey(context)))) };
-    const response = await state.http.request({ ...request, headers, maxBytes });
-    // a server that answers 200 has taken the token
-    if (response.status === 200) maxBytes = MAX_ROWS_BYTES;
+    const response = await http.request({ ...request, headers, maxBytes });
+    // a server that answers 2xx has taken the token
+    if (response.status === 200 || response.status === RUNS) maxBytes = MAX_ROWS_BYTES;
     return response;
   };
   return {
@@ -133,20 +145,36 @@ function sqlApi(context: SnowflakeContext): SnowflakeSession {
       const { sql, bindings } = bound(statement);
       const names = Object.entries(scope).map(([kind, name]) => [kind, exactName(name)]);
       const body = { statement: sql, bindings, ...Object.fromEntries(names) };
-      let response = await send(jsonRequest(`/api/v2/statements?requestId=${randomUUID()}`, body));
-      if (response.status === 202) {
-        const { statementHandle } = jsonAnswer(response, HANDLE);
-        response = await pollUntil(signal, async () => {
-          const next = await send({ method: 'GET', path: `/api/v2/statements/${statementHandle}`, headers: ACCEPT });
-          return next.status === 202 ? undefined : next;
-        });
-      }
+      const { begun: first, over } = await begin(
+        context,
+        // the answer comes at once, with the handle by which the statement can be ended
+        () => send({ ...jsonRequest(`/api/v2/statements?async=true&requestId=${randomUUID()}`, body), begins: true }),
+        async (ended, answer) => {
+          if (answer.status === RUNS) await send(jsonRequest(`${handlePath(answer)}/cancel`, {}), ended);
+        },
+      );
+      context.waitsFor(WAITING);
+      const response =
+        first.status === RUNS
+          ? await pollUntil(signal, async () => {
+              const next = await send({ method: 'GET', path: handlePath(first), headers: ACCEPT });
+              return next.status === RUNS ? undefined : next;
+            })
+          : first;
+      over();
       if (response.status !== 200) throw refusal(response, config);
       const { data, resultSetMetaData } = jsonAnswer(response, STATEMENT);
       // further rows stand in parts of their own, which come compressed and are not read
       return { rows: data, complete: data.length >= resultSetMetaData.numRows };
     },
   };
+}
+
+/** The status of an answer which says that the statement still runs. */
+const RUNS = 202;
+
+function handlePath(answer: HttpResponse): string {
+  return `/api/v2/statements/${jsonAnswer(answer, HANDLE).statementHandle}`;
 }
 
 const ACCEPT = { accept: 'application/json', 'user-agent': `${APP}/1.0` };

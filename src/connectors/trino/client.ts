@@ -5,8 +5,8 @@ import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
 import { jsonAnswer, listOf } from '../kit/http/answers.ts';
 import { basicAuthorization, headerBytes } from '../kit/http/basic-auth.ts';
 import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
-import type { HttpState } from '../kit/http/http-base.ts';
-import { pollUntil } from '../kit/http/poll.ts';
+import { begin, type HttpState } from '../kit/http/http-base.ts';
+import { PollPace, pollUntil } from '../kit/http/poll.ts';
 import type { TrinoConfig } from './config.ts';
 import { queryFailure, refusal } from './failures.ts';
 
@@ -25,28 +25,55 @@ const PAGE = z.object({
   nextUri: z.string().max(4096).nullish(),
   data: z.array(z.unknown()).nullish(),
   error: z.object({ errorName: z.string(), errorType: z.string().nullish() }).nullish(),
+  stats: z.object({ state: z.string() }).nullish(),
 });
 type Page = z.output<typeof PAGE>;
 
-/** Runs a statement and gives its rows, each of the form that `row` says, a page of the result at a time. */
+const QUEUED = ['QUEUED', 'WAITING_FOR_RESOURCES'];
+const QUEUED_HINT =
+  'The coordinator has taken the query and keeps it in a queue: the resource group of the user is full, or no worker is there yet. ' +
+  'Raise timeoutMs, or make room in the group.';
+const RUNNING_HINT =
+  'The cluster was still at the query: it, or what lies behind the catalog, is busy or starting. Raise timeoutMs, or look at the query in the web interface of the coordinator.';
+
+/**
+ * Runs a statement and gives its rows, each of the form that `row` says, a page of the result at a time. A statement
+ * that is not read to its end is ended with the test.
+ */
 export async function* pagesOf<Row extends z.ZodType>(
   context: TrinoContext,
   statement: string,
   row: Row,
 ): AsyncGenerator<z.output<Row>[]> {
   const rows = listOf(row);
+  const pace = new PollPace(context.signal);
   const headers = { 'content-type': 'text/plain; charset=utf-8' };
   // this answer comes before the statement is even queued, and holds no rows
-  const begin = { method: 'POST', path: '/v1/statement', headers, body: statement, maxBytes: SIGN_IN_LIMIT } as const;
-  for (let page: Page | undefined = pageOf(await ask(context, begin), context.config); page; ) {
-    if (page.error) throw queryFailure(page.error);
+  const first = { method: 'POST', path: '/v1/statement', headers, body: statement, maxBytes: SIGN_IN_LIMIT } as const;
+  let page: Page | undefined;
+  const { begun, over } = await begin(
+    context,
+    async () => pageOf(await ask(context, { ...first, begins: true }), context.config),
+    async (ended, answer) => {
+      const { nextUri } = page ?? answer;
+      if (nextUri) await ask(ended, { method: 'DELETE', path: pathOf(nextUri, ended.config), maxBytes: SIGN_IN_LIMIT });
+    },
+  );
+  page = begun;
+  for (; page; page = page.nextUri ? await nextPage(context, page.nextUri) : undefined) {
+    if (page.error) {
+      over();
+      throw queryFailure(page.error);
+    }
+    context.waitsFor({ hint: QUEUED.includes(page.stats?.state ?? '') ? QUEUED_HINT : RUNNING_HINT });
     if (page.data && page.data.length > 0) {
       const parsed = rows.safeParse(page.data);
       if (!parsed.success) throw new Failure('UNEXPECTED_ANSWER');
       yield parsed.data;
-    }
-    page = page.nextUri ? await nextPage(context, page.nextUri) : undefined;
+      pace.goOn();
+    } else if (page.nextUri) await pace.wait();
   }
+  over();
 }
 
 /** Runs a statement and gives all its rows. Fails with TOO_MUCH_DATA when there are more than 10,000. */

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { FakeTable } from './fake-information-schema.ts';
 import {
-  type HttpPeer,
   type HttpPeerOptions,
   json,
   type PeerAnswer,
   type PeerRequest,
+  type StatefulPeer,
   startHttpPeer,
 } from './http-peer.ts';
 import { type AwsCredentials, type SignatureFault, verifySignature } from './sigv4.ts';
@@ -33,6 +33,8 @@ export interface FakeAthenaOptions extends HttpPeerOptions {
   readonly failsWith?: string;
   /** How many answers a query is still running for. */
   readonly slowBy?: number;
+  /** Its state for as long. Left out: RUNNING. */
+  readonly stuckAs?: 'QUEUED' | 'RUNNING';
 }
 
 type Input = Record<string, unknown>;
@@ -41,9 +43,10 @@ type Input = Record<string, unknown>;
  * Athena's API as far as the checks use it (AWS JSON 1.1), written from its published reference. It computes the
  * signature of each request by itself and compares.
  */
-export async function startFakeAthena(options: FakeAthenaOptions): Promise<HttpPeer> {
+export async function startFakeAthena(options: FakeAthenaOptions): Promise<StatefulPeer> {
   const queries = new Map<string, number>();
-  return startHttpPeer((request) => answer(request, options, queries), options);
+  const peer = await startHttpPeer((request) => answer(request, options, queries), options);
+  return { ...peer, left: () => [...queries].flatMap(([id, left]) => (left >= 0 ? [id] : [])) };
 }
 
 /** What AWS says of a signature that it does not take. */
@@ -78,6 +81,10 @@ function answer(request: PeerRequest, options: FakeAthenaOptions, queries: Map<s
 function serve(operation: string, input: Input, options: FakeAthenaOptions, queries: Map<string, number>): PeerAnswer {
   if (operation === 'GetWorkGroup') return workgroup(input, options);
   if (operation === 'StartQueryExecution') return start(input, options, queries);
+  if (operation === 'StopQueryExecution') {
+    queries.set(String(input.QueryExecutionId), -1);
+    return done({});
+  }
   if (operation === 'GetQueryExecution') return execution(input, options, queries);
   if (input.CatalogName !== 'AwsDataCatalog')
     return refused(options, 'MetadataException', `Catalog ${input.CatalogName} was not found.`);
@@ -135,7 +142,7 @@ function execution(input: Input, options: FakeAthenaOptions, queries: Map<string
   if (left === undefined) return refused(options, 'InvalidRequestException', `QueryExecution ${id} was not found`);
   queries.set(id, left - 1);
   const reason = options.failsWith;
-  const State = left > 0 ? 'RUNNING' : reason === undefined ? 'SUCCEEDED' : 'FAILED';
+  const State = left > 0 ? (options.stuckAs ?? 'RUNNING') : reason === undefined ? 'SUCCEEDED' : 'FAILED';
   const Status = { State, ...(State === 'FAILED' ? { StateChangeReason: reason } : {}) };
   return done({ QueryExecution: { QueryExecutionId: id, Status, Statistics: { EngineExecutionTimeInMillis: 214 } } });
 }

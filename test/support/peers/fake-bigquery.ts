@@ -1,11 +1,11 @@
 import type { FakeTable } from './fake-information-schema.ts';
 import { type GoogleAccount, googleScopes } from './google-token.ts';
 import {
-  type HttpPeer,
   type HttpPeerOptions,
   json,
   type PeerAnswer,
   type PeerRequest,
+  type StatefulPeer,
   startHttpPeer,
 } from './http-peer.ts';
 
@@ -40,9 +40,10 @@ const SCOPE = 'https://www.googleapis.com/auth/bigquery';
  * BigQuery's REST API as far as the checks use it, written from its published reference. It verifies self-signed tokens
  * with the account's public key, their times and scope.
  */
-export async function startFakeBigquery(options: FakeBigqueryOptions): Promise<HttpPeer> {
+export async function startFakeBigquery(options: FakeBigqueryOptions): Promise<StatefulPeer> {
   const jobs = new Map<string, Job>();
-  return startHttpPeer((request) => answer(request, options, jobs), options);
+  const peer = await startHttpPeer((request) => answer(request, options, jobs), options);
+  return { ...peer, left: () => [...jobs].flatMap(([id, { left }]) => (left >= 0 ? [id] : [])) };
 }
 
 function answer(request: PeerRequest, options: FakeBigqueryOptions, jobs: Map<string, Job>): PeerAnswer {
@@ -51,7 +52,7 @@ function answer(request: PeerRequest, options: FakeBigqueryOptions, jobs: Map<st
   if (options.forbidden) return refused(403, options.forbidden, 'BigQuery API has not been used in project 123.');
   const [, project = '', rest = ''] = /^\/bigquery\/v2\/projects\/([^/]+)(\/.*)$/.exec(request.path) ?? [];
   if (project !== (options.project ?? 'my-project')) return refused(404, 'notFound', `Not found: Project ${project}`);
-  const isQuery = rest.startsWith('/queries');
+  const isQuery = /^\/(queries|jobs)/.test(rest);
   if (!scopes.includes(SCOPE) && (isQuery || !scopes.includes(`${SCOPE}.readonly`)))
     return refused(403, 'insufficientPermissions', 'Request had insufficient authentication scopes.');
   return isQuery ? query(request, rest, options, jobs) : metadata(request, rest, options);
@@ -84,16 +85,24 @@ function metadata({ query: asked }: PeerRequest, rest: string, options: FakeBigq
 
 function query(request: PeerRequest, rest: string, options: FakeBigqueryOptions, jobs: Map<string, Job>): PeerAnswer {
   if (!may(options, 'jobs.create')) return denied('jobs.create');
+  const { location = 'EU', datasets = {}, project = 'my-project' } = options;
   const [, jobId] = /^\/queries\/(.+)$/.exec(rest) ?? [];
   if (jobId !== undefined) return resultOf(jobId, jobs, request.query, options);
+  const [, cancelled = ''] = /^\/jobs\/([^/]+)\/cancel$/.exec(rest) ?? [];
+  const running = jobs.get(cancelled);
+  if (running && request.query.get('location') === location) {
+    running.left = -1;
+    return json(200, { kind: 'bigquery#jobCancelResponse' });
+  }
   const body = JSON.parse(request.body.toString());
-  const { location = 'EU', datasets = {}, project = 'my-project' } = options;
-  if (body.location !== location)
-    return refused(404, 'notFound', `Not found: Dataset ${project}:x was not found in location ${body.location}`);
-  if (body.useLegacySql !== false) return refused(400, 'invalidQuery', 'Legacy SQL.');
-  if (body.dryRun) return json(200, { jobComplete: true, totalBytesProcessed: '0' });
+  const reference = rest === '/jobs' ? body.jobReference : { location: body.location };
+  const asked = rest === '/jobs' ? body.configuration.query : body;
+  if (reference.location !== location)
+    return refused(404, 'notFound', `Not found: Dataset ${project}:x was not found in location ${reference.location}`);
+  if (asked.useLegacySql !== false) return refused(400, 'invalidQuery', 'Legacy SQL.');
+  if (asked.dryRun) return json(200, { jobComplete: true, totalBytesProcessed: '0' });
   const [, of, dataset = ''] =
-    /from `([^`]+)`\.`([^`]+)`\.INFORMATION_SCHEMA\.TABLES t left join/.exec(body.query) ?? [];
+    /from `([^`]+)`\.`([^`]+)`\.INFORMATION_SCHEMA\.TABLES t left join/.exec(asked.query) ?? [];
   const tables = of === project ? datasets[dataset] : undefined;
   if (!tables) return refused(404, 'notFound', `Not found: Dataset ${of}:${dataset}`);
   const rows = tables.flatMap(({ name, kind = 'BASE TABLE', columns }) =>
@@ -101,10 +110,9 @@ function query(request: PeerRequest, rest: string, options: FakeBigqueryOptions,
       ? [[name, kind, null, null, null]]
       : columns.map((column) => [name, kind, column.name, column.type, column.nullable ?? 'YES']),
   );
-  const id = `job_${jobs.size + 1}`;
-  jobs.set(id, { rows, left: options.slowBy ?? 0 });
-  const asked = new URLSearchParams({ maxResults: String(body.maxResults ?? 100_000) });
-  return resultOf(id, jobs, asked, options);
+  const jobReference = { projectId: project, jobId: `job_${jobs.size + 1}`, location };
+  jobs.set(jobReference.jobId, { rows, left: options.slowBy ?? 0 });
+  return json(200, { kind: 'bigquery#job', jobReference, status: { state: 'RUNNING' } });
 }
 
 function resultOf(id: string, jobs: Map<string, Job>, asked: URLSearchParams, options: FakeBigqueryOptions) {

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { askInformationSchema, type FakeTable, quoted } from './fake-information-schema.ts';
 import {
-  type HttpPeer,
   type HttpPeerOptions,
   json,
   type PeerAnswer,
   type PeerRequest,
+  type StatefulPeer,
   startHttpPeer,
 } from './http-peer.ts';
 
@@ -38,9 +38,10 @@ interface Fake {
  * Databricks' REST API as far as the checks use it, written from its published reference: tokens, the service
  * principal's sign-in, SQL warehouses, statement execution, Unity Catalog.
  */
-export async function startFakeDatabricks(options: FakeDatabricksOptions): Promise<HttpPeer> {
+export async function startFakeDatabricks(options: FakeDatabricksOptions): Promise<StatefulPeer> {
   const fake: Fake = { options, tokens: new Set(), statements: new Map() };
-  return startHttpPeer((request) => answer(request, fake), options);
+  const peer = await startHttpPeer((request) => answer(request, fake), options);
+  return { ...peer, left: () => [...fake.statements].flatMap(([id, { left }]) => (left >= 0 ? [id] : [])) };
 }
 
 function answer(request: PeerRequest, fake: Fake): PeerAnswer {
@@ -81,6 +82,12 @@ function warehouse(id: string, options: FakeDatabricksOptions): PeerAnswer {
 }
 
 function statement(request: PeerRequest, { options, statements }: Fake): PeerAnswer {
+  const [, cancelled = ''] = /^\/api\/2\.0\/sql\/statements\/([\w-]+)\/cancel$/.exec(request.path) ?? [];
+  const running = statements.get(cancelled);
+  if (running) {
+    running.left = -1;
+    return json(200, {});
+  }
   const [, id] = /^\/api\/2\.0\/sql\/statements\/([\w-]+)$/.exec(request.path) ?? [];
   if (id !== undefined) return resultOf(id, statements);
   const body = JSON.parse(request.body.toString());
@@ -88,7 +95,9 @@ function statement(request: PeerRequest, { options, statements }: Fake): PeerAns
     return refused(404, 'RESOURCE_DOES_NOT_EXIST', 'no such warehouse');
   if (isDenied(options, 'query')) return denied('not authorized to use this SQL warehouse');
   const statementId = randomUUID();
-  statements.set(statementId, { left: options.slowBy ?? 0, outcome: outcomeOf(body, options) });
+  // the answer to this request comes before the statement has begun
+  const left = body.wait_timeout === '0s' ? Math.max(1, options.slowBy ?? 0) : (options.slowBy ?? 0);
+  statements.set(statementId, { left, outcome: outcomeOf(body, options) });
   return resultOf(statementId, statements);
 }
 

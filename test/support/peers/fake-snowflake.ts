@@ -1,11 +1,11 @@
 import { createHash, createPublicKey, randomUUID, verify } from 'node:crypto';
 import { askInformationSchema, type FakeTable, quoted } from './fake-information-schema.ts';
 import {
-  type HttpPeer,
   type HttpPeerOptions,
   json,
   type PeerAnswer,
   type PeerRequest,
+  type StatefulPeer,
   startHttpPeer,
 } from './http-peer.ts';
 
@@ -56,14 +56,16 @@ interface Fake {
  * Snowflake's session protocol and SQL API as far as the checks use them, written from the published reference and
  * drivers. It verifies passwords, session tokens, and the signature, names and times of key-pair tokens.
  */
-export async function startFakeSnowflake(options: FakeSnowflakeOptions): Promise<HttpPeer> {
+export async function startFakeSnowflake(options: FakeSnowflakeOptions): Promise<StatefulPeer> {
   const fake: Fake = { options, sessions: new Map(), running: new Map() };
-  return startHttpPeer((request) => answer(request, fake), options);
+  const peer = await startHttpPeer((request) => answer(request, fake), options);
+  return { ...peer, left: () => [...fake.running.keys(), ...fake.sessions.keys()] };
 }
 
 function answer(request: PeerRequest, fake: Fake): PeerAnswer {
   const { method, path } = request;
   if (method === 'POST' && path === '/session/v1/login-request') return login(request, fake);
+  if (method === 'POST' && request.target === '/session?delete=true') return logout(request, fake);
   if (path.startsWith('/queries/')) return sessionQuery(request, fake);
   if (path.startsWith('/api/v2/statements')) return statement(request, fake);
   return { status: 404, headers: { 'content-type': 'text/html' }, body: '<html>404 Not Found</html>' };
@@ -92,19 +94,32 @@ function login(request: PeerRequest, { options, sessions }: Fake): PeerAnswer {
   });
 }
 
+function logout(request: PeerRequest, { sessions }: Fake): PeerAnswer {
+  const [, token = ''] = /^Snowflake Token="(.+)"$/.exec(request.headers.authorization ?? '') ?? [];
+  if (!sessions.delete(token)) return failed('390104', 'Session no longer exists.');
+  return json(200, { data: null, code: null, message: null, success: true });
+}
+
 function sessionQuery(request: PeerRequest, fake: Fake): PeerAnswer {
   const [, token = ''] = /^Snowflake Token="(.+)"$/.exec(request.headers.authorization ?? '') ?? [];
   const scope = fake.sessions.get(token);
   if (!scope) return failed('390104', 'Session no longer exists.');
   const [, handle] = /^\/queries\/([\w-]+)\/result$/.exec(request.path) ?? [];
   if (handle !== undefined) return stillRunning(handle, fake, runningInSession) ?? failed('000709', 'no such query');
+  if (request.path === '/queries/v1/abort-request') {
+    const { requestId } = JSON.parse(request.body.toString());
+    if (!fake.running.delete(requestId))
+      return failed('000605', 'Identified SQL statement is not currently executing.');
+    return json(200, { data: null, code: null, message: null, success: true });
+  }
   if (request.path !== '/queries/v1/query-request') return { status: 404 };
   const { sqlText, bindings } = JSON.parse(request.body.toString());
   const rows = execute(written(sqlText, bindings), scope, fake.options);
   if (!('rows' in rows)) return failed(rows.code, rows.message);
   const { part, total } = firstPart(rows.rows, fake.options);
   const data = { rowtype: [], rowset: part, total, returned: total, queryResultFormat: 'json' };
-  return slowly(json(200, { data, code: null, message: null, success: true }), fake, runningInSession);
+  const done = json(200, { data, code: null, message: null, success: true });
+  return slowly(done, fake, runningInSession, request.query.get('requestId') ?? '');
 }
 
 const runningInSession = (handle: string) =>
@@ -122,6 +137,9 @@ function statement(request: PeerRequest, fake: Fake): PeerAnswer {
   if (options.refusal) return json(422, { ...options.refusal, sqlState: '02000' });
   const code = refusedToken(request, options);
   if (code !== undefined) return json(401, { code, message: 'The token is invalid. [0a1b2c3d]' });
+  const [, cancelled] = /^\/api\/v2\/statements\/([\w-]+)\/cancel$/.exec(request.path) ?? [];
+  if (cancelled !== undefined)
+    return fake.running.delete(cancelled) ? json(200, { code: '000604' }) : json(422, { code: '000605' });
   const [, handle] = /^\/api\/v2\/statements\/([\w-]+)$/.exec(request.path) ?? [];
   if (handle !== undefined) return stillRunning(handle, fake, runningStatement) ?? json(404, { code: '390404' });
   const body = JSON.parse(request.body.toString());
@@ -139,7 +157,9 @@ function statement(request: PeerRequest, fake: Fake): PeerAnswer {
   if (!('rows' in rows)) return json(422, rows);
   const { part, total } = firstPart(rows.rows, options);
   const resultSetMetaData = { numRows: total, format: 'jsonv2', rowType: [] };
-  return slowly(json(200, { code: '090001', resultSetMetaData, data: part }), fake, runningStatement);
+  const done = json(200, { code: '090001', resultSetMetaData, data: part });
+  if (request.query.get('async') !== 'true' && !options.slowBy) return done;
+  return slowly(done, fake, runningStatement, randomUUID(), 1);
 }
 
 const runningStatement = (handle: string) =>
@@ -242,10 +262,17 @@ function firstPart(rows: (string | null)[][], { rowsInFirstPart = rows.length }:
   return { part: rows.slice(0, rowsInFirstPart), total: rows.length };
 }
 
-function slowly(done: PeerAnswer, { options, running }: Fake, pending: (handle: string) => PeerAnswer): PeerAnswer {
-  if (!options.slowBy) return done;
-  const handle = randomUUID();
-  running.set(handle, { left: options.slowBy - 1, answer: done });
+/** Has the statement run for some answers, this one among them: at least `least`. */
+function slowly(
+  done: PeerAnswer,
+  { options, running }: Fake,
+  pending: (handle: string) => PeerAnswer,
+  handle: string,
+  least = 0,
+): PeerAnswer {
+  const answers = Math.max(options.slowBy ?? 0, least);
+  if (answers === 0) return done;
+  running.set(handle, { left: answers - 1, answer: done });
   return pending(handle);
 }
 
@@ -257,7 +284,9 @@ function stillRunning(
   const one = running.get(handle);
   if (!one) return undefined;
   one.left -= 1;
-  return one.left < 0 ? one.answer : pending(handle);
+  if (one.left >= 0) return pending(handle);
+  running.delete(handle);
+  return one.answer;
 }
 
 function failed(code: string, message: string): PeerAnswer {

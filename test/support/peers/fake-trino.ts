@@ -1,10 +1,10 @@
 import {
-  type HttpPeer,
   type HttpPeerOptions,
   json,
   millionsOf,
   type PeerAnswer,
   type PeerRequest,
+  type StatefulPeer,
   startHttpPeer,
 } from './http-peer.ts';
 
@@ -27,6 +27,8 @@ export interface FakeTrinoOptions extends HttpPeerOptions {
   readonly failing?: { readonly errorName: string; readonly errorType: string };
   /** Results of tables hold millions of things that are no rows. */
   readonly isHostile?: boolean;
+  /** Statements stay in this state, and every page says so at once. */
+  readonly stuckAs?: 'QUEUED' | 'RUNNING';
   /** Results go on for ever. */
   readonly isEndless?: boolean;
 }
@@ -44,16 +46,22 @@ interface Statement {
   readonly user: string;
   readonly pages: readonly unknown[][][];
   readonly error: { readonly errorName: string; readonly errorType: string } | undefined;
+  readonly isStuck: boolean;
   interruptions: number;
+  isOver: boolean;
 }
 
 /**
  * Trino's REST API as far as the checks use it, written from its published description. It checks the password of every
  * request, takes none over clear text, and answers the connector's statements over tables of its own, in pages.
  */
-export function startFakeTrino(options: FakeTrinoOptions = {}): Promise<HttpPeer> {
+export async function startFakeTrino(options: FakeTrinoOptions = {}): Promise<StatefulPeer> {
   const statements: Statement[] = [];
-  return startHttpPeer((request) => answer(request, options, statements), options);
+  const peer = await startHttpPeer((request) => answer(request, options, statements), options);
+  return {
+    ...peer,
+    left: () => [...statements.entries()].flatMap(([at, { isOver }]) => (isOver ? [] : [`query_${at}`])),
+  };
 }
 
 function answer(request: PeerRequest, options: FakeTrinoOptions, statements: Statement[]): PeerAnswer {
@@ -65,8 +73,10 @@ function answer(request: PeerRequest, options: FakeTrinoOptions, statements: Sta
   const user = String(request.headers['x-trino-user'] ?? '');
   if (user === '') return { status: 400, body: 'User must be set' };
   if (method === 'POST' && path === '/v1/statement') {
-    const { pages, error } = run(request.body.toString(), user, options);
-    statements.push({ user, pages, error, interruptions: options.interruptions ?? 0 });
+    const sql = request.body.toString();
+    const { pages, error } = run(sql, user, options);
+    const isStuck = options.stuckAs !== undefined;
+    statements.push({ user, pages, error, isStuck, interruptions: options.interruptions ?? 0, isOver: false });
     return json(200, {
       id: `query_${statements.length - 1}`,
       nextUri: uri(request, options, statements.length - 1, 0),
@@ -74,11 +84,23 @@ function answer(request: PeerRequest, options: FakeTrinoOptions, statements: Sta
   }
   const [, number = '', token = ''] = /^\/v1\/statement\/executing\/query_(\d+)\/secret\/(\d+)$/.exec(path) ?? [];
   const statement = statements[Number(number || -1)];
-  if (method !== 'GET' || statement?.user !== user) return { status: 404 };
+  if (statement?.user !== user) return { status: 404 };
+  if (method === 'DELETE') {
+    statement.isOver = true;
+    return { status: 204 };
+  }
+  if (method !== 'GET') return { status: 404 };
   if (statement.interruptions-- > 0) return { status: 503, body: 'upstream connect error' };
   statement.interruptions = options.interruptions ?? 0;
   const at = Number(token);
+  if (statement.isStuck)
+    return json(200, {
+      id: `query_${number}`,
+      nextUri: uri(request, options, Number(number), at + 1),
+      stats: { state: options.stuckAs },
+    });
   const isLast = !options.isEndless && at >= statement.pages.length;
+  statement.isOver = isLast;
   const page = { id: `query_${number}`, nextUri: isLast ? undefined : uri(request, options, Number(number), at + 1) };
   if (isLast && statement.error) return json(200, { ...page, error: { message: 'It failed.', ...statement.error } });
   if (options.isHostile && statement.pages[0]?.[0]?.length === 6)

@@ -56,6 +56,12 @@ export interface HttpPeer {
   close(): Promise<void>;
 }
 
+/** A peer at which statements and sessions are begun. */
+export interface StatefulPeer extends HttpPeer {
+  /** Those that have been begun and not ended. */
+  left(): readonly string[];
+}
+
 export async function startHttpPeer(
   answer: (request: PeerRequest) => PeerAnswer,
   options: HttpPeerOptions = {},

@@ -1,7 +1,7 @@
 import { athena } from '../../../src/connectors/athena/index.ts';
 import { type FakeAthenaOptions, startFakeAthena } from '../peers/fake-athena.ts';
 import type { FakeTable } from '../peers/fake-information-schema.ts';
-import type { HttpPeer } from '../peers/http-peer.ts';
+import type { StatefulPeer } from '../peers/http-peer.ts';
 import type { Stand } from './stand.ts';
 
 const KEY = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
@@ -20,7 +20,7 @@ export const DATABASES = {
   web: [],
 };
 
-export const athenaStand: Stand<Partial<FakeAthenaOptions>, HttpPeer> = {
+export const athenaStand: Stand<Partial<FakeAthenaOptions>, StatefulPeer> = {
   connector: athena,
   config: { region: 'eu-central-1', ...KEY, outputLocation: 's3://my-results/athena/', database: 'sales' },
   start: (certificate, options) =>

@@ -2,7 +2,7 @@ import { bigquery } from '../../../src/connectors/bigquery/index.ts';
 import { type FakeBigqueryOptions, startFakeBigquery } from '../peers/fake-bigquery.ts';
 import type { FakeTable } from '../peers/fake-information-schema.ts';
 import { createGoogleAccount } from '../peers/google-token.ts';
-import type { HttpPeer } from '../peers/http-peer.ts';
+import type { StatefulPeer } from '../peers/http-peer.ts';
 import type { Stand } from './stand.ts';
 
 export const ACCOUNT = createGoogleAccount();
@@ -19,7 +19,7 @@ export const DATASETS = {
   web: [],
 };
 
-export const bigqueryStand: Stand<Partial<FakeBigqueryOptions>, HttpPeer> = {
+export const bigqueryStand: Stand<Partial<FakeBigqueryOptions>, StatefulPeer> = {
   connector: bigquery,
   config: {
     projectId: 'my-project',

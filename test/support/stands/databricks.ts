@@ -1,7 +1,7 @@
 import { databricks } from '../../../src/connectors/databricks/index.ts';
 import { type FakeDatabricksOptions, startFakeDatabricks } from '../peers/fake-databricks.ts';
 import type { FakeTable } from '../peers/fake-information-schema.ts';
-import type { HttpPeer } from '../peers/http-peer.ts';
+import type { StatefulPeer } from '../peers/http-peer.ts';
 import type { Stand } from './stand.ts';
 
 const TOKEN = 'dapi-0123456789abcdef';
@@ -25,7 +25,7 @@ const TABLES: readonly FakeTable[] = [
   { schema: 'web', name: 'hits', kind: 'EXTERNAL', columns: [] },
 ];
 
-export const databricksStand: Stand<FakeDatabricksOptions, HttpPeer> = {
+export const databricksStand: Stand<FakeDatabricksOptions, StatefulPeer> = {
   connector: databricks,
   config: {
     host: 'dbc-a1b2345c-d6e7.cloud.databricks.com',

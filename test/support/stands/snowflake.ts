@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { snowflake } from '../../../src/connectors/snowflake/index.ts';
 import type { FakeTable } from '../peers/fake-information-schema.ts';
 import { type FakeSnowflakeOptions, startFakeSnowflake } from '../peers/fake-snowflake.ts';
-import type { HttpPeer } from '../peers/http-peer.ts';
+import type { StatefulPeer } from '../peers/http-peer.ts';
 import type { Stand } from './stand.ts';
 
 export const USER = {
@@ -31,7 +31,7 @@ const TABLES: readonly FakeTable[] = [
 ];
 const NO_RIGHT = { code: '003001', message: 'SQL access control error: Insufficient privileges' };
 
-export const snowflakeStand: Stand<Partial<FakeSnowflakeOptions>, HttpPeer> = {
+export const snowflakeStand: Stand<Partial<FakeSnowflakeOptions>, StatefulPeer> = {
   connector: snowflake,
   config: {
     account: 'myorg-account1',

@@ -1,6 +1,6 @@
 import { trino } from '../../../src/connectors/trino/index.ts';
 import { type FakeTrinoOptions, startFakeTrino } from '../peers/fake-trino.ts';
-import type { HttpPeer } from '../peers/http-peer.ts';
+import type { StatefulPeer } from '../peers/http-peer.ts';
 import type { Stand } from './stand.ts';
 
 const PASSWORD = 'pä55:"word"';
@@ -15,7 +15,7 @@ const CATALOGS = {
   },
 };
 
-export const trinoStand: Stand<FakeTrinoOptions, HttpPeer> = {
+export const trinoStand: Stand<FakeTrinoOptions, StatefulPeer> = {
   connector: trino,
   config: { host: 'trino.example', username: 'reader', password: PASSWORD, catalog: 'my"hive' },
   clearText: { tls: { mode: 'DISABLE' }, password: undefined },

@@ -1,3 +1,4 @@
+import { failureCodes } from '../../../errors/check-failures.ts';
 import type { Tenancy } from '../config/tenancy.ts';
 import type { CatalogEntry } from '../contract/catalog-entry.ts';
 import {
@@ -9,10 +10,14 @@ import {
   type Dialer,
   type Evidence,
   type Link,
+  type TestContext,
 } from '../contract/connector.ts';
 import { explainNetworkError } from '../contract/explain.ts';
-import { Failure, type FailureReport } from '../contract/failure.ts';
+import { Failure, type FailureDetails, type FailureReport } from '../contract/failure.ts';
+import { CLEAN_UP_MS, CleanUps } from './clean-up.ts';
 import { createRedactor, type Redactor } from './redact.ts';
+import { timeoutFailure } from './timeout.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 /** The longest value of evidence and the longest entry of the log, in characters. */
 const LONGEST_VALUE = 200;
@@ -90,30 +95,45 @@ export interface RunChecksOptions {
   /** Takes the entries of a catalog read, and resolves when it can take more. Left out: the entries are dropped. */
   readonly onCatalog?: (entries: readonly CatalogEntry[]) => Promise<void>;
   readonly log?: CheckLog;
+  /** Takes the outcome as soon as it is there, before what the test has opened at the other side is ended. */
+  readonly onOutcome?: (outcome: TestOutcome) => void;
+  /** How long that may take, in milliseconds. Left out: 1,000. */
+  readonly cleanUpMs?: number;
   /** The time in milliseconds since 1970. Left out: Date.now. */
   readonly now?: () => number;
 }
 
 /**
  * Runs checks one after the other, up to the first that fails, and tells onEvent when each starts and ends. This is the
- * one place that times, catches, redacts and skips. Settles as soon as the signal aborts, whatever the running check
- * does. Rejects for a check that the connector does not have: planChecks has refused it before.
+ * one place that times, catches, redacts and skips. onOutcome is called as soon as the signal aborts, whatever the
+ * running check does; what the checks have left at the other side is ended after that, for `cleanUpMs` at most. Rejects
+ * for a check that the connector does not have: planChecks has refused it before.
  */
 export async function runChecks(options: RunChecksOptions): Promise<TestOutcome> {
   const { connector, config, checks: names, dialer, signal } = options;
   const checks = names.map((name) => checkOf(connector, name));
   const redactor = createRedactor(options.secrets);
-  const { tenancy = null, onCatalog = async () => undefined } = options;
-  const test = { config, signal, dialer, link: createLink(), tenancy, emitCatalog: onCatalog };
+  const { tenancy = null, onCatalog = async () => undefined, onOutcome, cleanUpMs = CLEAN_UP_MS } = options;
+  const cleanUps = new CleanUps();
+  const progress: Progress = { passed: [], waiting: {} };
+  const test: TestContext<Record<string, unknown>> = {
+    config,
+    signal,
+    dialer,
+    link: createLink(),
+    tenancy,
+    emitCatalog: onCatalog,
+    onEnd: (cleanUp) => cleanUps.add(cleanUp),
+    waitsFor: (what) => {
+      progress.waiting = what;
+    },
+  };
   const state = connector.createState(test);
-  const context = { ...test, state };
   try {
-    for (const [index, check] of checks.entries()) {
-      if (signal.aborted) return failed(abortFailure(signal).report, names.slice(index));
-      const failure = await runCheck(check, context, options, redactor);
-      if (failure) return failed(failure, names.slice(index + 1));
-    }
-    return { status: 'PASSED', failure: null, skipped: [] };
+    const outcome = await outcomeOf(checks, { ...test, state }, { ...options, redactor, progress });
+    onOutcome?.(outcome);
+    await cleanUps.run(test, cleanUpMs, (error) => logError(options, redactor, 'info', 'clean-up', error));
+    return outcome;
   } finally {
     try {
       connector.close?.(state);
@@ -121,6 +141,31 @@ export async function runChecks(options: RunChecksOptions): Promise<TestOutcome>
       logError(options, redactor, 'error', 'close', error);
     }
   }
+}
+
+/** How far a test has come, for the words of a TIMEOUT. */
+interface Progress {
+  /** The public names of the checks that have passed. */
+  readonly passed: string[];
+  /** What the running check waits for. */
+  waiting: FailureDetails;
+}
+
+interface Run extends RunChecksOptions {
+  readonly redactor: Redactor;
+  readonly progress: Progress;
+}
+
+async function outcomeOf(checks: readonly AnyCheck[], context: AnyContext, run: Run): Promise<TestOutcome> {
+  const { checks: names, signal, progress } = run;
+  for (const [index, check] of checks.entries()) {
+    if (signal.aborted) return failed(abortFailure(signal, progress).report, names.slice(index));
+    const failure = await runCheck(check, context, run);
+    if (failure) return failed(failure, names.slice(index + 1));
+    progress.passed.push(checkName(run.connector, check));
+    progress.waiting = {};
+  }
+  return { status: 'PASSED', failure: null, skipped: [] };
 }
 
 /** The outcome of a test that ends with this failure. */
@@ -136,19 +181,14 @@ export function durationBetween(from: number, to: number): number {
 type AnyCheck = Check<Record<string, unknown>, unknown>;
 type AnyContext = CheckContext<Record<string, unknown>, unknown>;
 
-async function runCheck(
-  check: AnyCheck,
-  context: AnyContext,
-  options: RunChecksOptions,
-  redactor: Redactor,
-): Promise<FailureReport | null> {
-  const name = checkName(options.connector, check);
-  const now = options.now ?? Date.now;
-  options.onEvent({ kind: 'started', name, startedAt: now() });
+async function runCheck(check: AnyCheck, context: AnyContext, run: Run): Promise<FailureReport | null> {
+  const name = checkName(run.connector, check);
+  const now = run.now ?? Date.now;
+  run.onEvent({ kind: 'started', name, startedAt: now() });
   const start = performance.now();
-  const { status, evidence, failure } = await outcomeOf(check, name, context, options, redactor);
+  const { status, evidence, failure } = await resultOf(check, name, context, run);
   const durationMs = durationBetween(start, performance.now());
-  options.onEvent({ kind: 'ended', name, status, durationMs, evidence: evidenceItems(evidence, redactor), failure });
+  run.onEvent({ kind: 'ended', name, status, durationMs, evidence: evidenceItems(evidence, run.redactor), failure });
   return failure;
 }
 
@@ -158,52 +198,42 @@ interface CheckResult {
   readonly failure: FailureReport | null;
 }
 
-async function outcomeOf(
-  check: AnyCheck,
-  name: string,
-  context: AnyContext,
-  options: RunChecksOptions,
-  redactor: Redactor,
-): Promise<CheckResult> {
+async function resultOf(check: AnyCheck, name: string, context: AnyContext, run: Run): Promise<CheckResult> {
+  const { signal } = context;
   try {
-    const { evidence, warning } = await unlessAborted(() => check.run(context), context.signal);
+    const { evidence, warning } = await unlessAborted(() => check.run(context), signal);
     return { status: warning ? 'WARNING' : 'PASSED', evidence, failure: null };
   } catch (error) {
-    const failure = context.signal.aborted ? abortFailure(context.signal) : failureOf(error, name, options, redactor);
+    const failure = signal.aborted ? abortFailure(signal, run.progress) : failureOf(error, name, run);
     return { status: 'FAILED', evidence: failure.evidence, failure: failure.report };
   }
 }
 
-/** What the work gives, or a rejection as soon as the signal aborts. What the work does after that is ignored. */
-function unlessAborted<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    // both outcomes are handled here, so a late rejection is never an unhandled one
-    void (async () => work())()
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener('abort', onAbort));
-  });
-}
-
-function abortFailure(signal: AbortSignal): Failure {
+function abortFailure(signal: AbortSignal, { passed, waiting }: Progress): Failure {
   const reason: unknown = signal.reason;
   if (reason === 'thrown') return new Failure('INTERNAL');
   const late = reason === 'deadline' || (reason instanceof DOMException && reason.name === 'TimeoutError');
-  return new Failure(late ? 'TIMEOUT' : 'CANCELLED');
+  return late ? timeoutFailure(passed, waiting) : new Failure('CANCELLED');
 }
 
-function failureOf(error: unknown, name: string, options: RunChecksOptions, redactor: Redactor): Failure {
-  const found = explained(error, name, options, redactor);
+function failureOf(error: unknown, name: string, run: Run): Failure {
+  const { redactor } = run;
+  const found = explained(error, name, run, redactor);
   if (!found) {
-    logError(options, redactor, 'error', name, error);
+    logError(run, redactor, 'error', name, error);
     return new Failure('INTERNAL');
   }
-  const failure = ofFixedHost(found, options.connector);
+  const failure = ofFixedHost(inStep(found, run.progress), run.connector);
   const cause = error instanceof Failure ? error.cause : error;
-  if (cause !== undefined)
-    logError(options, redactor, failure.report.code === 'INTERNAL' ? 'error' : 'info', name, cause);
+  if (cause !== undefined) logError(run, redactor, failure.report.code === 'INTERNAL' ? 'error' : 'info', name, cause);
   return failure;
+}
+
+/** The same failure; a TIMEOUT of the network in the words for how far the test has come. */
+function inStep(failure: Failure, { passed, waiting }: Progress): Failure {
+  const { code, hint } = failure.report;
+  if (code !== 'TIMEOUT' || hint !== failureCodes.TIMEOUT.hint) return failure;
+  return timeoutFailure(passed, { ...waiting, error: failure.cause, evidence: failure.evidence });
 }
 
 function explained(error: unknown, name: string, options: RunChecksOptions, redactor: Redactor): Failure | undefined {

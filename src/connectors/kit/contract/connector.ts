@@ -5,7 +5,7 @@ import type { SshTunnel } from '../config/ssh-tunnel.ts';
 import type { Tenancy, TenancyLevel } from '../config/tenancy.ts';
 import type { Tls } from '../config/tls.ts';
 import type { CatalogEntry } from './catalog-entry.ts';
-import type { Failure } from './failure.ts';
+import type { Failure, FailureDetails } from './failure.ts';
 import type { PeerSocket } from './peer-socket.ts';
 
 /** What a check found out. It holds parsed values only, of at most 200 printable characters each. */
@@ -80,7 +80,28 @@ export interface Dialer {
   openTunnel(tunnel: SshTunnel, onCarrier?: (carrier: PeerSocket) => void): Promise<Evidence>;
   /** Does the TLS handshake over a dialled socket. The certificate is judged before a byte is sent. */
   secure(socket: Duplex, host: string, tls: Tls, options?: HandshakeOptions): Promise<SecuredSocket>;
+  /**
+   * Keeps the sockets open when the signal aborts, for an answer without which nobody can end what was begun. Nothing
+   * new is dialled all the same. Gives what takes it back; it is called once.
+   */
+  hold(): () => void;
+  /**
+   * A dialer for what is left to do when the test's signal has aborted and its sockets are gone. It knows the addresses
+   * that were looked up, goes through the tunnel that was opened, and ends with its own signal.
+   */
+  afterwards(signal: AbortSignal): Dialer;
 }
+
+/** The way into the world that a test has when it has ended. */
+export interface Ending {
+  /** Aborts a second after the end of the test. */
+  readonly signal: AbortSignal;
+  /** The test's own dialer; a fresh one where the test was aborted. */
+  readonly dialer: Dialer;
+}
+
+/** Ends at the other side what a test has opened there. Nobody waits for it, and its failure changes nothing. */
+export type CleanUp = (ending: Ending) => Promise<unknown>;
 
 /** What a test gives to its checks: the config, and the way into the world. */
 export interface TestContext<Config> {
@@ -95,6 +116,16 @@ export interface TestContext<Config> {
   readonly tenancy: Tenancy | null;
   /** Hands catalog entries to the gateway. Resolves when the gateway has taken them. */
   emitCatalog(entries: readonly CatalogEntry[]): Promise<void>;
+  /**
+   * Has a clean-up done when the test ends, however it ends: the newest first. Gives what takes that back, for what has
+   * ended by itself.
+   */
+  onEnd(cleanUp: CleanUp): () => void;
+  /**
+   * Tells what the running check waits for from now on, so that a TIMEOUT names it: a warehouse that is starting. The
+   * end of the check takes it back.
+   */
+  waitsFor(what: Pick<FailureDetails, 'hint' | 'configPath'>): void;
 }
 
 /** What a check takes: what the test gives, and what earlier checks of the same test left. */

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Agent, Dispatcher } from 'undici';
 import { tlsOf } from '../checks/endpoint.ts';
-import type { Target, TestContext } from '../contract/connector.ts';
+import type { Ending, Target, TestContext } from '../contract/connector.ts';
 import { explainNetworkError } from '../contract/explain.ts';
 import { Failure } from '../contract/failure.ts';
 import { type PeerSocket, SIGN_IN_LIMIT } from '../contract/peer-socket.ts';
@@ -30,6 +30,8 @@ export interface HttpRequest {
   readonly tooLong?: 'fail' | 'cut';
   /** Another host than the target's, on the same port. `alsoAllow` must allow it. */
   readonly host?: string;
+  /** True when something begins with it that its answer names: that is waited for although the test was aborted. */
+  readonly begins?: boolean;
 }
 
 export interface HttpResponse {
@@ -85,14 +87,23 @@ export class HttpClient {
         hint: 'Another host than the configured one was named; the gateway does not follow it.',
       });
     }
-    const { signal } = this.#context;
+    const { signal, dialer } = this.#context;
+    signal.throwIfAborted();
+    const letGo = request.begins ? dialer.hold() : undefined;
     try {
-      signal.throwIfAborted();
       return await this.#send(request, host);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       throw explainNetworkError(error, this.#target) ?? error;
+    } finally {
+      letGo?.();
     }
+  }
+
+  /** A client for the same hosts whose connections are new ones; they end with the ending's signal. */
+  afterwards(ending: Ending): HttpClient {
+    const { take } = this.#context.link;
+    return new HttpClient({ ...ending, link: { socket: undefined, take } }, this.#target, this.#options);
   }
 
   /** Closes its connections at once. */

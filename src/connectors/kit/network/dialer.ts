@@ -42,9 +42,12 @@ const NEXT_ADDRESS_AFTER = 2_000;
 export class PolicedDialer implements Dialer {
   readonly #options: DialerOptions;
   readonly #streams = new Set<Duplex>();
-  readonly #lookups = new Map<string, Promise<readonly string[]>>();
+  /** The streams that the tunnel goes over. They outlive the signal, so that afterwards() leads through it. */
+  readonly #carriers = new Set<Duplex>();
+  #lookups = new Map<string, Promise<readonly string[]>>();
   readonly #open: Open;
   #tunnel: Tunnel | undefined;
+  #holds = 0;
   #closed = false;
 
   constructor(options: DialerOptions) {
@@ -74,6 +77,9 @@ export class PolicedDialer implements Dialer {
         return carrier;
       };
       this.#tunnel = await Tunnel.open(connect, tunnel, this.#options.signal);
+      for (const stream of this.#streams) this.#carriers.add(stream);
+      this.#streams.clear();
+      this.#assertOpen();
       return this.#tunnel.evidence;
     });
   }
@@ -136,12 +142,30 @@ export class PolicedDialer implements Dialer {
     return secured;
   }
 
+  hold(): () => void {
+    this.#holds += 1;
+    return () => {
+      this.#holds -= 1;
+      if (this.#options.signal.aborted) this.#abort();
+    };
+  }
+
+  afterwards(signal: AbortSignal): Dialer {
+    const dialer = new PolicedDialer({ ...this.#options, signal });
+    dialer.#lookups = this.#lookups;
+    dialer.#tunnel = this.#tunnel;
+    return dialer;
+  }
+
   /** Destroys every socket that it opened, at once. */
   close(): void {
     this.#end();
+    for (const stream of [...this.#carriers].reverse()) stream.destroy();
+    this.#carriers.clear();
   }
 
   #abort = (): void => {
+    if (this.#holds > 0) return;
     const { reason } = this.#options.signal;
     // it always ends with an error: undici takes a connection that closes without one for the end of an answer
     this.#end(reason instanceof Error ? reason : new Failure('CONNECTION_LOST'));
@@ -164,7 +188,10 @@ export class PolicedDialer implements Dialer {
   #own<T extends Duplex>(stream: T): T {
     // this listener stays: an error that comes when nobody listens any more must not end the process
     stream.on('error', ignore);
-    stream.once('close', () => this.#streams.delete(stream));
+    stream.once('close', () => {
+      this.#streams.delete(stream);
+      this.#carriers.delete(stream);
+    });
     this.#streams.add(stream);
     if (this.#closed) stream.destroy();
     return stream;

@@ -62,6 +62,8 @@ function contextOf(config: Config): CheckContext<Config, null> {
     state: null,
     tenancy: null,
     emitCatalog: async () => undefined,
+    onEnd: () => () => undefined,
+    waitsFor: () => undefined,
   };
 }
 

@@ -28,6 +28,8 @@ const dialer: Dialer = {
   openTunnel: () => Promise.reject(new Error('no network here')),
   dial: () => Promise.reject(new Error('no network here')),
   secure: () => Promise.reject(new Error('no network here')),
+  hold: () => () => undefined,
+  afterwards: () => dialer,
 };
 
 let events: CheckProgress[];
@@ -360,5 +362,84 @@ describe('planning checks', () => {
       empty: false,
     });
     expect(plan([])).toEqual({ unknown: [], notApplicable: [], empty: true });
+  });
+});
+
+describe('clean-ups', () => {
+  const hangs = () => new Promise<never>(() => undefined);
+
+  it('are done after the outcome is told, the newest first, whatever becomes of one, but for what is taken back', async () => {
+    const done: string[] = [];
+    const opens: Run = async ({ onEnd }) => {
+      onEnd(async () => done.push('oldest'));
+      onEnd(async () => Promise.reject(new Error('refused')));
+      onEnd(async () => done.push('never'))();
+      onEnd(async () => done.push('newest'));
+      return { evidence: {} };
+    };
+    const outcome = await run(connector({ 'a/one': opens }), { onOutcome: ({ status }) => done.push(status) });
+    expect(outcome.status).toBe('PASSED');
+    expect(done).toEqual(['PASSED', 'newest', 'oldest']);
+    expect(log).toEqual([['info', 'clean-up: Error: refused']]);
+  });
+
+  it('of an aborted test have a dialer of their own, and as much time as there is', async () => {
+    const abort = new AbortController();
+    const afterwards = vi.fn(() => dialer);
+    const opens: Run = ({ onEnd }) => {
+      onEnd(hangs);
+      abort.abort('deadline');
+      return hangs();
+    };
+    const outcome = await run(connector({ 'a/one': opens }), {
+      signal: abort.signal,
+      dialer: { ...dialer, afterwards },
+      cleanUpMs: 20,
+    });
+    expect(outcome.failure?.code).toBe('TIMEOUT');
+    expect(afterwards).toHaveBeenCalledOnce();
+    expect(log).toEqual([['info', 'clean-up: Error: A clean-up was not done in time.']]);
+  });
+});
+
+describe('a timeout', () => {
+  const late = async (
+    names: string[],
+    more: Partial<Connector> = {},
+    waiting?: { hint: string; configPath: string },
+  ) => {
+    const abort = new AbortController();
+    const waits: Run = ({ waitsFor }) => {
+      if (waiting) waitsFor(waiting);
+      abort.abort('deadline');
+      return new Promise(() => undefined);
+    };
+    const checks = [...names.map((name) => [name, passes] as const), ['query/execute', waits] as const];
+    return (await run(connector(Object.fromEntries(checks), more), { signal: abort.signal })).failure;
+  };
+
+  it('is about host, port and firewalls as long as nobody has answered', async () => {
+    expect(await late(['endpoint/resolve', 'endpoint/connect', 'tls/handshake'])).toMatchObject({
+      code: 'TIMEOUT',
+      hint: expect.stringContaining('firewalls'),
+    });
+  });
+
+  it('is about the server once it has answered', async () => {
+    const failure = await late(['tls/handshake', 'session/authenticate']);
+    expect(failure?.code).toBe('TIMEOUT');
+    expect(failure?.hint).not.toMatch(/firewall|port/);
+  });
+
+  it('names what was waited for', async () => {
+    const waiting = { hint: 'It is starting.', configPath: 'warehouse' };
+    expect(await late(['session/authenticate'], {}, waiting)).toMatchObject({ code: 'TIMEOUT', ...waiting });
+  });
+
+  it('of the network is told in the same words', async () => {
+    const error = Object.assign(new Error('connect ETIMEDOUT'), { code: 'ETIMEDOUT' });
+    const outcome = await run(connector({ 'session/authenticate': passes, 'query/execute': fails(error) }));
+    expect(outcome.failure).toMatchObject({ code: 'TIMEOUT', hint: expect.not.stringMatching(/firewall/) });
+    expect(log.map(([, text]) => text)).toEqual([expect.stringContaining('ETIMEDOUT')]);
   });
 });

@@ -187,7 +187,15 @@ describe('its connections', () => {
 
   it.each([false, true])('begin with the one that the endpoint checks prepared (TLS: %s)', async (secured) => {
     const peer = await startPeer((_, response) => response.end('ok'), secured);
-    const context = { ...contextOf(), config: {}, state: {}, tenancy: null, emitCatalog: async () => undefined };
+    const context = {
+      ...contextOf(),
+      config: {},
+      state: {},
+      tenancy: null,
+      emitCatalog: async () => undefined,
+      onEnd: () => () => undefined,
+      waitsFor: () => undefined,
+    };
     for (const check of endpointChecks({ target: () => peer.target, alpnProtocols: ['http/1.1'] })) {
       if (check.appliesTo?.({}, null) ?? true) await check.run(context);
     }
