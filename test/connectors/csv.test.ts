@@ -215,6 +215,11 @@ describe('by content', () => {
     ['no header', content('1,2\n3,4\n', { hasHeader: false }), 'column1 NUMBER, column2 NUMBER'],
     ['a semicolon', content('a;b\n1;x\n', { delimiter: ';' }), 'a NUMBER, b TEXT'],
     ['a tab', content('a\tb\n1\tx\n', { delimiter: '\t' }), 'a NUMBER, b TEXT'],
+    ['a line that names the delimiter', content('sep=;\r\na;b\r\n1;x\r\n'), 'a NUMBER, b TEXT'],
+    ['such a line in quotes, for a tab', content('\uFEFF"sep=\t"\na\tb\n1\tx\n'), 'a NUMBER, b TEXT'],
+    ['such a line against the config', content('sep=,\na,b\n1,x\n', { delimiter: ';' }), 'a NUMBER, b TEXT'],
+    ['names that other files begin with', content('PAR1,BZh9\n1,2\n'), 'PAR1 NUMBER, BZh9 NUMBER'],
+    ['a column of that name', content('sep=;x\n1\n'), 'sep=;x NUMBER'],
     ['a name left out', content('a,,c\n1,2,3\n'), 'a NUMBER, column2 NUMBER, c NUMBER'],
     ['numbers', content('a,b,c,d\n-1.5,1e9,.5,007\n'), 'a NUMBER, b NUMBER, c NUMBER, d TEXT'],
     ['dates', content('a,b,c\n2026-01-31,2026-02-30,2026-01-31T10:00:00Z\n'), 'a DATE, b TEXT, c DATE'],
@@ -234,6 +239,8 @@ describe('by content', () => {
     ['rows of other lengths', 'a,b\n1\n1,2,3\n', { unevenRows: '2' }],
     ['a name that comes twice', 'a,a\n1,2\n', { doubleNames: '1' }],
     ['no rows', 'a,b\n', { rows: '0' }],
+    ['semicolons between the values', 'a;b\n1;2\n', { columns: '1', delimiter: ',', likelyDelimiter: ';' }],
+    ['tabs between the values', 'a\tb\n1\t2\n', { columns: '1', delimiter: ',', likelyDelimiter: 'tab' }],
   ])('warns of %s', async (_title, text, evidence) => {
     const result = await testConnection(csv, content(text));
     expect(result.steps).toContain('file/parse: WARNING');
@@ -274,6 +281,25 @@ describe('what goes wrong is named', () => {
   test('a pre-signed URL that has expired', async () => {
     const result = await tryWith({ query: 'sig=new' }, { urlQuery: 'sig=old' });
     expect(gist(result)).toEqual({ at: 'file/get', code: 'PERMISSION_DENIED', configPath: 'urlQuery' });
+  });
+
+  test.each([
+    ['gzip', Buffer.from('1f8b0800000000000003', 'hex'), 'compressed by gzip'],
+    ['a workbook', Buffer.from('504b030414000600', 'hex'), 'workbook'],
+    ['Parquet', Buffer.from('PAR1\x15\x04'), 'Parquet'],
+    ['bzip2', Buffer.from('425a6839314159265359', 'hex'), 'compressed by bzip2'],
+    ['a web page that begins with a comment', '<!-- sign in --><html></html>', 'web page'],
+    ['JSON', '[\n  {"id": 1}\n]\n', 'is JSON'],
+    ['lines of JSON', '{"id":1}\n{"id":2}\n', 'is JSON'],
+    ['a web page that says that it is CSV', '\n<!DOCTYPE html>\n<title>Sign in</title>', 'web page'],
+    ['XML', '<?xml version="1.0"?><Error/>', 'XML'],
+  ])('a file of another kind: %s', async (_title, body, hint) => {
+    const result = await tryWith({ answer: { status: 200, headers: { 'content-type': 'text/csv' }, body } });
+    expect(gist(result)).toEqual({ at: 'file/parse', code: 'FILE_MALFORMED', configPath: 'source.url' });
+    expect(result.failure?.hint).toContain(hint);
+    if (typeof body !== 'string') return;
+    const asContent = await testConnection(csv, content(body));
+    expect(gist(asContent)).toMatchObject({ code: 'FILE_MALFORMED', configPath: 'source.content' });
   });
 
   test('another encoding', async () => {

@@ -6,6 +6,7 @@ import { strangerFailure } from '../kit/http/answers.ts';
 import { ALPN, type HttpResponse } from '../kit/http/client.ts';
 import type { CsvConfig } from './config.ts';
 import { type FileClient, fetchFile, fileTarget, HOST_PATH } from './fetch.ts';
+import { refuseBinary, refuseOtherText, shownDelimiter } from './formats.ts';
 import { malformed } from './parse.ts';
 import { type CsvTable, LONGEST_NAME, readTable } from './table.ts';
 
@@ -76,11 +77,19 @@ const parseFile: CsvCheck = {
   name: 'file/parse',
   title: 'Read the file',
   description:
-    'The file is CSV as RFC 4180 has it. Warns when there are no rows, rows of other lengths, or names that come twice.',
+    'The file is CSV as RFC 4180 has it. Warns when there are no rows, rows of other lengths, names that come twice, or ' +
+    'one column alone in which another delimiter stands (likelyDelimiter).',
   async run(context) {
-    const { columns, rows, uneven, doubles } = await tableOf(context);
-    const evidence = { columns: columns.length, rows, unevenRows: uneven, doubleNames: doubles };
-    return { evidence, warning: rows === 0 || uneven > 0 || doubles > 0 };
+    const { columns, rows, uneven, doubles, delimiter, likelyDelimiter: likely } = await tableOf(context);
+    const evidence = {
+      columns: columns.length,
+      rows,
+      unevenRows: uneven,
+      doubleNames: doubles,
+      delimiter: shownDelimiter(delimiter),
+      likelyDelimiter: likely === undefined ? undefined : shownDelimiter(likely),
+    };
+    return { evidence, warning: rows === 0 || uneven > 0 || doubles > 0 || likely !== undefined };
   },
 };
 
@@ -102,7 +111,11 @@ export async function* readCsvCatalog(context: Context): AsyncGenerator<readonly
 
 function tableOf({ config, state, signal }: Context): Promise<CsvTable> {
   const file = required(state.file, 'file/get');
-  return readTable(decoded(file), file.truncated, config, signal);
+  const source = config.source.url === undefined ? 'source.content' : HOST_PATH;
+  refuseBinary(file.bytes, source);
+  const text = decoded(file);
+  refuseOtherText(text, source);
+  return readTable(text, file.truncated, config, signal);
 }
 
 function decoded({ bytes, truncated, encoding }: CsvFile): string {

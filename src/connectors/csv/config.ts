@@ -68,7 +68,8 @@ export const csvConfig = z
       .default(',')
       .meta({
         title: 'Delimiter',
-        description: 'The one character between two values. In JSON, write a tab as \\t.',
+        description:
+          'The one character between two values. In JSON, write a tab as \\t. A file whose first line is sep=; (or another character) is read by that one.',
       }),
     hasHeader: z
       .boolean()

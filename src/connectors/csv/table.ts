@@ -1,6 +1,7 @@
 import { setImmediate as immediate } from 'node:timers/promises';
 import type { CatalogColumn } from '../kit/contract/catalog-entry.ts';
 import type { CsvConfig } from './config.ts';
+import { likelyDelimiter, takeDelimiter } from './formats.ts';
 import { malformed, parseCsv } from './parse.ts';
 
 export const columnTypes = ['NUMBER', 'BOOLEAN', 'DATE', 'TEXT'] as const;
@@ -15,6 +16,10 @@ export interface CsvTable {
   readonly uneven: number;
   /** The number of columns whose name a column before them has. */
   readonly doubles: number;
+  /** What the values were read as separated by: the config's delimiter, or the one that the file names. */
+  readonly delimiter: string;
+  /** What likely separates them, where that is another one. */
+  readonly likelyDelimiter: string | undefined;
 }
 
 /** How many rows and values are read in one step. */
@@ -49,8 +54,9 @@ export async function readTable(
   // a text has no zero byte, while nearly every other kind of file has one
   if (text.includes('\0'))
     throw malformed('This is no text, or in another encoding: check `encoding`, and that it is a CSV file.');
-  const { delimiter, hasHeader } = config;
-  const rows = parseCsv(text.replace(/^\uFEFF/, ''), { delimiter, truncated });
+  const { hasHeader } = config;
+  const { rest, delimiter } = takeDelimiter(text.replace(/^\uFEFF/, ''), config.delimiter);
+  const rows = parseCsv(rest, { delimiter, truncated });
   const first = rows.next().value as string[] | undefined;
   if (!first) throw malformed(truncated ? 'Its first row is longer than 5 MiB.' : 'The file is empty.');
   const names = hasHeader ? first.map((name) => name.trim()) : first.map(() => '');
@@ -80,7 +86,8 @@ export async function readTable(
     // a file without a missing value says nothing of the next one
     nullable: guess.sawEmpty || index >= fewest ? true : null,
   }));
-  return { columns, rows: count, uneven, doubles: columns.length - new Set(columns.map(({ name }) => name)).size };
+  const doubles = columns.length - new Set(columns.map(({ name }) => name)).size;
+  return { columns, rows: count, uneven, doubles, delimiter, likelyDelimiter: likelyDelimiter(first) };
 }
 
 /** What the values of a column have in common so far. */
