@@ -29,6 +29,7 @@ import {
   databasePlace,
   type OnStatement,
   openDoorbell,
+  shownDatabaseUrl,
 } from './platform/database.ts';
 import type { Doorbell } from './platform/doorbell.ts';
 import { createKeyFile, Keyring, verifyKeyring } from './platform/keyring.ts';
@@ -38,6 +39,7 @@ import { Sealer } from './platform/sealer.ts';
 import { schema } from './schema.ts';
 import { GatewayServer, type GatewayServerOptions } from './server/http.ts';
 import { createSignIn, type SignIn } from './server/sign-in.ts';
+import { withSetting } from './setting-error.ts';
 import { upgradeSeals } from './upgrade.ts';
 
 /** Everything that a gateway is made of. main.ts reads it from the environment. */
@@ -143,7 +145,7 @@ export class App {
       logger,
       graphiql: options.graphiql,
       example: options.example,
-      signIn: this.#signIn,
+      ...(options.bootstrap ? { signIn: this.#signIn } : {}),
       health: {
         ready: writableProbe(database),
       },
@@ -155,11 +157,20 @@ export class App {
 
   /**
    * Makes a gateway that does not listen yet.
-   * @throws Error when the database, the key file or the environment is not as it must be
+   * @throws SettingError when the key file or the database cannot be used, naming the variable that says where it is
    */
   static async open(options: AppOptions): Promise<App> {
-    if (options.bootstrap) await makeKeyFile(options.keyFile);
-    let keyring = await Keyring.load(options.keyFile);
+    const { keyFile, databaseUrl } = options;
+    const keyring = await withSetting({ variable: 'KEY_FILE', value: keyFile }, async () => {
+      if (options.bootstrap) await makeKeyFile(keyFile);
+      return Keyring.load(keyFile);
+    });
+    const setting = { variable: 'DATABASE_URL', value: shownDatabaseUrl(databaseUrl) } as const;
+    return withSetting(setting, () => App.#openDatabase(options, keyring));
+  }
+
+  static async #openDatabase(options: AppOptions, loaded: Keyring): Promise<App> {
+    let keyring = loaded;
     const executor = createExecutor(options);
     const onPeer = (peer: DatabasePlace) => forbidDatabase(executor, peer);
     const doorbell = await openDoorbell(options.databaseUrl, onPeer);
@@ -206,7 +217,11 @@ export class App {
   async listen(): Promise<void> {
     const { host } = this.#options;
     this.#executor.confine(await findConfinement());
-    const { address, port } = await this.#server.listen(host, this.#options.port);
+    const { address, port } = await withSetting({ variable: 'HOST', value: host }, () =>
+      withSetting({ variable: 'PORT', value: String(this.#options.port) }, () =>
+        this.#server.listen(host, this.#options.port),
+      ),
+    );
     this.#executor.forbid({ host: address, port });
     this.#url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
     this.#runner.start();

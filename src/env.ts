@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseEgressAllow, parseEgressProxy } from './connectors/kit/network/addresses.ts';
+import { isToken, looksLikeToken } from './modules/access/token.ts';
 import { parseDatabaseUrl } from './platform/database.ts';
 import { parseAllowedOrigins } from './server/allowed-origins.ts';
 import { isLoopback } from './server/same-origin.ts';
@@ -58,6 +59,9 @@ const hosts = z
 /** In characters: what Linux takes. */
 const MAX_PATH = 4_096;
 
+const FOREIGN_TOKEN =
+  'begins like one of the gateway’s own tokens, dsg_, and is none: a letter is missing or wrong. Give a text that begins otherwise, or the whole token';
+
 const variables = z.object({
   HOST: hostName.default('127.0.0.1'),
   PORT: port.default(4000),
@@ -66,6 +70,7 @@ const variables = z.object({
   BOOTSTRAP_TOKEN: z
     .string()
     .regex(/^[\x21-\x7e]{32,512}$/)
+    .refine((token) => !looksLikeToken(token) || isToken(token), { params: { reason: FOREIGN_TOKEN } })
     .optional(),
   EGRESS_ALLOW: z.string().transform(readBy(parseEgressAllow)).optional(),
   EGRESS_PROXY: z.string().transform(readBy(parseEgressProxy)).optional(),
@@ -124,7 +129,8 @@ function faultOf(issue: z.core.$ZodIssue): string {
   const name = String(issue.path[0]) as keyof typeof meaning;
   // these messages name the bad entry, which is no secret
   if ((name === 'EGRESS_ALLOW' || name === 'ALLOWED_ORIGINS') && issue.code === 'custom') return issue.message;
-  return `${name} ${meaning[name]}`;
+  const reason: unknown = issue.code === 'custom' ? issue.params?.reason : undefined;
+  return `${name} ${typeof reason === 'string' ? reason : meaning[name]}`;
 }
 
 /** Makes a transform of a reader, whose error becomes an issue. */

@@ -7,11 +7,12 @@ import { type Env, EnvError, type EnvMode, readEnv } from './env.ts';
 import { type Access, type Scope, scopes } from './modules/access/access.ts';
 import { ENVIRONMENT_NAME_RULE, environmentName } from './modules/environments/name.ts';
 import type { EnvironmentRow } from './modules/environments/service.ts';
-import { Database, openDoorbell } from './platform/database.ts';
+import { Database, openDoorbell, shownDatabaseUrl } from './platform/database.ts';
 import { createKeyFile, Keyring, verifyKeyring } from './platform/keyring.ts';
 import { createLogger, type Logger } from './platform/logger.ts';
 import { migrateToLatest, vacuumOnce } from './platform/migrate.ts';
 import { maxPageSize } from './platform/paging.ts';
+import { SettingError, withSetting } from './setting-error.ts';
 
 const USAGE = `datastore-gateway: keeps datastore connections, and proves that they work.
 
@@ -161,24 +162,26 @@ async function migrate(args: readonly string[]): Promise<void> {
   });
 }
 
-async function withDatabase(url: string, work: (database: Database) => Promise<void>): Promise<void> {
-  const doorbell = await openDoorbell(url);
-  try {
-    const database = await Database.open({ url, doorbell });
+function withDatabase(url: string, work: (database: Database) => Promise<void>): Promise<void> {
+  return withSetting({ variable: 'DATABASE_URL', value: shownDatabaseUrl(url) }, async () => {
+    const doorbell = await openDoorbell(url);
     try {
-      await work(database);
+      const database = await Database.open({ url, doorbell });
+      try {
+        await work(database);
+      } finally {
+        await database.close();
+      }
     } finally {
-      await database.close();
+      await doorbell.close();
     }
-  } finally {
-    await doorbell.close();
-  }
+  });
 }
 
 async function createKey(args: readonly string[]): Promise<void> {
   options(args, {});
   const { keyFile } = readEnv('serve');
-  await createKeyFile(keyFile);
+  await withSetting({ variable: 'KEY_FILE', value: keyFile }, () => createKeyFile(keyFile));
   print(`Made ${keyFile}. Keep a copy in a safe place: without it no stored secret can be read.\n`);
 }
 
@@ -186,7 +189,7 @@ async function upgradeKey(args: readonly string[]): Promise<void> {
   options(args, {});
   const { env, logger } = settings('serve', 'warn');
   const { databaseUrl, keyFile } = env;
-  const keyring = await Keyring.load(keyFile);
+  const keyring = await withSetting({ variable: 'KEY_FILE', value: keyFile }, () => Keyring.load(keyFile));
   if (!keyring.opensOldForm) return print(`${keyFile} is up to date.\n`);
   const { upgradeSeals } = await import('./upgrade.ts');
   await withDatabase(databaseUrl, async (database) => {
@@ -321,11 +324,9 @@ async function runUntilSignal(app: App, logger: Logger, afterwards?: () => unkno
   };
   process.on('SIGTERM', stop).on('SIGINT', stop);
   process.on('uncaughtException', fail).on('unhandledRejection', fail);
-  await app.listen().catch(async (error: NodeJS.ErrnoException) => {
+  await app.listen().catch(async (error: unknown) => {
     await app.close();
-    throw error.code === 'EADDRINUSE'
-      ? new Error('The port is taken: set PORT to another one.', { cause: error })
-      : error;
+    throw error;
   });
 }
 
@@ -342,8 +343,9 @@ function options<const Options extends OptionTypes>(args: readonly string[], typ
 function explain(error: unknown): number {
   if (!(error instanceof Error)) throw error;
   const lines = error instanceof EnvError ? error.message.split('\n') : [error.message];
-  // a system error has been put into words by who wraps it
-  if (error.cause instanceof Error && !isSystemError(error.cause)) lines.push(error.cause.message);
+  // what is behind a setting's error has been put into words, and a system error by who wraps it
+  if (error.cause instanceof Error && !(error instanceof SettingError) && !isSystemError(error.cause))
+    lines.push(error.cause.message);
   process.stderr.write(lines.map((line) => `datastore-gateway: ${line}\n`).join(''));
   if (!(error instanceof UsageError)) return 1;
   process.stderr.write(`\n${USAGE}`);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { readEnv } from '../src/env.ts';
+import { makeToken } from '../src/modules/access/token.ts';
 
 const secret = 'hunter2-hunter2';
 
@@ -95,6 +96,16 @@ describe('faults', () => {
     expect(fault).toMatch(new RegExp(`^${name}\\b`));
     expect(fault).not.toContain(secret);
     expect(more).toEqual([]);
+  });
+
+  test.each(['dsg_'.padEnd(40, 'x'), `dsg_${'0'.repeat(49)}`])('a token that only begins like one: %s', (token) => {
+    // it would be taken at start, and refused whenever it is given
+    expect(faults({ BOOTSTRAP_TOKEN: token })).toEqual([expect.stringMatching(/^BOOTSTRAP_TOKEN begins like .*dsg_/)]);
+    expect(faults({ BOOTSTRAP_TOKEN: token }).join()).not.toContain(token);
+  });
+
+  test('a token that the gateway has made is taken', () => {
+    expect(faults({ BOOTSTRAP_TOKEN: makeToken() })).toEqual([]);
   });
 
   test('an entry of EGRESS_ALLOW that can never be allowed is named', () => {

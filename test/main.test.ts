@@ -149,7 +149,9 @@ describe('the command line', () => {
     expect(stdout).toMatch(/^dsg_\w+\n$/);
     expect((await run([...create, '--all-environments'], { cwd })).stderr).toContain('exists already');
 
-    const { child, found, ended } = await launch(['serve'], { cwd, until: /"url":"([^"]+)"/ });
+    const { child, found, ended, output } = await launch(['serve'], { cwd, until: /"url":"([^"]+)"/ });
+    const page = await fetch(`${found?.[1]}/graphql`, { headers: { accept: 'text/html' } });
+    expect(`${output()}${await page.text()}`).not.toMatch(/Press Enter|Enter prints|Open the link|This link/);
     const answer = await fetch(`${found?.[1]}/graphql`, {
       method: 'POST',
       headers: { authorization: `Bearer ${stdout.trim()}`, 'content-type': 'application/json' },
@@ -207,7 +209,7 @@ describe('start', () => {
     const { found, child, ended } = await launch(['start'], { cwd, until: /127\.0\.0\.1:(\d+)/ });
     const { code, stderr } = await run(['start'], { env: { PORT: found?.[1] ?? '' } });
     expect(code).toBe(1);
-    expect(stderr).toContain('The port is taken');
+    expect(stderr).toContain(`PORT=${found?.[1]}: The port is taken. Set PORT to another one.`);
     child.kill('SIGTERM');
     expect(await ended).toBe(0);
   });

@@ -95,6 +95,13 @@ export function databasePlace(url: string): DatabasePlace | undefined {
   return place.kind === 'postgres' ? placeOfPostgresUrl(place.url) : undefined;
 }
 
+/** A database URL as it may be shown: without the password and the parameters, which may hold one. */
+export function shownDatabaseUrl(url: string): string {
+  if (!/^postgres(ql)?:/.test(url)) return url;
+  if (!URL.canParse(url)) return 'postgres://…';
+  return Object.assign(new URL(url), { password: '', search: '', hash: '' }).href;
+}
+
 /** Open while a change's work runs: whoever then asks the database itself would wait for its own transaction. */
 interface ChangeScope {
   open: boolean;

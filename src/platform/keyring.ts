@@ -38,7 +38,7 @@ export async function createKeyFile(path: string): Promise<void> {
     await link(draft, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    throw new Error(`There is a key file at ${path} already; it is never overwritten`, { cause: error });
+    throw new Error(`There is a key file at ${path} already; it is never overwritten`);
   } finally {
     await unlink(draft);
   }
@@ -225,5 +225,5 @@ function requireProof(keyring: Keyring, value: string): void {
 }
 
 function notOurs(cause?: unknown): Error {
-  return new Error('the key file does not belong to this database', { cause });
+  return new Error('the key file does not belong to this database: check KEY_FILE and DATABASE_URL', { cause });
 }

@@ -1,11 +1,25 @@
+const NOTICES = {
+  withLinks: {
+    signedOut: 'Not signed in. Open the link that the gateway printed, or paste a token here.',
+    usedUp:
+      'This link was used before, or is older than five minutes. Press Enter where the gateway runs, which prints another one, or paste a token here.',
+  },
+  withoutLinks: {
+    signedOut: 'Not signed in. Paste a token here.',
+    usedUp: 'This gateway takes no sign-in codes. Paste a token here.',
+  },
+} as const;
+
 /**
  * The script that runs in the browser before GraphiQL does, as text. It exchanges the one-time code in the URL's
  * fragment for a token, or takes one that is pasted, or that of another window of this gateway; keeps it in
  * sessionStorage, puts it into each request to the API, and keeps what is typed out of the URL and out of localStorage.
- * It defines `startGraphiQL`, which is called in the place of GraphiQL's own start.
+ * It defines `startGraphiQL`, which is called in the place of GraphiQL's own start. It speaks of sign-in links only where
+ * the gateway prints any.
  */
-export const pageScript = `
+export const pageScript = (hasLinks: boolean): string => `
 (() => {
+  const NOTICES = ${JSON.stringify(hasLinks ? NOTICES.withLinks : NOTICES.withoutLinks)};
   const TOKEN = 'datastore-gateway:token';
   const code = new URLSearchParams(location.hash.slice(1)).get('code');
   history.replaceState(null, '', location.pathname);
@@ -64,7 +78,7 @@ export const pageScript = `
   const signIn = async () => {
     if (!code) {
       if (!readToken()) await askOtherWindows();
-      if (!readToken()) notice('Not signed in. Open the link that the gateway printed, or paste a token here.');
+      if (!readToken()) notice(NOTICES.signedOut);
       return;
     }
     const answer = await plainFetch('/graphiql/session', {
@@ -74,7 +88,7 @@ export const pageScript = `
     });
     if (answer.ok) sessionStorage.setItem(TOKEN, JSON.stringify(await answer.json()));
     else if (!readToken()) await askOtherWindows();
-    if (!readToken()) notice('This link was used before, or is older than five minutes. Press Enter where the gateway runs, which prints another one, or paste a token here.');
+    if (!readToken()) notice(NOTICES.usedUp);
   };
   const signedIn = signIn();
 

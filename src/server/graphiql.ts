@@ -26,7 +26,7 @@ export function createGraphiQL(signIn: SignIn | undefined, example?: ExampleData
   return {
     isFor: ({ method, headers }) => method === 'GET' && /\btext\/html\b/.test(headers.accept ?? ''),
     async sendPage(request, response) {
-      page ??= buildPage(example);
+      page ??= buildPage(signIn !== undefined, example);
       const { headers, html, zipped } = await page;
       if (request.headers['if-none-match'] === headers.etag) return void response.writeHead(304, headers).end();
       const takesZipped = /\bgzip\b/.test(String(request.headers['accept-encoding']));
@@ -55,7 +55,7 @@ interface Page {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-async function buildPage(example: ExampleDatabase | undefined): Promise<Page> {
+async function buildPage(hasLinks: boolean, example: ExampleDatabase | undefined): Promise<Page> {
   const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
   const options = {
     title: 'Datastore Gateway',
@@ -69,7 +69,7 @@ async function buildPage(example: ExampleDatabase | undefined): Promise<Page> {
   const html = replaceOnce(
     replaceOnce(rendered, 'YogaGraphiQL.renderYogaGraphiQL(', 'startGraphiQL('),
     '<div id="root"></div>',
-    `<style>${pageStyle}</style><div id="root"><p id="loading" role="status">Loading GraphiQL…</p></div><script>${pageScript}</script>`,
+    `<style>${pageStyle}</style><div id="root"><p id="loading" role="status">Loading GraphiQL…</p></div><script>${pageScript(hasLinks)}</script>`,
   );
   return { html, zipped: await promisify(gzip)(html), headers: pageHeaders(html) };
 }

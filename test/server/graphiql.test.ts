@@ -48,6 +48,13 @@ describe('the page', () => {
     for (const script of scripts) expect(policy).toContain(createHash('sha256').update(script).digest('base64'));
   });
 
+  test('speaks of links and of pressing Enter only where there are any', async () => {
+    const pageOf = async (edge: { url: string }) => (await fetch(edge.url, browser)).text();
+    const words = /Press Enter|Open the link|This link was/;
+    expect(await pageOf(await startEdge())).not.toMatch(words);
+    expect(await pageOf(await startEdge({ signIn: createSignIn(async () => session) }))).toMatch(words);
+  });
+
   test('is not sent again to who has it', async () => {
     const edge = await startEdge();
     const first = await fetch(edge.url, browser);
