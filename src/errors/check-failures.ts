@@ -31,7 +31,7 @@ export const failureCodes = {
   ADDRESS_NOT_ALLOWED: {
     cause: 'ADDRESS_NOT_ALLOWED',
     message: 'The gateway does not connect to this address.',
-    hint: 'Use a public address, or ask the operator to allow it in EGRESS_ALLOW.',
+    hint: 'Use a public address, or ask the operator to allow it in EGRESS_ALLOW, which opens all but the gateway’s own places.',
   },
   NAME_NOT_FOUND: { cause: 'DNS', message: 'The host name does not resolve.', hint: 'Check the spelling of the host.' },
   NAME_LOOKUP_FAILED: { cause: 'DNS', message: 'The name server did not answer.', hint: 'Try again in a moment.' },
@@ -53,7 +53,7 @@ export const failureCodes = {
   TOO_MUCH_DATA: {
     cause: 'PROTOCOL',
     message: 'The peer sent more than the check takes.',
-    hint: 'Check host and port: something else may answer there.',
+    hint: 'Check host and port: something else may answer there. Where a catalog is read, it may have more than one answer holds.',
   },
   TIMEOUT: {
     cause: 'TIMEOUT',
@@ -149,7 +149,7 @@ export const failureCodes = {
   TLS_NOT_YET_VALID: {
     cause: 'TLS',
     message: 'The certificate is not valid yet.',
-    hint: 'Check the clock of the server.',
+    hint: 'Check the date from which it is valid, and the clocks of the server and of the gateway.',
   },
   TLS_CLIENT_CERTIFICATE_REQUIRED: {
     cause: 'TLS',

@@ -302,6 +302,7 @@ describe('what is no Postgres server, or a hostile one', () => {
       const { port } = server.address() as { port: number };
       const result = await tryAt({ port });
       expect(gist(result)).toMatchObject({ at: 'session/authenticate', code: 'PROTOCOL_MISMATCH' });
+      expect(result.failure?.hint).toContain('lower scram_iterations');
     } finally {
       server.close();
     }

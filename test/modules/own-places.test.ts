@@ -90,7 +90,10 @@ describe('a gateway’s own database', () => {
     for (const host of ['127.0.0.1', '127.0.0.2', 'localhost']) {
       const draft = { environmentId, config: { postgres: postgresConfig({ ...config, host }) } };
       const { id } = await api.testStarted({ target: { draft } });
-      expect((await api.ended(id)).failure).toMatchObject({ code: 'ADDRESS_NOT_ALLOWED', configPath: 'host' });
+      const { failure } = await api.ended(id);
+      expect(failure).toMatchObject({ code: 'ADDRESS_NOT_ALLOWED', configPath: 'host' });
+      expect(failure?.hint).toContain('own listener and database');
+      expect(failure?.hint).not.toContain('EGRESS_ALLOW');
     }
   });
 

@@ -23,18 +23,23 @@ const BY_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> 
   158: ['PERMISSION_DENIED', { configPath: 'username', hint: limitHint('max_rows_to_read or max_rows_to_group_by') }],
   159: [
     'TIMEOUT',
-    { hint: 'The server gave the query up as too slow: it may be busy, or max_execution_time is short.' },
+    {
+      hint: 'The server gave the query up as too slow. Raise max_execution_time of the user, or try again when it is less busy.',
+    },
   ],
-  160: ['TIMEOUT', { hint: 'The server gave the query up as too slow: it may be busy.' }],
+  160: ['TIMEOUT', { hint: 'The server gave the query up as too slow. Try again when it is less busy.' }],
   164: ['PERMISSION_DENIED', { configPath: 'username' }],
-  192: ['PASSWORD_REFUSED', { configPath: 'username', hint: 'The server does not know this user.' }],
+  192: ['PASSWORD_REFUSED', { configPath: 'username', hint: 'Check `username`: the server does not know this user.' }],
   193: ['PASSWORD_REFUSED', { configPath: 'password', hint: 'Check `password`.' }],
   194: ['PASSWORD_REFUSED', { configPath: 'password', hint: 'Check `password`.' }],
   195: [
     'PERMISSION_DENIED',
-    { configPath: 'username', hint: 'The server does not let this user in from the gateway’s address.' },
+    {
+      configPath: 'username',
+      hint: 'The server does not let this user in from the gateway’s address: allow that address in the user’s networks.',
+    },
   ],
-  201: ['TOO_MANY_REQUESTS', { hint: 'The quota of the user is used up.' }],
+  201: ['TOO_MANY_REQUESTS', { hint: 'The quota of the user is used up: wait until it begins anew, or raise it.' }],
   202: ['TOO_MANY_REQUESTS', { hint: 'The server runs too many queries at once. Try again later.' }],
   241: ['SERVER_UNAVAILABLE', { hint: 'The server has no memory left for the query. Try again later.' }],
   291: ['PERMISSION_DENIED', { configPath: 'database', hint: READ_HINT }],

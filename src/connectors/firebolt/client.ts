@@ -156,7 +156,7 @@ function engineAt(text: string): Engine {
   const plain = url?.protocol === 'https:' && url.port === '' && url.username === '' && url.password === '';
   if (!url || !plain || !isEngineHost(url.hostname)) {
     throw new Failure('ADDRESS_NOT_ALLOWED', {
-      hint: 'Firebolt’s API named an engine outside of firebolt.io; the gateway does not send its token there.',
+      hint: 'Firebolt’s API named an engine outside of firebolt.io, to which the gateway sends no token: ask Firebolt’s support.',
     });
   }
   return { host: url.hostname, parameters: knownParameters(url.searchParams) };

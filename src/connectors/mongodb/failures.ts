@@ -7,7 +7,7 @@ const SECONDARY_HINT = 'The server only reads, as a secondary does: connect to t
 
 /** The failure behind each of the server's codes that means one thing only. */
 const BY_CODE: Readonly<Record<number, readonly [FailureCode, FailureDetails]>> = {
-  26: ['COLLECTION_NOT_FOUND', { hint: 'The collection has been dropped in the meantime.' }],
+  26: ['COLLECTION_NOT_FOUND', { hint: 'The collection was dropped while the test ran: try again.' }],
   50: ['TIMEOUT', { hint: 'The server gave up on the command. Try again when it is less busy.' }],
   73: [
     'DATABASE_NOT_FOUND',

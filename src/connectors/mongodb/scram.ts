@@ -88,7 +88,7 @@ export class ScramClient {
     const expected = this.#serverSignature;
     if (!expected || given.length !== expected.length || !timingSafeEqual(given, expected)) {
       throw new Failure('PROTOCOL_MISMATCH', {
-        hint: 'The server could not prove that it knows the password: something else may answer there.',
+        hint: 'The server could not prove that it knows the password: something else may answer there. Check the host and the port.',
       });
     }
   }

@@ -53,11 +53,15 @@ type ToServer = (server: Target) => Promise<CheckOutcome>;
 
 async function resolveServers({ config, dialer, state }: MongodbContext, resolve: ToServer): Promise<CheckOutcome> {
   const servers = await dialer.resolveService(serviceOf(config));
-  if (servers.length > MOST_SERVERS) throw new Failure('TOO_MUCH_DATA', { configPath: 'host' });
+  if (servers.length > MOST_SERVERS)
+    throw new Failure('TOO_MUCH_DATA', {
+      configPath: 'host',
+      hint: `The SRV records list more than ${MOST_SERVERS} servers: give one server’s own name, without \`srv\`.`,
+    });
   if (!servers.every(({ host }) => belongsTo(host, config.host))) {
     throw new Failure('ADDRESS_NOT_ALLOWED', {
       configPath: 'host',
-      hint: 'The SRV records list a server of another domain, which the gateway does not follow.',
+      hint: 'The SRV records list a server of another domain, which the gateway does not follow: check `host`, or give one server’s own name, without `srv`.',
     });
   }
   for (const server of servers) await resolve({ ...targetOf(config), ...server });

@@ -110,7 +110,9 @@ async function greet(wire: MongoWire, account: MongodbAccount): Promise<MongoHel
   });
   const hello = answer(HELLO, reply);
   if (hello.maxWireVersion < OLDEST_WIRE_VERSION) {
-    throw new Failure('PROTOCOL_MISMATCH', { hint: 'The server is older than MongoDB 3.6, or of another make.' });
+    throw new Failure('PROTOCOL_MISMATCH', {
+      hint: 'The server is older than MongoDB 3.6, or of another make: upgrade it, or check `host` and `port`.',
+    });
   }
   return hello;
 }

@@ -249,7 +249,7 @@ async function openKey({ config, signal }: SnowflakeContext): Promise<KeyObject>
     signal,
   });
   if (key.asymmetricKeyType !== 'rsa' || (key.asymmetricKeyDetails?.modulusLength ?? 0) < MIN_KEY_BITS) {
-    const hint = 'Snowflake takes RSA keys of 2048 bits or more.';
+    const hint = 'Snowflake takes RSA keys of 2048 bits or more: make such a one, and set RSA_PUBLIC_KEY of the user.';
     throw new Failure('KEY_UNUSABLE', { configPath: keyPath, hint });
   }
   return key;

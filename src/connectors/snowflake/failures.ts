@@ -24,11 +24,14 @@ const BY_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> 
   390303: ['KEY_REFUSED', { configPath: TOKEN, hint: 'Check the token, and that it is for this account and user.' }],
   390318: ['TOKEN_EXPIRED', { configPath: TOKEN }],
   394400: ['KEY_REFUSED', { configPath: TOKEN, hint: 'Check the token, and that it has not been revoked.' }],
-  390186: ['PERMISSION_DENIED', { configPath: 'role', hint: 'The role is not granted to the user.' }],
+  390186: ['PERMISSION_DENIED', { configPath: 'role', hint: 'Check `role`: it is not granted to the user.' }],
   390189: ['RESOURCE_NOT_FOUND', { configPath: 'role', hint: 'Check `role`: it does not exist, or is not granted.' }],
   390422: [
     'PERMISSION_DENIED',
-    { configPath: 'account', hint: 'A network policy of the account does not let the gateway’s address in.' },
+    {
+      configPath: 'account',
+      hint: 'A network policy of the account does not let the gateway’s address in: ask its administrator to add it.',
+    },
   ],
   394509: [
     'SIGN_IN_METHOD_REFUSED',
@@ -41,7 +44,7 @@ const BY_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> 
     'SERVER_UNAVAILABLE',
     {
       configPath: 'warehouse',
-      hint: 'The warehouse may not run: it is suspended, or its resource monitor has used its quota up.',
+      hint: 'The warehouse may not run: resume it, or raise the quota of its resource monitor.',
     },
   ],
   391920: ['RESOURCE_NOT_FOUND', { configPath: 'warehouse', hint: NO_WAREHOUSE }],

@@ -16,7 +16,10 @@ const BY_NAME: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> 
     { configPath: 'username', hint: 'Grant the user the right to run queries and to use the catalog.' },
   ],
   QUERY_QUEUE_FULL: ['TOO_MANY_REQUESTS', { hint: 'The queue of the user’s resource group is full. Try again later.' }],
-  EXCEEDED_TIME_LIMIT: ['TIMEOUT', { hint: 'The cluster gave the query up as too slow: it may be busy.' }],
+  EXCEEDED_TIME_LIMIT: [
+    'TIMEOUT',
+    { hint: 'The cluster gave the query up as too slow. Try again when it is less busy.' },
+  ],
   SERVER_STARTING_UP: ['SERVER_UNAVAILABLE', { hint: 'The coordinator is starting. Try again in a moment.' }],
   SERVER_SHUTTING_DOWN: ['SERVER_UNAVAILABLE', { hint: LATER_HINT }],
   NO_NODES_AVAILABLE: ['SERVER_UNAVAILABLE', { hint: LATER_HINT }],
@@ -27,7 +30,10 @@ const BY_TYPE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> 
   INSUFFICIENT_RESOURCES: ['SERVER_UNAVAILABLE', { hint: LATER_HINT }],
   EXTERNAL: [
     'SERVER_UNAVAILABLE',
-    { configPath: 'catalog', hint: 'Trino cannot reach what lies behind the catalog, or it reports an error.' },
+    {
+      configPath: 'catalog',
+      hint: 'Trino cannot reach what lies behind the catalog, or gets an error from it: the coordinator’s log says which.',
+    },
   ],
 };
 

@@ -246,7 +246,7 @@ export type CreateSessionTokenInput = {
 
 /** A field that may be left out may also be null, which means the same. */
 export type CsvConfigInput = {
-  /** The one character between two values. In JSON, write a tab as \t. */
+  /** The one character between two values. In JSON, write a tab as \t. A file whose first line is sep=; (or another character) is read by that one. */
   delimiter?: string | null | undefined;
   /** The encoding of a file that is fetched. Examples: utf-8, windows-1252, shift_jis */
   encoding?: string | null | undefined;
@@ -260,7 +260,7 @@ export type CsvConfigInput = {
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type CsvConfigPatch = {
-  /** The one character between two values. In JSON, write a tab as \t. */
+  /** The one character between two values. In JSON, write a tab as \t. A file whose first line is sep=; (or another character) is read by that one. */
   delimiter?: string | null | undefined;
   /** The encoding of a file that is fetched. Examples: utf-8, windows-1252, shift_jis */
   encoding?: string | null | undefined;

@@ -75,7 +75,10 @@ function refusedSignIn(response: HttpResponse, config: ElasticConfig): Failure |
   if (status === 401 && (errorType(response) !== undefined || OWN_CHALLENGE.test(headers['www-authenticate'] ?? '')))
     return methodFailure(response, ['basic', 'apikey'], credentialsPath(config)) ?? refused(config);
   if (status === 404 && config.cloudId !== undefined && jsonIfAny(response, UNKNOWN_DEPLOYMENT))
-    return new Failure('RESOURCE_NOT_FOUND', { configPath: 'cloudId', hint: 'The cloud knows no such deployment.' });
+    return new Failure('RESOURCE_NOT_FOUND', {
+      configPath: 'cloudId',
+      hint: 'Check `cloudId`: the cloud knows no such deployment.',
+    });
   if (!jsonIfAny(response, IAM_REFUSAL)) return undefined;
   const hint = 'The domain signs in by AWS IAM alone: turn its fine-grained access control on, with users of its own.';
   return new Failure('SIGN_IN_METHOD_REFUSED', { configPath: credentialsPath(config), hint });

@@ -109,7 +109,11 @@ function explainServer(error: MysqlError, signIn: MysqlSignIn): Failure {
     return new Failure('PASSWORD_REFUSED', { error, configPath: 'password', hint });
   }
   if (ACCOUNT_LOCKED.includes(errno)) {
-    return new Failure('PERMISSION_DENIED', { error, configPath: 'username', hint: 'The account is locked.' });
+    return new Failure('PERMISSION_DENIED', {
+      error,
+      configPath: 'username',
+      hint: 'The account is locked: unlock it at the server (ALTER USER … ACCOUNT UNLOCK).',
+    });
   }
   const known = BY_NUMBER[errno];
   if (known) return new Failure(known[0], { ...known[1], error });

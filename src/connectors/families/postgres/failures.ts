@@ -6,7 +6,7 @@ import { isPostgresError, type PostgresError } from './wire.ts';
 
 const PASSWORD_HINT = 'Check `username` and `password`: the server does not say which of them is wrong.';
 const ADDRESS_HINT =
-  'pg_hba.conf of the server has no entry that lets this user in from the gateway’s address to this database.';
+  'Add an entry to pg_hba.conf of the server: none lets this user in from the gateway’s address to this database.';
 
 /** Names are all that the checks read of a database, and all that they send it. */
 const NO_TEXT_HINT =
@@ -132,11 +132,17 @@ function explainSasl(error: Error): Failure {
   if (error.message.includes('server returned error'))
     return new Failure('PASSWORD_REFUSED', { error, configPath: 'password', hint: PASSWORD_HINT });
   if (error.message.startsWith('SASL: Only mechanism')) {
-    const hint = 'The server asks for a way to sign in other than SCRAM-SHA-256 or a client certificate.';
+    const hint =
+      'The server asks for a SASL mechanism other than SCRAM-SHA-256 (OAUTHBEARER, say): allow that one, or a client certificate, for this user.';
     return new Failure('SIGN_IN_METHOD_REFUSED', { error, configPath: 'username', hint });
   }
+  if (error.message.includes('exceeds scramMaxIterations')) {
+    const hint =
+      'The server asks for more rounds of password hashing than the gateway goes along with, 100,000: lower scram_iterations there, and set the password anew.';
+    return new Failure('PROTOCOL_MISMATCH', { error, hint });
+  }
   const hint = error.message.includes('signature')
-    ? 'The server could not prove that it knows the password: something else may answer there.'
-    : 'The server and the gateway found no common way to sign in.';
+    ? 'The server could not prove that it knows the password: something else may answer there. Check the host and the port.'
+    : 'The server breaks the rules of SCRAM: something else may answer there. Check the host and the port.';
   return new Failure('PROTOCOL_MISMATCH', { error, hint });
 }

@@ -17,7 +17,7 @@ const SIGN_IN_KINDS: readonly number[] = [0, CLEAR_TEXT, 5, 10, 11, 12];
  */
 const OTHER_SIGN_IN_KINDS: readonly number[] = [2, 6, 7, 8, 9];
 const UNKNOWN_KIND_HINT =
-  'The server asks for a kind of sign-in other than password (SCRAM-SHA-256, MD5 or clear text) or client certificate.';
+  'The server asks for a kind of sign-in other than password (SCRAM-SHA-256, MD5 or clear text) or client certificate: allow one of these for this user.';
 const OTHER_KIND_HINT =
   'The server asks for Kerberos, GSSAPI or SSPI. Allow a password or a client certificate for this user in pg_hba.conf.';
 

@@ -84,7 +84,7 @@ export class HttpClient {
     const host = request.host ?? this.#target.host;
     if (host !== this.#target.host && !this.#options.alsoAllow?.(host)) {
       throw new Failure('ADDRESS_NOT_ALLOWED', {
-        hint: 'Another host than the configured one was named; the gateway does not follow it.',
+        hint: 'The server leads to another host than the configured one, which the gateway does not follow: give that one.',
       });
     }
     const { signal, dialer } = this.#context;

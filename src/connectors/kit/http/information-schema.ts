@@ -28,6 +28,8 @@ export interface InformationSchemaOptions {
  * The longest answer to one statement that is read, in bytes. Tables too wide for it are asked for in smaller numbers.
  */
 export const MAX_ROWS_BYTES = 4 * 1024 * 1024;
+const TOO_WIDE_HINT =
+  'The columns of one table alone are more than the server sends, or the gateway reads, in one answer: leave its schema out, or grant no right on it.';
 /** How many tables are asked for in one statement. */
 const TABLES_AT_ONCE = 150;
 /** The number of tables is divided by this when an answer was too long. */
@@ -54,7 +56,7 @@ export async function* readInformationSchema(
     const whole = complete ? rows : rows.filter((row) => row[0] !== schema || row[1] !== table);
     const last = whole.at(-1);
     // a single table is too large for one answer
-    if (last?.[0] == null || last[1] == null) throw new Failure('TOO_MUCH_DATA');
+    if (last?.[0] == null || last[1] == null) throw new Failure('TOO_MUCH_DATA', { hint: TOO_WIDE_HINT });
     yield* entriesOfRows(whole, entryOf, columnOf);
     after = [last[0], last[1]];
     size = Math.min(size * 2, TABLES_AT_ONCE);

@@ -8,7 +8,14 @@ import type { Dialer, Evidence, HandshakeOptions, SecuredSocket } from '../contr
 import { explainNetworkError } from '../contract/explain.ts';
 import { Failure } from '../contract/failure.ts';
 import { type PeerAddress, PeerSocket } from '../contract/peer-socket.ts';
-import { type EgressPolicy, judgeAddress, judgeBehindTunnel, judgeHostName, normalAddress } from './addresses.ts';
+import {
+  type EgressPolicy,
+  judgeAddress,
+  judgeBehindTunnel,
+  judgeHostName,
+  normalAddress,
+  type Verdict,
+} from './addresses.ts';
 import { openThroughProxy } from './egress-proxy.ts';
 import { securePeer } from './tls.ts';
 import { Tunnel } from './tunnel.ts';
@@ -108,13 +115,14 @@ export class PolicedDialer implements Dialer {
     const standIn = this.#standIn(host, port);
     if (standIn) return [standIn.address];
     const { policy } = this.#options;
-    if (judgeHostName(host, port, policy) !== 'allowed') throw new Failure('ADDRESS_NOT_ALLOWED');
+    if (judgeHostName(host, port, policy) !== 'allowed')
+      throw notAllowed(judgeHostName(host, port, { ...policy, forbidden: [] }));
     const addresses = await this.#lookup(host);
     const forbidden = await this.#forbiddenAddresses(port);
     for (const address of addresses) {
       const verdict = judgeAddress(address, port, policy, host);
       if (verdict !== 'allowed' || forbidden.has(normalAddress(address) ?? ''))
-        throw new Failure('ADDRESS_NOT_ALLOWED');
+        throw notAllowed(judgeAddress(address, port, { ...policy, forbidden: [] }, host));
     }
     return addresses;
   }
@@ -276,9 +284,22 @@ export class PolicedDialer implements Dialer {
   }
 }
 
+/**
+ * The failure of an address by what would become of it if the gateway had no places of its own. Where one of these lies
+ * is told only to who may connect beside it.
+ */
+function notAllowed(otherwise: Verdict): Failure {
+  if (otherwise === 'private') return new Failure('ADDRESS_NOT_ALLOWED');
+  const hint =
+    otherwise === 'never'
+      ? 'Use another address: no setting opens metadata services, link-local, multicast and reserved addresses.'
+      : 'Use another address or port: the gateway’s own listener and database are there, which no setting opens.';
+  return new Failure('ADDRESS_NOT_ALLOWED', { hint });
+}
+
 /** Resolves an address to itself, and a name to nothing: the bastion alone knows its addresses. */
 async function resolveBehindTunnel(host: string, port: number): Promise<readonly string[]> {
-  if (judgeBehindTunnel(host, port) === 'never') throw new Failure('ADDRESS_NOT_ALLOWED');
+  if (judgeBehindTunnel(host, port) === 'never') throw notAllowed('never');
   return isIP(host) ? [host] : [];
 }
 

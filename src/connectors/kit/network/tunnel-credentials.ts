@@ -14,7 +14,8 @@ const ALSO_WANTS_PASSWORD_HINT = 'The bastion took the key and also wants a pass
 const WANTS_MORE_HINT =
   'The bastion took what was given and wants one more factor, a one-time code say, which the gateway cannot give: allow ' +
   'this user to sign in without it.';
-const WANTS_NEITHER_HINT = 'The bastion takes neither passwords nor keys from this user.';
+const WANTS_NEITHER_HINT =
+  'The bastion takes neither passwords nor keys from this user: have its operator allow one of them.';
 
 /** Reads what a test signs in to the bastion with. Fails with the failures of openPrivateKey. `parse` is ssh2's own. */
 export async function readCredentials(

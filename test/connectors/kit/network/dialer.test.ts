@@ -165,6 +165,19 @@ describe('what it connects to', () => {
     expect(echo.accepted).toBe(0);
   });
 
+  it('says what opens an address, if anything does, and tells a stranger nothing of the gateway’s own places', async () => {
+    const own = { host: '127.0.0.1', port: echo.port };
+    const hintOf = async (dialer: PolicedDialer, host: string) => {
+      const failure: unknown = await dialer.resolve(host, echo.port).catch((error: unknown) => error);
+      return failure instanceof Failure ? failure.report.hint : null;
+    };
+    const opened = dialerOf({ allow: '127.0.0.1', forbidden: [own] });
+    expect(await hintOf(opened, '127.0.0.1')).toMatch(/own listener and database.*no setting opens/);
+    expect(await hintOf(opened, '169.254.169.254')).toMatch(/no setting opens metadata services/);
+    expect(await hintOf(opened, '10.0.0.1')).toContain('EGRESS_ALLOW');
+    expect(await hintOf(dialerOf({ forbidden: [own] }), '127.0.0.1')).toBe(await hintOf(dialerOf(), '127.0.0.1'));
+  });
+
   it('looks the same for an open and for a closed port', async () => {
     const errors = await Promise.all(
       [echo.port, await closedPort()].map((port) =>
