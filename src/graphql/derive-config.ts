@@ -57,8 +57,9 @@ function inputType(name: string, object: z.core.$ZodObject, kind: InputKind, val
           field.key,
           t.field({
             type: field.type,
-            required: kind === 'Input' && !isOneOf && field.required,
-            description: describe(field),
+            // a secret may come as configSecret, beside the config
+            required: kind === 'Input' && !isOneOf && field.required && !field.mark.secret,
+            description: describe(field, kind === 'Input' && field.required),
             ...(kind === 'Input' && field.defaultValue !== undefined ? { defaultValue: field.defaultValue } : {}),
           }),
         ]),
@@ -182,9 +183,10 @@ function graphqlName(field: FieldShape): string {
   return field.mark.graphqlName;
 }
 
-function describe(field: FieldShape): string | undefined {
+/** `isNeeded` is about secrets alone: GraphQL itself says of any other field whether an input must give it. */
+function describe(field: FieldShape, isNeeded = false): string | undefined {
   const text = field.description ?? field.title;
-  return field.mark.secret && !text?.includes('Secret') ? `Secret. ${text ?? ''}`.trim() : text;
+  return field.mark.secret ? `${isNeeded ? 'Secret, required.' : 'Secret.'} ${text ?? ''}`.trim() : text;
 }
 
 function dropAllNulls(values: unknown): unknown {

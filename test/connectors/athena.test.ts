@@ -126,7 +126,6 @@ describe.each([
     ['another secret', { secretAccessKey: 'x' }, 'KEY_REFUSED', 'secretAccessKey'],
     ['a temporary key without its token', { accessKeyId: 'ASIDEXAMPLE' }, 'KEY_REFUSED', 'accessKeyId'],
     ['an expired token', EXPIRED, 'TOKEN_EXPIRED', 'sessionToken'],
-    ['no secret', { secretAccessKey: undefined }, 'CREDENTIALS_REQUIRED', 'secretAccessKey'],
   ])('%s', async (_title, more, code, configPath) => {
     expect(gist(await tryWith({ xml }, more))).toEqual({ at: 'session/authenticate', code, configPath });
   });

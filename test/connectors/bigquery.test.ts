@@ -112,7 +112,6 @@ describe('what goes wrong is named', () => {
       'KEY_REFUSED',
       'credentials.privateKey',
     ],
-    ['no key', { 'credentials.privateKey': undefined }, 'CREDENTIALS_REQUIRED', 'credentials.privateKey'],
   ])('%s', async (_title, changes, code, configPath) => {
     const result = await tryIt(changes);
     expect(gist(result)).toEqual({ at: 'session/authenticate', code, configPath });

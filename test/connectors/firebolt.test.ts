@@ -90,7 +90,6 @@ describe('what goes wrong is named', () => {
   test.each([
     ['another secret', { clientSecret: 'x' }, 'session/authenticate', 'KEY_REFUSED', 'clientSecret'],
     ['an unknown client', { clientId: 'x' }, 'session/authenticate', 'KEY_REFUSED', 'clientSecret'],
-    ['no secret', { clientSecret: undefined }, 'session/authenticate', 'CREDENTIALS_REQUIRED', 'clientSecret'],
     ['an unknown account', { account: 'nope' }, 'engine/resolve', 'RESOURCE_NOT_FOUND', 'account'],
     ['an unknown database', { database: 'nope' }, 'engine/resolve', 'DATABASE_NOT_FOUND', 'database'],
     ['an unknown engine', { engine: 'nope' }, 'engine/resolve', 'RESOURCE_NOT_FOUND', 'engine'],

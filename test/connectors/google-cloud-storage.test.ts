@@ -83,7 +83,6 @@ describe('what goes wrong is named', () => {
       'KEY_REFUSED',
       'credentials.privateKey',
     ],
-    ['no key', { 'credentials.privateKey': undefined }, 'CREDENTIALS_REQUIRED', 'credentials.privateKey'],
     ['a key that is not RSA', { 'credentials.privateKey': curveKey }, 'KEY_UNUSABLE', 'credentials.privateKey'],
     ['a broken key', { 'credentials.privateKey': PRIVATE_KEY }, 'KEY_UNUSABLE', 'credentials.privateKey'],
   ])('%s', async (_title, changes, code, configPath) => {

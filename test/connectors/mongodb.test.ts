@@ -130,7 +130,6 @@ describe('what goes wrong is named', () => {
   test.each([
     ['a wrong password', { password: 'wrong' }, 'session/authenticate', 'PASSWORD_REFUSED', 'password'],
     ['an unknown user', { username: 'nobody' }, 'session/authenticate', 'PASSWORD_REFUSED', 'password'],
-    ['no password', { password: undefined }, 'session/authenticate', 'CREDENTIALS_REQUIRED', 'password'],
     [
       'no user at all',
       { username: undefined, password: undefined },

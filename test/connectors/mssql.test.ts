@@ -210,7 +210,6 @@ describe('what goes wrong is named', () => {
   test.each([
     ['a wrong password', { password: 'wrong' }, 'session/authenticate', 'PASSWORD_REFUSED', 'password'],
     ['an unknown user', { username: 'nobody' }, 'session/authenticate', 'PASSWORD_REFUSED', 'password'],
-    ['no password', { password: undefined }, 'session/authenticate', 'CREDENTIALS_REQUIRED', 'password'],
     ['a login that is disabled', { username: 'retired' }, 'session/authenticate', 'PERMISSION_DENIED', 'username'],
     ['a login that is locked', { username: 'locked' }, 'session/authenticate', 'PERMISSION_DENIED', 'username'],
     ['a password that has expired', { username: 'expired' }, 'session/authenticate', 'PASSWORD_REFUSED', 'password'],

@@ -109,10 +109,8 @@ describe('who may not come in', () => {
   test.each([
     ['a wrong password', { password: { password: 'x' } }, {}, 'PASSWORD_REFUSED', 'authentication.password.password'],
     ['an unknown user', WAYS.password, { username: 'nobody' }, 'PASSWORD_REFUSED', 'authentication.password.password'],
-    ['no password', { password: {} }, {}, 'CREDENTIALS_REQUIRED', 'authentication.password.password'],
     ['another key', { keyPair: { privateKey: rsaKey(2048) } }, {}, 'KEY_REFUSED', keyPath],
     ['a key of an unknown user', WAYS.keyPair, { username: 'nobody' }, 'KEY_REFUSED', 'username'],
-    ['no key', { keyPair: {} }, {}, 'CREDENTIALS_REQUIRED', keyPath],
     ['a short key', { keyPair: { privateKey: rsaKey(1024) } }, {}, 'KEY_UNUSABLE', keyPath],
     ['a broken key', { keyPair: { privateKey: PRIVATE_KEY } }, {}, 'KEY_UNUSABLE', keyPath],
     [

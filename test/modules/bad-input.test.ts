@@ -160,13 +160,15 @@ const badConfigs: readonly BadConfig[] = [
   bad(
     'googleCloudStorage',
     'an external account',
-    { credentials: { clientEmail: `${canary}@x.example`, type: 'external_account' } },
+    { credentials: { ...(good.googleCloudStorage?.credentials as Values), type: 'external_account' } },
     [['credentials.type', 'INVALID_VALUE']],
   ),
   bad(
     'googleCloudStorage',
     'a token URI of somebody’s',
-    { credentials: { clientEmail: `${canary}@x.example`, tokenUri: `https://${canary}.example/token` } },
+    {
+      credentials: { ...(good.googleCloudStorage?.credentials as Values), tokenUri: `https://${canary}.example/token` },
+    },
     [['credentials.tokenUri', 'INVALID_VALUE']],
   ),
 ];

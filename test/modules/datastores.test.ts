@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { splitSecrets } from '../../src/connectors/kit/config/shape.ts';
+import { configKey } from '../../src/connectors/kit/contract/connector.ts';
 import { connectors } from '../../src/connectors/registry.ts';
 import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
@@ -231,6 +233,7 @@ describeEachGateway('creating and reading datastores', (open) => {
       { s3: s3Config({ secretAccessKey: null }) },
       { qdrant: qdrantConfig({ apiKey: undefined }) },
       { mongoDataApi: mongoDataApiConfig({ apiKey: null }) },
+      { elasticsearch: { serverType: 'SELF_MANAGED', url: 'https://127.0.0.1:1', username: 'reader' } as const },
     ])('configSecret fills its place: %j', async (config) => {
       const { secrets, type } = await api.created({ environmentId, config, configSecret: 'given-apart' });
       const principal = connectors.find((each) => each.type === type)?.principalSecret;
@@ -249,6 +252,55 @@ describeEachGateway('creating and reading datastores', (open) => {
         config: { postgres: postgresConfig({ password: null }) },
       });
       expect(secrets.filter(({ isSet }) => isSet)).toEqual([]);
+    });
+
+    test.each(connectors.map((connector) => [connector.type, connector] as const))(
+      'of %s is asked for where the type cannot do without, with all that is wrong besides',
+      async (_type, connector) => {
+        const { config: bare } = splitSecrets(connector, { ...connector.example });
+        const missing = connector.config.safeParse(bare).error?.issues ?? [];
+        if (missing.length === 0) return expect(connector.config.safeParse(bare).success).toBe(true);
+        const config = { [configKey(connector)]: bare } as never;
+        const { createDatastore } = await gateway.run(CreateDatastore, {
+          input: { environmentId, label: 'x'.repeat(129), config },
+        });
+        const expected = missing.map(({ path }) => `input.config.${configKey(connector)}.${path.join('.')} REQUIRED`);
+        expect(issueList(expectType(createDatastore, 'ValidationError'))).toEqual([
+          'input.label TOO_LONG',
+          ...expected,
+        ]);
+        const refused = expectType(
+          await api.startTest({ target: { draft: { environmentId, config } } }),
+          'ValidationError',
+        );
+        expect(issueList(refused)).toEqual(expected.map((issue) => issue.replace('input.', 'input.target.draft.')));
+      },
+    );
+
+    test('that a type cannot do without may be left out of a patch, and not be taken away', async () => {
+      const { id } = await api.created({ environmentId, config: { s3: s3Config() } });
+      await api.updated({ id, config: { s3: { bucket: 'other' } } });
+      const refused = expectType(
+        await api.update({ id, config: { s3: { secretAccessKey: null } } }),
+        'ValidationError',
+      );
+      expect(issueList(refused)).toEqual(['input.config.s3.secretAccessKey REQUIRED']);
+    });
+
+    test('that an older version did not ask for: all goes on, and a change of the config asks for it', async () => {
+      const { id } = await api.created({ environmentId, config: { s3: s3Config() } });
+      const { query } = gateway.app.database;
+      await query.updateTable('datastores').set({ secrets: '[]' }).where('id', '=', id).execute();
+      await query.deleteFrom('secret_versions').where('datastore_id', '=', id).execute();
+      await query.deleteFrom('secret_keys').where('datastore_id', '=', id).execute();
+      expect((await api.read(id))?.secrets.filter(({ isSet }) => isSet)).toEqual([]);
+      expect((await api.updated({ id, label: 'Still there' })).label).toBe('Still there');
+      const { id: testId } = await api.testStarted({ target: { datastoreId: id } });
+      expect((await api.ended(testId)).status).toBe('FAILED');
+      const refused = expectType(await api.update({ id, config: { s3: { bucket: 'other' } } }), 'ValidationError');
+      expect(issueList(refused)).toEqual(['input.config.s3.secretAccessKey REQUIRED']);
+      const given = await api.updated({ id, config: { s3: { bucket: 'other' } }, configSecret: 'secret-of-s3' });
+      expect(given.secrets.filter(({ isSet }) => isSet).map(({ path }) => path)).toEqual(['secretAccessKey']);
     });
 
     test('is checked by the rules of its field', async () => {

@@ -6,7 +6,7 @@ import { anyText } from '../kit/config/text.ts';
 const LONGEST_NAME = 128;
 
 export const cockroachdbConfig = z.object({
-  ...postgresFields(26257, LONGEST_NAME),
+  ...postgresFields(26257, LONGEST_NAME, 'when you sign in with a client certificate, or when the cluster is insecure'),
   cluster: destination(
     anyText(128)
       // it becomes a startup option, so it holds nothing that could begin another one

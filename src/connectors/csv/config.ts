@@ -55,7 +55,7 @@ export const csvConfig = z
       .meta({
         title: 'Query of the URL',
         description:
-          'The part of the URL behind its question mark. In a pre-signed URL that is the signature, so it is a secret and never shown again.',
+          'The part of the URL behind its question mark. Leave empty when the URL has none. In a pre-signed URL that is the signature, so it is a secret and never shown again.',
       }),
     delimiter: anyText(1)
       .refine(

@@ -56,8 +56,9 @@ export function targetOf({ host }: DatabricksConfig): Target {
  */
 export async function signIn({ config, state }: DatabricksContext): Promise<string> {
   const { accessToken, oauth } = config.authentication;
-  if (!oauth) return needed(accessToken?.token, TOKEN);
-  const authorization = basicAuthorization(oauth.clientId, needed(oauth.clientSecret, CLIENT_SECRET));
+  if (accessToken) return accessToken.token;
+  if (!oauth) throw new Error('a config without a way to sign in passed');
+  const authorization = basicAuthorization(oauth.clientId, oauth.clientSecret);
   const response = await state.http.request({
     method: 'POST',
     path: '/oidc/v1/token',
@@ -69,11 +70,6 @@ export async function signIn({ config, state }: DatabricksContext): Promise<stri
   if (refusal !== undefined) throw tokenRefused(config).with(refusalEvidence(response, refusal));
   if (response.status !== 200) throw strangerFailure(response);
   return jsonAnswer(response, GIVEN_TOKEN).access_token;
-}
-
-function needed(secret: string | undefined, configPath: string): string {
-  if (secret === undefined) throw new Failure('CREDENTIALS_REQUIRED', { configPath });
-  return secret;
 }
 
 function tokenRefused({ authentication }: DatabricksConfig): Failure {

@@ -31,7 +31,7 @@ export const databricksConfig = z.object({
     accessToken: named(
       'DatabricksAccessToken',
       z.object({
-        token: secret(headerText(4096)).optional().meta({
+        token: secret(headerText(4096)).meta({
           title: 'Token',
           description: 'A personal access token, at most 4,096 characters. This secret is never shown again.',
         }),
@@ -43,7 +43,7 @@ export const databricksConfig = z.object({
         clientId: headerText(256)
           .refine((id) => !id.includes(':'), issue('INVALID_FORMAT', 'A client id has no colon.'))
           .meta({ title: 'Client id', description: 'The application id of the service principal.' }),
-        clientSecret: secret(headerText(LONGEST_PASSWORD)).optional().meta({
+        clientSecret: secret(headerText(LONGEST_PASSWORD)).meta({
           title: 'Client secret',
           description: 'An OAuth secret of the service principal, at most 4,096 characters. It is never shown again.',
         }),

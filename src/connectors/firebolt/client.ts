@@ -59,7 +59,6 @@ export function isTokenHost(host: string): boolean {
 /** Exchanges the client secret for a token. Fails with KEY_REFUSED. */
 export async function signIn({ config, state }: FireboltContext): Promise<void> {
   const { clientId, clientSecret } = config;
-  if (clientSecret === undefined) throw new Failure('CREDENTIALS_REQUIRED', { configPath: 'clientSecret' });
   const form = { grant_type: 'client_credentials', client_id: clientId, client_secret: clientSecret };
   const response = await state.http.request({
     method: 'POST',

@@ -5,7 +5,7 @@ import { printableText } from '../kit/http/basic-auth.ts';
 
 export const fireboltConfig = z.object({
   clientId: headerText(256).meta({ title: 'Client id', description: 'The id of the service account.' }),
-  clientSecret: secret(headerText(LONGEST_PASSWORD)).optional().meta({
+  clientSecret: secret(headerText(LONGEST_PASSWORD)).meta({
     title: 'Client secret',
     description: 'The secret of the service account, at most 4,096 characters. It is never shown again.',
   }),

@@ -34,7 +34,7 @@ export const mongodbConfig = z
     password: secret(text(LONGEST_PASSWORD)).optional().meta({
       title: 'Password',
       description:
-        'The password of the user, at most 4,096 characters. Leave empty with X509. This secret is never shown again.',
+        'The password of the user, at most 4,096 characters. Leave empty with X509, or when the server asks for no sign-in. This secret is never shown again.',
     }),
     database: text(MAX_DATABASE)
       .refine(
@@ -83,7 +83,17 @@ export const mongodbConfig = z
     } else if (value.username === undefined) {
       if (value.password !== undefined) refuse('username', 'A password goes with a user name.');
       if (value.authMechanism !== undefined) refuse('username', 'SCRAM signs a user in: give the name.');
+    } else if (value.password === undefined) {
+      const missing = issue('REQUIRED', 'SCRAM signs a user in by the password: give it.');
+      context.addIssue({ code: 'custom', path: ['password'], ...missing });
     }
+  })
+  .meta({
+    anyOf: [
+      { required: ['password'] },
+      { properties: { username: false } },
+      { required: ['authMechanism'], properties: { authMechanism: { const: 'X509' } } },
+    ],
   });
 
 export type MongodbConfig = z.output<typeof mongodbConfig>;

@@ -19,7 +19,7 @@ export const mssqlConfig = z.object({
     title: 'User name',
     description: 'The login to sign in as, at most 128 characters. A Windows domain has a field of its own.',
   }),
-  password: secret(text(LONGEST_NAME)).optional().meta({
+  password: secret(text(LONGEST_NAME)).meta({
     title: 'Password',
     description: 'The password of the login, at most 128 characters. This secret is never shown again.',
   }),

@@ -45,13 +45,9 @@ export interface MssqlSession {
  * with MssqlError when the server refuses.
  */
 export async function signInToMssql(socket: PeerSocket, account: MssqlAccount): Promise<MssqlSession> {
-  const { password } = account;
-  if (password === undefined) {
-    throw new Failure('CREDENTIALS_REQUIRED', { configPath: 'password', hint: 'Give the password.' });
-  }
   const tedious = await import('tedious');
   socket.assertOpen();
-  const connection = new tedious.Connection(configuration(socket, { ...account, password }));
+  const connection = new tedious.Connection(configuration(socket, account));
   const guard = guardDriver(connection, socket);
   await guard(
     () =>
@@ -84,7 +80,7 @@ export async function signInToMssql(socket: PeerSocket, account: MssqlAccount): 
   };
 }
 
-function configuration(socket: PeerSocket, account: MssqlAccount & { password: string }): ConnectionConfiguration {
+function configuration(socket: PeerSocket, account: MssqlAccount): ConnectionConfiguration {
   const { username: userName, password, domain } = account;
   let taken = false;
   return {

@@ -72,7 +72,7 @@ export const snowflakeConfig = z.object({
     password: named(
       'SnowflakePassword',
       z.object({
-        password: secret(printableText(LONGEST_PASSWORD)).optional().meta({
+        password: secret(printableText(LONGEST_PASSWORD)).meta({
           title: 'Password',
           description: 'The password of the user, at most 4,096 characters. This secret is never shown again.',
         }),
@@ -84,7 +84,7 @@ export const snowflakeConfig = z.object({
     keyPair: named(
       'SnowflakeKeyPair',
       z.object({
-        privateKey: secret(privateKey(KEYS)).optional().meta({
+        privateKey: secret(privateKey(KEYS)).meta({
           title: 'Private key',
           description:
             'The RSA key of the user, 2048 bits or more, as PEM, encrypted or not. This secret is never shown again.',
@@ -97,8 +97,7 @@ export const snowflakeConfig = z.object({
       }),
     )
       .superRefine((value, context) => {
-        // a passphrase may come before its key: each secret can be given later
-        const fault = value.privateKey && passphraseFault(value.privateKey, value.passphrase);
+        const fault = passphraseFault(value.privateKey, value.passphrase);
         if (fault) context.addIssue({ code: 'custom', path: ['passphrase'], ...fault });
       })
       .meta({
@@ -108,7 +107,7 @@ export const snowflakeConfig = z.object({
     accessToken: named(
       'SnowflakeAccessToken',
       z.object({
-        token: secret(headerText(16_384)).optional().meta({
+        token: secret(headerText(16_384)).meta({
           title: 'Token',
           description:
             'A programmatic access token or an OAuth access token, at most 16,384 characters. This secret is never shown again.',

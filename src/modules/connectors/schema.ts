@@ -51,7 +51,7 @@ export const ConnectorRef = builder.objectRef<Connector>('Connector').implement(
     configSchema: t.field({
       type: 'JSON',
       description:
-        'The config input as JSON Schema 2020-12, with titles, defaults and enum values. Secrets carry `writeOnly: true`.',
+        'The config input as JSON Schema 2020-12, with titles, defaults and enum values. Secrets carry `writeOnly: true`, and the example leaves them out; those without which nobody is signed in are `required`, though one of them may come as `configSecret`.',
       resolve: configJsonSchema,
     }),
     secretPaths: t.stringList({

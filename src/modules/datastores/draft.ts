@@ -134,6 +134,20 @@ function withConfigSecret(connector: Connector, values: ConfigValues, draft: Dra
 }
 
 /**
+ * The draft with its configSecret in its place in the config, so that the config is judged with it. One that has no
+ * place there is left for withConfigSecret() to refuse.
+ */
+export function placeConfigSecret<Input extends Draft>(draft: Input): Input {
+  if (draft.configSecret == null) return draft;
+  const { connector, values } = keyedConfig(draft.config, []);
+  const principal = connector.principalSecret;
+  if (principal === undefined || valueAt(values, principal) != null) return draft;
+  const filled = structuredClone(values);
+  setAt(filled, principal, draft.configSecret);
+  return { ...draft, config: { [configKey(connector)]: filled }, configSecret: null };
+}
+
+/**
  * Checks a whole config by its connector's rules and fills in its defaults.
  * @throws ValidationError naming every wrong field
  */

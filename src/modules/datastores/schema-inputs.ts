@@ -5,7 +5,7 @@ import { anyText } from '../../connectors/kit/config/text.ts';
 import { configKey } from '../../connectors/kit/contract/connector.ts';
 import { connectors } from '../../connectors/registry.ts';
 import { builder } from '../../graphql/builder.ts';
-import type { KeyedConfig } from './draft.ts';
+import { type Draft, type KeyedConfig, placeConfigSecret } from './draft.ts';
 import { ClientColumnTypeRef, configTypesOf, TenancyLevelRef } from './schema.ts';
 
 /** In characters. The key file of a service account and a chain of certificates have less. */
@@ -64,9 +64,12 @@ export const TenancyInput = builder.inputType('TenancyInput', {
   }),
 });
 
+/** What judges an input that has a whole config: the config counts with its configSecret in place. */
+export const draftValidation = { schema: z.unknown().transform((draft) => placeConfigSecret(draft as Draft)) as never };
+
 /** The field for the principal secret, beside a config or a patch. */
 export const configSecretField = {
   description:
-    'The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, when the type has none, or to keep the stored one.',
+    'The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, when the type has none, or to keep the stored one. It is judged as if it stood in config.',
   validate: { schema: anyText(MAX_SECRET) },
 } as const;

@@ -19,6 +19,7 @@ import {
   DatastoreConfigInput,
   DatastoreConfigPatch,
   DatastoreConfigReplacement,
+  draftValidation,
   TenancyInput,
 } from './schema-inputs.ts';
 import type { UpsertOutcome as Outcome, Upserted } from './service.ts';
@@ -31,6 +32,7 @@ const datastoreName = z
   );
 
 const CreateDatastoreInput = builder.inputType('CreateDatastoreInput', {
+  validate: draftValidation,
   fields: (t) => ({
     id: t.id({
       description: 'Choose a UUID that was never used before, or leave it out to have one chosen for you.',

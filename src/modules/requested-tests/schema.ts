@@ -7,6 +7,7 @@ import {
   configSecretField,
   DatastoreConfigInput,
   DatastoreConfigPatch,
+  draftValidation,
   TenancyInput,
 } from '../datastores/schema-inputs.ts';
 import type { RequestedTestService, TestTarget } from './service.ts';
@@ -19,6 +20,7 @@ declare module '../../graphql/context.ts' {
 
 const DatastoreDraft = builder.inputType('DatastoreDraft', {
   description: 'A datastore that is not stored, written as createDatastore takes it.',
+  validate: draftValidation,
   fields: (t) => ({
     environmentId: t.id({
       description: 'Leave it out when your token has one environment only.',

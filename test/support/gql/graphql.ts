@@ -23,7 +23,7 @@ export type AthenaConfigInput = {
   outputLocation?: string | null | undefined;
   /** The region of AWS. Example: eu-central-1 */
   region: string;
-  /** Secret. The secret part of the access key, at most 4,096 characters. It is never shown again. */
+  /** Secret, required. The secret part of the access key, at most 4,096 characters. It is never shown again. */
   secretAccessKey?: string | null | undefined;
   /** Secret. The token of temporary credentials, at most 8,192 characters. Leave empty for a long-lived access key. This secret is never shown again. */
   sessionToken?: string | null | undefined;
@@ -143,7 +143,7 @@ export type CockroachdbConfigInput = {
   database: string;
   /** The name or address of the server. Example: db.example.com */
   host: string;
-  /** Secret. The password of the role, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
+  /** Secret. The password of the role, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate, or when the cluster is insecure. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -167,7 +167,7 @@ export type CockroachdbConfigPatch = {
   database?: string | null | undefined;
   /** The name or address of the server. Example: db.example.com */
   host?: string | null | undefined;
-  /** Secret. The password of the role, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
+  /** Secret. The password of the role, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate, or when the cluster is insecure. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -202,7 +202,7 @@ export type ConnectionTestTarget =
 
 export type CreateDatastoreInput = {
   config: DatastoreConfigInput;
-  /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, when the type has none, or to keep the stored one. */
+  /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, when the type has none, or to keep the stored one. It is judged as if it stood in config. */
   configSecret?: string | null | undefined;
   /** What the datastore is for, for people: at most 2,000 characters, line breaks too. It decides nothing. Null takes it away. */
   description?: string | null | undefined;
@@ -254,7 +254,7 @@ export type CsvConfigInput = {
   hasHeader?: boolean | null | undefined;
   /** Where the file comes from: a URL, or its content. It is never a path. */
   source: CsvSourceInput;
-  /** Secret. The part of the URL behind its question mark. In a pre-signed URL that is the signature, so it is a secret and never shown again. */
+  /** Secret. The part of the URL behind its question mark. Leave empty when the URL has none. In a pre-signed URL that is the signature, so it is a secret and never shown again. */
   urlQuery?: string | null | undefined;
 };
 
@@ -268,7 +268,7 @@ export type CsvConfigPatch = {
   hasHeader?: boolean | null | undefined;
   /** Where the file comes from: a URL, or its content. It is never a path. */
   source?: CsvSourcePatch | null | undefined;
-  /** Secret. The part of the URL behind its question mark. In a pre-signed URL that is the signature, so it is a secret and never shown again. */
+  /** Secret. The part of the URL behind its question mark. Leave empty when the URL has none. In a pre-signed URL that is the signature, so it is a secret and never shown again. */
   urlQuery?: string | null | undefined;
 };
 
@@ -288,7 +288,7 @@ export type CsvSourcePatch =
 
 /** A field that may be left out may also be null, which means the same. */
 export type DatabricksAccessTokenInput = {
-  /** Secret. A personal access token, at most 4,096 characters. This secret is never shown again. */
+  /** Secret, required. A personal access token, at most 4,096 characters. This secret is never shown again. */
   token?: string | null | undefined;
 };
 
@@ -344,7 +344,7 @@ export type DatabricksConfigPatch = {
 export type DatabricksOauthInput = {
   /** The application id of the service principal. */
   clientId: string;
-  /** Secret. An OAuth secret of the service principal, at most 4,096 characters. It is never shown again. */
+  /** Secret, required. An OAuth secret of the service principal, at most 4,096 characters. It is never shown again. */
   clientSecret?: string | null | undefined;
 };
 
@@ -360,7 +360,7 @@ export type DatabricksOauthPatch = {
 export type DatastoreChange = {
   /** Give only the fields that you want to change. */
   config?: DatastoreConfigPatch | null | undefined;
-  /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, when the type has none, or to keep the stored one. */
+  /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, when the type has none, or to keep the stored one. It is judged as if it stood in config. */
   configSecret?: string | null | undefined;
   datastoreId: string;
   /** It replaces the stored one as a whole. Leave it out to keep that, give null to remove it. */
@@ -418,7 +418,7 @@ export type DatastoreConfigPatch =
 /** A datastore that is not stored, written as createDatastore takes it. */
 export type DatastoreDraft = {
   config: DatastoreConfigInput;
-  /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, when the type has none, or to keep the stored one. */
+  /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, when the type has none, or to keep the stored one. It is judged as if it stood in config. */
   configSecret?: string | null | undefined;
   /** Leave it out when your token has one environment only. */
   environmentId?: string | null | undefined;
@@ -520,7 +520,7 @@ export type DeleteDatastoresInput = {
 
 /** A field that may be left out may also be null, which means the same. */
 export type ElasticsearchConfigInput = {
-  /** Secret. An API key in its encoded form, or as id:key, at most 4,096 characters. It takes the place of user name and password. This secret is never shown again. */
+  /** Secret. An API key in its encoded form, or as id:key, at most 4,096 characters. It takes the place of user name and password. Leave empty when you give those, or with disableAuth. This secret is never shown again. */
   apiKey?: string | null | undefined;
   /** The Cloud ID of the deployment, as its console shows it. ELASTIC_CLOUD and OPEN_CLOUD need it. */
   cloudId?: string | null | undefined;
@@ -528,7 +528,7 @@ export type ElasticsearchConfigInput = {
   disableAuth?: boolean | null | undefined;
   /** The one index, alias or data stream to use. Leave empty for all that the user may see. */
   index?: string | null | undefined;
-  /** Secret. The password of the user, at most 4,096 characters. Leave empty when you sign in with an API key. This secret is never shown again. */
+  /** Secret. The password of the user, at most 4,096 characters. Leave empty when you sign in with an API key, or with disableAuth. This secret is never shown again. */
   password?: string | null | undefined;
   /** Where the cluster runs. ELASTIC_CLOUD and OPEN_CLOUD need a Cloud ID, SELF_MANAGED needs a URL. */
   serverType: SearchServerType;
@@ -544,7 +544,7 @@ export type ElasticsearchConfigInput = {
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type ElasticsearchConfigPatch = {
-  /** Secret. An API key in its encoded form, or as id:key, at most 4,096 characters. It takes the place of user name and password. This secret is never shown again. */
+  /** Secret. An API key in its encoded form, or as id:key, at most 4,096 characters. It takes the place of user name and password. Leave empty when you give those, or with disableAuth. This secret is never shown again. */
   apiKey?: string | null | undefined;
   /** The Cloud ID of the deployment, as its console shows it. ELASTIC_CLOUD and OPEN_CLOUD need it. */
   cloudId?: string | null | undefined;
@@ -552,7 +552,7 @@ export type ElasticsearchConfigPatch = {
   disableAuth?: boolean | null | undefined;
   /** The one index, alias or data stream to use. Leave empty for all that the user may see. */
   index?: string | null | undefined;
-  /** Secret. The password of the user, at most 4,096 characters. Leave empty when you sign in with an API key. This secret is never shown again. */
+  /** Secret. The password of the user, at most 4,096 characters. Leave empty when you sign in with an API key, or with disableAuth. This secret is never shown again. */
   password?: string | null | undefined;
   /** Where the cluster runs. ELASTIC_CLOUD and OPEN_CLOUD need a Cloud ID, SELF_MANAGED needs a URL. */
   serverType?: SearchServerType | null | undefined;
@@ -605,7 +605,7 @@ export type FireboltConfigInput = {
   account: string;
   /** The id of the service account. */
   clientId: string;
-  /** Secret. The secret of the service account, at most 4,096 characters. It is never shown again. */
+  /** Secret, required. The secret of the service account, at most 4,096 characters. It is never shown again. */
   clientSecret?: string | null | undefined;
   /** The name of the database. Upper and lower case differ. The list of tables, the catalog and tenancy need it. */
   database?: string | null | undefined;
@@ -690,7 +690,7 @@ export type MongodbConfigInput = {
   database: string;
   /** The name or address of the server. With srv it is the name whose SRV records list the servers. Example: db.example.com */
   host: string;
-  /** Secret. The password of the user, at most 4,096 characters. Leave empty with X509. This secret is never shown again. */
+  /** Secret. The password of the user, at most 4,096 characters. Leave empty with X509, or when the server asks for no sign-in. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. Leave empty with srv: the records tell the ports. */
   port?: number | null | undefined;
@@ -716,7 +716,7 @@ export type MongodbConfigPatch = {
   database?: string | null | undefined;
   /** The name or address of the server. With srv it is the name whose SRV records list the servers. Example: db.example.com */
   host?: string | null | undefined;
-  /** Secret. The password of the user, at most 4,096 characters. Leave empty with X509. This secret is never shown again. */
+  /** Secret. The password of the user, at most 4,096 characters. Leave empty with X509, or when the server asks for no sign-in. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. Leave empty with srv: the records tell the ports. */
   port?: number | null | undefined;
@@ -740,7 +740,7 @@ export type MssqlConfigInput = {
   domain?: string | null | undefined;
   /** The name or address of the server, without the name of an instance: enter the port of the instance instead. Example: db.example.com */
   host: string;
-  /** Secret. The password of the login, at most 128 characters. This secret is never shown again. */
+  /** Secret, required. The password of the login, at most 128 characters. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -782,7 +782,7 @@ export type MysqlConfigInput = {
   database: string;
   /** The name or address of the server. Example: db.example.com */
   host: string;
-  /** Secret. The password of the account, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
+  /** Secret. The password of the account, or a token that takes its place, at most 4,096 characters. Leave empty when the account has none, or when you sign in with a client certificate. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -800,7 +800,7 @@ export type MysqlConfigPatch = {
   database?: string | null | undefined;
   /** The name or address of the server. Example: db.example.com */
   host?: string | null | undefined;
-  /** Secret. The password of the account, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
+  /** Secret. The password of the account, or a token that takes its place, at most 4,096 characters. Leave empty when the account has none, or when you sign in with a client certificate. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -814,7 +814,7 @@ export type MysqlConfigPatch = {
 
 /** A field that may be left out may also be null, which means the same. */
 export type OpensearchConfigInput = {
-  /** Secret. An API key in its encoded form, or as id:key, at most 4,096 characters. It takes the place of user name and password. This secret is never shown again. */
+  /** Secret. An API key in its encoded form, or as id:key, at most 4,096 characters. It takes the place of user name and password. Leave empty when you give those, or with disableAuth. This secret is never shown again. */
   apiKey?: string | null | undefined;
   /** The Cloud ID of the deployment, as its console shows it. ELASTIC_CLOUD and OPEN_CLOUD need it. */
   cloudId?: string | null | undefined;
@@ -822,7 +822,7 @@ export type OpensearchConfigInput = {
   disableAuth?: boolean | null | undefined;
   /** The one index, alias or data stream to use. Leave empty for all that the user may see. */
   index?: string | null | undefined;
-  /** Secret. The password of the user, at most 4,096 characters. Leave empty when you sign in with an API key. This secret is never shown again. */
+  /** Secret. The password of the user, at most 4,096 characters. Leave empty when you sign in with an API key, or with disableAuth. This secret is never shown again. */
   password?: string | null | undefined;
   /** Where the cluster runs. ELASTIC_CLOUD and OPEN_CLOUD need a Cloud ID, SELF_MANAGED needs a URL. */
   serverType: SearchServerType;
@@ -838,7 +838,7 @@ export type OpensearchConfigInput = {
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type OpensearchConfigPatch = {
-  /** Secret. An API key in its encoded form, or as id:key, at most 4,096 characters. It takes the place of user name and password. This secret is never shown again. */
+  /** Secret. An API key in its encoded form, or as id:key, at most 4,096 characters. It takes the place of user name and password. Leave empty when you give those, or with disableAuth. This secret is never shown again. */
   apiKey?: string | null | undefined;
   /** The Cloud ID of the deployment, as its console shows it. ELASTIC_CLOUD and OPEN_CLOUD need it. */
   cloudId?: string | null | undefined;
@@ -846,7 +846,7 @@ export type OpensearchConfigPatch = {
   disableAuth?: boolean | null | undefined;
   /** The one index, alias or data stream to use. Leave empty for all that the user may see. */
   index?: string | null | undefined;
-  /** Secret. The password of the user, at most 4,096 characters. Leave empty when you sign in with an API key. This secret is never shown again. */
+  /** Secret. The password of the user, at most 4,096 characters. Leave empty when you sign in with an API key, or with disableAuth. This secret is never shown again. */
   password?: string | null | undefined;
   /** Where the cluster runs. ELASTIC_CLOUD and OPEN_CLOUD need a Cloud ID, SELF_MANAGED needs a URL. */
   serverType?: SearchServerType | null | undefined;
@@ -872,7 +872,7 @@ export type PostgresConfigInput = {
   database: string;
   /** The name or address of the server. Example: db.example.com */
   host: string;
-  /** Secret. The password of the role, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
+  /** Secret. The password of the role, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate, or when the server trusts the connection (trust in pg_hba.conf). This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -894,7 +894,7 @@ export type PostgresConfigPatch = {
   database?: string | null | undefined;
   /** The name or address of the server. Example: db.example.com */
   host?: string | null | undefined;
-  /** Secret. The password of the role, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
+  /** Secret. The password of the role, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate, or when the server trusts the connection (trust in pg_hba.conf). This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -944,7 +944,7 @@ export type RedshiftConfigInput = {
   database: string;
   /** The name or address of the server. Example: db.example.com */
   host: string;
-  /** Secret. The password of the role, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
+  /** Secret. The password of the role, or a token that takes its place, at most 4,096 characters. Leave empty only where a pooler on the way asks for none: Redshift itself always asks for one. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -966,7 +966,7 @@ export type RedshiftConfigPatch = {
   database?: string | null | undefined;
   /** The name or address of the server. Example: db.example.com */
   host?: string | null | undefined;
-  /** Secret. The password of the role, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
+  /** Secret. The password of the role, or a token that takes its place, at most 4,096 characters. Leave empty only where a pooler on the way asks for none: Redshift itself always asks for one. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -1004,7 +1004,7 @@ export type S3ConfigInput = {
   pathKind?: S3PathKind | null | undefined;
   /** The region of the bucket. Enter auto for Cloudflare R2. Example: eu-central-1 */
   region: string;
-  /** Secret. The secret part of the access key, at most 4,096 characters. It is never shown again. */
+  /** Secret, required. The secret part of the access key, at most 4,096 characters. It is never shown again. */
   secretAccessKey?: string | null | undefined;
   /** Secret. The token of temporary credentials, at most 8,192 characters. Leave empty for a long-lived access key. This secret is never shown again. */
   sessionToken?: string | null | undefined;
@@ -1068,7 +1068,7 @@ export type ServiceAccountInput = {
   clientId?: string | null | undefined;
   /** The URL in the key file. The gateway never calls it, and takes no other than Google’s own. */
   clientX509CertUrl?: string | null | undefined;
-  /** Secret. The RSA private key of the account, as PEM that is not encrypted. This secret is never shown again. */
+  /** Secret, required. The RSA private key of the account, as PEM that is not encrypted. This secret is never shown again. */
   privateKey?: string | null | undefined;
   /** The hexadecimal id that tells Google which key of the account signs. */
   privateKeyId?: string | null | undefined;
@@ -1114,7 +1114,7 @@ export type SinglestoreConfigInput = {
   database: string;
   /** The name or address of the server. Example: db.example.com */
   host: string;
-  /** Secret. The password of the account, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
+  /** Secret. The password of the account, or a token that takes its place, at most 4,096 characters. Leave empty when the account has none, or when you sign in with a client certificate. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -1132,7 +1132,7 @@ export type SinglestoreConfigPatch = {
   database?: string | null | undefined;
   /** The name or address of the server. Example: db.example.com */
   host?: string | null | undefined;
-  /** Secret. The password of the account, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate. This secret is never shown again. */
+  /** Secret. The password of the account, or a token that takes its place, at most 4,096 characters. Leave empty when the account has none, or when you sign in with a client certificate. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -1146,7 +1146,7 @@ export type SinglestoreConfigPatch = {
 
 /** A field that may be left out may also be null, which means the same. */
 export type SnowflakeAccessTokenInput = {
-  /** Secret. A programmatic access token or an OAuth access token, at most 16,384 characters. This secret is never shown again. */
+  /** Secret, required. A programmatic access token or an OAuth access token, at most 16,384 characters. This secret is never shown again. */
   token?: string | null | undefined;
 };
 
@@ -1214,7 +1214,7 @@ export type SnowflakeConfigPatch = {
 export type SnowflakeKeyPairInput = {
   /** Secret. The passphrase of the private key, at most 1,024 characters. Leave empty when the key is not encrypted. This secret is never shown again. */
   passphrase?: string | null | undefined;
-  /** Secret. The RSA key of the user, 2048 bits or more, as PEM, encrypted or not. This secret is never shown again. */
+  /** Secret, required. The RSA key of the user, 2048 bits or more, as PEM, encrypted or not. This secret is never shown again. */
   privateKey?: string | null | undefined;
 };
 
@@ -1228,7 +1228,7 @@ export type SnowflakeKeyPairPatch = {
 
 /** A field that may be left out may also be null, which means the same. */
 export type SnowflakePasswordInput = {
-  /** Secret. The password of the user, at most 4,096 characters. This secret is never shown again. */
+  /** Secret, required. The password of the user, at most 4,096 characters. This secret is never shown again. */
   password?: string | null | undefined;
 };
 
@@ -1343,7 +1343,7 @@ export type TlsInput = {
   caCertificate?: string | null | undefined;
   /** The certificate that the gateway shows to the server, as PEM with its chain in any order. Leave empty when the server asks for none. */
   clientCertificate?: string | null | undefined;
-  /** Secret. The private key that belongs to the client certificate, as PEM, encrypted or not. This secret is never shown again. */
+  /** Secret. The private key that belongs to the client certificate, as PEM, encrypted or not. Leave empty without a client certificate. This secret is never shown again. */
   clientKey?: string | null | undefined;
   /** Secret. The passphrase of the client key, at most 1,024 characters. Leave empty when the key is not encrypted. This secret is never shown again. */
   clientKeyPassphrase?: string | null | undefined;
@@ -1365,7 +1365,7 @@ export type TlsPatch = {
   caCertificate?: string | null | undefined;
   /** The certificate that the gateway shows to the server, as PEM with its chain in any order. Leave empty when the server asks for none. */
   clientCertificate?: string | null | undefined;
-  /** Secret. The private key that belongs to the client certificate, as PEM, encrypted or not. This secret is never shown again. */
+  /** Secret. The private key that belongs to the client certificate, as PEM, encrypted or not. Leave empty without a client certificate. This secret is never shown again. */
   clientKey?: string | null | undefined;
   /** Secret. The passphrase of the client key, at most 1,024 characters. Leave empty when the key is not encrypted. This secret is never shown again. */
   clientKeyPassphrase?: string | null | undefined;
@@ -1418,7 +1418,7 @@ export type TrinoConfigPatch = {
 /** Give only what you want to change: what you leave out stays as it is. */
 export type UpdateDatastoreInput = {
   config?: DatastoreConfigPatch | null | undefined;
-  /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, when the type has none, or to keep the stored one. */
+  /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, when the type has none, or to keep the stored one. It is judged as if it stood in config. */
   configSecret?: string | null | undefined;
   /** What the datastore is for, for people: at most 2,000 characters, line breaks too. It decides nothing. Null takes it away. */
   description?: string | null | undefined;

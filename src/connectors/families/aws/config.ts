@@ -9,7 +9,7 @@ export const awsKeyFields = {
       title: 'Access key id',
       description: 'The id of the access key, at most 256 characters. Example: AKIAIOSFODNN7EXAMPLE',
     }),
-  secretAccessKey: secret(headerText(LONGEST_PASSWORD)).optional().meta({
+  secretAccessKey: secret(headerText(LONGEST_PASSWORD)).meta({
     title: 'Secret access key',
     description: 'The secret part of the access key, at most 4,096 characters. It is never shown again.',
   }),

@@ -1,6 +1,5 @@
 import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
 import type { Target } from '../../kit/contract/connector.ts';
-import { Failure } from '../../kit/contract/failure.ts';
 
 /** Long-lived or temporary credentials; the latter have a session token. */
 export interface AwsIdentity {
@@ -52,15 +51,13 @@ export async function signAwsRequest(
   return signed.headers;
 }
 
-/** The identity that a config with the fields of an access key gives. Fails with CREDENTIALS_REQUIRED. */
+/** The identity that a config with the fields of an access key gives. */
 export function awsIdentity(config: {
   readonly accessKeyId: string;
-  readonly secretAccessKey?: string | undefined;
+  readonly secretAccessKey: string;
   readonly sessionToken?: string | undefined;
 }): AwsIdentity {
   const { accessKeyId, secretAccessKey, sessionToken } = config;
-  if (secretAccessKey === undefined)
-    throw new Failure('CREDENTIALS_REQUIRED', { configPath: 'secretAccessKey', hint: 'Give the secret access key.' });
   return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
 }
 

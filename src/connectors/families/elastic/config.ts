@@ -81,12 +81,12 @@ const fields = {
   password: secret(printableText(LONGEST_PASSWORD)).optional().meta({
     title: 'Password',
     description:
-      'The password of the user, at most 4,096 characters. Leave empty when you sign in with an API key. This secret is never shown again.',
+      'The password of the user, at most 4,096 characters. Leave empty when you sign in with an API key, or with disableAuth. This secret is never shown again.',
   }),
   apiKey: secret(headerText(4096)).optional().meta({
     title: 'API key',
     description:
-      'An API key in its encoded form, or as id:key, at most 4,096 characters. It takes the place of user name and password. This secret is never shown again.',
+      'An API key in its encoded form, or as id:key, at most 4,096 characters. It takes the place of user name and password. Leave empty when you give those, or with disableAuth. This secret is never shown again.',
   }),
   index: anyText(255)
     .refine(isIndexName, issue('INVALID_FORMAT', 'Give the name of one index, alias or data stream.'))
@@ -105,13 +105,22 @@ export function isIndexName(text: string): boolean {
 }
 
 /** The config of both products, which are reached and signed in to in the same ways. */
-export const elasticConfig = z.object(fields).superRefine((value, context) => {
-  const report = (code: 'REQUIRED' | 'INVALID_COMBINATION') => (path: string, message: string) =>
-    context.addIssue({ code: 'custom', path: path.split('.'), ...issue(code, message) });
-  checkPlace(value, report('REQUIRED'), report('INVALID_COMBINATION'));
-  checkCredentials(value, report('REQUIRED'), report('INVALID_COMBINATION'));
-  httpNeedsTlsDisabled(value, context, 'url');
-});
+export const elasticConfig = z
+  .object(fields)
+  .superRefine((value, context) => {
+    const report = (code: 'REQUIRED' | 'INVALID_COMBINATION') => (path: string, message: string) =>
+      context.addIssue({ code: 'custom', path: path.split('.'), ...issue(code, message) });
+    checkPlace(value, report('REQUIRED'), report('INVALID_COMBINATION'));
+    checkCredentials(value, report('REQUIRED'), report('INVALID_COMBINATION'));
+    httpNeedsTlsDisabled(value, context, 'url');
+  })
+  .meta({
+    anyOf: [
+      { required: ['username', 'password'] },
+      { required: ['apiKey'] },
+      { required: ['disableAuth'], properties: { disableAuth: { const: true } } },
+    ],
+  });
 
 export type ElasticConfig = z.output<typeof elasticConfig>;
 

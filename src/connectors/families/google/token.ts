@@ -8,8 +8,7 @@ const MIN_KEY_BITS = 2048;
 
 /**
  * Makes a bearer token that the account's own key signs. Google's APIs take it as it is, so no token endpoint is ever
- * called. `scope` is the least right that the caller needs. The token is valid for 5 minutes. Fails with KEY_UNUSABLE
- * or CREDENTIALS_REQUIRED.
+ * called. `scope` is the least right that the caller needs. The token is valid for 5 minutes. Fails with KEY_UNUSABLE.
  */
 export async function googleToken(account: ServiceAccount, scope: string, signal: AbortSignal): Promise<string> {
   const key = await privateKeyOf(account, signal);
@@ -26,8 +25,6 @@ export async function googleToken(account: ServiceAccount, scope: string, signal
 
 async function privateKeyOf(account: ServiceAccount, signal: AbortSignal): Promise<KeyObject> {
   const configPath = 'credentials.privateKey';
-  if (!account.privateKey)
-    throw new Failure('CREDENTIALS_REQUIRED', { configPath, hint: 'Give the private key of the service account.' });
   // a service account's key is never encrypted, so its passphrase is never asked for
   const paths = { keyPath: configPath, passphrasePath: configPath };
   const key = await openPrivateKey(account.privateKey, { ...paths, signal });

@@ -22,7 +22,7 @@ export function mysqlFields(defaultPort: number) {
     password: secret(text(LONGEST_PASSWORD)).optional().meta({
       title: 'Password',
       description:
-        'The password of the account, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate. This secret is never shown again.',
+        'The password of the account, or a token that takes its place, at most 4,096 characters. Leave empty when the account has none, or when you sign in with a client certificate. This secret is never shown again.',
     }),
     database: text(LONGEST_DATABASE).meta({
       title: 'Database',

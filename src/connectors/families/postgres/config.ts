@@ -7,9 +7,9 @@ import { tls } from '../../kit/config/tls.ts';
 
 /**
  * The config fields of a server that speaks PostgreSQL's protocol. `longestName` is the longest name that it takes, in
- * characters.
+ * characters; `withoutPassword` says when the password may be left out, after "Leave empty".
  */
-export function postgresFields(defaultPort: number, longestName: number) {
+export function postgresFields(defaultPort: number, longestName: number, withoutPassword: string) {
   const name = () => text(longestName);
   const atMost = `at most ${longestName} characters`;
   // a pooler takes more than a role's name: `role@tenant`
@@ -24,11 +24,12 @@ export function postgresFields(defaultPort: number, longestName: number) {
       title: 'User name',
       description: `The role to sign in as, at most ${longestUser} characters.`,
     }),
-    password: secret(text(LONGEST_PASSWORD)).optional().meta({
-      title: 'Password',
-      description:
-        'The password of the role, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate. This secret is never shown again.',
-    }),
+    password: secret(text(LONGEST_PASSWORD))
+      .optional()
+      .meta({
+        title: 'Password',
+        description: `The password of the role, or a token that takes its place, at most 4,096 characters. Leave empty ${withoutPassword}. This secret is never shown again.`,
+      }),
     database: name().meta({
       title: 'Database',
       description: `The name of the database, ${atMost}. Upper and lower case differ.`,

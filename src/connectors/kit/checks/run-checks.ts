@@ -14,6 +14,7 @@ import {
 } from '../contract/connector.ts';
 import { explainNetworkError } from '../contract/explain.ts';
 import { Failure, type FailureDetails, type FailureReport } from '../contract/failure.ts';
+import { requireSecrets } from './authenticate.ts';
 import { CLEAN_UP_MS, CleanUps } from './clean-up.ts';
 import { createRedactor, type Redactor } from './redact.ts';
 import { timeoutFailure } from './timeout.ts';
@@ -201,6 +202,7 @@ interface CheckResult {
 async function resultOf(check: AnyCheck, name: string, context: AnyContext, run: Run): Promise<CheckResult> {
   const { signal } = context;
   try {
+    requireSecrets(check, run.connector, run.config);
     const { evidence, warning } = await unlessAborted(() => check.run(context), signal);
     return { status: warning ? 'WARNING' : 'PASSED', evidence, failure: null };
   } catch (error) {

@@ -35,7 +35,7 @@ const serviceAccountFields = named(
         title: 'Private key id',
         description: 'The hexadecimal id that tells Google which key of the account signs.',
       }),
-    privateKey: secret(privateKey(SERVICE_ACCOUNT_KEYS)).optional().meta({
+    privateKey: secret(privateKey(SERVICE_ACCOUNT_KEYS)).meta({
       title: 'Private key',
       description:
         'The RSA private key of the account, as PEM that is not encrypted. This secret is never shown again.',

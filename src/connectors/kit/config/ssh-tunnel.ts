@@ -63,10 +63,11 @@ export function sshTunnel() {
       const refuse = (path: string, fault: ReturnType<typeof issue>) =>
         context.addIssue({ code: 'custom', path: [path], ...fault });
       if (value.password === undefined && value.privateKey === undefined)
-        refuse('password', issue('INVALID_COMBINATION', 'Give a password or a private key.'));
+        refuse('password', issue('REQUIRED', 'Give a password or a private key.'));
       const fault = passphraseFault(value.privateKey, value.passphrase);
       if (fault) refuse('passphrase', fault);
     })
+    .meta({ anyOf: [{ required: ['password'] }, { required: ['privateKey'] }] })
     .optional()
     .meta({
       title: 'SSH tunnel',

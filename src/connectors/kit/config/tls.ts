@@ -38,7 +38,7 @@ const tlsFields = named(
     clientKey: secret(privateKey(CLIENT_KEYS)).optional().meta({
       title: 'Client key',
       description:
-        'The private key that belongs to the client certificate, as PEM, encrypted or not. This secret is never shown again.',
+        'The private key that belongs to the client certificate, as PEM, encrypted or not. Leave empty without a client certificate. This secret is never shown again.',
     }),
     clientKeyPassphrase: secret(passphrase()).optional().meta({
       title: 'Passphrase of the client key',

@@ -151,6 +151,8 @@ export interface Check<Config, State> {
   readonly description: string;
   /** True for a check that later ones build on: it runs whenever one of them does. */
   readonly base?: boolean;
+  /** True for the check that signs in. It fails before it is run when a secret is missing that the type needs. */
+  readonly signsIn?: boolean;
   /** Whether the check runs when no method is asked for. Left out: true. */
   readonly runsByDefault?: boolean;
   /** True for a check that writes something and removes it again. Such a check never runs by default. */

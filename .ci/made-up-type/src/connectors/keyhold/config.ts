@@ -12,7 +12,8 @@ export const keyholdConfig = z
     }),
     token: secret(headerText(256)).optional().meta({
       title: 'Token',
-      description: 'The token of whoever reads, at most 256 characters. It is a secret.',
+      description:
+        'The token of whoever reads, at most 256 characters. Leave empty when the store asks for none. It is a secret.',
     }),
     bucket: text(64).meta({
       title: 'Bucket',
