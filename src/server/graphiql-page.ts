@@ -14,8 +14,8 @@ const NOTICES = {
  * The script that runs in the browser before GraphiQL does, as text. It exchanges the one-time code in the URL's
  * fragment for a token, or takes one that is pasted, or that of another window of this gateway; keeps it in
  * sessionStorage, puts it into each request to the API, and keeps what is typed out of the URL and out of localStorage.
- * It defines `startGraphiQL`, which is called in the place of GraphiQL's own start. It speaks of sign-in links only where
- * the gateway prints any.
+ * It defines `startGraphiQL`, which is called in the place of GraphiQL's own start. It speaks of sign-in links only
+ * where the gateway prints any.
  */
 export const pageScript = (hasLinks: boolean): string => `
 (() => {
