@@ -1,6 +1,7 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { GraphQLError } from 'graphql';
+import { compress } from './compression.ts';
 import { publicForm, requestError } from './request-error.ts';
 
 /** How many bytes of a body that is too large are read on, so that its sender comes to read the answer. */
@@ -89,13 +90,16 @@ function httpPart({ extensions }: GraphQLError): { status: number; headers: Reco
 export async function sendFetchResponse(response: ServerResponse, answer: Response): Promise<void> {
   const type = answer.headers.get('content-type') ?? '';
   const streams = /^(?:text\/event-stream|multipart\/mixed)/.test(type);
-  const text = streams ? undefined : await answer.text();
   for (const [name, value] of answer.headers) response.setHeader(name, value);
-  // nginx would keep events back until it has a buffer full
-  if (streams) response.setHeader('x-accel-buffering', 'no');
-  response.writeHead(answer.status);
-  if (text !== undefined) response.end(text);
-  else await pump(response, answer);
+  if (streams) {
+    // nginx would keep events back until it has a buffer full
+    response.setHeader('x-accel-buffering', 'no').writeHead(answer.status);
+    return pump(response, answer);
+  }
+  const { body, encoding } = await compress(await answer.text(), response.req.headers['accept-encoding']?.toString());
+  if (encoding) response.setHeader('content-encoding', encoding);
+  response.appendHeader('vary', 'accept-encoding').setHeader('content-length', Buffer.byteLength(body));
+  response.writeHead(answer.status).end(body);
 }
 
 async function pump(response: ServerResponse, answer: Response): Promise<void> {

@@ -11,7 +11,8 @@ const SECRET_LENGTH = 43;
 const CHECKSUM_LENGTH = 6;
 /** How much of a secret is shown, in characters: 36 of its 256 bits. */
 const SHOWN_LENGTH = 6;
-const SHAPE = new RegExp(`^${PREFIX}[0-9A-Za-z]{${SECRET_LENGTH + CHECKSUM_LENGTH}}$`);
+const ANYWHERE = new RegExp(`${PREFIX}[0-9A-Za-z]{${SECRET_LENGTH + CHECKSUM_LENGTH}}`);
+const SHAPE = new RegExp(`^${ANYWHERE.source}$`);
 
 /** Makes an API token: `dsg_`, 32 random bytes in base62, and a checksum by which secret scanners recognise it. */
 export function makeToken(): string {
@@ -24,6 +25,11 @@ export function isToken(text: string): boolean {
   if (!SHAPE.test(text)) return false;
   const secret = text.slice(PREFIX.length, PREFIX.length + SECRET_LENGTH);
   return text.endsWith(checksum(secret));
+}
+
+/** True when there is what looks like a whole token of ours anywhere in the text. */
+export function holdsToken(text: string): boolean {
+  return ANYWHERE.test(text);
 }
 
 /** True when the text begins like one of our tokens. */
