@@ -34,6 +34,8 @@ import { requestError } from './request-error.ts';
 const LIST_SIZE = 5;
 /** What reading a page costs besides its fields: a statement of the database. */
 const PAGE_COST = 100;
+/** What a field or item of an introspection counts: it is read from memory, without a resolver of ours. */
+const INTROSPECTION_FIELD = 0.5;
 
 type Variables = Readonly<Record<string, unknown>>;
 
@@ -143,11 +145,12 @@ class Scale {
     if (!field) return { ...ONE_FIELD, path: [name] };
     const ownPage = field.args.some((argument) => argument.name === 'first') ? this.#pageOf(node) : undefined;
     const inner = node.selectionSet && isCompositeType(type) ? this.weigh(node.selectionSet, type, ownPage) : FREE;
-    const own = 1 + (ownPage === undefined ? 0 : PAGE_COST) + costOf(field);
+    const one = parent.name.startsWith('__') ? INTROSPECTION_FIELD : 1;
+    const own = one + (ownPage === undefined ? 0 : PAGE_COST) + costOf(field);
     const isList = isListType(getNullableType(field.type));
     const items = parent.name.startsWith('__') ? this.#sizes.get(name) : isList ? (page ?? LIST_SIZE) : undefined;
     return {
-      total: own + (items === undefined ? inner.total : items * (1 + inner.total)),
+      total: own + (items === undefined ? inner.total : items * (one + inner.total)),
       path: [name, ...inner.path],
     };
   }

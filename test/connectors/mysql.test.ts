@@ -314,6 +314,6 @@ describeBadConfigs(mysqlStand, [
     'a tunnel without a way to sign in',
     { sshTunnel: { host: 'bastion.example', username: 'jump' } },
     'sshTunnel.password',
-    'INVALID_COMBINATION',
+    'REQUIRED',
   ],
 ]);

@@ -138,7 +138,8 @@ export class PolicedDialer implements Dialer {
   async #dialThrough(tunnel: Tunnel, host: string, port: number): Promise<PeerSocket> {
     this.#assertOpen();
     await resolveBehindTunnel(host, port);
-    const carrier = this.#own(await tunnel.dial(host, port));
+    // the tunnel outlives the abort, for what is cleaned up through it
+    const carrier = this.#own(await unlessAborted(tunnel.dial(host, port), this.#options.signal));
     return this.#wrap(carrier, { address: host, port });
   }
 

@@ -528,7 +528,7 @@ function dialerOf(): PolicedDialer {
 }
 
 describe('what a tunnel holds', () => {
-  it('is destroyed at once when the test is aborted, the bastion’s side too', async () => {
+  it('is destroyed at once when the test is aborted, and the tunnel once its clean-up is over', async () => {
     const echo = closedAfterwards(await listen((socket) => socket.pipe(socket)));
     const bastion = await bastionOf({ forwards: { 'echo:7': `127.0.0.1:${echo.port}` } });
     const dialer = dialerOf();
@@ -543,6 +543,7 @@ describe('what a tunnel holds', () => {
     controller.abort(reason);
     expect(sockets.every((socket) => socket.destroyed)).toBe(true);
     expect(await errors).toEqual(sockets.map(() => [reason]));
+    dialer.close();
     await bastion.listener.drained();
     await echo.drained();
     expect(await dialer.dial('echo', 7).catch((error: unknown) => error)).toBe(reason);
@@ -592,6 +593,7 @@ describe('what a tunnel holds', () => {
     await expect.poll(() => bastion.asked).toHaveLength(1);
     controller.abort('cancelled');
     expect(await dialling).toBe('cancelled');
+    dialer.close();
     await bastion.listener.drained();
   });
 
