@@ -5,6 +5,7 @@ import './modules/access/schema.ts';
 import './modules/environments/schema.ts';
 import './modules/session-tokens/schema.ts';
 import './modules/connectors/schema.ts';
+import './modules/connectors/schema-parse-connection.ts';
 import './modules/connection-tests/schema.ts';
 import './modules/datastores/schema.ts';
 import './modules/datastores/schema-mutations.ts';

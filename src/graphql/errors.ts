@@ -11,7 +11,7 @@ import {
 import type { FieldIssue } from '../errors/field-issues.ts';
 import { builder } from './builder.ts';
 
-const FieldIssueRef = builder.objectRef<FieldIssue>('FieldIssue').implement({
+export const FieldIssueRef = builder.objectRef<FieldIssue>('FieldIssue').implement({
   description: 'One input to mend.',
   fields: (t) => ({
     path: t.exposeStringList('path', {

@@ -7,6 +7,7 @@ import {
 } from 'graphql';
 import { createYoga, isAsyncIterable, type Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
+import { needsPost } from '../graphql/post-only.ts';
 import { createCostLimit } from './cost.ts';
 import { createDocumentValidator, parseDocument } from './documents.ts';
 import { EndableStream } from './endable-stream.ts';
@@ -69,14 +70,18 @@ function useDocuments<Access>(schema: GraphQLSchema): Plugin<Caller<Access>> {
     onParse({ setParseFn, context }) {
       setParseFn(parseDocument);
       return ({ result }) => {
-        if (!(result instanceof Error)) requireOperation(result, context);
+        if (!(result instanceof Error)) requireOperation(schema, result, context);
       };
     },
     onValidate: ({ setValidationFn }) => setValidationFn((_schema, document) => validateDocument(document)),
   };
 }
 
-function requireOperation(document: DocumentNode, { params, request }: Caller<unknown>): OperationDefinitionNode {
+function requireOperation(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  { params, request }: Caller<unknown>,
+): OperationDefinitionNode {
   const operation = getOperationAST(document, params?.operationName);
   if (!operation) {
     const message =
@@ -85,6 +90,10 @@ function requireOperation(document: DocumentNode, { params, request }: Caller<un
   }
   if (operation.operation === 'mutation' && request?.method === 'GET') {
     throw requestError('METHOD_NOT_ALLOWED', { status: 405, headers: { allow: 'POST' } });
+  }
+  if (request?.method === 'GET' && needsPost(schema, document)) {
+    const message = 'Send it by POST: it holds secrets, which a URL would leave in logs.';
+    throw requestError('METHOD_NOT_ALLOWED', { message, status: 405, headers: { allow: 'POST' } });
   }
   return operation;
 }

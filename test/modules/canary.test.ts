@@ -39,6 +39,10 @@ const START = `mutation ($input: StartConnectionTestInput!) {
   startConnectionTest(input: $input) { __typename ${ERRORS} ... on StartConnectionTestSuccess { test { ${TEST} } } }
 }`;
 const DELETE = `mutation ($input: DeleteDatastoresInput!) { deleteDatastores(input: $input) { __typename ${ERRORS} } }`;
+/** Its answer holds the secrets of the text, for who sent that. */
+const PARSE = `query ($type: DatastoreType, $text: String!) {
+  parseConnection(type: $type, text: $text) { __typename ${ERRORS} ... on ParseConnectionSuccess { configJson ignored { name } } }
+}`;
 const READ = `query ($id: ID!) { datastore(id: $id) { ${DATASTORE} } datastores(first: 5) { nodes { id configJson } } }`;
 
 /** At peers that work: on a slow machine this may take long. */
@@ -170,6 +174,11 @@ describeEachGateway('a secret', (open, kind) => {
     const [first = ''] = config.paths;
 
     await create({ ...config.fresh(), nonsense: 'x' });
+    const pasted = { type: connector.type, text: JSON.stringify(config.fresh()) };
+    const { json } = await gateway.send({ query: PARSE, variables: pasted });
+    expect(json.data).toMatchObject({ parseConnection: { __typename: 'ParseConnectionSuccess' } });
+    const [secret = ''] = config.paths.map((path) => valueAt(config.fresh(), path));
+    expect(await ask(PARSE, { text: secret })).toMatchObject({ __typename: 'ValidationError' });
     await create(config.fresh(), { label: 'x'.repeat(129) });
     const list = config.fresh();
     setAt(list, first, [valueAt(list, first)]);

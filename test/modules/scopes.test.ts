@@ -12,10 +12,18 @@ import {
 } from '../support/operations.ts';
 
 /**
- * What a token may do without any scope: see who it is, what types there are and its environments, and pass on what it
- * may.
+ * What a token may do without any scope: see who it is, what types there are and its environments, have a text read,
+ * and pass on what it may.
  */
-const OPEN = ['viewer', 'connectors', 'connector', 'environments', 'environment', 'createSessionToken'];
+const OPEN = [
+  'viewer',
+  'connectors',
+  'connector',
+  'parseConnection',
+  'environments',
+  'environment',
+  'createSessionToken',
+];
 
 type Field = GraphQLField<unknown, unknown>;
 const fieldsOf = (type: GraphQLObjectType | null | undefined): Field[] => Object.values(type?.getFields() ?? {});

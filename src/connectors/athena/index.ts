@@ -5,6 +5,7 @@ import { readAthenaCatalog } from './catalog.ts';
 import { athenaChecks } from './checks.ts';
 import { targetOf } from './client.ts';
 import { athenaConfig } from './config.ts';
+import { athenaConnectionTexts } from './texts.ts';
 
 export const athena = defineConnector({
   type: 'ATHENA',
@@ -26,4 +27,5 @@ export const athena = defineConnector({
   ...httpBase(targetOf, athenaChecks),
   tenancyLevels: ['TABLE', 'DATABASE'],
   catalogCheck: catalogCheck(readAthenaCatalog),
+  texts: athenaConnectionTexts,
 });

@@ -5,6 +5,7 @@ import { httpBase } from '../kit/http/http-base.ts';
 import { readBigqueryCatalog } from './catalog.ts';
 import { bigqueryChecks } from './checks.ts';
 import { type BigqueryConfig, bigqueryConfig } from './config.ts';
+import { bigqueryConnectionTexts } from './texts.ts';
 
 export const bigquery = defineConnector({
   type: 'BIGQUERY',
@@ -32,4 +33,5 @@ export const bigquery = defineConnector({
   ...httpBase((config: BigqueryConfig) => googleTarget('bigquery', config), bigqueryChecks),
   tenancyLevels: ['TABLE', 'DATABASE'],
   catalogCheck: catalogCheck(readBigqueryCatalog),
+  texts: bigqueryConnectionTexts,
 });

@@ -5,6 +5,7 @@ import { httpBase } from '../kit/http/http-base.ts';
 import { readClickHouseCatalog } from './catalog.ts';
 import { clickhouseChecks } from './checks.ts';
 import { clickhouseConfig } from './config.ts';
+import { clickhouseConnectionTexts } from './texts.ts';
 
 export const clickhouse = defineConnector({
   type: 'CLICKHOUSE',
@@ -20,4 +21,5 @@ export const clickhouse = defineConnector({
   ...httpBase(hostTarget, clickhouseChecks),
   tenancyLevels: ['TABLE', 'DATABASE'],
   catalogCheck: catalogCheck(readClickHouseCatalog),
+  texts: clickhouseConnectionTexts,
 });

@@ -2,6 +2,7 @@ import { postgresFamily } from '../families/postgres/family.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
 import { cockroachdbDialect } from './checks.ts';
 import { cockroachdbConfig } from './config.ts';
+import { cockroachdbConnectionTexts } from './texts.ts';
 
 export const cockroachdb = defineConnector({
   type: 'COCKROACHDB',
@@ -16,4 +17,5 @@ export const cockroachdb = defineConnector({
   principalSecret: 'password',
   defaultPort: 26257,
   ...postgresFamily(cockroachdbDialect),
+  texts: cockroachdbConnectionTexts,
 });

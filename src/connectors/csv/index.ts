@@ -2,6 +2,7 @@ import { catalogCheck } from '../kit/checks/catalog.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
 import { type CsvState, csvChecks, readCsvCatalog, targetOf } from './checks.ts';
 import { type CsvConfig, csvConfig } from './config.ts';
+import { csvConnectionTexts } from './texts.ts';
 
 export const csv = defineConnector({
   type: 'CSV',
@@ -21,4 +22,5 @@ export const csv = defineConnector({
   catalogCheck: catalogCheck<CsvConfig, CsvState>(readCsvCatalog),
   createState: (): CsvState => ({}),
   close: ({ http }) => http?.close(),
+  texts: csvConnectionTexts,
 });

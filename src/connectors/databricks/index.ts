@@ -5,6 +5,7 @@ import { readInformationSchema } from '../kit/http/information-schema.ts';
 import { databricksChecks } from './checks.ts';
 import { type DatabricksState, queryDatabricks, targetOf } from './client.ts';
 import { type DatabricksConfig, databricksConfig } from './config.ts';
+import { databricksConnectionTexts } from './texts.ts';
 
 export const databricks = defineConnector({
   type: 'DATABRICKS',
@@ -30,4 +31,5 @@ export const databricks = defineConnector({
       typeColumn: 'full_data_type',
     });
   }),
+  texts: databricksConnectionTexts,
 });

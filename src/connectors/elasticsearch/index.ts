@@ -1,9 +1,11 @@
 import { elasticFamily } from '../families/elastic/family.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
+import { elasticsearchConnectionTexts } from './texts.ts';
 
 export const elasticsearch = defineConnector({
   type: 'ELASTICSEARCH',
   title: 'Elasticsearch',
   description: 'An Elasticsearch cluster, version 7.9 or newer, in Elastic Cloud or self-managed, by its REST API.',
   ...elasticFamily('Elasticsearch'),
+  texts: elasticsearchConnectionTexts,
 });

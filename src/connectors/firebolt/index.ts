@@ -5,6 +5,7 @@ import { readInformationSchema } from '../kit/http/information-schema.ts';
 import { fireboltChecks, requireDatabase } from './checks.ts';
 import { apiTarget, type FireboltState, isTokenHost, queryFirebolt, signInTarget } from './client.ts';
 import { type FireboltConfig, fireboltConfig } from './config.ts';
+import { fireboltConnectionTexts } from './texts.ts';
 
 export const firebolt = defineConnector({
   type: 'FIREBOLT',
@@ -30,4 +31,5 @@ export const firebolt = defineConnector({
     requireDatabase(context);
     return readInformationSchema((statement) => queryFirebolt(context, statement));
   }),
+  texts: fireboltConnectionTexts,
 });

@@ -3,6 +3,7 @@ import { defineConnector } from '../kit/contract/connector.ts';
 import { httpBase } from '../kit/http/http-base.ts';
 import { gcsChecks } from './checks.ts';
 import { type GoogleCloudStorageConfig, googleCloudStorageConfig } from './config.ts';
+import { googleCloudStorageConnectionTexts } from './texts.ts';
 
 export const googleCloudStorage = defineConnector({
   type: 'GOOGLE_CLOUD_STORAGE',
@@ -25,4 +26,5 @@ export const googleCloudStorage = defineConnector({
   },
   principalSecret: 'credentials.privateKey',
   ...httpBase((config: GoogleCloudStorageConfig) => googleTarget('storage', config), gcsChecks),
+  texts: googleCloudStorageConnectionTexts,
 });

@@ -2,6 +2,7 @@ import { defineConnector } from '../kit/contract/connector.ts';
 import { httpBase } from '../kit/http/http-base.ts';
 import { mongoDataApiChecks, targetOf } from './checks.ts';
 import { mongoDataApiConfig } from './config.ts';
+import { mongoDataApiConnectionTexts } from './texts.ts';
 
 export const mongoDataApi = defineConnector({
   type: 'MONGO_DATA_API',
@@ -21,4 +22,5 @@ export const mongoDataApi = defineConnector({
   },
   principalSecret: 'apiKey',
   ...httpBase(targetOf, mongoDataApiChecks),
+  texts: mongoDataApiConnectionTexts,
 });

@@ -5,12 +5,13 @@ import { mongodbChecks, sessionOf } from './checks.ts';
 import { type MongodbConfig, mongodbConfig } from './config.ts';
 import { explainMongodb } from './failures.ts';
 import { type MongodbState, targetOf } from './servers.ts';
+import { mongodbConnectionTexts } from './texts.ts';
 
 export const mongodb = defineConnector({
   type: 'MONGODB',
   title: 'MongoDB',
   description:
-    'A database of a MongoDB server, 3.6 or newer, of a hosted cluster (by its SRV name), or of a service that speaks the protocol. A connection string is not taken: its parts are fields.',
+    'A database of a MongoDB server, 3.6 or newer, of a hosted cluster (by its SRV name), or of a service that speaks the protocol. A connection string is not kept: its parts are fields, which parseConnection reads from it.',
   category: 'DOCUMENT',
   provenAgainst: 'fake, and SCRAM and BSON of Perl’s libraries',
   leastRights: '`listCollections` on the database, which the role `read` has.',
@@ -30,4 +31,5 @@ export const mongodb = defineConnector({
     primary?.close();
   },
   explain: explainMongodb,
+  texts: mongodbConnectionTexts,
 });

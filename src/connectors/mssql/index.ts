@@ -6,6 +6,7 @@ import { mssqlChecks, sessionOf } from './checks.ts';
 import { type MssqlConfig, mssqlConfig } from './config.ts';
 import { explainMssql } from './failures.ts';
 import type { MssqlState } from './link.ts';
+import { mssqlConnectionTexts } from './texts.ts';
 
 export const mssql = defineConnector({
   type: 'MSSQL',
@@ -26,4 +27,5 @@ export const mssql = defineConnector({
   createState: (): MssqlState => ({}),
   close: ({ session }) => session?.close(),
   explain: explainMssql,
+  texts: mssqlConnectionTexts,
 });

@@ -1,6 +1,7 @@
 import { defineConnector } from '../kit/contract/connector.ts';
 import { mysqlParts } from './checks.ts';
 import { mysqlConfig } from './config.ts';
+import { mysqlConnectionTexts } from './texts.ts';
 
 export const mysql = defineConnector({
   type: 'MYSQL',
@@ -16,4 +17,5 @@ export const mysql = defineConnector({
   principalSecret: 'password',
   defaultPort: 3306,
   ...mysqlParts,
+  texts: mysqlConnectionTexts,
 });

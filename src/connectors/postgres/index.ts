@@ -2,6 +2,7 @@ import { postgresFamily } from '../families/postgres/family.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
 import { postgresDialect } from './checks.ts';
 import { postgresConfig } from './config.ts';
+import { postgresConnectionTexts } from './texts.ts';
 
 export const postgres = defineConnector({
   type: 'POSTGRES',
@@ -16,4 +17,5 @@ export const postgres = defineConnector({
   principalSecret: 'password',
   defaultPort: 5432,
   ...postgresFamily(postgresDialect),
+  texts: postgresConnectionTexts,
 });

@@ -3,6 +3,7 @@ import { defineConnector } from '../kit/contract/connector.ts';
 import { httpBase } from '../kit/http/http-base.ts';
 import { qdrantChecks, readQdrantCatalog, targetOf } from './checks.ts';
 import { qdrantConfig } from './config.ts';
+import { qdrantConnectionTexts } from './texts.ts';
 
 export const qdrant = defineConnector({
   type: 'QDRANT',
@@ -17,4 +18,5 @@ export const qdrant = defineConnector({
   defaultPort: 6333,
   ...httpBase(targetOf, qdrantChecks),
   catalogCheck: catalogCheck(readQdrantCatalog),
+  texts: qdrantConnectionTexts,
 });

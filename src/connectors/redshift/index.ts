@@ -2,6 +2,7 @@ import { postgresFamily } from '../families/postgres/family.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
 import { redshiftDialect } from './checks.ts';
 import { redshiftConfig } from './config.ts';
+import { redshiftConnectionTexts } from './texts.ts';
 
 export const redshift = defineConnector({
   type: 'REDSHIFT',
@@ -21,4 +22,5 @@ export const redshift = defineConnector({
   principalSecret: 'password',
   defaultPort: 5439,
   ...postgresFamily(redshiftDialect),
+  texts: redshiftConnectionTexts,
 });

@@ -3,6 +3,7 @@ import { httpBase } from '../kit/http/http-base.ts';
 import { s3Checks } from './checks.ts';
 import { targetOf } from './client.ts';
 import { s3Config } from './config.ts';
+import { s3ConnectionTexts } from './texts.ts';
 
 export const s3 = defineConnector({
   type: 'S3',
@@ -21,4 +22,5 @@ export const s3 = defineConnector({
   },
   principalSecret: 'secretAccessKey',
   ...httpBase(targetOf, s3Checks),
+  texts: s3ConnectionTexts,
 });

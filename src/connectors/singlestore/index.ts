@@ -1,6 +1,7 @@
 import { defineConnector } from '../kit/contract/connector.ts';
 import { singlestoreParts } from './checks.ts';
 import { singlestoreConfig } from './config.ts';
+import { singlestoreConnectionTexts } from './texts.ts';
 
 export const singlestore = defineConnector({
   type: 'SINGLESTORE',
@@ -20,4 +21,5 @@ export const singlestore = defineConnector({
   principalSecret: 'password',
   defaultPort: 3306,
   ...singlestoreParts,
+  texts: singlestoreConnectionTexts,
 });

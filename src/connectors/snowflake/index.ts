@@ -5,6 +5,7 @@ import { readInformationSchema } from '../kit/http/information-schema.ts';
 import { sessionOf, snowflakeChecks } from './checks.ts';
 import { type SnowflakeState, targetOf } from './client.ts';
 import { exactName, type SnowflakeConfig, snowflakeConfig } from './config.ts';
+import { snowflakeConnectionTexts } from './texts.ts';
 
 export const snowflake = defineConnector({
   type: 'SNOWFLAKE',
@@ -29,4 +30,5 @@ export const snowflake = defineConnector({
     const options = schema === undefined ? {} : { schema: exactName(schema) };
     return readInformationSchema((statement) => sessionOf(context).query(statement), options);
   }),
+  texts: snowflakeConnectionTexts,
 });

@@ -5,6 +5,7 @@ import { httpBase } from '../kit/http/http-base.ts';
 import { readTrinoCatalog } from './catalog.ts';
 import { trinoChecks } from './checks.ts';
 import { trinoConfig } from './config.ts';
+import { trinoConnectionTexts } from './texts.ts';
 
 export const trino = defineConnector({
   type: 'TRINO',
@@ -26,4 +27,5 @@ export const trino = defineConnector({
   ...httpBase(hostTarget, trinoChecks),
   tenancyLevels: ['TABLE', 'DATABASE'],
   catalogCheck: catalogCheck(readTrinoCatalog),
+  texts: trinoConnectionTexts,
 });

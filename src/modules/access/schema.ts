@@ -15,7 +15,8 @@ declare module '../../graphql/context.ts' {
 }
 
 export const ScopeRef = builder.enumType('Scope', {
-  description: 'What a token may be used for. `connectors`, `viewer` and `environments` need a token, but no scope.',
+  description:
+    'What a token may be used for. `connectors`, `parseConnection`, `viewer` and `environments` need a token, but no scope.',
   values: {
     DATASTORES_READ: { description: 'Read datastores, their tests and catalogs, and follow both subscriptions.' },
     DATASTORES_WRITE: { description: 'Create, update and delete datastores; run checks that write.' },

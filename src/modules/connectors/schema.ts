@@ -63,6 +63,11 @@ export const ConnectorRef = builder.objectRef<Connector>('Connector').implement(
       description: 'The config path of the secret that `configSecret` fills; null where the type has none.',
       resolve: (connector) => connector.principalSecret ?? null,
     }),
+    connectionTexts: t.stringList({
+      description:
+        'Examples of what parseConnection reads for the type, with made-up values: placeholders for a box to paste into. Some have several lines.',
+      resolve: (connector) => [...(connector.texts?.examples ?? [])],
+    }),
     defaultPort: t.int({ nullable: true, resolve: (connector) => connector.defaultPort ?? null }),
     supportsSshTunnel: t.boolean({
       resolve: (connector) => leavesOf(connector.config).some(({ path }) => path === 'sshTunnel.host'),

@@ -1040,7 +1040,7 @@ export type S3PathKind =
   | 'FILE'
   | 'FOLDER';
 
-/** What a token may be used for. `connectors`, `viewer` and `environments` need a token, but no scope. */
+/** What a token may be used for. `connectors`, `parseConnection`, `viewer` and `environments` need a token, but no scope. */
 export type Scope =
   /** Read datastores, their tests and catalogs, and follow both subscriptions. */
   | 'DATASTORES_READ'

@@ -4,6 +4,7 @@ import { withoutSecretsInTheOpen } from '../config/open-fields.ts';
 import type { SshTunnel } from '../config/ssh-tunnel.ts';
 import type { Tenancy, TenancyLevel } from '../config/tenancy.ts';
 import type { Tls } from '../config/tls.ts';
+import type { ConnectionTexts } from '../connection-text/connection-text.ts';
 import type { CatalogEntry } from './catalog-entry.ts';
 import type { Failure, FailureDetails } from './failure.ts';
 import type { PeerSocket } from './peer-socket.ts';
@@ -195,6 +196,8 @@ export interface Connector<Schema extends z.ZodObject = z.ZodObject, State = unk
    * without the secrets, and the contract test starts from it.
    */
   readonly example: z.input<Schema>;
+  /** How texts that people paste are read for the type. Left out: settings named as its config fields are. */
+  readonly texts?: ConnectionTexts;
   /** The path of the field that `configSecret` fills. */
   readonly principalSecret?: string;
   readonly defaultPort?: number;
