@@ -25,6 +25,19 @@ describe('a database that works', () => {
     expect(peer.connections()).toBe(4);
   });
 
+  test('names the engine that is not there in time', async () => {
+    const peer = await start({ engineStarting: true });
+    const expire = new AbortController();
+    const outcome = tryAt(peer, {}, { expire: expire.signal });
+    await expect.poll(() => peer.requests.at(-1)?.body.toString(), { timeout: 10_000 }).toBe('select 1');
+    expire.abort();
+    expect((await outcome).failure).toMatchObject({
+      code: 'TIMEOUT',
+      configPath: 'engine',
+      hint: expect.stringMatching(/it is starting, or busy/),
+    });
+  });
+
   test('needs neither database nor engine', async () => {
     const result = await tryIt({ database: undefined, engine: undefined });
     expect(result.steps.slice(-2)).toEqual(['engine/resolve: PASSED', 'query/execute: PASSED']);

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { CatalogColumn, CatalogEntry } from '../kit/contract/catalog-entry.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { listOf } from '../kit/http/answers.ts';
+import { PollPace } from '../kit/http/poll.ts';
 import { type AthenaContext, askAthena } from './client.ts';
 
 /** How many databases or tables are asked for at once: Athena gives no more. */
@@ -27,11 +28,14 @@ export function missingDatabase(): Failure {
 /** Reads every table and view of the database, or of all databases in the catalog. */
 export async function* readAthenaCatalog(context: AthenaContext): AsyncGenerator<readonly CatalogEntry[]> {
   for await (const database of databasesOf(context)) {
+    const pace = new PollPace(context.signal);
     for (let next: string | undefined, first = true; first || next !== undefined; first = false) {
       const input = { CatalogName: context.config.catalog, DatabaseName: database, MaxResults: PAGE, NextToken: next };
       const answer = await askAthena(context, 'ListTableMetadata', input, TABLES, missingDatabase);
       yield answer.TableMetadataList.map((table) => entryOf(table, database));
       next = answer.NextToken;
+      if (answer.TableMetadataList.length > 0) pace.goOn();
+      else if (next !== undefined) await pace.wait();
     }
   }
 }
@@ -39,11 +43,14 @@ export async function* readAthenaCatalog(context: AthenaContext): AsyncGenerator
 async function* databasesOf(context: AthenaContext): AsyncGenerator<string> {
   const { catalog, database } = context.config;
   if (database !== undefined) return yield database;
+  const pace = new PollPace(context.signal);
   for (let next: string | undefined, first = true; first || next !== undefined; first = false) {
     const input = { CatalogName: catalog, MaxResults: PAGE, NextToken: next };
     const answer = await askAthena(context, 'ListDatabases', input, DATABASES);
     for (const { Name } of answer.DatabaseList) yield Name;
     next = answer.NextToken;
+    if (answer.DatabaseList.length > 0) pace.goOn();
+    else if (next !== undefined) await pace.wait();
   }
 }
 

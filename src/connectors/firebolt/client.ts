@@ -93,9 +93,14 @@ export async function resolveEngine(context: FireboltContext): Promise<Engine> {
   return config.engine === undefined ? engine : use(context, engine, 'engine', config.engine);
 }
 
-/** Runs one statement on the engine. */
+const ENGINE_WAITING =
+  'The engine has not answered the query: it is starting, or busy. Raise timeoutMs, or start it first.';
+
+/** Runs one statement on the engine, which starts an engine that sleeps. */
 export async function queryFirebolt(context: FireboltContext, statement: Statement): Promise<RowSet> {
   const engine = required(context.state.engine, 'engine/resolve');
+  // the system engine, which stands for none, never sleeps
+  if (context.config.engine !== undefined) context.waitsFor({ configPath: 'engine', hint: ENGINE_WAITING });
   const response = await send(context, engine, statement(literal));
   const refusal = refusalOf(response);
   if (refusal !== undefined) throw refusalFailure(response, refusal);

@@ -1,10 +1,10 @@
 import {
-  type HttpPeer,
   type HttpPeerOptions,
   json,
   millionsOf,
   type PeerAnswer,
   type PeerRequest,
+  type StatefulPeer,
   startHttpPeer,
 } from './http-peer.ts';
 
@@ -19,6 +19,8 @@ export interface FakeClickHouseOptions extends HttpPeerOptions {
   readonly isHostile?: boolean;
   /** Every query of a user who has signed in ends with this. */
   readonly failing?: { readonly status: number; readonly code: number };
+  /** Queries after that of the sign-in go on until they are killed. */
+  readonly isStuck?: boolean;
 }
 
 export interface FakeClickHouseUser {
@@ -38,11 +40,18 @@ export interface FakeClickHouseTable {
  * ClickHouse's HTTP interface as far as the checks use it, written from its published documentation. It checks user
  * name and password, and answers the queries of the connector over tables of its own.
  */
-export function startFakeClickHouse(options: FakeClickHouseOptions = {}): Promise<HttpPeer> {
-  return startHttpPeer((request) => answer(request, options), options);
+export async function startFakeClickHouse(options: FakeClickHouseOptions = {}): Promise<StatefulPeer> {
+  /** The user of each query that runs, by its id. */
+  const running = new Map<string, string>();
+  const peer = await startHttpPeer((request) => answer(request, options, running), options);
+  return { ...peer, left: () => [...running.keys()] };
 }
 
-function answer(request: PeerRequest, options: FakeClickHouseOptions): PeerAnswer {
+function answer(
+  request: PeerRequest,
+  options: FakeClickHouseOptions,
+  running: Map<string, string>,
+): PeerAnswer | undefined {
   const { users = [], isOld, failing } = options;
   if (request.method !== 'POST' || request.path !== '/') return { status: 404, body: 'There is no handle.\n' };
   const name = header(request, 'x-clickhouse-user') ?? 'default';
@@ -56,12 +65,21 @@ function answer(request: PeerRequest, options: FakeClickHouseOptions): PeerAnswe
       : failed(options, 401, 193, `Wrong password for user ${name}`);
   }
   if (failing) return failed(options, failing.status, failing.code, 'as it was told to');
+  const sql = request.body.toString();
+  const [, killed = ''] = /^kill query where query_id = '([\w-]+)' async$/.exec(sql) ?? [];
+  if (killed !== '') {
+    if (running.get(killed) === name) running.delete(killed);
+    return { status: 200, body: '' };
+  }
+  if (options.isStuck && !sql.startsWith('select version()')) {
+    running.set(request.query.get('query_id') ?? '', name);
+    return undefined;
+  }
   const database = request.query.get('database') ?? 'default';
   if (database !== 'default' && !options.databases?.[database])
     return failed(options, 404, 81, `Database ${database} doesn't exist`);
-  if (options.isHostile && request.body.includes('system.tables'))
-    return { status: 200, body: `{"data":${millionsOf('0')}}` };
-  const rows = rowsOf(request.body.toString(), user, options);
+  if (options.isHostile && sql.includes('system.tables')) return { status: 200, body: `{"data":${millionsOf('0')}}` };
+  const rows = rowsOf(sql, user, options);
   return rows ? json(200, { meta: [], data: rows, rows: rows.length }) : failed(options, 400, 62, 'Syntax error');
 }
 

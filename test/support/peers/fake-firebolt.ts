@@ -25,6 +25,8 @@ export interface FakeFireboltOptions extends HttpPeerOptions {
   /** What the service account's user may not do: be in the account, use one of these, query. */
   readonly denied?: readonly ('account' | 'database' | 'engine' | 'query')[];
   readonly engineStopped?: boolean;
+  /** The engine takes queries and never answers them. */
+  readonly engineStarting?: boolean;
   /** Errors come with status 200 and as JSON; left out: with 400 and as text. */
   readonly jsonErrors?: boolean;
   /** The most rows in an answer. */
@@ -50,13 +52,14 @@ export async function startFakeFirebolt(options: FakeFireboltOptions): Promise<H
   return startHttpPeer((request) => answer(request, fake), options);
 }
 
-function answer(request: PeerRequest, fake: Fake): PeerAnswer {
+function answer(request: PeerRequest, fake: Fake): PeerAnswer | undefined {
   const host = request.headers.host ?? '';
   if (host === 'id.app.firebolt.io') return giveToken(request, fake);
   const [, token = ''] = /^Bearer (.+)$/.exec(request.headers.authorization ?? '') ?? [];
   if (!fake.tokens.has(token)) return json(401, { error: 'Unauthorized' });
   if (host === 'api.app.firebolt.io') return account(request, fake.options);
   if (request.method !== 'POST' || request.path !== '/query') return { status: 404, body: 'Not Found' };
+  if (host === USER_ENGINE && fake.options.engineStarting) return undefined;
   if (host === SYSTEM_ENGINE || host === USER_ENGINE) return query(request, host, fake.options);
   return { status: 421, body: `no engine is called ${host}` };
 }

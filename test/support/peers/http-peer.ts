@@ -62,8 +62,9 @@ export interface StatefulPeer extends HttpPeer {
   left(): readonly string[];
 }
 
+/** `answer` gives undefined for a request that is never answered. */
 export async function startHttpPeer(
-  answer: (request: PeerRequest) => PeerAnswer,
+  answer: (request: PeerRequest) => PeerAnswer | undefined,
   options: HttpPeerOptions = {},
 ): Promise<HttpPeer> {
   const requests: PeerRequest[] = [];
@@ -73,7 +74,9 @@ export async function startHttpPeer(
     const request = await read(incoming, options.stripsPath);
     requests.push(request);
     if (options.misbehave) return misbehave(options.misbehave, response);
-    const { status, headers = {}, body = '' } = answer(request);
+    const answered = answer(request);
+    if (!answered) return;
+    const { status, headers = {}, body = '' } = answered;
     response.writeHead(status, { 'content-length': String(Buffer.byteLength(body)), ...headers });
     response.end(request.method === 'HEAD' ? undefined : body);
   });

@@ -1,6 +1,6 @@
 import { clickhouse } from '../../../src/connectors/clickhouse/index.ts';
 import { type FakeClickHouseOptions, startFakeClickHouse } from '../peers/fake-clickhouse.ts';
-import type { HttpPeer } from '../peers/http-peer.ts';
+import type { StatefulPeer } from '../peers/http-peer.ts';
 import type { Stand } from './stand.ts';
 
 const PASSWORD = 'pä55 "word"';
@@ -10,7 +10,7 @@ const TABLES = {
   recent: { engine: 'MaterializedView', columns: { id: 'UInt64' } },
 };
 
-export const clickhouseStand: Stand<FakeClickHouseOptions, HttpPeer> = {
+export const clickhouseStand: Stand<FakeClickHouseOptions, StatefulPeer> = {
   connector: clickhouse,
   config: { host: 'clickhouse.example', username: 'reader', password: PASSWORD, database: 'sales' },
   clearText: { tls: { mode: 'DISABLE' } },
