@@ -1,5 +1,6 @@
 import { createServer as createNetServer, connect as netConnect } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, connect as tlsConnect } from 'node:tls';
+import pg from 'pg';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { describeBadConfigs } from '../support/bad-configs.ts';
 import { createAuthority, createSelfSigned, type IssuedCertificate } from '../support/certificates.ts';
@@ -88,6 +89,46 @@ describe('a database that works', () => {
       });
     } finally {
       vi.unstubAllEnvs();
+    }
+  });
+});
+
+describe('a test that ends while its statement waits', () => {
+  const running = async ({ server }: PostgresPeer, tls: object | undefined) => {
+    const { host, port, superuser: user, password } = server;
+    const client = new pg.Client({ host, port, user, password, database: 'shop', ssl: tls });
+    await client.connect();
+    // new schemas wait for the lock, and nothing else does
+    await client.query('begin; lock table pg_catalog.pg_namespace in share mode');
+    return {
+      statements: async (): Promise<number> => {
+        // within a transaction the activity is what it was when it was first asked for
+        await client.query('select pg_stat_clear_snapshot()');
+        const { rows } = await client.query(
+          `select 1 from pg_stat_activity where usename = 'builder' and state in ('active', 'idle in transaction')`,
+        );
+        return rows.length;
+      },
+      end: () => client.end(),
+    };
+  };
+
+  test.each([
+    { title: 'in clear text', used: stand, ssl: undefined, how: 'cancel', status: 'CANCELLED' },
+    { title: 'over TLS', used: secure, ssl: { rejectUnauthorized: false }, how: 'expire', status: 'FAILED' },
+  ])('has it cancelled, $title', async ({ used, ssl, how, status }) => {
+    const peer = await used.shared();
+    const { statements, end } = await running(peer, ssl);
+    try {
+      const ending = new AbortController();
+      const options = { methods: ['schema/create'], deadline: 60_000, cleanUpMs: 20_000, [how]: ending.signal };
+      const outcome = used.tryAt(peer, { username: 'builder' }, options);
+      await expect.poll(statements, { timeout: 20_000 }).toBe(1);
+      ending.abort();
+      expect(await outcome).toMatchObject({ status, log: [] });
+      await expect.poll(statements, { timeout: 1_000 }).toBe(0);
+    } finally {
+      await end();
     }
   });
 });

@@ -6,6 +6,7 @@ import { tenancyCheck } from '../../kit/checks/tenancy.ts';
 import { hostTarget } from '../../kit/config/target.ts';
 import { type Check, type CheckContext, required, type Target } from '../../kit/contract/connector.ts';
 import { Failure } from '../../kit/contract/failure.ts';
+import { cancelStatement } from './cancel.ts';
 import { type PostgresCatalogSql, postgresColumns, readPostgresCatalog } from './catalog.ts';
 import type { PostgresFamilyConfig } from './config.ts';
 import { type PostgresSession, requestPostgresTls, signInToPostgres } from './wire.ts';
@@ -78,10 +79,14 @@ function authenticate<Config extends PostgresFamilyConfig>(
   return authenticateCheck(
     'The server takes the user name and the password, or the client certificate. The role needs the right to log in. ' +
       'Warns when another product than this type’s answers.',
-    async ({ config, link, state }) => {
+    async ({ config, link, state, signal, onEnd }) => {
       const account = { ...config, cluster: dialect.clusterOf?.(config) };
       const session = await signInToPostgres(link.take(), account, config.tls.mode);
       state.session = session;
+      onEnd(async (ending) => {
+        const key = signal.aborted ? session.cancelKey() : undefined;
+        if (key) await cancelStatement(hostTarget(config), key, ending);
+      });
       const { server, isExpected } = await dialect.product(session);
       return { evidence: { server, user: config.username }, warning: !isExpected };
     },

@@ -41,6 +41,12 @@ export interface PostgresAccount {
   readonly allowCleartextPassword?: boolean | undefined;
 }
 
+/** What a server gave at the sign-in, so that a connection's statement can be cancelled over another one. */
+export interface CancelKey {
+  readonly processId: number;
+  readonly secretKey: number;
+}
+
 /** The parameters that are kept of those that a server tells when it lets a user in. */
 const PARAMETERS = ['server_version', 'crdb_version', 'server_encoding'] as const;
 
@@ -57,6 +63,8 @@ export interface PostgresSession {
    * to it.
    */
   readonly refusal: Error | undefined;
+  /** What cancels the statement that the server has not answered; undefined when there is none, or no key for it. */
+  cancelKey(): CancelKey | undefined;
   /** Says goodbye and closes. */
   close(): void;
 }
@@ -76,6 +84,7 @@ export async function signInToPostgres(
   let signedIn = false;
   const parameters = new Map<string, string>();
   let refusal: Error | undefined;
+  let isAnswered = true;
   wire.once('authenticationOk', () => {
     signedIn = true;
     socket.raiseCap(SESSION_LIMIT);
@@ -98,9 +107,13 @@ export async function signInToPostgres(
   }
   return {
     async query(text, values = []) {
+      isAnswered = false;
       try {
-        return (await client.query(text, [...values])).rows;
+        const { rows } = await client.query(text, [...values]);
+        isAnswered = true;
+        return rows;
       } catch (error) {
+        isAnswered = isPostgresError(error);
         // of a connection that broke between two queries the driver says no more than that it cannot be used
         throw broken ?? error;
       }
@@ -108,6 +121,7 @@ export async function signInToPostgres(
     parameter: (name) => parameters.get(name),
     allow: (bytes) => socket.raiseCap(bytes),
     refusal,
+    cancelKey: () => (isAnswered ? undefined : keyOf(client)),
     close: () => client.end(() => undefined),
   };
 }
@@ -142,6 +156,9 @@ const INTERNAL_ERROR = 'XX000';
  */
 interface DriverInternals {
   getStartupConf(): Record<string, string>;
+  /** What the server gave to cancel statements by; null when it gave nothing. */
+  readonly processID: number | null;
+  readonly secretKey: number | null;
   readonly connection: EventEmitter & { attachListeners(source: MessageSource): void };
 }
 
@@ -185,6 +202,11 @@ async function createClient(
   const takesClearText = secure || socket.isLoopback || account.allowCleartextPassword === true;
   internals.connection.attachListeners = (source) => attach(checked(source, socket, takesClearText));
   return client;
+}
+
+function keyOf(client: Client): CancelKey | undefined {
+  const { processID: processId, secretKey } = client as unknown as DriverInternals;
+  return processId === null || secretKey === null ? undefined : { processId, secretKey };
 }
 
 const CLUSTER = /^[A-Za-z0-9][A-Za-z0-9-]{0,127}$/;

@@ -1,0 +1,28 @@
+import { once } from 'node:events';
+import { tlsOf } from '../../kit/checks/endpoint.ts';
+import type { Ending, Target } from '../../kit/contract/connector.ts';
+import { type CancelKey, requestPostgresTls } from './wire.ts';
+
+/** The code of a request to cancel, 1234.5678. */
+const CANCEL_CODE = 80_877_102;
+
+/**
+ * Has the server cancel the statement that runs in the connection of this key: one whose connection has closed goes on
+ * until it has something to send. Settles when the server has taken the request, which it never answers.
+ */
+export async function cancelStatement(target: Target, key: CancelKey, { dialer, signal }: Ending): Promise<void> {
+  let socket = await dialer.dial(target.host, target.port);
+  const tls = tlsOf(target);
+  if (tls) {
+    await requestPostgresTls(socket);
+    ({ socket } = await dialer.secure(socket, target.host, tls));
+  }
+  const request = Buffer.alloc(16);
+  request.writeInt32BE(request.length, 0);
+  request.writeInt32BE(CANCEL_CODE, 4);
+  request.writeInt32BE(key.processId, 8);
+  request.writeInt32BE(key.secretKey, 12);
+  const closed = once(socket.resume(), 'close', { signal });
+  socket.end(request);
+  await closed;
+}
