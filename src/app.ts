@@ -10,10 +10,12 @@ import { CatalogWriter } from './modules/catalogs/writer.ts';
 import { connectionTestLoader } from './modules/connection-tests/loader.ts';
 import { TestRunner } from './modules/connection-tests/runner.ts';
 import { ConnectionTestService } from './modules/connection-tests/service.ts';
+import { DatastoreBatches } from './modules/datastores/batches.ts';
 import { DatastoreDeletion } from './modules/datastores/deletion.ts';
 import { DraftReader } from './modules/datastores/draft-reader.ts';
 import { DatastoreEvents } from './modules/datastores/events.ts';
 import { datastoreLoader } from './modules/datastores/loader.ts';
+import { SavePreparation } from './modules/datastores/preparation.ts';
 import { SaveProof } from './modules/datastores/proof.ts';
 import { DatastoreSaver } from './modules/datastores/save.ts';
 import { DatastoreService } from './modules/datastores/service.ts';
@@ -115,11 +117,14 @@ export class App {
     const drafts = new DraftReader(database, sealer, environments, logger);
     const proof = new SaveProof(connectionTests, this.#executor);
     const saver = new DatastoreSaver({ database, keyring, sealer, connectionTests });
+    const preparation = new SavePreparation({ database, connectionTests, drafts, proof });
+    const datastores = new DatastoreService({ database, environments, drafts, preparation, saver });
     const services = {
       access,
       environments,
       connectionTests,
-      datastores: new DatastoreService({ database, environments, connectionTests, drafts, proof, saver }),
+      datastores,
+      datastoreBatches: new DatastoreBatches({ datastores, preparation, saver }),
       datastoreDeletion: new DatastoreDeletion(database, keyring, environments),
       datastoreEvents: new DatastoreEvents(database, doorbell),
       sessionTokens: new SessionTokenService(access, environments),

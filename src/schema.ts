@@ -10,6 +10,7 @@ import './modules/connection-tests/schema.ts';
 import './modules/datastores/schema.ts';
 import './modules/datastores/schema-mutations.ts';
 import './modules/datastores/schema-deletion.ts';
+import './modules/datastores/schema-batches.ts';
 import './modules/requested-tests/schema.ts';
 import './modules/catalogs/schema.ts';
 

@@ -26,9 +26,10 @@ export const FieldIssueRef = builder.objectRef<FieldIssue>('FieldIssue').impleme
   }),
 });
 
-const UserErrorRef = builder.interfaceRef<UserError>('UserError').implement({
+export const UserErrorRef = builder.interfaceRef<UserError>('UserError').implement({
   description:
     'Every expected failure: `... on UserError { code message issues { path message } }` serves every form. `code` is stable and documented.',
+  resolveType: (error) => error.name,
   fields: (t) => ({
     code: t.exposeString('code'),
     message: t.exposeString('message'),

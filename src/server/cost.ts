@@ -36,6 +36,8 @@ const LIST_SIZE = 5;
 const PAGE_COST = 100;
 /** What a field or item of an introspection counts: it is read from memory, without a resolver of ours. */
 const INTROSPECTION_FIELD = 0.5;
+/** What changing a thing costs besides its fields: a transaction, and perhaps a test. */
+const CHANGE_COST = 250;
 
 type Variables = Readonly<Record<string, unknown>>;
 
@@ -143,10 +145,13 @@ class Scale {
     const field = this.#fieldOf(parent, name);
     const type = field && getNamedType(field.type);
     if (!field) return { ...ONE_FIELD, path: [name] };
-    const ownPage = field.args.some((argument) => argument.name === 'first') ? this.#pageOf(node) : undefined;
+    const hasPage = field.args.some((argument) => argument.name === 'first');
+    const batch = this.#batchOf(node);
+    const ownPage = hasPage ? this.#pageOf(node) : batch;
     const inner = node.selectionSet && isCompositeType(type) ? this.weigh(node.selectionSet, type, ownPage) : FREE;
     const one = parent.name.startsWith('__') ? INTROSPECTION_FIELD : 1;
-    const own = one + (ownPage === undefined ? 0 : PAGE_COST) + costOf(field);
+    const changes = parent === this.#schema.getMutationType() ? (batch ?? 1) : 0;
+    const own = one + (hasPage ? PAGE_COST : 0) + changes * CHANGE_COST + costOf(field);
     const isList = isListType(getNullableType(field.type));
     const items = parent.name.startsWith('__') ? this.#sizes.get(name) : isList ? (page ?? LIST_SIZE) : undefined;
     return {
@@ -169,6 +174,14 @@ class Scale {
     };
     const size = given('last') ?? given('first') ?? pageSizes.default;
     return typeof size === 'number' ? Math.min(Math.max(size, 1), pageSizes.most) : pageSizes.most;
+  }
+
+  /** How many things a field is to change: each of them has a result. */
+  #batchOf(node: FieldNode): number | undefined {
+    const input = node.arguments?.find((one) => one.name.value === 'input');
+    const value = input && this.#valueOf(input.value);
+    const items = typeof value === 'object' && value !== null && 'items' in value ? value.items : undefined;
+    return Array.isArray(items) ? items.length : undefined;
   }
 
   #isLeftOut({ directives = [] }: SelectionNode): boolean {

@@ -17,7 +17,6 @@ export const requestLimits = {
   depth: 10,
   /** How deep they may nest below __schema and __type; GraphiQL's own query needs as much. */
   introspectionDepth: 20,
-  aliases: 15,
   directives: 8,
   /** How many fields and items of lists an operation may ask for, as cost.ts counts them. */
   cost: 50_000,
@@ -34,8 +33,8 @@ export function tooManyComparisons() {
 }
 
 /**
- * A validation rule that refuses documents which nest deeper, or use more aliases or directives, than requestLimits
- * says. Fragments count where they are spread.
+ * A validation rule that refuses documents which nest deeper, or use more directives, than requestLimits says.
+ * Fragments count where they are spread. Aliases are not counted: what each of them asks for has a cost.
  */
 export function limitsRule(context: ValidationContext): ASTVisitor {
   return {
@@ -52,7 +51,6 @@ function tooComplex(message: string) {
 interface Weight {
   depth: number;
   introspectionDepth: number;
-  aliases: number;
   directives: number;
 }
 
@@ -69,9 +67,6 @@ function overLimits(document: DocumentNode): string[] {
       messages.add(
         `The document nests introspection ${weight.introspectionDepth} deep; the limit is ${introspectionDepth}.`,
       );
-    }
-    if (weight.aliases > requestLimits.aliases) {
-      messages.add(`The document has ${weight.aliases} aliases; the limit is ${requestLimits.aliases}.`);
     }
     if (directives > requestLimits.directives) {
       messages.add(`The document has ${directives} directives; the limit is ${requestLimits.directives}.`);
@@ -92,12 +87,11 @@ class Scale {
   }
 
   weigh(selectionSet: SelectionSetNode): Weight {
-    const sum: Weight = { depth: 0, introspectionDepth: 0, aliases: 0, directives: 0 };
+    const sum: Weight = { depth: 0, introspectionDepth: 0, directives: 0 };
     for (const selection of selectionSet.selections) {
       const weight = this.#weighSelection(selection);
       sum.depth = Math.max(sum.depth, weight.depth);
       sum.introspectionDepth = Math.max(sum.introspectionDepth, weight.introspectionDepth);
-      sum.aliases += weight.aliases;
       sum.directives += weight.directives + countDirectives(selection);
     }
     return sum;
@@ -107,11 +101,10 @@ class Scale {
     if (selection.kind === Kind.FRAGMENT_SPREAD) return this.#weighFragment(selection.name.value);
     const inner = selection.selectionSet ? this.weigh(selection.selectionSet) : EMPTY;
     if (selection.kind === Kind.INLINE_FRAGMENT) return inner;
-    const aliases = inner.aliases + (selection.alias ? 1 : 0);
     const introspects = selection.name.value === '__schema' || selection.name.value === '__type';
     return introspects
-      ? { ...inner, depth: 1, introspectionDepth: inner.depth + 1, aliases }
-      : { ...inner, depth: inner.depth + 1, aliases };
+      ? { ...inner, depth: 1, introspectionDepth: inner.depth + 1 }
+      : { ...inner, depth: inner.depth + 1 };
   }
 
   #weighFragment(name: string): Weight {
@@ -127,7 +120,7 @@ class Scale {
   }
 }
 
-const EMPTY: Weight = { depth: 0, introspectionDepth: 0, aliases: 0, directives: 0 };
+const EMPTY: Weight = { depth: 0, introspectionDepth: 0, directives: 0 };
 
 function countDirectives(...nodes: readonly { readonly directives?: readonly unknown[] }[]): number {
   return nodes.reduce((count, node) => count + (node.directives?.length ?? 0), 0);

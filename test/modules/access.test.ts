@@ -38,6 +38,10 @@ const input = (make: (things: Things) => object) => (things: Things) => ({ input
 
 const UPSERT = 'mutation ($input: UpsertDatastoreInput!) { upsertDatastore(input: $input) { __typename } }';
 
+const RESULTS = 'results { datastore { id } error { code } }';
+const CREATE_MANY = `mutation ($input: CreateDatastoresInput!) { createDatastores(input: $input) { __typename ... on CreateDatastoresSuccess { ${RESULTS} } } }`;
+const UPDATE_MANY = `mutation ($input: UpdateDatastoresInput!) { updateDatastores(input: $input) { __typename ... on UpdateDatastoresSuccess { ${RESULTS} } } }`;
+
 const operations: readonly Operation[] = [
   { title: 'viewer', query: '{ viewer { token { name } } }', needs: [], variables: () => ({}) },
   { title: 'connectors', query: '{ connectors { type } }', needs: [], variables: () => ({}) },
@@ -108,6 +112,37 @@ const operations: readonly Operation[] = [
     query: UPSERT,
     needs: ['DATASTORES_WRITE', 'DATASTORES_TEST'],
     variables: input(({ environmentId, name }) => ({ environmentId, name, label: 'changed', config, test: {} })),
+  },
+  ...[false, true].flatMap((atomic) => [
+    {
+      title: `createDatastores, atomic: ${atomic}`,
+      query: CREATE_MANY,
+      needs: ['DATASTORES_WRITE'] as const,
+      variables: input(({ environmentId }) => ({ items: [{ environmentId, config }], atomic })),
+    },
+    {
+      title: `updateDatastores, atomic: ${atomic}`,
+      query: UPDATE_MANY,
+      needs: ['DATASTORES_WRITE'] as const,
+      variables: input(({ datastoreId }) => ({ items: [{ id: datastoreId, label: 'changed' }], atomic })),
+    },
+  ]),
+  {
+    title: 'createDatastores, one of them with a test',
+    query: CREATE_MANY,
+    needs: ['DATASTORES_WRITE', 'DATASTORES_TEST'],
+    variables: input(({ environmentId }) => ({
+      items: [
+        { environmentId, config },
+        { environmentId, config, test: {} },
+      ],
+    })),
+  },
+  {
+    title: 'updateDatastores, one of them with a catalog',
+    query: UPDATE_MANY,
+    needs: ['DATASTORES_WRITE', 'DATASTORES_TEST'],
+    variables: input(({ datastoreId }) => ({ items: [{ id: datastoreId, label: 'changed', refreshCatalog: true }] })),
   },
   {
     title: 'deleteDatastores by ids',

@@ -52,6 +52,33 @@ describe('what passes, with as much to spare', () => {
   });
 });
 
+const items = (count: number) => ({ input: { items: Array.from({ length: count }, () => ({})) } });
+const CREATE_MANY = 'mutation ($input: CreateDatastoresInput!) { createDatastores(input: $input)';
+
+describe('what ordinary clients send passes', () => {
+  test.each<readonly [string, string, Record<string, unknown>]>([
+    [
+      '80 datastores by alias',
+      `query ($id: ID!) { ${Array.from({ length: 80 }, (_, at) => `a${at}: datastore(id: $id) { id }`).join(' ')} }`,
+      { id: 'a' },
+    ],
+    [
+      '80 changes by alias',
+      `mutation ($id: ID!) { ${Array.from({ length: 80 }, (_, at) => `a${at}: cancelConnectionTest(id: $id) { __typename }`).join(' ')} }`,
+      { id: 'a' },
+    ],
+    [
+      '100 new datastores in one call',
+      `${CREATE_MANY} { ... on CreateDatastoresSuccess { results { index datastore { id name version } error { code message issues { path code message } } } } } }`,
+      items(100),
+    ],
+  ])('%s', (_, text, variables) => {
+    const { cost } = judge(text, variables);
+    expect(cost).toBeGreaterThan(80);
+    expect(cost).toBeLessThan(requestLimits.cost);
+  });
+});
+
 describe('what is refused', () => {
   const inner = 'nodes { datastore { connectionTests(first: 100) { nodes { id } } } }';
   test.each([
@@ -79,6 +106,16 @@ describe('what is refused', () => {
       `{ datastores(first: 100) { nodes { ${Array.from({ length: 14 }, (_, at) => `a${at}: lastTest ${FULL_TEST}`).join(' ')} } } }`,
       {},
     ],
+    [
+      'calls for many by alias',
+      `mutation ($input: CreateDatastoresInput!) { ${Array.from({ length: 3 }, (_, at) => `a${at}: createDatastores(input: $input) { __typename }`).join(' ')} }`,
+      items(100),
+    ],
+    [
+      'pages in the results of many',
+      `${CREATE_MANY} { ... on CreateDatastoresSuccess { results { datastore { connectionTests(first: 100) { nodes { id status } } } } } } }`,
+      items(100),
+    ],
     ['catalogs of many', `{ datastores { nodes { catalog { entries(first: 1) ${COLUMNS} } } } }`, {}],
     [
       'the introspection again and again',
@@ -99,6 +136,8 @@ describe('the cost', () => {
     ['counts what is beside a page once', '{ environments { pageInfo { hasNextPage } } }', {}, 1 + 100 + 2],
     ['takes a page that is too large for the largest', '{ environments(first: 9999) { nodes { id } } }', {}, 302],
     ['takes a null for nothing said', 'query ($n: Int) { environments(first: $n) { nodes { id } } }', { n: null }, 142],
+    ['counts a change as 250', 'mutation { cancelConnectionTest(id: "a") { __typename } }', {}, 252],
+    ['counts each change of a call for many', `${CREATE_MANY} { __typename } }`, items(7), 1 + 7 * 250 + 1],
     ['counts other lists as five', '{ connectors { type } }', {}, 1 + 5 * 2],
     ['leaves out what is skipped', 'query ($s: Boolean!) { viewer { token @skip(if: $s) { name } } }', { s: true }, 1],
     ['leaves out what is not included', '{ viewer { ... @include(if: false) { token { name } } } }', {}, 1],

@@ -10,7 +10,13 @@ import { journalDatastore } from './journal.ts';
 import { deleteDatastoreRows, lockDatastores, lockEnvironmentsDatastores } from './store.ts';
 
 /** Which datastores to delete: those that are named, or all of an environment but some. */
-export type DatastoreSelection = { readonly ids: readonly string[] } | { readonly all: AllDatastores };
+export type DatastoreSelection = NamedDatastores | { readonly all: AllDatastores };
+
+interface NamedDatastores {
+  readonly ids: readonly string[];
+  /** Whether ids of no datastore are passed over, or nothing is deleted. */
+  readonly missing: 'IGNORE' | 'REFUSE';
+}
 
 export interface AllDatastores extends Given {
   readonly environmentId: string;
@@ -29,7 +35,10 @@ export class DatastoreDeletion {
     this.#environments = environments;
   }
 
-  /** Deletes all of them or, when one is missing, none. @throws NotFoundError naming those that are missing */
+  /**
+   * Deletes all of them or, when one is missing and that is not to be ignored, none.
+   * @throws NotFoundError naming those that are missing
+   */
   async delete(access: Access, selection: DatastoreSelection): Promise<string[]> {
     requireScope(access, 'DATASTORES_WRITE');
     if ('all' in selection) await this.#environments.resolve(access, selection.all);
@@ -57,6 +66,6 @@ async function lockSelected(change: Change, access: Access, selection: Datastore
   const locked = await lockDatastores(change, access, wanted);
   const found = new Set(locked.map((datastore) => datastore.id));
   const missing = wanted.filter((id) => !found.has(id));
-  if (missing.length > 0) throw new NotFoundError(missing);
+  if (missing.length > 0 && selection.missing === 'REFUSE') throw new NotFoundError(missing);
   return locked;
 }

@@ -1,12 +1,12 @@
 import { connectorId } from '../../connectors/kit/contract/connector.ts';
-import { ConflictError, NameTakenError, NotFoundError } from '../../errors/api.ts';
+import { ConflictError, NameTakenError, NotFoundError, UserError } from '../../errors/api.ts';
 import { type Change, type Database, isForeignKeyViolation, isUniqueViolation } from '../../platform/database.ts';
 import type { Keyring } from '../../platform/keyring.ts';
 import type { Sealer } from '../../platform/sealer.ts';
 import type { Access } from '../access/access.ts';
 import type { ConnectionTestService } from '../connection-tests/service.ts';
 import { type Datastore, firstFree, nameFrom, numberedStem } from './datastore.ts';
-import { journalDatastore } from './journal.ts';
+import { type DatastoreEntry, journalDatastore } from './journal.ts';
 import { type NamedDraft, type Revision, revisionOf } from './revision.ts';
 import { createSecretKey } from './secret-key.ts';
 import {
@@ -14,6 +14,7 @@ import {
   insertDatastore,
   insertSecrets,
   isUsedId,
+  lockDatastores,
   lockNames,
   namesLike,
   replaceDatastore,
@@ -26,6 +27,26 @@ export interface Save extends Omit<NamedDraft, 'name'> {
   readonly name: string | null;
   /** Where the name stands in the arguments. */
   readonly namePath: readonly string[];
+}
+
+/** What a change has stored of one draft, before its journal entry. */
+interface Written {
+  readonly datastore: Datastore;
+  /** Null when nothing has changed but its last test. */
+  readonly entry: DatastoreEntry | null;
+}
+
+/** Of drafts that are stored together, the one for which none was. */
+export class RefusedSave extends Error {
+  override readonly name = 'RefusedSave';
+  readonly index: number;
+  readonly reason: UserError;
+
+  constructor(index: number, reason: UserError) {
+    super(reason.message);
+    this.index = index;
+    this.reason = reason;
+  }
 }
 
 export interface DatastoreSaverOptions {
@@ -50,39 +71,63 @@ export class DatastoreSaver {
    */
   async save(access: Access, save: Save): Promise<Datastore | undefined> {
     try {
-      return await this.#options.database.change((change) => this.#write(change, access, save));
+      return await this.#options.database.change(async (change) => {
+        const written = await this.#write(change, access, save);
+        if (written?.entry) await journalDatastore(change, this.#options.keyring, written.entry);
+        return written?.datastore;
+      });
     } catch (error) {
-      if (isUniqueViolation(error, ['environment_id', 'name'])) throw new NameTakenError(save.namePath);
-      if (isUniqueViolation(error, 'id')) throw new ConflictError('ID_TAKEN');
-      if (isForeignKeyViolation(error)) throw new NotFoundError([save.subject.environmentId]);
-      throw error;
+      throw refusalOf(error, save);
     }
   }
 
-  async #write(change: Change, access: Access, save: Save): Promise<Datastore | undefined> {
+  /**
+   * Stores all drafts in one change, or none.
+   * @throws RefusedSave for the first that cannot be stored, with what save() throws of it, or a ConflictError when
+   * another change of its datastore came first
+   */
+  async saveAll(access: Access, saves: readonly Save[]): Promise<Datastore[]> {
+    return this.#options.database.change(async (change) => {
+      await lockTogether(change, access, saves);
+      const written: Written[] = [];
+      for (const [index, save] of saves.entries()) {
+        const one = await this.#write(change, access, save).catch((error: unknown) => {
+          throw refusedAt(index, refusalOf(error, save));
+        });
+        if (!one) throw new RefusedSave(index, new ConflictError('VERSION_CONFLICT', save.id));
+        written.push(one);
+      }
+      const entries = written.flatMap(({ entry }) => (entry ? [entry] : []));
+      for (const entry of entries.toSorted((a, b) => (a.datastore.environmentId < b.datastore.environmentId ? -1 : 1)))
+        await journalDatastore(change, this.#options.keyring, entry);
+      return written.map(({ datastore }) => datastore);
+    });
+  }
+
+  async #write(change: Change, access: Access, save: Save): Promise<Written | undefined> {
     const { subject, stored, testId } = save;
     if (!stored && (await isUsedId(change, save.id))) throw new ConflictError('ID_TAKEN');
     const name = save.name ?? (await freeName(change, subject, save.label));
     const revision = revisionOf({ ...save, name }, access.actor);
     const { after, changed } = revision;
     const unchanged = stored !== null && changed.length === 0;
-    if (unchanged && !testId) return after;
+    if (unchanged && !testId) return { datastore: after, entry: null };
     if (!stored) await insertDatastore(change, after);
     // a passed test is adopted by the version that it was about, never by another
     else if (!(await replaceDatastore(change, after, stored.datastore.version))) return undefined;
     if (testId) await this.#options.connectionTests.adopt(change, testId, after);
-    if (unchanged) return after;
+    if (unchanged) return { datastore: after, entry: null };
     if (changed.includes('tags') || (!stored && after.tags.length > 0)) await replaceTags(change, after);
     await this.#exchangeSecrets(change, revision);
     const { type, label, version } = after;
-    await journalDatastore(change, this.#options.keyring, {
+    const entry: DatastoreEntry = {
       datastore: after,
       actor: access.actor,
       ...(stored
         ? { kind: 'UPDATED', detail: { version, changed } }
         : { kind: 'CREATED', detail: { type, name, label, version } }),
-    });
-    return after;
+    };
+    return { datastore: after, entry };
   }
 
   /** Seals all secrets anew under a fresh key, so that what was replaced never opens again. */
@@ -101,4 +146,24 @@ async function freeName(change: Change, { environmentId, connector }: Save['subj
   const wanted = nameFrom(label, connectorId(connector));
   await lockNames(change, environmentId);
   return firstFree(wanted, await namesLike(change, environmentId, numberedStem(wanted)));
+}
+
+/** Says in the API's words why a draft cannot be stored. */
+function refusalOf(error: unknown, save: Save): unknown {
+  if (isUniqueViolation(error, ['environment_id', 'name'])) return new NameTakenError(save.namePath);
+  if (isUniqueViolation(error, 'id')) return new ConflictError('ID_TAKEN');
+  if (isForeignKeyViolation(error)) return new NotFoundError([save.subject.environmentId]);
+  return error;
+}
+
+function refusedAt(index: number, refusal: unknown): unknown {
+  return refusal instanceof UserError ? new RefusedSave(index, refusal) : refusal;
+}
+
+/** Takes everything that several saves need, in one order, so that no two changes wait for one another. */
+async function lockTogether(change: Change, access: Access, saves: readonly Save[]): Promise<void> {
+  const environmentIds = new Set(saves.map(({ subject }) => subject.environmentId));
+  for (const id of [...environmentIds].toSorted()) await lockNames(change, id);
+  const stored = saves.flatMap((save) => (save.stored ? [save.id] : []));
+  if (stored.length > 0) await lockDatastores(change, access, stored);
 }

@@ -31,8 +31,24 @@ const DatastoreSelection = builder.inputType('DatastoreSelection', {
   }),
 });
 
+const MissingDatastores = builder.enumType('MissingDatastores', {
+  description: 'What to do about selected datastores that do not exist, or that the caller may not see.',
+  values: {
+    REFUSE: { description: 'Delete none, and answer with a NotFoundError that names those that are missing.' },
+    IGNORE: { description: 'Delete those that exist: `deletedIds` says which. It may be sent again and again.' },
+  },
+});
+
 const DeleteDatastoresInput = builder.inputType('DeleteDatastoresInput', {
-  fields: (t) => ({ select: t.field({ type: DatastoreSelection, required: true }) }),
+  description: 'Which datastores to delete.',
+  fields: (t) => ({
+    select: t.field({ type: DatastoreSelection, required: true, description: 'The datastores to delete.' }),
+    missing: t.field({
+      type: MissingDatastores,
+      defaultValue: 'REFUSE',
+      description: 'What to do when one of `select.ids` does not exist.',
+    }),
+  }),
 });
 
 const DeleteDatastoresSuccess = builder.objectRef<{ deletedIds: string[] }>('DeleteDatastoresSuccess').implement({
@@ -44,14 +60,14 @@ builder.mutationField('deleteDatastores', (t) =>
     type: DeleteDatastoresSuccess,
     scope: 'DATASTORES_WRITE',
     description:
-      'Deletes the selected datastores and erases their secrets. When one of them does not exist, none is deleted. The token needs DATASTORES_WRITE.',
+      'Deletes the selected datastores and erases their secrets. When one of them does not exist, none is deleted, unless `missing` is IGNORE. The token needs DATASTORES_WRITE.',
     errors: { types: [ValidationError, NotFoundError], union: { name: 'DeleteDatastoresResult' } },
     args: { input: t.arg({ type: DeleteDatastoresInput, required: true }) },
     resolve: async (_root, { input }, { access, services }) => {
       const { ids, all } = input.select;
       const selection = all
         ? { all: { ...all, exceptIds: all.exceptIds ?? [], path: ['input', 'select', 'all'] } }
-        : { ids: ids ?? [] };
+        : { ids: ids ?? [], missing: input.missing ?? 'REFUSE' };
       return { deletedIds: await services.datastoreDeletion.delete(access, selection) };
     },
   }),

@@ -31,7 +31,7 @@ const datastoreName = z
     issue('INVALID_FORMAT', '1 to 63 lower-case letters, digits, "-" and "_".'),
   );
 
-const CreateDatastoreInput = builder.inputType('CreateDatastoreInput', {
+export const CreateDatastoreInput = builder.inputType('CreateDatastoreInput', {
   validate: draftValidation,
   fields: (t) => ({
     id: t.id({
@@ -71,7 +71,7 @@ const CreateDatastoreInput = builder.inputType('CreateDatastoreInput', {
   }),
 });
 
-const UpdateDatastoreInput = builder.inputType('UpdateDatastoreInput', {
+export const UpdateDatastoreInput = builder.inputType('UpdateDatastoreInput', {
   description: 'Give only what you want to change: what you leave out stays as it is.',
   fields: (t) => ({
     id: t.id({ required: true, validate: { schema: uuid } }),
@@ -180,9 +180,12 @@ const stored = (name: string, description?: string) =>
   });
 
 /** Says where the input of a create or an update stands, and its test options. */
-function placed<Input extends { readonly test?: object | null | undefined }>(input: Input) {
+export function placed<Input extends { readonly test?: object | null | undefined }>(
+  input: Input,
+  path: readonly string[] = ['input'],
+) {
   const { test } = input;
-  return { ...input, path: ['input'], test: test && { ...test, path: ['input', 'test'] } };
+  return { ...input, path, test: test && { ...test, path: [...path, 'test'] } };
 }
 
 builder.mutationFields((t) => ({

@@ -1,19 +1,12 @@
-import { randomUUID } from 'node:crypto';
 import { ConflictError, NameTakenError, NotFoundError } from '../../errors/api.ts';
-import { type Given, pathTo } from '../../errors/field-issues.ts';
 import type { Database } from '../../platform/database.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
-import type { TestOptions, TestSubject } from '../connection-tests/plan.ts';
-import type { ConnectionTestService } from '../connection-tests/service.ts';
 import type { EnvironmentChoice, EnvironmentService } from '../environments/service.ts';
 import type { Datastore } from './datastore.ts';
-import { detailsOver, type GivenDetails } from './details.ts';
-import { type Draft, type DraftChange, readChange, readReplacement, requireCatalog } from './draft.ts';
 import type { DraftReader } from './draft-reader.ts';
-import type { SaveProof } from './proof.ts';
-import { revisionOf } from './revision.ts';
+import type { DatastoreUpdate, DatastoreUpsert, NewDatastore, SavePreparation } from './preparation.ts';
 import type { DatastoreSaver } from './save.ts';
 import {
   countDatastores,
@@ -26,30 +19,6 @@ import {
 
 /** How often an update that names no version, or an upsert, is tried at most when others come first. */
 const MAX_ATTEMPTS = 5;
-
-/** What creating and changing a datastore have in common. */
-interface DatastoreInput extends Given, GivenDetails {
-  readonly name?: string | null | undefined;
-  readonly label?: string | null | undefined;
-  /** When it is left out, the datastore is stored untested. */
-  readonly test?: TestOptions | null | undefined;
-  /** Reads the catalog once stored; its failure undoes nothing. */
-  readonly refreshCatalog?: boolean | null | undefined;
-}
-
-export interface NewDatastore extends DatastoreInput, Draft, EnvironmentChoice {
-  readonly id?: string | null | undefined;
-}
-
-export interface DatastoreUpdate extends DatastoreInput, DraftChange {
-  readonly id: string;
-  readonly expectedVersion?: number | null | undefined;
-}
-
-/** A datastore as it is to be, found by its name. Its config is whole, but for secrets that stay. */
-export interface DatastoreUpsert extends DatastoreInput, Draft, EnvironmentChoice {
-  readonly name: string;
-}
 
 export type UpsertOutcome = 'CREATED' | 'UPDATED' | 'UNCHANGED';
 
@@ -67,9 +36,8 @@ export interface DatastoreName extends EnvironmentChoice {
 export interface DatastoreServiceOptions {
   readonly database: Database;
   readonly environments: EnvironmentService;
-  readonly connectionTests: ConnectionTestService;
   readonly drafts: DraftReader;
-  readonly proof: SaveProof;
+  readonly preparation: SavePreparation;
   readonly saver: DatastoreSaver;
 }
 
@@ -115,20 +83,10 @@ export class DatastoreService {
    */
   async create(access: Access, input: NewDatastore): Promise<Datastore> {
     requireScope(access, 'DATASTORES_WRITE');
-    const { drafts, proof, saver } = this.#options;
-    const subject = await drafts.draft(access, input);
-    const { connector } = subject;
-    mayRefreshCatalog(access, subject, input);
-    const id = input.id ?? randomUUID();
-    await this.#refuseTaken(access, id, subject.environmentId, input);
-    const testId = await proof.prove(access, subject, input.test);
-    const name = input.name ?? null;
-    const label = input.label ?? name ?? connector.title;
-    const details = detailsOver(null, input);
-    const save = { subject, stored: null, id, name, namePath: pathTo(input, 'name'), label, details, testId };
-    const created = await saver.save(access, save);
+    const { preparation, saver } = this.#options;
+    const created = await saver.save(access, await preparation.creation(access, input));
     if (!created) throw new Error('a new datastore takes the place of none');
-    if (input.refreshCatalog) await this.#refreshCatalog(access, id, input);
+    await preparation.refreshCatalog(access, created.id, input);
     return created;
   }
 
@@ -140,32 +98,18 @@ export class DatastoreService {
    */
   async update(access: Access, input: DatastoreUpdate): Promise<Datastore> {
     requireScope(access, 'DATASTORES_WRITE');
+    const { preparation, saver } = this.#options;
     for (let attempt = 1; ; attempt += 1) {
-      const updated = await this.#tryUpdate(access, input);
-      if (updated && input.refreshCatalog) await this.#refreshCatalog(access, updated.id, input);
-      if (updated) return updated;
+      const updated = await saver.save(access, await preparation.update(access, input));
+      if (updated) {
+        await preparation.refreshCatalog(access, updated.id, input);
+        return updated;
+      }
       // a caller that named no version and asked for no test wants these fields changed, whatever else has changed
       // meanwhile
       const mayRetry = input.expectedVersion == null && input.test == null && attempt < MAX_ATTEMPTS;
       if (!mayRetry) throw new ConflictError('VERSION_CONFLICT', input.id);
     }
-  }
-
-  /** Tries an update once. @returns undefined when another change came first */
-  async #tryUpdate(access: Access, input: DatastoreUpdate): Promise<Datastore | undefined> {
-    const { drafts, proof, saver } = this.#options;
-    const stored = await drafts.stored(access, input.id);
-    const { datastore: before } = stored;
-    if (input.expectedVersion != null && input.expectedVersion !== before.version)
-      throw new ConflictError('VERSION_CONFLICT', before.id);
-    const subject = readChange(stored.subject, input);
-    mayRefreshCatalog(access, subject, input);
-    const needsProof = input.test != null || subject.config !== stored.subject.config;
-    const testId = needsProof ? await proof.prove(access, subject, input.test) : null;
-    const { name, label } = { name: input.name ?? before.name, label: input.label ?? before.label };
-    const details = detailsOver(before, input);
-    const namePath = pathTo(input, 'name');
-    return saver.save(access, { subject, stored, id: before.id, name, namePath, label, details, testId });
   }
 
   /**
@@ -209,48 +153,18 @@ export class DatastoreService {
     input: DatastoreUpsert,
     attempt: number,
   ): Promise<Upserted | undefined> {
-    const { drafts, proof, saver } = this.#options;
+    const { drafts, preparation, saver } = this.#options;
     const stored = await drafts.stored(access, id).catch(unlessGone);
     if (stored?.datastore.name !== input.name) return undefined;
-    const { datastore: before } = stored;
-    const subject = readReplacement(stored.subject, input);
-    mayRefreshCatalog(access, subject, input);
-    const { label, details } = { label: input.label ?? before.label, details: detailsOver(before, input) };
-    const save = { subject, stored, id, name: before.name, label, details, namePath: pathTo(input, 'name') };
-    const { changed } = revisionOf({ ...save, testId: null }, access.actor);
-    if (changed.length === 0) return { datastore: before, outcome: 'UNCHANGED' };
-    if (attempt > 1 && input.test?.testId != null) throw new ConflictError('VERSION_CONFLICT', id);
-    const needsProof = input.test != null || changed.some((path) => path.startsWith('config.'));
-    const testId = needsProof ? await proof.prove(access, subject, input.test) : null;
-    const datastore = await saver.save(access, { ...save, testId });
-    if (datastore && input.refreshCatalog) await this.#refreshCatalog(access, id, input);
+    const save = await preparation.replacement(access, stored, input, attempt === 1);
+    if (!save) return { datastore: stored.datastore, outcome: 'UNCHANGED' };
+    const datastore = await saver.save(access, save);
+    if (datastore) await preparation.refreshCatalog(access, id, input);
     return datastore && { datastore, outcome: 'UPDATED' };
-  }
-
-  async #refreshCatalog(access: Access, id: string, { path }: Given): Promise<void> {
-    const { connectionTests, drafts } = this.#options;
-    const { subject } = await drafts.stored(access, id);
-    await connectionTests.start(access, subject, 'CATALOG', { path });
-  }
-
-  /** Refuses a taken name or id before a test is run for nothing. The database has the last word. */
-  async #refuseTaken(access: Access, id: string, environmentId: string, input: NewDatastore): Promise<void> {
-    const { database } = this.#options;
-    if (input.name != null && (await findByName(database, access, environmentId, input.name)))
-      throw new NameTakenError(pathTo(input, 'name'));
-    const [known] = await findDatastores(database, access, [id]);
-    if (known) throw new ConflictError('ID_TAKEN');
   }
 }
 
 /** Takes what does not exist any more for nothing. */
 function unlessGone(error: unknown): undefined {
   if (!(error instanceof NotFoundError)) throw error;
-}
-
-/** Refuses a catalog that cannot be read. @throws ValidationError for a type without one, RequestFault FORBIDDEN */
-function mayRefreshCatalog(access: Access, { connector }: TestSubject, input: DatastoreInput): void {
-  if (!input.refreshCatalog) return;
-  requireCatalog(connector, pathTo(input, 'refreshCatalog'));
-  requireScope(access, 'DATASTORES_TEST');
 }

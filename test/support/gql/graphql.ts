@@ -514,7 +514,11 @@ export type DatastoreType =
   /** Trino */
   | 'TRINO';
 
+/** Which datastores to delete. */
 export type DeleteDatastoresInput = {
+  /** What to do when one of `select.ids` does not exist. */
+  missing?: MissingDatastores | null | undefined;
+  /** The datastores to delete. */
   select: DatastoreSelection;
 };
 
@@ -642,6 +646,13 @@ export type GoogleCloudStorageConfigPatch = {
   /** The key of a service account. Enter the fields of its JSON file. */
   credentials?: ServiceAccountPatch | null | undefined;
 };
+
+/** What to do about selected datastores that do not exist, or that the caller may not see. */
+export type MissingDatastores =
+  /** Delete those that exist: `deletedIds` says which. It may be sent again and again. */
+  | 'IGNORE'
+  /** Delete none, and answer with a NotFoundError that names those that are missing. */
+  | 'REFUSE';
 
 /** A field that may be left out may also be null, which means the same. */
 export type MongoDataApiConfigInput = {
