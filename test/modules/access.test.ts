@@ -46,6 +46,12 @@ const operations: readonly Operation[] = [
   { title: 'viewer', query: '{ viewer { token { name } } }', needs: [], variables: () => ({}) },
   { title: 'connectors', query: '{ connectors { type } }', needs: [], variables: () => ({}) },
   { title: 'connector', query: '{ connector(type: S3) { type } }', needs: [], variables: () => ({}) },
+  {
+    title: 'parseConnection',
+    query: '{ parseConnection(text: "postgres://a:b@db.example/c") { __typename } }',
+    needs: [],
+    variables: () => ({}),
+  },
   { title: 'environments', query: '{ environments { nodes { id } } }', needs: [], variables: () => ({}) },
   {
     title: 'environment',
