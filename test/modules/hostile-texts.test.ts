@@ -73,7 +73,7 @@ describe('texts that are made to be looked at again and again', () => {
     for (const [name, outcome] of of('operation').filter(([, each]) => !each.includes('REACHED'))) {
       const path = name.split(' ')[2];
       const codes = ['TOO_LONG', 'TOO_SHORT', 'INVALID_ID', 'INVALID_FORMAT'].map((code) => `${path} ${code}`);
-      expect(codes).toEqual(expect.arrayContaining(outcome.map((each) => each.replace(/\.0(?=[. ])/, ''))));
+      expect(codes).toEqual(expect.arrayContaining(outcome.map((each) => each.replace(/\.0(?=[. ])/g, ''))));
     }
     expect(of('operation').length).toBeGreaterThan(20);
   });
