@@ -42,7 +42,8 @@ function rightsPage(): string {
   return `# The least rights
 
 Written by \`npm run schema\` from the connectors. With these rights at the server, and no others, every check that runs by default passes; what a check
-needs besides stands in its description. Reading a catalog shows what the same user may see.
+needs besides stands in its description. Reading a catalog shows what the same user may see; an entry's \`readable\` says
+whether that user may read it, for \`POSTGRES\`, \`COCKROACHDB\`, \`MYSQL\`, \`MSSQL\` and \`MONGODB\`. The other servers do not say: it is null.
 
 ${table(['type', 'least rights'], rows)}`;
 }

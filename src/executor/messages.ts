@@ -129,6 +129,7 @@ const entry = z.strictObject({
   namespace: catalogName.nullable(),
   name: catalogName,
   kind: z.enum(catalogEntryKinds),
+  readable: z.boolean().nullish(),
   columns: listOf(column).refine((columns) => columns.length <= catalogLimits.columns),
 });
 const progress = z.discriminatedUnion('kind', [

@@ -210,6 +210,8 @@ export interface CatalogEntriesTable {
   namespace: string | null;
   name: string;
   kind: string;
+  /** Null where the server does not say, and for what was read before the gateway asked. */
+  readable: Flag | null;
   /** Namespace and name in lower case. */
   search: string;
   /** JSON: {name, dataType, nullable}[]. */

@@ -490,19 +490,19 @@ describe('the catalog', () => {
       { name: 'buyer', dataType: 'mixed: int | string', nullable: null },
     ];
     expect(result.batches.flat()).toEqual([
-      { namespace: 'shop', name: 'orders', kind: 'COLLECTION', columns: orders },
-      { namespace: 'shop', name: 'customers', kind: 'COLLECTION', columns: [] },
-      { namespace: 'shop', name: 'recent', kind: 'VIEW', columns: orders },
+      { namespace: 'shop', name: 'orders', kind: 'COLLECTION', readable: true, columns: orders },
+      { namespace: 'shop', name: 'customers', kind: 'COLLECTION', readable: true, columns: [] },
+      { namespace: 'shop', name: 'recent', kind: 'VIEW', readable: true, columns: orders },
     ]);
   });
 
   test('a collection that may not be read has no fields; a server that stops ends the reading', async () => {
     const refuse = (code: number) => (command: string) => (command === 'aggregate' ? { ok: 0, code } : undefined);
     const unread = await tryWith({ misbehave: refuse(13) }, {}, { catalog: true });
-    expect(unread.batches.flat().map(({ name, columns }) => [name, columns.length])).toEqual([
-      ['orders', 0],
-      ['customers', 0],
-      ['recent', 0],
+    expect(unread.batches.flat().map(({ name, columns, readable }) => [name, columns.length, readable])).toEqual([
+      ['orders', 0, false],
+      ['customers', 0, false],
+      ['recent', 0, false],
     ]);
     const stopping = await tryWith({ misbehave: refuse(91) }, {}, { catalog: true });
     expect(gist(stopping)).toMatchObject({ at: 'catalog/read', code: 'SERVER_UNAVAILABLE' });

@@ -418,11 +418,13 @@ describe('the catalog', () => {
   test('tables, views and columns of every schema', async () => {
     const result = await tryIt({}, { catalog: true });
     expect(result.failure).toBeNull();
-    expect(result.batches.flat().map(({ namespace, name, kind }) => [namespace, name, kind])).toEqual([
-      ['dbo', 'nothing', 'TABLE'],
-      ['sales', 'Orders2', 'TABLE'],
-      ['sales', 'orders', 'TABLE'],
-      ['sales', 'recent', 'VIEW'],
+    expect(
+      result.batches.flat().map(({ namespace, name, kind, readable }) => [namespace, name, kind, readable]),
+    ).toEqual([
+      ['dbo', 'nothing', 'TABLE', true],
+      ['sales', 'Orders2', 'TABLE', true],
+      ['sales', 'orders', 'TABLE', true],
+      ['sales', 'recent', 'VIEW', true],
     ]);
     expect(result.batches.flat()[2]?.columns.map(({ name, dataType, nullable }) => [name, dataType, nullable])).toEqual(
       [
@@ -439,6 +441,14 @@ describe('the catalog', () => {
     );
   });
 
+  test.each([
+    ['blind', [false, false, false, false]],
+    ['viewer', [false, false, false, true]],
+  ])('says of each table whether %s may read it', async (username, readable) => {
+    const { batches } = await tryIt({ username }, { catalog: true });
+    expect(batches.flat().map((entry) => entry.readable)).toEqual(readable);
+  });
+
   test('many tables come some at a time', async () => {
     const columns = Array.from({ length: 20 }, (_, number) => ({ name: `column ${number}`, type: 'int' }));
     const tables = Array.from({ length: 1_050 }, (_, number) => ({ schema: 'dbo', name: `t${number}`, columns }));
@@ -450,7 +460,7 @@ describe('the catalog', () => {
 
   test('a server that does not go forward is not asked for ever', async () => {
     const again = Buffer.concat([
-      rowTokens([['dbo', 't', 'U', 'a', 'int', 4, 10, 0, true]], 9),
+      rowTokens([['dbo', 't', 'U', 1, 'a', 'int', 4, 10, 0, true]], 10),
       doneToken({ procedure: true }),
     ]);
     const misbehave = (_step: string, text: string) => (text.includes('top (100)') ? again : undefined);

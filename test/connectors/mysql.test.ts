@@ -250,26 +250,42 @@ describe('the catalog', () => {
           namespace: 'shop',
           name: 'Clients',
           kind: 'TABLE',
+          readable: true,
           columns: [{ name: 'since', dataType: 'date', nullable: true }],
         },
         {
           namespace: 'shop',
           name: 'clients',
           kind: 'TABLE',
+          readable: true,
           columns: [
             { name: 'id', dataType: 'bigint(20) unsigned', nullable: false },
             { name: 'name', dataType: 'varchar(255)', nullable: true },
           ],
         },
-        { namespace: 'shop', name: 'numbers', kind: 'OBJECT', columns: [] },
+        { namespace: 'shop', name: 'numbers', kind: 'OBJECT', readable: null, columns: [] },
         {
           namespace: 'shop',
           name: "we'ird\\`näme",
           kind: 'VIEW',
+          readable: true,
           columns: [{ name: 'a b', dataType: "enum('x','y')", nullable: false }],
         },
       ],
     ]);
+  });
+
+  test('says which of them the user may read, as far as the server does', async () => {
+    const columns = [['id', 'int', false]] as const;
+    const shop = [
+      { name: 'a', columns, privileges: 'select,insert' },
+      { name: 'b', columns, privileges: 'insert,update' },
+      { name: 'c', columns, privileges: '' },
+      { name: 'd', columns: [] },
+      { name: 'e', columns: [], type: 'VIEW' },
+    ];
+    const { batches } = await tryWith({ databases: { shop } }, {}, { catalog: true });
+    expect(batches.flat().map(({ readable }) => readable)).toEqual([true, false, null, false, null]);
   });
 
   test.each([

@@ -150,6 +150,7 @@ describe('the catalog', () => {
       namespace: 'public',
       name: 'T 7',
       kind: 'TABLE',
+      readable: true,
       columns: [
         { name: 'a', dataType: 'integer', nullable: false },
         { name: 'b', dataType: 'text[]', nullable: true },
@@ -157,16 +158,18 @@ describe('the catalog', () => {
     });
   });
 
-  test('holds the tables of every schema, with those that the role may not read', async () => {
+  test('holds the tables of every schema, and says which of them the role may read', async () => {
     const result = await tryIt({}, { catalog: true });
-    expect(result.batches.flat().map(({ namespace, name, kind }) => `${namespace}.${name} ${kind}`)).toEqual([
-      'domains.tenants TABLE',
-      'locked.orders TABLE',
-      'reports.monthly VIEW',
-      'reports.raw TABLE',
-      'sales.customers TABLE',
-      'sales.orders TABLE',
-      'sales.overview VIEW',
+    expect(
+      result.batches.flat().map(({ namespace, name, kind, readable }) => `${namespace}.${name} ${kind} ${readable}`),
+    ).toEqual([
+      'domains.tenants TABLE false',
+      'locked.orders TABLE false',
+      'reports.monthly VIEW false',
+      'reports.raw TABLE false',
+      'sales.customers TABLE false',
+      'sales.orders TABLE true',
+      'sales.overview VIEW false',
     ]);
   });
 

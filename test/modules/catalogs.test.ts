@@ -160,11 +160,12 @@ describeEachGateway('catalogs', (open) => {
       expect(stored).toMatchObject({ version: 1, lastTest: null, catalog: { entryCount: 6 } });
       expect(names(stored)).toEqual(NAMES);
       expect(stored?.catalog?.entries.edges.map(({ node }) => node).slice(2, 4)).toEqual([
-        { namespace: 'sales', name: 'empty', kind: 'TABLE', columns: [] },
+        { namespace: 'sales', name: 'empty', kind: 'TABLE', readable: true, columns: [] },
         {
           namespace: 'sales',
           name: 'orders',
           kind: 'TABLE',
+          readable: true,
           columns: [
             { name: 'id', dataType: 'integer', nullable: false },
             { name: 'label', dataType: 'character varying(80)', nullable: true },

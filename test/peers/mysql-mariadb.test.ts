@@ -223,25 +223,33 @@ describePeer('MySQL against MariaDB', MARIADB, () => {
     expect(result.failure).toBeNull();
     const column = (name: string, dataType: string, nullable: boolean) => ({ name, dataType, nullable });
     expect(result.batches.flat()).toEqual([
-      { namespace: 'shop', name: 'Clients', kind: 'TABLE', columns: [column('since', 'date', true)] },
+      { namespace: 'shop', name: 'Clients', kind: 'TABLE', readable: true, columns: [column('since', 'date', true)] },
       {
         namespace: 'shop',
         name: 'clients',
         kind: 'TABLE',
+        readable: true,
         columns: [
           column('id', 'bigint(20) unsigned', false),
           column('name', 'varchar(255)', true),
           column('kind', "enum('a','b')", false),
         ],
       },
-      { namespace: 'shop', name: 'numbers', kind: 'OBJECT', columns: expect.any(Array) },
+      { namespace: 'shop', name: 'numbers', kind: 'OBJECT', readable: true, columns: expect.any(Array) },
       {
         namespace: 'shop',
         name: 'recent',
         kind: 'VIEW',
+        readable: true,
         columns: [column('id', 'bigint(20) unsigned', false), column('name', 'varchar(255)', true)],
       },
-      { namespace: 'shop', name: "we'ird\\`näme", kind: 'TABLE', columns: [column('a b', 'longtext', true)] },
+      {
+        namespace: 'shop',
+        name: "we'ird\\`näme",
+        kind: 'TABLE',
+        readable: true,
+        columns: [column('a b', 'longtext', true)],
+      },
     ]);
     const other = await testConnection(mysql, configFor({ database: 'closed' }), { ...FOUND, catalog: true });
     expect(gist(other)).toEqual({ at: 'catalog/read', code: 'PERMISSION_DENIED', configPath: 'database' });

@@ -291,7 +291,7 @@ export const ReadCatalog = graphql(`
         refreshedAt
         entryCount
         entries(search: $search, first: $first, after: $after, last: $last, before: $before) {
-          edges { cursor node { namespace name kind columns { name dataType nullable } } }
+          edges { cursor node { namespace name kind readable columns { name dataType nullable } } }
           pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
         }
       }

@@ -2,7 +2,7 @@ import type { Document } from 'bson';
 import { z } from 'zod';
 import { columnKind } from '../kit/config/tenancy.ts';
 import type { CatalogColumn, CatalogEntry } from '../kit/contract/catalog-entry.ts';
-import { isUnavailable } from './failures.ts';
+import { isUnavailable, UNAUTHORIZED } from './failures.ts';
 import type { MongoSession } from './session.ts';
 import { MongoError } from './wire.ts';
 
@@ -59,17 +59,22 @@ async function entryOf(session: MongoSession, database: string, collection: Mong
     namespace: database,
     name: collection.name,
     kind,
-    columns: await visibleFields(session, database, collection),
+    ...(await visibleFields(session, database, collection)),
   };
 }
 
-async function visibleFields(session: MongoSession, database: string, collection: MongoCollection) {
+async function visibleFields(
+  session: MongoSession,
+  database: string,
+  collection: MongoCollection,
+): Promise<Pick<CatalogEntry, 'columns' | 'readable'>> {
   try {
-    return await fieldsOf(session, database, collection);
+    return { readable: true, columns: await fieldsOf(session, database, collection) };
   } catch (error) {
     // a collection may be listed and still not be readable: the view's source is gone, it was dropped just now, or the
     // user lacks the right
-    if (error instanceof MongoError && !isUnavailable(error)) return [];
+    if (error instanceof MongoError && !isUnavailable(error))
+      return { readable: error.code === UNAUTHORIZED ? false : null, columns: [] };
     throw error;
   }
 }

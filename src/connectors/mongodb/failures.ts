@@ -18,7 +18,7 @@ const BY_CODE: Readonly<Record<number, readonly [FailureCode, FailureDetails]>> 
 const AUTHENTICATION_FAILED: readonly number[] = [18, 11];
 /** The code with which a hosted cluster refuses anything before it asks the database. */
 const ATLAS = 8000;
-const UNAUTHORIZED = 13;
+export const UNAUTHORIZED = 13;
 const NOT_PRIMARY: readonly number[] = [10107, 10058, 13435];
 /** The codes of a server that is starting, stopping, electing, cut off from its set, or too busy. */
 const UNAVAILABLE: readonly number[] = [6, 7, 89, 91, 133, 189, 262, 9001, 11600, 11602, 13436];

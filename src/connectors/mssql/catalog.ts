@@ -11,12 +11,16 @@ const PAGE_LIMIT = 32 * 1024 * 1024;
  */
 const BINARY = 'collate Latin1_General_BIN2';
 
-/** The columns of a row after schema, name and kind: column, type, bytes, precision, scale and nullable. */
+/** The columns of a row after schema, name, kind and readable: column, type, bytes, precision, scale and nullable. */
 const columnsWith = (type: string) => `c.name, ${type}, c.max_length, c.precision, c.scale, c.is_nullable`;
 /** The type that an alias stands for; types of the CLR, whose system type is 240, stand for themselves. */
 const BASE_TYPE = 'coalesce(type_name(nullif(c.system_type_id, 240)), type_name(c.user_type_id))';
+/** 1 when the user may select a column of the table: a right to some columns alone is none to the table. */
+const READABLE = `
+    max(has_perms_by_name(quotename(t.namespace) + '.' + quotename(t.name), 'OBJECT', 'SELECT', c.name, 'COLUMN'))
+      over (partition by t.object_id)`;
 const TABLES_PAGE = `
-  select t.namespace, t.name, t.type, ${columnsWith('type_name(c.user_type_id)')}
+  select t.namespace, t.name, t.type, ${READABLE}, ${columnsWith('type_name(c.user_type_id)')}
     from (select top (${TABLES_AT_ONCE}) o.object_id, s.name ${BINARY} as namespace, o.name ${BINARY} as name, rtrim(o.type) as type
             from sys.objects o join sys.schemas s on s.schema_id = o.schema_id
            where o.type in ('U', 'V') and o.is_ms_shipped = 0
@@ -25,7 +29,7 @@ const TABLES_PAGE = `
     left join sys.columns c on c.object_id = t.object_id
    order by t.namespace, t.name, c.column_id`;
 const TABLE_COLUMNS = `
-  select s.name, o.name, rtrim(o.type), ${columnsWith(BASE_TYPE)}
+  select s.name, o.name, rtrim(o.type), null, ${columnsWith(BASE_TYPE)}
     from sys.objects o join sys.schemas s on s.schema_id = o.schema_id
     left join sys.columns c on c.object_id = o.object_id
    where s.name = @p1 and o.name = @p2 and o.type in ('U', 'V')
@@ -59,11 +63,17 @@ export async function mssqlColumns(
   return rows.flatMap((row) => columnOf(row) ?? []);
 }
 
-function entryOf([namespace, name, type]: Row): Omit<CatalogEntry, 'columns'> {
-  return { namespace: String(namespace), name: String(name), kind: type === 'V' ? 'VIEW' : 'TABLE' };
+function entryOf([namespace, name, type, readable]: Row): Omit<CatalogEntry, 'columns'> {
+  const kind = type === 'V' ? 'VIEW' : 'TABLE';
+  return {
+    namespace: String(namespace),
+    name: String(name),
+    kind,
+    readable: typeof readable === 'number' ? readable === 1 : null,
+  };
 }
 
-function columnOf([, , , name, type, bytes, precision, scale, nullable]: Row): CatalogColumn | null {
+function columnOf([, , , , name, type, bytes, precision, scale, nullable]: Row): CatalogColumn | null {
   if (typeof name !== 'string') return null;
   const dataType = typeName(String(type ?? ''), Number(bytes), Number(precision), Number(scale));
   return { name, dataType, nullable: typeof nullable === 'boolean' ? nullable : null };

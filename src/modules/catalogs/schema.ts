@@ -44,6 +44,11 @@ const CatalogEntryRef = builder.objectRef<CatalogEntry>('CatalogEntry').implemen
     }),
     name: t.exposeString('name'),
     kind: t.field({ type: CatalogEntryKindRef, resolve: (entry) => entry.kind }),
+    readable: t.exposeBoolean('readable', {
+      nullable: true,
+      description:
+        'Whether the datastore’s user may read rows of it, of one column at least. False where it is listed and lacks the right: grant that to read it. Null where the server does not say, and until the catalog is next refreshed where it was read by an older version of the gateway.',
+    }),
     columns: t.field({ type: [CatalogColumnRef], resolve: (entry) => [...entry.columns] }),
   }),
 });

@@ -285,6 +285,7 @@ function rowOf(refreshId: string, entry: CatalogEntry): CatalogEntriesTable {
     namespace,
     name,
     kind,
+    readable: entry.readable == null ? null : Number(entry.readable),
     search,
     columns,
   };
@@ -305,6 +306,7 @@ function entryOf(row: CatalogEntriesTable): CatalogEntry {
     namespace: row.namespace,
     name: row.name,
     kind: row.kind as CatalogEntryKind,
+    readable: row.readable === null ? null : row.readable === 1,
     columns: JSON.parse(row.columns) as CatalogColumn[],
   };
 }

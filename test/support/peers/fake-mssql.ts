@@ -270,13 +270,14 @@ class Session {
     if (sql.includes('has_dbaccess')) {
       return [[first in databases ? (this.#user?.databases?.includes(first) === false ? 0 : 1) : null]];
     }
+    if (sql.includes('top (100)'))
+      return page(tables, first, second).flatMap((table) => columnRows(table, 'declared', this.#user));
     if (sql.includes('has_perms_by_name')) {
       const found = tables.filter((table) => table.schema === first);
       const views = found.filter((table) => table.kind === 'V').length;
       const readable = found.filter((table) => mayRead(this.#user, table)).length;
       return [[found.length - views, views, found.length === 0 ? null : readable]];
     }
-    if (sql.includes('top (100)')) return page(tables, first, second).flatMap((table) => columnRows(table, 'declared'));
     if (sql.includes('o.name = @p2'))
       return tables
         .filter(named)
@@ -306,12 +307,14 @@ function mayRead(user: FakeMssqlUser | undefined, { kind }: FakeMssqlTable): boo
 function columnRows(
   { schema, name, kind = 'U', columns = [] }: FakeMssqlTable,
   types: 'declared' | 'base',
+  user?: FakeMssqlUser,
 ): TdsValue[][] {
-  if (columns.length === 0) return [[schema, name, kind, null, null, null, null, null, null]];
+  const readable = types === 'base' ? null : Number(mayRead(user, { schema, name, kind }));
+  if (columns.length === 0) return [[schema, name, kind, readable, null, null, null, null, null, null]];
   return columns.map((column) => {
     const { bytes = 4, precision = 0, scale = 0, nullable = true } = column;
     const type = types === 'declared' ? (column.alias ?? column.type) : column.type;
-    return [schema, name, kind, column.name, type, bytes, precision, scale, nullable];
+    return [schema, name, kind, readable, column.name, type, bytes, precision, scale, nullable];
   });
 }
 

@@ -9,6 +9,8 @@ export interface FakeMysqlTable {
   readonly name: string;
   /** As information_schema.tables names it. Left out: BASE TABLE. */
   readonly type?: string;
+  /** What the user may do with its columns, as information_schema.columns lists it. Left out: select. */
+  readonly privileges?: string;
   /** Name, type, nullable. */
   readonly columns: readonly (readonly [string, string, boolean])[];
 }
@@ -275,7 +277,11 @@ function answerTo(sql: string, options: FakeMysqlOptions, state: { database: str
   }
   if (sql.includes('from information_schema.columns')) {
     const page = byName.filter((each) => hexOf(each) >= from && hexOf(each) <= to);
-    return resultBodies(page.flatMap(({ name, columns }) => columns.map((column) => [name, ...shown(column)])));
+    return resultBodies(
+      page.flatMap(({ name, privileges = 'select', columns }) =>
+        columns.map((column) => [name, ...shown(column), privileges]),
+      ),
+    );
   }
   return [errorBody(1064, 'You have an error in your SQL syntax')];
 }

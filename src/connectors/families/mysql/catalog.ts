@@ -33,13 +33,17 @@ export async function* readMysqlCatalog(
     if (end === undefined) return;
     // a server that does not go forward would be asked for ever
     if (Buffer.compare(Buffer.from(end), Buffer.from(last)) <= 0) throw new Failure('UNEXPECTED_ANSWER');
-    const columns = columnsByTable(await readColumns(session, names[0] ?? '', end));
-    yield tables.map(([name, type]) => ({
-      namespace: database,
-      name: name ?? '',
-      kind: kindOf(type ?? ''),
-      columns: columns.get(name ?? '') ?? [],
-    }));
+    const columns = Map.groupBy(await readColumns(session, names[0] ?? '', end), ([table]) => table ?? '');
+    yield tables.map(([name, type]) => {
+      const [kind, rows] = [kindOf(type ?? ''), columns.get(name ?? '') ?? []];
+      return {
+        namespace: database,
+        name: name ?? '',
+        kind,
+        readable: isReadable(kind, rows),
+        columns: rows.map(columnOf),
+      };
+    });
     if (tables.length < TABLES_AT_ONCE) return;
     last = end;
   }
@@ -47,21 +51,27 @@ export async function* readMysqlCatalog(
 
 function readColumns(session: MysqlSession, first: string, last: string): Promise<readonly MysqlRow[]> {
   return session.query(
-    `select table_name, column_name, left(column_type, ${LONGEST_TYPE}), is_nullable from information_schema.columns
+    `select table_name, column_name, left(column_type, ${LONGEST_TYPE}), is_nullable, privileges
+       from information_schema.columns
       where table_schema = database() and ${BY_NAME} between ${bytes(first)} and ${bytes(last)}
       order by ${BY_NAME}, ordinal_position`,
     CATALOG_LIMIT,
   );
 }
 
-function columnsByTable(rows: readonly MysqlRow[]): Map<string, CatalogColumn[]> {
-  const found = new Map<string, CatalogColumn[]>();
-  for (const [table, name, dataType, nullable] of rows) {
-    const columns = found.get(table ?? '') ?? [];
-    found.set(table ?? '', columns);
-    columns.push({ name: name ?? '', dataType: dataType ?? '', nullable: nullable === 'YES' });
-  }
-  return found;
+function columnOf([, name, dataType, nullable]: MysqlRow): CatalogColumn {
+  return { name: name ?? '', dataType: dataType ?? '', nullable: nullable === 'YES' };
+}
+
+/**
+ * Whether the user may select a column. A server lists those columns alone to which the user has a right: a table of
+ * which none is listed can at most be written to. SingleStore says nothing of rights.
+ */
+function isReadable(kind: CatalogEntryKind, columns: readonly MysqlRow[]): boolean | null {
+  if (columns.length === 0) return kind === 'TABLE' ? false : null;
+  const rights = columns.map(([, , , , privileges]) => privileges ?? '');
+  if (rights.every((each) => each === '')) return null;
+  return rights.some((each) => /\bselect\b/i.test(each));
 }
 
 /**

@@ -10,8 +10,8 @@ const TABLES_AT_ONCE = 100;
 export interface PostgresCatalogSql {
   /**
    * Gives some of the tables and views that come after the schema $1 and the name $2, in that order, with a row for
-   * each column: namespace, name, kind (pg_class.relkind), column_name, data_type, nullable. A table without columns
-   * has one row, whose column_name is null.
+   * each column: namespace, name, kind (pg_class.relkind), readable, column_name, data_type, nullable. A table without
+   * columns has one row, whose column_name is null. readable is null or left out where the server does not say.
    */
   readonly tablesPage: string;
   /**
@@ -54,10 +54,12 @@ export function postgresTablesPageSql({ columnIsHidden = 'false', inBytes = fals
   const [schema, name] = [bytes('n.nspname::text'), bytes('c.relname::text')];
   const place = (parameter: string) => (inBytes ? `pg_catalog.decode(${parameter}, 'hex')` : `${parameter}::text`);
   return `
-  select ${shown('r.nspname')} as namespace, ${shown('r.relname')} as name, r.relkind as kind,
+  select ${shown('r.nspname')} as namespace, ${shown('r.relname')} as name, r.relkind as kind, r.readable,
          ${shown('a.attname::text')} as column_name,
          ${shown('pg_catalog.format_type(a.atttypid, a.atttypmod)')} as data_type, not a.attnotnull as nullable
-    from (select c.oid, n.nspname::text as nspname, c.relname::text as relname, c.relkind::text as relkind
+    from (select c.oid, n.nspname::text as nspname, c.relname::text as relname, c.relkind::text as relkind,
+                 pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+                   and pg_catalog.has_any_column_privilege(c.oid, 'SELECT') as readable
             from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
            where c.relkind in ('r', 'p', 'f', 'v', 'm')
              and n.nspname not in ('pg_catalog', 'information_schema', 'crdb_internal', 'pg_extension')
@@ -89,6 +91,7 @@ interface CatalogRow {
   readonly namespace: string;
   readonly name: string;
   readonly kind: string;
+  readonly readable?: boolean | null;
   readonly column_name: string | null;
   readonly data_type: string | null;
   readonly nullable: boolean | null;
@@ -133,7 +136,7 @@ function asText(row: CatalogRow): CatalogRow {
 }
 
 function entryOf(row: CatalogRow): Omit<CatalogEntry, 'columns'> {
-  return { namespace: row.namespace, name: row.name, kind: kinds[row.kind] ?? 'TABLE' };
+  return { namespace: row.namespace, name: row.name, kind: kinds[row.kind] ?? 'TABLE', readable: row.readable };
 }
 
 function columnOf(row: CatalogRow): CatalogColumn | null {

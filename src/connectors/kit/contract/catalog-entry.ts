@@ -14,6 +14,8 @@ export interface CatalogEntry {
   readonly namespace: string | null;
   readonly name: string;
   readonly kind: CatalogEntryKind;
+  /** Whether the user may read rows of it, of one column at least; null, or left out, when the server does not say. */
+  readonly readable?: boolean | null | undefined;
   readonly columns: readonly CatalogColumn[];
 }
 
