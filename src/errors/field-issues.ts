@@ -30,7 +30,7 @@ export const issueCodes = {
 } as const;
 export type IssueCode = keyof typeof issueCodes;
 
-/** One input to mend: where it stands in the variables, and within the config. */
+/** One input to mend: where it stands in the arguments, and within the config. */
 export interface FieldIssue {
   readonly path: readonly string[];
   /** Dotted, from the config's root; null when it is not about the config. */

@@ -15,7 +15,8 @@ export const FieldIssueRef = builder.objectRef<FieldIssue>('FieldIssue').impleme
   description: 'One input to mend.',
   fields: (t) => ({
     path: t.exposeStringList('path', {
-      description: 'Where the input stands in the variables: `["input", "config", "s3", "bucket"]`.',
+      description:
+        'Where the input stands in the field’s arguments, whatever your variables are called: `["input", "config", "s3", "bucket"]`.',
     }),
     configPath: t.exposeString('configPath', {
       nullable: true,

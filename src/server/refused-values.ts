@@ -1,5 +1,6 @@
 import {
   type ASTVisitor,
+  type DocumentNode,
   GraphQLBoolean,
   type GraphQLEnumType,
   GraphQLFloat,
@@ -21,6 +22,7 @@ import {
   typeFromAST,
   type ValidationContext,
   type ValueNode,
+  visit,
 } from 'graphql';
 import { configPathOf, type FieldIssue, type IssueCode, issueCodes } from '../errors/field-issues.ts';
 import { requestError } from './request-error.ts';
@@ -51,21 +53,23 @@ type GivenValue = { readonly parse: (type: GraphQLLeafType) => unknown } & (
 );
 
 /**
- * Finds what GraphQL refuses in the variables of an operation: the path from the variables' root, a code and what to
- * do, never a value.
+ * Finds what GraphQL refuses in the variables of an operation: the path from the arguments' root, as of every other
+ * issue, whatever the variables are called; a code and what to do, never a value.
  */
 export function refusedVariables(
   schema: GraphQLSchema,
+  document: DocumentNode,
   operation: OperationDefinitionNode,
   variables: Readonly<Record<string, unknown>>,
   isShown: IsShown,
 ): FieldIssue[] {
   const judge = new Judge(isShown);
+  const places = placesOf(document, operation, isShown);
   for (const definition of operation.variableDefinitions ?? []) {
     const type = typeFromAST(schema, definition.type);
     if (!isInputType(type)) continue;
     const name = definition.variable.name.value;
-    const path = [isShown(name) ? name : '…'];
+    const path = places.get(name) ?? [shownOr(name, isShown)];
     const value = Object.hasOwn(variables, name) ? variables[name] : undefined;
     if (value !== undefined) judge.value(givenJson(value), type, path);
     else if (isNonNullType(type) && !definition.defaultValue) judge.refuse('REQUIRED', path);
@@ -84,13 +88,47 @@ export function valuesRule(isShown: IsShown): (context: ValidationContext) => AS
       if (argument) report(context, node.value, argument.type, [argument.name], isShown);
       return false;
     },
-    VariableDefinition(node) {
-      const type = typeFromAST(context.getSchema(), node.type);
-      const name = node.variable.name.value;
-      if (node.defaultValue && isInputType(type))
-        report(context, node.defaultValue, type, [isShown(name) ? name : '…'], isShown);
+    OperationDefinition(operation) {
+      const places = placesOf(context.getDocument(), operation, isShown);
+      for (const { type: typeNode, variable, defaultValue } of operation.variableDefinitions ?? []) {
+        const type = typeFromAST(context.getSchema(), typeNode);
+        const name = variable.name.value;
+        if (defaultValue && isInputType(type))
+          report(context, defaultValue, type, places.get(name) ?? [shownOr(name, isShown)], isShown);
+      }
     },
   });
+}
+
+/**
+ * Where an operation's variables stand in the arguments, by their names: `input`, or `input.config` for a variable that
+ * is the value of a field. A variable that is used more than once stands where it comes first.
+ */
+function placesOf(document: DocumentNode, operation: OperationDefinitionNode, isShown: IsShown): Map<string, Path> {
+  const places = new Map<string, Path>();
+  const look = (value: ValueNode, path: Path) => {
+    if (value.kind === Kind.VARIABLE) {
+      if (!places.has(value.name.value)) places.set(value.name.value, path);
+    } else if (value.kind === Kind.LIST) {
+      for (const [index, item] of value.values.entries()) look(item, [...path, String(index)]);
+    } else if (value.kind === Kind.OBJECT) {
+      for (const { name, value: given } of value.fields) look(given, [...path, shownOr(name.value, isShown)]);
+    }
+  };
+  const fragments = document.definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION);
+  for (const definition of [operation, ...fragments])
+    visit(definition, {
+      Argument({ name, value }) {
+        look(value, [shownOr(name.value, isShown)]);
+        return false;
+      },
+    });
+  return places;
+}
+
+/** A name that the schema has; others may be secrets that stand in the wrong place. */
+function shownOr(name: string, isShown: IsShown): string {
+  return isShown(name) ? name : '…';
 }
 
 /** Makes one error of all issues; the values stay out of it. */

@@ -106,7 +106,7 @@ function useVariables(schema: GraphQLSchema): Plugin {
     const operation = getOperationAST(args.document, args.operationName);
     if (!operation) return undefined;
     const variables = { ...(args.variableValues ?? {}) };
-    const issues = refusedVariables(schema, operation, variables, isShown);
+    const issues = refusedVariables(schema, args.document, operation, variables, isShown);
     if (issues.length > 0) return { errors: [refusedValuesError(issues)] };
     const error = tooCostly(args.document, operation, variables);
     return error && { errors: [error] };

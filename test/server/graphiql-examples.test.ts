@@ -14,5 +14,5 @@ test.each(
   expect(createDocumentValidator(schema)(document)).toEqual([]);
   const [operation] = document.definitions;
   if (operation?.kind !== 'OperationDefinition') throw new Error('an example is one operation');
-  expect(refusedVariables(schema, operation, JSON.parse(variables), () => true)).toEqual([]);
+  expect(refusedVariables(schema, document, operation, JSON.parse(variables), () => true)).toEqual([]);
 });

@@ -150,7 +150,7 @@ const table: readonly Bad[] = [
     query: `query ($${canaryName}: Int) { echo(number: $${canaryName}) }`,
     variables: { [canaryName]: canary },
     code: 'BAD_USER_INPUT',
-    issues: [['…', 'INVALID_TYPE']],
+    issues: [['number', 'INVALID_TYPE']],
   },
   {
     title: 'a default value',
@@ -260,6 +260,47 @@ describe('no value comes back', () => {
     const issues = errors.flatMap(({ extensions }) => extensions.issues ?? []);
     expect(issues.map(({ path, code }) => [path.join('.'), code])).toEqual(bad.issues ?? []);
     if (bad.says) expect(errors.map(({ message }) => message).join('\n')).toContain(bad.says);
+  });
+});
+
+describe('an issue’s path begins with the argument, whatever the variable is called', () => {
+  const bucket = ['input.config.s3.bucket', 'bucket'];
+  const s3 = { bucket: 7 };
+  test.each<[string, Record<string, unknown>, (string | null)[]]>([
+    ['mutation ($data: CreateDatastoreInput!) { createDatastore(input: $data) }', { data: { config: { s3 } } }, bucket],
+    [
+      'mutation ($config: CreateDatastoreInput!) { createDatastore(input: $config) }',
+      { config: { config: { s3 } } },
+      bucket,
+    ],
+    ['mutation ($c: DatastoreConfigInput!) { createDatastore(input: { config: $c }) }', { c: { s3 } }, bucket],
+    ['mutation ($s3: S3ConfigInput!) { createDatastore(input: { config: { s3: $s3 } }) }', { s3 }, bucket],
+    [
+      'mutation ($mode: TlsMode) { createDatastore(input: { config: { s3: { bucket: "b", tls: { mode: $mode } } } }) }',
+      { mode: 'NONE' },
+      ['input.config.s3.tls.mode', 'tls.mode'],
+    ],
+    [
+      'mutation ($tag: String!) { createDatastore(input: { tags: ["a", $tag], config: { s3: { bucket: $tag } } }) }',
+      { tag: 7 },
+      ['input.tags.1', null],
+    ],
+    [
+      'mutation ($c: DatastoreConfigInput!) { ...F } fragment F on Mutation { createDatastore(input: { config: $c }) }',
+      { c: { s3 } },
+      bucket,
+    ],
+    ['mutation ($s3: S3ConfigInput! = { bucket: 7 }) { createDatastore(input: { config: { s3: $s3 } }) }', {}, bucket],
+    ['mutation ($data: CreateDatastoreInput!) { createDatastore(input: $data) }', {}, ['input', null]],
+  ])('%s', async (query, variables, [path, configPath]) => {
+    const edge = await startEdge();
+    for (const way of ['application/graphql-response+json', 'SSE', 'WebSocket'] as const) {
+      const reply = await ways[way]?.(edge, { title: query, query, variables, code: 'BAD_USER_INPUT' });
+      const issue = JSON.stringify({ path: path?.split('.'), configPath }).slice(1, -1);
+      expect(reply, way).toContain(issue);
+      expect(reply?.match(/"path":/g), way).toHaveLength(1);
+    }
+    expect(edge.witness.mutations).toBe(0);
   });
 });
 
