@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { printSchema } from 'graphql';
-import { configJsonSchema } from '../src/connectors/kit/config/shape.ts';
+import { configJsonSchema } from '../src/connectors/kit/config/json-schema.ts';
 import { configKey } from '../src/connectors/kit/contract/connector.ts';
 import { connectors } from '../src/connectors/registry.ts';
 import { requestErrorCodes, userErrorCodes } from '../src/errors/api.ts';

@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { GraphQLNonNull, type GraphQLObjectType, isObjectType, parse, validate } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { planChecks, runChecks } from '../../src/connectors/kit/checks/run-checks.ts';
+import { configJsonSchema } from '../../src/connectors/kit/config/json-schema.ts';
 import {
   changedDestinations,
-  configJsonSchema,
   dropNulls,
   leavesOf,
   mergePatch,

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { awsKeyFields } from '../families/aws/config.ts';
-import { isAwsRegion } from '../families/aws/signing.ts';
+import { AWS_REGION, isAwsRegion } from '../families/aws/signing.ts';
 import { destination, issue } from '../kit/config/marks.ts';
-import { anyText } from '../kit/config/text.ts';
+import { mayHave, missing, rules } from '../kit/config/rules.ts';
+import { anyText, matching } from '../kit/config/text.ts';
 import { url } from '../kit/config/url.ts';
 import { printableText } from '../kit/http/basic-auth.ts';
 
@@ -10,29 +11,27 @@ const REGION = /^[a-z0-9][a-z0-9-]*$/;
 
 export const athenaConfig = z
   .object({
-    region: destination(
-      anyText(64).refine(
-        (region) => REGION.test(region),
-        issue('INVALID_FORMAT', 'A region has small letters, digits and hyphens.'),
-      ),
-    ).meta({ title: 'Region', description: 'The region of AWS. Example: eu-central-1' }),
+    region: destination(matching(anyText(64), REGION, 'A region has small letters, digits and hyphens.')).meta({
+      title: 'Region',
+      description: 'The region of AWS. Example: eu-central-1',
+    }),
     ...awsKeyFields,
-    outputLocation: anyText(1024)
-      .refine(
-        (location) => /^s3:\/\/[a-z0-9][a-z0-9._-]*(\/[^\p{Cc}]*)?$/u.test(location),
-        issue('INVALID_FORMAT', 'Give it as s3://bucket/path/.'),
-      )
+    outputLocation: matching(
+      anyText(1024),
+      /^s3:\/\/[a-z0-9][a-z0-9._-]*(\/[^\p{Cc}]*)?$/u,
+      'Give it as s3://bucket/path/.',
+    )
       .optional()
       .meta({
         title: 'Output location',
         description:
           'The place in S3 where Athena writes the results of queries. Leave empty where the workgroup has one. Example: s3://my-results/athena/',
       }),
-    workgroup: anyText(128)
-      .refine(
-        (name) => /^[A-Za-z0-9._-]+$/.test(name),
-        issue('INVALID_FORMAT', 'A workgroup’s name has letters, digits, dots, hyphens and underscores.'),
-      )
+    workgroup: matching(
+      anyText(128),
+      /^[A-Za-z0-9._-]+$/,
+      'A workgroup’s name has letters, digits, dots, hyphens and underscores.',
+    )
       .default('primary')
       .meta({ title: 'Workgroup', description: 'The workgroup that queries run in, at most 128 characters.' }),
     catalog: printableText(256)
@@ -54,6 +53,7 @@ export const athenaConfig = z
     if (value.baseUrl !== undefined || isAwsRegion(value.region) || !REGION.test(value.region)) return;
     const fault = issue('INVALID_COMBINATION', 'Give a region of AWS, such as eu-central-1, or a base URL.');
     context.addIssue({ code: 'custom', path: ['region'], ...fault });
-  });
+  })
+  .meta(rules([missing('baseUrl'), mayHave('region', { pattern: AWS_REGION.source })]));
 
 export type AthenaConfig = z.output<typeof athenaConfig>;

@@ -1,42 +1,35 @@
 import { z } from 'zod';
-import { issue } from '../kit/config/marks.ts';
 import { serviceAccount } from '../kit/config/service-account.ts';
-import { anyText } from '../kit/config/text.ts';
+import { anyText, matching } from '../kit/config/text.ts';
 
 export const bigqueryConfig = z.object({
-  projectId: anyText(100)
-    .min(6, { abort: true })
-    .refine(
-      (id) => /^([a-z0-9][a-z0-9.-]*[a-z0-9]:)?[a-z][a-z0-9-]*[a-z0-9]$/.test(id),
-      issue(
-        'INVALID_FORMAT',
-        'Give the project’s id: small letters, digits and hyphens. Its name and number are not taken.',
-      ),
-    )
-    .meta({
-      title: 'Project id',
-      description: 'The project that holds the data and pays for queries. Example: my-project-123',
-    }),
+  projectId: matching(
+    anyText(100).min(6, { abort: true }),
+    /^([a-z0-9][a-z0-9.-]*[a-z0-9]:)?[a-z][a-z0-9-]*[a-z0-9]$/,
+    'Give the project’s id: small letters, digits and hyphens. Its name and number are not taken.',
+  ).meta({
+    title: 'Project id',
+    description: 'The project that holds the data and pays for queries. Example: my-project-123',
+  }),
   credentials: serviceAccount().meta({
     title: 'Credentials',
     description: 'The key of a service account. Enter the fields of its JSON file.',
   }),
-  dataset: anyText(1024)
-    .refine(
-      (name) => /^\w+$/.test(name),
-      issue('INVALID_FORMAT', 'A dataset’s id has letters, digits and underscores; it stands without its project.'),
-    )
+  dataset: matching(
+    anyText(1024),
+    /^\w+$/,
+    'A dataset’s id has letters, digits and underscores; it stands without its project.',
+  )
     .optional()
     .meta({
       title: 'Dataset',
       description: 'The one dataset of the project to use. Leave empty for all of them. Example: sales',
     }),
-  location: anyText(64)
-    .min(2, { abort: true })
-    .refine(
-      (name) => /^[A-Za-z]+(-[A-Za-z0-9]+)*$/.test(name),
-      issue('INVALID_FORMAT', 'Give a location of BigQuery, such as US, EU or europe-west3.'),
-    )
+  location: matching(
+    anyText(64).min(2, { abort: true }),
+    /^[A-Za-z]+(-[A-Za-z0-9]+)*$/,
+    'Give a location of BigQuery, such as US, EU or europe-west3.',
+  )
     .default('US')
     .meta({
       title: 'Location',

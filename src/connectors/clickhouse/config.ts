@@ -1,17 +1,16 @@
 import { z } from 'zod';
 import { host, port } from '../kit/config/host.ts';
-import { destination, issue, secret } from '../kit/config/marks.ts';
+import { destination, secret } from '../kit/config/marks.ts';
 import { sshTunnel } from '../kit/config/ssh-tunnel.ts';
-import { LONGEST_PASSWORD } from '../kit/config/text.ts';
+import { LONGEST_PASSWORD, matching } from '../kit/config/text.ts';
 import { tls } from '../kit/config/tls.ts';
 import { printableText } from '../kit/http/basic-auth.ts';
 
 /** Text that travels as the value of a header. It has no blanks at its ends, which would be lost on the way. */
 function headerValue(maxLength: number) {
-  return printableText(maxLength).refine(
-    (text) => text.trim() === text,
-    issue('INVALID_FORMAT', 'Give it without blanks at its ends.'),
-  );
+  return matching(printableText(maxLength), /^(?!\s)[\s\S]*(?<!\s)$/, 'Give it without blanks at its ends.', {
+    told: '^(?!\\s)\\P{Cc}*(?<!\\s)$',
+  });
 }
 
 export const clickhouseConfig = z.object({

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { destination, issue, secret } from '../kit/config/marks.ts';
 import { oneOf } from '../kit/config/one-of.ts';
+import { given, has, leftOut, rules } from '../kit/config/rules.ts';
 import { anyText, trimmedText } from '../kit/config/text.ts';
 import { url } from '../kit/config/url.ts';
 
@@ -40,6 +41,7 @@ export const csvConfig = z
         .refine((text) => Buffer.byteLength(text) <= MAX_CONTENT, issue('TOO_LONG', 'Give at most 512 KiB, or a URL.'))
         .meta({
           title: 'Content',
+          contentMediaType: 'text/csv',
           description: 'The text of the file itself, at most 512 KiB. Nothing is fetched then.',
         }),
     }).meta({ title: 'Source', description: 'Where the file comes from: a URL, or its content. It is never a path.' }),
@@ -54,6 +56,7 @@ export const csvConfig = z
       .optional()
       .meta({
         title: 'Query of the URL',
+        pattern: '^\\s*[!"$-~]+\\s*$',
         description:
           'The part of the URL behind its question mark. Leave empty when the URL has none. In a pre-signed URL that is the signature, so it is a secret and never shown again.',
       }),
@@ -68,6 +71,7 @@ export const csvConfig = z
       .default(',')
       .meta({
         title: 'Delimiter',
+        pattern: '^(?:[\\t ]|[^"\\p{C}\\p{Z}])$',
         description:
           'The one character between two values. In JSON, write a tab as \\t. A file whose first line is sep=; (or another character) is read by that one.',
       }),
@@ -89,6 +93,7 @@ export const csvConfig = z
     if (value.urlQuery === undefined || value.source.content === undefined) return;
     const fault = issue('INVALID_COMBINATION', 'A query goes with a URL: leave it out, or set it to null.');
     context.addIssue({ code: 'custom', path: ['urlQuery'], ...fault });
-  });
+  })
+  .meta(rules([has('source', given('content')), leftOut('urlQuery')]));
 
 export type CsvConfig = z.output<typeof csvConfig>;

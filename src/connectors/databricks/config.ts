@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { host } from '../kit/config/host.ts';
 import { destination, issue, named, secret } from '../kit/config/marks.ts';
 import { authentication } from '../kit/config/one-of.ts';
-import { headerText, LONGEST_PASSWORD, trimmedText } from '../kit/config/text.ts';
+import { headerText, LONGEST_PASSWORD, matching, trimmedText } from '../kit/config/text.ts';
 import { printableText } from '../kit/http/basic-auth.ts';
 
 const WAREHOUSE_PATH = /^\/sql\/1\.0\/(?:warehouses|endpoints)\/([A-Za-z0-9_-]{1,64})$/;
@@ -23,6 +23,7 @@ export const databricksConfig = z.object({
       ),
     )
     .meta({
+      pattern: '^\\s*/?sql/1\\.0/(?:warehouses|endpoints)/[A-Za-z0-9_-]{1,64}(?:\\?o=\\d+)?\\s*$',
       title: 'HTTP path',
       description:
         'The HTTP path of the SQL warehouse, as its connection details show it. Example: /sql/1.0/warehouses/a1b234c567d8e9fa',
@@ -36,19 +37,29 @@ export const databricksConfig = z.object({
           description: 'A personal access token, at most 4,096 characters. This secret is never shown again.',
         }),
       }),
-    ).meta({ title: 'Access token', description: 'Sign in with a token of a user or of a service principal.' }),
+    ).meta({
+      title: 'Sign in with an access token',
+      description: 'Sign in with a token of a user or of a service principal.',
+    }),
     oauth: named(
       'DatabricksOauth',
       z.object({
-        clientId: headerText(256)
-          .refine((id) => !id.includes(':'), issue('INVALID_FORMAT', 'A client id has no colon.'))
-          .meta({ title: 'Client id', description: 'The application id of the service principal.' }),
+        clientId: matching(headerText(256), /^[^:]*$/, 'A client id has no colon.', {
+          blanks: true,
+          told: '^[!-9;-~]*$',
+        }).meta({
+          title: 'Client id',
+          description: 'The application id of the service principal.',
+        }),
         clientSecret: secret(headerText(LONGEST_PASSWORD)).meta({
           title: 'Client secret',
           description: 'An OAuth secret of the service principal, at most 4,096 characters. It is never shown again.',
         }),
       }),
-    ).meta({ title: 'OAuth', description: 'Sign in as a service principal of the workspace (machine to machine).' }),
+    ).meta({
+      title: 'Sign in as a service principal (OAuth)',
+      description: 'Sign in as a service principal of the workspace (machine to machine).',
+    }),
   }).meta({ title: 'Authentication', description: 'How to sign in: with a token, or as a service principal.' }),
   catalog: printableText(255).optional().meta({
     title: 'Catalog',

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { destination, issue, secret } from '../kit/config/marks.ts';
-import { headerText, LONGEST_PASSWORD, trimmedText } from '../kit/config/text.ts';
+import { destination, secret } from '../kit/config/marks.ts';
+import { headerText, LONGEST_PASSWORD, matching, trimmedText } from '../kit/config/text.ts';
 import { printableText } from '../kit/http/basic-auth.ts';
 
 export const fireboltConfig = z.object({
@@ -10,9 +10,11 @@ export const fireboltConfig = z.object({
     description: 'The secret of the service account, at most 4,096 characters. It is never shown again.',
   }),
   account: destination(
-    trimmedText(128).refine(
-      (name) => /^[A-Za-z0-9][A-Za-z0-9_-]*$/.test(name),
-      issue('INVALID_FORMAT', 'An account’s name has letters, digits, hyphens and underscores.'),
+    matching(
+      trimmedText(128),
+      /^[A-Za-z0-9][A-Za-z0-9_-]*$/,
+      'An account’s name has letters, digits, hyphens and underscores.',
+      { blanks: true },
     ),
   ).meta({ title: 'Account', description: 'The name of the account within the organisation. Example: my-account' }),
   database: printableText(255).optional().meta({

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { destination, secret } from '../kit/config/marks.ts';
+import { rules } from '../kit/config/rules.ts';
 import { headerText, LONGEST_PASSWORD, text } from '../kit/config/text.ts';
 import { tls } from '../kit/config/tls.ts';
-import { httpNeedsTlsDisabled, url } from '../kit/config/url.ts';
+import { clearTextRules, httpNeedsTlsDisabled, url } from '../kit/config/url.ts';
 
 export const mongoDataApiConfig = z
   .object({
@@ -31,6 +32,7 @@ export const mongoDataApiConfig = z
     }),
     tls: tls(),
   })
-  .superRefine((value, context) => httpNeedsTlsDisabled(value, context, 'apiUrl'));
+  .superRefine((value, context) => httpNeedsTlsDisabled(value, context, 'apiUrl'))
+  .meta(rules(...clearTextRules('apiUrl')));
 
 export type MongoDataApiConfig = z.output<typeof mongoDataApiConfig>;

@@ -1,12 +1,14 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { host, port } from '../kit/config/host.ts';
-import { destination, issue, named, secret } from '../kit/config/marks.ts';
+import { destination, issue, labelled, named, secret } from '../kit/config/marks.ts';
+import { given, has, leftOut, mayHave, rules } from '../kit/config/rules.ts';
 import { sshTunnel } from '../kit/config/ssh-tunnel.ts';
 import { LONGEST_PASSWORD, text } from '../kit/config/text.ts';
 import { tls } from '../kit/config/tls.ts';
 
 const DEFAULT_PORT = 27_017;
+const isX509 = has('authMechanism', { const: 'X509' });
 /** The longest name of a database, in bytes. */
 const MAX_DATABASE = 63;
 
@@ -47,13 +49,20 @@ export const mongodbConfig = z
       .meta({
         title: 'Database',
         description: 'The name of the database, at most 63 bytes. Upper and lower case differ.',
+        pattern: '^[^/\\\\. "$\\u0000]*$',
       }),
     authSource: text(MAX_DATABASE).optional().meta({
       title: 'Authentication database',
       description:
         'The database that knows the user, at most 63 characters. Leave empty for admin, or for $external with X509.',
     }),
-    authMechanism: destination(named('MongodbAuthMechanism', z.enum(['SCRAM_SHA_256', 'SCRAM_SHA_1', 'X509'])))
+    authMechanism: destination(
+      labelled(named('MongodbAuthMechanism', z.enum(['SCRAM_SHA_256', 'SCRAM_SHA_1', 'X509'])), {
+        SCRAM_SHA_256: 'SCRAM-SHA-256',
+        SCRAM_SHA_1: 'SCRAM-SHA-1',
+        X509: 'X.509: the client certificate',
+      }),
+    )
       .optional()
       .meta({
         title: 'Authentication mechanism',
@@ -88,12 +97,18 @@ export const mongodbConfig = z
       context.addIssue({ code: 'custom', path: ['password'], ...missing });
     }
   })
-  .meta({
-    anyOf: [
-      { required: ['password'] },
-      { properties: { username: false } },
-      { required: ['authMechanism'], properties: { authMechanism: { const: 'X509' } } },
-    ],
-  });
+  .meta(
+    rules(
+      [has('srv', { const: true }), mayHave('port', { minimum: DEFAULT_PORT, maximum: DEFAULT_PORT })],
+      [has('srv', { const: true }), mayHave('host', { pattern: '^(?!\\d+\\.\\d+\\.\\d+\\.\\d+/?$)[^:]*$' })],
+      [isX509, has('tls', given('clientCertificate'))],
+      [isX509, mayHave('tls', mayHave('mode', { pattern: '^(?!DISABLE$)' }))],
+      [isX509, leftOut('password')],
+      [isX509, mayHave('authSource', { pattern: '^\\$external$' })],
+      [given('password'), given('username')],
+      [has('authMechanism', { pattern: '^SCRAM' }), given('username')],
+      [{ ...given('username'), not: isX509 }, given('password')],
+    ),
+  );
 
 export type MongodbConfig = z.output<typeof mongodbConfig>;

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { destination, issue, secret } from '../kit/config/marks.ts';
+import { rules } from '../kit/config/rules.ts';
 import { anyText, headerText } from '../kit/config/text.ts';
 import { tls } from '../kit/config/tls.ts';
-import { httpNeedsTlsDisabled, url, writtenPort } from '../kit/config/url.ts';
+import { clearTextRules, httpNeedsTlsDisabled, url, writtenPort } from '../kit/config/url.ts';
 
 /** The port at which the REST API answers: the base URL's own wins. */
 export function restPort(baseUrl: string, port = 6333): number {
@@ -47,6 +48,7 @@ export const qdrantConfig = z
         ...issue('INVALID_COMBINATION', 'The port differs from the one in baseUrl: give it once, or the same.'),
       });
     }
-  });
+  })
+  .meta(rules(...clearTextRules('baseUrl')));
 
 export type QdrantConfig = z.output<typeof qdrantConfig>;

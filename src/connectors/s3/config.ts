@@ -1,12 +1,16 @@
 import { z } from 'zod';
 import { awsKeyFields } from '../families/aws/config.ts';
-import { isAwsRegion } from '../families/aws/signing.ts';
-import { destination, issue, named } from '../kit/config/marks.ts';
-import { anyText } from '../kit/config/text.ts';
+import { AWS_REGION, isAwsRegion } from '../families/aws/signing.ts';
+import { destination, issue, labelled, named } from '../kit/config/marks.ts';
+import { given, has, mayHave, missing, rules } from '../kit/config/rules.ts';
+import { anyText, matching } from '../kit/config/text.ts';
 import { tls } from '../kit/config/tls.ts';
-import { httpNeedsTlsDisabled, url } from '../kit/config/url.ts';
+import { clearTextRules, httpNeedsTlsDisabled, url } from '../kit/config/url.ts';
 
 const REGION = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
+/** A bucket that can be a part of a host name. */
+const HOST_BUCKET = /^[a-z0-9][a-z0-9.-]*[a-z0-9]$/;
+const IP_URL = /^https?:\/\/(\[|[\d.]+(:\d+)?$)/;
 
 /** Whether the bucket is a part of a host that baseUrl decides: each name may then lead to somebody else. */
 function isPartOfOwnHost({ baseUrl, forcePathStyle }: Readonly<Record<string, unknown>>): boolean {
@@ -16,19 +20,15 @@ function isPartOfOwnHost({ baseUrl, forcePathStyle }: Readonly<Record<string, un
 export const s3Config = z
   .object({
     ...awsKeyFields,
-    region: destination(
-      anyText(64).refine(
-        (region) => REGION.test(region),
-        issue('INVALID_FORMAT', 'A region has letters, digits and hyphens.'),
-      ),
-    ).meta({
+    region: destination(matching(anyText(64), REGION, 'A region has letters, digits and hyphens.')).meta({
       title: 'Region',
       description: 'The region of the bucket. Enter auto for Cloudflare R2. Example: eu-central-1',
     }),
     bucket: destination(
-      anyText(255).refine(
-        (name) => /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name) && !name.includes('..'),
-        issue('INVALID_FORMAT', 'A bucket’s name has letters, digits, dots, hyphens and underscores.'),
+      matching(
+        anyText(255),
+        /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]*$/,
+        'A bucket’s name has letters, digits, dots, hyphens and underscores.',
       ),
       (_before, _after, { before, after }) => isPartOfOwnHost(before) || isPartOfOwnHost(after),
     ).meta({
@@ -45,18 +45,18 @@ export const s3Config = z
       description:
         'Whether the bucket stands in the path of a URL instead of its host name. Leave empty for the usual way: in the path when there is a base URL, or a dot in the bucket’s name.',
     }),
-    path: anyText(1024)
-      .refine(
-        (path) => !path.startsWith('/') && !/\p{Cc}/u.test(path),
-        issue('INVALID_FORMAT', 'Give the path without a slash before it and without control characters.'),
-      )
+    path: matching(
+      anyText(1024),
+      /^(?!\/)\P{Cc}*$/u,
+      'Give the path without a slash before it and without control characters.',
+    )
       .optional()
       .meta({
         title: 'Path',
         description:
           'The key of an object or the name of a folder in the bucket, at most 1,024 characters. Leave empty for the whole bucket. Example: exports/2026',
       }),
-    pathKind: named('S3PathKind', z.enum(['FILE', 'FOLDER']))
+    pathKind: labelled(named('S3PathKind', z.enum(['FILE', 'FOLDER'])), { FILE: 'One object', FOLDER: 'A folder' })
       .optional()
       .meta({
         title: 'Kind of path',
@@ -80,15 +80,26 @@ export const s3Config = z
       refuse('region', 'Give a region of AWS, such as eu-central-1, or a base URL.');
     if (value.baseUrl === undefined && value.tls.mode !== 'VERIFY_FULL')
       refuse('tls.mode', 'Other modes than VERIFY_FULL are for a base URL alone.');
-    if (value.forcePathStyle === false && !/^[a-z0-9][a-z0-9.-]*[a-z0-9]$/.test(value.bucket)) {
+    if (value.forcePathStyle === false && !HOST_BUCKET.test(value.bucket)) {
       refuse(
         'bucket',
         'Without path style the bucket is a part of the host name: small letters, digits, dots and hyphens.',
       );
     }
-    if (value.forcePathStyle === false && value.baseUrl && /^https?:\/\/(\[|[\d.]+(:\d+)?$)/.test(value.baseUrl)) {
+    if (value.forcePathStyle === false && value.baseUrl && IP_URL.test(value.baseUrl)) {
       refuse('forcePathStyle', 'An IP address takes no bucket before it: use path style.');
     }
-  });
+  })
+  .meta(
+    rules(
+      ...clearTextRules('baseUrl'),
+      [has('pathKind', { type: 'string' }), given('path')],
+      [has('pathKind', { const: 'FILE' }), mayHave('path', { pattern: '[^/]$' })],
+      [missing('baseUrl'), mayHave('region', { pattern: AWS_REGION.source })],
+      [missing('baseUrl'), mayHave('tls', mayHave('mode', { pattern: '^VERIFY_FULL$' }))],
+      [has('forcePathStyle', { const: false }), mayHave('bucket', { pattern: HOST_BUCKET.source })],
+      [has('baseUrl', { pattern: IP_URL.source }), mayHave('forcePathStyle', { not: { const: false } })],
+    ),
+  );
 
 export type S3Config = z.output<typeof s3Config>;

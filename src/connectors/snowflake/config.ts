@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { destination, issue, named, secret } from '../kit/config/marks.ts';
 import { authentication } from '../kit/config/one-of.ts';
 import { passphraseFault, privateKey } from '../kit/config/pem.ts';
-import { headerText, LONGEST_PASSWORD, trimmedText } from '../kit/config/text.ts';
+import { anyCase, headerText, LONGEST_PASSWORD, trimmedText, withBlanks } from '../kit/config/text.ts';
 import { printableText } from '../kit/http/basic-auth.ts';
 import type { KeyLabel } from '../kit/keys/key-block.ts';
 
@@ -16,6 +16,15 @@ const LOCATOR = /^[a-z]{2,4}\d{4,8}$/;
 /** A locator or an old name with its region, and its cloud where the region's name does not say that. */
 const REGIONAL = /^[a-z0-9_-]+\.[a-z]+(-[a-z0-9]+)+(\.(aws|azure|gcp))?$/;
 const FULL = /^([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.){1,5}snowflakecomputing\.(com|cn)$/;
+
+/** What an account looks like as it is typed, for forms. */
+const ACCOUNT = withBlanks(
+  anyCase(`(?:${[SHORT, LOCATOR, REGIONAL].map(inner).join('|')})(?:\\.privatelink)?|${inner(FULL)}`),
+);
+
+function inner({ source }: RegExp): string {
+  return source.slice(1, -1);
+}
 
 function isAccount(account: string): boolean {
   const name = account.replace(/\.privatelink$/, '');
@@ -61,6 +70,7 @@ export const snowflakeConfig = z.object({
       ),
   ).meta({
     title: 'Account',
+    pattern: ACCOUNT,
     description:
       'The account identifier `organisation-account`, an account locator with its region, a private link’s name, or the full host name of any of them. Examples: myorg-account1, xy12345.eu-central-1, myorg-account1.privatelink, xy12345.cn-northwest-1.snowflakecomputing.cn',
   }),
@@ -78,7 +88,7 @@ export const snowflakeConfig = z.object({
         }),
       }),
     ).meta({
-      title: 'Password',
+      title: 'Sign in with a password',
       description: 'Sign in with a password. Snowflake refuses it for users who have to use a second factor.',
     }),
     keyPair: named(
@@ -101,7 +111,7 @@ export const snowflakeConfig = z.object({
         if (fault) context.addIssue({ code: 'custom', path: ['passphrase'], ...fault });
       })
       .meta({
-        title: 'Key pair',
+        title: 'Sign in with a key pair',
         description: 'Sign in with a private key. Its public key has to be the RSA_PUBLIC_KEY of the user.',
       }),
     accessToken: named(
@@ -114,7 +124,7 @@ export const snowflakeConfig = z.object({
         }),
       }),
     ).meta({
-      title: 'Access token',
+      title: 'Sign in with an access token',
       description: 'Sign in with a token that Snowflake or its OAuth server has issued.',
     }),
   }).meta({ title: 'Authentication', description: 'How to sign in: with a password, a key pair or an access token.' }),

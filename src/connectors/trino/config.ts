@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { host, port } from '../kit/config/host.ts';
 import { destination, issue, secret } from '../kit/config/marks.ts';
+import { has, leftOut, rules } from '../kit/config/rules.ts';
 import { sshTunnel } from '../kit/config/ssh-tunnel.ts';
 import { LONGEST_PASSWORD } from '../kit/config/text.ts';
 import { tls } from '../kit/config/tls.ts';
@@ -39,6 +40,7 @@ export const trinoConfig = z
     // Trino refuses the password, but only after it has travelled in clear text
     const message = 'Trino takes no password over clear text: use TLS, or leave the password out.';
     context.addIssue({ code: 'custom', path: ['password'], ...issue('INVALID_COMBINATION', message) });
-  });
+  })
+  .meta(rules([has('tls', has('mode', { const: 'DISABLE' })), leftOut('password')]));
 
 export type TrinoConfig = z.output<typeof trinoConfig>;

@@ -1,4 +1,5 @@
-import { configJsonSchema, leavesOf, secretPathsOf } from '../../connectors/kit/config/shape.ts';
+import { configJsonSchema } from '../../connectors/kit/config/json-schema.ts';
+import { leavesOf, secretPathsOf } from '../../connectors/kit/config/shape.ts';
 import { type Check, type Connector, checkName, configKey } from '../../connectors/kit/contract/connector.ts';
 import { connectorOf, connectors } from '../../connectors/registry.ts';
 import { builder } from '../../graphql/builder.ts';
@@ -12,6 +13,14 @@ const categories = [...new Set(connectors.map((connector) => connector.category)
 const ConnectorCategoryRef = builder.enumType('ConnectorCategory', {
   description: 'What kind of datastore a type is. New values may be added: keep a default branch.',
   values: Object.fromEntries(categories.map((category) => [category, { value: category }])),
+});
+
+const JsonSchemaDialectRef = builder.enumType('JsonSchemaDialect', {
+  description: 'A dialect of JSON Schema.',
+  values: {
+    DRAFT_07: { value: 'draft-07', description: 'Draft-07, which form libraries and ajv take by default.' },
+    DRAFT_2020_12: { value: 'draft-2020-12', description: 'Draft 2020-12, the newest one.' },
+  },
 });
 
 interface OwnedCheck {
@@ -51,8 +60,16 @@ export const ConnectorRef = builder.objectRef<Connector>('Connector').implement(
     configSchema: t.field({
       type: 'JSON',
       description:
-        'The config input as JSON Schema 2020-12, with titles, defaults and enum values. Secrets carry `writeOnly: true`, and the example leaves them out; those without which nobody is signed in are `required`, though one of them may come as `configSecret`.',
-      resolve: configJsonSchema,
+        'The config input as JSON Schema, with all that a form needs: titles, examples, labels of enums, defaults, and the rules over several fields. It works as it comes in @rjsf/core, in react-hook-form’s ajvResolver and in JSON Forms. Secrets carry `writeOnly: true` and `format: "password"`, and the example leaves them out; those without which nobody is signed in are `required`, though one of them may come as `configSecret`. Texts of several lines carry `contentMediaType`. A block that may be left out is null until it is chosen.',
+      args: {
+        dialect: t.arg({
+          type: JsonSchemaDialectRef,
+          required: true,
+          defaultValue: 'draft-07',
+          description: 'What your validator takes. The schemas differ in nothing but the dialect that they name.',
+        }),
+      },
+      resolve: (connector, { dialect }) => configJsonSchema(connector, dialect),
     }),
     secretPaths: t.stringList({
       description: 'The config paths of the type’s secrets: `tls.clientKey`.',

@@ -1253,7 +1253,7 @@ export type SnowflakePasswordPatch = {
 export type SshTunnelInput = {
   /** Whether the gateway goes through the bastion. Turn it off to keep the settings but connect directly. */
   enabled?: boolean | null | undefined;
-  /** The name or address of the bastion. */
+  /** The name or address of the bastion. Example: bastion.example.com */
   host: string;
   /** The fingerprint of the bastion’s host key, `SHA256:…` as OpenSSH prints it. You need it to save: a test without it stops at tunnel/open and shows, as evidence, the fingerprint to confirm. */
   hostKeyFingerprint?: string | null | undefined;
@@ -1273,7 +1273,7 @@ export type SshTunnelInput = {
 export type SshTunnelPatch = {
   /** Whether the gateway goes through the bastion. Turn it off to keep the settings but connect directly. */
   enabled?: boolean | null | undefined;
-  /** The name or address of the bastion. */
+  /** The name or address of the bastion. Example: bastion.example.com */
   host?: string | null | undefined;
   /** The fingerprint of the bastion’s host key, `SHA256:…` as OpenSSH prints it. You need it to save: a test without it stops at tunnel/open and shows, as evidence, the fingerprint to confirm. */
   hostKeyFingerprint?: string | null | undefined;

@@ -1,14 +1,15 @@
-import { issue, secret } from '../../kit/config/marks.ts';
-import { headerText, LONGEST_PASSWORD } from '../../kit/config/text.ts';
+import { secret } from '../../kit/config/marks.ts';
+import { headerText, LONGEST_PASSWORD, matching } from '../../kit/config/text.ts';
 
 /** The three fields of an access key, as all types of AWS have them. */
 export const awsKeyFields = {
-  accessKeyId: headerText(256)
-    .refine((id) => !/[/,=]/.test(id), issue('INVALID_FORMAT', 'An access key id has no slash, comma or equals sign.'))
-    .meta({
-      title: 'Access key id',
-      description: 'The id of the access key, at most 256 characters. Example: AKIAIOSFODNN7EXAMPLE',
-    }),
+  accessKeyId: matching(headerText(256), /^[^/,=]*$/, 'An access key id has no slash, comma or equals sign.', {
+    blanks: true,
+    told: '^[!-+\\-.0-<>-~]*$',
+  }).meta({
+    title: 'Access key id',
+    description: 'The id of the access key, at most 256 characters. Example: AKIAIOSFODNN7EXAMPLE',
+  }),
   secretAccessKey: secret(headerText(LONGEST_PASSWORD)).meta({
     title: 'Secret access key',
     description: 'The secret part of the access key, at most 4,096 characters. It is never shown again.',

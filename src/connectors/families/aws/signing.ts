@@ -67,9 +67,12 @@ export function hostHeader({ host, port, tls }: Target): string {
   return port === (tls ? 443 : 80) ? name : `${name}:${port}`;
 }
 
+/** The form of AWS' own regions. */
+export const AWS_REGION = /^[a-z]{2,}(-[a-z]+)+-\d+$/;
+
 /** Tells whether a region has the form of AWS' own. */
 export function isAwsRegion(region: string): boolean {
-  return /^[a-z]{2,}(-[a-z]+)+-\d+$/.test(region);
+  return AWS_REGION.test(region);
 }
 
 /** The domain in which AWS has the endpoints of a region. */

@@ -1,14 +1,18 @@
 import { z } from 'zod';
 import { host } from '../../kit/config/host.ts';
-import { destination, issue, named, secret } from '../../kit/config/marks.ts';
+import { destination, issue, labelled, named, secret } from '../../kit/config/marks.ts';
+import { given, has, leftOut, mayHave, missing, rules } from '../../kit/config/rules.ts';
 import { sshTunnel } from '../../kit/config/ssh-tunnel.ts';
-import { anyText, headerText, LONGEST_PASSWORD, trimmedText } from '../../kit/config/text.ts';
+import { anyText, headerText, LONGEST_PASSWORD, matching, trimmedText } from '../../kit/config/text.ts';
 import { tls } from '../../kit/config/tls.ts';
-import { httpNeedsTlsDisabled, targetOfUrl, url } from '../../kit/config/url.ts';
+import { clearTextRules, httpNeedsTlsDisabled, targetOfUrl, url } from '../../kit/config/url.ts';
 import type { Target } from '../../kit/contract/connector.ts';
 import { basicUserName, printableText } from '../../kit/http/basic-auth.ts';
 
 const HTTPS_PORT = 443;
+const isSelfManaged = has('serverType', { const: 'SELF_MANAGED' });
+const isCloud = has('serverType', { pattern: '_CLOUD$' });
+const isOpen = has('disableAuth', { const: true });
 const CLOUD_PART = /^(?<name>[a-z0-9._-]+)(?::(?<port>\d{1,5}))?$/i;
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;
 const cloudHost = host();
@@ -46,8 +50,16 @@ function isElsewhere(before: string | undefined, after: string | undefined): boo
   return place(before) !== place(after);
 }
 
+const INDEX_NAME = /^(?![-_+])(?!\.{1,2}$)[^\\/*?"<>|\s,#:\p{Cc}]{1,255}$/u;
+
 const fields = {
-  serverType: destination(named('SearchServerType', z.enum(['ELASTIC_CLOUD', 'OPEN_CLOUD', 'SELF_MANAGED']))).meta({
+  serverType: destination(
+    labelled(named('SearchServerType', z.enum(['ELASTIC_CLOUD', 'OPEN_CLOUD', 'SELF_MANAGED'])), {
+      ELASTIC_CLOUD: 'Elastic Cloud',
+      OPEN_CLOUD: 'Another cloud with Cloud IDs',
+      SELF_MANAGED: 'A server of one’s own',
+    }),
+  ).meta({
     title: 'Server type',
     description: 'Where the cluster runs. ELASTIC_CLOUD and OPEN_CLOUD need a Cloud ID, SELF_MANAGED needs a URL.',
   }),
@@ -88,20 +100,17 @@ const fields = {
     description:
       'An API key in its encoded form, or as id:key, at most 4,096 characters. It takes the place of user name and password. Leave empty when you give those, or with disableAuth. This secret is never shown again.',
   }),
-  index: anyText(255)
-    .refine(isIndexName, issue('INVALID_FORMAT', 'Give the name of one index, alias or data stream.'))
-    .optional()
-    .meta({
-      title: 'Index',
-      description: 'The one index, alias or data stream to use. Leave empty for all that the user may see.',
-    }),
+  index: matching(anyText(255), INDEX_NAME, 'Give the name of one index, alias or data stream.').optional().meta({
+    title: 'Index',
+    description: 'The one index, alias or data stream to use. Leave empty for all that the user may see.',
+  }),
   tls: tls(),
   sshTunnel: sshTunnel(),
 };
 
 /** Tells whether a text names one index, alias or data stream: it is no wildcard, no list and no part of a path. */
 export function isIndexName(text: string): boolean {
-  return /^(?![-_+])(?!\.{1,2}$)[^\\/*?"<>|\s,#:\p{Cc}]{1,255}$/u.test(text);
+  return INDEX_NAME.test(text);
 }
 
 /** The config of both products, which are reached and signed in to in the same ways. */
@@ -114,13 +123,20 @@ export const elasticConfig = z
     checkCredentials(value, report('REQUIRED'), report('INVALID_COMBINATION'));
     httpNeedsTlsDisabled(value, context, 'url');
   })
-  .meta({
-    anyOf: [
-      { required: ['username', 'password'] },
-      { required: ['apiKey'] },
-      { required: ['disableAuth'], properties: { disableAuth: { const: true } } },
-    ],
-  });
+  .meta(
+    rules(
+      [isSelfManaged, given('url')],
+      [isSelfManaged, leftOut('cloudId')],
+      [isCloud, given('cloudId')],
+      [isCloud, leftOut('url')],
+      [isCloud, mayHave('tls', mayHave('mode', { pattern: '^(?!DISABLE$)' }))],
+      [isCloud, mayHave('disableAuth', { const: false })],
+      [isOpen, leftOut('username', 'password', 'apiKey')],
+      [given('apiKey'), leftOut('username', 'password')],
+      [{ ...missing('apiKey'), ...mayHave('disableAuth', { const: false }) }, given('username', 'password')],
+      ...clearTextRules('url'),
+    ),
+  );
 
 export type ElasticConfig = z.output<typeof elasticConfig>;
 

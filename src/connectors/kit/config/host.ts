@@ -4,6 +4,8 @@ import { destination, issue } from './marks.ts';
 import { anyText } from './text.ts';
 
 const HOST_SHAPE = /^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$/;
+const OCTET = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
+const NAME_PART = '[A-Za-z0-9_.-]*';
 /** The longest host name that DNS has, in characters. */
 export const MAX_HOST = 253;
 
@@ -18,7 +20,18 @@ export function host(): z.ZodString {
     .superRefine((value, context) => {
       const fault = hostFault(value);
       if (fault) context.addIssue({ code: 'custom', ...fault });
-    });
+    })
+    .meta({ pattern: `^(?:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*|${hostPattern('/?$')})/?$` });
+}
+
+/**
+ * What a host looks like as it is typed, for forms; IPv6 in brackets. `end` is the pattern of what comes after it. The
+ * rules themselves are hostFault()'s.
+ */
+export function hostPattern(end: string): string {
+  const notAnAddress = `(?!${NAME_PART}\\.\\.)(?!(?:${NAME_PART}\\.)?(?:\\d+|0[xX][0-9A-Fa-f]*)${end})`;
+  const name = `${notAnAddress}[A-Za-z0-9_](?:${NAME_PART}[A-Za-z0-9_])?`;
+  return `(?:\\[[0-9A-Fa-f:.]+\\]|(?:${OCTET}\\.){3}${OCTET}|${name})`;
 }
 
 /**

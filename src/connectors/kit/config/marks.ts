@@ -23,15 +23,17 @@ export interface FieldMark {
    * as.
    */
   readonly oneOf?: { readonly outputName: string };
+  /** What a form shows for each value of an enum. */
+  readonly labels?: Readonly<Record<string, string>>;
   /** True for a field that a draft may be tested without, but not stored. */
   readonly neededToSave?: boolean;
 }
 
 export const fieldMarks = z.registry<FieldMark>();
 
-/** Marks a field in place as a secret: write-only in the API, sealed at rest. */
+/** Marks a field in place as a secret: write-only in the API, sealed at rest, and not shown by forms as it is typed. */
 export function secret<T extends z.ZodType>(schema: T): T {
-  return mark(schema.meta({ ...schema.meta(), writeOnly: true }) as T, { secret: true });
+  return mark(schema.meta({ ...schema.meta(), writeOnly: true, format: 'password' }) as T, { secret: true });
 }
 
 /**
@@ -48,6 +50,11 @@ export function destination<T extends z.ZodType>(
 /** Gives an enum or a block its GraphQL name. */
 export function named<T extends z.ZodType>(graphqlName: string, schema: T): T {
   return mark(schema, { graphqlName });
+}
+
+/** Says what a form shows for each value of an enum. */
+export function labelled<T extends z.ZodEnum>(schema: T, labels: Readonly<Record<z.output<T>, string>>): T {
+  return mark(schema, { labels });
 }
 
 /** Marks a field in place as one that a draft may be tested without, but not stored. */

@@ -70,5 +70,6 @@ function normalPem(maxLength: number, read: (text: string) => string): z.ZodStri
         payload.issues.push({ code: 'custom', input: payload.value, ...issue('INVALID_FORMAT', error.message) });
       }
     })
-    .max(maxLength);
+    .max(maxLength)
+    .meta({ contentMediaType: 'application/x-pem-file', pattern: '-----BEGIN [A-Z0-9 ]+-----' });
 }

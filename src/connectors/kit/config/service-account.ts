@@ -21,6 +21,7 @@ const serviceAccountFields = named(
       )
       .default('service_account')
       .meta({
+        const: 'service_account',
         title: 'Type',
         description: 'The kind of credentials, which is always service_account. The gateway refuses every other kind.',
       }),
@@ -52,18 +53,22 @@ const serviceAccountFields = named(
     }),
     authUri: anyText(512).optional().meta({
       title: 'Auth URI',
+      pattern: '^https://accounts\\.google\\.com/o/oauth2/auth$',
       description: 'The URL in the key file. The gateway never calls it, and takes no other than Google’s own.',
     }),
     tokenUri: anyText(512).optional().meta({
       title: 'Token URI',
+      pattern: '^https://(?:oauth2\\.[a-z0-9.-]+/token|accounts\\.google\\.com/o/oauth2/token)$',
       description: 'The URL in the key file. The gateway never calls it, and takes no other than Google’s own.',
     }),
     authProviderX509CertUrl: anyText(512).optional().meta({
       title: 'Auth provider certificate URL',
+      pattern: '^https://www\\.[a-z0-9.-]+/oauth2/v1/certs$',
       description: 'The URL in the key file. The gateway never calls it, and takes no other than Google’s own.',
     }),
     clientX509CertUrl: anyText(512).optional().meta({
       title: 'Client certificate URL',
+      pattern: '^https://www\\.[a-z0-9.-]+/robot/v1/metadata/x509/[A-Za-z0-9%._@+-]+$',
       description: 'The URL in the key file. The gateway never calls it, and takes no other than Google’s own.',
     }),
     universeDomain: destination(
@@ -72,6 +77,7 @@ const serviceAccountFields = named(
       .optional()
       .meta({
         title: 'Universe domain',
+        pattern: '^(?:[A-Za-z0-9_-]+\\.)+[A-Za-z][A-Za-z0-9-]+/?$',
         description:
           'The domain of the Google cloud that the account belongs to. Leave empty for the public cloud, googleapis.com.',
       }),

@@ -21,7 +21,6 @@ export type Answerable = ConfigValues & { readonly [secrecy]?: 'public' };
 /** What is asked of a connector here. */
 interface Configured {
   readonly config: z.ZodObject;
-  readonly example?: object;
 }
 
 /** One field of a config: what its zod schema says once `.optional()` and `.default()` are taken off. */
@@ -193,35 +192,6 @@ export function changedDestinations(connector: Configured, before: ConfigValues,
       return mark.destination === true || mark.destination(was, is, { before, after });
     })
     .map((leaf) => leaf.path);
-}
-
-/**
- * Writes a connector's config input as JSON Schema 2020-12. Secrets carry writeOnly: true and are left out of the
- * example.
- */
-export function configJsonSchema(connector: Configured): ConfigValues {
-  const options = { io: 'input', target: 'draft-2020-12', override: writeChoice } as const;
-  const jsonSchema = z.toJSONSchema(connector.config, options) as ConfigValues;
-  return { ...jsonSchema, examples: [splitSecrets(connector, { ...connector.example }).config] };
-}
-
-/** Writes a choice as oneOf: zod knows it as an object whose fields are all optional. */
-function writeChoice({
-  zodSchema,
-  jsonSchema,
-}: {
-  zodSchema: z.core.$ZodType;
-  jsonSchema: z.core.JSONSchema.BaseSchema;
-}): void {
-  if (!(zodSchema instanceof z.core.$ZodObject) || !fieldMarks.get(zodSchema)?.oneOf) return;
-  const alternatives = Object.entries(jsonSchema.properties ?? {});
-  delete jsonSchema.properties;
-  jsonSchema.oneOf = alternatives.map(([key, schema]) => ({
-    type: 'object',
-    properties: { [key]: schema },
-    required: [key],
-    additionalProperties: false,
-  }));
 }
 
 export function valueAt(values: ConfigValues, path: string): unknown {

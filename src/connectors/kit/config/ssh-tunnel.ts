@@ -3,7 +3,8 @@ import { KEY_LABELS } from '../keys/key-block.ts';
 import { host, port } from './host.ts';
 import { destination, issue, named, neededToSave, secret } from './marks.ts';
 import { passphraseFault, privateKey } from './pem.ts';
-import { anyText, LONGEST_PASSWORD, passphrase, trimmedText } from './text.ts';
+import { given, missing, rules } from './rules.ts';
+import { anyText, LONGEST_PASSWORD, matching, passphrase, trimmedText } from './text.ts';
 
 const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}$/;
 
@@ -16,7 +17,10 @@ const tunnelFields = named(
       description:
         'Whether the gateway goes through the bastion. Turn it off to keep the settings but connect directly.',
     }),
-    host: destination(host()).meta({ title: 'SSH host', description: 'The name or address of the bastion.' }),
+    host: destination(host()).meta({
+      title: 'SSH host',
+      description: 'The name or address of the bastion. Example: bastion.example.com',
+    }),
     port: port(22),
     username: anyText(128).meta({
       title: 'SSH user name',
@@ -39,12 +43,12 @@ const tunnelFields = named(
     }),
     hostKeyFingerprint: neededToSave(
       destination(
-        trimmedText(64)
-          .overwrite((text) => text.replace(/=$/, ''))
-          .refine(
-            (text) => FINGERPRINT.test(text),
-            issue('INVALID_FORMAT', 'Give it as OpenSSH prints it: SHA256: and 43 characters.'),
-          ),
+        matching(
+          trimmedText(64).overwrite((text) => text.replace(/=$/, '')),
+          FINGERPRINT,
+          'Give it as OpenSSH prints it: SHA256: and 43 characters.',
+          { blanks: true },
+        ).meta({ pattern: '^\\s*SHA256:[A-Za-z0-9+/]{43}=?\\s*$' }),
       ),
     )
       .optional()
@@ -67,7 +71,7 @@ export function sshTunnel() {
       const fault = passphraseFault(value.privateKey, value.passphrase);
       if (fault) refuse('passphrase', fault);
     })
-    .meta({ anyOf: [{ required: ['password'] }, { required: ['privateKey'] }] })
+    .meta(rules([missing('privateKey'), given('password')], [given('passphrase'), given('privateKey')]))
     .optional()
     .meta({
       title: 'SSH tunnel',

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { issue } from './marks.ts';
 import { refuseSecret } from './open-fields.ts';
+import { given, has, rules } from './rules.ts';
 import { anyText } from './text.ts';
 
 export const tenancyLevels = ['TABLE', 'DATABASE'] as const;
@@ -34,7 +35,8 @@ export const tenancySchema = z
       if (tenancy[field] === undefined)
         context.addIssue({ code: 'custom', path: [field], ...issue('REQUIRED', 'Level TABLE needs it.') });
     }
-  });
+  })
+  .meta(rules([has('level', { const: 'TABLE' }), given(...tableFields)]));
 export type Tenancy = z.output<typeof tenancySchema>;
 
 const NUMBER =

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import type { KeyLabel } from '../keys/key-block.ts';
 import { host } from './host.ts';
-import { destination, issue, named, secret } from './marks.ts';
+import { destination, issue, labelled, named, secret } from './marks.ts';
 import { certificates, MAX_CA_BUNDLE, misplacedKeys, passphraseFault, privateKey, withoutKeys } from './pem.ts';
+import { given, rules } from './rules.ts';
 import { passphrase } from './text.ts';
 
 const TLS_STRENGTH = ['DISABLE', 'REQUIRE', 'VERIFY_CA', 'VERIFY_FULL'] as const;
@@ -12,7 +13,12 @@ export type TlsMode = (typeof TLS_STRENGTH)[number];
 const CLIENT_KEYS: readonly KeyLabel[] = ['PRIVATE KEY', 'ENCRYPTED PRIVATE KEY', 'RSA PRIVATE KEY', 'EC PRIVATE KEY'];
 
 const tlsMode = destination(
-  named('TlsMode', z.enum(TLS_STRENGTH)),
+  labelled(named('TlsMode', z.enum(TLS_STRENGTH)), {
+    DISABLE: 'No TLS: clear text',
+    REQUIRE: 'TLS, any certificate',
+    VERIFY_CA: 'TLS, certificate of a trusted CA',
+    VERIFY_FULL: 'TLS, certificate of a trusted CA for this host',
+  }),
   (before, after) => TLS_STRENGTH.indexOf(after) < TLS_STRENGTH.indexOf(before),
 );
 
@@ -45,10 +51,13 @@ const tlsFields = named(
       description:
         'The passphrase of the client key, at most 1,024 characters. Leave empty when the key is not encrypted. This secret is never shown again.',
     }),
-    serverName: destination(host()).optional().meta({
-      title: 'Server name',
-      description: 'The host name that the certificate is for. Leave empty when that is the host itself.',
-    }),
+    serverName: destination(host())
+      .optional()
+      .meta({
+        title: 'Server name',
+        examples: ['db.internal.example.com'],
+        description: 'The host name that the certificate is for. Leave empty when that is the host itself.',
+      }),
   }),
 );
 
@@ -76,6 +85,13 @@ export function tls() {
       ...(value.caCertificate && { caCertificate: withoutKeys(value.caCertificate) }),
       ...(value.clientCertificate && { clientCertificate: withoutKeys(value.clientCertificate) }),
     }))
+    .meta(
+      rules(
+        [given('clientCertificate'), given('clientKey')],
+        [given('clientKey'), given('clientCertificate')],
+        [given('clientKeyPassphrase'), given('clientKey')],
+      ),
+    )
     .prefault({})
     .meta({
       title: 'TLS',

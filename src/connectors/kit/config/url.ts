@@ -1,9 +1,10 @@
 import { isIPv6 } from 'node:net';
 import type { z } from 'zod';
-import { hostFault, MAX_HOST, normalHost } from './host.ts';
+import { hostFault, hostPattern, MAX_HOST, normalHost } from './host.ts';
 import { issue } from './marks.ts';
 import { misplacedSecret } from './open-fields.ts';
-import { anyText } from './text.ts';
+import { has, mayHave, type Rule } from './rules.ts';
+import { anyCase, anyText } from './text.ts';
 import type { Tls, TlsMode } from './tls.ts';
 
 const URL_PARTS = /^(?<scheme>[a-z][a-z0-9+.-]*):\/\/(?<authority>[^/]*)/i;
@@ -25,7 +26,14 @@ export function url(options: UrlOptions = {}): z.ZodString {
       })
       // this comes after the refinement, which judges what was written, not what a parser makes of it
       .overwrite((value) => (urlFault(value, protocols) ? value : normalUrl(value, queryField !== undefined)))
+      .meta({ pattern: urlPattern(protocols) })
   );
+}
+
+/** What a URL looks like as it is typed, for forms. The rules themselves are urlFault()'s. */
+function urlPattern(protocols: readonly string[]): string {
+  const name = hostPattern('(?::|/|$)');
+  return `^(?:${protocols.map(anyCase).join('|')})://${name}(?::\\d{1,5})?(?:/(?:(?![?#\\\\])[!-~])*)?$`;
 }
 
 interface UrlOptions {
@@ -120,6 +128,14 @@ export function httpNeedsTlsDisabled<Field extends string>(
     );
     context.addIssue({ code: 'custom', path: ['tls', 'mode'], ...fault });
   }
+}
+
+/** The same for forms. */
+export function clearTextRules(field: string): Rule[] {
+  return [
+    [has(field, { pattern: '^[Hh][Tt][Tt][Pp]:' }), has('tls', has('mode', { pattern: '^DISABLE$' }))],
+    [has(field, { pattern: '^[Hh][Tt][Tt][Pp][Ss]:' }), mayHave('tls', mayHave('mode', { pattern: '^(?!DISABLE$)' }))],
+  ];
 }
 
 /**

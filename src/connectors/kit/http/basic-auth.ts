@@ -1,6 +1,5 @@
 import type { z } from 'zod';
-import { issue } from '../config/marks.ts';
-import { anyText } from '../config/text.ts';
+import { anyText, matching } from '../config/text.ts';
 
 /** The Authorization header of HTTP's Basic sign-in, which sends both parts as UTF-8. */
 export function basicAuthorization(username: string, password: string): string {
@@ -14,16 +13,10 @@ export function headerBytes(text: string): string {
 
 /** A user name for Basic sign-in, of at most `maxLength` characters. A colon would end it, so it has none. */
 export function basicUserName(maxLength: number): z.ZodString {
-  return printableText(maxLength).refine(
-    (name) => !name.includes(':'),
-    issue('INVALID_FORMAT', 'Give it without a colon.'),
-  );
+  return matching(printableText(maxLength), /^[^:]*$/, 'Give it without a colon.', { told: '^[^:\\p{Cc}]*$' });
 }
 
 /** Text of at most `maxLength` characters, without line breaks and other control characters. */
 export function printableText(maxLength: number): z.ZodString {
-  return anyText(maxLength).refine(
-    (text) => !/\p{Cc}/u.test(text),
-    issue('INVALID_FORMAT', 'Give it without control characters.'),
-  );
+  return matching(anyText(maxLength), /^\P{Cc}*$/u, 'Give it without control characters.');
 }

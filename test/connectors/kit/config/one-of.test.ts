@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { configJsonSchema } from '../../../../src/connectors/kit/config/json-schema.ts';
 import { destination, named, secret } from '../../../../src/connectors/kit/config/marks.ts';
 import { oneOf } from '../../../../src/connectors/kit/config/one-of.ts';
 import {
   changedDestinations,
-  configJsonSchema,
   leavesOf,
   mergePatch,
   patchSchemaOf,
