@@ -56,6 +56,7 @@ describe('what it has in common with PostgreSQL', () => {
         namespace: 'sales',
         name: 'orders',
         kind: 'TABLE',
+        readable: true,
         columns: [
           { name: 'id', dataType: 'integer', nullable: false },
           { name: 'label', dataType: 'text', nullable: true },
@@ -65,12 +66,14 @@ describe('what it has in common with PostgreSQL', () => {
         namespace: 'sales',
         name: 'overview',
         kind: 'VIEW',
+        readable: false,
         columns: [{ name: 'id', dataType: 'integer', nullable: true }],
       },
       {
         namespace: 'sales',
         name: 'secrets',
         kind: 'TABLE',
+        readable: false,
         columns: [{ name: 'id', dataType: 'integer', nullable: true }],
       },
     ]);

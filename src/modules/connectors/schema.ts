@@ -69,7 +69,8 @@ export const ConnectorRef = builder.objectRef<Connector>('Connector').implement(
           description: 'What your validator takes. The schemas differ in nothing but the dialect that they name.',
         }),
       },
-      resolve: (connector, { dialect }) => configJsonSchema(connector, dialect),
+      // the executor takes an object that has a `then`, as rules of a schema do, for a promise
+      resolve: (connector, { dialect }) => ({ toJSON: () => configJsonSchema(connector, dialect) }),
     }),
     secretPaths: t.stringList({
       description: 'The config paths of the type’s secrets: `tls.clientKey`.',
