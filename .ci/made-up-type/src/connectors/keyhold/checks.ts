@@ -44,9 +44,12 @@ async function ask<Schema extends z.ZodType>(
   const response = await state.http.request({ method: 'GET', path: basePath(config.baseUrl) + path, headers });
   if (response.status === 200) return jsonAnswer(response, schema);
   const refusal = response.status >= 400 && response.status < 500 ? jsonIfAny(response, REFUSAL) : undefined;
-  if (refusal?.refused === 'token')
-    throw new Failure(config.token === undefined ? 'CREDENTIALS_REQUIRED' : 'KEY_REFUSED', { configPath: 'token' });
-  if (refusal?.refused === 'right') throw new Failure('PERMISSION_DENIED', { configPath: 'token' });
-  if (refusal?.refused === 'bucket') throw new Failure('BUCKET_NOT_FOUND', { configPath: 'bucket' });
-  throw strangerFailure(response);
+  if (!refusal) throw strangerFailure(response);
+  const evidence = { serverError: refusal.refused };
+  if (refusal.refused === 'token') {
+    const code = config.token === undefined ? 'CREDENTIALS_REQUIRED' : 'KEY_REFUSED';
+    throw new Failure(code, { configPath: 'token', evidence });
+  }
+  if (refusal.refused === 'right') throw new Failure('PERMISSION_DENIED', { configPath: 'token', evidence });
+  throw new Failure('BUCKET_NOT_FOUND', { configPath: 'bucket', evidence });
 }

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { destination, secret } from '../kit/config/marks.ts';
+import { rules } from '../kit/config/rules.ts';
 import { headerText, text } from '../kit/config/text.ts';
 import { tls } from '../kit/config/tls.ts';
-import { httpNeedsTlsDisabled, url } from '../kit/config/url.ts';
+import { clearTextRules, httpNeedsTlsDisabled, url } from '../kit/config/url.ts';
 
 export const keyholdConfig = z
   .object({
@@ -21,6 +22,7 @@ export const keyholdConfig = z
     }),
     tls: tls(),
   })
-  .superRefine((value, context) => httpNeedsTlsDisabled(value, context, 'baseUrl'));
+  .superRefine((value, context) => httpNeedsTlsDisabled(value, context, 'baseUrl'))
+  .meta(rules(...clearTextRules('baseUrl')));
 
 export type KeyholdConfig = z.output<typeof keyholdConfig>;
