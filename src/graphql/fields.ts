@@ -14,6 +14,12 @@ export const uuid = z
   .refine((value) => UUID.test(value), { ...issue('INVALID_ID', 'Give a UUID.'), abort: true })
   .toLowerCase();
 
+/** The environment that an input is about, which most callers need not name. */
+export const environmentIdField = {
+  description: 'Leave it out when your token has one environment only.',
+  validate: { schema: uuid },
+} as const;
+
 const MAX_LABEL_LENGTH = 128;
 
 /** For people: at most 128 characters, on one line. */

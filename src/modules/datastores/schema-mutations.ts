@@ -9,7 +9,7 @@ import {
   ValidationError,
 } from '../../errors/api.ts';
 import { builder } from '../../graphql/builder.ts';
-import { label, uuid } from '../../graphql/fields.ts';
+import { environmentIdField, label, uuid } from '../../graphql/fields.ts';
 import { ConnectionTestOptions } from '../connection-tests/schema.ts';
 import { type Datastore, MAX_NAME } from './datastore.ts';
 import { DatastoreRef } from './schema.ts';
@@ -38,10 +38,7 @@ export const CreateDatastoreInput = builder.inputType('CreateDatastoreInput', {
       description: 'Choose a UUID that was never used before, or leave it out to have one chosen for you.',
       validate: { schema: uuid },
     }),
-    environmentId: t.id({
-      description: 'Leave it out when your token has one environment only.',
-      validate: { schema: uuid },
-    }),
+    environmentId: t.id(environmentIdField),
     name: t.string({
       description:
         'A name for programs, unique within the environment: 1 to 63 lower-case letters, digits, `-` and `_`. Leave it out to have it made from the label.',
@@ -106,10 +103,7 @@ const UpsertDatastoreInput = builder.inputType('UpsertDatastoreInput', {
   description:
     'A datastore as it is to be. `config` is whole; of the other fields, what you leave out stays as it is, as in updateDatastore, and null takes it away.',
   fields: (t) => ({
-    environmentId: t.id({
-      description: 'Leave it out when your token has one environment only.',
-      validate: { schema: uuid },
-    }),
+    environmentId: t.id(environmentIdField),
     name: t.string({
       required: true,
       description:

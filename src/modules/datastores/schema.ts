@@ -7,7 +7,7 @@ import { builder } from '../../graphql/builder.ts';
 import { connectionType, pageArguments } from '../../graphql/connection.ts';
 import { type ConfigTypes, deriveConfigTypes } from '../../graphql/derive-config.ts';
 import { ConflictErrorRef, InUseErrorRef } from '../../graphql/errors.ts';
-import { boundedList, searchText, uuid } from '../../graphql/fields.ts';
+import { boundedList, environmentIdField, searchText, uuid } from '../../graphql/fields.ts';
 import { eventOf, streamOf } from '../../graphql/stream.ts';
 import type { Page } from '../../platform/paging.ts';
 import {
@@ -322,10 +322,7 @@ builder.queryFields((t) => ({
     description:
       'One datastore by its name; null when there is none that you may see. The token needs DATASTORES_READ.',
     args: {
-      environmentId: t.arg.id({
-        description: 'Leave it out when your token has one environment only.',
-        validate: { schema: uuid },
-      }),
+      environmentId: t.arg.id(environmentIdField),
       name: t.arg.string({ required: true, validate: { schema: searchText } }),
     },
     resolve: (_root, wanted, { access, services }) => services.datastores.findByName(access, { ...wanted, path: [] }),

@@ -1,6 +1,6 @@
 import { ConflictError, NotFoundError, SecretsRequiredError, ValidationError } from '../../errors/api.ts';
 import { builder } from '../../graphql/builder.ts';
-import { uuid } from '../../graphql/fields.ts';
+import { environmentIdField, uuid } from '../../graphql/fields.ts';
 import { ConnectionTestOptions, ConnectionTestRef } from '../connection-tests/schema.ts';
 import type { ConnectionTest } from '../connection-tests/test.ts';
 import {
@@ -22,10 +22,7 @@ const DatastoreDraft = builder.inputType('DatastoreDraft', {
   description: 'A datastore that is not stored, written as createDatastore takes it.',
   validate: draftValidation,
   fields: (t) => ({
-    environmentId: t.id({
-      description: 'Leave it out when your token has one environment only.',
-      validate: { schema: uuid },
-    }),
+    environmentId: t.id(environmentIdField),
     config: t.field({ type: DatastoreConfigInput, required: true }),
     configSecret: t.string(configSecretField),
     tenancy: t.field({ type: TenancyInput }),
