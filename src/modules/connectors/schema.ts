@@ -1,4 +1,4 @@
-import { configJsonSchema } from '../../connectors/kit/config/json-schema.ts';
+import { configJsonSchema, type JsonSchemaDialect } from '../../connectors/kit/config/json-schema.ts';
 import { leavesOf, secretPathsOf } from '../../connectors/kit/config/shape.ts';
 import { type Check, type Connector, checkName, configKey } from '../../connectors/kit/contract/connector.ts';
 import { connectorOf, connectors } from '../../connectors/registry.ts';
@@ -22,6 +22,18 @@ const JsonSchemaDialectRef = builder.enumType('JsonSchemaDialect', {
     DRAFT_2020_12: { value: 'draft-2020-12', description: 'Draft 2020-12, the newest one.' },
   },
 });
+
+/**
+ * The schemas that were asked for: writing those of all types holds the event loop for 50 ms, and none ever changes.
+ */
+const configSchemas = new Map<string, object>();
+
+function configSchemaOf(connector: Connector, dialect: JsonSchemaDialect): object {
+  const key = `${connector.type} ${dialect}`;
+  const schema = configSchemas.get(key) ?? configJsonSchema(connector, dialect);
+  configSchemas.set(key, schema);
+  return schema;
+}
 
 interface OwnedCheck {
   readonly connector: Connector;
@@ -70,7 +82,7 @@ export const ConnectorRef = builder.objectRef<Connector>('Connector').implement(
         }),
       },
       // the executor takes an object that has a `then`, as rules of a schema do, for a promise
-      resolve: (connector, { dialect }) => ({ toJSON: () => configJsonSchema(connector, dialect) }),
+      resolve: (connector, { dialect }) => ({ toJSON: () => configSchemaOf(connector, dialect) }),
     }),
     secretPaths: t.stringList({
       description: 'The config paths of the type’s secrets: `tls.clientKey`.',
