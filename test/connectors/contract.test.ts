@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { GraphQLNonNull, type GraphQLObjectType, isObjectType, parse, validate } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { planChecks, runChecks } from '../../src/connectors/kit/checks/run-checks.ts';
+import { formLayoutOf } from '../../src/connectors/kit/config/form-layout.ts';
 import { configJsonSchema } from '../../src/connectors/kit/config/json-schema.ts';
 import {
   changedDestinations,
@@ -91,6 +92,22 @@ describe.each(connectors.map((connector) => [connector.type, connector] as const
         expect(leaf.title, leaf.path).toBeTruthy();
         expect(leaf.description, leaf.path).toBeTruthy();
       }
+    });
+
+    it('lays each field out in one group of the form, and those of a block in the same one', () => {
+      const groups = formLayoutOf(connector);
+      const paths = leavesOf(connector.config).map(({ path }) => path);
+      expect(groups.flatMap(({ fields }) => fields).sort()).toEqual([...paths].sort());
+      for (const { name, fields } of groups) {
+        expect(fields, name).toEqual(paths.filter((path) => fields.includes(path)));
+        const blocks = new Set(fields.map((path) => path.split('.')[0]));
+        expect(fields, name).toEqual(paths.filter((path) => blocks.has(path.split('.')[0])));
+      }
+      const groupOf = (path: string) => groups.find(({ fields }) => fields.includes(path))?.name;
+      for (const [block, group] of Object.entries({ tls: 'TLS', sshTunnel: 'SSH_TUNNEL' }))
+        for (const path of paths) expect(groupOf(path) === group, path).toBe(path.startsWith(`${block}.`));
+      // who opens a form sees what the datastore is found by
+      expect(groups[0]?.name).toBe('BASICS');
     });
 
     it('has its principal secret among its secrets', () => {

@@ -134,6 +134,17 @@ describeEachGateway('creating and reading datastores', (open) => {
     }
   });
 
+  test('says of each type how its form is laid out, and how its clients may be', async () => {
+    const { connectors: shown } = await gateway.run(ListConnectors, {});
+    for (const { type, formLayout, secretPaths, tenancySchema, supportsTenancy } of shown) {
+      expect(formLayout[0], type).toMatchObject({ name: 'BASICS', title: 'Basics' });
+      expect(formLayout.flatMap(({ fields }) => fields)).toEqual(expect.arrayContaining(secretPaths));
+      expect(tenancySchema !== null, type).toBe(supportsTenancy);
+    }
+    const [{ tenancySchema } = {}] = shown.filter(({ type }) => type === 'ELASTICSEARCH');
+    expect(tenancySchema).toMatchObject({ properties: { level: { oneOf: [{ const: 'TABLE' }] } } });
+  });
+
   describe('names and labels', () => {
     test('a name is made from the label, and one that is taken gets a number', async () => {
       const own = await api.newEnvironment();

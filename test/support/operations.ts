@@ -264,7 +264,8 @@ export const WhoActed = graphql(`
 export const ListConnectors = graphql(`
   query ListConnectors {
     connectors {
-      type title configKey configSchema secretPaths principalSecret defaultPort
+      type title configKey configSchema tenancySchema supportsTenancy secretPaths principalSecret defaultPort
+      formLayout { name title fields }
       checks { name title runsByDefault writes }
     }
   }

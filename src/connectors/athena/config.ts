@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { awsKeyFields } from '../families/aws/config.ts';
 import { AWS_REGION, isAwsRegion } from '../families/aws/signing.ts';
-import { destination, issue } from '../kit/config/marks.ts';
+import { destination, inGroup, issue } from '../kit/config/marks.ts';
 import { mayHave, missing, rules } from '../kit/config/rules.ts';
 import { anyText, matching } from '../kit/config/text.ts';
 import { url } from '../kit/config/url.ts';
@@ -27,20 +27,23 @@ export const athenaConfig = z
         description:
           'The place in S3 where Athena writes the results of queries. Leave empty where the workgroup has one. Example: s3://my-results/athena/',
       }),
-    workgroup: matching(
-      anyText(128),
-      /^[A-Za-z0-9._-]+$/,
-      'A workgroup’s name has letters, digits, dots, hyphens and underscores.',
+    workgroup: inGroup(
+      'ADVANCED',
+      matching(
+        anyText(128),
+        /^[A-Za-z0-9._-]+$/,
+        'A workgroup’s name has letters, digits, dots, hyphens and underscores.',
+      ),
     )
       .default('primary')
       .meta({ title: 'Workgroup', description: 'The workgroup that queries run in, at most 128 characters.' }),
-    catalog: printableText(256)
+    catalog: inGroup('ADVANCED', printableText(256))
       .default('AwsDataCatalog')
       .meta({ title: 'Catalog', description: 'The name of the data catalog, at most 256 characters.' }),
     database: printableText(255)
       .optional()
       .meta({ title: 'Database', description: 'The one database of the catalog to use. Leave empty for all of them.' }),
-    baseUrl: destination(url({ protocols: ['https'] }))
+    baseUrl: inGroup('ADVANCED', destination(url({ protocols: ['https'] })))
       .optional()
       .meta({
         title: 'Base URL',

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { host, port } from '../kit/config/host.ts';
-import { destination, secret } from '../kit/config/marks.ts';
+import { destination, inGroup, secret } from '../kit/config/marks.ts';
 import { sshTunnel } from '../kit/config/ssh-tunnel.ts';
 import { LONGEST_PASSWORD, matching } from '../kit/config/text.ts';
 import { tls } from '../kit/config/tls.ts';
@@ -22,7 +22,7 @@ export const clickhouseConfig = z.object({
     title: 'Port',
     description: 'The TCP port of the HTTP interface, 1 to 65535: usually 8443 with TLS and 8123 without.',
   }),
-  username: headerValue(256)
+  username: inGroup('SIGN_IN', headerValue(256))
     .default('default')
     .meta({ title: 'User name', description: 'The user to sign in as, at most 256 characters.' }),
   password: secret(headerValue(LONGEST_PASSWORD)).optional().meta({

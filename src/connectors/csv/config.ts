@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { destination, issue, secret } from '../kit/config/marks.ts';
+import { destination, inGroup, issue, secret } from '../kit/config/marks.ts';
 import { oneOf } from '../kit/config/one-of.ts';
 import { given, has, leftOut, rules } from '../kit/config/rules.ts';
 import { anyText, trimmedText } from '../kit/config/text.ts';
@@ -45,13 +45,16 @@ export const csvConfig = z
           description: 'The text of the file itself, at most 512 KiB. Nothing is fetched then.',
         }),
     }).meta({ title: 'Source', description: 'Where the file comes from: a URL, or its content. It is never a path.' }),
-    urlQuery: secret(
-      trimmedText(8192)
-        .overwrite((query) => query.replace(/^\?/, ''))
-        .refine(
-          (query) => /^[\x21-\x7e]+$/.test(query) && !query.includes('#'),
-          issue('INVALID_FORMAT', 'Give it as it stands in the URL, without spaces, # and letters beyond ASCII.'),
-        ),
+    urlQuery: inGroup(
+      'BASICS',
+      secret(
+        trimmedText(8192)
+          .overwrite((query) => query.replace(/^\?/, ''))
+          .refine(
+            (query) => /^[\x21-\x7e]+$/.test(query) && !query.includes('#'),
+            issue('INVALID_FORMAT', 'Give it as it stands in the URL, without spaces, # and letters beyond ASCII.'),
+          ),
+      ),
     )
       .optional()
       .meta({
@@ -60,7 +63,7 @@ export const csvConfig = z
         description:
           'The part of the URL behind its question mark. Leave empty when the URL has none. In a pre-signed URL that is the signature, so it is a secret and never shown again.',
       }),
-    delimiter: anyText(1)
+    delimiter: inGroup('ADVANCED', anyText(1))
       .refine(
         (character) => character === '\t' || /^[^"\p{C}\p{Z}]$/u.test(character) || character === ' ',
         issue(
@@ -75,11 +78,10 @@ export const csvConfig = z
         description:
           'The one character between two values. In JSON, write a tab as \\t. A file whose first line is sep=; (or another character) is read by that one.',
       }),
-    hasHeader: z
-      .boolean()
+    hasHeader: inGroup('ADVANCED', z.boolean())
       .default(true)
       .meta({ title: 'Header', description: 'Whether the first row holds the names of the columns.' }),
-    encoding: anyText(32)
+    encoding: inGroup('ADVANCED', anyText(32))
       .overwrite((label) => label.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()))
       .refine((label) => ENCODINGS.includes(label), issue('INVALID_VALUE', `Give one of ${ENCODINGS.join(', ')}.`))
       .default('utf-8')

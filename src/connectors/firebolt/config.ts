@@ -1,10 +1,13 @@
 import { z } from 'zod';
-import { destination, secret } from '../kit/config/marks.ts';
+import { destination, inGroup, secret } from '../kit/config/marks.ts';
 import { headerText, LONGEST_PASSWORD, matching, trimmedText } from '../kit/config/text.ts';
 import { printableText } from '../kit/http/basic-auth.ts';
 
 export const fireboltConfig = z.object({
-  clientId: headerText(256).meta({ title: 'Client id', description: 'The id of the service account.' }),
+  clientId: inGroup('SIGN_IN', headerText(256)).meta({
+    title: 'Client id',
+    description: 'The id of the service account.',
+  }),
   clientSecret: secret(headerText(LONGEST_PASSWORD)).meta({
     title: 'Client secret',
     description: 'The secret of the service account, at most 4,096 characters. It is never shown again.',

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { host, port } from '../kit/config/host.ts';
-import { destination, issue, labelled, named, secret } from '../kit/config/marks.ts';
+import { destination, inGroup, issue, labelled, named, secret } from '../kit/config/marks.ts';
 import { given, has, leftOut, mayHave, rules } from '../kit/config/rules.ts';
 import { sshTunnel } from '../kit/config/ssh-tunnel.ts';
 import { LONGEST_PASSWORD, text } from '../kit/config/text.ts';
@@ -28,7 +28,7 @@ export const mongodbConfig = z
       description:
         'Whether the host is the name of a cluster, as in mongodb+srv://. Its SRV records then list the servers, which are tried in turn and have to belong to the domain of the host. TXT records are not read.',
     }),
-    username: text(256).optional().meta({
+    username: inGroup('SIGN_IN', text(256)).optional().meta({
       title: 'User name',
       description:
         'The user to sign in as, at most 256 characters. Leave empty when the server asks for no sign-in, or when X509 takes the name from the client certificate.',
@@ -51,17 +51,20 @@ export const mongodbConfig = z
         description: 'The name of the database, at most 63 bytes. Upper and lower case differ.',
         pattern: '^[^/\\\\. "$\\u0000]*$',
       }),
-    authSource: text(MAX_DATABASE).optional().meta({
+    authSource: inGroup('SIGN_IN', text(MAX_DATABASE)).optional().meta({
       title: 'Authentication database',
       description:
         'The database that knows the user, at most 63 characters. Leave empty for admin, or for $external with X509.',
     }),
-    authMechanism: destination(
-      labelled(named('MongodbAuthMechanism', z.enum(['SCRAM_SHA_256', 'SCRAM_SHA_1', 'X509'])), {
-        SCRAM_SHA_256: 'SCRAM-SHA-256',
-        SCRAM_SHA_1: 'SCRAM-SHA-1',
-        X509: 'X.509: the client certificate',
-      }),
+    authMechanism: inGroup(
+      'SIGN_IN',
+      destination(
+        labelled(named('MongodbAuthMechanism', z.enum(['SCRAM_SHA_256', 'SCRAM_SHA_1', 'X509'])), {
+          SCRAM_SHA_256: 'SCRAM-SHA-256',
+          SCRAM_SHA_1: 'SCRAM-SHA-1',
+          X509: 'X.509: the client certificate',
+        }),
+      ),
     )
       .optional()
       .meta({
@@ -69,7 +72,7 @@ export const mongodbConfig = z
         description:
           'How the user signs in. X509 signs in with tls.clientCertificate. Leave empty for the strongest SCRAM that the server offers the user.',
       }),
-    replicaSet: text(128).optional().meta({
+    replicaSet: inGroup('ADVANCED', text(128)).optional().meta({
       title: 'Replica set',
       description:
         'The name that the server’s replica set must have, at most 128 characters. Leave empty when any will do. The gateway talks to this one server only, whatever its set.',

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { host, port } from '../kit/config/host.ts';
-import { destination, secret } from '../kit/config/marks.ts';
+import { destination, inGroup, secret } from '../kit/config/marks.ts';
 import { sshTunnel } from '../kit/config/ssh-tunnel.ts';
 import { anyText, text } from '../kit/config/text.ts';
 import { tls } from '../kit/config/tls.ts';
@@ -15,7 +15,7 @@ export const mssqlConfig = z.object({
       'The name or address of the server, without the name of an instance: enter the port of the instance instead. Example: db.example.com',
   }),
   port: port(1433),
-  username: text(LONGEST_NAME).meta({
+  username: inGroup('SIGN_IN', text(LONGEST_NAME)).meta({
     title: 'User name',
     description: 'The login to sign in as, at most 128 characters. A Windows domain has a field of its own.',
   }),
@@ -31,9 +31,12 @@ export const mssqlConfig = z.object({
     .default('dbo')
     .meta({ title: 'Schema', description: 'The schema that holds the tables, at most 128 characters.' }),
   // without a domain the password itself is sent, with one only a proof of it
-  domain: destination(
-    anyText(253).regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/),
-    (before, after) => (before === undefined) !== (after === undefined),
+  domain: inGroup(
+    'SIGN_IN',
+    destination(
+      anyText(253).regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/),
+      (before, after) => (before === undefined) !== (after === undefined),
+    ),
   )
     .optional()
     .meta({

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { awsKeyFields } from '../families/aws/config.ts';
 import { AWS_REGION, isAwsRegion } from '../families/aws/signing.ts';
-import { destination, issue, labelled, named } from '../kit/config/marks.ts';
+import { destination, inGroup, issue, labelled, named } from '../kit/config/marks.ts';
 import { given, has, mayHave, missing, rules } from '../kit/config/rules.ts';
 import { anyText, matching } from '../kit/config/text.ts';
 import { tls } from '../kit/config/tls.ts';
@@ -40,7 +40,7 @@ export const s3Config = z
       description:
         'The endpoint of a service other than AWS, such as R2 or MinIO. Leave empty for AWS. Example: https://minio.example.com:9000',
     }),
-    forcePathStyle: destination(z.boolean()).optional().meta({
+    forcePathStyle: inGroup('ADVANCED', destination(z.boolean())).optional().meta({
       title: 'Path style',
       description:
         'Whether the bucket stands in the path of a URL instead of its host name. Leave empty for the usual way: in the path when there is a base URL, or a dot in the bucket’s name.',

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { destination, issue, named, secret } from '../kit/config/marks.ts';
+import { destination, inGroup, issue, named, secret } from '../kit/config/marks.ts';
 import { authentication } from '../kit/config/one-of.ts';
 import { passphraseFault, privateKey } from '../kit/config/pem.ts';
 import { anyCase, headerText, LONGEST_PASSWORD, trimmedText, withBlanks } from '../kit/config/text.ts';
@@ -74,7 +74,7 @@ export const snowflakeConfig = z.object({
     description:
       'The account identifier `organisation-account`, an account locator with its region, a private link’s name, or the full host name of any of them. Examples: myorg-account1, xy12345.eu-central-1, myorg-account1.privatelink, xy12345.cn-northwest-1.snowflakecomputing.cn',
   }),
-  username: printableText(255).meta({
+  username: inGroup('SIGN_IN', printableText(255)).meta({
     title: 'User name',
     description: 'The user to sign in as, at most 255 characters.',
   }),
@@ -131,7 +131,7 @@ export const snowflakeConfig = z.object({
   warehouse: objectName('Warehouse', 'The virtual warehouse that runs queries.'),
   database: objectName('Database', 'The database that holds the tables.'),
   schema: objectName('Schema', 'The one schema of the database to use. Leave empty for all of them.').optional(),
-  role: objectName('Role', 'The role to use. Leave empty for the user’s default role.').optional(),
+  role: inGroup('SIGN_IN', objectName('Role', 'The role to use. Leave empty for the user’s default role.')).optional(),
 });
 
 export type SnowflakeConfig = z.output<typeof snowflakeConfig>;

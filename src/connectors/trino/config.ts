@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { host, port } from '../kit/config/host.ts';
-import { destination, issue, secret } from '../kit/config/marks.ts';
+import { destination, inGroup, issue, secret } from '../kit/config/marks.ts';
 import { has, leftOut, rules } from '../kit/config/rules.ts';
 import { sshTunnel } from '../kit/config/ssh-tunnel.ts';
 import { LONGEST_PASSWORD } from '../kit/config/text.ts';
@@ -14,7 +14,7 @@ export const trinoConfig = z
       description: 'The name or address of the coordinator. Example: trino.example.com',
     }),
     port: port(8443),
-    username: basicUserName(256).meta({
+    username: inGroup('SIGN_IN', basicUserName(256)).meta({
       title: 'User name',
       description: 'The user to run queries as, at most 256 characters, without a colon.',
     }),

@@ -1,5 +1,6 @@
-import { configJsonSchema, type JsonSchemaDialect } from '../../connectors/kit/config/json-schema.ts';
-import { leavesOf, secretPathsOf } from '../../connectors/kit/config/shape.ts';
+import { type FormGroup, formLayoutOf } from '../../connectors/kit/config/form-layout.ts';
+import { configJsonSchema, tenancyJsonSchema } from '../../connectors/kit/config/json-schema.ts';
+import { type Answerable, leavesOf, secretPathsOf } from '../../connectors/kit/config/shape.ts';
 import { type Check, type Connector, checkName, configKey } from '../../connectors/kit/contract/connector.ts';
 import { connectorOf, connectors } from '../../connectors/registry.ts';
 import { builder } from '../../graphql/builder.ts';
@@ -23,17 +24,47 @@ const JsonSchemaDialectRef = builder.enumType('JsonSchemaDialect', {
   },
 });
 
+const dialectArgument = {
+  type: JsonSchemaDialectRef,
+  required: true,
+  defaultValue: 'draft-07',
+  description: 'What your validator takes. The schemas differ in nothing but the dialect that they name.',
+} as const;
+
 /**
  * The schemas that were asked for: writing those of all types holds the event loop for 50 ms, and none ever changes.
  */
-const configSchemas = new Map<string, object>();
+const written = new Map<string, object>();
 
-function configSchemaOf(connector: Connector, dialect: JsonSchemaDialect): object {
-  const key = `${connector.type} ${dialect}`;
-  const schema = configSchemas.get(key) ?? configJsonSchema(connector, dialect);
-  configSchemas.set(key, schema);
-  return schema;
+function writtenOnce(key: string, write: () => object): Answerable {
+  const schema = written.get(key) ?? write();
+  written.set(key, schema);
+  // the executor takes an object that has a `then`, as rules of a schema do, for a promise
+  return { toJSON: () => schema };
 }
+
+const FormGroupNameRef = builder.enumType('FormGroupName', {
+  description: 'The parts of a form, in the order in which it shows them. New values may be added.',
+  values: {
+    BASICS: { description: 'What the datastore is and where it is found.' },
+    SIGN_IN: { description: 'Who signs in, and with what.' },
+    TLS: { description: 'The block `tls`: how the connection is encrypted.' },
+    SSH_TUNNEL: { description: 'The block `sshTunnel`: the bastion on the way.' },
+    ADVANCED: { description: 'What most leave as it is.' },
+  } satisfies Record<FormGroup['name'], { description: string }>,
+});
+
+const FormGroupRef = builder.objectRef<FormGroup>('FormGroup').implement({
+  description: 'A part of a type’s form.',
+  fields: (t) => ({
+    name: t.field({ type: FormGroupNameRef, description: 'Which part it is.', resolve: ({ name }) => name }),
+    title: t.exposeString('title', { description: 'Its heading, for people.' }),
+    fields: t.stringList({
+      description: 'The config paths of its fields, in order: `host`, `tls.mode`. A block’s fields stand together.',
+      resolve: ({ fields }) => [...fields],
+    }),
+  }),
+});
 
 interface OwnedCheck {
   readonly connector: Connector;
@@ -73,16 +104,26 @@ export const ConnectorRef = builder.objectRef<Connector>('Connector').implement(
       type: 'JSON',
       description:
         'The config input as JSON Schema, with all that a form needs: titles, examples, labels of enums, defaults, and the rules over several fields. It works as it comes in @rjsf/core, in react-hook-form’s ajvResolver and in JSON Forms. Secrets carry `writeOnly: true` and `format: "password"`, and the example leaves them out; those without which nobody is signed in are `required`, though one of them may come as `configSecret`. Texts of several lines carry `contentMediaType`. A block that may be left out is null until it is chosen.',
-      args: {
-        dialect: t.arg({
-          type: JsonSchemaDialectRef,
-          required: true,
-          defaultValue: 'draft-07',
-          description: 'What your validator takes. The schemas differ in nothing but the dialect that they name.',
-        }),
-      },
-      // the executor takes an object that has a `then`, as rules of a schema do, for a promise
-      resolve: (connector, { dialect }) => ({ toJSON: () => configSchemaOf(connector, dialect) }),
+      args: { dialect: t.arg(dialectArgument) },
+      resolve: (connector, { dialect }) =>
+        writtenOnce(`${connector.type} ${dialect}`, () => configJsonSchema(connector, dialect)),
+    }),
+    formLayout: t.field({
+      type: [FormGroupRef],
+      description:
+        'The groups of the type’s form, in order. Each field of the config is in exactly one; a group without fields is left out.',
+      resolve: (connector) => [...formLayoutOf(connector)],
+    }),
+    tenancySchema: t.field({
+      type: 'JSON',
+      nullable: true,
+      description:
+        'TenancyInput as JSON Schema, with the levels that the type knows and the rules over several fields, as configSchema has them. Null where the type has no tenancy.',
+      args: { dialect: t.arg(dialectArgument) },
+      resolve: ({ tenancyLevels }, { dialect }) =>
+        tenancyLevels
+          ? writtenOnce(`${tenancyLevels} ${dialect}`, () => tenancyJsonSchema(tenancyLevels, dialect))
+          : null,
     }),
     secretPaths: t.stringList({
       description: 'The config paths of the type’s secrets: `tls.clientKey`.',

@@ -46,21 +46,19 @@ export const DatastoreConfigReplacement = configChoice(
   'patch',
 );
 
+const tenancyFields = tenancySchema.shape;
 const tenancyInput = z.preprocess((values) => dropNulls(values as ConfigValues), tenancySchema);
 export const TenancyInput = builder.inputType('TenancyInput', {
   description:
     'How your clients (tenants) are laid out inside the datastore. At level TABLE, fill in the five other fields.',
   validate: { schema: tenancyInput as never },
   fields: (t) => ({
-    level: t.field({ type: TenancyLevelRef, required: true }),
-    clientColumnType: t.field({
-      type: ClientColumnTypeRef,
-      description: 'Whether clients are told apart by numbers or by texts.',
-    }),
-    schemaName: t.string({ description: 'The schema that holds the mapping table.' }),
-    tableName: t.string({ description: 'The mapping table, which has a row for each client.' }),
-    tableClientNameColumn: t.string({ description: 'The column of the mapping table that holds the client’s name.' }),
-    tablePrimaryKeyColumn: t.string({ description: 'The column of the mapping table that tells clients apart.' }),
+    level: t.field({ type: TenancyLevelRef, required: true, description: tenancyFields.level.description }),
+    clientColumnType: t.field({ type: ClientColumnTypeRef, description: tenancyFields.clientColumnType.description }),
+    schemaName: t.string({ description: tenancyFields.schemaName.description }),
+    tableName: t.string({ description: tenancyFields.tableName.description }),
+    tableClientNameColumn: t.string({ description: tenancyFields.tableClientNameColumn.description }),
+    tablePrimaryKeyColumn: t.string({ description: tenancyFields.tablePrimaryKeyColumn.description }),
   }),
 });
 

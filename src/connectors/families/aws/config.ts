@@ -1,12 +1,15 @@
-import { secret } from '../../kit/config/marks.ts';
+import { inGroup, secret } from '../../kit/config/marks.ts';
 import { headerText, LONGEST_PASSWORD, matching } from '../../kit/config/text.ts';
 
 /** The three fields of an access key, as all types of AWS have them. */
 export const awsKeyFields = {
-  accessKeyId: matching(headerText(256), /^[^/,=]*$/, 'An access key id has no slash, comma or equals sign.', {
-    blanks: true,
-    told: '^[!-+\\-.0-<>-~]*$',
-  }).meta({
+  accessKeyId: inGroup(
+    'SIGN_IN',
+    matching(headerText(256), /^[^/,=]*$/, 'An access key id has no slash, comma or equals sign.', {
+      blanks: true,
+      told: '^[!-+\\-.0-<>-~]*$',
+    }),
+  ).meta({
     title: 'Access key id',
     description: 'The id of the access key, at most 256 characters. Example: AKIAIOSFODNN7EXAMPLE',
   }),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { host } from '../../kit/config/host.ts';
-import { destination, issue, labelled, named, secret } from '../../kit/config/marks.ts';
+import { destination, inGroup, issue, labelled, named, secret } from '../../kit/config/marks.ts';
 import { given, has, leftOut, mayHave, missing, rules } from '../../kit/config/rules.ts';
 import { sshTunnel } from '../../kit/config/ssh-tunnel.ts';
 import { anyText, headerText, LONGEST_PASSWORD, matching, trimmedText } from '../../kit/config/text.ts';
@@ -80,12 +80,12 @@ const fields = {
     description:
       'The URL at which the REST API answers, with its port. SELF_MANAGED needs it. Example: https://search.example.com:9200',
   }),
-  disableAuth: destination(z.boolean()).default(false).meta({
+  disableAuth: inGroup('SIGN_IN', destination(z.boolean())).default(false).meta({
     title: 'Without authentication',
     description:
       'Whether the gateway sends no credentials but a client certificate, if tls has one. Only SELF_MANAGED can do without.',
   }),
-  username: basicUserName(1024).optional().meta({
+  username: inGroup('SIGN_IN', basicUserName(1024)).optional().meta({
     title: 'User name',
     description:
       'The user to sign in as, at most 1,024 characters, without a colon. Leave empty when you sign in with an API key.',

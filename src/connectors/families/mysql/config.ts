@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { host, port } from '../../kit/config/host.ts';
-import { destination, secret } from '../../kit/config/marks.ts';
+import { destination, inGroup, secret } from '../../kit/config/marks.ts';
 import { sshTunnel } from '../../kit/config/ssh-tunnel.ts';
 import { LONGEST_PASSWORD, LONGEST_USER, text } from '../../kit/config/text.ts';
 import { tls } from '../../kit/config/tls.ts';
@@ -15,7 +15,7 @@ export function mysqlFields(defaultPort: number) {
       description: 'The name or address of the server. Example: db.example.com',
     }),
     port: port(defaultPort),
-    username: text(LONGEST_USER).meta({
+    username: inGroup('SIGN_IN', text(LONGEST_USER)).meta({
       title: 'User name',
       description: `The account to sign in as, without its host part, at most ${LONGEST_USER} characters.`,
     }),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { host, port } from '../../kit/config/host.ts';
-import { destination, secret } from '../../kit/config/marks.ts';
+import { destination, inGroup, secret } from '../../kit/config/marks.ts';
 import { sshTunnel } from '../../kit/config/ssh-tunnel.ts';
 import { LONGEST_PASSWORD, LONGEST_USER, text } from '../../kit/config/text.ts';
 import { tls } from '../../kit/config/tls.ts';
@@ -20,7 +20,7 @@ export function postgresFields(defaultPort: number, longestName: number, without
       description: 'The name or address of the server. Example: db.example.com',
     }),
     port: port(defaultPort),
-    username: text(longestUser).meta({
+    username: inGroup('SIGN_IN', text(longestUser)).meta({
       title: 'User name',
       description: `The role to sign in as, at most ${longestUser} characters.`,
     }),
@@ -38,7 +38,10 @@ export function postgresFields(defaultPort: number, longestName: number, without
       .default('public')
       .meta({ title: 'Schema', description: `The schema that holds the tables, ${atMost}.` }),
     // allowing it sends the password in a less safe way
-    allowCleartextPassword: destination(z.boolean(), (before, after) => after === true && before !== true)
+    allowCleartextPassword: inGroup(
+      'ADVANCED',
+      destination(z.boolean(), (before, after) => after === true && before !== true),
+    )
       .optional()
       .meta({
         title: 'Allow the password in clear text',

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { fieldMarks } from './marks.ts';
 import { type ConfigValues, type FieldShape, fieldsOf, splitSecrets } from './shape.ts';
+import { type TenancyLevel, tenancySchema } from './tenancy.ts';
 
 /** The dialects of JSON Schema in which a config is told: what form libraries take by default, and the newest one. */
 export const jsonSchemaDialects = ['draft-07', 'draft-2020-12'] as const;
@@ -24,6 +25,17 @@ const EXAMPLES = /Examples?: (.+)$/s;
 export function configJsonSchema(connector: Configured, dialect: JsonSchemaDialect = 'draft-07'): ConfigValues {
   const example = splitSecrets(connector, { ...connector.example }).config;
   return { ...objectSchema(connector.config, dialect, example), examples: [example] };
+}
+
+/** Writes the input of a tenancy as JSON Schema, with the levels that a type knows. */
+export function tenancyJsonSchema(
+  levels: readonly TenancyLevel[],
+  dialect: JsonSchemaDialect = 'draft-07',
+): ConfigValues {
+  const written = objectSchema(tenancySchema, dialect, {});
+  const { level } = written.properties as { level: Json };
+  const known = (level.oneOf ?? []).filter((choice) => levels.some((each) => each === (choice as Json).const));
+  return { ...written, properties: { ...(written.properties as object), level: { ...level, oneOf: known } } };
 }
 
 function objectSchema(object: z.ZodObject, dialect: JsonSchemaDialect, example: ConfigValues): ConfigValues {

@@ -27,7 +27,12 @@ export interface FieldMark {
   readonly labels?: Readonly<Record<string, string>>;
   /** True for a field that a draft may be tested without, but not stored. */
   readonly neededToSave?: boolean;
+  /** The part of the form that a field at the config's root stands in. Left out: form-layout.ts tells. */
+  readonly group?: FormGroupName;
 }
+
+/** The parts of a form. */
+export type FormGroupName = 'BASICS' | 'SIGN_IN' | 'TLS' | 'SSH_TUNNEL' | 'ADVANCED';
 
 export const fieldMarks = z.registry<FieldMark>();
 
@@ -60,6 +65,11 @@ export function labelled<T extends z.ZodEnum>(schema: T, labels: Readonly<Record
 /** Marks a field in place as one that a draft may be tested without, but not stored. */
 export function neededToSave<T extends z.ZodType>(schema: T): T {
   return mark(schema, { neededToSave: true });
+}
+
+/** Puts a field of the config's root, with all that is in it, into a part of the form. */
+export function inGroup<T extends z.ZodType>(group: FormGroupName, schema: T): T {
+  return mark(schema, { group });
 }
 
 function mark<T extends z.ZodType>(schema: T, added: FieldMark): T {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { KEY_LABELS } from '../keys/key-block.ts';
 import { host, port } from './host.ts';
-import { destination, issue, named, neededToSave, secret } from './marks.ts';
+import { destination, inGroup, issue, named, neededToSave, secret } from './marks.ts';
 import { passphraseFault, privateKey } from './pem.ts';
 import { given, missing, rules } from './rules.ts';
 import { anyText, LONGEST_PASSWORD, matching, passphrase, trimmedText } from './text.ts';
@@ -62,7 +62,7 @@ const tunnelFields = named(
 
 /** The shared `sshTunnel` block, which leads a connection over a bastion. Left out: the connection is direct. */
 export function sshTunnel() {
-  return tunnelFields
+  return inGroup('SSH_TUNNEL', tunnelFields)
     .superRefine((value, context) => {
       const refuse = (path: string, fault: ReturnType<typeof issue>) =>
         context.addIssue({ code: 'custom', path: [path], ...fault });

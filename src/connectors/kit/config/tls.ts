@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { KeyLabel } from '../keys/key-block.ts';
 import { host } from './host.ts';
-import { destination, issue, labelled, named, secret } from './marks.ts';
+import { destination, inGroup, issue, labelled, named, secret } from './marks.ts';
 import { certificates, MAX_CA_BUNDLE, misplacedKeys, passphraseFault, privateKey, withoutKeys } from './pem.ts';
 import { given, rules } from './rules.ts';
 import { passphrase } from './text.ts';
@@ -63,7 +63,7 @@ const tlsFields = named(
 
 /** The shared `tls` block. Left out: it is VERIFY_FULL with the public CAs. */
 export function tls() {
-  return tlsFields
+  return inGroup('TLS', tlsFields)
     .superRefine((value, context) => {
       const refuse = (path: keyof Tls, fault: ReturnType<typeof issue>) =>
         context.addIssue({ code: 'custom', path: [path], ...fault });
