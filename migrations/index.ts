@@ -7,6 +7,7 @@ import * as secretKeys from './005-secret-keys.ts';
 import * as datastoreDetails from './006-datastore-details.ts';
 import * as sessionTokens from './007-session-tokens.ts';
 import * as readableEntries from './008-readable-entries.ts';
+import * as usages from './009-usages.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -18,4 +19,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '006-datastore-details': datastoreDetails,
   '007-session-tokens': sessionTokens,
   '008-readable-entries': readableEntries,
+  '009-usages': usages,
 };

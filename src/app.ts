@@ -23,6 +23,8 @@ import { environmentLoader } from './modules/environments/loader.ts';
 import { EnvironmentService } from './modules/environments/service.ts';
 import { RequestedTestService } from './modules/requested-tests/service.ts';
 import { SessionTokenService } from './modules/session-tokens/service.ts';
+import { usageLoader } from './modules/usages/loader.ts';
+import { UsageService } from './modules/usages/service.ts';
 import {
   type AvailabilityChange,
   Database,
@@ -119,16 +121,18 @@ export class App {
     const saver = new DatastoreSaver({ database, keyring, sealer, connectionTests });
     const preparation = new SavePreparation({ database, connectionTests, drafts, proof });
     const datastores = new DatastoreService({ database, environments, drafts, preparation, saver });
+    const usages = new UsageService(database, keyring);
     const services = {
       access,
       environments,
       connectionTests,
       datastores,
       datastoreBatches: new DatastoreBatches({ datastores, preparation, saver }),
-      datastoreDeletion: new DatastoreDeletion(database, keyring, environments),
+      datastoreDeletion: new DatastoreDeletion(database, keyring, environments, usages),
       datastoreEvents: new DatastoreEvents(database, doorbell),
       sessionTokens: new SessionTokenService(access, environments),
       requestedTests: new RequestedTestService(drafts, connectionTests),
+      usages,
       catalogs: new CatalogService(database, drafts, connectionTests),
     };
 
@@ -145,6 +149,7 @@ export class App {
           connectionTest: connectionTestLoader(connectionTests, access),
           datastore: datastoreLoader(services.datastores, access),
           catalog: catalogLoader(services.catalogs, access),
+          usage: usageLoader(usages, access),
         },
       }),
       logger,

@@ -15,6 +15,7 @@ export const userErrorCodes = {
   ID_TAKEN: 'This id was used before: choose another one.',
   CONNECTION_TEST_FAILED: 'The connection test did not pass, so nothing was stored.',
   IN_USE: 'It still holds datastores: delete those first.',
+  CONFIRMATION_REQUIRED: 'Something depends on it, as usages says: delete it with confirmed: true all the same.',
 } as const;
 export type UserErrorCode = keyof typeof userErrorCodes;
 
@@ -108,6 +109,15 @@ export class InUseError extends UserError {
   constructor(datastoreIds: readonly string[]) {
     super('IN_USE');
     this.datastoreIds = datastoreIds;
+  }
+}
+
+export class ConfirmationRequiredError extends UserError {
+  override readonly name = 'ConfirmationRequiredError';
+  readonly usageIds: readonly string[];
+  constructor(usageIds: readonly string[]) {
+    super('CONFIRMATION_REQUIRED');
+    this.usageIds = usageIds;
   }
 }
 

@@ -1,4 +1,5 @@
 import {
+  ConfirmationRequiredError,
   ConflictError,
   ConnectionTestFailedError,
   InUseError,
@@ -86,5 +87,13 @@ export const ConnectionTestFailedErrorRef = builder.objectType(ConnectionTestFai
 export const InUseErrorRef = builder.objectType(InUseError, {
   name: 'InUseError',
   description: 'The environment still holds datastores (`datastores` lists them), so it was not deleted.',
+  interfaces: [UserErrorRef],
+});
+
+/** The module that knows usages adds `usages`. */
+export const ConfirmationRequiredErrorRef = builder.objectType(ConfirmationRequiredError, {
+  name: 'ConfirmationRequiredError',
+  description:
+    'Something depends on what is to be deleted (`usages` lists it), so nothing was deleted. Show that to whoever asked, and send the same with `confirmed: true` once they agree.',
   interfaces: [UserErrorRef],
 });

@@ -16,6 +16,7 @@ export interface Tables {
   api_token_environments: ApiTokenEnvironmentsTable;
   datastores: DatastoresTable;
   datastore_tags: DatastoreTagsTable;
+  datastore_usages: DatastoreUsagesTable;
   secret_keys: SecretKeysTable;
   secret_versions: SecretVersionsTable;
   connection_tests: ConnectionTestsTable;
@@ -115,6 +116,16 @@ export interface DatastoreTagsTable {
   datastore_id: string;
   key: string;
   value: string;
+}
+
+/** What depends on a datastore: at most one of each kind and name. */
+export interface DatastoreUsagesTable {
+  id: string;
+  datastore_id: string;
+  kind: string;
+  name: string;
+  url: string | null;
+  registered_at: string;
 }
 
 /**

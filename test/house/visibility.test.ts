@@ -33,6 +33,9 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/datastores/store.ts deleteSecrets',
     'modules/datastores/store.ts replaceTags',
     'modules/datastores/store.ts readSealed',
+    'modules/usages/store.ts putUsage',
+    'modules/usages/store.ts deleteUsage',
+    'modules/usages/store.ts usageIdsOf',
     'modules/catalogs/store.ts listEntries',
     'modules/catalogs/store.ts keysIn',
     'modules/connection-tests/store.ts setLastTest',
@@ -40,6 +43,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   'A condition on the datastore at hand, of which the statement around it asks what its caller may see.': [
     'modules/datastores/store.ts lastTestIn',
     'modules/datastores/store.ts taggedWith',
+    'modules/datastores/store.ts usageOf',
   ],
   'An operator has what an older version has sealed sealed anew, for everybody.': [
     'modules/datastores/store.ts lockOldForm',

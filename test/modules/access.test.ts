@@ -7,7 +7,7 @@ import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { postgresConfig } from '../support/inputs.ts';
-import { DeleteEnvironment } from '../support/operations.ts';
+import { DeleteEnvironment, RegisterUsage } from '../support/operations.ts';
 import { expectType, issueList } from '../support/results.ts';
 
 const config = { postgres: postgresConfig() };
@@ -22,6 +22,7 @@ interface Things {
   readonly datastoreId: string;
   readonly name: string;
   readonly testId: string;
+  readonly usageId: string;
 }
 
 interface Operation {
@@ -61,7 +62,8 @@ const operations: readonly Operation[] = [
   },
   {
     title: 'datastore',
-    query: 'query ($id: ID!) { datastore(id: $id) { id configJson secrets { path } } }',
+    query:
+      'query ($id: ID!) { datastore(id: $id) { id configJson secrets { path } usages { nodes { id } totalCount } } }',
     needs: ['DATASTORES_READ'],
     variables: ({ datastoreId }) => ({ id: datastoreId }),
   },
@@ -155,14 +157,27 @@ const operations: readonly Operation[] = [
     query:
       'mutation ($input: DeleteDatastoresInput!) { deleteDatastores(input: $input) { __typename ... on NotFoundError { ids } } }',
     needs: ['DATASTORES_WRITE'],
-    variables: input(({ datastoreId }) => ({ select: { ids: [datastoreId] } })),
+    variables: input(({ datastoreId }) => ({ select: { ids: [datastoreId] }, confirmed: true })),
   },
   {
     title: 'deleteDatastores, all of them',
     query:
       'mutation ($input: DeleteDatastoresInput!) { deleteDatastores(input: $input) { __typename ... on NotFoundError { ids } } }',
     needs: ['DATASTORES_WRITE'],
-    variables: input(({ environmentId }) => ({ select: { all: { environmentId } } })),
+    variables: input(({ environmentId }) => ({ select: { all: { environmentId } }, confirmed: true })),
+  },
+  {
+    title: 'registerUsage',
+    query:
+      'mutation ($input: RegisterUsageInput!) { registerUsage(input: $input) { __typename ... on NotFoundError { ids } } }',
+    needs: ['USAGES_WRITE'],
+    variables: input(({ datastoreId }) => ({ datastoreId, kind: 'dashboard', name: 'Another' })),
+  },
+  {
+    title: 'unregisterUsage',
+    query: 'mutation ($id: ID!) { unregisterUsage(id: $id) { __typename ... on NotFoundError { ids } } }',
+    needs: ['USAGES_WRITE'],
+    variables: ({ usageId }) => ({ id: usageId }),
   },
   {
     title: 'startConnectionTest of what is stored',
@@ -250,6 +265,7 @@ const ofNoEnvironment = ['viewer', 'connectors', 'connector', 'parseConnection']
 const tables = [
   'environments',
   'datastores',
+  'datastore_usages',
   'secret_versions',
   'connection_tests',
   'journal',
@@ -284,7 +300,10 @@ describeEachGateway('who may', (open) => {
     const { id: datastoreId, name } = await api.created({ environmentId, config });
     const { id: testId } = await api.testStarted({ target: { datastoreId } });
     await api.ended(testId);
-    return { environmentId, empty: await api.newEnvironment(), datastoreId, name, testId };
+    const used = { datastoreId, kind: 'dashboard', name: 'Sales' };
+    const { registerUsage } = await gateway.run(RegisterUsage, { input: used });
+    const { id: usageId } = expectType(registerUsage, 'RegisterUsageSuccess').usage;
+    return { environmentId, empty: await api.newEnvironment(), datastoreId, name, testId, usageId };
   }
 
   const dump = async () => {
@@ -359,6 +378,7 @@ describeEachGateway('who may', (open) => {
       datastoreId: randomUUID(),
       name: 'no-such',
       testId: randomUUID(),
+      usageId: randomUUID(),
     });
 
     let token: string;
@@ -437,6 +457,7 @@ describeEachGateway('who may', (open) => {
           datastoreId: randomUUID(),
           name: 'no-such',
           testId: randomUUID(),
+          usageId: randomUUID(),
         };
         const before = await dump();
         const ofHidden = await gateway.send({ query, variables: variables(hidden) }, token);

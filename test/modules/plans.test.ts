@@ -7,12 +7,28 @@ import { describeEachGateway } from '../support/each-gateway.ts';
 import { eventually } from '../support/eventually.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { postgresConfig } from '../support/inputs.ts';
-import { CreateSessionToken, DatastoreEvents, Progress } from '../support/operations.ts';
+import {
+  CreateSessionToken,
+  DatastoreEvents,
+  Progress,
+  ReadUsages,
+  RegisterUsage,
+  UnregisterUsage,
+} from '../support/operations.ts';
 import { startTarpit } from '../support/peers/tarpit.ts';
 import { type Explainer, openExplainer, type Statement } from '../support/plans.ts';
+import { expectType } from '../support/results.ts';
 
 /** The tables that grow with use. */
-const tables = ['journal', 'test_events', 'connection_tests', 'datastores', 'catalog_refreshes', 'api_tokens'] as const;
+const tables = [
+  'journal',
+  'test_events',
+  'connection_tests',
+  'datastores',
+  'datastore_usages',
+  'catalog_refreshes',
+  'api_tokens',
+] as const;
 /** So many rows are in each of them; they are explained as if there were a million. */
 const ROWS = 5_000;
 const ENVIRONMENTS = 5;
@@ -24,53 +40,56 @@ const BY_SUBJECT = 'journal_subject_id_environment_id_sequence_idx';
 const uuid = (number: number) => `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
 const minute = (number: number) => new Date(Date.UTC(2026, 0, 1, 0, number)).toISOString();
 
-describeEachGateway('with a million rows, the statements of subscriptions and of the runner', (open) => {
-  const seen = new Map<string, Statement>();
-  let gateway: TestGateway;
-  let api: Api;
-  let explainer: Explainer;
-  let environmentIds: string[];
+describeEachGateway(
+  'with a million rows, the statements of subscriptions, of the runner and of what a datastore has',
+  (open) => {
+    const seen = new Map<string, Statement>();
+    let gateway: TestGateway;
+    let api: Api;
+    let explainer: Explainer;
+    let environmentIds: string[];
 
-  beforeAll(async () => {
-    const onStatement = (text: string, parameters: readonly unknown[]) => seen.set(text, { sql: text, parameters });
-    gateway = await open({ testing: { onStatement, unbornWaitMs: 500 } });
-    api = apiOf(gateway);
-    const { database } = gateway.app;
-    environmentIds = await fill(database, [await api.newEnvironment(), await api.newEnvironment()]);
-    explainer = await openExplainer(database, gateway.databaseUrl, tables);
-  });
+    beforeAll(async () => {
+      const onStatement = (text: string, parameters: readonly unknown[]) => seen.set(text, { sql: text, parameters });
+      gateway = await open({ testing: { onStatement, unbornWaitMs: 500 } });
+      api = apiOf(gateway);
+      const { database } = gateway.app;
+      environmentIds = await fill(database, [await api.newEnvironment(), await api.newEnvironment()]);
+      explainer = await openExplainer(database, gateway.databaseUrl, tables);
+    });
 
-  afterAll(() => explainer.close());
+    afterAll(() => explainer.close());
 
-  test.each([
-    ['a scan', sql`select * from journal where detail = ${'x'}`],
-    ['a scan along an index', sql`select id from connection_tests where plan <> ${''} order by environment_id`],
-    ['a scan for a change', sql`update datastores set label = ${'x'} where label = ${'y'}`],
-    [
-      'a condition over several chains',
-      sql`select * from journal where (environment_id = ${'a'} and sequence > ${9}) or environment_id not in (${'a'})`,
-    ],
-  ])('are judged: %s is seen', async (_name, statement) => {
-    const { sql: text, parameters } = statement.compile(gateway.app.database.query);
-    expect(await explainer.faults({ sql: text, parameters })).not.toEqual([]);
-  });
+    test.each([
+      ['a scan', sql`select * from journal where detail = ${'x'}`],
+      ['a scan along an index', sql`select id from connection_tests where plan <> ${''} order by environment_id`],
+      ['a scan for a change', sql`update datastores set label = ${'x'} where label = ${'y'}`],
+      [
+        'a condition over several chains',
+        sql`select * from journal where (environment_id = ${'a'} and sequence > ${9}) or environment_id not in (${'a'})`,
+      ],
+    ])('are judged: %s is seen', async (_name, statement) => {
+      const { sql: text, parameters } = statement.compile(gateway.app.database.query);
+      expect(await explainer.faults({ sql: text, parameters })).not.toEqual([]);
+    });
 
-  test('scan none of the tables that grow', async () => {
-    seen.clear();
-    await useEverything(gateway, api, environmentIds);
-    const statements = [...seen.values()].filter((each) => /^(select|insert|update|delete)\b/i.test(each.sql));
-    const faults = [];
-    for (const statement of statements) {
-      const found = await explainer.faults(statement);
-      if (found.length > 0) faults.push({ sql: statement.sql, found });
-    }
-    expect(faults).toEqual([]);
-    const ofOne = statements.filter(({ sql: text }) => EVENTS_OF_ONE.test(text));
-    for (const statement of ofOne) expect(await explainer.indexes(statement)).toEqual([BY_SUBJECT]);
-    const unseen = landmarks.filter((part) => !statements.some((statement) => part.test(statement.sql)));
-    expect(unseen).toEqual([]);
-  });
-});
+    test('scan none of the tables that grow', async () => {
+      seen.clear();
+      await useEverything(gateway, api, environmentIds);
+      const statements = [...seen.values()].filter((each) => /^(select|insert|update|delete)\b/i.test(each.sql));
+      const faults = [];
+      for (const statement of statements) {
+        const found = await explainer.faults(statement);
+        if (found.length > 0) faults.push({ sql: statement.sql, found });
+      }
+      expect(faults).toEqual([]);
+      const ofOne = statements.filter(({ sql: text }) => EVENTS_OF_ONE.test(text));
+      for (const statement of ofOne) expect(await explainer.indexes(statement)).toEqual([BY_SUBJECT]);
+      const unseen = landmarks.filter((part) => !statements.some((statement) => part.test(statement.sql)));
+      expect(unseen).toEqual([]);
+    });
+  },
+);
 
 const EVENTS_OF_ONE = /from "journal" where .+\("subject_id", "environment_id", "sequence"\) > /;
 
@@ -89,6 +108,9 @@ const landmarks = [
   /update "connection_tests" set .+ where .+"owner" = .+"attempt" = /,
   /from "connection_tests" where "connection_tests"."id" in /,
   /delete from "datastores"/,
+  /from "datastore_usages" .+\("kind", "datastore_usages"."name"\) > .+ order by "kind"/,
+  /count\(\*\) .+ from "datastore_usages"/,
+  /select "id" from "datastore_usages" where "datastore_usages"."datastore_id" in /,
   /from "catalog_refreshes" where "datastore_id" is null/,
   /from "api_tokens" where "parent_id" is not null and "expires_at" < /,
   /from "api_tokens" left join "api_tokens" as "parent" .+ where "api_tokens"."hash" = /,
@@ -118,7 +140,17 @@ async function useEverything(gateway: TestGateway, api: Api, environmentIds: rea
   await eventually(async () => (await Promise.all(abandoned.map(isOver))).every(Boolean));
   await gateway.run(CreateSessionToken, { input: { scopes: ['DATASTORES_READ'], environmentIds: [environmentId] } });
   await api.cancel(hanging.id);
+  await useUsages(gateway, datastoreId);
   await api.removed(datastoreId);
+}
+
+async function useUsages(gateway: TestGateway, datastoreId: string): Promise<void> {
+  const input = { datastoreId, kind: 'dashboard', name: 'Sales' };
+  const { registerUsage } = await gateway.run(RegisterUsage, { input });
+  await gateway.run(RegisterUsage, { input });
+  const { datastore } = await gateway.run(ReadUsages, { id: datastoreId, first: 1 });
+  await gateway.run(ReadUsages, { id: datastoreId, after: datastore?.usages.pageInfo.endCursor ?? '' });
+  await gateway.run(UnregisterUsage, { id: expectType(registerUsage, 'RegisterUsageSuccess').usage.id });
 }
 
 /** Follows with and without each filter, from a cursor and from now on, with a token of all environments and of two. */
@@ -188,6 +220,8 @@ async function fill({ query }: Database, environmentIds: readonly string[]): Pro
     await query.insertInto('connection_tests').values(tests).execute();
     const events = some.map(({ id, number }) => ({ test_id: id, sequence: 1, at: minute(number), snapshot: '{}' }));
     await query.insertInto('test_events').values(events).execute();
+    const usages = some.map(({ id, number }) => usageRow(id, number));
+    await query.insertInto('datastore_usages').values(usages).execute();
     const refreshes = some.map(({ id }) => ({ id, datastore_id: id, entry_count: 0, size: 0 }));
     await query.insertInto('catalog_refreshes').values(refreshes).execute();
     const sessions = some.map(({ id, number }) => sessionRow(id, parentId, number));
@@ -214,6 +248,10 @@ function datastoreRow(id: string, environmentId: string, number: number) {
     created_by: 'test',
     updated_by: 'test',
   };
+}
+
+function usageRow(id: string, number: number) {
+  return { id, datastore_id: id, kind: 'dashboard', name: `d${number}`, registered_at: minute(number) };
 }
 
 /** A session token that expires in the far future. */

@@ -22,6 +22,7 @@ describeEachDatabase('the migrations', (open, kind) => {
       'connection_tests',
       'data_keys',
       'datastore_tags',
+      'datastore_usages',
       'datastores',
       'environments',
       'journal',

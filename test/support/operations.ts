@@ -68,6 +68,52 @@ export const DeleteDatastores = graphql(`
   }
 `);
 
+export const DeleteConfirmed = graphql(`
+  mutation DeleteConfirmed($input: DeleteDatastoresInput!) {
+    deleteDatastores(input: $input) {
+      __typename
+      ...UserErrorFields
+      ... on DeleteDatastoresSuccess { deletedIds }
+      ... on NotFoundError { ids }
+      ... on ConfirmationRequiredError { usages { id kind name datastore { id } } }
+    }
+  }
+`);
+
+export const RegisterUsage = graphql(`
+  mutation RegisterUsage($input: RegisterUsageInput!) {
+    registerUsage(input: $input) {
+      __typename
+      ...UserErrorFields
+      ... on RegisterUsageSuccess { usage { id kind name url registeredAt } }
+      ... on NotFoundError { ids }
+    }
+  }
+`);
+
+export const UnregisterUsage = graphql(`
+  mutation UnregisterUsage($id: ID!) {
+    unregisterUsage(id: $id) {
+      __typename
+      ...UserErrorFields
+      ... on UnregisterUsageSuccess { deletedId }
+      ... on NotFoundError { ids }
+    }
+  }
+`);
+
+export const ReadUsages = graphql(`
+  query ReadUsages($id: ID!, $first: Int, $after: String, $last: Int, $before: String) {
+    datastore(id: $id) {
+      usages(first: $first, after: $after, last: $last, before: $before) {
+        totalCount
+        edges { cursor node { id kind name url registeredAt datastore { id } } }
+        pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+      }
+    }
+  }
+`);
+
 export const ReadDatastore = graphql(`
   query ReadDatastore($id: ID!) {
     datastore(id: $id) { ...DatastoreFields }

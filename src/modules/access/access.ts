@@ -1,7 +1,17 @@
 import type { Actor } from '../../platform/journal.ts';
 
 /** What a token may be allowed to do, in the API's words. */
-export const scopes = ['DATASTORES_READ', 'DATASTORES_WRITE', 'DATASTORES_TEST', 'ENVIRONMENTS_WRITE'] as const;
+export const scopes = [
+  'DATASTORES_READ',
+  'DATASTORES_WRITE',
+  'DATASTORES_TEST',
+  'USAGES_WRITE',
+  'RECORDS_READ',
+  'RECORDS_WRITE',
+  'ENVIRONMENTS_WRITE',
+  'TOKENS_ADMIN',
+  'AUDIT_READ',
+] as const;
 export type Scope = (typeof scopes)[number];
 
 /** Says who asks, and what they may see and do. Every method of a store or a service takes it as its first argument. */

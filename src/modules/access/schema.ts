@@ -18,10 +18,17 @@ export const ScopeRef = builder.enumType('Scope', {
   description:
     'What a token may be used for. `connectors`, `parseConnection`, `viewer` and `environments` need a token, but no scope.',
   values: {
-    DATASTORES_READ: { description: 'Read datastores, their tests and catalogs, and follow both subscriptions.' },
+    DATASTORES_READ: {
+      description: 'Read datastores, their tests, catalogs and usages, and follow both subscriptions.',
+    },
     DATASTORES_WRITE: { description: 'Create, update and delete datastores; run checks that write.' },
     DATASTORES_TEST: { description: 'Start and cancel connection tests, of drafts as well, and read catalogs anew.' },
+    USAGES_WRITE: { description: 'Register what depends on a datastore, and take it off the list again.' },
+    RECORDS_READ: { description: 'Read the records of managed data stores, which are not there yet.' },
+    RECORDS_WRITE: { description: 'Write the records of managed data stores, which are not there yet.' },
     ENVIRONMENTS_WRITE: { description: 'Create, rename and delete environments.' },
+    TOKENS_ADMIN: { description: 'Make, list and revoke tokens.' },
+    AUDIT_READ: { description: 'Read the audit log.' },
   } satisfies Record<(typeof scopes)[number], { description: string }>,
 });
 

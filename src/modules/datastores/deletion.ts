@@ -1,10 +1,11 @@
-import { NotFoundError } from '../../errors/api.ts';
+import { ConfirmationRequiredError, NotFoundError } from '../../errors/api.ts';
 import type { Given } from '../../errors/field-issues.ts';
 import type { Change, Database } from '../../platform/database.ts';
 import type { Keyring } from '../../platform/keyring.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import type { EnvironmentService } from '../environments/service.ts';
+import type { UsageService } from '../usages/service.ts';
 import type { Datastore } from './datastore.ts';
 import { journalDatastore } from './journal.ts';
 import { deleteDatastoreRows, lockDatastores, lockEnvironmentsDatastores } from './store.ts';
@@ -23,28 +24,36 @@ export interface AllDatastores extends Given {
   readonly exceptIds: readonly string[];
 }
 
+/** How many usages a ConfirmationRequiredError names at most. */
+const SHOWN_USAGES = 100;
+
 /** Deletes datastores with their secrets; their connection tests stay. */
 export class DatastoreDeletion {
   readonly #database: Database;
   readonly #keyring: Keyring;
   readonly #environments: EnvironmentService;
+  readonly #usages: UsageService;
 
-  constructor(database: Database, keyring: Keyring, environments: EnvironmentService) {
+  constructor(database: Database, keyring: Keyring, environments: EnvironmentService, usages: UsageService) {
     this.#database = database;
     this.#keyring = keyring;
     this.#environments = environments;
+    this.#usages = usages;
   }
 
   /**
-   * Deletes all of them or, when one is missing and that is not to be ignored, none.
-   * @throws NotFoundError naming those that are missing
+   * Deletes all of them, or none: when one is missing and that is not to be ignored, or one is in use and that is not
+   * `isConfirmed`.
+   * @throws NotFoundError naming those that are missing, ConfirmationRequiredError
    */
-  async delete(access: Access, selection: DatastoreSelection): Promise<string[]> {
+  async delete(access: Access, selection: DatastoreSelection, isConfirmed: boolean): Promise<string[]> {
     requireScope(access, 'DATASTORES_WRITE');
     if ('all' in selection) await this.#environments.resolve(access, selection.all);
     return this.#database.change(async (change) => {
       const doomed = await lockSelected(change, access, selection);
       const ids = doomed.map((datastore) => datastore.id);
+      const usageIds = isConfirmed ? [] : await this.#usages.ofLocked(change, ids, SHOWN_USAGES);
+      if (usageIds.length > 0) throw new ConfirmationRequiredError(usageIds);
       await deleteDatastoreRows(change, ids, new Date().toISOString());
       // chains are locked in the order of their ids, so that two deletions never wait for one another
       for (const datastore of doomed.toSorted((one, other) => (one.environmentId < other.environmentId ? -1 : 1))) {

@@ -1,4 +1,4 @@
-import { NotFoundError, ValidationError } from '../../errors/api.ts';
+import { ConfirmationRequiredError, NotFoundError, ValidationError } from '../../errors/api.ts';
 import { builder } from '../../graphql/builder.ts';
 import { boundedList, uuid } from '../../graphql/fields.ts';
 import type { DatastoreDeletion } from './deletion.ts';
@@ -48,6 +48,11 @@ const DeleteDatastoresInput = builder.inputType('DeleteDatastoresInput', {
       defaultValue: 'REFUSE',
       description: 'What to do when one of `select.ids` does not exist.',
     }),
+    confirmed: t.boolean({
+      defaultValue: false,
+      description:
+        'True to delete them although something depends on one of them: see Datastore.usages. Otherwise none is deleted then, and you get a ConfirmationRequiredError that lists it.',
+    }),
   }),
 });
 
@@ -60,15 +65,18 @@ builder.mutationField('deleteDatastores', (t) =>
     type: DeleteDatastoresSuccess,
     scope: 'DATASTORES_WRITE',
     description:
-      'Deletes the selected datastores and erases their secrets. When one of them does not exist, none is deleted, unless `missing` is IGNORE. The token needs DATASTORES_WRITE.',
-    errors: { types: [ValidationError, NotFoundError], union: { name: 'DeleteDatastoresResult' } },
+      'Deletes the selected datastores and erases their secrets. When one of them does not exist, none is deleted, unless `missing` is IGNORE; nor when something depends on one of them, unless you say `confirmed`. The token needs DATASTORES_WRITE.',
+    errors: {
+      types: [ValidationError, NotFoundError, ConfirmationRequiredError],
+      union: { name: 'DeleteDatastoresResult' },
+    },
     args: { input: t.arg({ type: DeleteDatastoresInput, required: true }) },
     resolve: async (_root, { input }, { access, services }) => {
       const { ids, all } = input.select;
       const selection = all
         ? { all: { ...all, exceptIds: all.exceptIds ?? [], path: ['input', 'select', 'all'] } }
         : { ids: ids ?? [], missing: input.missing ?? 'REFUSE' };
-      return { deletedIds: await services.datastoreDeletion.delete(access, selection) };
+      return { deletedIds: await services.datastoreDeletion.delete(access, selection, input.confirmed ?? false) };
     },
   }),
 );

@@ -289,6 +289,10 @@ const DatastoreFilter = builder.inputType('DatastoreFilter', {
       type: [TestStatusRef],
       description: 'The datastores whose `lastTest` is in one of these states; one that was never tested is in none.',
     }),
+    inUse: t.boolean({
+      description:
+        'True for the datastores that something depends on, false for the others: see Datastore.usages. Leave it out for both.',
+    }),
     updatedSince: t.field({
       type: 'DateTime',
       description: 'The datastores that were created or changed at this instant or later.',
@@ -352,6 +356,7 @@ builder.queryFields((t) => ({
         search: filter?.search || null,
         tags: filter?.tags?.map(({ key, value }) => ({ key, value: value ?? null })) ?? [],
         lastTestStatus: filter?.lastTestStatus ?? null,
+        inUse: filter?.inUse ?? null,
         updatedSince: filter?.updatedSince ?? null,
         order: { field: orderBy?.field ?? 'LABEL', direction: orderBy?.direction ?? 'ASC' },
       };

@@ -32,6 +32,8 @@ export interface DatastoreQuery {
   /** All of them; without a value, any value of the key. */
   readonly tags: readonly { readonly key: string; readonly value: string | null }[];
   readonly lastTestStatus: readonly string[] | null;
+  /** Whether something depends on them; null for both. */
+  readonly inUse: boolean | null;
   /** An instant as it is stored. */
   readonly updatedSince: string | null;
   readonly order: { readonly field: keyof typeof orderColumns; readonly direction: 'ASC' | 'DESC' };
@@ -81,6 +83,10 @@ function matches(kind: Database['kind'], access: Access, query: DatastoreQuery) 
     if (query.types) conditions.push(isOneOf('datastores.type', query.types));
     if (query.updatedSince) conditions.push(eb('datastores.updated_at', '>=', query.updatedSince));
     if (query.lastTestStatus) conditions.push(eb.exists(lastTestIn(eb, query.lastTestStatus)));
+    if (query.inUse !== null) {
+      const isUsed = eb.exists(usageOf(eb));
+      conditions.push(query.inUse ? isUsed : eb.not(isUsed));
+    }
     for (const tag of query.tags) conditions.push(eb.exists(taggedWith(eb, tag)));
     if (query.search) {
       const wanted = fold(query.search);
@@ -99,6 +105,14 @@ function lastTestIn(eb: ExpressionBuilder<Tables, 'datastores'>, statuses: reado
     .select('connection_tests.id')
     .whereRef('connection_tests.id', '=', 'datastores.last_test_id')
     .where(isOneOf('connection_tests.status', statuses));
+}
+
+/** A usage of the datastore at hand. */
+function usageOf(eb: ExpressionBuilder<Tables, 'datastores'>) {
+  return eb
+    .selectFrom('datastore_usages')
+    .select('datastore_usages.id')
+    .whereRef('datastore_usages.datastore_id', '=', 'datastores.id');
 }
 
 /** The tag of the datastore at hand, when it has it. */
