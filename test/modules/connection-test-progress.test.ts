@@ -185,6 +185,14 @@ describeEachGateway('the progress of a connection test', (open, kind) => {
       for (const other of others) expect(other).toEqual(first);
       expect(await caller.readTest(unborn)).not.toBeNull();
     });
+
+    test('is never said of one that there is, though the wait ends before the first read does', async () => {
+      const hasty = await open({ testing: { unbornWaitMs: 0 } });
+      const of = apiOf(hasty);
+      const draft = { environmentId: await of.newEnvironment(), config: real() };
+      const { id } = await of.testStarted({ target: { draft } });
+      expect(await of.ended(id)).toMatchObject({ id, status: 'PASSED' });
+    });
   });
 
   describe('cancelling', () => {

@@ -30,6 +30,7 @@ import { schema } from '../../src/schema.ts';
  */
 
 const LENGTH = 512 * 1024;
+const LARGEST_BODY = 1024 * 1024;
 const filled = (unit: string, length: number) => unit.repeat(Math.ceil(length / unit.length)).slice(0, length);
 
 /**
@@ -74,6 +75,8 @@ const BEGINNINGS = [
   '-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED',
 ];
 
+const LONG_TEXTS = UNITS.map((unit) => filled(unit, LENGTH));
+
 const tell = (line: object) => writeSync(1, `${JSON.stringify(line)}\n`);
 
 async function tried(of: string, judge: () => unknown): Promise<void> {
@@ -113,10 +116,10 @@ async function tryConfigs(): Promise<void> {
     for (const { path, schema: field } of leavesOf(connector.config)) {
       if (!(field instanceof z.core.$ZodString)) continue;
       const outcomes = () =>
-        UNITS.flatMap((unit) => {
+        LONG_TEXTS.flatMap((text) => {
           const config = structuredClone(connector.example) as ConfigValues;
           const change: ConfigValues = {};
-          for (const values of [config, change]) setAt(values, path, filled(unit, LENGTH + 1));
+          for (const values of [config, change]) setAt(values, path, text);
           return [judged(connector.config, config), judged(patch, change)];
         });
       await tried(`config ${connector.type} ${path}`, () => {
@@ -218,11 +221,14 @@ async function tryOperations(): Promise<void> {
           const ask = (hostile: unknown) => asked(kind, field.name, argument.name, argument.type, value(hostile));
           await tried(`operation ${field.name} ${path.join('.')}`, async () => {
             const answers = [];
-            for (const unit of UNITS) answers.push(await ask(filled(unit, LENGTH)));
+            for (const text of LONG_TEXTS) answers.push(await ask(text));
             return [...new Set(answers)];
           });
           if (!isList) continue;
-          await tried(`list ${field.name} ${path.join('.')}`, async () => [await ask(Array(LENGTH / 4).fill('a'))]);
+          // as many as a request can hold, and no more: an item may be a whole datastore
+          const each = JSON.stringify(value(['a'])).length;
+          const most = Array(Math.floor(LARGEST_BODY / each)).fill('a');
+          await tried(`list ${field.name} ${path.join('.')}`, async () => [await ask(most)]);
         }
       }
     }
@@ -231,9 +237,9 @@ async function tryOperations(): Promise<void> {
 
 async function tryCursors(): Promise<void> {
   await tried('cursors', () => {
-    for (const unit of UNITS) {
+    for (const text of LONG_TEXTS) {
       try {
-        readPageArguments({ after: filled(unit, LENGTH) }, 'LABEL');
+        readPageArguments({ after: text }, 'LABEL');
       } catch (error) {
         if (!(error instanceof Error && error.name === 'ValidationError')) throw error;
       }

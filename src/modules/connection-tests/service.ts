@@ -241,8 +241,11 @@ export class ConnectionTestService {
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
     for await (const test of births) return test;
-    if (!signal?.aborted) throw new RequestFault('NOT_FOUND', 'There is no such connection test.');
-    return undefined;
+    if (signal?.aborted) return undefined;
+    // the wait may have ended in the middle of a read, on a slow database even of the first one
+    const [test] = await findTests(this.#database, access, [id]);
+    if (!test) throw new RequestFault('NOT_FOUND', 'There is no such connection test.');
+    return test;
   }
 
   /** Ties a passed test to what was saved after it, as a part of that change. */
