@@ -14,7 +14,12 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/peers/**'] },
+        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/peers/**', 'test/faults/**'] },
+      },
+      {
+        extends: true,
+        // under load and in the middle of deaths: one file after the other has the machine for itself
+        test: { name: 'faults', include: ['test/faults/**/*.test.ts'] },
       },
       {
         extends: true,

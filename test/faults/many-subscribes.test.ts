@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { goodToken, startEdge } from './edge.ts';
+import { goodToken, startEdge } from '../server/edge.ts';
 
 const SOCKETS = 5;
 const EACH = 300;
