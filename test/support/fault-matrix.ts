@@ -3,8 +3,10 @@ import type { FailureCode } from '../../src/errors/check-failures.ts';
 import { type Authority, createSelfSigned } from './certificates.ts';
 import { ownTime } from './own-time.ts';
 import { type FakeBastion, startBastion } from './peers/fake-bastion.ts';
+import { startGate } from './peers/gate.ts';
 import { startHttpPeer } from './peers/http-peer.ts';
 import { closedPort, startTarpit } from './peers/tarpit.ts';
+import { generateSshKey } from './ssh-keys.ts';
 import type { Changes, Inapplicable, OwnCause, Stand, StandPeer, Trial } from './stands/stand.ts';
 import type { TestConnectionOptions, TestedConnection } from './test-connection.ts';
 import { openStand, type UsedStand } from './use-stand.ts';
@@ -16,10 +18,19 @@ export const parts = {
     'unknown name',
     'blocked address',
     'silent peer',
+    'silent once signed in',
     'a mail server answers',
     'a web server answers',
+    'a firewall answers',
+    'nothing behind the proxy',
+    'a limit is reached',
   ],
-  'Through an SSH tunnel': ['bastion refuses sign-in', 'bastion refuses to forward', 'wrong host key'],
+  'Through an SSH tunnel': [
+    'bastion refuses sign-in',
+    'bastion wants a second factor',
+    'bastion refuses to forward',
+    'wrong host key',
+  ],
   'The server’s certificate': ['self-signed', 'for another name', 'expired'],
   'At the server': ['wrong password or key', 'unknown user', 'missing name', 'no right'],
 } as const satisfies Record<string, readonly string[]>;
@@ -103,6 +114,7 @@ class RunningStand implements StartedStand {
       return 'never' in trial
         ? trial
         : { codes: [trial.code], configPath: trial.configPath, seenInAnswer: trial.seenInAnswer };
+    const refusal = cause === 'nothing behind the proxy' ? this.#stand.proxied : this.#stand.limited;
     const { hostPath = null, portPath = hostPath } = this.#target;
     const tunnelled = (expectation: Expectation) =>
       this.hasTunnel ? expectation : { never: 'The type has no SSH tunnel.' };
@@ -119,13 +131,24 @@ class RunningStand implements StartedStand {
         return { codes: ['ADDRESS_NOT_ALLOWED'], configPath: hostPath };
       case 'silent peer':
         return { codes: ['TIMEOUT'], configPath: null };
+      case 'silent once signed in':
+        return this.#signInCheck === undefined ? { never: 'Nobody signs in.' } : { codes: ['TIMEOUT'] };
       case 'a mail server answers':
         return { codes: [this.#stand.clearStart ? 'PROTOCOL_MISMATCH' : 'TLS_FAILED'], configPath: portPath };
       case 'a web server answers':
         // each waits for the other to speak
         if (this.#stand.clearStart === 'server') return { codes: ['TIMEOUT'], configPath: null };
         return { codes: ['PROTOCOL_MISMATCH', 'OBJECT_NOT_FOUND'] };
+      case 'a firewall answers':
+        if (this.#stand.clearStart === 'server') return { codes: ['TIMEOUT'], configPath: null };
+        return { codes: ['PROTOCOL_MISMATCH', 'PERMISSION_DENIED'] };
+      case 'nothing behind the proxy':
+        return { codes: ['SERVER_UNAVAILABLE'], ...(refusal && { configPath: refusal.configPath }) };
+      case 'a limit is reached':
+        return { codes: ['TOO_MANY_REQUESTS'], ...(refusal && { configPath: refusal.configPath }) };
       case 'bastion refuses sign-in':
+        return tunnelled({ codes: ['SSH_AUTHENTICATION_REFUSED'], configPath: 'sshTunnel.password' });
+      case 'bastion wants a second factor':
         return tunnelled({ codes: ['SSH_AUTHENTICATION_REFUSED'], configPath: 'sshTunnel.password' });
       case 'bastion refuses to forward':
         return tunnelled({ codes: ['SSH_FORWARDING_REFUSED'], configPath: hostPath });
@@ -154,8 +177,7 @@ class RunningStand implements StartedStand {
     const trial = this.#stand.trials[cause as OwnCause];
     if (trial) {
       if ('never' in trial) throw new Error(`${cause} cannot be tried: ${trial.never}`);
-      const peer = await this.#peerOf(trial);
-      return (deadline) => this.#used.tryAt(peer, trial.change, { deadline });
+      return this.#brought(trial);
     }
     if (cause in certificates) return this.#ledTo(this.#startBadCertificate(cause as keyof typeof certificates));
     switch (cause as Exclude<Cause, OwnCause | keyof typeof certificates>) {
@@ -175,10 +197,27 @@ class RunningStand implements StartedStand {
         return this.#ledTo(startTarpit());
       case 'a mail server answers':
         return this.#ledTo(startTarpit({ says: '220 mail.example ESMTP\r\n' }));
+      case 'silent once signed in':
+        return this.#fallingSilent();
       case 'a web server answers':
-        return this.#ledTo(this.#startWebServer());
+        return this.#ledTo(this.#startWebServer(404));
+      case 'a firewall answers':
+        return this.#ledTo(this.#startWebServer(403));
+      case 'nothing behind the proxy':
+        return this.#refused(this.#stand.proxied, 503);
+      case 'a limit is reached':
+        return this.#refused(this.#stand.limited, 429);
       case 'bastion refuses sign-in':
         return (deadline) => this.#tunnelled({ deadline }, { 'sshTunnel.password': 'wrong' });
+      case 'bastion wants a second factor': {
+        const key = generateSshKey('ed25519');
+        const { username: name, password } = BASTION;
+        const bastion = await this.#used.keep(
+          startBastion({ user: { name, password, publicKey: key.public, both: true } }),
+        );
+        const keyAlone = { 'sshTunnel.privateKey': key.private, 'sshTunnel.password': undefined };
+        return (deadline) => this.#tunnelled({ deadline }, keyAlone, bastion);
+      }
       case 'bastion refuses to forward': {
         const user = { name: BASTION.username, password: BASTION.password };
         const bastion = await this.#used.keep(startBastion({ user }));
@@ -191,6 +230,30 @@ class RunningStand implements StartedStand {
     }
   }
 
+  async #brought(trial: Trial): Promise<(deadline: number) => Promise<TestedConnection>> {
+    const peer = await this.#peerOf(trial);
+    return (deadline) => this.#used.tryAt(peer, trial.change, { deadline });
+  }
+
+  #refused(trial: Trial | undefined, status: number): Promise<(deadline: number) => Promise<TestedConnection>> {
+    return trial ? this.#brought(trial) : this.#ledTo(this.#startWebServer(status));
+  }
+
+  /** The check whose passing means that the server knows who asks. */
+  get #signInCheck(): string | undefined {
+    return this.#stand.connector.checks.find(({ name }) => name === 'session/authenticate')?.name;
+  }
+
+  /** Everything passes until somebody is signed in; from then on the peer says nothing, and hears nothing. */
+  async #fallingSilent(): Promise<(deadline: number) => Promise<TestedConnection>> {
+    const gate = await this.#used.keep(startGate(this.#peer.port));
+    gate.open();
+    const onPassed = (check: string) => {
+      if (check === this.#signInCheck) gate.fallSilent();
+    };
+    return (deadline) => this.#used.tryAt(gate, {}, { deadline, onPassed });
+  }
+
   async #peerOf({ start, options }: Trial): Promise<StandPeer> {
     if (start) return this.#used.keep(start(await this.#used.issue()));
     return options ? this.#used.start(options) : this.#peer;
@@ -201,9 +264,9 @@ class RunningStand implements StartedStand {
     return this.#stand.startHandshake ? this.#stand.startHandshake(certificate) : this.#stand.start(certificate);
   }
 
-  async #startWebServer(): Promise<StandPeer> {
+  async #startWebServer(status: number): Promise<StandPeer> {
     const headers = { 'content-type': 'text/html' };
-    const page = { status: 404, headers, body: '<html><body>Not here</body></html>' };
+    const page = { status, headers, body: '<html><body>Not here</body></html>' };
     return startHttpPeer(() => page, this.#stand.clearStart ? {} : { certificate: await this.#used.issue() });
   }
 

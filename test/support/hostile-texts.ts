@@ -75,7 +75,7 @@ const BEGINNINGS = [
   '-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED',
 ];
 
-const LONG_TEXTS = UNITS.map((unit) => filled(unit, LENGTH));
+const LONG_TEXTS = UNITS.map((unit) => filled(unit, LENGTH + 1));
 
 const tell = (line: object) => writeSync(1, `${JSON.stringify(line)}\n`);
 

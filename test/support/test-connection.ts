@@ -30,6 +30,8 @@ export interface TestConnectionOptions
   readonly cancel?: AbortSignal;
   /** Ends the test as its deadline does when it aborts. */
   readonly expire?: AbortSignal;
+  /** Hears of each check that passes, by its name within the type, before the next one begins. */
+  readonly onPassed?: (check: string) => void;
   /** How long what it has begun at the peer may take to be ended, in milliseconds. Left out: as for every test. */
   readonly cleanUpMs?: number;
 }
@@ -69,6 +71,7 @@ export async function testConnection(
   const { allow = ['127.0.0.1'], proxy } = options;
   const policy = { allow, forbidden: [], ...(proxy === undefined ? {} : { proxy }) };
   const dialer = new PolicedDialer({ ...options, policy, signal: abort.signal });
+  const name = (check: string) => check.slice(id.length + 1);
   const ended: CheckEnded[] = [];
   const log: string[] = [];
   const batches: (readonly CatalogEntry[])[] = [];
@@ -82,11 +85,14 @@ export async function testConnection(
       tenancy,
       onCatalog: async (entries) => void batches.push(entries),
       secrets: [...splitSecrets(connector, config).secrets.values()],
-      onEvent: (event) => event.kind === 'ended' && ended.push(event),
+      onEvent: (event) => {
+        if (event.kind !== 'ended') return;
+        ended.push(event);
+        if (event.status !== 'FAILED') options.onPassed?.(name(event.name));
+      },
       ...(options.cleanUpMs === undefined ? {} : { cleanUpMs: options.cleanUpMs }),
       log: (level, text) => log.push(`${level}: ${text}`),
     });
-    const name = (check: string) => check.slice(id.length + 1);
     return {
       ...outcome,
       evidence: Object.fromEntries(

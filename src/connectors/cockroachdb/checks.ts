@@ -6,6 +6,7 @@ import {
 } from '../families/postgres/catalog.ts';
 import { explainPostgres, sqlState } from '../families/postgres/failures.ts';
 import { type PostgresDialect, versionNumber } from '../families/postgres/family.ts';
+import { explainPooler } from '../families/postgres/poolers.ts';
 import { isPostgresError, type PostgresError } from '../families/postgres/wire.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import type { CockroachdbConfig } from './config.ts';
@@ -46,7 +47,7 @@ export const cockroachdbDialect: PostgresDialect<CockroachdbConfig> = {
 function explainOwn(error: PostgresError, { tls, cluster }: CockroachdbConfig): Failure | undefined {
   const byProxy = BY_PROXY.includes(error.code);
   // 08P01, a protocol violation, is what it sends where other servers say that they take TLS alone
-  if (tls.mode === 'DISABLE' && (byProxy || error.code === '08P01'))
+  if (tls.mode === 'DISABLE' && (byProxy || (error.code === '08P01' && !explainPooler(error))))
     return new Failure('TLS_REQUIRED', { error, configPath: 'tls.mode' });
   if (byProxy) {
     const hint =

@@ -13,6 +13,11 @@ const BY_CODE: Readonly<Record<number, readonly [FailureCode, FailureDetails]>> 
     'DATABASE_NOT_FOUND',
     { configPath: 'database', hint: 'The server does not take such a name. Check `database`.' },
   ],
+  // Azure Cosmos DB's
+  16500: [
+    'TOO_MANY_REQUESTS',
+    { hint: 'The service limits the request units a second: try again later, or raise its throughput.' },
+  ],
   334: ['SIGN_IN_METHOD_REFUSED', { configPath: 'authMechanism' }],
 };
 const AUTHENTICATION_FAILED: readonly number[] = [18, 11];

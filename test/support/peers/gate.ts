@@ -10,6 +10,8 @@ export interface Gate {
   waiting(): number;
   /** Lets those that wait through, and all that come later. */
   open(): void;
+  /** From now on it passes nothing on, and takes new connections only to hold them back. */
+  fallSilent(): void;
   close(): Promise<void>;
 }
 
@@ -27,10 +29,12 @@ export async function startGate(port: number): Promise<Gate> {
     });
     return socket;
   };
+  const passed: [client: Socket, server: Socket][] = [];
   const pass = (client: Socket) => {
     held.delete(client);
     const server = own(connect(port, '127.0.0.1'));
     client.pipe(server).pipe(client);
+    passed.push([client, server]);
   };
   const server = createServer((client) => {
     own(client);
@@ -44,6 +48,13 @@ export async function startGate(port: number): Promise<Gate> {
     open() {
       isOpen = true;
       for (const client of [...held]) pass(client);
+    },
+    fallSilent() {
+      isOpen = false;
+      for (const [client, server] of passed) {
+        client.unpipe(server);
+        server.unpipe(client);
+      }
     },
     close: () =>
       new Promise((resolve) => {

@@ -1,7 +1,8 @@
 import { ObjectId } from 'bson';
 import { mongodb } from '../../../src/connectors/mongodb/index.ts';
+import type { FailureCode } from '../../../src/errors/check-failures.ts';
 import { type FakeMongodb, type FakeMongodbOptions, startFakeMongodb } from '../peers/fake-mongodb.ts';
-import type { Stand } from './stand.ts';
+import type { Stand, Trial } from './stand.ts';
 
 const PASSWORD = 'correct, horse=$ä✓ battery';
 const ORDERS = [
@@ -36,6 +37,8 @@ export const mongodbStand: Stand<FakeMongodbOptions, FakeMongodb> = {
     tableClientNameColumn: 'sku',
     tablePrimaryKeyColumn: 'id',
   },
+  proxied: refused(133, 'Could not find host matching read preference { mode: "primary" }', 'SERVER_UNAVAILABLE'),
+  limited: refused(16_500, 'Request rate is large', 'TOO_MANY_REQUESTS'),
   trials: {
     'wrong password or key': { change: { password: 'wrong' }, code: 'PASSWORD_REFUSED', configPath: 'password' },
     'unknown user': { change: { username: 'nobody' }, code: 'PASSWORD_REFUSED', configPath: 'password' },
@@ -48,3 +51,9 @@ export const mongodbStand: Stand<FakeMongodbOptions, FakeMongodb> = {
     'no right': { change: { username: 'stranger' }, code: 'PERMISSION_DENIED', configPath: 'username' },
   },
 };
+
+/** What a router or a hosted service says instead of signing anybody in. */
+function refused(code: number, errmsg: string, failure: FailureCode): Trial<FakeMongodbOptions> {
+  const misbehave = (command: string) => (command === 'saslStart' ? { ok: 0, code, errmsg } : undefined);
+  return { options: { misbehave }, code: failure, configPath: null };
+}

@@ -59,6 +59,8 @@ export const mssqlStand: Stand<FakeMssqlOptions, FakeMssql> = {
     tableClientNameColumn: 'client',
     tablePrimaryKeyColumn: 'id',
   },
+  proxied: { change: { username: 'moving' }, code: 'SERVER_UNAVAILABLE', configPath: null },
+  limited: { change: { username: 'crowded' }, code: 'TOO_MANY_REQUESTS', configPath: null },
   trials: {
     'wrong password or key': { change: { password: 'wrong' }, code: 'PASSWORD_REFUSED', configPath: 'password' },
     'unknown user': { change: { username: 'nobody' }, code: 'PASSWORD_REFUSED', configPath: 'password' },

@@ -1,7 +1,8 @@
 import type { Connector } from '../../../src/connectors/kit/contract/connector.ts';
+import type { FailureCode } from '../../../src/errors/check-failures.ts';
 import { type FakeMysql, type FakeMysqlOptions, startFakeMysql } from '../peers/fake-mysql.ts';
-import { errorBody } from '../peers/mysql-packets.ts';
-import type { Stand } from './stand.ts';
+import { errorBody, type PacketChannel } from '../peers/mysql-packets.ts';
+import type { Stand, Trial } from './stand.ts';
 
 export const ACCOUNT = { username: 'äpp', password: 'correct horse $ä✓ battery' };
 
@@ -24,6 +25,12 @@ export function mysqlFamilyStand(
       tableClientNameColumn: 'name',
       tablePrimaryKeyColumn: 'id',
     },
+    proxied: refused(
+      9001,
+      'Max connect timeout reached while reaching hostgroup 0 after 10000ms',
+      'SERVER_UNAVAILABLE',
+    ),
+    limited: refused(1226, "User 'app' has exceeded the 'max_user_connections' resource", 'TOO_MANY_REQUESTS'),
     trials: {
       'wrong password or key': { change: { password: 'wrong' }, code: 'PASSWORD_REFUSED', configPath: 'password' },
       'unknown user': { change: { username: 'nobody' }, code: 'PASSWORD_REFUSED', configPath: 'password' },
@@ -35,4 +42,10 @@ export function mysqlFamilyStand(
       },
     },
   };
+}
+
+/** What a server or proxy says instead of signing anybody in. */
+function refused(number: number, message: string, code: FailureCode): Trial<Partial<FakeMysqlOptions>> {
+  const insteadOfSignIn = async (channel: PacketChannel) => void channel.send(errorBody(number, message));
+  return { options: { insteadOfSignIn }, code, configPath: null };
 }

@@ -2,9 +2,11 @@ import { type AddressInfo, createServer } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import pg from 'pg';
 import type { Connector } from '../../../src/connectors/kit/contract/connector.ts';
+import type { FailureCode } from '../../../src/errors/check-failures.ts';
 import type { IssuedCertificate } from '../certificates.ts';
+import { startFakePostgres } from '../peers/fake-postgres.ts';
 import { type PostgresServer, startPostgres } from '../postgres.ts';
-import type { Stand, StandPeer } from './stand.ts';
+import type { Stand, StandPeer, Trial } from './stand.ts';
 
 export const ACCOUNT = { username: 'app', password: 'correct horse $ä✓ battery' };
 const DATABASES = [
@@ -62,6 +64,9 @@ export function postgresFamilyStand(
       tableClientNameColumn: 'label',
       tablePrimaryKeyColumn: 'id',
     },
+    // as pgbouncer says it, and the server itself
+    proxied: refused('08P01', 'server login has been failing, try again later', 'SERVER_UNAVAILABLE'),
+    limited: refused('53300', 'too many connections for role "app"', 'TOO_MANY_REQUESTS'),
     trials: {
       'wrong password or key': { change: { password: 'wrong' }, code: 'PASSWORD_REFUSED', configPath: 'password' },
       'unknown user': { change: { username: 'nobody' }, code: 'PASSWORD_REFUSED', configPath: 'password' },
@@ -69,6 +74,13 @@ export function postgresFamilyStand(
       'no right': { change: { database: 'closed' }, code: 'PERMISSION_DENIED', configPath: 'database' },
     },
   };
+}
+
+/** What a pooler or server says instead of signing anybody in, in clear text. */
+function refused(state: string, message: string, code: FailureCode): Trial<PostgresStandOptions> {
+  const refusesBefore = { code: state, message };
+  const start = () => startFakePostgres({ ...ACCOUNT, refusesBefore, wrongPassword: refusesBefore });
+  return { change: { tls: { mode: 'DISABLE' } }, start, code, configPath: null };
 }
 
 /** Runs statements as the superuser, all on one connection. */

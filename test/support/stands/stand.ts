@@ -55,6 +55,10 @@ export interface Stand<Options extends object = object, Peer extends StandPeer =
   /** A mapping of level TABLE that the peer's data hold: its key a number, its client's name a text. */
   readonly tenancy?: Tenancy;
   readonly trials: Readonly<Record<OwnCause, Trial<Options> | Inapplicable>>;
+  /** What a pooler or proxy says that has no server behind it. Left out: what one of HTTP says, 503. */
+  readonly proxied?: Trial<Options>;
+  /** What a server says whose limit is reached. Left out: what one of HTTP says, 429. */
+  readonly limited?: Trial<Options>;
 }
 
 /** The same stand without TLS. */

@@ -8,6 +8,8 @@ function timeLimit(setting: string): string {
   return `The server ended the statement: ${setting} is too short. Raise it for this user or at the server.`;
 }
 
+const BEHIND_HINT = 'A proxy answers, but reaches no server behind it. Ask its operator.';
+
 /** The failure behind each of the server's numbers that means one thing only. */
 const BY_NUMBER: Readonly<Record<number, readonly [FailureCode, FailureDetails]>> = {
   // a user who has no right on all databases is told the same of one that does not exist
@@ -50,6 +52,9 @@ const BY_NUMBER: Readonly<Record<number, readonly [FailureCode, FailureDetails]>
     'PASSWORD_REFUSED',
     { configPath: 'username', hint: 'The account does not sign in with a password. Give one that does.' },
   ],
+  // what MySQL Router and ProxySQL say for themselves
+  2003: ['SERVER_UNAVAILABLE', { hint: BEHIND_HINT }],
+  9001: ['SERVER_UNAVAILABLE', { hint: BEHIND_HINT }],
   3159: ['TLS_REQUIRED', { configPath: 'tls.mode' }],
 };
 
