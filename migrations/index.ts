@@ -8,6 +8,7 @@ import * as datastoreDetails from './006-datastore-details.ts';
 import * as sessionTokens from './007-session-tokens.ts';
 import * as readableEntries from './008-readable-entries.ts';
 import * as usages from './009-usages.ts';
+import * as testTargets from './010-test-targets.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -20,4 +21,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '007-session-tokens': sessionTokens,
   '008-readable-entries': readableEntries,
   '009-usages': usages,
+  '010-test-targets': testTargets,
 };

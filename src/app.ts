@@ -1,5 +1,6 @@
 import { access as accessFile } from 'node:fs/promises';
 import { ANY_OF_THIS_MACHINE } from './connectors/kit/network/addresses.ts';
+import type { LimitSettings } from './errors/limits.ts';
 import { Executor, type ExecutorOptions, findConfinement } from './executor/executor.ts';
 import type { Context } from './graphql/context.ts';
 import type { Access } from './modules/access/access.ts';
@@ -63,6 +64,7 @@ export interface AppOptions {
   readonly executorIsolation?: ExecutorOptions['isolation'];
   readonly allowedHosts?: readonly string[] | undefined;
   readonly allowedOrigins?: readonly string[] | undefined;
+  readonly limits?: LimitSettings | undefined;
   readonly graphiql: 'on' | 'off';
   readonly example?: GatewayServerOptions<never, never>['example'];
   readonly logger: Logger;
@@ -115,6 +117,7 @@ export class App {
       sealer,
       runner: this.#runner,
       unbornWaitMs,
+      limits: options.limits,
     });
     const drafts = new DraftReader(database, sealer, environments, logger);
     const proof = new SaveProof(connectionTests, this.#executor);
@@ -161,7 +164,7 @@ export class App {
       },
       ...(options.allowedHosts ? { allowedHosts: options.allowedHosts } : {}),
       ...(options.allowedOrigins ? { allowedOrigins: options.allowedOrigins } : {}),
-      ...(options.testing?.limits ? { limits: options.testing.limits } : {}),
+      limits: { ...options.limits, ...options.testing?.limits },
     });
   }
 

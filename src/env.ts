@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseEgressAllow, parseEgressProxy } from './connectors/kit/network/addresses.ts';
+import { type LimitSettings, type LimitVariable, limitVariables } from './errors/limits.ts';
 import { isToken, looksLikeToken } from './modules/access/token.ts';
 import { parseDatabaseUrl } from './platform/database.ts';
 import { parseAllowedOrigins } from './server/allowed-origins.ts';
@@ -19,6 +20,7 @@ export interface Env {
   readonly allowedHosts: readonly string[] | undefined;
   /** As parseAllowedOrigins() gives them. */
   readonly allowedOrigins: readonly string[] | undefined;
+  readonly limits: LimitSettings;
   /** One of pino's levels; undefined to leave it to the command. */
   readonly logLevel: z.output<typeof logLevel> | undefined;
 }
@@ -62,6 +64,16 @@ const MAX_PATH = 4_096;
 const FOREIGN_TOKEN =
   'begins like one of the gateway’s own tokens, dsg_, and is none: a letter is missing or wrong. Give a text that begins otherwise, or the whole token';
 
+const MAX_LIMIT = 1_000_000;
+const limit = z
+  .string()
+  .regex(/^[1-9]\d{0,6}$/)
+  .transform(Number)
+  .pipe(z.number().max(MAX_LIMIT))
+  .optional();
+const limits = Object.fromEntries(limitVariables.map((name) => [name, limit])) as Record<LimitVariable, typeof limit>;
+const LIMIT_MEANING = `must be a whole number from 1 to ${MAX_LIMIT}`;
+
 const variables = z.object({
   HOST: hostName.default('127.0.0.1'),
   PORT: port.default(4000),
@@ -78,6 +90,7 @@ const variables = z.object({
   ALLOWED_HOSTS: hosts.optional(),
   ALLOWED_ORIGINS: z.string().transform(readBy(parseAllowedOrigins)).optional(),
   LOG_LEVEL: logLevel.optional(),
+  ...limits,
 });
 
 const meaning: Record<keyof typeof variables.shape, string> = {
@@ -93,6 +106,7 @@ const meaning: Record<keyof typeof variables.shape, string> = {
     'must list host names, each with an optional :port and http:// or https:// before it, separated by commas',
   ALLOWED_ORIGINS: 'must list origins, as https://app.example, separated by commas',
   LOG_LEVEL: `must be one of ${logLevel.options.join(', ')}`,
+  ...(Object.fromEntries(limitVariables.map((name) => [name, LIMIT_MEANING])) as Record<LimitVariable, string>),
 };
 
 /** Reads the settings, here and nowhere else. @throws EnvError naming all that is wrong at once */
@@ -121,6 +135,9 @@ export function readEnv(mode: EnvMode, given: Readonly<Record<string, string | u
     executorIsolation: data.EXECUTOR_ISOLATION,
     allowedHosts: data.ALLOWED_HOSTS,
     allowedOrigins: data.ALLOWED_ORIGINS,
+    limits: Object.fromEntries(
+      limitVariables.flatMap((name) => (data[name] === undefined ? [] : [[name, data[name]]])),
+    ),
     logLevel: data.LOG_LEVEL,
   };
 }

@@ -44,7 +44,10 @@ Usage: datastore-gateway <command>
 Environment variables (and their defaults): HOST (127.0.0.1), PORT (4000),
 DATABASE_URL (sqlite:./data/gateway.db), KEY_FILE (./data/master.key),
 BOOTSTRAP_TOKEN, EGRESS_ALLOW, EGRESS_PROXY, EXECUTOR_ISOLATION (none),
-ALLOWED_HOSTS, ALLOWED_ORIGINS, LOG_LEVEL.
+ALLOWED_HOSTS, ALLOWED_ORIGINS, LOG_LEVEL, and limits, which are none unless
+set: MAX_REQUESTS_PER_MINUTE, MAX_CONNECTIONS_PER_TOKEN (100),
+MAX_SUBSCRIPTIONS_PER_TOKEN (1000), MAX_TESTS_PER_TOKEN,
+MAX_TESTS_PER_ENVIRONMENT, MAX_TESTS_PER_TARGET.
 `;
 
 const AS_ROOT = 'The gateway runs as root, which it needs for nothing: give it a user of its own.';

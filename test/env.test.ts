@@ -17,6 +17,7 @@ describe('settings', () => {
       executorIsolation: 'none',
       allowedHosts: undefined,
       allowedOrigins: undefined,
+      limits: {},
       logLevel: undefined,
     });
   });
@@ -42,6 +43,8 @@ describe('settings', () => {
       ALLOWED_HOSTS: 'gateway.example, gateway.example:8443,[::1]:80,https://other.example',
       ALLOWED_ORIGINS: 'https://App.example:443, http://localhost:5173,http://[::1]:80',
       LOG_LEVEL: 'debug',
+      MAX_REQUESTS_PER_MINUTE: '600',
+      MAX_TESTS_PER_TARGET: '2',
       SOMETHING_ELSE: 'x',
     };
     expect(readEnv('serve', given)).toEqual({
@@ -55,6 +58,7 @@ describe('settings', () => {
       executorIsolation: 'environment',
       allowedHosts: ['gateway.example', 'gateway.example:8443', '[::1]:80', 'https://other.example'],
       allowedOrigins: ['https://app.example', 'http://localhost:5173', 'http://[::1]'],
+      limits: { MAX_REQUESTS_PER_MINUTE: 600, MAX_TESTS_PER_TARGET: 2 },
       logLevel: 'debug',
     });
   });
@@ -91,6 +95,12 @@ describe('faults', () => {
     ['ALLOWED_HOSTS', 'ftp://gateway.example'],
     ['ALLOWED_ORIGINS', `https://u:${secret}@app.example`],
     ['LOG_LEVEL', 'loud'],
+    ['MAX_REQUESTS_PER_MINUTE', '0'],
+    ['MAX_CONNECTIONS_PER_TOKEN', 'many'],
+    ['MAX_SUBSCRIPTIONS_PER_TOKEN', '1000001'],
+    ['MAX_TESTS_PER_TOKEN', '-1'],
+    ['MAX_TESTS_PER_ENVIRONMENT', '1.5'],
+    ['MAX_TESTS_PER_TARGET', '1e3'],
   ])('%s=%s: named, and not echoed', (name, value) => {
     const [fault = '', ...more] = faults({ [name]: value });
     expect(fault).toMatch(new RegExp(`^${name}\\b`));

@@ -33,7 +33,10 @@ export const requestErrorCodes = {
   METHOD_NOT_ALLOWED: 'Send a mutation by POST: nothing is changed by GET.',
   NOT_FOUND: 'It does not exist, or you may not see it.',
   CURSOR_EXPIRED: 'The cursor is older than what is kept: load the list again.',
-  TOO_MANY_SUBSCRIPTIONS: 'The token has too many open connections or subscriptions.',
+  TOO_MANY_SUBSCRIPTIONS:
+    'The token has too many open connections or subscriptions; the message says how many, and the variable that sets it.',
+  RATE_LIMITED:
+    'A limit of the operator’s is reached: extensions say which variable sets it, its value (limit), and retryAfterSeconds.',
   SECRETS_UNREADABLE:
     'The stored secrets of this datastore do not open: it was changed outside of the gateway. Restore it, or register it anew; the gateway’s log has more.',
   UNAVAILABLE: 'The gateway is stopping or its database is away: try again in a few seconds.',

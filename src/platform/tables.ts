@@ -188,6 +188,8 @@ export interface ConnectionTestsTable {
   cancel_requested: Generated<Flag>;
   /** JSON. */
   draft_tenancy: string | null;
+  /** The server that it is about, `host:port`; null for tests of older gateways, and where there is none. */
+  target: string | null;
   requested_on_behalf_of: string | null;
 }
 

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { GraphQLError, GraphQLSchema } from 'graphql';
 import type { Logger } from 'pino';
 import { RequestFault } from '../errors/api.ts';
+import { type LimitSettings, limitOf } from '../errors/limits.ts';
 import { AllowedOrigins } from './allowed-origins.ts';
 import { type Authenticator, authenticate } from './authenticate.ts';
 import { Door } from './door.ts';
@@ -15,6 +16,7 @@ import { createErrorMask } from './mask-error.ts';
 import { parseJson } from './params.ts';
 import { readBody, refuseUpgrade, sendError, sendFetchResponse, sendText } from './replies.ts';
 import { requestError } from './request-error.ts';
+import { RequestRate } from './request-rate.ts';
 import { ServedHosts } from './same-origin.ts';
 import type { SignIn } from './sign-in.ts';
 import { WebSocketEdge } from './websocket.ts';
@@ -24,7 +26,7 @@ import { createGraphQL } from './yoga.ts';
  * How long things may take, in milliseconds, and how many of them a token may have. What is left out is as production
  * has it.
  */
-export interface ServerLimits {
+export interface ServerLimits extends LimitSettings {
   /** How long a WebSocket may stay without its token. */
   readonly connectionInitMs: number;
   /** How often the tokens of open connections and subscriptions are looked at again. */
@@ -35,8 +37,6 @@ export interface ServerLimits {
   readonly drainMs: number;
   /** How long a request may take to arrive, headers and body; it is over a thirtieth of that later at most. */
   readonly requestMs: number;
-  readonly connectionsPerToken: number;
-  readonly subscriptionsPerToken: number;
   /** Unread bytes at which a WebSocket's client counts as too slow and is closed. */
   readonly unreadBytes: number;
 }
@@ -47,8 +47,6 @@ const DEFAULT_LIMITS: ServerLimits = {
   pingMs: 12_000,
   drainMs: 15_000,
   requestMs: 30_000,
-  connectionsPerToken: 100,
-  subscriptionsPerToken: 1_000,
   unreadBytes: 1024 * 1024,
 };
 /** How long /readyz waits for the database. */
@@ -94,6 +92,7 @@ export class GatewayServer<Access, Context extends object> {
   readonly #webSocket: WebSocketEdge<Access>;
   readonly #origins: AllowedOrigins;
   readonly #door: Door;
+  readonly #rate: RequestRate | undefined;
   #running = 0;
   #closing: Promise<void> | undefined;
 
@@ -103,13 +102,14 @@ export class GatewayServer<Access, Context extends object> {
     this.#origins = new AllowedOrigins(options.allowedOrigins ?? []);
     this.#door = new Door(this.#origins, logger);
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    const perMinute = limitOf(this.#limits, 'MAX_REQUESTS_PER_MINUTE');
+    this.#rate = perMinute === undefined ? undefined : new RequestRate(perMinute);
     this.#mask = createErrorMask(logger);
     this.#sessions = new LiveSessions({
       authenticate: (token) => access.authenticate(token),
       logger,
       recheckMs: this.#limits.recheckMs,
-      maxConnections: this.#limits.connectionsPerToken,
-      maxSubscriptions: this.#limits.subscriptionsPerToken,
+      limits: this.#limits,
     });
     this.#graphql = createGraphQL({ schema, createContext, sessions: this.#sessions, mask: this.#mask, logger });
     this.#graphiql = graphiql === 'on' ? createGraphiQL(signIn, options.example) : undefined;
@@ -129,6 +129,7 @@ export class GatewayServer<Access, Context extends object> {
       sessions: this.#sessions,
       mask: this.#mask,
       logger,
+      countRequest: (token) => this.#rate?.take(token),
       isClosing: () => this.#closing !== undefined,
       limits: this.#limits,
     });
@@ -235,6 +236,7 @@ export class GatewayServer<Access, Context extends object> {
     if (this.#closing)
       throw requestError('UNAVAILABLE', { status: 503, headers: { 'retry-after': '1', connection: 'close' } });
     const identity = await authenticate(this.#options.access, headers.authorization, this.#options.logger);
+    this.#rate?.take(identity.token);
     const body = method === 'POST' ? await readJsonBody(request) : undefined;
     const init = {
       method,

@@ -1,5 +1,6 @@
 import type { GraphQLError } from 'graphql';
 import type { Logger } from 'pino';
+import { LimitFault, type LimitSettings, type LimitVariable, limitOf } from '../errors/limits.ts';
 import { requestError } from './request-error.ts';
 
 /** What stays open after its request: a WebSocket, or one subscription over SSE or WebSocket. */
@@ -15,11 +16,15 @@ export interface LiveSessionsOptions {
   readonly logger: Logger;
   /** How often each open token is looked at again, in milliseconds. */
   readonly recheckMs: number;
-  /** For each token. */
-  readonly maxConnections: number;
-  /** For each token. */
-  readonly maxSubscriptions: number;
+  readonly limits: LimitSettings;
 }
+
+/** When to come back once a token has too many sessions open: one of them must end first. In seconds. */
+const RETRY_SECONDS = 30;
+const variables = {
+  connection: 'MAX_CONNECTIONS_PER_TOKEN',
+  subscription: 'MAX_SUBSCRIPTIONS_PER_TOKEN',
+} as const satisfies Record<Session['kind'], LimitVariable>;
 
 /**
  * Every open connection and subscription, by token. It holds each token to its limits, and ends what a token has open
@@ -37,15 +42,16 @@ export class LiveSessions {
     this.#timer = setInterval(() => void this.#recheck(), options.recheckMs).unref();
   }
 
-  /** Counts a session in; the function given back takes it out. Undefined: the token has too many of them. */
-  open(session: Session): (() => void) | undefined {
+  /** Counts a session in; the function given back takes it out. @throws LimitFault when the token has too many */
+  open(session: Session): () => void {
     if (this.#closed) {
       session.end(this.#closed);
       return () => undefined;
     }
     const { token, kind } = session;
     const ofToken = this.#sessions.get(token) ?? { connection: new Set(), subscription: new Set() };
-    if (ofToken[kind].size >= this.#max(kind)) return undefined;
+    const [variable, limit] = [variables[kind], this.#max(kind)];
+    if (ofToken[kind].size >= limit) throw new LimitFault(variable, limit, RETRY_SECONDS);
     ofToken[kind].add(session);
     this.#sessions.set(token, ofToken);
     return () => {
@@ -56,7 +62,7 @@ export class LiveSessions {
   }
 
   #max(kind: Session['kind']): number {
-    return kind === 'connection' ? this.#options.maxConnections : this.#options.maxSubscriptions;
+    return limitOf(this.#options.limits, variables[kind]) ?? Number.POSITIVE_INFINITY;
   }
 
   /** Ends all of them, and those that come after at once; looks at no token again. */

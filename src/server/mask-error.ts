@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { GraphQLError } from 'graphql';
 import type { Logger } from 'pino';
 import { NotFoundError, RequestFault, UserError } from '../errors/api.ts';
+import { LimitFault } from '../errors/limits.ts';
 import { isRequestError, requestError } from './request-error.ts';
 
 /**
@@ -14,6 +15,7 @@ export function createErrorMask(logger: Logger): (error: unknown) => GraphQLErro
     const from = error instanceof GraphQLError ? error : undefined;
     if (from && isRequestError(from)) return from;
     const cause = innermost(error);
+    if (cause instanceof LimitFault) return limitError(cause, from);
     if (cause instanceof RequestFault)
       return requestError(cause.code, { message: cause.message, from, ...(cause.code === 'UNAVAILABLE' && tryAgain) });
     if (cause instanceof NotFoundError) return requestError('NOT_FOUND', { from });
@@ -31,6 +33,18 @@ export function createErrorMask(logger: Logger): (error: unknown) => GraphQLErro
 
 /** Tells a client when to come back: after 5 s. */
 const tryAgain = { status: 503, headers: { 'retry-after': '5' } };
+
+/** The error of a limit that is reached. */
+export function limitError(fault: LimitFault, from?: GraphQLError): GraphQLError {
+  const { code, message, limit, variable, retryAfterSeconds } = fault;
+  return requestError(code, {
+    message,
+    from,
+    status: 429,
+    headers: { 'retry-after': String(retryAfterSeconds) },
+    extensions: { limit, variable, retryAfterSeconds },
+  });
+}
 
 function innermost(error: unknown): unknown {
   return error instanceof GraphQLError && error.originalError ? innermost(error.originalError) : error;

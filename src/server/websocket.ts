@@ -18,6 +18,7 @@ import {
 } from 'graphql-ws';
 import type { Logger } from 'pino';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { LimitFault, type LimitSettings, limitOf } from '../errors/limits.ts';
 import { type Authenticator, authenticate, type Identity } from './authenticate.ts';
 import { requestLimits } from './limits.ts';
 import type { LiveSessions } from './live-sessions.ts';
@@ -28,6 +29,9 @@ import type { Yoga } from './yoga.ts';
 /** Close codes of RFC 6455 and of the IANA registry. */
 const GOING_AWAY = 1001;
 const TRY_AGAIN_LATER = 1013;
+const SUBSCRIPTIONS = 'MAX_SUBSCRIPTIONS_PER_TOKEN';
+/** When to come back once a connection has too many operations open: one of them must end first. */
+const RETRY_SECONDS = 30;
 /** How long clients may take to answer a close, and how long it takes between two looks at whether they have. */
 const FAREWELL_MS = 1_000;
 const FAREWELL_PAUSE_MS = 10;
@@ -43,8 +47,9 @@ export interface WebSocketOptions<Access> {
     readonly connectionInitMs: number;
     readonly pingMs: number;
     readonly unreadBytes: number;
-    readonly subscriptionsPerToken: number;
-  };
+  } & LimitSettings;
+  /** Counts a request of a token. @throws LimitFault */
+  readonly countRequest: (token: string) => void;
 }
 
 /** What graphql-ws keeps of a connection for us. */
@@ -177,11 +182,15 @@ export class WebSocketEdge<Access> {
     const end = (reason: GraphQLError) => {
       if (reason.extensions.code === 'UNAUTHENTICATED') extra.socket.close(CloseCode.Forbidden, 'Forbidden');
     };
-    extra.leave = sessions.open({ kind: 'connection', token: extra.identity.token, end });
-    if (!extra.leave) extra.socket.close(CloseCode.TooManyInitialisationRequests, 'Too many connections');
+    try {
+      extra.leave = sessions.open({ kind: 'connection', token: extra.identity.token, end });
+    } catch (error) {
+      extra.socket.close(CloseCode.TooManyInitialisationRequests, closeReason(error));
+      return false;
+    }
     // the client may have gone while its token was looked up
-    if (extra.socket.readyState !== extra.socket.OPEN) extra.leave?.();
-    return extra.leave !== undefined;
+    if (extra.socket.readyState !== extra.socket.OPEN) extra.leave();
+    return true;
   }
 
   /** Does with an operation what Yoga does with a request over HTTP, short of running it. */
@@ -192,6 +201,7 @@ export class WebSocketEdge<Access> {
       const params = checkParams(payload);
       // as over HTTP, each operation asks again, for the token may have been revoked
       const caller = await authenticate(this.#options.access, `Bearer ${identity?.token}`, this.#options.logger);
+      this.#options.countRequest(caller.token);
       const envelop = this.#options.yoga.getEnveloped({ ...caller, params });
       const document = envelop.parse(params.query ?? '');
       const errors = envelop.validate(envelop.schema, document);
@@ -216,7 +226,8 @@ export class WebSocketEdge<Access> {
   #refuseNow(open: number): void {
     if (this.#options.isClosing())
       throw requestError('UNAVAILABLE', { message: 'The gateway is stopping: connect again.' });
-    if (open > this.#options.limits.subscriptionsPerToken) throw requestError('TOO_MANY_SUBSCRIPTIONS');
+    const limit = limitOf(this.#options.limits, SUBSCRIPTIONS);
+    if (limit !== undefined && open > limit) throw new LimitFault(SUBSCRIPTIONS, limit, RETRY_SECONDS);
   }
 
   async #counted(result: OperationResult): Promise<Awaited<OperationResult>> {
@@ -227,4 +238,11 @@ export class WebSocketEdge<Access> {
       this.#running -= 1;
     }
   }
+}
+
+/** Why a connection is refused, as a close frame can say it: a limit by its variable and value. */
+function closeReason(error: unknown): string {
+  return error instanceof LimitFault
+    ? `Too many connections: ${error.variable} is ${error.limit}`
+    : 'Too many connections';
 }

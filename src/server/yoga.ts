@@ -126,8 +126,9 @@ function useVariables(schema: GraphQLSchema): Plugin {
 /** Ends subscriptions when their token ends or the server does, and counts them. */
 function useLiveSubscriptions<Access>({
   sessions,
+  mask,
   logger,
-}: Pick<YogaOptions<Access, object>, 'sessions' | 'logger'>): Plugin<Caller<Access>> {
+}: Pick<YogaOptions<Access, object>, 'sessions' | 'mask' | 'logger'>): Plugin<Caller<Access>> {
   return {
     onSubscribe({ args, setResultAndStopExecution }) {
       const { request, token } = args.contextValue;
@@ -144,9 +145,13 @@ function useLiveSubscriptions<Access>({
             onEnd: () => close?.(),
             onLateError: (error) => logger.debug({ err: error }, 'a subscription failed after its end'),
           });
-          close = sessions.open({ kind: 'subscription', token, end: (reason) => stream.end({ errors: [reason] }) });
-          if (!close) void stream.return();
-          setResult(close ? stream : { errors: [requestError('TOO_MANY_SUBSCRIPTIONS', { status: 429 })] });
+          try {
+            close = sessions.open({ kind: 'subscription', token, end: (reason) => stream.end({ errors: [reason] }) });
+            setResult(stream);
+          } catch (error) {
+            void stream.return();
+            setResult({ errors: [mask(error)] });
+          }
         },
       };
     },

@@ -15,7 +15,7 @@ async function connect(port: number): Promise<WebSocket> {
 }
 
 test('many subscribes at once are dealt with one by one: the limit holds, and others are answered in between', async () => {
-  const edge = await startEdge({ limits: { subscriptionsPerToken: OPEN } });
+  const edge = await startEdge({ limits: { MAX_SUBSCRIPTIONS_PER_TOKEN: OPEN } });
   const sockets = await Promise.all(Array.from({ length: SOCKETS }, () => connect(edge.port)));
   const refused = new Set<string>();
   for (const [index, socket] of sockets.entries())

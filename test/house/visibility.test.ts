@@ -57,6 +57,9 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/connection-tests/store.ts readForChange',
     'modules/connection-tests/store.ts requestCancel',
   ],
+  'A limit counts the tests of everybody, and tells none of them.': [
+    'modules/connection-tests/admission.ts requireRoom',
+  ],
   'The runner takes, runs and ends tests for everybody.': [
     'modules/connection-tests/store.ts writeEvents',
     'modules/connection-tests/store.ts appendEvents',

@@ -122,7 +122,7 @@ describe('upgrades', () => {
 
 describe('limits of a token', () => {
   test('connections', async () => {
-    const edge = await startEdge({ limits: { connectionsPerToken: 2 } });
+    const edge = await startEdge({ limits: { MAX_CONNECTIONS_PER_TOKEN: 2 } });
     edge.tokens.set('another-token', { name: 'Bob' });
     const connect = async (token = goodToken) => {
       const it = await open(edge.port);
@@ -132,7 +132,10 @@ describe('limits of a token', () => {
     const first = await connect();
     const second = await connect();
     await eventually(() => first.messages.length + second.messages.length === 2);
-    expect(await (await connect()).closed).toEqual({ code: 4429, reason: 'Too many connections' });
+    expect(await (await connect()).closed).toEqual({
+      code: 4429,
+      reason: 'Too many connections: MAX_CONNECTIONS_PER_TOKEN is 2',
+    });
     const others = await connect('another-token');
     await eventually(() => others.messages.length === 1);
     first.socket.close();
@@ -142,7 +145,7 @@ describe('limits of a token', () => {
   });
 
   test('subscriptions, over WebSocket and SSE together', async () => {
-    const edge = await startEdge({ limits: { subscriptionsPerToken: 2 } });
+    const edge = await startEdge({ limits: { MAX_SUBSCRIPTIONS_PER_TOKEN: 2 } });
     const query = 'subscription { stuck }';
     const client = edge.client();
     const first = client.subscribe(
@@ -164,7 +167,10 @@ describe('limits of a token', () => {
     expect(await overWebSocket(client, { query })).toContain('TOO_MANY_SUBSCRIPTIONS');
     const refused = await edge.post({ query }, { accept: 'text/event-stream' });
     expect(refused.status).toBe(429);
-    expect(await refused.text()).toContain('TOO_MANY_SUBSCRIPTIONS');
+    expect(refused.headers.get('retry-after')).toBe('30');
+    const said = await refused.text();
+    for (const part of ['TOO_MANY_SUBSCRIPTIONS', '"limit":2', '"variable":"MAX_SUBSCRIPTIONS_PER_TOKEN"'])
+      expect(said).toContain(part);
     expect(edge.witness.open).toBe(2);
     first();
     await eventually(() => edge.witness.open === 1);

@@ -74,6 +74,8 @@ export interface TestGatewayOptions {
   readonly folder?: string;
   /** Left out: true, as for `npm start`. */
   readonly bootstrap?: boolean;
+  /** Left out: the defaults. */
+  readonly limits?: AppOptions['limits'];
   readonly testing?: AppOptions['testing'];
 }
 
@@ -97,6 +99,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     egressProxy: options.egressProxy,
     allowedOrigins: options.allowedOrigins,
     allowedHosts: options.allowedHosts,
+    limits: options.limits,
     graphiql: 'on',
     logger,
     testing: {

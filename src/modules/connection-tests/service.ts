@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { serializeConfig, splitSecrets } from '../../connectors/kit/config/shape.ts';
 import { Failure } from '../../connectors/kit/contract/failure.ts';
 import { ConflictError, NotFoundError, RequestFault } from '../../errors/api.ts';
+import type { LimitSettings } from '../../errors/limits.ts';
 import { type Change, type Database, isUniqueViolation } from '../../platform/database.ts';
 import type { Doorbell } from '../../platform/doorbell.ts';
 import { followLog } from '../../platform/follow-log.ts';
@@ -9,6 +10,7 @@ import { type Page, type PageArguments, readPageArguments } from '../../platform
 import type { Sealer } from '../../platform/sealer.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
+import { requireRoom, targetOf } from './admission.ts';
 import { planTest, type TestOptions, type TestSubject, testTimeoutMs, writes } from './plan.ts';
 import { testTopic } from './recorder.ts';
 import { cancelTopic, queueTopic, type TestRunner } from './runner.ts';
@@ -51,6 +53,8 @@ export interface ConnectionTestServiceOptions {
   readonly runner: TestRunner;
   /** How long progress waits for a test that does not exist yet, in milliseconds. The default is 60,000. */
   readonly unbornWaitMs?: number | undefined;
+  /** How many tests may be under way at once. */
+  readonly limits?: LimitSettings | undefined;
 }
 
 /** Starts connection tests, lets them be followed live or later, and cancels them. */
@@ -60,9 +64,11 @@ export class ConnectionTestService {
   readonly #sealer: Sealer;
   readonly #runner: TestRunner;
   readonly #unbornWaitMs: number;
+  readonly #limits: LimitSettings;
 
   constructor(options: ConnectionTestServiceOptions) {
     this.#unbornWaitMs = options.unbornWaitMs ?? UNBORN_WAIT_MS;
+    this.#limits = options.limits ?? {};
     this.#database = options.database;
     this.#doorbell = options.doorbell;
     this.#sealer = options.sealer;
@@ -71,7 +77,8 @@ export class ConnectionTestService {
 
   /**
    * Stores a test as QUEUED and returns at once. Everything that it needs is kept on its row, sealed, until it ends.
-   * @throws ValidationError when it cannot be planned as asked for, ConflictError when its id was used before
+   * @throws ValidationError when it cannot be planned as asked for, ConflictError when its id was used before,
+   *   LimitFault when too many are under way
    */
   async start(
     access: Access,
@@ -102,6 +109,7 @@ export class ConnectionTestService {
       plan: JSON.stringify(checks),
       draft_config: config,
       draft_tenancy: subject.tenancy && JSON.stringify(subject.tenancy),
+      target: targetOf(subject.connector, subject.config),
       created_at: now.toISOString(),
       started_at: null,
       finished_at: null,
@@ -123,6 +131,7 @@ export class ConnectionTestService {
     try {
       await this.#database.change(async (change) => {
         if (await testExists(change, row.id)) throw new ConflictError('ID_TAKEN');
+        await requireRoom(change, this.#limits, row);
         const owner = secretOwner(row, serializeConfig(row.draft_config));
         const key = secrets.size > 0 ? await this.#sealer.newKey(change, owner) : null;
         const sealed = key?.seal(draftPath, JSON.stringify([...secrets])) ?? null;

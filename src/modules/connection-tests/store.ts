@@ -7,6 +7,7 @@ import type { ConnectionTestsTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { whereVisible } from '../access/visibility.ts';
 import type { CheckResult, ConnectionTest, TestEvent, TestPurpose, TestSnapshot, TestStatus } from './test.ts';
+import { running } from './test.ts';
 
 export type TestRow = Selectable<ConnectionTestsTable>;
 
@@ -123,7 +124,7 @@ export async function lockOldForm(change: Change, afterId: string, limit: number
   return change.query
     .selectFrom('connection_tests')
     .selectAll()
-    .where('status', 'in', ['QUEUED', 'RUNNING'])
+    .where(isOneOf('connection_tests.status', running))
     .where('id', '>', afterId)
     .where('draft_secrets', 'is not', null)
     .where(({ exists, not, selectFrom }) => {

@@ -2,6 +2,9 @@ import { createHash } from 'node:crypto';
 import type { FailureReport } from '../../connectors/kit/contract/failure.ts';
 import type { SecretOwner } from '../../platform/sealer.ts';
 
+/** The statuses of a test that has not ended. */
+export const running = ['QUEUED', 'RUNNING'] as const;
+
 export const testStatuses = ['QUEUED', 'RUNNING', 'PASSED', 'FAILED', 'CANCELLED'] as const;
 export type TestStatus = (typeof testStatuses)[number];
 
@@ -54,7 +57,7 @@ export interface TestEvent {
 }
 
 export function hasEnded(test: Pick<TestSnapshot, 'status'>): boolean {
-  return test.status !== 'QUEUED' && test.status !== 'RUNNING';
+  return !(running as readonly TestStatus[]).includes(test.status);
 }
 
 /** Makes the snapshot of a test of which nothing ran yet, or that is to run once more after its process died. */
