@@ -136,10 +136,14 @@ describeEachGateway('creating and reading datastores', (open) => {
 
   test('says of each type how its form is laid out, and how its clients may be', async () => {
     const { connectors: shown } = await gateway.run(ListConnectors, {});
-    for (const { type, formLayout, secretPaths, tenancySchema, supportsTenancy } of shown) {
+    for (const { type, formLayout, secretPaths, tenancySchema, supportsTenancy, ...schemas } of shown) {
       expect(formLayout[0], type).toMatchObject({ name: 'BASICS', title: 'Basics' });
       expect(formLayout.flatMap(({ fields }) => fields)).toEqual(expect.arrayContaining(secretPaths));
       expect(tenancySchema !== null, type).toBe(supportsTenancy);
+      const [needed, neededForChange] = [schemas.configSchema, schemas.changeSchema].map((each) => {
+        return (each as { readonly required: readonly string[] }).required;
+      });
+      expect(neededForChange, type).toEqual(needed?.filter((field) => !secretPaths.includes(field)));
     }
     const [{ tenancySchema } = {}] = shown.filter(({ type }) => type === 'ELASTICSEARCH');
     expect(tenancySchema).toMatchObject({ properties: { level: { oneOf: [{ const: 'TABLE' }] } } });

@@ -4,10 +4,22 @@ import { getDefaultFormState, type RJSFSchema } from '@rjsf/utils';
 import rjsfValidator from '@rjsf/validator-ajv8';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
+import { createElement } from 'react';
+import { renderToStaticMarkup } from 'react-dom/server';
+import { type UseFormReturn, useForm } from 'react-hook-form';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { z } from 'zod';
 import { configJsonSchema } from '../../src/connectors/kit/config/json-schema.ts';
-import { type ConfigValues, dropNulls, leavesOf, valueAt } from '../../src/connectors/kit/config/shape.ts';
+import {
+  type ConfigValues,
+  dropNulls,
+  leavesOf,
+  placeSecrets,
+  secretPathsOf,
+  setAt,
+  splitSecrets,
+  valueAt,
+} from '../../src/connectors/kit/config/shape.ts';
 import { connectors } from '../../src/connectors/registry.ts';
 import { jsonSchemaAt } from '../support/json-schema-at.ts';
 
@@ -33,9 +45,44 @@ function rjsf(schema: RJSFSchema, given: ConfigValues) {
   return { values, wrong: errors.map(({ property = '', name, params }) => [name, property, params.missingProperty]) };
 }
 
-async function reactHookForm(schema: ConfigValues, given: ConfigValues): Promise<object> {
-  const resolve = ajvResolver(schema as never);
-  return (await resolve(given, undefined, { fields: {}, shouldUseNativeValidation: false })).errors;
+/** A form of react-hook-form's with a field for each path, which is typed into and sent as a browser would. */
+class HookForm {
+  readonly #paths: readonly string[];
+  readonly #schema: ConfigValues;
+  readonly #defaults: ConfigValues;
+  #form: UseFormReturn<ConfigValues> | undefined;
+
+  constructor(schema: ConfigValues, paths: readonly string[], defaults: ConfigValues = {}) {
+    this.#defaults = defaults;
+    this.#paths = paths;
+    this.#schema = schema;
+    renderToStaticMarkup(createElement(() => this.#render()));
+  }
+
+  #render() {
+    this.#form = useForm<ConfigValues>({ resolver: ajvResolver(this.#schema as never), defaultValues: this.#defaults });
+    const { register } = this.#form;
+    const fields = this.#paths.map((path) => createElement('input', { key: path, ...register(path) }));
+    return createElement('form', null, fields);
+  }
+
+  get #drawn(): UseFormReturn<ConfigValues> {
+    if (!this.#form) throw new Error('The form has not been drawn.');
+    return this.#form;
+  }
+
+  async type(path: string, value: unknown): Promise<void> {
+    await this.#drawn.register(path).onChange({ target: { name: path, value }, type: 'change' });
+  }
+
+  async submit(): Promise<{ readonly values?: ConfigValues; readonly errors?: object }> {
+    const outcome: { values?: ConfigValues; errors?: object } = {};
+    await this.#drawn.handleSubmit(
+      (values) => void Object.assign(outcome, { values }),
+      (errors) => void Object.assign(outcome, { errors }),
+    )();
+    return outcome;
+  }
 }
 
 function jsonForms(schema: ConfigValues, given: ConfigValues): string[] {
@@ -61,11 +108,87 @@ describe.each(connectors.map((connector) => [connector.type, connector] as const
     if ('sshTunnel' in connector.config.shape) expect(values).toMatchObject({ sshTunnel: null });
   });
 
-  test('react-hook-form’s ajvResolver takes what the gateway takes, and marks what it misses', async () => {
-    expect(await reactHookForm(schema, example())).toEqual({});
-    const [needed] = (schema.required as string[]) ?? [];
-    const { [needed ?? '']: _taken, ...rest } = example();
-    expect(await reactHookForm(schema, rest)).toMatchObject({ [needed ?? '']: { type: 'required' } });
+  test('react-hook-form marks what is missing or wrong at its field, and sends what the gateway takes', async () => {
+    const paths = leavesOf(connector.config).map(({ path }) => path);
+    const given = paths.filter((path) => valueAt(example(), path) !== undefined);
+    const form = new HookForm(schema, given);
+    const needed = (schema.required as string[]).flatMap((key) => given.filter((path) => path.split('.')[0] === key));
+    expect((await form.submit()).errors).toMatchObject({ [needed[0]?.split('.')[0] ?? '']: expect.anything() });
+
+    for (const path of given) await form.type(path, valueAt(example(), path));
+    const { values = {} } = await form.submit();
+    expect(connector.config.parse(values)).toEqual(connector.config.parse(example()));
+
+    const [wrong = ''] = needed;
+    await form.type(wrong, { not: 'a text' });
+    const { errors = {} } = await form.submit();
+    // of a choice none is right, so the error is the choice's
+    expect(errors, wrong).toHaveProperty(wrong.split('.')[0] ?? '');
+    await form.type(wrong, valueAt(example(), wrong));
+    expect(await form.submit()).toEqual({ values });
+  });
+
+  describe('for a change', () => {
+    const change = configJsonSchema(connector, { purpose: 'update' });
+    const secrets = secretPathsOf(connector);
+    const stored = () => splitSecrets(connector, connector.config.parse(example()) as ConfigValues);
+
+    test('what is stored is right as it comes, in each library, and stays what it is', async () => {
+      const { config } = stored();
+      const { values, wrong } = rjsf(change, config);
+      expect(wrong).toEqual([]);
+      const { secrets: kept } = stored();
+      const sent = splitSecrets(connector, dropNulls(values)).config;
+      expect(connector.config.parse(placeSecrets({ config: sent, secrets: kept }))).toEqual(
+        connector.config.parse(example()),
+      );
+      expect(jsonForms(change, config)).toEqual([]);
+      const given = leavesOf(connector.config).filter(({ path }) => valueAt(example(), path) !== undefined);
+      const form = new HookForm(
+        change,
+        given.map(({ path }) => path),
+        config,
+      );
+      expect(await form.submit()).toEqual({ values: config });
+    });
+
+    test('each secret may be given alone', () => {
+      for (const path of secrets.filter((each) => valueAt(example(), each) !== undefined)) {
+        const { config } = stored();
+        setAt(config, path, valueAt(example(), path));
+        expect(rjsf(change, config).wrong, path).toEqual([]);
+      }
+    });
+
+    test('a form says of each secret that leaving it empty keeps it, and says nothing else of leaving it empty', () => {
+      for (const path of secrets) {
+        const description = String(jsonSchemaAt(change, path)?.description);
+        expect(description.match(/[^.]*(?:empty|left out)[^.]*/gi), path).toEqual([
+          ' Leave empty to keep the one that is stored',
+        ]);
+      }
+    });
+
+    test('all the rest is asked for as in a new form', () => {
+      const open = (schema.required as string[]).filter((key) => !secrets.includes(key));
+      expect(change.required).toEqual(open);
+      const asked = (form: ConfigValues) => rjsf(form, {}).wrong.map(([, path = '']) => path.replace(/^\./, ''));
+      expect(asked(schema)).toEqual(expect.arrayContaining(asked(change)));
+      expect(asked(change).filter((path) => secrets.includes(path))).toEqual([]);
+    });
+
+    test('a tunnel and a client certificate are right without what is secret of them', () => {
+      const { config } = stored();
+      const more = {
+        tls: { mode: 'VERIFY_FULL', clientCertificate: '-----BEGIN CERTIFICATE-----' },
+        sshTunnel: { enabled: true, host: 'bastion.example.com', port: 22, username: 'jump' },
+      };
+      const blocks = Object.entries(more).filter(([key]) => key in connector.config.shape);
+      const values = { ...config, ...Object.fromEntries(blocks) };
+      expect(rjsf(change, values).wrong).toEqual([]);
+      // the same form for a new datastore asks for them
+      if (blocks.length > 0) expect(rjsf(schema, values).wrong).not.toEqual([]);
+    });
   });
 
   test('JSON Forms takes what the gateway takes, and draws a control for each field', () => {
@@ -78,7 +201,7 @@ describe.each(connectors.map((connector) => [connector.type, connector] as const
   });
 
   test('the newest dialect says the same', () => {
-    const newest = configJsonSchema(connector, 'draft-2020-12');
+    const newest = configJsonSchema(connector, { dialect: 'draft-2020-12' });
     expect({ ...newest, $schema: schema.$schema }).toEqual(schema);
     const ajv = new Ajv2020();
     addFormats.default(ajv);
@@ -123,4 +246,12 @@ test('every alternative of every type has a title', () => {
   };
   for (const connector of connectors) look(configJsonSchema(connector), connector.type);
   expect(untitled).toEqual([]);
+});
+
+test('a change asks for no other way to sign in than the one that is stored', () => {
+  const elasticsearch = connectors.find(({ type }) => type === 'ELASTICSEARCH');
+  const change = configJsonSchema(elasticsearch ?? expect.fail('no Elasticsearch'), { purpose: 'update' });
+  const signedInByKey = { serverType: 'SELF_MANAGED', url: 'https://search.example.com:9200', disableAuth: false };
+  expect(rjsf(change, signedInByKey).wrong).toEqual([]);
+  expect(rjsf(change, { ...signedInByKey, apiKey: 'key', password: 'both' }).wrong).not.toEqual([]);
 });

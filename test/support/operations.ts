@@ -312,6 +312,7 @@ export const ListConnectors = graphql(`
     connectors {
       type title configKey configSchema tenancySchema supportsTenancy secretPaths principalSecret defaultPort
       formLayout { name title fields }
+      changeSchema: configSchema(for: UPDATE)
       checks { name title runsByDefault writes }
     }
   }

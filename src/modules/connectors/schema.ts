@@ -1,5 +1,5 @@
 import { type FormGroup, formLayoutOf } from '../../connectors/kit/config/form-layout.ts';
-import { configJsonSchema, tenancyJsonSchema } from '../../connectors/kit/config/json-schema.ts';
+import { configJsonSchema, type FormPurpose, tenancyJsonSchema } from '../../connectors/kit/config/json-schema.ts';
 import { type Answerable, leavesOf, secretPathsOf } from '../../connectors/kit/config/shape.ts';
 import { type Check, type Connector, checkName, configKey } from '../../connectors/kit/contract/connector.ts';
 import { connectorOf, connectors } from '../../connectors/registry.ts';
@@ -22,6 +22,18 @@ const JsonSchemaDialectRef = builder.enumType('JsonSchemaDialect', {
     DRAFT_07: { value: 'draft-07', description: 'Draft-07, which form libraries and ajv take by default.' },
     DRAFT_2020_12: { value: 'draft-2020-12', description: 'Draft 2020-12, the newest one.' },
   },
+});
+
+const FormPurposeRef = builder.enumType('FormPurpose', {
+  description: 'What a form is for.',
+  values: {
+    CREATE: { value: 'create', description: 'A new datastore: whatever a config needs is required.' },
+    UPDATE: {
+      value: 'update',
+      description:
+        'A change of a datastore whose secrets are stored: none is required, and leaving one empty keeps it. Datastore.configJson is right as the form’s data.',
+    },
+  } satisfies Record<Uppercase<FormPurpose>, { value: FormPurpose; description: string }>,
 });
 
 const dialectArgument = {
@@ -104,9 +116,18 @@ export const ConnectorRef = builder.objectRef<Connector>('Connector').implement(
       type: 'JSON',
       description:
         'The config input as JSON Schema, with all that a form needs: titles, examples, labels of enums, defaults, and the rules over several fields. It works as it comes in @rjsf/core, in react-hook-form’s ajvResolver and in JSON Forms. Secrets carry `writeOnly: true` and `format: "password"`, and the example leaves them out; those without which nobody is signed in are `required`, though one of them may come as `configSecret`. Texts of several lines carry `contentMediaType`. A block that may be left out is null until it is chosen.',
-      args: { dialect: t.arg(dialectArgument) },
-      resolve: (connector, { dialect }) =>
-        writtenOnce(`${connector.type} ${dialect}`, () => configJsonSchema(connector, dialect)),
+      args: {
+        dialect: t.arg(dialectArgument),
+        for: t.arg({
+          type: FormPurposeRef,
+          required: true,
+          defaultValue: 'create',
+          description:
+            'What the form is for. UPDATE asks for no secret that is stored; the gateway asks for them again when a change sends them elsewhere: the issues of SecretsRequiredError name them.',
+        }),
+      },
+      resolve: (connector, { dialect, for: purpose }) =>
+        writtenOnce(`${connector.type} ${dialect} ${purpose}`, () => configJsonSchema(connector, { dialect, purpose })),
     }),
     formLayout: t.field({
       type: [FormGroupRef],

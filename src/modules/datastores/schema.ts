@@ -158,7 +158,7 @@ export const DatastoreRef = builder.interfaceRef<Datastore>('Datastore').impleme
     configJson: t.field({
       type: 'JSON',
       description:
-        'The same config as one JSON object, for forms and tables made from Connector.configSchema. You may give it back as a patch, under Connector.configKey.',
+        'The same config as one JSON object, for tables and for forms made from Connector.configSchema(for: UPDATE). You may give it back as a patch, under Connector.configKey.',
       resolve: (datastore) => datastore.config,
     }),
     secrets: t.field({

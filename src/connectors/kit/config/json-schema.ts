@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { keptSecret, neededForChange, type WrittenBlock } from './change-form.ts';
 import { fieldMarks } from './marks.ts';
 import { type ConfigValues, type FieldShape, fieldsOf, splitSecrets } from './shape.ts';
 import { type TenancyLevel, tenancySchema } from './tenancy.ts';
@@ -6,6 +7,17 @@ import { type TenancyLevel, tenancySchema } from './tenancy.ts';
 /** The dialects of JSON Schema in which a config is told: what form libraries take by default, and the newest one. */
 export const jsonSchemaDialects = ['draft-07', 'draft-2020-12'] as const;
 export type JsonSchemaDialect = (typeof jsonSchemaDialects)[number];
+
+/** What a form is for: a new config, or a change of one whose secrets are stored. */
+export type FormPurpose = 'create' | 'update';
+
+/** How a schema is written. */
+export interface SchemaOptions {
+  /** Left out: draft-07. */
+  readonly dialect?: JsonSchemaDialect;
+  /** Left out: create. */
+  readonly purpose?: FormPurpose;
+}
 
 /** What is asked of a connector here. */
 interface Configured {
@@ -20,11 +32,12 @@ const EXAMPLES = /Examples?: (.+)$/s;
 /**
  * Writes a connector's config input as JSON Schema, for forms to be drawn from. Secrets carry `writeOnly: true` and
  * `format: "password"`, and are left out of the example. A block that may be left out is null unless it is chosen, so
- * that no default inside of it fills it. Alternatives and the values of enums have titles.
+ * that no default inside of it fills it. Alternatives and the values of enums have titles. For an update no secret is
+ * asked for, since the one that is stored stays, and a config without its secrets is right as it is.
  */
-export function configJsonSchema(connector: Configured, dialect: JsonSchemaDialect = 'draft-07'): ConfigValues {
+export function configJsonSchema(connector: Configured, options: SchemaOptions = {}): ConfigValues {
   const example = splitSecrets(connector, { ...connector.example }).config;
-  return { ...objectSchema(connector.config, dialect, example), examples: [example] };
+  return { ...objectSchema(connector.config, options, example), examples: [example] };
 }
 
 /** Writes the input of a tenancy as JSON Schema, with the levels that a type knows. */
@@ -32,20 +45,20 @@ export function tenancyJsonSchema(
   levels: readonly TenancyLevel[],
   dialect: JsonSchemaDialect = 'draft-07',
 ): ConfigValues {
-  const written = objectSchema(tenancySchema, dialect, {});
+  const written = objectSchema(tenancySchema, { dialect }, {});
   const { level } = written.properties as { level: Json };
   const known = (level.oneOf ?? []).filter((choice) => levels.some((each) => each === (choice as Json).const));
   return { ...written, properties: { ...(written.properties as object), level: { ...level, oneOf: known } } };
 }
 
-function objectSchema(object: z.ZodObject, dialect: JsonSchemaDialect, example: ConfigValues): ConfigValues {
-  const written = z.toJSONSchema(object, { io: 'input', target: dialect }) as Json;
-  writeFields(object, written, example);
+function objectSchema(object: z.ZodObject, options: SchemaOptions, example: ConfigValues): ConfigValues {
+  const written = z.toJSONSchema(object, { io: 'input', target: options.dialect ?? 'draft-07' }) as Json;
+  writeFields(object, written, example, options.purpose === 'update');
   return written as ConfigValues;
 }
 
 /** Says of a block what zod does not: its unknown fields are refused, and its fields have all that a form shows. */
-function writeFields(object: z.core.$ZodObject, written: Json, example: unknown): void {
+function writeFields(object: z.core.$ZodObject, written: Json, example: unknown, isChange: boolean): void {
   // zod knows the alternatives of a choice as optional, and the one that is given is always on
   const isChoice = fieldMarks.get(object)?.oneOf !== undefined;
   const properties = (written.properties ?? {}) as Record<string, Json>;
@@ -54,17 +67,21 @@ function writeFields(object: z.core.$ZodObject, written: Json, example: unknown)
     if (own === undefined) throw new Error(`Config field ${field.key} is not in the JSON Schema`);
     const value = (example as ConfigValues | undefined)?.[field.key];
     properties[field.key] =
-      field.schema instanceof z.core.$ZodObject ? block(field, own, value, isChoice) : leaf(field, own, value);
+      field.schema instanceof z.core.$ZodObject
+        ? block(field, own, value, { isAlternative: isChoice, isChange })
+        : leaf(field, own, value, isChange);
   }
   written.additionalProperties = false;
+  if (isChange) Object.assign(written, neededForChange(object, written as WrittenBlock));
 }
 
-function leaf(field: FieldShape, own: Json, value: unknown): Json {
+function leaf(field: FieldShape, own: Json, value: unknown, isChange: boolean): Json {
   const { mark, description } = field;
   const examples = value === undefined ? EXAMPLES.exec(description ?? '')?.[1]?.split(', ') : [value];
   return {
     ...(mark.labels ? labelledEnum(own, mark.labels, !field.required && field.defaultValue === undefined) : own),
     ...(examples && !own.examples && !mark.secret ? { examples } : {}),
+    ...(mark.secret && isChange ? { description: keptSecret(description) } : {}),
   };
 }
 
@@ -79,8 +96,13 @@ function labelledEnum(own: Json, labels: Readonly<Record<string, string>>, mayBe
   return { ...rest, nullable: true, default: null, oneOf: [{ const: null, title: 'Not set' }, ...oneOf] };
 }
 
-function block(field: FieldShape, own: Json, value: unknown, isAlternative: boolean): Json {
-  writeFields(field.schema as z.core.$ZodObject, own, value);
+function block(
+  field: FieldShape,
+  own: Json,
+  value: unknown,
+  { isAlternative, isChange }: { readonly isAlternative: boolean; readonly isChange: boolean },
+): Json {
+  writeFields(field.schema as z.core.$ZodObject, own, value, isChange);
   if (field.mark.oneOf) return choice(own);
   return isAlternative || field.required || field.alwaysSet ? own : offOrOn(own);
 }

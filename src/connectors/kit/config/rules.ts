@@ -48,7 +48,9 @@ function typed(said: object): object {
  * sent. They stand behind a condition that always holds, since form generators take an `allOf` at the top for a choice.
  */
 export function rules(...rows: readonly Rule[]): Record<string, unknown> {
-  return whenThen(true, { allOf: rows.map(([when, needed]) => whenThen(when, needed)) });
+  const allOf = rows.map(([when, needed]) => whenThen(when, needed));
+  // JSON Schema takes no empty list
+  return whenThen(true, allOf.length > 0 ? { allOf } : {});
 }
 
 /** As entries: an object that is written with a `then` looks like a promise. */
