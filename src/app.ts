@@ -37,7 +37,8 @@ import {
   shownDatabaseUrl,
 } from './platform/database.ts';
 import type { Doorbell } from './platform/doorbell.ts';
-import { createKeyFile, Keyring, verifyKeyring } from './platform/keyring.ts';
+import { createKeyFile } from './platform/key-file.ts';
+import { Keyring, verifyKeyring } from './platform/keyring.ts';
 import type { Logger } from './platform/logger.ts';
 import { migrateToLatest, vacuumOnce } from './platform/migrate.ts';
 import { Sealer } from './platform/sealer.ts';

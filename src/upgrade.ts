@@ -1,7 +1,8 @@
 import { resealTests } from './modules/connection-tests/resealing.ts';
 import { resealDatastores } from './modules/datastores/resealing.ts';
 import type { Database } from './platform/database.ts';
-import { endOldForm, type Keyring } from './platform/keyring.ts';
+import { endOldForm } from './platform/key-file.ts';
+import type { Keyring } from './platform/keyring.ts';
 import type { Logger } from './platform/logger.ts';
 import { Sealer } from './platform/sealer.ts';
 

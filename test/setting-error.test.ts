@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { App } from '../src/app.ts';
 import { DatabaseUnavailableError, shownDatabaseUrl } from '../src/platform/database.ts';
-import { createKeyFile } from '../src/platform/keyring.ts';
+import { createKeyFile } from '../src/platform/key-file.ts';
 import { createLogger } from '../src/platform/logger.ts';
 import { type Setting, withSetting } from '../src/setting-error.ts';
 import { closedPort } from './support/peers/tarpit.ts';

@@ -1,121 +1,15 @@
 import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
-import { link, mkdir, open, rename, unlink } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import type { Database } from './database.ts';
-import { isKeyId, keyBytes, keyIdOf, openBox, sealBox, UnsealError } from './sealed-box.ts';
+import type { KeyFile } from './key-file.ts';
+import { fileSource, type KeySource } from './key-source.ts';
+import { keyBytes, keyIdOf, openBox, sealBox, UnsealError } from './sealed-box.ts';
 
-const MAX_KEY_FILE_BYTES = 65_536;
-
-const key = z.base64().refine((text) => Buffer.from(text, 'base64').length === keyBytes, 'must be 32 bytes in base64');
-const keyFile = z
-  .strictObject({
-    // with version 1 there may be secrets that an older version has sealed, which 2 rules out
-    version: z.literal([1, 2]),
-    activeKeyId: z.string(),
-    keys: z.record(z.string().refine(isKeyId, 'is no key id'), key),
-    macKey: key,
-  })
-  .refine((file) => Object.hasOwn(file.keys, file.activeKeyId), {
-    path: ['activeKeyId'],
-    message: 'names none of the keys',
-  });
-type KeyFile = z.output<typeof keyFile>;
-
-/**
- * Makes a key file with fresh keys and mode 0600, whole or not at all. Rejects when there is a file already: it is
- * never overwritten.
- */
-export async function createKeyFile(path: string): Promise<void> {
-  const activeKeyId = `k${randomBytes(4).toString('hex')}`;
-  const fresh = () => randomBytes(keyBytes).toString('base64');
-  const file: KeyFile = { version: 2, activeKeyId, keys: { [activeKeyId]: fresh() }, macKey: fresh() };
-  // of a relative path Node would try for ever where the working directory is gone
-  await mkdir(dirname(resolve(path)), { recursive: true, mode: 0o700 });
-  const draft = await writeDraft(path, file);
-  try {
-    // unlike a rename, a link fails when the name is taken
-    await link(draft, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    throw new Error(`There is a key file at ${path} already; it is never overwritten`);
-  } finally {
-    await unlink(draft);
-  }
-  await syncDirectory(dirname(path));
-}
-
-/**
- * Marks a key file so that what an older version sealed is refused from then on, which older versions of the gateway
- * refuse in their turn. The keys stay. Rejects when it cannot be written, saying how to mark it by hand.
- */
-export async function endOldForm(path: string): Promise<void> {
-  const file = await readKeyFile(path);
-  if (file.version === 2) return;
-  try {
-    const draft = await writeDraft(path, { ...file, version: 2 });
-    await rename(draft, path);
-    await syncDirectory(dirname(path));
-  } catch (error) {
-    throw new Error(`The key file ${path} cannot be written: put "version": 2 in it by hand`, { cause: error });
-  }
-}
-
-/** Writes a key file beside the place where it belongs. @returns its path */
-async function writeDraft(path: string, file: KeyFile): Promise<string> {
-  const draft = `${path}.${randomBytes(6).toString('hex')}.tmp`;
-  const handle = await open(draft, 'wx', 0o600);
-  try {
-    await handle.writeFile(`${JSON.stringify(file, null, 2)}\n`);
-    await handle.sync();
-  } catch (error) {
-    await unlink(draft);
-    throw error;
-  } finally {
-    await handle.close();
-  }
-  return draft;
-}
-
-/** Rejects, saying what to do, when it is missing, readable by others, or no key file. */
-async function readKeyFile(path: string): Promise<KeyFile> {
-  const text = await readPrivateFile(path);
-  let content: unknown;
-  try {
-    content = JSON.parse(text);
-  } catch {
-    throw new Error(`${path} is no key file: it is not JSON`);
-  }
-  const parsed = keyFile.safeParse(content);
-  if (parsed.success) return parsed.data;
-  // the message names paths alone, for it could quote what should have been a key
-  const places = parsed.error.issues.map((issue) => issue.path.join('.') || 'the file').join(', ');
-  throw new Error(`${path} is no key file: wrong in ${places}`);
-}
-
-async function readPrivateFile(path: string): Promise<string> {
-  const handle = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
-    throw new Error(`The key file ${path} cannot be read (${error.code})`, { cause: error });
-  });
-  try {
-    const { mode, size } = await handle.stat();
-    if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
-      throw new Error(`The key file ${path} is open to other users: chmod 600 ${path}`);
-    }
-    if (size > MAX_KEY_FILE_BYTES) throw new Error(`${path} is no key file: it is too large`);
-    return await handle.readFile('utf8');
-  } finally {
-    await handle.close();
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
+/** Something is wrapped by a key that the source of the keys does not have. */
+export class UnknownKeyError extends UnsealError {
+  constructor(source: string, id: string) {
+    super();
+    this.message = `${source} has no key ${id}: copy the key file there that "key rotate" has written`;
   }
 }
 
@@ -126,37 +20,63 @@ export class Keyring {
    * database could put them back.
    */
   readonly opensOldForm: boolean;
-  /** The key that wraps from now on. */
-  readonly activeKeyId: string;
-  readonly #keys: ReadonlyMap<string, Buffer>;
+  readonly #source: KeySource;
   readonly #macKey: Buffer;
   readonly #macKeys = new Map<string, Buffer>();
+  #activeKeyId: string;
+  #keys: ReadonlyMap<string, Buffer>;
 
-  private constructor(file: KeyFile) {
+  private constructor(source: KeySource, file: KeyFile) {
+    this.#source = source;
     this.opensOldForm = file.version === 1;
-    this.activeKeyId = file.activeKeyId;
-    this.#keys = new Map(Object.entries(file.keys).map(([id, text]) => [id, Buffer.from(text, 'base64')]));
     this.#macKey = Buffer.from(file.macKey, 'base64');
+    this.#activeKeyId = file.activeKeyId;
+    this.#keys = keysOf(file);
   }
 
-  /** Reads a key file. Rejects, saying what to do, when it is missing, readable by others, or no key file. */
-  static async load(path: string): Promise<Keyring> {
-    return new Keyring(await readKeyFile(path));
+  /**
+   * Reads the keys, from the path of a key file or from another source. Rejects, saying what to do, when there are none,
+   * when others may read the file, or when it is no key file.
+   */
+  static async load(from: string | KeySource): Promise<Keyring> {
+    const source = typeof from === 'string' ? fileSource(from) : from;
+    return new Keyring(source, await source.read());
+  }
+
+  /** The key that wraps from now on. */
+  get activeKeyId(): string {
+    return this.#activeKeyId;
+  }
+
+  /** The other keys, which open what they have wrapped. */
+  get otherKeyIds(): string[] {
+    return [...this.#keys.keys()].filter((id) => id !== this.#activeKeyId);
+  }
+
+  /** Reads the keys anew, so that a gateway that runs takes part in a rotation. Rejects when they are another set's. */
+  async reload(): Promise<void> {
+    const file = await this.#source.read();
+    if (!timingSafeEqual(Buffer.from(file.macKey, 'base64'), this.#macKey))
+      throw new Error(`${this.#source.name} holds the keys of another gateway now: put the former ones back`);
+    this.#activeKeyId = file.activeKeyId;
+    this.#keys = keysOf(file);
   }
 
   /** Seals a data key with the active key, bound to `aad`. */
   wrap(dataKey: Buffer, aad: string): string {
-    return sealBox(this.#key(this.activeKeyId), this.activeKeyId, [aad], dataKey);
+    return sealBox(this.#key(this.#activeKeyId), this.#activeKeyId, [aad], dataKey);
   }
 
-  /** @throws UnsealError */
-  unwrap(wrapped: string, aad: string): Buffer {
-    return openBox(this.#key(keyIdOf(wrapped)), [aad], wrapped);
+  /** Opens a data key; one under a key that is not known yet, once the keys are read anew. @throws UnsealError */
+  async unwrap(wrapped: string, aad: string): Promise<Buffer> {
+    const id = keyIdOf(wrapped);
+    if (!this.#keys.has(id)) await this.reload();
+    return openBox(this.#key(id), [aad], wrapped);
   }
 
   #key(id: string): Buffer {
     const found = this.#keys.get(id);
-    if (!found) throw new UnsealError({ cause: new Error(`the key file has no key ${id}`) });
+    if (!found) throw new UnknownKeyError(this.#source.name, id);
     return found;
   }
 
@@ -181,6 +101,10 @@ export class Keyring {
   }
 }
 
+function keysOf(file: KeyFile): ReadonlyMap<string, Buffer> {
+  return new Map(Object.entries(file.keys).map(([id, text]) => [id, Buffer.from(text, 'base64')]));
+}
+
 const CHECK = 'keyring_check';
 
 /**
@@ -192,18 +116,45 @@ export async function verifyKeyring(database: Database, keyring: Keyring): Promi
   const tables = await database.query.introspection.getTables();
   if (!tables.some((table) => table.name === 'settings')) return;
   const proof = await readProof(database);
-  if (proof !== undefined) return requireProof(keyring, proof);
+  if (proof !== undefined) return await requireProof(keyring, proof);
   const sealed = await database.query.selectFrom('data_keys').select('id').limit(1).executeTakeFirst();
   if (sealed) throw notOurs();
-  const wrapped = keyring.wrap(randomBytes(keyBytes), CHECK);
-  const value = JSON.stringify({ wrapped, mac: keyring.mac(CHECK, wrapped).toString('base64url') });
   await database.query
     .insertInto('settings')
-    .values({ key: CHECK, value })
+    .values({ key: CHECK, value: newProof(keyring) })
     .onConflict((conflict) => conflict.column('key').doNothing())
     .execute();
   // another replica, with another key file, may have been first
-  requireProof(keyring, (await readProof(database)) ?? '');
+  await requireProof(keyring, (await readProof(database)) ?? '');
+}
+
+/** Puts the database's proof under the active key, as a part of a rotation. */
+export async function renewProof(database: Database, keyring: Keyring): Promise<void> {
+  const proof = await readProof(database);
+  if (proof === undefined || proofKeyId(proof) === keyring.activeKeyId) return;
+  await requireProof(keyring, proof);
+  await database.query
+    .updateTable('settings')
+    .set({ value: newProof(keyring) })
+    .where('key', '=', CHECK)
+    .execute();
+}
+
+/** The id of the key that the database's proof is under; undefined where there is none. */
+export async function proofKey(database: Database): Promise<string | undefined> {
+  const proof = await readProof(database);
+  return proof === undefined ? undefined : proofKeyId(proof);
+}
+
+function newProof(keyring: Keyring): string {
+  const wrapped = keyring.wrap(randomBytes(keyBytes), CHECK);
+  return JSON.stringify({ wrapped, mac: keyring.mac(CHECK, wrapped).toString('base64url') });
+}
+
+const proofShape = z.object({ wrapped: z.string(), mac: z.string() });
+
+function proofKeyId(value: string): string {
+  return keyIdOf(proofShape.parse(JSON.parse(value)).wrapped);
 }
 
 async function readProof(database: Database): Promise<string | undefined> {
@@ -211,17 +162,17 @@ async function readProof(database: Database): Promise<string | undefined> {
   return row?.value;
 }
 
-function requireProof(keyring: Keyring, value: string): void {
-  let proof: { wrapped: string; mac: string };
+async function requireProof(keyring: Keyring, value: string): Promise<void> {
   try {
-    proof = z.object({ wrapped: z.string(), mac: z.string() }).parse(JSON.parse(value));
-    keyring.unwrap(proof.wrapped, CHECK);
+    const { wrapped, mac } = proofShape.parse(JSON.parse(value));
+    const [given, expected] = [Buffer.from(mac, 'base64url'), keyring.mac(CHECK, wrapped)];
+    if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw notOurs();
+    await keyring.unwrap(wrapped, CHECK);
   } catch (error) {
+    // the same gateway's keys, from before a rotation
+    if (error instanceof UnknownKeyError) throw error;
     throw notOurs(error);
   }
-  const mac = Buffer.from(proof.mac, 'base64url');
-  const expected = keyring.mac(CHECK, proof.wrapped);
-  if (mac.length !== expected.length || !timingSafeEqual(mac, expected)) throw notOurs();
 }
 
 function notOurs(cause?: unknown): Error {

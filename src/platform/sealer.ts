@@ -80,7 +80,7 @@ export class Sealer {
       .executeTakeFirst();
     if (!row) throw new Error(`The environment ${owner.environmentId} has no data key`);
     const [id, key] = [randomUUID(), randomBytes(keyBytes)];
-    const wrapped = sealBox(this.#unwrap(owner.environmentId, row), row.id, keyPlace(owner, id), key);
+    const wrapped = sealBox(await this.#unwrap(owner.environmentId, row), row.id, keyPlace(owner, id), key);
     return new SecretKey({ id, wrapped }, owner, key);
   }
 
@@ -112,8 +112,10 @@ export class Sealer {
 
   /** Gives a new environment its data key: part of making the environment. */
   async createDataKey(change: Change, environmentId: string): Promise<void> {
+    // a rotation may have begun since the keys were read
+    await this.#keyring.reload();
     const id = randomUUID();
-    const wrapped = this.#keyring.wrap(randomBytes(keyBytes), wrapAad(environmentId, id));
+    const wrapped = this.#keyring.wrap(randomBytes(keyBytes), dataKeyAad(environmentId, id));
     await change.query
       .insertInto('data_keys')
       .values({
@@ -140,10 +142,10 @@ export class Sealer {
     return this.#unwrap(environmentId, row);
   }
 
-  #unwrap(environmentId: string, row: WrappedKey): Buffer {
+  async #unwrap(environmentId: string, row: WrappedKey): Promise<Buffer> {
     const known = this.#opened.get(row.id);
     if (known) return known;
-    const key = this.#keyring.unwrap(row.wrapped, wrapAad(environmentId, row.id));
+    const key = await this.#keyring.unwrap(row.wrapped, dataKeyAad(environmentId, row.id));
     if (this.#opened.size >= MAX_OPENED_KEYS) this.#opened.clear();
     this.#opened.set(row.id, key);
     return key;
@@ -154,6 +156,7 @@ function keyPlace({ environmentId, kind, id, boundTo }: SecretOwner, keyId: stri
   return ['secret key', environmentId, kind, id, keyId, boundTo];
 }
 
-function wrapAad(environmentId: string, dataKeyId: string): string {
+/** What a data key is bound to. */
+export function dataKeyAad(environmentId: string, dataKeyId: string): string {
   return JSON.stringify(['data key', environmentId, dataKeyId]);
 }

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createKeyFile, Keyring, verifyKeyring } from '../../src/platform/keyring.ts';
+import { createKeyFile } from '../../src/platform/key-file.ts';
+import { Keyring, verifyKeyring } from '../../src/platform/keyring.ts';
 import { migrateToLatest } from '../../src/platform/migrate.ts';
 import { Sealer } from '../../src/platform/sealer.ts';
 import { describeEachDatabase } from '../support/databases.ts';
@@ -27,7 +28,7 @@ describe('the key file', () => {
     const gone = await mkdtemp(join(tmpdir(), 'gateway-gone-'));
     const script = `
       import { rmdirSync } from 'node:fs';
-      const { createKeyFile } = await import(${JSON.stringify(new URL('../../src/platform/keyring.ts', import.meta.url).href)});
+      const { createKeyFile } = await import(${JSON.stringify(new URL('../../src/platform/key-file.ts', import.meta.url).href)});
       process.chdir(${JSON.stringify(gone)});
       rmdirSync(${JSON.stringify(gone)});
       await createKeyFile('./data/master.key').then(() => console.log('made'), () => console.log('refused'));`;
@@ -97,9 +98,9 @@ describe('the keyring', () => {
     const keyring = await newKeyring();
     const wrapped = keyring.wrap(Buffer.from('data key'), 'here');
     expect(wrapped).toMatch(new RegExp(`^v1\\.${keyring.activeKeyId}\\.`));
-    expect(keyring.unwrap(wrapped, 'here').toString()).toBe('data key');
-    expect(() => keyring.unwrap(wrapped, 'there')).toThrow('does not open');
-    expect(() => keyring.unwrap(wrapped.slice(0, -2), 'here')).toThrow('does not open');
+    expect((await keyring.unwrap(wrapped, 'here')).toString()).toBe('data key');
+    await expect(keyring.unwrap(wrapped, 'there')).rejects.toThrow('does not open');
+    await expect(keyring.unwrap(wrapped.slice(0, -2), 'here')).rejects.toThrow('does not open');
   });
 
   it('makes macs that differ by label and by where a part ends', async () => {

@@ -1,20 +1,14 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile, writeFile } from 'node:fs/promises';
 import type { Database } from '../../src/platform/database.ts';
-import { createKeyFile, Keyring } from '../../src/platform/keyring.ts';
+import { newKeys } from '../../src/platform/key-file.ts';
+import { Keyring } from '../../src/platform/keyring.ts';
 import { sealBox } from '../../src/platform/sealed-box.ts';
 import type { SecretOwner } from '../../src/platform/sealer.ts';
 
-/** Fresh keys, by way of a real key file. */
-export async function newKeyring(): Promise<Keyring> {
-  const directory = await mkdtemp(join(tmpdir(), 'gateway-keys-'));
-  try {
-    await createKeyFile(join(directory, 'master.key'));
-    return await Keyring.load(join(directory, 'master.key'));
-  } finally {
-    await rm(directory, { recursive: true });
-  }
+/** Fresh keys, in no file. */
+export function newKeyring(): Promise<Keyring> {
+  const keys = newKeys();
+  return Keyring.load({ name: 'What a test made', read: async () => keys });
 }
 
 /** Seals a text as versions did before secrets had keys of their own: with the environment's data key itself. */
@@ -30,7 +24,7 @@ export async function sealOldForm(
     .select(['id', 'wrapped'])
     .where('environment_id', '=', environmentId)
     .executeTakeFirstOrThrow();
-  const key = keyring.unwrap(row.wrapped, JSON.stringify(['data key', environmentId, row.id]));
+  const key = await keyring.unwrap(row.wrapped, JSON.stringify(['data key', environmentId, row.id]));
   return sealBox(key, row.id, [environmentId, id, path], Buffer.from(text));
 }
 
