@@ -35,8 +35,8 @@ export class Keyring {
   }
 
   /**
-   * Reads the keys, from the path of a key file or from another source. Rejects, saying what to do, when there are none,
-   * when others may read the file, or when it is no key file.
+   * Reads the keys, from the path of a key file or from another source. Rejects, saying what to do, when there are
+   * none, when others may read the file, or when it is no key file.
    */
   static async load(from: string | KeySource): Promise<Keyring> {
     const source = typeof from === 'string' ? fileSource(from) : from;
