@@ -1,5 +1,17 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { printSchema } from 'graphql';
+import {
+  type GraphQLNamedType,
+  type GraphQLSchema,
+  getNamedType,
+  isAbstractType,
+  isEnumType,
+  isInputObjectType,
+  isIntrospectionType,
+  isScalarType,
+  isSpecifiedScalarType,
+  isUnionType,
+  printType,
+} from 'graphql';
 import { configJsonSchema } from '../src/connectors/kit/config/json-schema.ts';
 import { configKey } from '../src/connectors/kit/contract/connector.ts';
 import { connectors } from '../src/connectors/registry.ts';
@@ -19,12 +31,48 @@ export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
   const configs = Object.fromEntries(connectors.map((connector) => [connector.type, configJsonSchema(connector)]));
   const readme = await readFile(new URL('README.md', root), 'utf8');
   return new Map([
-    ['schema/schema.graphql', `${printSchema(schema)}\n`],
+    ['schema/schema.graphql', printedApi(schema)],
     ['schema/connectors.json', `${JSON.stringify(configs, null, 2)}\n`],
     ['docs/errors.md', errorsPage()],
     ['docs/rights.md', rightsPage()],
     ['README.md', readme.replace(TYPES, (_, start, end) => `${start}${typesTable()}${end}`)],
   ]);
+}
+
+/**
+ * Prints the API in the order in which it is read: what can be asked, then each type where it is first met. Those that
+ * implement one of them follow after all that a root leads to. Fields stand as they were defined.
+ */
+export function printedApi(schema: GraphQLSchema): string {
+  const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()].filter(
+    (root) => root != null,
+  );
+  const met = new Set<GraphQLNamedType>(roots);
+  const meet = (type: GraphQLNamedType): void => {
+    if (met.has(type)) return;
+    met.add(type);
+    namedBy(type).forEach(meet);
+  };
+  for (const root of roots) {
+    namedBy(root).forEach(meet);
+    for (const type of [...met].filter(isAbstractType)) schema.getPossibleTypes(type).forEach(meet);
+  }
+  // a type that nothing leads to would be printed nowhere
+  for (const type of Object.values(schema.getTypeMap())) meet(type);
+  const own = [...met].filter((type) => !isSpecifiedScalarType(type) && !isIntrospectionType(type));
+  return `${own.map((type) => printType(type)).join('\n\n')}\n`;
+}
+
+/** The types that a type names, in their order. */
+function namedBy(type: GraphQLNamedType): GraphQLNamedType[] {
+  if (isScalarType(type) || isEnumType(type)) return [];
+  if (isUnionType(type)) return [...type.getTypes()];
+  if (isInputObjectType(type)) return Object.values(type.getFields()).map((field) => getNamedType(field.type));
+  const fields = Object.values(type.getFields()).flatMap((field) => [
+    ...field.args.map((argument) => argument.type),
+    field.type,
+  ]);
+  return [...type.getInterfaces(), ...fields.map((named) => getNamedType(named))];
 }
 
 function typesTable(): string {
@@ -92,7 +140,6 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 
 // with --release this is from now on the API that must not break
 if (import.meta.main) {
-  if (process.argv.includes('--release'))
-    await writeFile(new URL('schema/released.graphql', root), `${printSchema(schema)}\n`);
+  if (process.argv.includes('--release')) await writeFile(new URL('schema/released.graphql', root), printedApi(schema));
   for (const [path, text] of await generatedFiles()) await writeFile(new URL(path, root), text);
 }

@@ -1,5 +1,18 @@
 import { readFile } from 'node:fs/promises';
-import { buildSchema, findBreakingChanges } from 'graphql';
+import {
+  buildSchema,
+  findBreakingChanges,
+  type GraphQLArgument,
+  type GraphQLField,
+  type GraphQLInputField,
+  type GraphQLSchema,
+  isEnumType,
+  isInputObjectType,
+  isInterfaceType,
+  isIntrospectionType,
+  isObjectType,
+  isSpecifiedScalarType,
+} from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { generatedFiles } from '../schema/print.ts';
 import { schema } from '../src/schema.ts';
@@ -27,9 +40,47 @@ describe('the API', () => {
     expect(findBreakingChanges(schema, narrower)).not.toEqual([]);
   });
 
-  it('describes every query, mutation and subscription', () => {
-    const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()];
-    const fields = roots.flatMap((root) => Object.values(root?.getFields() ?? {}));
-    expect(fields.filter((field) => !field.description).map(({ name }) => name)).toEqual([]);
+  it('describes every type, field, argument, input field and value of an enum', async () => {
+    expect(undescribed(buildSchema(await committed('schema/schema.graphql')))).toEqual([]);
+  });
+
+  it('would notice whatever has no description', () => {
+    const bare = 'type Query { a(b: I): E } input I { c: Int } enum E { D }';
+    expect(undescribed(buildSchema(bare))).toEqual(['Query', 'Query.a', 'Query.a.b', 'I', 'I.c', 'E', 'E.D']);
+  });
+
+  it('is printed with what can be asked first, and ids before names', async () => {
+    const printed = await committed('schema/schema.graphql');
+    const types = [...printed.matchAll(/^(?:type|interface|input|enum|union|scalar) (\w+)/gm)].map(([, name]) => name);
+    expect(types.slice(0, 4)).toEqual(['Query', 'Mutation', 'Subscription', 'Viewer']);
+    const { Datastore } = buildSchema(printed).getTypeMap();
+    const fields = isInterfaceType(Datastore) ? Object.keys(Datastore.getFields()) : [];
+    expect(fields.slice(0, 4)).toEqual(['id', 'type', 'connector', 'name']);
   });
 });
+
+type Described = readonly [path: string, description: string | null | undefined];
+
+/** What has no description, by its path: `Datastore.connectionTests.first`. */
+function undescribed(api: GraphQLSchema): string[] {
+  const own = Object.values(api.getTypeMap()).filter(
+    (type) => !isIntrospectionType(type) && !isSpecifiedScalarType(type),
+  );
+  const described = own.flatMap((type): Described[] => {
+    const path = (name: string) => `${type.name}.${name}`;
+    const self: Described = [type.name, type.description];
+    if (isEnumType(type))
+      return [self, ...type.getValues().map((value) => [path(value.name), value.description] as const)];
+    if (!isObjectType(type) && !isInterfaceType(type) && !isInputObjectType(type)) return [self];
+    const fields = Object.values(type.getFields()).flatMap((field): Described[] => [
+      [path(field.name), field.description],
+      ...argumentsOf(field).map(({ name, description }): Described => [path(`${field.name}.${name}`), description]),
+    ]);
+    return [self, ...fields];
+  });
+  return described.filter(([, description]) => !description).map(([path]) => path);
+}
+
+function argumentsOf(field: GraphQLField<unknown, unknown> | GraphQLInputField): readonly GraphQLArgument[] {
+  return 'args' in field ? field.args : [];
+}

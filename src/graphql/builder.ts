@@ -23,10 +23,26 @@ export interface SchemaTypes {
 export const builder = new SchemaBuilder<SchemaTypes>({
   plugins: [ErrorsPlugin, 'scopes', ZodPlugin],
   defaultFieldNullability: false,
-  errors: { directResult: true, unsafelyHandleInputErrors: true },
+  errors: {
+    directResult: true,
+    unsafelyHandleInputErrors: true,
+    defaultUnionOptions: {
+      description:
+        'What was done, or the error for which nothing was. Select `... on UserError { code message issues { path message } }` beside the success.',
+    },
+  },
   zod: { validationError: (error) => validationErrorOf(error) },
 });
 
-builder.queryType({});
-builder.mutationType({});
-builder.subscriptionType({});
+builder.queryType({
+  description:
+    'What can be read. Nothing here changes anything. What does not exist, and what the caller may not see, is null: the two look the same.',
+});
+builder.mutationType({
+  description:
+    'What can be changed. Each answers with a union: its success, or the errors that a person can mend. All else is a top-level error with `extensions.code`.',
+});
+builder.subscriptionType({
+  description:
+    'What can be followed, over WebSocket (graphql-transport-ws) or server-sent events. A subscription that ends for a reason ends with an error, whose `extensions.code` says it.',
+});

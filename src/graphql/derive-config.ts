@@ -28,12 +28,12 @@ export interface ConfigTypes {
  * alone. Defaults stand in the input alone, for in a patch they would overwrite what is stored. A kind of zod that has
  * no GraphQL type is refused when the schema is built.
  */
-export function deriveConfigTypes(connector: Pick<Connector, 'type' | 'config'>): ConfigTypes {
+export function deriveConfigTypes(connector: Pick<Connector, 'type' | 'title' | 'config'>): ConfigTypes {
   const name = `${pascalName(connector)}Config`;
   return {
     input: inputType(`${name}Input`, connector.config, 'Input', z.preprocess(dropAllNulls, connector.config)),
     patch: inputType(`${name}Patch`, connector.config, 'Patch', patchSchemaOf(connector.config)),
-    output: outputType(name, connector.config, 'all-nullable'),
+    output: outputType(name, connector.title, connector.config, 'all-nullable'),
   };
 }
 
@@ -69,11 +69,20 @@ function inputType(name: string, object: z.core.$ZodObject, kind: InputKind, val
   return ref;
 }
 
-function outputType(name: string, object: z.core.$ZodObject, nullability: 'all-nullable' | 'as-set'): ObjectRef {
+function outputType(
+  name: string,
+  title: string,
+  object: z.core.$ZodObject,
+  nullability: 'all-nullable' | 'as-set',
+): ObjectRef {
   const readable = fieldsOf(object).filter((field) => !field.mark.secret);
   const fields = readable.map((field) => ({ ...field, type: outputFieldType(field) }));
   const ref = builder.objectRef<Answerable>(name);
   ref.implement({
+    description:
+      nullability === 'all-nullable'
+        ? `The config of a datastore of the type “${title}” as it is stored, without its secrets. Every field is nullable, so that one document may select it from several types.`
+        : `The part “${title}” of a config as it is stored, without its secrets.`,
     fields: (t) =>
       Object.fromEntries(
         fields.map((field) => [
@@ -102,7 +111,8 @@ function outputFieldType(field: FieldShape) {
   if (!(schema instanceof z.core.$ZodObject)) return leafType(field);
   const { oneOf } = field.mark;
   if (oneOf?.outputName === 'Authentication') return authenticationRef;
-  return block(oneOf?.outputName ?? graphqlName(field), schema, (name) => outputType(name, schema, 'as-set'));
+  const title = field.title ?? field.key;
+  return block(oneOf?.outputName ?? graphqlName(field), schema, (name) => outputType(name, title, schema, 'as-set'));
 }
 
 /** A way to sign in holds little but secrets, so all connectors that have several are read as this one type. */
@@ -116,6 +126,7 @@ authenticationRef.implement({
     }),
     clientId: t.string({
       nullable: true,
+      description: 'The id of the OAuth client; null where the method has none.',
       resolve: (choice) => (choice[methodOf(choice)] as ConfigValues).clientId as string | undefined,
     }),
   }),
@@ -135,8 +146,13 @@ function leafType(field: FieldShape): LeafRef | Scalar {
   if (scalar) return scalar;
   if (!(schema instanceof z.core.$ZodEnum))
     throw new Error(`Config field ${key}: a zod ${schema._zod.def.type} has no GraphQL type`);
-  const values = Object.values(schema._zod.def.entries) as string[];
-  return block(graphqlName(field), schema, (name) => builder.enumType(name, { values })) as unknown as LeafRef;
+  const values = Object.values(schema._zod.def.entries).map((value) => [
+    value,
+    { description: field.mark.labels?.[value] },
+  ]);
+  return block(graphqlName(field), schema, (name) =>
+    builder.enumType(name, { description: describe(field), values: Object.fromEntries(values) }),
+  ) as unknown as LeafRef;
 }
 
 function scalarOf(schema: z.core.$ZodType): Scalar | undefined {
@@ -162,7 +178,7 @@ function block<Ref>(name: string, schema: z.core.$ZodObject | z.core.$ZodEnum, b
 
 /** Everything of a field's type that the GraphQL types made from it show. */
 function shapeOf(schema: z.core.$ZodType): unknown {
-  if (schema instanceof z.core.$ZodEnum) return schema._zod.def.entries;
+  if (schema instanceof z.core.$ZodEnum) return [schema._zod.def.entries, fieldMarks.get(schema)?.labels];
   if (!(schema instanceof z.core.$ZodObject)) return scalarOf(schema);
   const fields = fieldsOf(schema).map((field) => [
     field.key,

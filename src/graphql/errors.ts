@@ -33,8 +33,8 @@ export const UserErrorRef = builder.interfaceRef<UserError>('UserError').impleme
     'Every expected failure: `... on UserError { code message issues { path message } }` serves every form. `code` is stable and documented.',
   resolveType: (error) => error.name,
   fields: (t) => ({
-    code: t.exposeString('code'),
-    message: t.exposeString('message'),
+    code: t.exposeString('code', { description: 'A stable code for programs; docs/errors.md lists them all.' }),
+    message: t.exposeString('message', { description: 'What went wrong, for people. It never holds a value.' }),
     issues: t.field({
       type: [FieldIssueRef],
       description: 'The inputs to mend; empty when the error is not about inputs.',
@@ -66,7 +66,12 @@ builder.objectType(NotFoundError, {
   name: 'NotFoundError',
   description: 'It does not exist, or the caller may not see it: the two look the same.',
   interfaces: [UserErrorRef],
-  fields: (t) => ({ ids: t.idList({ resolve: (error) => [...error.ids] }) }),
+  fields: (t) => ({
+    ids: t.idList({
+      description: 'The ids of what was not found; empty when it was not named by an id.',
+      resolve: (error) => [...error.ids],
+    }),
+  }),
 });
 
 /** The module that knows datastores adds `current`. */

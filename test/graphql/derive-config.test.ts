@@ -26,7 +26,7 @@ let count = 0;
 
 function derive(block: z.ZodType) {
   count += 1;
-  return deriveConfigTypes({ type: `TRIAL_${count}`, config: z.object({ block }) });
+  return deriveConfigTypes({ type: `TRIAL_${count}`, title: 'Trial', config: z.object({ block }) });
 }
 
 describe('two connectors with a block of the same name', () => {

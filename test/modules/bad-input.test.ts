@@ -293,8 +293,8 @@ const badRequests: readonly BadRequest[] = [
     body: ofConfig({ postgres: { ...good.postgres, password: [canary], username: { [canary]: canary } } }),
     code: 'BAD_USER_INPUT',
     issues: [
-      ['input.config.postgres.password', 'INVALID_TYPE'],
       ['input.config.postgres.username', 'INVALID_TYPE'],
+      ['input.config.postgres.password', 'INVALID_TYPE'],
     ],
   },
   {

@@ -36,20 +36,28 @@ export const ScopeRef = builder.enumType('Scope', {
 export const ApiTokenRef = builder.objectRef<TokenRow>('ApiToken').implement({
   description: 'A bearer token, by which the gateway knows its callers. The token itself can never be read back.',
   fields: (t) => ({
-    id: t.exposeID('id'),
+    id: t.exposeID('id', { description: 'A UUID. It is no secret.' }),
     name: t.exposeString('name', {
       description:
         'The token’s unique name; a session token has that of the token which made it. It stands in every createdBy, updatedBy, requestedBy and actor.',
     }),
     prefix: t.exposeString('prefix', { description: 'The token’s first characters, by which you recognise it.' }),
-    scopes: t.field({ type: [ScopeRef], resolve: (token) => JSON.parse(token.scopes) as (typeof scopes)[number][] }),
+    scopes: t.field({
+      type: [ScopeRef],
+      description: 'What the token may be used for.',
+      resolve: (token) => JSON.parse(token.scopes) as (typeof scopes)[number][],
+    }),
     onBehalfOf: t.string({
       nullable: true,
       description:
         'For whom a session token acts. It stands beside the name: in createdOnBehalfOf, updatedOnBehalfOf, requestedOnBehalfOf and onBehalfOf.',
       resolve: (token) => token.on_behalf_of,
     }),
-    createdAt: t.field({ type: 'DateTime', resolve: (token) => token.created_at }),
+    createdAt: t.field({
+      type: 'DateTime',
+      description: 'When the token was made.',
+      resolve: (token) => token.created_at,
+    }),
     expiresAt: t.field({
       type: 'DateTime',
       nullable: true,
@@ -62,7 +70,12 @@ export const ApiTokenRef = builder.objectRef<TokenRow>('ApiToken').implement({
       description: 'When the token was last used, to the minute; null when it never was.',
       resolve: (token) => token.last_used_at,
     }),
-    revokedAt: t.field({ type: 'DateTime', nullable: true, resolve: (token) => token.revoked_at }),
+    revokedAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description: 'When the token was revoked, and stopped working; null when it was not.',
+      resolve: (token) => token.revoked_at,
+    }),
   }),
 });
 

@@ -1,9 +1,5 @@
 import type DataLoader from 'dataloader';
-import {
-  type CatalogColumn,
-  type CatalogEntry,
-  catalogEntryKinds,
-} from '../../connectors/kit/contract/catalog-entry.ts';
+import type { CatalogColumn, CatalogEntry, CatalogEntryKind } from '../../connectors/kit/contract/catalog-entry.ts';
 import { ConflictError, NotFoundError, ValidationError } from '../../errors/api.ts';
 import { builder } from '../../graphql/builder.ts';
 import { connectionType, pageArguments } from '../../graphql/connection.ts';
@@ -22,11 +18,21 @@ declare module '../../graphql/context.ts' {
   }
 }
 
-const CatalogEntryKindRef = builder.enumType('CatalogEntryKind', { values: catalogEntryKinds });
+const CatalogEntryKindRef = builder.enumType('CatalogEntryKind', {
+  description: 'What an entry of a catalog is.',
+  values: {
+    TABLE: { description: 'A table, external and foreign ones included.' },
+    VIEW: { description: 'A view, materialized or not, or an alias of a search engine.' },
+    COLLECTION: { description: 'A collection of documents or of vectors, or a data stream.' },
+    INDEX: { description: 'An index of a search engine.' },
+    OBJECT: { description: 'Anything else, such as a sequence.' },
+  } satisfies Record<CatalogEntryKind, object>,
+});
 
 const CatalogColumnRef = builder.objectRef<CatalogColumn>('CatalogColumn').implement({
+  description: 'A column of a table or view, or a field that the documents of a collection have.',
   fields: (t) => ({
-    name: t.exposeString('name'),
+    name: t.exposeString('name', { description: 'The column’s name, as the server writes it.' }),
     dataType: t.exposeString('dataType', { description: 'The column’s type, as the server names it.' }),
     nullable: t.exposeBoolean('nullable', {
       nullable: true,
@@ -42,14 +48,18 @@ const CatalogEntryRef = builder.objectRef<CatalogEntry>('CatalogEntry').implemen
       nullable: true,
       description: 'The schema, dataset or database that it is in; null where the type has no such level.',
     }),
-    name: t.exposeString('name'),
-    kind: t.field({ type: CatalogEntryKindRef, resolve: (entry) => entry.kind }),
+    name: t.exposeString('name', { description: 'The entry’s name within its namespace, as the server writes it.' }),
+    kind: t.field({ type: CatalogEntryKindRef, description: 'What it is.', resolve: (entry) => entry.kind }),
     readable: t.exposeBoolean('readable', {
       nullable: true,
       description:
         'Whether the datastore’s user may read rows of it, of one column at least. False where it is listed and lacks the right: grant that to read it. Null where the server does not say, and until the catalog is next refreshed where it was read by an older version of the gateway.',
     }),
-    columns: t.field({ type: [CatalogColumnRef], resolve: (entry) => [...entry.columns] }),
+    columns: t.field({
+      type: [CatalogColumnRef],
+      description: 'Its columns, in the server’s order: at most 10,000. Empty for what has none.',
+      resolve: (entry) => [...entry.columns],
+    }),
   }),
 });
 
@@ -58,8 +68,15 @@ const CatalogEntryConnection = connectionType('CatalogEntry', CatalogEntryRef);
 const CatalogRef = builder.objectRef<Catalog>('Catalog').implement({
   description: 'The stored list of a datastore’s tables, collections and columns, as it was last read.',
   fields: (t) => ({
-    refreshedAt: t.field({ type: 'DateTime', resolve: (catalog) => catalog.refreshed_at }),
-    entryCount: t.int({ resolve: (catalog) => catalog.entry_count }),
+    refreshedAt: t.field({
+      type: 'DateTime',
+      description: 'When it was read.',
+      resolve: (catalog) => catalog.refreshed_at,
+    }),
+    entryCount: t.int({
+      description: 'How many entries it has: at most 100,000.',
+      resolve: (catalog) => catalog.entry_count,
+    }),
     entries: t.field({
       type: CatalogEntryConnection,
       description: 'The entries, sorted by namespace and name.',
@@ -88,15 +105,27 @@ builder.interfaceField(DatastoreRef, 'catalog', (t) =>
 );
 
 const RefreshCatalogInput = builder.inputType('RefreshCatalogInput', {
+  description: 'Whose catalog to read, and how.',
   fields: (t) => ({
-    datastoreId: t.id({ required: true, validate: { schema: uuid } }),
+    datastoreId: t.id({
+      required: true,
+      description: 'The datastore whose catalog is read. `supportsCatalog` of its connector says whether it has one.',
+      validate: { schema: uuid },
+    }),
     testId: t.id(testIdField),
     timeoutMs: t.int(testTimeoutField),
   }),
 });
 
 const RefreshCatalogSuccess = builder.objectRef<{ test: ConnectionTest }>('RefreshCatalogSuccess').implement({
-  fields: (t) => ({ test: t.field({ type: ConnectionTestRef, resolve: (result) => result.test }) }),
+  description: 'The reading of the catalog is queued.',
+  fields: (t) => ({
+    test: t.field({
+      type: ConnectionTestRef,
+      description: 'The test as which it runs: follow it with connectionTestProgress.',
+      resolve: (result) => result.test,
+    }),
+  }),
 });
 
 builder.mutationField('refreshCatalog', (t) =>
@@ -106,7 +135,7 @@ builder.mutationField('refreshCatalog', (t) =>
     description:
       'Reads the datastore’s tables, collections and columns and stores them. This runs as a connection test of purpose CATALOG, which you follow like any other; when it fails, the old catalog stays. The token needs DATASTORES_TEST.',
     errors: { types: [ValidationError, NotFoundError, ConflictError], union: { name: 'RefreshCatalogResult' } },
-    args: { input: t.arg({ type: RefreshCatalogInput, required: true }) },
+    args: { input: t.arg({ type: RefreshCatalogInput, required: true, description: 'Whose catalog to read.' }) },
     resolve: async (_root, { input }, { access, services }) => ({
       test: await services.catalogs.refresh(access, { ...input, path: ['input'] }),
     }),

@@ -13,14 +13,7 @@ import { eventOf, streamOf } from '../../graphql/stream.ts';
 import { DatastoreTypeRef } from '../connectors/schema.ts';
 import { testTimeoutMs } from './plan.ts';
 import type { ConnectionTestService } from './service.ts';
-import {
-  type CheckResult,
-  type ConnectionTest,
-  checkStatuses,
-  type TestEvent,
-  type testPurposes,
-  testStatuses,
-} from './test.ts';
+import type { CheckResult, CheckStatus, ConnectionTest, TestEvent, TestPurpose, TestStatus } from './test.ts';
 
 /** In characters. The longest name of a check has less than half of them. */
 const MAX_METHOD_NAME = 100;
@@ -38,21 +31,34 @@ declare module '../../graphql/context.ts' {
 
 export const TestStatusRef = builder.enumType('TestStatus', {
   description: 'Where a test stands. PASSED, FAILED and CANCELLED are final.',
-  values: testStatuses,
+  values: {
+    QUEUED: { description: 'It waits for a free place to run in, or to run once more.' },
+    RUNNING: { description: 'Its checks run.' },
+    PASSED: { description: 'All of its checks passed; some may be WARNING.' },
+    FAILED: { description: 'A check failed, or the test could not be run: `failure` says why.' },
+    CANCELLED: { description: 'Somebody ended it with cancelConnectionTest.' },
+  } satisfies Record<TestStatus, object>,
 });
 
 const CheckStatusRef = builder.enumType('CheckStatus', {
-  description:
-    'Where a check stands. WARNING means that it passed, but needs attention soon; SKIPPED, that an earlier check failed.',
-  values: checkStatuses,
+  description: 'Where a check stands. PASSED, WARNING, FAILED and SKIPPED are final.',
+  values: {
+    PENDING: { description: 'Its turn has not come.' },
+    RUNNING: { description: 'It runs.' },
+    PASSED: { description: 'It found what it wants to find.' },
+    WARNING: { description: 'It passed, but something needs attention: `evidence` tells what was found.' },
+    FAILED: { description: '`failure` says why.' },
+    SKIPPED: { description: 'It did not run, for an earlier check failed or the test ended.' },
+  } satisfies Record<CheckStatus, object>,
 });
 
 export const TestPurposeRef = builder.enumType('TestPurpose', {
+  description: 'What a test is for. New values may be added: keep a default branch.',
   values: {
     REQUESTED: { description: 'Somebody started it with startConnectionTest.' },
     BEFORE_SAVE: { description: 'A createDatastore or an updateDatastore waited for it.' },
     CATALOG: { description: 'It read the datastore’s catalog.' },
-  } satisfies Record<(typeof testPurposes)[number], { description: string }>,
+  } satisfies Record<TestPurpose, object>,
 });
 
 const FailureCauseRef = builder.enumType('FailureCause', {
@@ -66,8 +72,12 @@ const CheckFailureRef = builder.objectRef<FailureReport>('CheckFailure').impleme
   description: 'Why a check failed. It repeats nothing that the server said, and no value of the config.',
   fields: (t) => ({
     code: t.exposeString('code', { description: 'A stable code for programs; each is documented.' }),
-    cause: t.field({ type: FailureCauseRef, resolve: (failure) => failure.cause }),
-    message: t.exposeString('message'),
+    cause: t.field({
+      type: FailureCauseRef,
+      description: 'The group of reasons that `code` belongs to.',
+      resolve: (failure) => failure.cause,
+    }),
+    message: t.exposeString('message', { description: 'What went wrong, for people.' }),
     hint: t.exposeString('hint', { nullable: true, description: 'What you can do about it.' }),
     configPath: t.exposeString('configPath', {
       nullable: true,
@@ -80,7 +90,10 @@ const CheckFailureRef = builder.objectRef<FailureReport>('CheckFailure').impleme
 const EvidenceRef = builder.objectRef<CheckResult['evidence'][number]>('Evidence').implement({
   description:
     'Something that a check found out: the server’s version, the TLS protocol, when the certificate expires, the number of tables. A value has at most 200 printable characters.',
-  fields: (t) => ({ name: t.exposeString('name'), value: t.exposeString('value') }),
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'What it is, in camelCase: `serverVersion`.' }),
+    value: t.exposeString('value', { description: 'The value, as text: at most 200 printable characters.' }),
+  }),
 });
 
 const titles = new Map(
@@ -103,10 +116,27 @@ const CheckResultRef = builder.objectRef<CheckResult>('CheckResult').implement({
       description: 'The check’s name for people.',
       resolve: (check) => titles.get(check.name) ?? check.name,
     }),
-    status: t.field({ type: CheckStatusRef, resolve: (check) => check.status }),
-    durationMs: t.float({ nullable: true, description: 'In milliseconds.', resolve: (check) => check.durationMs }),
-    evidence: t.field({ type: [EvidenceRef], resolve: (check) => [...check.evidence] }),
-    failure: t.field({ type: CheckFailureRef, nullable: true, resolve: (check) => check.failure }),
+    status: t.field({
+      type: CheckStatusRef,
+      description: 'Where the check stands.',
+      resolve: (check) => check.status,
+    }),
+    durationMs: t.float({
+      nullable: true,
+      description: 'How long the check took, in milliseconds; null until it has ended, and when it did not run.',
+      resolve: (check) => check.durationMs,
+    }),
+    evidence: t.field({
+      type: [EvidenceRef],
+      description: 'What the check found out, in the order in which it did.',
+      resolve: (check) => [...check.evidence],
+    }),
+    failure: t.field({
+      type: CheckFailureRef,
+      nullable: true,
+      description: 'Why the check failed; null when it did not.',
+      resolve: (check) => check.failure,
+    }),
   }),
 });
 
@@ -114,15 +144,19 @@ const CheckResultRef = builder.objectRef<CheckResult>('CheckResult').implement({
 export const ConnectionTestRef = builder.objectRef<ConnectionTest>('ConnectionTest').implement({
   description: 'One run of some checks, in order. When one fails, the later ones are skipped.',
   fields: (t) => ({
-    id: t.exposeID('id'),
-    type: t.field({ type: DatastoreTypeRef, resolve: (test) => connectorOf(test.type).type }),
-    purpose: t.field({ type: TestPurposeRef, resolve: (test) => test.purpose }),
+    id: t.exposeID('id', { description: 'A UUID, which the client may choose when it starts the test.' }),
+    type: t.field({
+      type: DatastoreTypeRef,
+      description: 'The datastore type that was tested.',
+      resolve: (test) => connectorOf(test.type).type,
+    }),
+    purpose: t.field({ type: TestPurposeRef, description: 'What the test is for.', resolve: (test) => test.purpose }),
     datastoreVersion: t.exposeInt('datastoreVersion', {
       nullable: true,
       description:
         'The version of the datastore that was tested; for a test before a save, the one that was saved. Null for a draft or a change that was not saved, and for tests of older versions of the gateway.',
     }),
-    status: t.field({ type: TestStatusRef, resolve: (test) => test.status }),
+    status: t.field({ type: TestStatusRef, description: 'Where the test stands.', resolve: (test) => test.status }),
     checks: t.field({
       type: [CheckResultRef],
       description: 'All checks of the test from the start, in order; each is PENDING until its turn.',
@@ -139,9 +173,23 @@ export const ConnectionTestRef = builder.objectRef<ConnectionTest>('ConnectionTe
       nullable: true,
       description: 'For whom it was started, where a session token’s onBehalfOf said so.',
     }),
-    createdAt: t.field({ type: 'DateTime', resolve: (test) => test.createdAt }),
-    startedAt: t.field({ type: 'DateTime', nullable: true, resolve: (test) => test.startedAt }),
-    finishedAt: t.field({ type: 'DateTime', nullable: true, resolve: (test) => test.finishedAt }),
+    createdAt: t.field({
+      type: 'DateTime',
+      description: 'When it was asked for. Its time runs from here.',
+      resolve: (test) => test.createdAt,
+    }),
+    startedAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description: 'When its checks began to run; null while it is queued.',
+      resolve: (test) => test.startedAt,
+    }),
+    finishedAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it ended; null until it has.',
+      resolve: (test) => test.finishedAt,
+    }),
     durationMs: t.float({
       nullable: true,
       description: 'The time from startedAt to finishedAt, in milliseconds.',
@@ -183,6 +231,7 @@ export const ConnectionTestConnection = connectionType('ConnectionTest', Connect
 builder.objectField(ConnectionTestFailedErrorRef, 'test', (t) =>
   t.field({
     type: ConnectionTestRef,
+    description: 'The test that did not pass: which check failed, and why.',
     resolve: (error, _arguments, { access, services }) => services.connectionTests.outcome(access, error.testId),
   }),
 );
@@ -194,7 +243,7 @@ builder.queryField('connectionTest', (t) =>
     scope: 'DATASTORES_READ',
     description:
       'One connection test; null when it does not exist or you may not see it. The token needs DATASTORES_READ.',
-    args: { id: t.arg.id({ required: true, validate: { schema: uuid } }) },
+    args: { id: t.arg.id({ required: true, description: 'The test’s id.', validate: { schema: uuid } }) },
     resolve: (_root, { id }, { loaders }) => loaders.connectionTest.load(id),
   }),
 );
@@ -202,7 +251,14 @@ builder.queryField('connectionTest', (t) =>
 const CancelConnectionTestSuccess = builder
   .objectRef<{ test: ConnectionTest }>('CancelConnectionTestSuccess')
   .implement({
-    fields: (t) => ({ test: t.field({ type: ConnectionTestRef, resolve: (result) => result.test }) }),
+    description: 'The test has ended.',
+    fields: (t) => ({
+      test: t.field({
+        type: ConnectionTestRef,
+        description: 'The test as it is now: CANCELLED, or as it had ended before.',
+        resolve: (result) => result.test,
+      }),
+    }),
   });
 
 builder.mutationField('cancelConnectionTest', (t) =>
@@ -212,7 +268,7 @@ builder.mutationField('cancelConnectionTest', (t) =>
     description:
       'Ends a test at once and closes its connections. A test that has ended stays as it is. The token needs DATASTORES_TEST.',
     errors: { types: [ValidationError, NotFoundError], union: { name: 'CancelConnectionTestResult' } },
-    args: { id: t.arg.id({ required: true, validate: { schema: uuid } }) },
+    args: { id: t.arg.id({ required: true, description: 'The id of the test to end.', validate: { schema: uuid } }) },
     resolve: async (_root, { id }, { access, services }) => ({
       test: await services.connectionTests.cancel(access, id),
     }),
@@ -224,8 +280,12 @@ const ConnectionTestEventRef = builder.objectRef<TestEvent>('ConnectionTestEvent
     'One step of a test’s progress. `test` and `check` are as they were at that moment, in a replay as well. The first event is the test being QUEUED, the last one its end.',
   fields: (t) => ({
     sequence: t.exposeInt('sequence', { description: 'The event’s number in its test: 1, 2, 3, …' }),
-    at: t.field({ type: 'DateTime', resolve: (event) => event.at }),
-    test: t.field({ type: ConnectionTestRef, resolve: (event) => event.test }),
+    at: t.field({ type: 'DateTime', description: 'When it happened.', resolve: (event) => event.at }),
+    test: t.field({
+      type: ConnectionTestRef,
+      description: 'The test as it was at that moment, with all of its checks.',
+      resolve: (event) => event.test,
+    }),
     check: t.field({
       type: CheckResultRef,
       nullable: true,
@@ -243,7 +303,11 @@ builder.subscriptionField('connectionTestProgress', (t) =>
       'Sends the events after the given sequence number, then the live ones without gap or duplicate, and completes when the test ends. ' +
       'You may subscribe before the test exists: the subscription waits 60 seconds for it, then ends with NOT_FOUND. The token needs DATASTORES_READ.',
     args: {
-      id: t.arg.id({ required: true, validate: { schema: uuid } }),
+      id: t.arg.id({
+        required: true,
+        description: 'The test’s id, which you may have chosen and not used yet.',
+        validate: { schema: uuid },
+      }),
       after: t.arg.int({
         defaultValue: 0,
         description: 'The number of the last event that you have seen. 0 sends all of them.',

@@ -5,14 +5,11 @@ import type { SecretOwner } from '../../platform/sealer.ts';
 /** The statuses of a test that has not ended. */
 export const running = ['QUEUED', 'RUNNING'] as const;
 
-export const testStatuses = ['QUEUED', 'RUNNING', 'PASSED', 'FAILED', 'CANCELLED'] as const;
-export type TestStatus = (typeof testStatuses)[number];
+export type TestStatus = 'QUEUED' | 'RUNNING' | 'PASSED' | 'FAILED' | 'CANCELLED';
 
-export const checkStatuses = ['PENDING', 'RUNNING', 'PASSED', 'WARNING', 'FAILED', 'SKIPPED'] as const;
-export type CheckStatus = (typeof checkStatuses)[number];
+export type CheckStatus = 'PENDING' | 'RUNNING' | 'PASSED' | 'WARNING' | 'FAILED' | 'SKIPPED';
 
-export const testPurposes = ['REQUESTED', 'BEFORE_SAVE', 'CATALOG'] as const;
-export type TestPurpose = (typeof testPurposes)[number];
+export type TestPurpose = 'REQUESTED' | 'BEFORE_SAVE' | 'CATALOG';
 
 /** One check of a test, as it is at a moment. */
 export interface CheckResult {

@@ -26,6 +26,7 @@ const IgnoredPartRef = builder.objectRef<IgnoredPart>('IgnoredPart').implement({
 });
 
 const ParseConnectionSuccess = builder.objectRef<ParsedConnection>('ParseConnectionSuccess').implement({
+  description: 'What was read from the text. It holds the text’s secrets.',
   fields: (t) => ({
     type: t.field({
       type: DatastoreTypeRef,

@@ -1,7 +1,13 @@
 import { type FormGroup, formLayoutOf } from '../../connectors/kit/config/form-layout.ts';
 import { configJsonSchema, type FormPurpose, tenancyJsonSchema } from '../../connectors/kit/config/json-schema.ts';
 import { type Answerable, leavesOf, secretPathsOf } from '../../connectors/kit/config/shape.ts';
-import { type Check, type Connector, checkName, configKey } from '../../connectors/kit/contract/connector.ts';
+import {
+  type Check,
+  type Connector,
+  type ConnectorCategory,
+  checkName,
+  configKey,
+} from '../../connectors/kit/contract/connector.ts';
 import { connectorOf, connectors } from '../../connectors/registry.ts';
 import { builder } from '../../graphql/builder.ts';
 
@@ -10,10 +16,22 @@ export const DatastoreTypeRef = builder.enumType('DatastoreType', {
   values: Object.fromEntries(connectors.map(({ type, title }) => [type, { value: type, description: title }])),
 });
 
+const CATEGORIES = {
+  SQL: 'A database with tables that speaks SQL, for many small reads and writes.',
+  WAREHOUSE: 'A warehouse or query engine with tables that speaks SQL, for few large reads.',
+  DOCUMENT: 'A database of documents.',
+  SEARCH: 'A search engine.',
+  VECTOR: 'A database of vectors.',
+  OBJECT_STORAGE: 'A storage of objects in buckets.',
+  FILE: 'One file.',
+  MANAGED: 'Data that the gateway keeps itself.',
+} satisfies Record<ConnectorCategory, string>;
 const categories = [...new Set(connectors.map((connector) => connector.category))];
 const ConnectorCategoryRef = builder.enumType('ConnectorCategory', {
   description: 'What kind of datastore a type is. New values may be added: keep a default branch.',
-  values: Object.fromEntries(categories.map((category) => [category, { value: category }])),
+  values: Object.fromEntries(
+    categories.map((category) => [category, { value: category, description: CATEGORIES[category] }]),
+  ),
 });
 
 const JsonSchemaDialectRef = builder.enumType('JsonSchemaDialect', {
@@ -86,13 +104,19 @@ interface OwnedCheck {
 const CheckDefinitionRef = builder.objectRef<OwnedCheck>('CheckDefinition').implement({
   description: 'A check that a type has. Its name is what ConnectionTestOptions.validationMethods takes.',
   fields: (t) => ({
-    name: t.string({ resolve: ({ connector, check }) => checkName(connector, check) }),
-    title: t.string({ resolve: ({ check }) => check.title }),
+    name: t.string({
+      description: 'The check’s name, `type/resource/method`: `postgres/session/authenticate`.',
+      resolve: ({ connector, check }) => checkName(connector, check),
+    }),
+    title: t.string({ description: 'The check’s name for people.', resolve: ({ check }) => check.title }),
     description: t.string({
       description: 'What the check wants to find, and which right it needs on the server.',
       resolve: ({ check }) => check.description,
     }),
-    runsByDefault: t.boolean({ resolve: ({ check }) => check.runsByDefault ?? true }),
+    runsByDefault: t.boolean({
+      description: 'Whether it runs when a test names no checks.',
+      resolve: ({ check }) => check.runsByDefault ?? true,
+    }),
     writes: t.boolean({
       description:
         'True when the check writes something and removes it again. Such a check never runs by default, and the token needs DATASTORES_WRITE.',
@@ -104,10 +128,18 @@ const CheckDefinitionRef = builder.objectRef<OwnedCheck>('CheckDefinition').impl
 export const ConnectorRef = builder.objectRef<Connector>('Connector').implement({
   description: 'What the gateway knows about one datastore type. It is all that a form needs.',
   fields: (t) => ({
-    type: t.field({ type: DatastoreTypeRef, resolve: (connector) => connector.type }),
-    title: t.exposeString('title'),
+    type: t.field({
+      type: DatastoreTypeRef,
+      description: 'The datastore type that all of this is about.',
+      resolve: (connector) => connector.type,
+    }),
+    title: t.exposeString('title', { description: 'The type’s name for people.' }),
     description: t.exposeString('description', { description: 'What the type is and what it needs, as Markdown.' }),
-    category: t.field({ type: ConnectorCategoryRef, resolve: (connector) => connector.category }),
+    category: t.field({
+      type: ConnectorCategoryRef,
+      description: 'What kind of datastore it is.',
+      resolve: (connector) => connector.category,
+    }),
     configKey: t.string({
       description: 'The type’s field in DatastoreConfigInput and DatastoreConfigPatch: `googleCloudStorage`.',
       resolve: configKey,
@@ -160,12 +192,23 @@ export const ConnectorRef = builder.objectRef<Connector>('Connector').implement(
         'Examples of what parseConnection reads for the type, with made-up values: placeholders for a box to paste into. Some have several lines.',
       resolve: (connector) => [...(connector.texts?.examples ?? [])],
     }),
-    defaultPort: t.int({ nullable: true, resolve: (connector) => connector.defaultPort ?? null }),
+    defaultPort: t.int({
+      nullable: true,
+      description: 'The TCP port that is used where the config names none; null for a type that is reached by a URL.',
+      resolve: (connector) => connector.defaultPort ?? null,
+    }),
     supportsSshTunnel: t.boolean({
+      description: 'Whether its config has `sshTunnel`: a bastion that the gateway goes through.',
       resolve: (connector) => leavesOf(connector.config).some(({ path }) => path === 'sshTunnel.host'),
     }),
-    supportsTenancy: t.boolean({ resolve: (connector) => connector.tenancyLevels !== undefined }),
-    supportsCatalog: t.boolean({ resolve: (connector) => connector.catalogCheck !== undefined }),
+    supportsTenancy: t.boolean({
+      description: 'Whether its datastores may have a `tenancy`.',
+      resolve: (connector) => connector.tenancyLevels !== undefined,
+    }),
+    supportsCatalog: t.boolean({
+      description: 'Whether refreshCatalog can read a catalog of it.',
+      resolve: (connector) => connector.catalogCheck !== undefined,
+    }),
     checks: t.field({
       type: [CheckDefinitionRef],
       description: 'The type’s checks, in the order in which they run.',
@@ -178,14 +221,14 @@ builder.queryFields((t) => ({
   connectors: t.field({
     type: [ConnectorRef],
     description: 'Every datastore type that this gateway knows, with all that a form needs.',
-    args: { category: t.arg({ type: ConnectorCategoryRef }) },
+    args: { category: t.arg({ type: ConnectorCategoryRef, description: 'Leave it out for all of them.' }) },
     resolve: (_root, { category }) =>
       connectors.filter((connector) => category == null || connector.category === category),
   }),
   connector: t.field({
     type: ConnectorRef,
     description: 'One datastore type, with all that a form needs.',
-    args: { type: t.arg({ type: DatastoreTypeRef, required: true }) },
+    args: { type: t.arg({ type: DatastoreTypeRef, required: true, description: 'Which one.' }) },
     resolve: (_root, { type }) => connectorOf(type),
   }),
 }));

@@ -16,8 +16,7 @@ const CURSOR_KEPT_MS = 7 * DAY_MS;
 const EVENTS_AT_ONCE = 100;
 const ENVIRONMENT_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-export const datastoreEventKinds = ['CREATED', 'UPDATED', 'DELETED', 'CATALOG_REFRESHED'] as const;
-export type DatastoreEventKind = (typeof datastoreEventKinds)[number];
+export type DatastoreEventKind = 'CREATED' | 'UPDATED' | 'DELETED' | 'CATALOG_REFRESHED';
 
 /** One change of a datastore, as its followers get it. */
 export interface DatastoreEvent {

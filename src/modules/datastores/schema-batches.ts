@@ -134,7 +134,7 @@ builder.mutationFields((t) => ({
     scope: 'DATASTORES_WRITE',
     description: `Creates up to 100 datastores, each with its own result. ${RULES}`,
     errors: { types: [ValidationError], union: { name: 'CreateDatastoresResult' } },
-    args: { input: t.arg({ type: CreateDatastoresInput, required: true }) },
+    args: { input: t.arg({ type: CreateDatastoresInput, required: true, description: 'The datastores to store.' }) },
     resolve: async (_root, { input: { items, atomic } }, { access, services }) => {
       const batch = { items: items.map((item, index) => placed(item, placedAt(index))), atomic: atomic ?? false };
       return { results: await services.datastoreBatches.create(access, batch) };
@@ -145,7 +145,9 @@ builder.mutationFields((t) => ({
     scope: 'DATASTORES_WRITE',
     description: `Changes up to 100 datastores, each with its own result. ${RULES}`,
     errors: { types: [ValidationError], union: { name: 'UpdateDatastoresResult' } },
-    args: { input: t.arg({ type: UpdateDatastoresInput, required: true }) },
+    args: {
+      input: t.arg({ type: UpdateDatastoresInput, required: true, description: 'What to change in which datastores.' }),
+    },
     resolve: async (_root, { input: { items, atomic } }, { access, services }) => {
       const batch = { items: items.map((item, index) => placed(item, placedAt(index))), atomic: atomic ?? false };
       return { results: await services.datastoreBatches.update(access, batch) };

@@ -2,6 +2,8 @@ import { ConfirmationRequiredError, NotFoundError, ValidationError } from '../..
 import { builder } from '../../graphql/builder.ts';
 import { boundedList, uuid } from '../../graphql/fields.ts';
 import type { DatastoreDeletion } from './deletion.ts';
+// fields are listed as modules are evaluated, and this one would not wait for the connectors as the others do
+import './schema-mutations.ts';
 
 declare module '../../graphql/context.ts' {
   interface Services {
@@ -16,9 +18,14 @@ const selectedIds = boundedList(uuid, { min: 1, max: MAX_SELECTED });
 const exceptedIds = boundedList(uuid, { max: 30_000 });
 
 const AllDatastores = builder.inputType('AllDatastores', {
+  description: 'All datastores of an environment, but those that are excepted.',
   fields: (t) => ({
-    environmentId: t.id({ required: true, validate: { schema: uuid } }),
-    exceptIds: t.idList({ defaultValue: [], validate: { schema: exceptedIds } }),
+    environmentId: t.id({ required: true, description: 'The environment.', validate: { schema: uuid } }),
+    exceptIds: t.idList({
+      defaultValue: [],
+      description: 'The datastores to leave out: at most 30,000.',
+      validate: { schema: exceptedIds },
+    }),
   }),
 });
 
@@ -57,7 +64,13 @@ const DeleteDatastoresInput = builder.inputType('DeleteDatastoresInput', {
 });
 
 const DeleteDatastoresSuccess = builder.objectRef<{ deletedIds: string[] }>('DeleteDatastoresSuccess').implement({
-  fields: (t) => ({ deletedIds: t.idList({ resolve: (result) => result.deletedIds }) }),
+  description: 'The datastores are gone, and their secrets are erased.',
+  fields: (t) => ({
+    deletedIds: t.idList({
+      description: 'The ids of the datastores that this call has deleted.',
+      resolve: (result) => result.deletedIds,
+    }),
+  }),
 });
 
 builder.mutationField('deleteDatastores', (t) =>
@@ -70,7 +83,7 @@ builder.mutationField('deleteDatastores', (t) =>
       types: [ValidationError, NotFoundError, ConfirmationRequiredError],
       union: { name: 'DeleteDatastoresResult' },
     },
-    args: { input: t.arg({ type: DeleteDatastoresInput, required: true }) },
+    args: { input: t.arg({ type: DeleteDatastoresInput, required: true, description: 'Which datastores to delete.' }) },
     resolve: async (_root, { input }, { access, services }) => {
       const { ids, all } = input.select;
       const selection = all

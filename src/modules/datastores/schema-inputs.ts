@@ -21,7 +21,7 @@ function configChoice(name: string, description: string, kind: 'input' | 'patch'
       Object.fromEntries(
         connectors.map((connector) => [
           configKey(connector),
-          t.field({ type: configTypesOf(connector)[kind], required: false }),
+          t.field({ type: configTypesOf(connector)[kind], required: false, description: connector.description }),
         ]),
         // the keys are known only at run time, so the builder cannot infer the shape from them
       ) as never,
@@ -61,6 +61,12 @@ export const TenancyInput = builder.inputType('TenancyInput', {
     tablePrimaryKeyColumn: t.string({ description: tenancyFields.tablePrimaryKeyColumn.description }),
   }),
 });
+
+/** The field for the tenancy of a new datastore. */
+export const tenancyField = {
+  type: TenancyInput,
+  description: 'How clients (tenants) are laid out inside the datastore. Leave it out to say nothing of that.',
+} as const;
 
 /** What judges an input that has a whole config: the config counts with its configSecret in place. */
 export const draftValidation = { schema: z.unknown().transform((draft) => placeConfigSecret(draft as Draft)) as never };

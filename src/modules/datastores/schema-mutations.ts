@@ -21,6 +21,7 @@ import {
   DatastoreConfigReplacement,
   draftValidation,
   TenancyInput,
+  tenancyField,
 } from './schema-inputs.ts';
 import type { UpsertOutcome as Outcome, Upserted } from './service.ts';
 
@@ -32,6 +33,7 @@ const datastoreName = z
   );
 
 export const CreateDatastoreInput = builder.inputType('CreateDatastoreInput', {
+  description: 'A new datastore.',
   validate: draftValidation,
   fields: (t) => ({
     id: t.id({
@@ -52,9 +54,13 @@ export const CreateDatastoreInput = builder.inputType('CreateDatastoreInput', {
     description: t.string(descriptionField),
     ownerName: t.string(ownerNameField),
     tags: t.field(tagsField),
-    config: t.field({ type: DatastoreConfigInput, required: true }),
+    config: t.field({
+      type: DatastoreConfigInput,
+      required: true,
+      description: 'The config. The field that you give decides the type, which never changes.',
+    }),
     configSecret: t.string(configSecretField),
-    tenancy: t.field({ type: TenancyInput }),
+    tenancy: t.field(tenancyField),
     refreshCatalog: t.boolean({
       defaultValue: false,
       description:
@@ -71,17 +77,27 @@ export const CreateDatastoreInput = builder.inputType('CreateDatastoreInput', {
 export const UpdateDatastoreInput = builder.inputType('UpdateDatastoreInput', {
   description: 'Give only what you want to change: what you leave out stays as it is.',
   fields: (t) => ({
-    id: t.id({ required: true, validate: { schema: uuid } }),
+    id: t.id({ required: true, description: 'The datastore to change.', validate: { schema: uuid } }),
     expectedVersion: t.int({
       description:
         'The version that your change is about. When another one is stored by now, you get a ConflictError. Leave it out to change whatever is stored.',
     }),
-    name: t.string({ validate: { schema: datastoreName } }),
-    label: t.string({ validate: { schema: label } }),
+    name: t.string({
+      description:
+        'A new name for programs, unique within the environment: 1 to 63 lower-case letters, digits, `-` and `_`.',
+      validate: { schema: datastoreName },
+    }),
+    label: t.string({
+      description: 'A new name for people, of at most 128 characters.',
+      validate: { schema: label },
+    }),
     description: t.string(descriptionField),
     ownerName: t.string(ownerNameField),
     tags: t.field(tagsField),
-    config: t.field({ type: DatastoreConfigPatch }),
+    config: t.field({
+      type: DatastoreConfigPatch,
+      description: 'Give only the fields of the config that you want to change.',
+    }),
     configSecret: t.string(configSecretField),
     tenancy: t.field({
       type: TenancyInput,
@@ -167,10 +183,16 @@ const UpsertDatastoreSuccess = builder.objectRef<Upserted>('UpsertDatastoreSucce
   }),
 });
 
-const stored = (name: string, description?: string) =>
+const stored = (name: string, description: string) =>
   builder.objectRef<{ datastore: Datastore }>(name).implement({
-    ...(description ? { description } : {}),
-    fields: (t) => ({ datastore: t.field({ type: DatastoreRef, resolve: (result) => result.datastore }) }),
+    description,
+    fields: (t) => ({
+      datastore: t.field({
+        type: DatastoreRef,
+        description: 'The datastore as it is stored now.',
+        resolve: (result) => result.datastore,
+      }),
+    }),
   });
 
 /** Says where the input of a create or an update stands, and its test options. */
@@ -184,20 +206,26 @@ export function placed<Input extends { readonly test?: object | null | undefined
 
 builder.mutationFields((t) => ({
   createDatastore: t.field({
-    type: stored('CreateDatastoreSuccess', '`datastore.lastTest` is the test that it passed, when one was asked for.'),
+    type: stored(
+      'CreateDatastoreSuccess',
+      'The datastore is stored. `datastore.lastTest` is the test that it passed, when one was asked for.',
+    ),
     scope: 'DATASTORES_WRITE',
     description: 'Stores a new datastore, its secrets sealed. The token needs DATASTORES_WRITE.',
     errors: {
       types: [ValidationError, NotFoundError, NameTakenError, ConflictError, ConnectionTestFailedError],
       union: { name: 'CreateDatastoreResult' },
     },
-    args: { input: t.arg({ type: CreateDatastoreInput, required: true }) },
+    args: { input: t.arg({ type: CreateDatastoreInput, required: true, description: 'The datastore to store.' }) },
     resolve: async (_root, { input }, { access, services }) => ({
       datastore: await services.datastores.create(access, placed(input)),
     }),
   }),
   updateDatastore: t.field({
-    type: stored('UpdateDatastoreSuccess'),
+    type: stored(
+      'UpdateDatastoreSuccess',
+      'The change is stored. `datastore.lastTest` is the test that it passed, when one was asked for.',
+    ),
     scope: 'DATASTORES_WRITE',
     description:
       'Changes a stored datastore. When the change leads to another host or account, stored secrets must be given again: SecretsRequiredError names them. The token needs DATASTORES_WRITE.',
@@ -212,7 +240,7 @@ builder.mutationFields((t) => ({
       ],
       union: { name: 'UpdateDatastoreResult' },
     },
-    args: { input: t.arg({ type: UpdateDatastoreInput, required: true }) },
+    args: { input: t.arg({ type: UpdateDatastoreInput, required: true, description: 'What to change.' }) },
     resolve: async (_root, { input }, { access, services }) => ({
       datastore: await services.datastores.update(access, placed(input)),
     }),
@@ -226,7 +254,9 @@ builder.mutationFields((t) => ({
       types: [ValidationError, NotFoundError, ConflictError, SecretsRequiredError, ConnectionTestFailedError],
       union: { name: 'UpsertDatastoreResult' },
     },
-    args: { input: t.arg({ type: UpsertDatastoreInput, required: true }) },
+    args: {
+      input: t.arg({ type: UpsertDatastoreInput, required: true, description: 'The datastore as it is to be.' }),
+    },
     resolve: async (_root, { input }, { access, services }) => services.datastores.upsert(access, placed(input)),
   }),
 }));

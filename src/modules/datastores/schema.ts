@@ -1,6 +1,11 @@
 import type DataLoader from 'dataloader';
 import { secretPathsOf } from '../../connectors/kit/config/shape.ts';
-import { clientColumnTypes, type Tenancy, type tenancyLevels } from '../../connectors/kit/config/tenancy.ts';
+import {
+  type clientColumnTypes,
+  type Tenancy,
+  type tenancyLevels,
+  tenancySchema,
+} from '../../connectors/kit/config/tenancy.ts';
 import { type Connector, pascalName } from '../../connectors/kit/contract/connector.ts';
 import { connectorOf, connectors } from '../../connectors/registry.ts';
 import { builder } from '../../graphql/builder.ts';
@@ -19,10 +24,10 @@ import {
 import { ConnectorRef, DatastoreTypeRef } from '../connectors/schema.ts';
 import { EnvironmentRef } from '../environments/schema.ts';
 import type { Datastore } from './datastore.ts';
-import { type DatastoreEvent, type DatastoreEvents, datastoreEventKinds } from './events.ts';
+import type { DatastoreEvent, DatastoreEventKind, DatastoreEvents } from './events.ts';
 import { TagFilter, TagRef, wantedTags } from './schema-details.ts';
 import type { DatastoreService } from './service.ts';
-import { type DatastoreQuery, orderFields } from './store.ts';
+import type { DatastoreQuery } from './store.ts';
 
 declare module '../../graphql/context.ts' {
   interface Services {
@@ -35,25 +40,44 @@ declare module '../../graphql/context.ts' {
 }
 
 export const TenancyLevelRef = builder.enumType('TenancyLevel', {
+  description: 'How clients (tenants) are kept apart inside a datastore.',
   values: {
     TABLE: { description: 'One table maps each client to its rows.' },
     DATABASE: { description: 'Each client has a database of its own.' },
   } satisfies Record<(typeof tenancyLevels)[number], { description: string }>,
 });
-export const ClientColumnTypeRef = builder.enumType('ClientColumnType', { values: clientColumnTypes });
+export const ClientColumnTypeRef = builder.enumType('ClientColumnType', {
+  description: 'Of what kind the column is that tells clients apart.',
+  values: {
+    NUMBER: { description: 'Numbers.' },
+    STRING: { description: 'Texts, UUIDs included.' },
+  } satisfies Record<(typeof clientColumnTypes)[number], object>,
+});
+const tenancyFields = tenancySchema.shape;
 const TenancyRef = builder.objectRef<Tenancy>('Tenancy').implement({
   description: 'How clients (tenants) are laid out inside the datastore.',
   fields: (t) => ({
-    level: t.field({ type: TenancyLevelRef, resolve: (tenancy) => tenancy.level }),
+    level: t.field({
+      type: TenancyLevelRef,
+      description: tenancyFields.level.description,
+      resolve: (tenancy) => tenancy.level,
+    }),
     clientColumnType: t.field({
       type: ClientColumnTypeRef,
       nullable: true,
+      description: tenancyFields.clientColumnType.description,
       resolve: (tenancy) => tenancy.clientColumnType,
     }),
-    schemaName: t.exposeString('schemaName', { nullable: true }),
-    tableName: t.exposeString('tableName', { nullable: true }),
-    tableClientNameColumn: t.exposeString('tableClientNameColumn', { nullable: true }),
-    tablePrimaryKeyColumn: t.exposeString('tablePrimaryKeyColumn', { nullable: true }),
+    schemaName: t.exposeString('schemaName', { nullable: true, description: tenancyFields.schemaName.description }),
+    tableName: t.exposeString('tableName', { nullable: true, description: tenancyFields.tableName.description }),
+    tableClientNameColumn: t.exposeString('tableClientNameColumn', {
+      nullable: true,
+      description: tenancyFields.tableClientNameColumn.description,
+    }),
+    tablePrimaryKeyColumn: t.exposeString('tablePrimaryKeyColumn', {
+      nullable: true,
+      description: tenancyFields.tablePrimaryKeyColumn.description,
+    }),
   }),
 });
 
@@ -66,8 +90,16 @@ const SecretStateRef = builder.objectRef<SecretState>('SecretState').implement({
   description: 'Whether a secret is set. Its value can never be read back.',
   fields: (t) => ({
     path: t.exposeString('path', { description: 'Where the secret stands in the config: `tls.clientKey`.' }),
-    isSet: t.boolean({ resolve: (secret) => secret.updatedAt !== null }),
-    updatedAt: t.field({ type: 'DateTime', nullable: true, resolve: (secret) => secret.updatedAt }),
+    isSet: t.boolean({
+      description: 'Whether the datastore has a value for it.',
+      resolve: (secret) => secret.updatedAt !== null,
+    }),
+    updatedAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description: 'When its value was given; null when it is not set.',
+      resolve: (secret) => secret.updatedAt,
+    }),
   }),
 });
 
@@ -105,8 +137,16 @@ export const DatastoreRef = builder.interfaceRef<Datastore>('Datastore').impleme
   resolveType: (datastore) => `${pascalName(connectorOf(datastore.type))}Datastore`,
   fields: (t) => ({
     id: t.exposeID('id', { description: 'A UUID, which the client may choose when it creates the datastore.' }),
-    type: t.field({ type: DatastoreTypeRef, resolve: (datastore) => datastore.type }),
-    connector: t.field({ type: ConnectorRef, resolve: (datastore) => connectorOf(datastore.type) }),
+    type: t.field({
+      type: DatastoreTypeRef,
+      description: 'Which type it is. It never changes.',
+      resolve: (datastore) => datastore.type,
+    }),
+    connector: t.field({
+      type: ConnectorRef,
+      description: 'What the gateway knows about the type.',
+      resolve: (datastore) => connectorOf(datastore.type),
+    }),
     name: t.exposeString('name', {
       description:
         'A name for programs, unique within the environment: 1 to 63 lower-case letters, digits, `-` and `_`.',
@@ -129,6 +169,7 @@ export const DatastoreRef = builder.interfaceRef<Datastore>('Datastore').impleme
     }),
     environment: t.field({
       type: EnvironmentRef,
+      description: 'The environment that it is in. It never changes.',
       resolve: async (datastore, _arguments, { loaders }) => {
         const environment = await loaders.environment.load(datastore.environmentId);
         if (!environment) throw new Error('a datastore without its environment');
@@ -136,8 +177,16 @@ export const DatastoreRef = builder.interfaceRef<Datastore>('Datastore').impleme
       },
     }),
     version: t.exposeInt('version', { description: '1 at first, and one more with every change.' }),
-    createdAt: t.field({ type: 'DateTime', resolve: (datastore) => datastore.createdAt }),
-    updatedAt: t.field({ type: 'DateTime', resolve: (datastore) => datastore.updatedAt }),
+    createdAt: t.field({
+      type: 'DateTime',
+      description: 'When it was created.',
+      resolve: (datastore) => datastore.createdAt,
+    }),
+    updatedAt: t.field({
+      type: 'DateTime',
+      description: 'When it was last changed; createdAt until then. Tests and refreshes of the catalog change nothing.',
+      resolve: (datastore) => datastore.updatedAt,
+    }),
     createdBy: t.exposeString('createdBy', {
       description: 'The name of the token that created it.',
     }),
@@ -169,7 +218,12 @@ export const DatastoreRef = builder.interfaceRef<Datastore>('Datastore').impleme
         return secretPathsOf(connectorOf(datastore.type)).map((path) => ({ path, updatedAt: set.get(path) ?? null }));
       },
     }),
-    tenancy: t.field({ type: TenancyRef, nullable: true, resolve: (datastore) => datastore.tenancy }),
+    tenancy: t.field({
+      type: TenancyRef,
+      nullable: true,
+      description: 'How clients (tenants) are laid out inside it; null when nothing was said of that.',
+      resolve: (datastore) => datastore.tenancy,
+    }),
     lastTest: t.field({
       type: ConnectionTestRef,
       nullable: true,
@@ -195,7 +249,11 @@ for (const connector of connectors) {
     description: connector.description,
     interfaces: [DatastoreRef],
     fields: (t) => ({
-      config: t.field({ type: configTypesOf(connector).output, resolve: (datastore) => datastore.config }),
+      config: t.field({
+        type: configTypesOf(connector).output,
+        description: 'The config without its secrets.',
+        resolve: (datastore) => datastore.config,
+      }),
     }),
   });
 }
@@ -300,12 +358,28 @@ const DatastoreFilter = builder.inputType('DatastoreFilter', {
   }),
 });
 
-const DatastoreOrderFieldRef = builder.enumType('DatastoreOrderField', { values: orderFields });
-const OrderDirectionRef = builder.enumType('OrderDirection', { values: ['ASC', 'DESC'] as const });
+const DatastoreOrderFieldRef = builder.enumType('DatastoreOrderField', {
+  description: 'By what datastores are sorted. Those that are alike in it are sorted by their ids.',
+  values: {
+    LABEL: { description: 'The name for people. Upper and lower case do not matter.' },
+    NAME: { description: 'The name for programs.' },
+    TYPE: { description: 'The datastore type, by its name in DatastoreType.' },
+    CREATED_AT: { description: 'When it was created.' },
+    UPDATED_AT: { description: 'When it was last changed.' },
+  } satisfies Record<DatastoreQuery['order']['field'], object>,
+});
+const OrderDirectionRef = builder.enumType('OrderDirection', {
+  description: 'Which end comes first.',
+  values: {
+    ASC: { description: 'The smallest, or the oldest.' },
+    DESC: { description: 'The largest, or the newest.' },
+  },
+});
 const DatastoreOrder = builder.inputType('DatastoreOrder', {
+  description: 'How a list of datastores is sorted.',
   fields: (t) => ({
-    field: t.field({ type: DatastoreOrderFieldRef, required: true }),
-    direction: t.field({ type: OrderDirectionRef, defaultValue: 'ASC' }),
+    field: t.field({ type: DatastoreOrderFieldRef, required: true, description: 'What to sort by.' }),
+    direction: t.field({ type: OrderDirectionRef, defaultValue: 'ASC', description: 'Which end comes first.' }),
   }),
 });
 
@@ -316,7 +390,7 @@ builder.queryFields((t) => ({
     scope: 'DATASTORES_READ',
     description:
       'One datastore; null when it does not exist or you may not see it, which look the same. The token needs DATASTORES_READ.',
-    args: { id: t.arg.id({ required: true, validate: { schema: uuid } }) },
+    args: { id: t.arg.id({ required: true, description: 'The datastore’s id.', validate: { schema: uuid } }) },
     resolve: (_root, { id }, { loaders }) => loaders.datastore.load(id),
   }),
   datastoreByName: t.field({
@@ -327,7 +401,7 @@ builder.queryFields((t) => ({
       'One datastore by its name; null when there is none that you may see. The token needs DATASTORES_READ.',
     args: {
       environmentId: t.arg.id(environmentIdField),
-      name: t.arg.string({ required: true, validate: { schema: searchText } }),
+      name: t.arg.string({ required: true, description: 'The name, exactly.', validate: { schema: searchText } }),
     },
     resolve: (_root, wanted, { access, services }) => services.datastores.findByName(access, { ...wanted, path: [] }),
   }),
@@ -340,8 +414,12 @@ builder.queryFields((t) => ({
         description: 'Leave it out for every environment that you may see.',
         validate: { schema: uuid },
       }),
-      filter: t.arg({ type: DatastoreFilter }),
-      orderBy: t.arg({ type: DatastoreOrder, defaultValue: { field: 'LABEL', direction: 'ASC' } }),
+      filter: t.arg({ type: DatastoreFilter, description: 'Which datastores. Leave it out for all of them.' }),
+      orderBy: t.arg({
+        type: DatastoreOrder,
+        defaultValue: { field: 'LABEL', direction: 'ASC' },
+        description: 'How they are sorted: by label when it is left out.',
+      }),
       ...pageArguments,
       offset: t.arg.int({
         description: 'How many datastores to skip, for pages by number: at most 10,000. Do not give a cursor as well.',
@@ -367,7 +445,12 @@ builder.queryFields((t) => ({
 
 const DatastoreEventKindRef = builder.enumType('DatastoreEventKind', {
   description: 'What happened to a datastore. New values may be added: keep a default branch.',
-  values: datastoreEventKinds,
+  values: {
+    CREATED: { description: 'It was stored.' },
+    UPDATED: { description: 'It was changed.' },
+    DELETED: { description: 'It was deleted.' },
+    CATALOG_REFRESHED: { description: 'Its catalog was read anew.' },
+  } satisfies Record<DatastoreEventKind, object>,
 });
 
 const DatastoreEventRef = builder.objectRef<DatastoreEvent>('DatastoreEvent').implement({
@@ -376,10 +459,10 @@ const DatastoreEventRef = builder.objectRef<DatastoreEvent>('DatastoreEvent').im
     cursor: t.exposeString('cursor', {
       description: 'Give it as `after` to go on from here. It can be used for 7 days.',
     }),
-    at: t.field({ type: 'DateTime', resolve: (event) => event.at }),
-    kind: t.field({ type: DatastoreEventKindRef, resolve: (event) => event.kind }),
-    datastoreId: t.exposeID('datastoreId'),
-    environmentId: t.exposeID('environmentId'),
+    at: t.field({ type: 'DateTime', description: 'When it happened.', resolve: (event) => event.at }),
+    kind: t.field({ type: DatastoreEventKindRef, description: 'What happened.', resolve: (event) => event.kind }),
+    datastoreId: t.exposeID('datastoreId', { description: 'The id of the datastore, which may be gone by now.' }),
+    environmentId: t.exposeID('environmentId', { description: 'The id of the environment that it is in, or was.' }),
     actor: t.exposeString('actor', { description: 'The name of the token that made the change.' }),
     onBehalfOf: t.exposeString('onBehalfOf', {
       nullable: true,

@@ -20,8 +20,6 @@ const orderColumns = {
   UPDATED_AT: 'updated_at',
 } as const;
 
-export const orderFields = Object.keys(orderColumns) as (keyof typeof orderColumns)[];
-
 /** Says which datastores to list, in which order. */
 export interface DatastoreQuery {
   readonly environmentId: string | null;

@@ -20,9 +20,13 @@ export const EnvironmentRef = builder.objectRef<EnvironmentRow>('Environment').i
   description:
     'A wall between datastores: between production and staging, or between one customer and the next. A token is for some environments, or for all.',
   fields: (t) => ({
-    id: t.exposeID('id'),
+    id: t.exposeID('id', { description: 'A UUID, which the client may choose when it makes the environment.' }),
     name: t.exposeString('name', { description: 'The environment’s unique name.' }),
-    createdAt: t.field({ type: 'DateTime', resolve: (environment) => environment.created_at }),
+    createdAt: t.field({
+      type: 'DateTime',
+      description: 'When it was made.',
+      resolve: (environment) => environment.created_at,
+    }),
   }),
 });
 
@@ -56,12 +60,13 @@ builder.queryFields((t) => ({
     type: EnvironmentRef,
     nullable: true,
     description: 'One environment; null when it does not exist or you may not see it, which look the same.',
-    args: { id: t.arg.id({ required: true, validate: { schema: uuid } }) },
+    args: { id: t.arg.id({ required: true, description: 'The environment’s id.', validate: { schema: uuid } }) },
     resolve: (_root, { id }, { loaders }) => loaders.environment.load(id),
   }),
 }));
 
 const CreateEnvironmentInput = builder.inputType('CreateEnvironmentInput', {
+  description: 'A new environment.',
   fields: (t) => ({
     id: t.id({
       description: 'Choose a UUID that was never used before, or leave it out to have one chosen for you.',
@@ -76,8 +81,9 @@ const CreateEnvironmentInput = builder.inputType('CreateEnvironmentInput', {
 });
 
 const UpdateEnvironmentInput = builder.inputType('UpdateEnvironmentInput', {
+  description: 'A change of an environment.',
   fields: (t) => ({
-    id: t.id({ required: true, validate: { schema: uuid } }),
+    id: t.id({ required: true, description: 'The environment to change.', validate: { schema: uuid } }),
     name: t.string({ description: 'Leave it out to keep the name.', validate: { schema: environmentName } }),
   }),
 });
@@ -86,32 +92,42 @@ interface EnvironmentChanged {
   readonly environment: EnvironmentRow;
 }
 
-const changed = (name: string) =>
+const changed = (name: string, description: string) =>
   builder.objectRef<EnvironmentChanged>(name).implement({
-    fields: (t) => ({ environment: t.field({ type: EnvironmentRef, resolve: (result) => result.environment }) }),
+    description,
+    fields: (t) => ({
+      environment: t.field({
+        type: EnvironmentRef,
+        description: 'The environment as it is stored now.',
+        resolve: (result) => result.environment,
+      }),
+    }),
   });
 
 const DeleteEnvironmentSuccess = builder.objectRef<{ deletedId: string }>('DeleteEnvironmentSuccess').implement({
-  fields: (t) => ({ deletedId: t.exposeID('deletedId') }),
+  description: 'The environment is gone.',
+  fields: (t) => ({
+    deletedId: t.exposeID('deletedId', { description: 'The id of the environment that this call has deleted.' }),
+  }),
 });
 
 builder.mutationFields((t) => ({
   createEnvironment: t.field({
-    type: changed('CreateEnvironmentSuccess'),
+    type: changed('CreateEnvironmentSuccess', 'The environment is made.'),
     scope: 'ENVIRONMENTS_WRITE',
     description: 'Makes an environment. The token needs ENVIRONMENTS_WRITE, and has to be for all environments.',
     errors: { types: [ValidationError, NameTakenError, ConflictError], union: { name: 'CreateEnvironmentResult' } },
-    args: { input: t.arg({ type: CreateEnvironmentInput, required: true }) },
+    args: { input: t.arg({ type: CreateEnvironmentInput, required: true, description: 'The environment to make.' }) },
     resolve: async (_root, { input }, { access, services }) => ({
       environment: await services.environments.create(access, { ...input, path: ['input'] }),
     }),
   }),
   updateEnvironment: t.field({
-    type: changed('UpdateEnvironmentSuccess'),
+    type: changed('UpdateEnvironmentSuccess', 'The environment is changed.'),
     scope: 'ENVIRONMENTS_WRITE',
     description: 'Renames an environment. The token needs ENVIRONMENTS_WRITE.',
     errors: { types: [ValidationError, NotFoundError, NameTakenError], union: { name: 'UpdateEnvironmentResult' } },
-    args: { input: t.arg({ type: UpdateEnvironmentInput, required: true }) },
+    args: { input: t.arg({ type: UpdateEnvironmentInput, required: true, description: 'What to change.' }) },
     resolve: async (_root, { input }, { access, services }) => ({
       environment: await services.environments.update(access, { ...input, path: ['input'] }),
     }),
@@ -123,7 +139,7 @@ builder.mutationFields((t) => ({
       'Deletes an environment that holds no datastores; otherwise you get an InUseError. The token needs ENVIRONMENTS_WRITE.',
     // an id that is no UUID ends as a ValidationError
     errors: { types: [ValidationError, NotFoundError, InUseError], union: { name: 'DeleteEnvironmentResult' } },
-    args: { id: t.arg.id({ required: true, validate: { schema: uuid } }) },
+    args: { id: t.arg.id({ required: true, description: 'The environment to delete.', validate: { schema: uuid } }) },
     resolve: async (_root, { id }, { access, services }) => ({
       deletedId: await services.environments.delete(access, id),
     }),

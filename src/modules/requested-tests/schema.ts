@@ -9,6 +9,7 @@ import {
   DatastoreConfigPatch,
   draftValidation,
   TenancyInput,
+  tenancyField,
 } from '../datastores/schema-inputs.ts';
 import type { RequestedTestService, TestTarget } from './service.ts';
 
@@ -23,16 +24,20 @@ const DatastoreDraft = builder.inputType('DatastoreDraft', {
   validate: draftValidation,
   fields: (t) => ({
     environmentId: t.id(environmentIdField),
-    config: t.field({ type: DatastoreConfigInput, required: true }),
+    config: t.field({
+      type: DatastoreConfigInput,
+      required: true,
+      description: 'The config. The field that you give decides the type.',
+    }),
     configSecret: t.string(configSecretField),
-    tenancy: t.field({ type: TenancyInput }),
+    tenancy: t.field(tenancyField),
   }),
 });
 
 const DatastoreChange = builder.inputType('DatastoreChange', {
   description: 'A change of a stored datastore, written as updateDatastore takes it.',
   fields: (t) => ({
-    datastoreId: t.id({ required: true, validate: { schema: uuid } }),
+    datastoreId: t.id({ required: true, description: 'The datastore to change.', validate: { schema: uuid } }),
     config: t.field({ type: DatastoreConfigPatch, description: 'Give only the fields that you want to change.' }),
     configSecret: t.string(configSecretField),
     tenancy: t.field({
@@ -56,8 +61,9 @@ const ConnectionTestTarget = builder.inputType('ConnectionTestTarget', {
 });
 
 const StartConnectionTestInput = builder.inputType('StartConnectionTestInput', {
+  description: 'What to test, and how.',
   fields: (t) => ({
-    target: t.field({ type: ConnectionTestTarget, required: true }),
+    target: t.field({ type: ConnectionTestTarget, required: true, description: 'What to test.' }),
     options: t.field({
       type: ConnectionTestOptions,
       description: 'Leave it out to run the type’s default checks within 30 seconds.',
@@ -66,7 +72,14 @@ const StartConnectionTestInput = builder.inputType('StartConnectionTestInput', {
 });
 
 const StartConnectionTestSuccess = builder.objectRef<{ test: ConnectionTest }>('StartConnectionTestSuccess').implement({
-  fields: (t) => ({ test: t.field({ type: ConnectionTestRef, resolve: (result) => result.test }) }),
+  description: 'The test is queued.',
+  fields: (t) => ({
+    test: t.field({
+      type: ConnectionTestRef,
+      description: 'The test: follow it with connectionTestProgress.',
+      resolve: (result) => result.test,
+    }),
+  }),
 });
 
 /** Says where the given target stands. GraphQL has seen to it that there is exactly one. */
@@ -87,7 +100,7 @@ builder.mutationField('startConnectionTest', (t) =>
       types: [ValidationError, NotFoundError, ConflictError, SecretsRequiredError],
       union: { name: 'StartConnectionTestResult' },
     },
-    args: { input: t.arg({ type: StartConnectionTestInput, required: true }) },
+    args: { input: t.arg({ type: StartConnectionTestInput, required: true, description: 'What to test, and how.' }) },
     resolve: async (_root, { input }, { access, services }) => ({
       test: await services.requestedTests.start(access, placed(input.target), {
         ...input.options,

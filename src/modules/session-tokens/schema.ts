@@ -42,11 +42,12 @@ const CreateSessionTokenInput = builder.inputType('CreateSessionTokenInput', {
 });
 
 const CreateSessionTokenSuccess = builder.objectRef<MadeToken>('CreateSessionTokenSuccess').implement({
+  description: 'The token is made. This answer is not to be stored, nor logged.',
   fields: (t) => ({
     token: t.exposeString('token', {
       description: 'The token. It is shown this once: give it to the page, and keep it nowhere.',
     }),
-    apiToken: t.field({ type: ApiTokenRef, resolve: ({ row }) => row }),
+    apiToken: t.field({ type: ApiTokenRef, description: 'What may be known of it.', resolve: ({ row }) => row }),
   }),
 });
 
@@ -56,7 +57,13 @@ builder.mutationField('createSessionToken', (t) =>
     description:
       'Makes a short-lived token for the page of one user, so that no lasting one stands in a browser. Your backend asks for it with its own token: it allows no more than that, for no longer, and ends when that is revoked or expires. It needs no scope. A session token makes no tokens itself: FORBIDDEN.',
     errors: { types: [ValidationError, NotFoundError], union: { name: 'CreateSessionTokenResult' } },
-    args: { input: t.arg({ type: CreateSessionTokenInput, required: true }) },
+    args: {
+      input: t.arg({
+        type: CreateSessionTokenInput,
+        required: true,
+        description: 'What the token allows, for how long and for whom.',
+      }),
+    },
     resolve: (_root, { input }, { access, services }) =>
       services.sessionTokens.create(access, { ...input, path: ['input'] }),
   }),

@@ -142,7 +142,9 @@ builder.mutationFields((t) => ({
     description:
       'Says that something depends on a datastore, which is then not deleted without `confirmed`. There is one of each kind and name: registering it again stores the url that you give, or none. The token needs USAGES_WRITE.',
     errors: { types: [ValidationError, NotFoundError], union: { name: 'RegisterUsageResult' } },
-    args: { input: t.arg({ type: RegisterUsageInput, required: true }) },
+    args: {
+      input: t.arg({ type: RegisterUsageInput, required: true, description: 'What depends on which datastore.' }),
+    },
     resolve: async (_root, { input }, { access, services }) => ({
       usage: await services.usages.register(access, input),
     }),

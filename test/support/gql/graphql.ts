@@ -4,8 +4,11 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { TypedDocumentNode as DocumentNode } from '@graphql-typed-document-node/core';
+/** All datastores of an environment, but those that are excepted. */
 export type AllDatastores = {
+  /** The environment. */
   environmentId: string;
+  /** The datastores to leave out: at most 30,000. */
   exceptIds?: Array<string> | null | undefined;
 };
 
@@ -77,20 +80,32 @@ export type BigqueryConfigPatch = {
   projectId?: string | null | undefined;
 };
 
+/** What an entry of a catalog is. */
 export type CatalogEntryKind =
+  /** A collection of documents or of vectors, or a data stream. */
   | 'COLLECTION'
+  /** An index of a search engine. */
   | 'INDEX'
+  /** Anything else, such as a sequence. */
   | 'OBJECT'
+  /** A table, external and foreign ones included. */
   | 'TABLE'
+  /** A view, materialized or not, or an alias of a search engine. */
   | 'VIEW';
 
-/** Where a check stands. WARNING means that it passed, but needs attention soon; SKIPPED, that an earlier check failed. */
+/** Where a check stands. PASSED, WARNING, FAILED and SKIPPED are final. */
 export type CheckStatus =
+  /** `failure` says why. */
   | 'FAILED'
+  /** It found what it wants to find. */
   | 'PASSED'
+  /** Its turn has not come. */
   | 'PENDING'
+  /** It runs. */
   | 'RUNNING'
+  /** It did not run, for an earlier check failed or the test ended. */
   | 'SKIPPED'
+  /** It passed, but something needs attention: `evidence` tells what was found. */
   | 'WARNING';
 
 /** A field that may be left out may also be null, which means the same. */
@@ -129,8 +144,11 @@ export type ClickhouseConfigPatch = {
   username?: string | null | undefined;
 };
 
+/** Of what kind the column is that tells clients apart. */
 export type ClientColumnType =
+  /** Numbers. */
   | 'NUMBER'
+  /** Texts, UUIDs included. */
   | 'STRING';
 
 /** A field that may be left out may also be null, which means the same. */
@@ -200,7 +218,9 @@ export type ConnectionTestTarget =
   |  { change?: never; datastoreId?: never;   /** Tests a new datastore before you create it. */
   draft: DatastoreDraft; };
 
+/** A new datastore. */
 export type CreateDatastoreInput = {
+  /** The config. The field that you give decides the type, which never changes. */
   config: DatastoreConfigInput;
   /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, when the type has none, or to keep the stored one. It is judged as if it stood in config. */
   configSecret?: string | null | undefined;
@@ -220,11 +240,13 @@ export type CreateDatastoreInput = {
   refreshCatalog?: boolean | null | undefined;
   /** Words by which the datastore can be found: at most 20, each key once. They replace the stored ones as a whole; null and `[]` take them away. */
   tags?: Array<TagInput> | null | undefined;
+  /** How clients (tenants) are laid out inside the datastore. Leave it out to say nothing of that. */
   tenancy?: TenancyInput | null | undefined;
   /** Tests the connection first, and stores nothing unless the test passes. `{}` runs the type’s default checks. Leave it out to store the datastore untested. The token needs DATASTORES_TEST. */
   test?: ConnectionTestOptions | null | undefined;
 };
 
+/** A new environment. */
 export type CreateEnvironmentInput = {
   /** Choose a UUID that was never used before, or leave it out to have one chosen for you. */
   id?: string | null | undefined;
@@ -362,6 +384,7 @@ export type DatastoreChange = {
   config?: DatastoreConfigPatch | null | undefined;
   /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, when the type has none, or to keep the stored one. It is judged as if it stood in config. */
   configSecret?: string | null | undefined;
+  /** The datastore to change. */
   datastoreId: string;
   /** It replaces the stored one as a whole. Leave it out to keep that, give null to remove it. */
   tenancy?: TenancyInput | null | undefined;
@@ -369,67 +392,115 @@ export type DatastoreChange = {
 
 /** The config of a new datastore. Give exactly one field: it decides the type. A generic form writes `{ [Connector.configKey]: values }`. */
 export type DatastoreConfigInput =
-  {   athena: AthenaConfigInput; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never;   bigquery: BigqueryConfigInput; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never;   clickhouse: ClickhouseConfigInput; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never;   cockroachdb: CockroachdbConfigInput; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never;   csv: CsvConfigInput; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never;   databricks: DatabricksConfigInput; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never;   elasticsearch: ElasticsearchConfigInput; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never;   firebolt: FireboltConfigInput; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never;   googleCloudStorage: GoogleCloudStorageConfigInput; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never;   mongoDataApi: MongoDataApiConfigInput; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never;   mongodb: MongodbConfigInput; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never;   mssql: MssqlConfigInput; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never;   mysql: MysqlConfigInput; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never;   opensearch: OpensearchConfigInput; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never;   postgres: PostgresConfigInput; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never;   qdrant: QdrantConfigInput; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never;   redshift: RedshiftConfigInput; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never;   s3: S3ConfigInput; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never;   singlestore: SinglestoreConfigInput; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never;   snowflake: SnowflakeConfigInput; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never;   trino: TrinoConfigInput; };
+  {   /** A data catalog that Amazon Athena queries, signed in to with an access key. */
+  athena: AthenaConfigInput; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never;   /** A project of Google BigQuery, or one of its datasets, signed in to with the key of a service account. Reading the catalog runs a query on INFORMATION_SCHEMA for each dataset, which Google bills as 10 MB. */
+  bigquery: BigqueryConfigInput; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never;   /** A database of a ClickHouse server or of ClickHouse Cloud, by its HTTP interface. */
+  clickhouse: ClickhouseConfigInput; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never;   /** A database of a CockroachDB cluster, in CockroachDB Cloud or self-hosted. */
+  cockroachdb: CockroachdbConfigInput; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never;   /** One file of comma-separated values: fetched from a URL, or kept with the datastore. The query of a URL has a field of its own, because the signature of a pre-signed URL stands there: it is a secret, the rest of the URL is not. No file of the gateway’s own machine is ever read. */
+  csv: CsvConfigInput; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never;   /** A SQL warehouse of a Databricks workspace with Unity Catalog, signed in to with a token or as a service principal. Queries, and reading the catalog, start a warehouse that sleeps. */
+  databricks: DatabricksConfigInput; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never;   /** An Elasticsearch cluster, version 7.9 or newer, in Elastic Cloud or self-managed, by its REST API. */
+  elasticsearch: ElasticsearchConfigInput; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never;   /** A database of a Firebolt account, signed in to as a service account. */
+  firebolt: FireboltConfigInput; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never;   /** A bucket of Google Cloud Storage, signed in to with the key of a service account. */
+  googleCloudStorage: GoogleCloudStorageConfigInput; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never;   /** A database behind the Data API, which is MongoDB over HTTPS. MongoDB ended its hosted service on 30 September 2025, but compatible servers remain. */
+  mongoDataApi: MongoDataApiConfigInput; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never;   /** A database of a MongoDB server, 3.6 or newer, of a hosted cluster (by its SRV name), or of a service that speaks the protocol. A connection string is not kept: its parts are fields, which parseConnection reads from it. */
+  mongodb: MongodbConfigInput; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never;   /** A database of a Microsoft SQL Server, 2012 or newer, or of Azure SQL (with the connection policy Proxy). */
+  mssql: MssqlConfigInput; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never;   /** A database of a MySQL server, version 5.7 or newer, of MariaDB, or of a service that speaks its protocol. Accounts sign in with `mysql_native_password`, `caching_sha2_password`, `sha256_password`, or a client certificate. */
+  mysql: MysqlConfigInput; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never;   /** An OpenSearch cluster, in a cloud or self-managed, by its REST API. */
+  opensearch: OpensearchConfigInput; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never;   /** A database of a PostgreSQL server, version 10 or newer, or of a service that speaks its protocol. */
+  postgres: PostgresConfigInput; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never;   /** A collection of a Qdrant vector database, in Qdrant Cloud or self-hosted, by its REST API. */
+  qdrant: QdrantConfigInput; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never;   /** A database of an Amazon Redshift cluster or workgroup, by its own host and port. Signs in with user name and password; IAM and identity providers are not used. The catalog holds external schemas and late-binding views too. */
+  redshift: RedshiftConfigInput; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never;   /** A bucket of Amazon S3, or of a service that speaks its API: Cloudflare R2, MinIO, Ceph, Swift, … */
+  s3: S3ConfigInput; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never;   /** A database of a SingleStore cluster or workspace, formerly MemSQL. It speaks MySQL’s protocol. */
+  singlestore: SinglestoreConfigInput; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never;   /** A database of a Snowflake account, signed in to with a password, a key pair or an access token. Reading the catalog uses the warehouse. */
+  snowflake: SnowflakeConfigInput; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never;   /** A catalog of a Trino cluster, by its REST API. Without TLS, on a private network, no password is sent. */
+  trino: TrinoConfigInput; };
 
 /** A change of a config. Give exactly one field, that of the stored type: a type never changes. */
 export type DatastoreConfigPatch =
-  {   athena: AthenaConfigPatch; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never;   bigquery: BigqueryConfigPatch; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never;   clickhouse: ClickhouseConfigPatch; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never;   cockroachdb: CockroachdbConfigPatch; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never;   csv: CsvConfigPatch; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never;   databricks: DatabricksConfigPatch; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never;   elasticsearch: ElasticsearchConfigPatch; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never;   firebolt: FireboltConfigPatch; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never;   googleCloudStorage: GoogleCloudStorageConfigPatch; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never;   mongoDataApi: MongoDataApiConfigPatch; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never;   mongodb: MongodbConfigPatch; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never;   mssql: MssqlConfigPatch; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never;   mysql: MysqlConfigPatch; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never;   opensearch: OpensearchConfigPatch; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never;   postgres: PostgresConfigPatch; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never;   qdrant: QdrantConfigPatch; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never;   redshift: RedshiftConfigPatch; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never;   s3: S3ConfigPatch; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never;   singlestore: SinglestoreConfigPatch; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never;   snowflake: SnowflakeConfigPatch; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never;   trino: TrinoConfigPatch; };
+  {   /** A data catalog that Amazon Athena queries, signed in to with an access key. */
+  athena: AthenaConfigPatch; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never;   /** A project of Google BigQuery, or one of its datasets, signed in to with the key of a service account. Reading the catalog runs a query on INFORMATION_SCHEMA for each dataset, which Google bills as 10 MB. */
+  bigquery: BigqueryConfigPatch; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never;   /** A database of a ClickHouse server or of ClickHouse Cloud, by its HTTP interface. */
+  clickhouse: ClickhouseConfigPatch; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never;   /** A database of a CockroachDB cluster, in CockroachDB Cloud or self-hosted. */
+  cockroachdb: CockroachdbConfigPatch; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never;   /** One file of comma-separated values: fetched from a URL, or kept with the datastore. The query of a URL has a field of its own, because the signature of a pre-signed URL stands there: it is a secret, the rest of the URL is not. No file of the gateway’s own machine is ever read. */
+  csv: CsvConfigPatch; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never;   /** A SQL warehouse of a Databricks workspace with Unity Catalog, signed in to with a token or as a service principal. Queries, and reading the catalog, start a warehouse that sleeps. */
+  databricks: DatabricksConfigPatch; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never;   /** An Elasticsearch cluster, version 7.9 or newer, in Elastic Cloud or self-managed, by its REST API. */
+  elasticsearch: ElasticsearchConfigPatch; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never;   /** A database of a Firebolt account, signed in to as a service account. */
+  firebolt: FireboltConfigPatch; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never;   /** A bucket of Google Cloud Storage, signed in to with the key of a service account. */
+  googleCloudStorage: GoogleCloudStorageConfigPatch; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never;   /** A database behind the Data API, which is MongoDB over HTTPS. MongoDB ended its hosted service on 30 September 2025, but compatible servers remain. */
+  mongoDataApi: MongoDataApiConfigPatch; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never;   /** A database of a MongoDB server, 3.6 or newer, of a hosted cluster (by its SRV name), or of a service that speaks the protocol. A connection string is not kept: its parts are fields, which parseConnection reads from it. */
+  mongodb: MongodbConfigPatch; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never;   /** A database of a Microsoft SQL Server, 2012 or newer, or of Azure SQL (with the connection policy Proxy). */
+  mssql: MssqlConfigPatch; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never;   /** A database of a MySQL server, version 5.7 or newer, of MariaDB, or of a service that speaks its protocol. Accounts sign in with `mysql_native_password`, `caching_sha2_password`, `sha256_password`, or a client certificate. */
+  mysql: MysqlConfigPatch; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never;   /** An OpenSearch cluster, in a cloud or self-managed, by its REST API. */
+  opensearch: OpensearchConfigPatch; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never;   /** A database of a PostgreSQL server, version 10 or newer, or of a service that speaks its protocol. */
+  postgres: PostgresConfigPatch; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never;   /** A collection of a Qdrant vector database, in Qdrant Cloud or self-hosted, by its REST API. */
+  qdrant: QdrantConfigPatch; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never;   /** A database of an Amazon Redshift cluster or workgroup, by its own host and port. Signs in with user name and password; IAM and identity providers are not used. The catalog holds external schemas and late-binding views too. */
+  redshift: RedshiftConfigPatch; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never;   /** A bucket of Amazon S3, or of a service that speaks its API: Cloudflare R2, MinIO, Ceph, Swift, … */
+  s3: S3ConfigPatch; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never;   /** A database of a SingleStore cluster or workspace, formerly MemSQL. It speaks MySQL’s protocol. */
+  singlestore: SinglestoreConfigPatch; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never;   /** A database of a Snowflake account, signed in to with a password, a key pair or an access token. Reading the catalog uses the warehouse. */
+  snowflake: SnowflakeConfigPatch; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never;   /** A catalog of a Trino cluster, by its REST API. Without TLS, on a private network, no password is sent. */
+  trino: TrinoConfigPatch; };
 
 /** A datastore that is not stored, written as createDatastore takes it. */
 export type DatastoreDraft = {
+  /** The config. The field that you give decides the type. */
   config: DatastoreConfigInput;
   /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, when the type has none, or to keep the stored one. It is judged as if it stood in config. */
   configSecret?: string | null | undefined;
   /** Leave it out when your token has one environment only. */
   environmentId?: string | null | undefined;
+  /** How clients (tenants) are laid out inside the datastore. Leave it out to say nothing of that. */
   tenancy?: TenancyInput | null | undefined;
 };
 
 /** What happened to a datastore. New values may be added: keep a default branch. */
 export type DatastoreEventKind =
+  /** Its catalog was read anew. */
   | 'CATALOG_REFRESHED'
+  /** It was stored. */
   | 'CREATED'
+  /** It was deleted. */
   | 'DELETED'
+  /** It was changed. */
   | 'UPDATED';
 
 /** Which datastores to list: those that fit all that you give. What you leave out leaves none out. */
@@ -452,16 +523,25 @@ export type DatastoreFilter = {
   updatedSince?: string | null | undefined;
 };
 
+/** How a list of datastores is sorted. */
 export type DatastoreOrder = {
+  /** Which end comes first. */
   direction?: OrderDirection | null | undefined;
+  /** What to sort by. */
   field: DatastoreOrderField;
 };
 
+/** By what datastores are sorted. Those that are alike in it are sorted by their ids. */
 export type DatastoreOrderField =
+  /** When it was created. */
   | 'CREATED_AT'
+  /** The name for people. Upper and lower case do not matter. */
   | 'LABEL'
+  /** The name for programs. */
   | 'NAME'
+  /** The datastore type, by its name in DatastoreType. */
   | 'TYPE'
+  /** When it was last changed. */
   | 'UPDATED_AT';
 
 /** Which datastores. Give exactly one field. */
@@ -703,9 +783,13 @@ export type MongoDataApiConfigPatch = {
   tls?: TlsPatch | null | undefined;
 };
 
+/** How the user signs in. X509 signs in with tls.clientCertificate. Leave empty for the strongest SCRAM that the server offers the user. */
 export type MongodbAuthMechanism =
+  /** SCRAM-SHA-1 */
   | 'SCRAM_SHA_1'
+  /** SCRAM-SHA-256 */
   | 'SCRAM_SHA_256'
+  /** X.509: the client certificate */
   | 'X509';
 
 /** A field that may be left out may also be null, which means the same. */
@@ -888,8 +972,11 @@ export type OpensearchConfigPatch = {
   username?: string | null | undefined;
 };
 
+/** Which end comes first. */
 export type OrderDirection =
+  /** The smallest, or the oldest. */
   | 'ASC'
+  /** The largest, or the newest. */
   | 'DESC';
 
 /** A field that may be left out may also be null, which means the same. */
@@ -1008,7 +1095,9 @@ export type RedshiftConfigPatch = {
   username?: string | null | undefined;
 };
 
+/** Whose catalog to read, and how. */
 export type RefreshCatalogInput = {
+  /** The datastore whose catalog is read. `supportsCatalog` of its connector says whether it has one. */
   datastoreId: string;
   /** Choose a UUID to follow the test’s progress from before it starts. Leave it out to have one chosen for you. */
   testId?: string | null | undefined;
@@ -1076,8 +1165,11 @@ export type S3ConfigPatch = {
   tls?: TlsPatch | null | undefined;
 };
 
+/** What the path names: one object (FILE), or all objects whose keys begin with it and a slash (FOLDER). Leave empty for all whose keys begin with it. */
 export type S3PathKind =
+  /** One object */
   | 'FILE'
+  /** A folder */
   | 'FOLDER';
 
 /** What a token may be used for. `connectors`, `parseConnection`, `viewer` and `environments` need a token, but no scope. */
@@ -1101,9 +1193,13 @@ export type Scope =
   /** Register what depends on a datastore, and take it off the list again. */
   | 'USAGES_WRITE';
 
+/** Where the cluster runs. ELASTIC_CLOUD and OPEN_CLOUD need a Cloud ID, SELF_MANAGED needs a URL. */
 export type SearchServerType =
+  /** Elastic Cloud */
   | 'ELASTIC_CLOUD'
+  /** Another cloud with Cloud IDs */
   | 'OPEN_CLOUD'
+  /** A server of one’s own */
   | 'SELF_MANAGED';
 
 /** A field that may be left out may also be null, which means the same. */
@@ -1328,9 +1424,11 @@ export type SshTunnelPatch = {
   username?: string | null | undefined;
 };
 
+/** What to test, and how. */
 export type StartConnectionTestInput = {
   /** Leave it out to run the type’s default checks within 30 seconds. */
   options?: ConnectionTestOptions | null | undefined;
+  /** What to test. */
   target: ConnectionTestTarget;
 };
 
@@ -1366,12 +1464,14 @@ export type TenancyInput = {
   tablePrimaryKeyColumn?: string | null | undefined;
 };
 
+/** How clients (tenants) are kept apart inside a datastore. */
 export type TenancyLevel =
   /** Each client has a database of its own. */
   | 'DATABASE'
   /** One table maps each client to its rows. */
   | 'TABLE';
 
+/** What a test is for. New values may be added: keep a default branch. */
 export type TestPurpose =
   /** A createDatastore or an updateDatastore waited for it. */
   | 'BEFORE_SAVE'
@@ -1382,10 +1482,15 @@ export type TestPurpose =
 
 /** Where a test stands. PASSED, FAILED and CANCELLED are final. */
 export type TestStatus =
+  /** Somebody ended it with cancelConnectionTest. */
   | 'CANCELLED'
+  /** A check failed, or the test could not be run: `failure` says why. */
   | 'FAILED'
+  /** All of its checks passed; some may be WARNING. */
   | 'PASSED'
+  /** It waits for a free place to run in, or to run once more. */
   | 'QUEUED'
+  /** Its checks run. */
   | 'RUNNING';
 
 /** A field that may be left out may also be null, which means the same. */
@@ -1404,10 +1509,15 @@ export type TlsInput = {
   serverName?: string | null | undefined;
 };
 
+/** How the connection is protected. DISABLE sends everything in clear text. REQUIRE encrypts, but takes any certificate. VERIFY_CA also asks that a trusted CA has signed the certificate, VERIFY_FULL that it is for this host as well. */
 export type TlsMode =
+  /** No TLS: clear text */
   | 'DISABLE'
+  /** TLS, any certificate */
   | 'REQUIRE'
+  /** TLS, certificate of a trusted CA */
   | 'VERIFY_CA'
+  /** TLS, certificate of a trusted CA for this host */
   | 'VERIFY_FULL';
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
@@ -1468,6 +1578,7 @@ export type TrinoConfigPatch = {
 
 /** Give only what you want to change: what you leave out stays as it is. */
 export type UpdateDatastoreInput = {
+  /** Give only the fields of the config that you want to change. */
   config?: DatastoreConfigPatch | null | undefined;
   /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, when the type has none, or to keep the stored one. It is judged as if it stood in config. */
   configSecret?: string | null | undefined;
@@ -1475,8 +1586,11 @@ export type UpdateDatastoreInput = {
   description?: string | null | undefined;
   /** The version that your change is about. When another one is stored by now, you get a ConflictError. Leave it out to change whatever is stored. */
   expectedVersion?: number | null | undefined;
+  /** The datastore to change. */
   id: string;
+  /** A new name for people, of at most 128 characters. */
   label?: string | null | undefined;
+  /** A new name for programs, unique within the environment: 1 to 63 lower-case letters, digits, `-` and `_`. */
   name?: string | null | undefined;
   /** Whom to ask about the datastore, a person or a team: at most 128 characters. It decides nothing. Null takes it away. */
   ownerName?: string | null | undefined;
@@ -1490,7 +1604,9 @@ export type UpdateDatastoreInput = {
   test?: ConnectionTestOptions | null | undefined;
 };
 
+/** A change of an environment. */
 export type UpdateEnvironmentInput = {
+  /** The environment to change. */
   id: string;
   /** Leave it out to keep the name. */
   name?: string | null | undefined;
