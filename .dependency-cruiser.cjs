@@ -116,7 +116,7 @@ module.exports = {
     {
       name: 'composition-root',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/main\\.ts$' },
+      from: { path: '^src/', pathNot: '^src/(main\\.ts$|commands/)' },
       to: { path: '^src/(app|main)\\.ts$' },
     },
     {

@@ -9,6 +9,7 @@ import * as sessionTokens from './007-session-tokens.ts';
 import * as readableEntries from './008-readable-entries.ts';
 import * as usages from './009-usages.ts';
 import * as testTargets from './010-test-targets.ts';
+import * as tokenLists from './011-token-lists.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -22,4 +23,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '008-readable-entries': readableEntries,
   '009-usages': usages,
   '010-test-targets': testTargets,
+  '011-token-lists': tokenLists,
 };

@@ -5,6 +5,7 @@ import { Executor, type ExecutorOptions, findConfinement } from './executor/exec
 import type { Context } from './graphql/context.ts';
 import type { Access } from './modules/access/access.ts';
 import { AccessService, requireScope } from './modules/access/service.ts';
+import { ApiTokenService } from './modules/api-tokens/service.ts';
 import { catalogLoader } from './modules/catalogs/loader.ts';
 import { CatalogService } from './modules/catalogs/service.ts';
 import { CatalogWriter } from './modules/catalogs/writer.ts';
@@ -106,7 +107,7 @@ export class App {
     this.#doorbell = doorbell;
     const { logger } = options;
     const sealer = new Sealer(database, keyring);
-    this.access = new AccessService(database, keyring);
+    this.access = new AccessService(database, keyring, logger);
     this.environments = new EnvironmentService(database, keyring, sealer);
     const { access, environments } = this;
     const catalogs = new CatalogWriter(database, keyring);
@@ -134,6 +135,7 @@ export class App {
       datastoreBatches: new DatastoreBatches({ datastores, preparation, saver }),
       datastoreDeletion: new DatastoreDeletion(database, keyring, environments, usages),
       datastoreEvents: new DatastoreEvents(database, doorbell),
+      apiTokens: new ApiTokenService(access, environments),
       sessionTokens: new SessionTokenService(access, environments),
       requestedTests: new RequestedTestService(drafts, connectionTests),
       usages,
@@ -259,6 +261,7 @@ export class App {
     await drained;
     await this.#runner.stop();
     await this.#executor.close();
+    await this.access.close();
     await this.#doorbell.close();
     await this.database.close();
   }

@@ -1,18 +1,17 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import type { App, AppOptions } from './app.ts';
+import { operator, options, print, UsageError } from './commands/command.ts';
+import { createToken, environmentNames, listTokens, revokeToken } from './commands/tokens.ts';
 import type { Demo } from './demo/demo.ts';
 import { type Env, EnvError, type EnvMode, readEnv } from './env.ts';
-import { type Access, type Scope, scopes } from './modules/access/access.ts';
+import { scopes } from './modules/access/access.ts';
 import { ENVIRONMENT_NAME_RULE, environmentName } from './modules/environments/name.ts';
-import type { EnvironmentRow } from './modules/environments/service.ts';
 import { Database, openDoorbell, shownDatabaseUrl } from './platform/database.ts';
 import { createKeyFile } from './platform/key-file.ts';
 import { Keyring, verifyKeyring } from './platform/keyring.ts';
 import { createLogger, type Logger } from './platform/logger.ts';
 import { migrateToLatest, vacuumOnce } from './platform/migrate.ts';
-import { maxPageSize } from './platform/paging.ts';
 import { SettingError, withSetting } from './setting-error.ts';
 
 const USAGE = `datastore-gateway: keeps datastore connections, and proves that they work.
@@ -36,10 +35,15 @@ Usage: datastore-gateway <command>
   environment list Prints the id and the name of each.
   token create     Makes an API token and prints it, this once.
       --name NAME
-      --scopes ${scopes.join(',')}
-                   (or some of them)
+      --scopes A,B,…       some of
+                   ${scopes.join('\n                   ')}
       --environment NAME   once or more, or --all-environments
       --expires-in 90d     (d, h or m); left out: never
+  token list       Prints a line for each, the newest first: id, first characters,
+                   name, scopes, environments, last use, and how long it lasts.
+  token revoke --name NAME
+                   Ends a token for ever, and within five seconds what it has
+                   open; with --id ID also a session token.
   --help, --version
 
 Environment variables (and their defaults): HOST (127.0.0.1), PORT (4000),
@@ -53,9 +57,6 @@ MAX_TESTS_PER_ENVIRONMENT, MAX_TESTS_PER_TARGET.
 
 const AS_ROOT = 'The gateway runs as root, which it needs for nothing: give it a user of its own.';
 
-/** A command line that cannot be understood. */
-class UsageError extends Error {}
-
 type Command = (args: readonly string[]) => Promise<void>;
 
 const commands: Readonly<Record<string, Command>> = {
@@ -66,25 +67,15 @@ const commands: Readonly<Record<string, Command>> = {
   'key upgrade': upgradeKey,
   'environment create': createEnvironment,
   'environment list': listEnvironments,
-  'token create': createToken,
+  'token create': (args) => createToken(args, withApp),
+  'token list': (args) => listTokens(args, withApp),
+  'token revoke': (args) => revokeToken(args, withApp),
 };
 
 /**
  * A second signal ends the process at once, unless it comes along with the first, as the terminal and npm send both.
  */
 const SECOND_SIGNAL_MS = 1_000;
-/** In characters. */
-const MAX_TOKEN_NAME = 128;
-/** The units of --expires-in, in milliseconds. */
-const UNITS: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000 };
-const operator: Access = {
-  tokenId: 'command line',
-  actor: { name: 'command line', onBehalfOf: null },
-  isSession: false,
-  scopes: new Set(scopes),
-  environmentIds: 'all',
-  expiresAt: null,
-};
 
 try {
   await run(process.argv.slice(2));
@@ -220,64 +211,8 @@ async function createEnvironment(args: readonly string[]): Promise<void> {
 async function listEnvironments(args: readonly string[]): Promise<void> {
   options(args, {});
   await withApp(async (app) => {
-    for await (const { id, name } of allEnvironments(app)) print(`${id}  ${name}\n`);
+    for await (const [id, name] of environmentNames(app)) print(`${id}  ${name}\n`);
   });
-}
-
-async function createToken(args: readonly string[]): Promise<void> {
-  const given = options(args, {
-    name: { type: 'string' },
-    scopes: { type: 'string' },
-    environment: { type: 'string', multiple: true },
-    'all-environments': { type: 'boolean' },
-    'expires-in': { type: 'string' },
-  });
-  const { name, environment: environments = [], 'all-environments': all = false } = given;
-  if (!name || name.length > MAX_TOKEN_NAME) throw new UsageError(`--name must be 1 to ${MAX_TOKEN_NAME} characters.`);
-  if (all === environments.length > 0)
-    throw new UsageError('Give --environment NAME, once or more, or --all-environments.');
-  const wanted = { name, scopes: readScopes(given.scopes), expiresAt: readExpiry(given['expires-in']) };
-  await withApp(async (app) => {
-    const environmentIds = all ? null : await findEnvironments(app, environments);
-    print(`${await app.access.createToken('command line', { ...wanted, environmentIds })}\n`);
-  });
-}
-
-function readScopes(text = ''): Scope[] {
-  const names = text.split(',').map((each) => each.trim());
-  const isScope = (each: string): each is Scope => (scopes as readonly string[]).includes(each);
-  if (!names.every(isScope)) throw new UsageError(`--scopes takes some of ${scopes.join(',')}.`);
-  return [...new Set(names.filter(isScope))];
-}
-
-function readExpiry(text: string | undefined): string | null {
-  if (text === undefined) return null;
-  const [, count = '', unit = ''] = /^([1-9]\d{0,5})([dhm])$/.exec(text) ?? [];
-  if (count === '') throw new UsageError('--expires-in takes a number and d, h or m: 90d.');
-  return new Date(Date.now() + Number(count) * (UNITS[unit] ?? 0)).toISOString();
-}
-
-async function findEnvironments(app: App, names: readonly string[]): Promise<string[]> {
-  const ids = new Map<string, string>();
-  for await (const { id, name } of allEnvironments(app)) ids.set(name, id);
-  return names.map((name) => {
-    const id = ids.get(name);
-    if (id === undefined) {
-      throw new Error(
-        `There is no environment "${name}": "environment list" prints those that there are, "environment create" makes one.`,
-      );
-    }
-    return id;
-  });
-}
-
-async function* allEnvironments(app: App): AsyncGenerator<EnvironmentRow> {
-  for (let after: string | null = null; ; ) {
-    const page = await app.environments.list(operator, null, { first: maxPageSize, after });
-    yield* page.edges.map(({ node }) => node);
-    if (!page.hasNextPage) return;
-    after = page.edges.at(-1)?.cursor ?? null;
-  }
 }
 
 function settings(mode: EnvMode, level: 'info' | 'warn'): { env: Env; logger: Logger } {
@@ -334,16 +269,6 @@ async function runUntilSignal(app: App, logger: Logger, afterwards?: () => unkno
   });
 }
 
-type OptionTypes = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>['options']>;
-
-function options<const Options extends OptionTypes>(args: readonly string[], types: Options) {
-  try {
-    return parseArgs({ args: [...args], options: types, strict: true, allowPositionals: false }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : 'The options cannot be read.');
-  }
-}
-
 function explain(error: unknown): number {
   if (!(error instanceof Error)) throw error;
   const lines = error instanceof EnvError ? error.message.split('\n') : [error.message];
@@ -367,8 +292,4 @@ function readVersion(): string {
   );
   if (!manifest) throw new Error('package.json is missing');
   return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
-}
-
-function print(text: string): void {
-  process.stdout.write(text);
 }

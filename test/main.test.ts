@@ -81,6 +81,8 @@ describe('the command line', () => {
       'environment create',
       'environment list',
       'token create',
+      'token list',
+      'token revoke',
     ])
       expect(stdout).toContain(command);
   });
@@ -148,6 +150,22 @@ describe('the command line', () => {
     const { stdout } = await run([...create, '--all-environments', '--expires-in', '90d'], { cwd });
     expect(stdout).toMatch(/^dsg_\w+\n$/);
     expect((await run([...create, '--all-environments'], { cwd })).stderr).toContain('exists already');
+
+    const short = ['token', 'create', '--name', 'short', '--scopes', 'AUDIT_READ', '--environment', 'production'];
+    expect((await run(short, { cwd })).code).toBe(0);
+    const revoked = await run(['token', 'revoke', '--name', 'short'], { cwd });
+    expect(revoked.stdout).toMatch(/^short \(dsg_\w{6}…\) was revoked at 20\d\d-.+Z\.\n$/);
+    const missing = await run(['token', 'revoke', '--id', '00000000-0000-4000-8000-000000000000'], { cwd });
+    expect(missing.code).toBe(1);
+    expect(missing.stderr).toContain('There is no token of this id: "token list" prints those that there are');
+    expect((await run(['token', 'revoke', '--id', 'x'], { cwd })).stderr).toContain('--id takes the id of a token');
+    const listed = (await run(['token', 'list'], { cwd })).stdout.trimEnd().split('\n');
+    expect(listed.map((line) => line.split('\t').slice(1, -1).join('|'))).toEqual([
+      expect.stringMatching(/^dsg_\w{6}\|short\|AUDIT_READ\|production\|used never$/),
+      expect.stringMatching(/^dsg_\w{6}\|ci\|DATASTORES_READ,ENVIRONMENTS_WRITE\|all environments\|used never$/),
+    ]);
+    expect(listed.map((line) => line.split('\t').at(-1)?.split(' ')[0])).toEqual(['revoked', 'until']);
+    expect(listed.join('')).not.toContain(stdout.trim());
 
     const { child, found, ended, output } = await launch(['serve'], { cwd, until: /"url":"([^"]+)"/ });
     const page = await fetch(`${found?.[1]}/graphql`, { headers: { accept: 'text/html' } });

@@ -43,7 +43,7 @@ export interface ServerLimits extends LimitSettings {
 
 const DEFAULT_LIMITS: ServerLimits = {
   connectionInitMs: 3_000,
-  recheckMs: 2_000,
+  recheckMs: 1_000,
   pingMs: 12_000,
   drainMs: 15_000,
   requestMs: 30_000,

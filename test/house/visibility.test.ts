@@ -89,7 +89,10 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/datastores/store.ts allJournalEnds',
     'modules/datastores/store.ts seekEvents',
   ],
-  'A token’s own row says which environments it may see.': ['modules/access/store.ts withEnvironments'],
+  'A token’s own row says which environments it may see.': ['modules/access/store.ts allWithEnvironments'],
+  'It looks for those environments of a token, too, that its caller may not see.': [
+    'modules/access/store.ts whereWithin',
+  ],
   'The journal and the keys are kept for the gateway itself, below who may see what.': [
     'platform/journal.ts appendJournal',
     'platform/journal.ts verifyJournal',

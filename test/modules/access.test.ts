@@ -7,7 +7,7 @@ import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { postgresConfig } from '../support/inputs.ts';
-import { DeleteEnvironment, RegisterUsage } from '../support/operations.ts';
+import { CreateSessionToken, DeleteEnvironment, ReadViewer, RegisterUsage } from '../support/operations.ts';
 import { expectType, issueList } from '../support/results.ts';
 
 const config = { postgres: postgresConfig() };
@@ -23,6 +23,7 @@ interface Things {
   readonly name: string;
   readonly testId: string;
   readonly usageId: string;
+  readonly tokenId: string;
 }
 
 interface Operation {
@@ -222,6 +223,34 @@ const operations: readonly Operation[] = [
     variables: input(({ environmentId }) => ({ scopes: [], environmentIds: [environmentId] })),
   },
   {
+    title: 'apiTokens',
+    query: '{ apiTokens(first: 1) { nodes { id } pageInfo { hasNextPage startCursor } } }',
+    needs: ['TOKENS_ADMIN'],
+    variables: () => ({}),
+  },
+  {
+    title: 'apiTokens of a session',
+    query: 'query ($id: ID!) { apiTokens(sessionsOf: $id) { nodes { id } } }',
+    needs: ['TOKENS_ADMIN'],
+    variables: ({ tokenId }) => ({ id: tokenId }),
+  },
+  {
+    title: 'createApiToken',
+    query: 'mutation ($input: CreateApiTokenInput!) { createApiToken(input: $input) { __typename } }',
+    needs: ['TOKENS_ADMIN'],
+    variables: input(({ environmentId }) => ({
+      name: `made ${randomUUID()}`,
+      scopes: [],
+      environmentIds: [environmentId],
+    })),
+  },
+  {
+    title: 'revokeApiToken',
+    query: 'mutation ($id: ID!) { revokeApiToken(id: $id) { __typename ... on NotFoundError { ids } } }',
+    needs: ['TOKENS_ADMIN'],
+    variables: ({ tokenId }) => ({ id: tokenId }),
+  },
+  {
     title: 'createEnvironment',
     query: 'mutation ($input: CreateEnvironmentInput!) { createEnvironment(input: $input) { __typename } }',
     needs: ['ENVIRONMENTS_WRITE'],
@@ -271,6 +300,7 @@ const tables = [
   'journal',
   'retired_ids',
   'data_keys',
+  'api_token_environments',
 ] as const;
 
 test('every operation of the API has its place in the tables below', () => {
@@ -303,7 +333,11 @@ describeEachGateway('who may', (open) => {
     const used = { datastoreId, kind: 'dashboard', name: 'Sales' };
     const { registerUsage } = await gateway.run(RegisterUsage, { input: used });
     const { id: usageId } = expectType(registerUsage, 'RegisterUsageSuccess').usage;
-    return { environmentId, empty: await api.newEnvironment(), datastoreId, name, testId, usageId };
+    const parent = await gateway.createToken(`thing ${randomUUID()}`, [], [environmentId]);
+    const session = await gateway.run(CreateSessionToken, { input: { scopes: [] } }, parent);
+    expectType(session.createSessionToken, 'CreateSessionTokenSuccess');
+    const { id: tokenId } = (await gateway.run(ReadViewer, {}, parent)).viewer.token;
+    return { environmentId, empty: await api.newEnvironment(), datastoreId, name, testId, usageId, tokenId };
   }
 
   const dump = async () => {
@@ -379,6 +413,7 @@ describeEachGateway('who may', (open) => {
       name: 'no-such',
       testId: randomUUID(),
       usageId: randomUUID(),
+      tokenId: randomUUID(),
     });
 
     let token: string;
@@ -458,13 +493,14 @@ describeEachGateway('who may', (open) => {
           name: 'no-such',
           testId: randomUUID(),
           usageId: randomUUID(),
+          tokenId: randomUUID(),
         };
         const before = await dump();
         const ofHidden = await gateway.send({ query, variables: variables(hidden) }, token);
         const ofMissing = await gateway.send({ query, variables: variables(missing) }, token);
         expect(shapeOf(ofHidden.json, hidden)).toBe(shapeOf(ofMissing.json, missing));
         expect(ofHidden.status).toBe(ofMissing.status);
-        expect(ofHidden.text).toMatch(/null|NotFoundError|"nodes":\[\],"totalCount":0/);
+        expect(ofHidden.text).toMatch(/null|NotFoundError|"nodes":\[\](?!,"totalCount":[^0])/);
         expect(await dump()).toEqual(before);
         // and it is there, for who may see it
         const seen = await gateway.send(

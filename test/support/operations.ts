@@ -298,6 +298,44 @@ export const CreateSessionToken = graphql(`
   }
 `);
 
+export const TokenFields = graphql(`
+  fragment TokenFields on ApiToken {
+    id name prefix scopes environments { id } createdAt createdBy expiresAt lastUsedAt revokedAt onBehalfOf
+  }
+`);
+
+export const CreateApiToken = graphql(`
+  mutation CreateApiToken($input: CreateApiTokenInput!) {
+    createApiToken(input: $input) {
+      __typename
+      ...UserErrorFields
+      ... on CreateApiTokenSuccess { token apiToken { ...TokenFields } }
+      ... on NotFoundError { ids }
+    }
+  }
+`);
+
+export const RevokeApiToken = graphql(`
+  mutation RevokeApiToken($id: ID!) {
+    revokeApiToken(id: $id) {
+      __typename
+      ...UserErrorFields
+      ... on RevokeApiTokenSuccess { apiToken { ...TokenFields } }
+      ... on NotFoundError { ids }
+    }
+  }
+`);
+
+export const ListApiTokens = graphql(`
+  query ListApiTokens($sessionsOf: ID, $first: Int, $after: String, $last: Int, $before: String) {
+    apiTokens(sessionsOf: $sessionsOf, first: $first, after: $after, last: $last, before: $before) {
+      edges { cursor node { ...TokenFields } }
+      nodes { id name }
+      pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+    }
+  }
+`);
+
 export const WhoActed = graphql(`
   query WhoActed($id: ID!) {
     datastore(id: $id) {

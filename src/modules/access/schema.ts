@@ -27,8 +27,8 @@ export const ScopeRef = builder.enumType('Scope', {
     RECORDS_READ: { description: 'Read the records of managed data stores, which are not there yet.' },
     RECORDS_WRITE: { description: 'Write the records of managed data stores, which are not there yet.' },
     ENVIRONMENTS_WRITE: { description: 'Create, rename and delete environments.' },
-    TOKENS_ADMIN: { description: 'Make, list and revoke tokens.' },
-    AUDIT_READ: { description: 'Read the audit log.' },
+    TOKENS_ADMIN: { description: 'List, make and revoke tokens, none of which allows more than your own.' },
+    AUDIT_READ: { description: 'Read the audit log, which is not there yet.' },
   } satisfies Record<(typeof scopes)[number], { description: string }>,
 });
 
@@ -58,6 +58,11 @@ export const ApiTokenRef = builder.objectRef<TokenRow>('ApiToken').implement({
       description: 'When the token was made.',
       resolve: (token) => token.created_at,
     }),
+    createdBy: t.string({
+      description:
+        'The name of the token that made it; `command line`, `bootstrap` or `sign-in link` where it was none.',
+      resolve: (token) => token.created_by,
+    }),
     expiresAt: t.field({
       type: 'DateTime',
       nullable: true,
@@ -73,7 +78,7 @@ export const ApiTokenRef = builder.objectRef<TokenRow>('ApiToken').implement({
     revokedAt: t.field({
       type: 'DateTime',
       nullable: true,
-      description: 'When the token was revoked, and stopped working; null when it was not.',
+      description: 'When the token was revoked, or the one that made it; null when neither was.',
       resolve: (token) => token.revoked_at,
     }),
   }),

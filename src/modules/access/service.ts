@@ -1,17 +1,28 @@
 import { randomUUID } from 'node:crypto';
-import { NotFoundError, RequestFault } from '../../errors/api.ts';
-import type { Database } from '../../platform/database.ts';
+import { NameTakenError, NotFoundError, RequestFault } from '../../errors/api.ts';
+import type { Change, Database } from '../../platform/database.ts';
 import { isForeignKeyViolation, isUniqueViolation } from '../../platform/database.ts';
-import { appendJournal } from '../../platform/journal.ts';
+import { type Actor, appendJournal } from '../../platform/journal.ts';
 import type { Keyring } from '../../platform/keyring.ts';
+import type { Logger } from '../../platform/logger.ts';
+import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
 import { type Access, scopes as allScopes, type Scope } from './access.ts';
-import { findToken, findTokenByHash, insertToken, removeExpiredSessions, type TokenRow, touchToken } from './store.ts';
+import { LastUsed } from './last-used.ts';
+import {
+  findToken,
+  findTokenByHash,
+  findTokenId,
+  insertToken,
+  listTokens,
+  removeExpiredSessions,
+  revokeToken,
+  setScopes,
+  type TokenRow,
+} from './store.ts';
 import { hashToken, isToken, looksLikeToken, makeToken, tokenPrefix } from './token.ts';
 
 /** How long the answer for a token is remembered, and so how long a revoked one may still be taken. */
 const AUTHENTICATION_TTL_MS = 2_000;
-/** How exact lastUsedAt is. */
-const LAST_USED_EVERY_MS = 60_000;
 const SIGN_IN_MS = 12 * 3_600_000;
 /** For how long a session token that has expired is kept, for requests that began before. */
 const EXPIRED_KEPT_MS = 3_600_000;
@@ -23,6 +34,9 @@ const MAX_REMEMBERED = 10_000;
 const MAX_TOKEN_LENGTH = 512;
 /** How many hex digits of its hash tell a bootstrap token from others in the list of names. */
 const HASH_DIGITS_IN_NAME = 8;
+/** Under these names the gateway itself acts, so no token is called so. */
+const ownNames = { commandLine: 'command line', bootstrap: 'bootstrap', signInLink: 'sign-in link' } as const;
+const OTHER_OWN_NAMES = ['first start'];
 
 /** What a new token may do, and for how long. */
 export interface NewToken {
@@ -54,11 +68,12 @@ export class AccessService {
   readonly #keyring: Keyring;
   /** What the tokens of the last 2 s allow, by hash, so that a burst of requests asks the database once. */
   readonly #seen = new Map<string, { readonly at: number; readonly access: Access | null }>();
-  readonly #touched = new Map<string, number>();
+  readonly #lastUsed: LastUsed;
 
-  constructor(database: Database, keyring: Keyring) {
+  constructor(database: Database, keyring: Keyring, logger: Logger) {
     this.#database = database;
     this.#keyring = keyring;
+    this.#lastUsed = new LastUsed(database, logger);
   }
 
   /**
@@ -72,6 +87,7 @@ export class AccessService {
     const seen = this.#seen.get(hash);
     const access = seen && now - seen.at < AUTHENTICATION_TTL_MS ? seen.access : await this.#read(hash, now);
     if (!access || (access.expiresAt !== null && Date.parse(access.expiresAt) <= now)) return null;
+    this.#lastUsed.note(access.tokenId, now);
     return access;
   }
 
@@ -80,27 +96,75 @@ export class AccessService {
     const access = row && !row.revoked_at ? accessOf(row) : null;
     if (this.#seen.size >= MAX_REMEMBERED) this.#seen.clear();
     this.#seen.set(hash, { at: now, access });
-    if (access) await this.#touch(access.tokenId, now);
     return access;
   }
 
-  async #touch(tokenId: string, now: number): Promise<void> {
-    if (now - (this.#touched.get(tokenId) ?? 0) < LAST_USED_EVERY_MS) return;
-    if (this.#touched.size >= MAX_REMEMBERED) this.#touched.clear();
-    this.#touched.set(tokenId, now);
-    await touchToken(this.#database, tokenId, new Date(now).toISOString());
-  }
-
   /** Reads the caller's own token, as the API shows it. */
-  viewerToken(access: Access): Promise<TokenRow> {
-    return findToken(this.#database, access.tokenId);
+  async viewerToken(access: Access): Promise<TokenRow> {
+    return this.#shown(await findToken(this.#database, access.tokenId));
   }
 
-  /** Makes a token and returns it: it is never shown again. @throws RequestFault when the name is taken */
+  /** Reads a page of the tokens that the caller may see: the lasting ones, or the session tokens of one of them. */
+  async list(access: Access, sessionsOf: string | null, page: PageArguments): Promise<Page<TokenRow>> {
+    requireScope(access, 'TOKENS_ADMIN');
+    const found = await listTokens(this.#database, access, sessionsOf, readPageArguments(page, 'CREATED_AT'));
+    return { ...found, edges: found.edges.map(({ cursor, node }) => ({ cursor, node: this.#shown(node) })) };
+  }
+
+  #shown(row: TokenRow): TokenRow {
+    return { ...row, last_used_at: this.#lastUsed.of(row.id, row.last_used_at) };
+  }
+
+  /**
+   * Makes a token and returns it: it is never shown again. What it may do has been judged. @throws RequestFault when
+   * the name is taken
+   */
   async createToken(by: string, wanted: NewToken): Promise<string> {
     const token = makeToken();
-    await this.#store(token, by, wanted);
+    try {
+      await this.#store(token, { name: by, onBehalfOf: null }, wanted);
+    } catch (error) {
+      if (!(error instanceof NameTakenError)) throw error;
+      throw new RequestFault('BAD_USER_INPUT', 'A token of this name exists already.');
+    }
     return token;
+  }
+
+  /**
+   * Makes a lasting token for a caller. What it may do has been judged.
+   * @throws RequestFault FORBIDDEN for a session token, NameTakenError, NotFoundError
+   */
+  async createLasting(access: Access, wanted: NewToken, namePath: readonly string[]): Promise<MadeToken> {
+    requireScope(access, 'TOKENS_ADMIN');
+    requireNoSession(access);
+    const token = makeToken();
+    const id = await this.#store(token, access.actor, wanted, undefined, namePath);
+    return { token, row: await findToken(this.#database, id) };
+  }
+
+  /**
+   * Revokes a token that the caller may see, and with it the session tokens that it has made. What they have open ends
+   * within 5 s. One that is revoked already stays as it is. @throws NotFoundError
+   */
+  async revoke(access: Access, id: string): Promise<TokenRow> {
+    requireScope(access, 'TOKENS_ADMIN');
+    await this.#database.change(async (change) => {
+      const revoked = await revokeToken(change, access, id, new Date().toISOString());
+      if (!revoked) throw new NotFoundError([id]);
+      if (revoked.isNew) await this.#journal(change, 'token.revoke', access.actor, id, { name: revoked.name });
+    });
+    this.#seen.clear();
+    return this.#shown(await findToken(this.#database, id));
+  }
+
+  /** Tells the id of a lasting token by its name; undefined where there is none. */
+  findId(name: string): Promise<string | undefined> {
+    return findTokenId(this.#database, name);
+  }
+
+  /** Writes what has been gathered about the use of tokens. */
+  close(): Promise<void> {
+    return this.#lastUsed.close();
   }
 
   /**
@@ -111,7 +175,8 @@ export class AccessService {
     requireNoSession(access);
     const token = makeToken();
     const parent = { id: access.tokenId, onBehalfOf: wanted.onBehalfOf };
-    const id = await this.#store(token, access.actor.name, { ...wanted, name: access.actor.name }, parent);
+    const actor = { ...access.actor, onBehalfOf: null };
+    const id = await this.#store(token, actor, { ...wanted, name: actor.name }, parent);
     return { token, row: await findToken(this.#database, id) };
   }
 
@@ -119,23 +184,47 @@ export class AccessService {
   async createSignInToken(): Promise<{ token: string; expiresAt: string }> {
     const expiresAt = new Date(Date.now() + SIGN_IN_MS).toISOString();
     const name = `GraphiQL session ${randomUUID()}`;
-    const token = await this.createToken('sign-in link', { name, scopes: allScopes, environmentIds: null, expiresAt });
+    const token = await this.createToken(ownNames.signInLink, {
+      name,
+      scopes: allScopes,
+      environmentIds: null,
+      expiresAt,
+    });
     return { token, expiresAt };
   }
 
   /** Stores the administrator's token that an operator chose, for every environment, unless it is stored already. */
   async ensureBootstrapToken(token: string): Promise<void> {
     const known = await findTokenByHash(this.#database, hashToken(token));
-    if (known) return;
+    if (known) return await this.#bringUpToDate(known);
     const name = `bootstrap ${hashToken(token).slice(0, HASH_DIGITS_IN_NAME)}`;
-    await this.#store(token, 'bootstrap', { name, scopes: allScopes, environmentIds: null, expiresAt: null });
+    const wanted = { name, scopes: allScopes, environmentIds: null, expiresAt: null };
+    await this.#store(token, { name: ownNames.bootstrap, onBehalfOf: null }, wanted);
+  }
+
+  /** Gives an administrator's token that an older version has stored the scopes that have come since. */
+  async #bringUpToDate({ id, name, scopes, created_by }: TokenRow): Promise<void> {
+    const wanted = JSON.stringify(allScopes);
+    if (created_by !== ownNames.bootstrap || scopes === wanted) return;
+    await this.#database.change(async (change) => {
+      await setScopes(change, id, wanted);
+      const actor = { name: ownNames.bootstrap, onBehalfOf: null };
+      await this.#journal(change, 'token.update', actor, id, { name, scopes: allScopes });
+    });
   }
 
   /** Stores a token and tells its id; with a parent it is a session token of that one's. */
-  async #store(token: string, by: string, wanted: NewToken, parent?: Parent): Promise<string> {
+  async #store(
+    token: string,
+    by: Actor,
+    wanted: NewToken,
+    parent?: Parent,
+    namePath: readonly string[] = [],
+  ): Promise<string> {
+    const { name, scopes, environmentIds, expiresAt } = wanted;
+    if (isOwnName(name) && !parent) throw new NameTakenError(namePath);
     const id = randomUUID();
     const at = new Date().toISOString();
-    const { name, scopes, environmentIds, expiresAt } = wanted;
     try {
       await this.#database.change(async (change) => {
         const row = {
@@ -150,36 +239,38 @@ export class AccessService {
           expires_at: expiresAt,
           last_used_at: null,
           revoked_at: null,
-          created_by: by,
+          created_by: by.name,
           parent_id: parent?.id ?? null,
           on_behalf_of: parent?.onBehalfOf ?? null,
         };
         if (parent) await removeExpiredSessions(change, longAgo(at), REMOVED_AT_ONCE);
         await insertToken(change, row, environmentIds ?? []);
-        const detail = {
-          name,
-          scopes,
-          environmentIds,
-          expiresAt,
-          ...(parent ? { parentId: parent.id, onBehalfOf: parent.onBehalfOf } : {}),
-        };
-        await appendJournal(change, this.#keyring, {
-          environmentId: '',
-          kind: '',
-          action: 'token.create',
-          actor: { name: by, onBehalfOf: null },
-          subjectType: 'token',
-          subjectId: id,
-          detail,
-        });
+        const ofParent = parent ? { parentId: parent.id, onBehalfOf: parent.onBehalfOf } : {};
+        await this.#journal(change, 'token.create', by, id, { name, scopes, environmentIds, expiresAt, ...ofParent });
       });
       return id;
     } catch (error) {
-      if (isUniqueViolation(error)) throw new RequestFault('BAD_USER_INPUT', 'A token of this name exists already.');
+      if (isUniqueViolation(error)) throw new NameTakenError(namePath);
       if (isForeignKeyViolation(error)) throw new NotFoundError(wanted.environmentIds ?? []);
       throw error;
     }
   }
+
+  /** Tokens stand in the gateway's own chain, for they may be for several environments. */
+  async #journal(
+    change: Change,
+    action: string,
+    actor: Actor,
+    subjectId: string,
+    detail: Record<string, unknown>,
+  ): Promise<void> {
+    const entry = { environmentId: '', kind: '', action, actor, subjectType: 'token', subjectId, detail };
+    await appendJournal(change, this.#keyring, entry);
+  }
+}
+
+function isOwnName(name: string): boolean {
+  return [...Object.values(ownNames), ...OTHER_OWN_NAMES].includes(name);
 }
 
 /** Refuses a caller whose token lacks a scope. Every service method begins with it. @throws RequestFault FORBIDDEN */

@@ -70,6 +70,23 @@ export class EnvironmentService {
     return ids.map((id) => rows.get(id) ?? null);
   }
 
+  /** Returns the ids, each once. @throws NotFoundError, whose issues name those that the caller may not see */
+  async requireAll(access: Access, ids: readonly string[], path: readonly string[]): Promise<readonly string[]> {
+    const found = await this.find(access, ids);
+    const missing = ids.flatMap((id, at) => (found[at] ? [] : [{ id, at }]));
+    if (missing.length === 0) return [...new Set(ids)];
+    const issues = missing.map(({ at }) => ({
+      path: [...path, String(at)],
+      configPath: null,
+      code: 'NOT_FOUND' as const,
+      message: issueCodes.NOT_FOUND,
+    }));
+    throw new NotFoundError(
+      missing.map(({ id }) => id),
+      issues,
+    );
+  }
+
   /**
    * Returns the environment that an input means: the one it names, or the caller's only one.
    * @throws NotFoundError, or ValidationError when none is named and the caller has several or none

@@ -1,6 +1,7 @@
-import { NotFoundError, ValidationError } from '../../errors/api.ts';
-import { type FieldIssue, type Given, issueCodes, pathTo } from '../../errors/field-issues.ts';
+import { ValidationError } from '../../errors/api.ts';
+import { type FieldIssue, type Given, pathTo } from '../../errors/field-issues.ts';
 import type { Access, Scope } from '../access/access.ts';
+import { issueAt, scopeIssues } from '../access/grants.ts';
 import { type AccessService, type MadeToken, requireNoSession } from '../access/service.ts';
 import type { EnvironmentService } from '../environments/service.ts';
 
@@ -36,7 +37,7 @@ export class SessionTokenService {
   async create(access: Access, input: SessionTokenInput): Promise<MadeToken> {
     requireNoSession(access);
     const now = Date.now();
-    const issues = [...scopeIssues(access, input), ...expiryIssues(access, input, now)];
+    const issues = [...scopeIssues(access, input.scopes, pathTo(input, 'scopes')), ...expiryIssues(access, input, now)];
     if (issues.length > 0) throw new ValidationError(issues);
     return this.#tokens.createSession(access, {
       scopes: [...new Set(input.scopes)],
@@ -49,24 +50,8 @@ export class SessionTokenService {
   async #environmentIds(access: Access, input: SessionTokenInput): Promise<readonly string[]> {
     const path = pathTo(input, 'environmentIds');
     if (input.environmentIds == null) return [(await this.#environments.only(access, path)).id];
-    const found = await this.#environments.find(access, input.environmentIds);
-    const missing = input.environmentIds.flatMap((id, at) => (found[at] ? [] : [{ id, at }]));
-    if (missing.length > 0) {
-      const issues = missing.map(({ at }) => issueAt([...path, String(at)], 'NOT_FOUND'));
-      throw new NotFoundError(
-        missing.map(({ id }) => id),
-        issues,
-      );
-    }
-    return [...new Set(input.environmentIds)];
+    return this.#environments.requireAll(access, input.environmentIds, path);
   }
-}
-
-function scopeIssues(access: Access, input: SessionTokenInput): FieldIssue[] {
-  const path = pathTo(input, 'scopes');
-  return input.scopes.flatMap((scope, at) =>
-    access.scopes.has(scope) ? [] : [issueAt([...path, String(at)], 'NOT_GRANTED')],
-  );
 }
 
 function expiryIssues(access: Access, input: SessionTokenInput, now: number): FieldIssue[] {
@@ -84,8 +69,4 @@ function expiryOf(access: Access, { expiresInMinutes }: SessionTokenInput, now: 
 /** How long the caller's own token lasts, in milliseconds. */
 function msLeft({ expiresAt }: Access, now: number): number {
   return expiresAt === null ? Number.POSITIVE_INFINITY : Date.parse(expiresAt) - now;
-}
-
-function issueAt(path: readonly string[], code: FieldIssue['code'], message: string = issueCodes[code]): FieldIssue {
-  return { path, configPath: null, code, message };
 }

@@ -1,0 +1,45 @@
+import { parseArgs } from 'node:util';
+import type { App } from '../app.ts';
+import { type Access, scopes } from '../modules/access/access.ts';
+import { maxPageSize, type Page, type PageArguments } from '../platform/paging.ts';
+
+/** A command line that cannot be understood. */
+export class UsageError extends Error {}
+
+/** What is done with a gateway that listens nowhere. */
+export type WithApp = (work: (app: App) => Promise<void>) => Promise<void>;
+
+/** Who acts on the command line, and may do everything. */
+export const operator: Access = {
+  tokenId: 'command line',
+  actor: { name: 'command line', onBehalfOf: null },
+  isSession: false,
+  scopes: new Set(scopes),
+  environmentIds: 'all',
+  expiresAt: null,
+};
+
+type OptionTypes = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>['options']>;
+
+/** Reads a command's options. @throws UsageError for one that it does not have */
+export function options<const Options extends OptionTypes>(args: readonly string[], types: Options) {
+  try {
+    return parseArgs({ args: [...args], options: types, strict: true, allowPositionals: false }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : 'The options cannot be read.');
+  }
+}
+
+/** Reads a list page by page. */
+export async function* everyNode<Node>(read: (page: PageArguments) => Promise<Page<Node>>): AsyncGenerator<Node> {
+  for (let after: string | null = null; ; ) {
+    const page: Page<Node> = await read({ first: maxPageSize, after });
+    yield* page.edges.map(({ node }) => node);
+    if (!page.hasNextPage) return;
+    after = page.edges.at(-1)?.cursor ?? null;
+  }
+}
+
+export function print(text: string): void {
+  process.stdout.write(text);
+}

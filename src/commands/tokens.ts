@@ -1,0 +1,107 @@
+import type { App } from '../app.ts';
+import { type Scope, scopes } from '../modules/access/access.ts';
+import { everyNode, operator, options, print, UsageError, type WithApp } from './command.ts';
+
+/** In characters. */
+const MAX_TOKEN_NAME = 128;
+/** The units of --expires-in, in milliseconds. */
+const UNITS: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000 };
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+export async function createToken(args: readonly string[], withApp: WithApp): Promise<void> {
+  const given = options(args, {
+    name: { type: 'string' },
+    scopes: { type: 'string' },
+    environment: { type: 'string', multiple: true },
+    'all-environments': { type: 'boolean' },
+    'expires-in': { type: 'string' },
+  });
+  const { name = '', environment: environments = [], 'all-environments': all = false } = given;
+  if (name.trim() === '' || name.length > MAX_TOKEN_NAME || /\p{Cc}/u.test(name))
+    throw new UsageError(`--name must be 1 to ${MAX_TOKEN_NAME} characters, on one line.`);
+  if (all === environments.length > 0)
+    throw new UsageError('Give --environment NAME, once or more, or --all-environments.');
+  const wanted = { name: name.trim(), scopes: readScopes(given.scopes), expiresAt: readExpiry(given['expires-in']) };
+  await withApp(async (app) => {
+    const environmentIds = all ? null : await findEnvironments(app, environments);
+    print(`${await app.access.createToken(operator.actor.name, { ...wanted, environmentIds })}\n`);
+  });
+}
+
+function readScopes(text = ''): Scope[] {
+  const names = text.split(',').map((each) => each.trim());
+  const isScope = (each: string): each is Scope => (scopes as readonly string[]).includes(each);
+  if (!names.every(isScope)) throw new UsageError(`--scopes takes some of ${scopes.join(',')}.`);
+  return [...new Set(names.filter(isScope))];
+}
+
+function readExpiry(text: string | undefined): string | null {
+  if (text === undefined) return null;
+  const [, count = '', unit = ''] = /^([1-9]\d{0,5})([dhm])$/.exec(text) ?? [];
+  if (count === '') throw new UsageError('--expires-in takes a number and d, h or m: 90d.');
+  return new Date(Date.now() + Number(count) * (UNITS[unit] ?? 0)).toISOString();
+}
+
+async function findEnvironments(app: App, names: readonly string[]): Promise<string[]> {
+  const ids = new Map<string, string>();
+  for await (const [id, name] of environmentNames(app)) ids.set(name, id);
+  return names.map((name) => {
+    const id = ids.get(name);
+    if (id === undefined) {
+      throw new Error(
+        `There is no environment "${name}": "environment list" prints those that there are, "environment create" makes one.`,
+      );
+    }
+    return id;
+  });
+}
+
+/** Tells the id and the name of every environment. */
+export async function* environmentNames(app: App): AsyncGenerator<readonly [id: string, name: string]> {
+  for await (const { id, name } of everyNode((page) => app.environments.list(operator, null, page))) yield [id, name];
+}
+
+/** Prints a line for each lasting token, the newest first, with tabs between what it says. */
+export async function listTokens(args: readonly string[], withApp: WithApp): Promise<void> {
+  options(args, {});
+  await withApp(async (app) => {
+    const names = new Map<string, string>();
+    for await (const [id, name] of environmentNames(app)) names.set(id, name);
+    for await (const token of everyNode((page) => app.access.list(operator, null, page))) {
+      const environments = token.environmentIds.map((id) => names.get(id) ?? id).toSorted();
+      const columns = [
+        token.id,
+        token.prefix,
+        token.name,
+        (JSON.parse(token.scopes) as string[]).join(','),
+        token.all_environments ? 'all environments' : environments.join(','),
+        `used ${token.last_used_at ?? 'never'}`,
+        stateOf(token),
+      ];
+      print(`${columns.join('\t')}\n`);
+    }
+  });
+}
+
+function stateOf({ revoked_at, expires_at }: { revoked_at: string | null; expires_at: string | null }): string {
+  if (revoked_at !== null) return `revoked ${revoked_at}`;
+  if (expires_at === null) return 'lasts';
+  return `${Date.parse(expires_at) <= Date.now() ? 'expired' : 'until'} ${expires_at}`;
+}
+
+export async function revokeToken(args: readonly string[], withApp: WithApp): Promise<void> {
+  const { name, id } = options(args, { name: { type: 'string' }, id: { type: 'string' } });
+  if ((name === undefined) === (id === undefined)) throw new UsageError('Give --name NAME or --id ID.');
+  if (id !== undefined && !UUID.test(id))
+    throw new UsageError('--id takes the id of a token, which "token list" prints first.');
+  await withApp(async (app) => {
+    const found = name === undefined ? id : await app.access.findId(name);
+    const said = name === undefined ? 'of this id' : `"${name}"`;
+    const missing = `There is no token ${said}: "token list" prints those that there are.`;
+    if (found === undefined) throw new Error(missing);
+    const token = await app.access.revoke(operator, found.toLowerCase()).catch((error: unknown) => {
+      throw error instanceof Error && error.name === 'NotFoundError' ? new Error(missing) : error;
+    });
+    print(`${token.name} (${token.prefix}…) was revoked at ${token.revoked_at}.\n`);
+  });
+}
