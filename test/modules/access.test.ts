@@ -7,12 +7,13 @@ import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { postgresConfig } from '../support/inputs.ts';
-import { CreateSessionToken, DeleteEnvironment, ReadViewer, RegisterUsage } from '../support/operations.ts';
+import { DeleteEnvironment, RegisterUsage } from '../support/operations.ts';
 import { expectType, issueList } from '../support/results.ts';
 
 const config = { postgres: postgresConfig() };
 /** How long a subscription may listen that must hear nothing. */
 const LISTENING_MS = 2_000;
+const MINUTE_MS = 60_000;
 const writing = { validationMethods: ['postgres/schema/create'] };
 
 /** What an operation is tried on: things that are there, or ids of none. */
@@ -334,9 +335,12 @@ describeEachGateway('who may', (open) => {
     const { registerUsage } = await gateway.run(RegisterUsage, { input: used });
     const { id: usageId } = expectType(registerUsage, 'RegisterUsageSuccess').usage;
     const parent = await gateway.createToken(`thing ${randomUUID()}`, [], [environmentId]);
-    const session = await gateway.run(CreateSessionToken, { input: { scopes: [] } }, parent);
-    expectType(session.createSessionToken, 'CreateSessionTokenSuccess');
-    const { id: tokenId } = (await gateway.run(ReadViewer, {}, parent)).viewer.token;
+    const access = await gateway.app.access.authenticate(parent);
+    if (!access) throw new Error('The token was just made.');
+    const inAMinute = new Date(Date.now() + MINUTE_MS).toISOString();
+    const session = { scopes: [], environmentIds: [environmentId], expiresAt: inAMinute, onBehalfOf: null };
+    await gateway.app.access.createSession(access, session);
+    const { tokenId } = access;
     return { environmentId, empty: await api.newEnvironment(), datastoreId, name, testId, usageId, tokenId };
   }
 
