@@ -1,5 +1,5 @@
-import { access as accessFile } from 'node:fs/promises';
 import { ANY_OF_THIS_MACHINE } from './connectors/kit/network/addresses.ts';
+import type { OpenIdSettings } from './env.ts';
 import type { LimitSettings } from './errors/limits.ts';
 import { Executor, type ExecutorOptions, findConfinement } from './executor/executor.ts';
 import type { Context } from './graphql/context.ts';
@@ -23,38 +23,29 @@ import { DatastoreSaver } from './modules/datastores/save.ts';
 import { DatastoreService } from './modules/datastores/service.ts';
 import { environmentLoader } from './modules/environments/loader.ts';
 import { EnvironmentService } from './modules/environments/service.ts';
+import { OpenIdProvider, type ProviderOptions } from './modules/people/provider.ts';
+import { type PeopleRule, readPeopleRules } from './modules/people/rules.ts';
+import { PeopleService } from './modules/people/service.ts';
 import { RequestedTestService } from './modules/requested-tests/service.ts';
 import { SessionTokenService } from './modules/session-tokens/service.ts';
 import { usageLoader } from './modules/usages/loader.ts';
 import { UsageService } from './modules/usages/service.ts';
-import {
-  type AvailabilityChange,
-  Database,
-  type DatabasePlace,
-  DatabaseUnavailableError,
-  databasePlace,
-  type OnStatement,
-  openDoorbell,
-  shownDatabaseUrl,
-} from './platform/database.ts';
-import type { Doorbell } from './platform/doorbell.ts';
-import { createKeyFile } from './platform/key-file.ts';
-import { Keyring, verifyKeyring } from './platform/keyring.ts';
+import { type OpenedDatabase, openDatabase } from './open-database.ts';
+import { type Database, type DatabasePlace, databasePlace, type OnStatement } from './platform/database.ts';
+import { goOnRotating } from './platform/key-rotation.ts';
+import type { KeyPlace } from './platform/key-source.ts';
 import type { Logger } from './platform/logger.ts';
-import { migrateToLatest, vacuumOnce } from './platform/migrate.ts';
 import { Sealer } from './platform/sealer.ts';
 import { schema } from './schema.ts';
 import { GatewayServer, type GatewayServerOptions } from './server/http.ts';
 import { createSignIn, type SignIn } from './server/sign-in.ts';
 import { withSetting } from './setting-error.ts';
-import { upgradeSeals } from './upgrade.ts';
 
 /** Everything that a gateway is made of. main.ts reads it from the environment. */
-export interface AppOptions {
+export interface AppOptions extends KeyPlace {
   readonly host: string;
   readonly port: number;
   readonly databaseUrl: string;
-  readonly keyFile: string;
   /**
    * True to make the key file and an environment "default" when there are none, for the first start on a fresh machine.
    */
@@ -67,6 +58,7 @@ export interface AppOptions {
   readonly allowedHosts?: readonly string[] | undefined;
   readonly allowedOrigins?: readonly string[] | undefined;
   readonly limits?: LimitSettings | undefined;
+  readonly openId?: (OpenIdSettings & Pick<ProviderOptions, 'cooldownMs'>) | undefined;
   readonly graphiql: 'on' | 'off';
   readonly example?: GatewayServerOptions<never, never>['example'];
   readonly logger: Logger;
@@ -80,31 +72,35 @@ export interface AppOptions {
   };
 }
 
+const OLD_FORM = 'secrets in the form of an older version are still taken: run "datastore-gateway key upgrade" once';
+
 /** The whole gateway. This is the composition root: nothing else constructs services. */
 export class App {
   readonly access: AccessService;
   readonly environments: EnvironmentService;
   readonly database: Database;
   readonly #options: AppOptions;
-  readonly #doorbell: Doorbell;
+  readonly #opened: OpenedDatabase;
   readonly #executor: Executor;
   readonly #runner: TestRunner;
   readonly #signIn: SignIn;
   readonly #server: GatewayServer<Access, Context>;
+  readonly #ending = new AbortController();
+  #rotating: Promise<void> | undefined;
   #url = '';
   #closing: Promise<void> | undefined;
 
   private constructor(
     options: AppOptions,
     executor: Executor,
-    database: Database,
-    doorbell: Doorbell,
-    keyring: Keyring,
+    opened: OpenedDatabase,
+    rules: readonly PeopleRule[] | undefined,
   ) {
+    const { database, doorbell, keyring } = opened;
     this.#options = options;
     this.#executor = executor;
     this.database = database;
-    this.#doorbell = doorbell;
+    this.#opened = opened;
     const { logger } = options;
     const sealer = new Sealer(database, keyring);
     this.access = new AccessService(database, keyring, logger);
@@ -142,10 +138,16 @@ export class App {
       catalogs: new CatalogService(database, drafts, connectionTests),
     };
 
+    const { openId } = options;
+    const people =
+      openId && rules ? new PeopleService({ database, rules, provider: new OpenIdProvider(openId) }) : undefined;
     this.#signIn = createSignIn(() => access.createSignInToken());
     this.#server = new GatewayServer({
       schema,
-      access,
+      access: {
+        authenticate: (token) => (people?.isFor(token) ? people.authenticate(token) : access.authenticate(token)),
+      },
+      ...(people ? { people } : {}),
       createContext: ({ access }): Context => ({
         access,
         services,
@@ -173,48 +175,24 @@ export class App {
 
   /**
    * Makes a gateway that does not listen yet.
-   * @throws SettingError when the key file or the database cannot be used, naming the variable that says where it is
+   * @throws SettingError when the keys or the database cannot be used, naming the variable that says where they are
    */
   static async open(options: AppOptions): Promise<App> {
-    const { keyFile, databaseUrl } = options;
-    const keyring = await withSetting({ variable: 'KEY_FILE', value: keyFile }, async () => {
-      if (options.bootstrap) await makeKeyFile(keyFile);
-      return Keyring.load(keyFile);
-    });
-    const setting = { variable: 'DATABASE_URL', value: shownDatabaseUrl(databaseUrl) } as const;
-    return withSetting(setting, () => App.#openDatabase(options, keyring));
-  }
-
-  static async #openDatabase(options: AppOptions, loaded: Keyring): Promise<App> {
-    let keyring = loaded;
     const executor = createExecutor(options);
     const onPeer = (peer: DatabasePlace) => forbidDatabase(executor, peer);
-    const doorbell = await openDoorbell(options.databaseUrl, onPeer);
     const named = databasePlace(options.databaseUrl);
     if (named) onPeer(named);
     const onStatement = options.testing?.onStatement;
-    const database = await Database.open({
-      url: options.databaseUrl,
-      doorbell,
-      onPeer,
-      onAvailability: (change) => logAvailability(options.logger, change),
-      ...(onStatement ? { onStatement } : {}),
-    }).catch(async (error: unknown) => {
-      await doorbell.close();
-      throw error;
-    });
+    const rules = options.openId && (await readRules(options.openId));
+    const opened = await openDatabase({ ...options, onPeer, ...(onStatement ? { onStatement } : {}) });
     try {
-      await verifyKeyring(database, keyring);
-      await migrateToLatest(database);
-      await forgetDeleted(database, options.logger);
-      await verifyKeyring(database, keyring);
-      if (keyring.opensOldForm) keyring = await withoutOldForm(options, database, keyring);
-      const app = new App(options, executor, database, doorbell, keyring);
+      const app = new App(options, executor, opened, rules);
+      // in production the operator says when
+      if (opened.keyring.opensOldForm) options.logger.warn(OLD_FORM);
       await app.#prepare();
       return app;
     } catch (error) {
-      await database.close();
-      await doorbell.close();
+      await opened.close();
       throw error;
     }
   }
@@ -241,6 +219,17 @@ export class App {
     this.#executor.forbid({ host: address, port });
     this.#url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
     this.#runner.start();
+    this.#rotating = this.#goOnRotating();
+  }
+
+  async #goOnRotating(): Promise<void> {
+    const { logger } = this.#options;
+    try {
+      const { signal } = this.#ending;
+      await goOnRotating({ database: this.database, keyring: this.#opened.keyring, signal, logger });
+    } catch (error) {
+      logger.warn({ err: error }, 'a rotation of the key-encryption key could not go on: the next start tries again');
+    }
   }
 
   /** Issues a link that opens GraphiQL signed in. It is good once, for five minutes. */
@@ -258,12 +247,13 @@ export class App {
     const drained = this.#server.close();
     // a save that waits for its test is answered while the server still drains
     this.#runner.endSaves();
+    this.#ending.abort();
     await drained;
+    await this.#rotating;
     await this.#runner.stop();
     await this.#executor.close();
     await this.access.close();
-    await this.#doorbell.close();
-    await this.database.close();
+    await this.#opened.close();
   }
 }
 
@@ -280,49 +270,8 @@ function writableProbe(database: Database): () => Promise<boolean> {
   };
 }
 
-/** Logs one line when the database goes away and one when it is back, however many requests meet it in between. */
-function logAvailability(logger: Logger, change: AvailabilityChange): void {
-  if (change.available) logger.info({ awayMs: change.awayMs }, 'the database can be written again');
-  else
-    logger.error({ err: change.error }, 'the database cannot do its work: requests are answered UNAVAILABLE meanwhile');
-}
-
-/**
- * On one's own machine secrets that an older version has sealed are sealed anew; in production the operator says when.
- */
-async function withoutOldForm(
-  { bootstrap, keyFile, logger }: AppOptions,
-  database: Database,
-  keyring: Keyring,
-): Promise<Keyring> {
-  if (bootstrap) {
-    await upgradeSeals({ database, keyring, keyFile, logger });
-    return Keyring.load(keyFile);
-  }
-  logger.warn('secrets in the form of an older version are still taken: run "datastore-gateway key upgrade" once');
-  return keyring;
-}
-
-/** Without the disk space that it takes, the gateway starts all the same. */
-async function forgetDeleted(database: Database, logger: Logger): Promise<void> {
-  try {
-    await vacuumOnce(database);
-  } catch (error) {
-    if (!(error instanceof DatabaseUnavailableError)) throw error;
-    logger.warn(
-      { err: error.cause },
-      'the database could not be vacuumed: what an older version deleted is still in it',
-    );
-  }
-}
-
-async function makeKeyFile(path: string): Promise<void> {
-  try {
-    await accessFile(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    await createKeyFile(path);
-  }
+function readRules({ rulesFile }: OpenIdSettings): Promise<readonly PeopleRule[]> {
+  return withSetting({ variable: 'OIDC_RULES', value: rulesFile }, () => readPeopleRules(rulesFile));
 }
 
 function createExecutor({ egressAllow, egressProxy, executorIsolation, logger, testing }: AppOptions): Executor {

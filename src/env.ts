@@ -12,6 +12,7 @@ export interface Env {
   readonly port: number;
   readonly databaseUrl: string;
   readonly keyFile: string;
+  readonly keyCommand: string | undefined;
   readonly bootstrapToken: string | undefined;
   /** Entries as parseEgressAllow() gives them. */
   readonly egressAllow: readonly string[];
@@ -21,8 +22,19 @@ export interface Env {
   /** As parseAllowedOrigins() gives them. */
   readonly allowedOrigins: readonly string[] | undefined;
   readonly limits: LimitSettings;
+  /** Undefined where people have no sign-in of their own. */
+  readonly openId: OpenIdSettings | undefined;
   /** One of pino's levels; undefined to leave it to the command. */
   readonly logLevel: z.output<typeof logLevel> | undefined;
+}
+
+/** An OpenID provider, and the file of rules that say what its people may do. */
+export interface OpenIdSettings {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly rulesFile: string;
+  readonly clientId: string | undefined;
+  readonly clientSecret: string | undefined;
 }
 
 /** `start` is for a developer's own machine: it listens on loopback alone, and lets tests reach private addresses. */
@@ -74,11 +86,16 @@ const limit = z
 const limits = Object.fromEntries(limitVariables.map((name) => [name, limit])) as Record<LimitVariable, typeof limit>;
 const LIMIT_MEANING = `must be a whole number from 1 to ${MAX_LIMIT}`;
 
+/** In characters. */
+const MAX_OIDC_TEXT = 1_024;
+const OIDC_OTHERS = ['OIDC_AUDIENCE', 'OIDC_RULES', 'OIDC_CLIENT_ID', 'OIDC_CLIENT_SECRET'] as const;
+
 const variables = z.object({
   HOST: hostName.default('127.0.0.1'),
   PORT: port.default(4000),
   DATABASE_URL: z.string().transform(parsedBy(parseDatabaseUrl)).default('sqlite:./data/gateway.db'),
   KEY_FILE: z.string().max(MAX_PATH).default('./data/master.key'),
+  KEY_COMMAND: z.string().max(MAX_PATH).regex(/\S/).optional(),
   BOOTSTRAP_TOKEN: z
     .string()
     .regex(/^[\x21-\x7e]{32,512}$/)
@@ -89,6 +106,11 @@ const variables = z.object({
   EXECUTOR_ISOLATION: isolation.default('none'),
   ALLOWED_HOSTS: hosts.optional(),
   ALLOWED_ORIGINS: z.string().transform(readBy(parseAllowedOrigins)).optional(),
+  OIDC_ISSUER: z.string().max(MAX_PATH).refine(isIssuer).optional(),
+  OIDC_AUDIENCE: z.string().max(MAX_OIDC_TEXT).optional(),
+  OIDC_RULES: z.string().max(MAX_PATH).optional(),
+  OIDC_CLIENT_ID: z.string().max(MAX_OIDC_TEXT).optional(),
+  OIDC_CLIENT_SECRET: z.string().max(MAX_OIDC_TEXT).optional(),
   LOG_LEVEL: logLevel.optional(),
   ...limits,
 });
@@ -98,6 +120,7 @@ const meaning: Record<keyof typeof variables.shape, string> = {
   PORT: `must be a whole number from 0 to ${MAX_PORT}`,
   DATABASE_URL: 'must be sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE',
   KEY_FILE: 'must be the path of a file',
+  KEY_COMMAND: 'must be a program and its arguments, parted by blanks',
   BOOTSTRAP_TOKEN: 'must be 32 to 512 characters: ASCII letters, digits and signs, no spaces',
   EGRESS_ALLOW: 'must list CIDRs, addresses or hosts, each with an optional :port, separated by commas',
   EGRESS_PROXY: 'must be http://host:port, with user:password@ before the host where the proxy asks for it',
@@ -105,6 +128,11 @@ const meaning: Record<keyof typeof variables.shape, string> = {
   ALLOWED_HOSTS:
     'must list host names, each with an optional :port and http:// or https:// before it, separated by commas',
   ALLOWED_ORIGINS: 'must list origins, as https://app.example, separated by commas',
+  OIDC_ISSUER: 'must be the https:// URL of an OpenID provider, as it calls itself; http:// for one on this machine',
+  OIDC_AUDIENCE: 'must be the audience that the provider’s tokens for this gateway have',
+  OIDC_RULES: 'must be the path of a YAML file',
+  OIDC_CLIENT_ID: 'must be the client that GraphiQL signs in as',
+  OIDC_CLIENT_SECRET: 'must be the secret of OIDC_CLIENT_ID',
   LOG_LEVEL: `must be one of ${logLevel.options.join(', ')}`,
   ...(Object.fromEntries(limitVariables.map((name) => [name, LIMIT_MEANING])) as Record<LimitVariable, string>),
 };
@@ -122,6 +150,8 @@ export function readEnv(mode: EnvMode, given: Readonly<Record<string, string | u
   ) {
     faults.push('HOST must be a loopback address for "start", which is for one machine; "serve" listens anywhere');
   }
+  if (given.KEY_FILE && given.KEY_COMMAND) faults.push('KEY_COMMAND takes the place of KEY_FILE: set one of them');
+  faults.push(...openIdFaults(given, faults));
   if (!parsed.success || faults.length > 0) throw new EnvError([...new Set(faults)].join('\n'));
   const { data } = parsed;
   return {
@@ -129,6 +159,7 @@ export function readEnv(mode: EnvMode, given: Readonly<Record<string, string | u
     port: data.PORT,
     databaseUrl: data.DATABASE_URL,
     keyFile: data.KEY_FILE,
+    keyCommand: data.KEY_COMMAND,
     bootstrapToken: data.BOOTSTRAP_TOKEN,
     egressAllow: data.EGRESS_ALLOW ?? (mode === 'start' ? PRIVATE_NETWORKS : []),
     egressProxy: data.EGRESS_PROXY,
@@ -138,8 +169,35 @@ export function readEnv(mode: EnvMode, given: Readonly<Record<string, string | u
     limits: Object.fromEntries(
       limitVariables.flatMap((name) => (data[name] === undefined ? [] : [[name, data[name]]])),
     ),
+    openId: openIdOf(data),
     logLevel: data.LOG_LEVEL,
   };
+}
+
+/** What is missing of an OpenID provider that is set in parts; it is told once the issuer is right. */
+function openIdFaults(given: Readonly<Record<string, string | undefined>>, others: readonly string[]): string[] {
+  if (others.some((fault) => fault.startsWith('OIDC_ISSUER '))) return [];
+  const missing = (name: keyof typeof meaning, by: string) => `${name} ${meaning[name]}: ${by} needs it`;
+  if (given.OIDC_ISSUER)
+    return (['OIDC_AUDIENCE', 'OIDC_RULES'] as const)
+      .filter((name) => !given[name])
+      .map((name) => missing(name, 'OIDC_ISSUER'));
+  const [other] = OIDC_OTHERS.filter((name) => given[name]);
+  return other === undefined ? [] : [missing('OIDC_ISSUER', other)];
+}
+
+function openIdOf(data: z.output<typeof variables>): OpenIdSettings | undefined {
+  const { OIDC_ISSUER: issuer, OIDC_AUDIENCE: audience, OIDC_RULES: rulesFile } = data;
+  if (issuer === undefined || audience === undefined || rulesFile === undefined) return undefined;
+  return { issuer, audience, rulesFile, clientId: data.OIDC_CLIENT_ID, clientSecret: data.OIDC_CLIENT_SECRET };
+}
+
+/** An issuer is a URL without query and fragment (OpenID Connect Discovery, section 3). */
+function isIssuer(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, search, hash, username } = new URL(text);
+  if (search !== '' || hash !== '' || username !== '') return false;
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname.replace(/^\[|\]$/g, '')));
 }
 
 function faultOf(issue: z.core.$ZodIssue): string {

@@ -1,8 +1,16 @@
+import type { KeyPlace } from './platform/key-source.ts';
+
 /** A setting that the gateway is started with and that the system, or the database, does not let it work with. */
 export interface Setting {
-  readonly variable: 'HOST' | 'PORT' | 'DATABASE_URL' | 'KEY_FILE';
+  readonly variable: 'HOST' | 'PORT' | 'DATABASE_URL' | 'KEY_FILE' | 'KEY_COMMAND' | 'OIDC_RULES';
   /** As it may be shown: without a password. */
   readonly value: string;
+}
+
+/** The setting that the keys come from. Of a command its program is shown: its arguments may be secret. */
+export function keySetting({ keyFile, keyCommand }: KeyPlace): Setting {
+  if (keyCommand === undefined) return { variable: 'KEY_FILE', value: keyFile };
+  return { variable: 'KEY_COMMAND', value: keyCommand.trim().split(/\s+/, 1)[0] ?? '' };
 }
 
 /** Says which variable has to be mended, what its value is, what is wrong, and what to do. */
@@ -23,12 +31,15 @@ export async function withSetting<T>(setting: Setting, work: () => T | Promise<T
   }
 }
 
+/** What is wrong with these the gateway says itself. */
+const WITH_OWN_WORDS: readonly Setting['variable'][] = ['KEY_FILE', 'KEY_COMMAND', 'OIDC_RULES'];
+
 function explained(setting: Setting, error: unknown): unknown {
   if (error instanceof SettingError || !(error instanceof Error)) return error;
   const code = codeOf(error);
   const reason = code === undefined ? undefined : REASONS[setting.variable](code);
   if (reason !== undefined) return new SettingError(setting, `${reason} (${code})`, error);
-  if (setting.variable === 'KEY_FILE')
+  if (WITH_OWN_WORDS.includes(setting.variable))
     return code === undefined ? new SettingError(setting, error.message, error) : error;
   const words =
     setting.variable === 'DATABASE_URL' ? DATABASE_WORDS.find(([said]) => said.test(error.message)) : undefined;
@@ -115,6 +126,8 @@ const UNTRUSTED =
 /** What is said of a code in the place of a setting; undefined where it says nothing about the setting. */
 const REASONS: Readonly<Record<Setting['variable'], (code: string) => string | undefined>> = {
   KEY_FILE: (code) => FILES[code],
+  KEY_COMMAND: () => undefined,
+  OIDC_RULES: (code) => FILES[code],
   DATABASE_URL(code) {
     if (CERTIFICATE.test(code)) return UNTRUSTED;
     // SQLite says more behind its own codes: SQLITE_IOERR_WRITE

@@ -8,9 +8,9 @@ import { Sealer } from './platform/sealer.ts';
 
 export interface SealUpgradeOptions {
   readonly database: Database;
-  /** As it was read from `keyFile`. */
   readonly keyring: Keyring;
-  readonly keyFile: string;
+  /** Undefined where a command fetches the keys: there the mark is the operator's to make. */
+  readonly keyFile: string | undefined;
   readonly logger: Logger;
 }
 
@@ -23,6 +23,6 @@ export async function upgradeSeals({ database, keyring, keyFile, logger }: SealU
   const sealer = new Sealer(database, keyring);
   await resealTests(database, sealer);
   const count = await resealDatastores({ database, sealer, logger });
-  if (count.unreadable === 0) await endOldForm(keyFile);
+  if (count.unreadable === 0 && keyFile !== undefined) await endOldForm(keyFile);
   return count;
 }

@@ -11,6 +11,7 @@ describe('settings', () => {
       port: 4000,
       databaseUrl: 'sqlite:./data/gateway.db',
       keyFile: './data/master.key',
+      keyCommand: undefined,
       bootstrapToken: undefined,
       egressAllow: [],
       egressProxy: undefined,
@@ -18,6 +19,7 @@ describe('settings', () => {
       allowedHosts: undefined,
       allowedOrigins: undefined,
       limits: {},
+      openId: undefined,
       logLevel: undefined,
     });
   });
@@ -59,8 +61,38 @@ describe('settings', () => {
       allowedHosts: ['gateway.example', 'gateway.example:8443', '[::1]:80', 'https://other.example'],
       allowedOrigins: ['https://app.example', 'http://localhost:5173', 'http://[::1]'],
       limits: { MAX_REQUESTS_PER_MINUTE: 600, MAX_TESTS_PER_TARGET: 2 },
+      openId: undefined,
       logLevel: 'debug',
     });
+  });
+
+  test('the keys come from a command or from a file', () => {
+    expect(readEnv('serve', { KEY_COMMAND: 'vault kv get -field=keys secret/gateway' }).keyCommand).toBe(
+      'vault kv get -field=keys secret/gateway',
+    );
+    expect(() => readEnv('serve', { KEY_COMMAND: 'vault', KEY_FILE: 'master.key' })).toThrow(
+      'KEY_COMMAND takes the place of KEY_FILE: set one of them',
+    );
+  });
+
+  test('an OpenID provider is set as a whole', () => {
+    const all = { OIDC_ISSUER: 'https://login.example/realms/a', OIDC_AUDIENCE: 'gateway', OIDC_RULES: 'rules.yaml' };
+    expect(readEnv('serve', all).openId).toEqual({
+      issuer: all.OIDC_ISSUER,
+      audience: 'gateway',
+      rulesFile: 'rules.yaml',
+      clientId: undefined,
+      clientSecret: undefined,
+    });
+    expect(readEnv('serve', { ...all, OIDC_ISSUER: 'http://localhost:8080' }).openId?.issuer).toBe(
+      'http://localhost:8080',
+    );
+    expect(() => readEnv('serve', { OIDC_ISSUER: all.OIDC_ISSUER })).toThrow(
+      /^OIDC_AUDIENCE must .*\nOIDC_RULES must /,
+    );
+    expect(() => readEnv('serve', { OIDC_CLIENT_SECRET: secret })).toThrow(
+      /^OIDC_ISSUER must .*: OIDC_CLIENT_SECRET needs it$/,
+    );
   });
 
   test('set to nothing are as good as not set', () => {
@@ -95,6 +127,9 @@ describe('faults', () => {
     ['ALLOWED_HOSTS', 'ftp://gateway.example'],
     ['ALLOWED_ORIGINS', `https://u:${secret}@app.example`],
     ['LOG_LEVEL', 'loud'],
+    ['OIDC_ISSUER', 'http://login.example'],
+    ['OIDC_ISSUER', `https://u:${secret}@login.example`],
+    ['OIDC_ISSUER', 'https://login.example/?a'],
     ['MAX_REQUESTS_PER_MINUTE', '0'],
     ['MAX_CONNECTIONS_PER_TOKEN', 'many'],
     ['MAX_SUBSCRIPTIONS_PER_TOKEN', '1000001'],

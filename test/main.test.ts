@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { findBundledNode, isRecentEnough } from '../bin/node-version.js';
+import { readKeyFile, replaceKeyFile, withFreshKey } from '../src/platform/key-file.ts';
 import { ageKeyFile } from './support/keys.ts';
 
 const launcher = fileURLToPath(new URL('../bin/datastore-gateway.js', import.meta.url));
@@ -119,6 +120,51 @@ describe('the command line', () => {
     expect(stderr).not.toContain('hunter2');
   });
 
+  test('key rotate, list and forget, while a gateway runs; with KEY_COMMAND too', async () => {
+    const cwd = await folder();
+    await run(['key', 'create'], { cwd });
+    const bootstrap = 'a-bootstrap-token-of-more-than-32-characters';
+    const gateway = await launch(['serve'], { cwd, env: { BOOTSTRAP_TOKEN: bootstrap }, until: /"url":"([^"]+)"/ });
+    const ask = async (query: string): Promise<unknown> => {
+      const headers = { authorization: `Bearer ${bootstrap}`, 'content-type': 'application/json' };
+      const body = JSON.stringify({ query });
+      return (await fetch(`${gateway.found?.[1]}/graphql`, { method: 'POST', headers, body })).json();
+    };
+    const make = (name: string) =>
+      ask(
+        `mutation { createEnvironment(input: { name: "${name}" }) { ... on CreateEnvironmentSuccess { environment { name } } } }`,
+      );
+    expect(await make('before')).toEqual({ data: { createEnvironment: { environment: { name: 'before' } } } });
+    const rotated = await run(['key', 'rotate'], { cwd });
+    const [, added = ''] =
+      /^Added (k[0-9a-f]{8})\.\n1 of 2\n2 of 2\nEverything is wrapped by \1\./.exec(rotated.stdout) ?? [];
+    expect(added).not.toBe('');
+    expect(await make('after')).toEqual({ data: { createEnvironment: { environment: { name: 'after' } } } });
+    const { stdout: listed } = await run(['key', 'list'], { cwd });
+    const [, former = ''] = /^k\w+\tactive\twraps 3\n(k\w+)\tformer\twraps 0\n$/.exec(listed) ?? [];
+    expect(listed.startsWith(added)).toBe(true);
+    expect((await run(['key', 'forget', '--id', added], { cwd })).stderr).toContain(`The key ${added} still wraps 3`);
+    expect((await run(['key', 'forget', '--id', former], { cwd })).stdout).toContain(`Forgot ${former}.`);
+    expect((await run(['key', 'forget', '--id', former], { cwd })).stderr).toContain(`There is no key ${former}`);
+    expect((await run(['key', 'forget'], { cwd })).code).toBe(2);
+    const env = { KEY_COMMAND: `cat ${join(cwd, 'data/master.key')}` };
+    expect((await run(['key', 'list'], { cwd, env })).stdout).toBe(`${added}\tactive\twraps 3\n`);
+    expect((await run(['key', 'rotate'], { cwd, env })).stderr).toContain('KEY_COMMAND fetches the keys');
+    const printed = JSON.parse((await run(['key', 'rotate', '--print'], { cwd, env })).stdout);
+    expect(Object.keys(printed.keys)).toEqual([added, printed.activeKeyId]);
+    const failing = await run(['serve'], { cwd, env: { KEY_COMMAND: 'false hunter2' } });
+    expect(failing.code).toBe(1);
+    expect(failing.stderr).toContain('KEY_COMMAND=false: The key command false ended with 1');
+    expect(failing.stderr).not.toContain('hunter2');
+    // one that was killed before it had wrapped anything goes on at the next start
+    const keyFile = join(cwd, 'data/master.key');
+    await replaceKeyFile(keyFile, withFreshKey(await readKeyFile(keyFile)));
+    await launch(['serve'], { cwd, until: /the rotation of the key-encryption key is over/ });
+    expect((await run(['key', 'list'], { cwd })).stdout).toMatch(
+      new RegExp(`^(k\\w+)\tactive\twraps 3\n${added}\tformer\twraps 0\n$`),
+    );
+  });
+
   test('key create, migrate, token create, serve', async () => {
     const cwd = await folder();
     expect((await run(['key', 'create'], { cwd })).code).toBe(0);
@@ -135,6 +181,8 @@ describe('the command line', () => {
     expect(upgraded.stdout).toContain('Sealed the secrets of 0 datastores anew');
     expect(await readFile(keyFile, 'utf8')).toContain('"version": 2');
     expect((await run(['key', 'upgrade'], { cwd })).stdout).toContain('is up to date');
+
+    expect((await run(['key', 'list'], { cwd })).stdout).toMatch(/^k[0-9a-f]{8}\tactive\twraps 1\n$/);
 
     const create = ['token', 'create', '--name', 'ci', '--scopes', 'DATASTORES_READ,ENVIRONMENTS_WRITE'];
     expect((await run([...create, '--environment', 'nowhere'], { cwd })).stderr).toContain(

@@ -1,13 +1,9 @@
 import { parseArgs } from 'node:util';
-import type { App } from '../app.ts';
 import { type Access, scopes } from '../modules/access/access.ts';
 import { maxPageSize, type Page, type PageArguments } from '../platform/paging.ts';
 
 /** A command line that cannot be understood. */
 export class UsageError extends Error {}
-
-/** What is done with a gateway that listens nowhere. */
-export type WithApp = (work: (app: App) => Promise<void>) => Promise<void>;
 
 /** Who acts on the command line, and may do everything. */
 export const operator: Access = {

@@ -1,6 +1,6 @@
-import type { App } from '../app.ts';
 import { type Scope, scopes } from '../modules/access/access.ts';
-import { everyNode, operator, options, print, UsageError, type WithApp } from './command.ts';
+import { everyNode, operator, options, print, UsageError } from './command.ts';
+import { type Services, withServices } from './settings.ts';
 
 /** In characters. */
 const MAX_TOKEN_NAME = 128;
@@ -8,7 +8,7 @@ const MAX_TOKEN_NAME = 128;
 const UNITS: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000 };
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-export async function createToken(args: readonly string[], withApp: WithApp): Promise<void> {
+export async function createToken(args: readonly string[]): Promise<void> {
   const given = options(args, {
     name: { type: 'string' },
     scopes: { type: 'string' },
@@ -22,9 +22,9 @@ export async function createToken(args: readonly string[], withApp: WithApp): Pr
   if (all === environments.length > 0)
     throw new UsageError('Give --environment NAME, once or more, or --all-environments.');
   const wanted = { name: name.trim(), scopes: readScopes(given.scopes), expiresAt: readExpiry(given['expires-in']) };
-  await withApp(async (app) => {
-    const environmentIds = all ? null : await findEnvironments(app, environments);
-    print(`${await app.access.createToken(operator.actor.name, { ...wanted, environmentIds })}\n`);
+  await withServices(async (services) => {
+    const environmentIds = all ? null : await findEnvironments(services, environments);
+    print(`${await services.access.createToken(operator.actor.name, { ...wanted, environmentIds })}\n`);
   });
 }
 
@@ -42,9 +42,9 @@ function readExpiry(text: string | undefined): string | null {
   return new Date(Date.now() + Number(count) * (UNITS[unit] ?? 0)).toISOString();
 }
 
-async function findEnvironments(app: App, names: readonly string[]): Promise<string[]> {
+async function findEnvironments(services: Services, names: readonly string[]): Promise<string[]> {
   const ids = new Map<string, string>();
-  for await (const [id, name] of environmentNames(app)) ids.set(name, id);
+  for await (const [id, name] of environmentNames(services)) ids.set(name, id);
   return names.map((name) => {
     const id = ids.get(name);
     if (id === undefined) {
@@ -57,17 +57,18 @@ async function findEnvironments(app: App, names: readonly string[]): Promise<str
 }
 
 /** Tells the id and the name of every environment. */
-export async function* environmentNames(app: App): AsyncGenerator<readonly [id: string, name: string]> {
-  for await (const { id, name } of everyNode((page) => app.environments.list(operator, null, page))) yield [id, name];
+export async function* environmentNames(services: Services): AsyncGenerator<readonly [id: string, name: string]> {
+  for await (const { id, name } of everyNode((page) => services.environments.list(operator, null, page)))
+    yield [id, name];
 }
 
 /** Prints a line for each lasting token, the newest first, with tabs between what it says. */
-export async function listTokens(args: readonly string[], withApp: WithApp): Promise<void> {
+export async function listTokens(args: readonly string[]): Promise<void> {
   options(args, {});
-  await withApp(async (app) => {
+  await withServices(async (services) => {
     const names = new Map<string, string>();
-    for await (const [id, name] of environmentNames(app)) names.set(id, name);
-    for await (const token of everyNode((page) => app.access.list(operator, null, page))) {
+    for await (const [id, name] of environmentNames(services)) names.set(id, name);
+    for await (const token of everyNode((page) => services.access.list(operator, null, page))) {
       const environments = token.environmentIds.map((id) => names.get(id) ?? id).toSorted();
       const columns = [
         token.id,
@@ -89,17 +90,17 @@ function stateOf({ revoked_at, expires_at }: { revoked_at: string | null; expire
   return `${Date.parse(expires_at) <= Date.now() ? 'expired' : 'until'} ${expires_at}`;
 }
 
-export async function revokeToken(args: readonly string[], withApp: WithApp): Promise<void> {
+export async function revokeToken(args: readonly string[]): Promise<void> {
   const { name, id } = options(args, { name: { type: 'string' }, id: { type: 'string' } });
   if ((name === undefined) === (id === undefined)) throw new UsageError('Give --name NAME or --id ID.');
   if (id !== undefined && !UUID.test(id))
     throw new UsageError('--id takes the id of a token, which "token list" prints first.');
-  await withApp(async (app) => {
-    const found = name === undefined ? id : await app.access.findId(name);
+  await withServices(async (services) => {
+    const found = name === undefined ? id : await services.access.findId(name);
     const said = name === undefined ? 'of this id' : `"${name}"`;
     const missing = `There is no token ${said}: "token list" prints those that there are.`;
     if (found === undefined) throw new Error(missing);
-    const token = await app.access.revoke(operator, found.toLowerCase()).catch((error: unknown) => {
+    const token = await services.access.revoke(operator, found.toLowerCase()).catch((error: unknown) => {
       throw error instanceof Error && error.name === 'NotFoundError' ? new Error(missing) : error;
     });
     print(`${token.name} (${token.prefix}…) was revoked at ${token.revoked_at}.\n`);

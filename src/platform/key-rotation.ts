@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import type { Database } from './database.ts';
 import { isOneOf } from './database.ts';
 import { type Keyring, proofKey, renewProof } from './keyring.ts';
@@ -57,7 +58,21 @@ export async function rotate({ database, keyring, signal, onProgress }: Rotation
     onProgress?.(done, Math.max(all, done));
   }
   // the proof comes last: while it is under the old key, a start knows that something is left to do
-  if (!signal?.aborted) await renewProof(database, keyring);
+  if (!signal?.aborted && (await renewProof(database, keyring))) onProgress?.(done + 1, Math.max(all, done + 1));
+}
+
+/** Goes on with a rotation that was ended half way, beside what else a gateway does. */
+export async function goOnRotating({
+  logger,
+  ...options
+}: RotationOptions & { readonly logger: Logger }): Promise<void> {
+  const { database, keyring, signal } = options;
+  const { activeKeyId } = keyring;
+  if (!(await needsRotation(database, keyring))) return;
+  const onProgress = (done: number, all: number) =>
+    logger.info({ activeKeyId, done, all }, 'data keys are wrapped by the active key');
+  await rotate({ ...options, onProgress });
+  if (!signal?.aborted) logger.info({ activeKeyId }, 'the rotation of the key-encryption key is over');
 }
 
 function rewrapSome(database: Database, keyring: Keyring): Promise<number> {

@@ -14,6 +14,17 @@ export function fileSource(path: string): KeySource {
   return { name: `The key file ${path}`, read: () => readKeyFile(path) };
 }
 
+/** Where an operator keeps the keys: in a file, or where a command fetches them. */
+export interface KeyPlace {
+  readonly keyFile: string;
+  /** Used instead of the file where it is set. */
+  readonly keyCommand?: string | undefined;
+}
+
+export function keySourceOf({ keyFile, keyCommand }: KeyPlace): KeySource {
+  return keyCommand === undefined ? fileSource(keyFile) : commandSource(keyCommand);
+}
+
 /** How long a key command may take, in milliseconds. */
 const COMMAND_MS = 30_000;
 /** What of the gateway's own settings is none of a key command's business. */

@@ -128,16 +128,17 @@ export async function verifyKeyring(database: Database, keyring: Keyring): Promi
   await requireProof(keyring, (await readProof(database)) ?? '');
 }
 
-/** Puts the database's proof under the active key, as a part of a rotation. */
-export async function renewProof(database: Database, keyring: Keyring): Promise<void> {
+/** Puts the database's proof under the active key, as a part of a rotation. @returns false where it is already */
+export async function renewProof(database: Database, keyring: Keyring): Promise<boolean> {
   const proof = await readProof(database);
-  if (proof === undefined || proofKeyId(proof) === keyring.activeKeyId) return;
+  if (proof === undefined || proofKeyId(proof) === keyring.activeKeyId) return false;
   await requireProof(keyring, proof);
   await database.query
     .updateTable('settings')
     .set({ value: newProof(keyring) })
     .where('key', '=', CHECK)
     .execute();
+  return true;
 }
 
 /** The id of the key that the database's proof is under; undefined where there is none. */

@@ -14,7 +14,8 @@ export interface Identity<Access> {
   readonly token: string;
 }
 
-const BEARER = /^Bearer +([\x21-\x7e]{1,512}) *$/i;
+/** Tokens of the gateway's own have at most 512 characters, those of an OpenID provider more. */
+const BEARER = /^Bearer +([\x21-\x7e]{1,8192}) *$/i;
 
 /**
  * Finds the identity behind an Authorization header, or behind the same in a WebSocket's connection_init. @throws a

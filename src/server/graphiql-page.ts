@@ -1,11 +1,13 @@
 const NOTICES = {
   withLinks: {
     signedOut: 'Not signed in. Open the link that the gateway printed, or paste a token here.',
+    notTaken: 'The provider’s answer was not taken. Sign in again, or paste a token here.',
     usedUp:
       'This link was used before, or is older than five minutes. Press Enter where the gateway runs, which prints another one, or paste a token here.',
   },
   withoutLinks: {
     signedOut: 'Not signed in. Paste a token here.',
+    notTaken: 'The provider’s answer was not taken. Sign in again, or paste a token here.',
     usedUp: 'This gateway takes no sign-in codes. Paste a token here.',
   },
 } as const;
@@ -21,7 +23,9 @@ export const pageScript = (hasLinks: boolean): string => `
 (() => {
   const NOTICES = ${JSON.stringify(hasLinks ? NOTICES.withLinks : NOTICES.withoutLinks)};
   const TOKEN = 'datastore-gateway:token';
+  const PENDING = 'datastore-gateway:sign-in';
   const code = new URLSearchParams(location.hash.slice(1)).get('code');
+  const back = new URLSearchParams(location.search);
   history.replaceState(null, '', location.pathname);
   const keepAddress = history.replaceState.bind(history);
   history.replaceState = (state, title) => keepAddress(state, title, location.pathname);
@@ -43,6 +47,36 @@ export const pageScript = (hasLinks: boolean): string => `
       else location.reload();
     };
     document.body.prepend(bar);
+    addProvider(bar).catch(() => undefined);
+  };
+
+  // at an OpenID provider by code flow with PKCE (RFC 7636): the verifier stays in this tab
+  const base64url = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes))).replace(/[+]/g, '-').replace(/[/]/g, '_').replace(/=/g, '');
+  const random = () => base64url(crypto.getRandomValues(new Uint8Array(32)));
+  const redirectUri = location.origin + location.pathname;
+  const addProvider = async (bar) => {
+    const provider = await (await plainFetch('/graphiql/provider')).json();
+    if (!provider) return;
+    const button = element('button', { type: 'button' }, 'Sign in at ' + new URL(provider.endpoint).host);
+    button.onclick = async () => {
+      const [state, verifier] = [random(), random()];
+      const challenge = base64url(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(verifier)));
+      sessionStorage.setItem(PENDING, JSON.stringify({ state, verifier }));
+      const url = new URL(provider.endpoint);
+      const asked = {
+        response_type: 'code', client_id: provider.clientId, redirect_uri: redirectUri, scope: 'openid profile email',
+        state, code_challenge: challenge, code_challenge_method: 'S256',
+      };
+      for (const [name, value] of Object.entries(asked)) url.searchParams.set(name, value);
+      location.assign(url.href);
+    };
+    bar.append(button);
+  };
+  const broughtBack = () => {
+    const pending = JSON.parse(sessionStorage.getItem(PENDING) ?? 'null');
+    sessionStorage.removeItem(PENDING);
+    if (!pending || back.get('state') !== pending.state) return null;
+    return { code: back.get('code') ?? '', verifier: pending.verifier, redirectUri };
   };
   const usePasted = async (token) => {
     const answer = await plainFetch('/graphql', {
@@ -76,7 +110,8 @@ export const pageScript = (hasLinks: boolean): string => `
   };
 
   const signIn = async () => {
-    if (!code) {
+    const exchanged = code ? { code } : back.has('state') ? broughtBack() : null;
+    if (!exchanged) {
       if (!readToken()) await askOtherWindows();
       if (!readToken()) notice(NOTICES.signedOut);
       return;
@@ -84,11 +119,11 @@ export const pageScript = (hasLinks: boolean): string => `
     const answer = await plainFetch('/graphiql/session', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ code }),
+      body: JSON.stringify(exchanged),
     });
     if (answer.ok) sessionStorage.setItem(TOKEN, JSON.stringify(await answer.json()));
     else if (!readToken()) await askOtherWindows();
-    if (!readToken()) notice(NOTICES.usedUp);
+    if (!readToken()) notice(code ? NOTICES.usedUp : NOTICES.notTaken);
   };
   const signedIn = signIn();
 

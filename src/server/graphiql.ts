@@ -6,7 +6,7 @@ import { type ExampleDatabase, graphiqlExamples } from './graphiql-examples.ts';
 import { pageScript, pageStyle } from './graphiql-page.ts';
 import { sendJson } from './replies.ts';
 import { requestError } from './request-error.ts';
-import type { SignIn } from './sign-in.ts';
+import type { SignIn, SignInToken } from './sign-in.ts';
 
 /** GraphiQL for a browser, from the package, without a request to any other server. */
 export interface GraphiQL {
@@ -14,14 +14,38 @@ export interface GraphiQL {
   isFor(request: IncomingMessage): boolean;
   /** Sends the page; it holds nothing, so it needs no token. */
   sendPage(request: IncomingMessage, response: ServerResponse): Promise<void>;
-  /** Exchanges a sign-in code (`{"code": "…"}`) for a token. */
+  /** Says where people sign in: `{"endpoint": "…", "clientId": "…"}`, or null. */
+  sendProvider(response: ServerResponse): Promise<void>;
+  /**
+   * Exchanges a sign-in code (`{"code": "…"}`), or one of the OpenID provider's (with `verifier` and `redirectUri`),
+   * for a token.
+   */
   signIn(body: unknown, response: ServerResponse): Promise<void>;
+}
+
+/** The longest code, verifier and URI, in characters. */
+const MAX_TEXT = 4_096;
+
+/** How people sign in at an OpenID provider; modules/people answers. */
+export interface PeopleSignIn {
+  readonly provider: { authorization(): Promise<{ readonly endpoint: string; readonly clientId: string } | undefined> };
+  signIn(code: {
+    readonly code: string;
+    readonly verifier: string;
+    readonly redirectUri: string;
+  }): Promise<SignInToken | null>;
+}
+
+export interface GraphiQLOptions {
+  readonly signIn?: SignIn | undefined;
+  readonly people?: PeopleSignIn | undefined;
+  readonly example?: ExampleDatabase | undefined;
 }
 
 /**
  * Makes the page at its first request, for it takes 9 MB, which a gateway that no browser ever looks at does not need.
  */
-export function createGraphiQL(signIn: SignIn | undefined, example?: ExampleDatabase): GraphiQL {
+export function createGraphiQL({ signIn, people, example }: GraphiQLOptions): GraphiQL {
   let page: Promise<Page> | undefined;
   return {
     isFor: ({ method, headers }) => method === 'GET' && /\btext\/html\b/.test(headers.accept ?? ''),
@@ -33,9 +57,15 @@ export function createGraphiQL(signIn: SignIn | undefined, example?: ExampleData
       const encoding = takesZipped ? { 'content-encoding': 'gzip' } : {};
       response.writeHead(200, { ...headers, ...encoding }).end(takesZipped ? zipped : html);
     },
+    async sendProvider(response) {
+      sendJson(response, 200, (await people?.provider.authorization()) ?? null);
+    },
     async signIn(body, response) {
-      const code = typeof body === 'object' && body !== null && 'code' in body ? body.code : undefined;
-      const session = typeof code === 'string' ? await signIn?.redeem(code) : undefined;
+      const { code, verifier, redirectUri } = (body ?? {}) as Record<string, unknown>;
+      const isText = (value: unknown): value is string => typeof value === 'string' && value.length <= MAX_TEXT;
+      const isProviders = isText(code) && isText(verifier) && isText(redirectUri);
+      const exchanged = isProviders ? people?.signIn({ code, verifier, redirectUri }) : undefined;
+      const session = isText(code) && !isProviders ? await signIn?.redeem(code) : await exchanged;
       if (!session)
         throw requestError('UNAUTHENTICATED', {
           message: 'This code was used, is too old, or was never given.',

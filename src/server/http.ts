@@ -8,7 +8,7 @@ import { type LimitSettings, limitOf } from '../errors/limits.ts';
 import { AllowedOrigins } from './allowed-origins.ts';
 import { type Authenticator, authenticate } from './authenticate.ts';
 import { Door } from './door.ts';
-import { createGraphiQL, type GraphiQL } from './graphiql.ts';
+import { createGraphiQL, type GraphiQL, type PeopleSignIn } from './graphiql.ts';
 import type { ExampleDatabase } from './graphiql-examples.ts';
 import { requestLimits } from './limits.ts';
 import { LiveSessions } from './live-sessions.ts';
@@ -69,6 +69,8 @@ export interface GatewayServerOptions<Access, Context extends object> {
   readonly example?: ExampleDatabase | undefined;
   /** Without it GraphiQL takes a token in its Headers tab alone, and there are no sign-in links. */
   readonly signIn?: SignIn;
+  /** Where people sign in who have no link and no token. Left out: nowhere. */
+  readonly people?: PeopleSignIn;
   readonly health: { ready(): Promise<boolean> };
   /**
    * The Host headers that are served besides this machine's own names on loopback, each as `name` or `name:port`,
@@ -112,7 +114,8 @@ export class GatewayServer<Access, Context extends object> {
       limits: this.#limits,
     });
     this.#graphql = createGraphQL({ schema, createContext, sessions: this.#sessions, mask: this.#mask, logger });
-    this.#graphiql = graphiql === 'on' ? createGraphiQL(signIn, options.example) : undefined;
+    this.#graphiql =
+      graphiql === 'on' ? createGraphiQL({ signIn, people: options.people, example: options.example }) : undefined;
     const { requestMs } = this.#limits;
     const timeouts = {
       headersTimeout: requestMs,
@@ -215,6 +218,8 @@ export class GatewayServer<Access, Context extends object> {
     if (path === '/graphiql/session' && this.#graphiql && request.method === 'POST') {
       return await this.#graphiql.signIn(parseJson(await readJsonBody(request), 'The body'), response);
     }
+    if (path === '/graphiql/provider' && this.#graphiql && request.method === 'GET')
+      return await this.#graphiql.sendProvider(response);
     if (path === '/' && this.#graphiql?.isFor(request))
       return void response.writeHead(302, { location: '/graphql' }).end();
     if (path !== '/graphql') return sendText(response, 404, 'There is nothing here. The API is at /graphql.');

@@ -57,6 +57,9 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/connection-tests/store.ts readForChange',
     'modules/connection-tests/store.ts requestCancel',
   ],
+  'The operator’s rules name environments: they are what the person may see.': [
+    'modules/people/service.ts PeopleService.#environmentIds',
+  ],
   'An operator has everybody’s data keys wrapped by another key.': [
     'platform/key-rotation.ts countWrapped',
     'platform/key-rotation.ts needsRotation',

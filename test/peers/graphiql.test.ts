@@ -1,8 +1,11 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, expect, inject, test, vi } from 'vitest';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { describePeer } from '../support/peers/installed.ts';
+import { startOpenIdPeer } from '../support/peers/openid-provider.ts';
 
 const QUIET = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run'];
 const SCREENSHOTS = 'coverage/graphiql';
@@ -215,6 +218,45 @@ describePeer('GraphiQL in Chromium', { programs: ['chromium'], packages: ['chrom
       await answered('"name": "default"');
       const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
       expect(kept).not.toContain(gateway.token);
+    },
+    PATIENCE_MS,
+  );
+
+  test(
+    'a person signs in at an OpenID provider, and is back where the button was',
+    async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'gateway-graphiql-'));
+      const rulesFile = join(folder, 'rules.json');
+      await writeFile(
+        rulesFile,
+        '[{ "claim": "name", "has": "Ann", "scopes": ["DATASTORES_READ"], "environments": "all" }]',
+      );
+      const provider = await startOpenIdPeer({ ann: { name: 'Ann' } }, 'http://127.0.0.1/');
+      const { issuer, audience, clientId } = provider;
+      const openId = { issuer, audience, clientId, rulesFile, clientSecret: undefined };
+      const own = await startGateway({ openId });
+      try {
+        provider.redirectTo(`${own.url}/graphql`);
+        // the provider's development pages ask for a font from elsewhere
+        await page.route(
+          ({ hostname }) => hostname !== '127.0.0.1',
+          (route) => route.abort(),
+        );
+        await open(`${own.url}/graphql`);
+        await page.locator('#notice button', { hasText: `Sign in at ${new URL(issuer).host}` }).click();
+        await page.locator('input[name="login"]').fill('ann');
+        await page.locator('input[name="password"]').fill('any');
+        await page.locator('button[type="submit"]').click();
+        await page.locator('button[type="submit"]').click();
+        await shows('Datastore Gateway');
+        expect(page.url()).toBe(`${own.url}/graphql`);
+        expect(await page.locator('#notice').count()).toBe(0);
+        await execute();
+        await answered('"Ann (ann)"');
+        await page.screenshot({ path: `${SCREENSHOTS}/openid.png` });
+      } finally {
+        await Promise.all([own.close(), provider.close(), rm(folder, { recursive: true })]);
+      }
     },
     PATIENCE_MS,
   );

@@ -74,6 +74,7 @@ export interface TestGatewayOptions {
   readonly folder?: string;
   /** Left out: true, as for `npm start`. */
   readonly bootstrap?: boolean;
+  readonly openId?: AppOptions['openId'];
   /** Left out: the defaults. */
   readonly limits?: AppOptions['limits'];
   readonly testing?: AppOptions['testing'];
@@ -100,6 +101,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     allowedOrigins: options.allowedOrigins,
     allowedHosts: options.allowedHosts,
     limits: options.limits,
+    openId: options.openId,
     graphiql: 'on',
     logger,
     testing: {

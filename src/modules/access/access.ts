@@ -14,6 +14,12 @@ export const scopes = [
 ] as const;
 export type Scope = (typeof scopes)[number];
 
+/** A person, by a token of an OpenID provider. */
+export interface Person {
+  /** When the provider made the token, as ISO 8601. */
+  readonly since: string;
+}
+
 /** Says who asks, and what they may see and do. Every method of a store or a service takes it as its first argument. */
 export interface Access {
   readonly tokenId: string;
@@ -21,6 +27,8 @@ export interface Access {
   readonly actor: Actor;
   /** True for a short-lived token that another one has made, which makes none itself. */
   readonly isSession: boolean;
+  /** Set for a person that an OpenID provider knows: there is no stored token. */
+  readonly person?: Person;
   readonly scopes: ReadonlySet<Scope>;
   /** `all` covers environments that are made later as well. */
   readonly environmentIds: 'all' | ReadonlySet<string>;

@@ -6,7 +6,7 @@ import { type Actor, appendJournal } from '../../platform/journal.ts';
 import type { Keyring } from '../../platform/keyring.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
-import { type Access, scopes as allScopes, type Scope } from './access.ts';
+import { type Access, scopes as allScopes, type Person, type Scope } from './access.ts';
 import { LastUsed } from './last-used.ts';
 import {
   findToken,
@@ -101,7 +101,9 @@ export class AccessService {
 
   /** Reads the caller's own token, as the API shows it. */
   async viewerToken(access: Access): Promise<TokenRow> {
-    return this.#shown(await findToken(this.#database, access.tokenId));
+    return access.person
+      ? rowOfPerson(access, access.person)
+      : this.#shown(await findToken(this.#database, access.tokenId));
   }
 
   /** Reads a page of the tokens that the caller may see: the lasting ones, or the session tokens of one of them. */
@@ -173,6 +175,8 @@ export class AccessService {
    */
   async createSession(access: Access, wanted: NewSession): Promise<MadeToken> {
     requireNoSession(access);
+    if (access.person)
+      throw new RequestFault('FORBIDDEN', 'A session token belongs to a stored one: ask with an API token.');
     const token = makeToken();
     const parent = { id: access.tokenId, onBehalfOf: wanted.onBehalfOf };
     const actor = { ...access.actor, onBehalfOf: null };
@@ -291,6 +295,26 @@ interface Parent {
 
 function longAgo(at: string): string {
   return new Date(Date.parse(at) - EXPIRED_KEPT_MS).toISOString();
+}
+
+/** A person's own token, as the API shows it: nothing of it is stored. */
+function rowOfPerson({ tokenId, actor, scopes, environmentIds, expiresAt }: Access, { since }: Person): TokenRow {
+  return {
+    id: tokenId,
+    name: actor.name,
+    prefix: '',
+    hash: '',
+    scopes: JSON.stringify([...scopes]),
+    all_environments: environmentIds === 'all' ? 1 : 0,
+    environmentIds: environmentIds === 'all' ? [] : [...environmentIds],
+    created_at: since,
+    expires_at: expiresAt,
+    last_used_at: null,
+    revoked_at: null,
+    created_by: actor.name,
+    parent_id: null,
+    on_behalf_of: null,
+  };
 }
 
 function accessOf(row: TokenRow): Access {

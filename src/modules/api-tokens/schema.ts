@@ -70,6 +70,7 @@ const CreateApiTokenInput = builder.inputType('CreateApiTokenInput', {
 });
 
 const CreateApiTokenSuccess = builder.objectRef<MadeToken>('CreateApiTokenSuccess').implement({
+  description: 'The token was made.',
   fields: (t) => ({
     token: t.exposeString('token', {
       description: 'The token. It is shown this once, and nobody can read it again: put it where its bearer finds it.',
@@ -83,6 +84,7 @@ const CreateApiTokenSuccess = builder.objectRef<MadeToken>('CreateApiTokenSucces
 });
 
 const RevokeApiTokenSuccess = builder.objectRef<{ apiToken: MadeToken['row'] }>('RevokeApiTokenSuccess').implement({
+  description: 'The token is revoked.',
   fields: (t) => ({
     apiToken: t.field({
       type: ApiTokenRef,
@@ -99,7 +101,7 @@ builder.mutationFields((t) => ({
     description:
       'Makes a lasting token and shows it, this once. It allows nothing beyond what your own allows. A session token makes no tokens: FORBIDDEN. The token needs TOKENS_ADMIN.',
     errors: { types: [ValidationError, NotFoundError, NameTakenError], union: { name: 'CreateApiTokenResult' } },
-    args: { input: t.arg({ type: CreateApiTokenInput, required: true }) },
+    args: { input: t.arg({ type: CreateApiTokenInput, required: true, description: 'The token to make.' }) },
     resolve: (_root, { input }, { access, services }) =>
       services.apiTokens.create(access, { ...input, path: ['input'] }),
   }),

@@ -1,0 +1,19 @@
+import { ENVIRONMENT_NAME_RULE, environmentName } from '../modules/environments/name.ts';
+import { operator, options, print, UsageError } from './command.ts';
+import { withServices } from './settings.ts';
+import { environmentNames } from './tokens.ts';
+
+export async function createEnvironment(args: readonly string[]): Promise<void> {
+  const { name = '' } = options(args, { name: { type: 'string' } });
+  if (!environmentName.safeParse(name).success) throw new UsageError(`--name must be ${ENVIRONMENT_NAME_RULE}.`);
+  await withServices(async (services) =>
+    print(`${(await services.environments.create(operator, { name, path: ['--name'] })).id}\n`),
+  );
+}
+
+export async function listEnvironments(args: readonly string[]): Promise<void> {
+  options(args, {});
+  await withServices(async (services) => {
+    for await (const [id, name] of environmentNames(services)) print(`${id}  ${name}\n`);
+  });
+}

@@ -1,0 +1,112 @@
+import { readEnv } from '../env.ts';
+import { createKeyFile, newKeys, readKeyFile, replaceKeyFile, withFreshKey, withoutKey } from '../platform/key-file.ts';
+import { countWrapped, needsRotation, rotate } from '../platform/key-rotation.ts';
+import { keySourceOf } from '../platform/key-source.ts';
+import { Keyring } from '../platform/keyring.ts';
+import { keySetting, withSetting } from '../setting-error.ts';
+import { options, print, UsageError } from './command.ts';
+import { withDatabase } from './settings.ts';
+
+export async function createKey(args: readonly string[]): Promise<void> {
+  const { print: isPrinted } = options(args, { print: { type: 'boolean' } });
+  if (isPrinted) return printKeys(newKeys());
+  const keyFile = writableFile('key create --print');
+  await withSetting({ variable: 'KEY_FILE', value: keyFile }, () => createKeyFile(keyFile));
+  print(`Made ${keyFile}. Keep a copy in a safe place: without it no stored secret can be read.\n`);
+}
+
+/** Prints a line for each key, with tabs between what it says. */
+export async function listKeys(args: readonly string[]): Promise<void> {
+  options(args, {});
+  await withDatabase(async ({ database, keyring }) => {
+    const counts = await countWrapped(database);
+    for (const id of [keyring.activeKeyId, ...keyring.otherKeyIds]) {
+      const state = id === keyring.activeKeyId ? 'active' : 'former';
+      print(`${id}\t${state}\twraps ${counts.get(id) ?? 0}\n`);
+    }
+  });
+}
+
+export async function rotateKey(args: readonly string[]): Promise<void> {
+  const { print: isPrinted } = options(args, { print: { type: 'boolean' } });
+  const env = readEnv('serve');
+  if (isPrinted) {
+    const source = keySourceOf(env);
+    return printKeys(withFreshKey(await withSetting(keySetting(env), () => source.read())));
+  }
+  await withDatabase(async ({ database, keyring }) => {
+    if (keyring.opensOldForm)
+      throw new Error('Run "datastore-gateway key upgrade" first: older versions sealed otherwise.');
+    // a rotation that was ended half way comes to its end before another one begins
+    const goesOn = await needsRotation(database, keyring);
+    if (!goesOn) await addKey(env, keyring);
+    print(goesOn ? `Going on with ${keyring.activeKeyId}.\n` : `Added ${keyring.activeKeyId}.\n`);
+    await rotate({ database, keyring, onProgress: (done, all) => print(`${done} of ${all}\n`) });
+    print(
+      `Everything is wrapped by ${keyring.activeKeyId}. Gateways that read the same keys have taken it up by themselves; ` +
+        'bring the keys to those that have a copy of their own, and keep the former ones as long as backups from before.\n',
+    );
+  });
+}
+
+/** Puts one more key into the key file, which wraps from now on. */
+async function addKey(env: ReturnType<typeof readEnv>, keyring: Keyring): Promise<void> {
+  const keyFile = writableFile('key rotate --print');
+  await withSetting(keySetting(env), async () => {
+    await replaceKeyFile(keyFile, withFreshKey(await readKeyFile(keyFile)));
+    await keyring.reload();
+  });
+}
+
+export async function forgetKey(args: readonly string[]): Promise<void> {
+  const { id } = options(args, { id: { type: 'string' } });
+  if (id === undefined) throw new UsageError('Give --id ID, which "key list" prints first.');
+  const keyFile = writableFile('key list');
+  await withDatabase(async ({ database }) => {
+    const wrapped = (await countWrapped(database)).get(id) ?? 0;
+    if (wrapped > 0) throw new Error(`The key ${id} still wraps ${wrapped}: "key rotate" goes on with the rotation.`);
+    await withSetting({ variable: 'KEY_FILE', value: keyFile }, async () => {
+      await replaceKeyFile(keyFile, withoutKey(await readKeyFile(keyFile), id));
+    });
+    print(`Forgot ${id}. A backup from before the rotation opens with a key file from before alone.\n`);
+  });
+}
+
+export async function upgradeKey(args: readonly string[]): Promise<void> {
+  options(args, {});
+  const env = readEnv('serve');
+  const { keyFile, keyCommand } = env;
+  const keys = await withSetting(keySetting(env), () => Keyring.load(keySourceOf(env)));
+  const place = keyCommand === undefined ? keyFile : 'What KEY_COMMAND prints';
+  if (!keys.opensOldForm) return print(`${place} is up to date.\n`);
+  const { upgradeSeals } = await import('../upgrade.ts');
+  await withDatabase(async ({ database, keyring }, logger) => {
+    const { resealed, unreadable } = await upgradeSeals({
+      database,
+      keyring,
+      keyFile: keyCommand === undefined ? keyFile : undefined,
+      logger,
+    });
+    if (unreadable > 0) {
+      throw new Error(
+        `The secrets of ${unreadable} datastores do not open, which the log names: restore or delete them, then try again.`,
+      );
+    }
+    const done = `Sealed the secrets of ${resealed} datastores anew`;
+    if (keyCommand !== undefined) return print(`${done}. Put "version": 2 into the keys that KEY_COMMAND prints.\n`);
+    print(`${done}, and marked ${keyFile}: start every gateway with this file.\n`);
+  });
+}
+
+function printKeys(keys: object): void {
+  print(`${JSON.stringify(keys, null, 2)}\n`);
+}
+
+/** The path of the key file. @throws where a command fetches the keys, which nobody can write to, saying what to do */
+function writableFile(instead: string): string {
+  const { keyFile, keyCommand } = readEnv('serve');
+  if (keyCommand === undefined) return keyFile;
+  throw new Error(
+    `KEY_COMMAND fetches the keys, and cannot be written to: change them at the key service; "${instead}" prints what it needs.`,
+  );
+}

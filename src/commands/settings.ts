@@ -1,0 +1,38 @@
+import { type Env, type EnvMode, readEnv } from '../env.ts';
+import { AccessService } from '../modules/access/service.ts';
+import { EnvironmentService } from '../modules/environments/service.ts';
+import { type OpenedDatabase, openDatabase } from '../open-database.ts';
+import { createLogger, type Logger } from '../platform/logger.ts';
+import { Sealer } from '../platform/sealer.ts';
+
+/** The settings of a command, and where it logs. */
+export function settings(mode: EnvMode, level: 'info' | 'warn'): { env: Env; logger: Logger } {
+  const env = readEnv(mode);
+  // a gateway in production logs to stdout; with other commands, stdout is for what a person reads
+  const destination = level === 'info' ? {} : { destination: process.stderr };
+  return { env, logger: createLogger({ level: env.logLevel ?? level, ...destination }) };
+}
+
+/** Does something with the database and the keys, and closes them. */
+export async function withDatabase(work: (opened: OpenedDatabase, logger: Logger) => Promise<void>): Promise<void> {
+  const { env, logger } = settings('serve', 'warn');
+  const opened = await openDatabase({ ...env, bootstrap: false, logger });
+  try {
+    await work(opened, logger);
+  } finally {
+    await opened.close();
+  }
+}
+
+/** What a command works with: it needs neither the API nor an executor. */
+export interface Services {
+  readonly access: AccessService;
+  readonly environments: EnvironmentService;
+}
+
+export function withServices(work: (services: Services) => Promise<void>): Promise<void> {
+  return withDatabase(({ database, keyring }, logger) => {
+    const access = new AccessService(database, keyring, logger);
+    return work({ access, environments: new EnvironmentService(database, keyring, new Sealer(database, keyring)) });
+  });
+}

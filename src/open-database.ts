@@ -1,0 +1,112 @@
+import { access as accessFile } from 'node:fs/promises';
+import {
+  type AvailabilityChange,
+  Database,
+  type DatabaseOptions,
+  DatabaseUnavailableError,
+  openDoorbell,
+  shownDatabaseUrl,
+} from './platform/database.ts';
+import type { Doorbell } from './platform/doorbell.ts';
+import { createKeyFile } from './platform/key-file.ts';
+import { type KeyPlace, keySourceOf } from './platform/key-source.ts';
+import { Keyring, verifyKeyring } from './platform/keyring.ts';
+import type { Logger } from './platform/logger.ts';
+import { migrateToLatest, vacuumOnce } from './platform/migrate.ts';
+import { keySetting, withSetting } from './setting-error.ts';
+
+export interface OpenDatabaseOptions extends KeyPlace, Pick<DatabaseOptions, 'onPeer' | 'onStatement'> {
+  readonly databaseUrl: string;
+  /** True to make the key file where there is none, and to seal anew what an older version has sealed. */
+  readonly bootstrap: boolean;
+  readonly logger: Logger;
+}
+
+/** A database whose tables are up to date, with the keys that are proved to be its own. */
+export interface OpenedDatabase {
+  readonly database: Database;
+  readonly doorbell: Doorbell;
+  readonly keyring: Keyring;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the database and the keys, and brings the tables up to date.
+ * @throws SettingError when one of them cannot be used, naming the variable that says where it is
+ */
+export async function openDatabase(options: OpenDatabaseOptions): Promise<OpenedDatabase> {
+  const { keyFile, keyCommand, databaseUrl } = options;
+  const keyring = await withSetting(keySetting(options), async () => {
+    if (options.bootstrap && keyCommand === undefined) await makeKeyFile(keyFile);
+    return Keyring.load(keySourceOf(options));
+  });
+  const setting = { variable: 'DATABASE_URL', value: shownDatabaseUrl(databaseUrl) } as const;
+  return withSetting(setting, () => openWith(options, keyring));
+}
+
+async function openWith(options: OpenDatabaseOptions, keyring: Keyring): Promise<OpenedDatabase> {
+  const { databaseUrl: url, onPeer, onStatement, logger } = options;
+  const doorbell = await openDoorbell(url, onPeer);
+  const database = await Database.open({
+    url,
+    doorbell,
+    onAvailability: (change) => logAvailability(logger, change),
+    ...(onPeer ? { onPeer } : {}),
+    ...(onStatement ? { onStatement } : {}),
+  }).catch(async (error: unknown) => {
+    await doorbell.close();
+    throw error;
+  });
+  const close = async () => {
+    await doorbell.close();
+    await database.close();
+  };
+  try {
+    await verifyKeyring(database, keyring);
+    await migrateToLatest(database);
+    await forgetDeleted(database, logger);
+    await verifyKeyring(database, keyring);
+    const endsOldForm = keyring.opensOldForm && options.bootstrap && options.keyCommand === undefined;
+    const current = endsOldForm ? await withoutOldForm(options, database, keyring) : keyring;
+    return { database, doorbell, keyring: current, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Logs one line when the database goes away and one when it is back, however many requests meet it in between. */
+function logAvailability(logger: Logger, change: AvailabilityChange): void {
+  if (change.available) logger.info({ awayMs: change.awayMs }, 'the database can be written again');
+  else
+    logger.error({ err: change.error }, 'the database cannot do its work: requests are answered UNAVAILABLE meanwhile');
+}
+
+/** On one's own machine secrets that an older version has sealed are sealed anew. */
+async function withoutOldForm(options: OpenDatabaseOptions, database: Database, keyring: Keyring): Promise<Keyring> {
+  const { upgradeSeals } = await import('./upgrade.ts');
+  await upgradeSeals({ database, keyring, keyFile: options.keyFile, logger: options.logger });
+  return Keyring.load(keySourceOf(options));
+}
+
+/** Without the disk space that it takes, the gateway starts all the same. */
+async function forgetDeleted(database: Database, logger: Logger): Promise<void> {
+  try {
+    await vacuumOnce(database);
+  } catch (error) {
+    if (!(error instanceof DatabaseUnavailableError)) throw error;
+    logger.warn(
+      { err: error.cause },
+      'the database could not be vacuumed: what an older version deleted is still in it',
+    );
+  }
+}
+
+async function makeKeyFile(path: string): Promise<void> {
+  try {
+    await accessFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    await createKeyFile(path);
+  }
+}
