@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import {
   type GraphQLNamedType,
   type GraphQLSchema,
@@ -13,11 +13,12 @@ import {
   printType,
 } from 'graphql';
 import { configJsonSchema } from '../src/connectors/kit/config/json-schema.ts';
-import { configKey } from '../src/connectors/kit/contract/connector.ts';
+import { type Connector, configKey, connectorId } from '../src/connectors/kit/contract/connector.ts';
 import { connectors } from '../src/connectors/registry.ts';
 import { requestErrorCodes, userErrorCodes } from '../src/errors/api.ts';
 import { failureCauses, failureCodes } from '../src/errors/check-failures.ts';
 import { issueCodes } from '../src/errors/field-issues.ts';
+import { documentationOf, table } from '../src/modules/connectors/documentation.ts';
 import { schema } from '../src/schema.ts';
 
 const root = new URL('../', import.meta.url);
@@ -25,7 +26,7 @@ const TYPES = /(<!-- types: .*? -->\n)[\s\S]*?(<!-- \/types -->)/;
 
 /**
  * Gives every file that is written from the code, by its path: the API, the JSON Schemas, the tables of errors and of
- * rights, the README's table of types.
+ * rights, a page for each type, the README's table of types.
  */
 export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
   const configs = Object.fromEntries(connectors.map((connector) => [connector.type, configJsonSchema(connector)]));
@@ -35,6 +36,8 @@ export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
     ['schema/connectors.json', `${JSON.stringify(configs, null, 2)}\n`],
     ['docs/errors.md', errorsPage()],
     ['docs/rights.md', rightsPage()],
+    ['docs/connectors/README.md', connectorsPage()],
+    ...connectors.map((connector) => [`docs/connectors/${fileName(connector)}`, documentationOf(connector)] as const),
     ['README.md', readme.replace(TYPES, (_, start, end) => `${start}${typesTable()}${end}`)],
   ]);
 }
@@ -85,6 +88,24 @@ function typesTable(): string {
   return table(['type', 'DatastoreType', 'config key', 'proved against'], rows);
 }
 
+function fileName(connector: Connector): string {
+  return `${connectorId(connector).replaceAll('_', '-')}.md`;
+}
+
+function connectorsPage(): string {
+  const rows = connectors.map((connector) => [
+    `[${connector.title}](${fileName(connector)})`,
+    `\`${connector.type}\``,
+    connector.description,
+  ]);
+  return `# The types
+
+Written by \`npm run schema\` from the connectors: what to fill in, who has the least rights, what each check does, what a failure says. \`Connector.documentation\`
+answers the same page.
+
+${table(['type', 'DatastoreType', 'what it is'], rows)}`;
+}
+
 function rightsPage(): string {
   const rows = connectors.map(({ type, leastRights }) => [`\`${type}\``, leastRights]);
   return `# The least rights
@@ -133,13 +154,9 @@ A connector may give a hint that fits better than the one here.
 ${table(['code', 'cause', 'message', 'hint'], failures)}`;
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |\n`;
-  return line(head) + line(head.map(() => '---')) + rows.map(line).join('');
-}
-
 // with --release this is from now on the API that must not break
 if (import.meta.main) {
   if (process.argv.includes('--release')) await writeFile(new URL('schema/released.graphql', root), printedApi(schema));
+  await mkdir(new URL('docs/connectors/', root), { recursive: true });
   for (const [path, text] of await generatedFiles()) await writeFile(new URL(path, root), text);
 }

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import {
   buildSchema,
   findBreakingChanges,
@@ -19,14 +19,20 @@ import { schema } from '../src/schema.ts';
 
 const committed = (path: string) => readFile(new URL(`../${path}`, import.meta.url), 'utf8');
 
+const generated = await generatedFiles();
+
 describe('what is written from the code', () => {
-  it.each(['schema/schema.graphql', 'schema/connectors.json', 'docs/errors.md', 'docs/rights.md', 'README.md'])(
-    '%s is up to date',
-    async (path) => {
-      const files = await generatedFiles();
-      expect(await committed(path), 'run npm run schema').toBe(files.get(path));
-    },
-  );
+  it.each([...generated.keys()])('%s is up to date', async (path) => {
+    expect(await committed(path), 'run npm run schema').toBe(generated.get(path));
+  });
+
+  it('has a page for each type, and none for another', async () => {
+    const pages = (await readdir(new URL('../docs/connectors/', import.meta.url))).map(
+      (name) => `docs/connectors/${name}`,
+    );
+    expect(pages.sort()).toEqual([...generated.keys()].filter((path) => path.startsWith('docs/connectors/')).sort());
+    expect(pages.length).toBeGreaterThan(20);
+  });
 });
 
 describe('the API', () => {

@@ -25,6 +25,7 @@ import {
 } from '../../src/connectors/kit/contract/connector.ts';
 import { PolicedDialer } from '../../src/connectors/kit/network/dialer.ts';
 import { connectors } from '../../src/connectors/registry.ts';
+import { documentationOf } from '../../src/modules/connectors/documentation.ts';
 import { schema } from '../../src/schema.ts';
 import { ownTime } from '../support/own-time.ts';
 import { startConnectProxy } from '../support/peers/connect-proxy.ts';
@@ -290,6 +291,18 @@ describe.each(connectors.map((connector) => [connector.type, connector] as const
 
   it('says the least rights that it needs', () => {
     expect(connector.leastRights).toMatch(/^[^|]+\.$/);
+  });
+
+  it('has a page that tells of each field, check and right, and breaks no table', () => {
+    const page = documentationOf(connector);
+    const { leastRights, recipe } = connector;
+    for (const { path } of leavesOf(connector.config))
+      expect(page.split(`| \`${path}\` | `).length, path).toBeGreaterThan(1);
+    for (const check of allChecksOf(connector)) expect(page).toContain(`\`${checkName(connector, check)}\``);
+    expect(page).toContain(leastRights);
+    if (recipe) expect(page).toContain(`\n\`\`\`${recipe.language}\n${recipe.text}\n\`\`\`\n`);
+    const widths = page.split('\n\n').map((part) => part.split('\n').filter((line) => line.startsWith('| ')));
+    for (const rows of widths) expect(new Set(rows.map((row) => row.split(/(?<!\\)\|/).length)).size).toBeLessThan(2);
   });
 
   it('has a stand, with a mapping where it knows tenancy in tables', () => {

@@ -4,7 +4,7 @@ import type { Connector } from '../../src/connectors/kit/contract/connector.ts';
 import { connectors } from '../../src/connectors/registry.ts';
 import { failureCodes } from '../../src/errors/check-failures.ts';
 import { type Cause, parts, type StartedStand, startStand } from '../support/fault-matrix.ts';
-import { type Cell, printMatrix } from '../support/fault-table.ts';
+import { type Cell, printFailures, printMatrix } from '../support/fault-table.ts';
 import { stands } from '../support/stands/index.ts';
 
 const causes: readonly Cause[] = Object.values(parts).flat();
@@ -76,6 +76,7 @@ describe('the matrix', () => {
 
   test('is the one in the documentation', async () => {
     await expect(printMatrix(rows)).toMatchFileSnapshot('../../docs/fault-matrix.md');
+    await expect(printFailures(rows)).toMatchFileSnapshot('../../src/modules/connectors/failures.json');
   });
 });
 

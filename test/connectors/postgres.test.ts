@@ -54,6 +54,21 @@ describe('a database that works', () => {
     expect(result.steps.slice(-3)).toEqual(['database/select: PASSED', 'query/execute: PASSED', 'tables/list: PASSED']);
   });
 
+  test('asks for no more than the user has whom the documentation makes', async () => {
+    const peer = await stand.shared();
+    await administer(peer.server, 'postgres', ['create database kept', 'revoke all on database kept from public']);
+    await administer(peer.server, 'kept', ['revoke all on schema public from public; create table orders (id int)']);
+    const recipe = stand.stand.connector.recipe?.text.replaceAll('shop', 'kept') ?? '';
+    const [, password] = /PASSWORD '(.+)'/.exec(recipe) ?? [];
+    await administer(peer.server, 'kept', [recipe]);
+    const result = await tryIt({ username: 'gateway', password, database: 'kept' });
+    expect(result.failure).toBeNull();
+    expect(result.evidence['tables/list']).toMatchObject({ tables: '1', readable: '1' });
+    expect(result.steps.at(-1)).toBe('tables/list: PASSED');
+    await administer(peer.server, 'kept', ['revoke usage on schema public from gateway']);
+    expect((await tryIt({ username: 'gateway', password, database: 'kept' })).failure).not.toBeNull();
+  });
+
   test('warns when there are tables, but none may be read', async () => {
     const result = await tryIt({ username: 'blind', schema: 'locked' });
     expect(result.steps.at(-1)).toBe('tables/list: WARNING');

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { splitSecrets } from '../../src/connectors/kit/config/shape.ts';
 import { configKey } from '../../src/connectors/kit/contract/connector.ts';
@@ -15,7 +16,13 @@ import {
   qdrantConfig,
   s3Config,
 } from '../support/inputs.ts';
-import { CreateDatastore, ListConnectors, ReadDatastoreByName, ReadTypedConfigs } from '../support/operations.ts';
+import {
+  CreateDatastore,
+  ListConnectors,
+  ReadDatastoreByName,
+  ReadDocumentation,
+  ReadTypedConfigs,
+} from '../support/operations.ts';
 import { expectType, issueList } from '../support/results.ts';
 
 describeEachGateway('creating and reading datastores', (open) => {
@@ -145,6 +152,9 @@ describeEachGateway('creating and reading datastores', (open) => {
       });
       expect(neededForChange, type).toEqual(needed?.filter((field) => !secretPaths.includes(field)));
     }
+    const { connector } = await gateway.run(ReadDocumentation, { type: 'GOOGLE_CLOUD_STORAGE' });
+    const page = await readFile(new URL('../../docs/connectors/google-cloud-storage.md', import.meta.url), 'utf8');
+    expect(connector.documentation).toBe(page);
     const [{ tenancySchema } = {}] = shown.filter(({ type }) => type === 'ELASTICSEARCH');
     expect(tenancySchema).toMatchObject({ properties: { level: { oneOf: [{ const: 'TABLE' }] } } });
   });

@@ -67,6 +67,15 @@ describePeer('MySQL against MariaDB', MARIADB, () => {
     return testConnection(mysql, configFor(more), { ...FOUND, ...how });
   }
 
+  test('the user whom the documentation makes passes by default', async () => {
+    const recipe = mysql.recipe?.text ?? '';
+    const [, password] = /IDENTIFIED BY '(.+)'/.exec(recipe) ?? [];
+    await server.administer(recipe);
+    const result = await tryWith({ username: 'gateway', password });
+    expect(result.failure).toBeNull();
+    expect(result.steps.slice(-2)).toEqual(['query/execute: PASSED', 'tables/list: PASSED']);
+  });
+
   test('a user with the least rights passes by default', async () => {
     const result = await tryWith({ username: 'least' });
     expect(result.failure).toBeNull();

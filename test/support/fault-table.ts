@@ -6,10 +6,26 @@ export type Cell =
   | {
       readonly code: FailureCode;
       readonly configPath: string | null;
+      readonly hint?: string | null;
       /** The server's own code of it, as the evidence has it; undefined where no server has refused anything. */
       readonly serverError?: string | undefined;
     }
   | { readonly never: string };
+
+/** What the types' pages tell of each failure: src/modules/connectors/documentation.ts reads it. */
+export function printFailures(rows: ReadonlyMap<string, ReadonlyMap<Cause, Cell>>): string {
+  const failuresOf = (cells: ReadonlyMap<Cause, Cell>) =>
+    Object.values(parts).flatMap((causes) =>
+      causes.flatMap((wrong) => {
+        const cell = cells.get(wrong);
+        if (!cell || 'never' in cell) return [];
+        const { code, configPath, hint = null } = cell;
+        return [{ wrong, code, configPath, hint }];
+      }),
+    );
+  const failures = [...rows].map(([type, cells]) => [type, failuresOf(cells)]);
+  return `${JSON.stringify(Object.fromEntries(failures), null, 2)}\n`;
+}
 
 const INTRODUCTION = `# What a failed test says
 

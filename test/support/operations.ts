@@ -356,6 +356,12 @@ export const ListConnectors = graphql(`
   }
 `);
 
+export const ReadDocumentation = graphql(`
+  query ReadDocumentation($type: DatastoreType!) {
+    connector(type: $type) { documentation }
+  }
+`);
+
 export const RefreshCatalog = graphql(`
   mutation RefreshCatalog($input: RefreshCatalogInput!) {
     refreshCatalog(input: $input) {

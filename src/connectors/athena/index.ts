@@ -5,6 +5,7 @@ import { readAthenaCatalog } from './catalog.ts';
 import { athenaChecks } from './checks.ts';
 import { targetOf } from './client.ts';
 import { athenaConfig } from './config.ts';
+import { athenaRecipe } from './documentation.ts';
 import { athenaConnectionTexts } from './texts.ts';
 
 export const athena = defineConnector({
@@ -15,6 +16,7 @@ export const athena = defineConnector({
   provenAgainst: 'fake that verifies signatures',
   leastRights:
     '`athena:GetWorkGroup` and `athena:ListDatabases`, with a database `athena:GetDatabase`, and `glue:GetDatabases` and `glue:GetDatabase` for AWS Glue.',
+  recipe: athenaRecipe,
   config: athenaConfig,
   example: {
     region: 'eu-central-1',

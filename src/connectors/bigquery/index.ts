@@ -5,6 +5,7 @@ import { httpBase } from '../kit/http/http-base.ts';
 import { readBigqueryCatalog } from './catalog.ts';
 import { bigqueryChecks } from './checks.ts';
 import { type BigqueryConfig, bigqueryConfig } from './config.ts';
+import { bigqueryRecipe } from './documentation.ts';
 import { bigqueryConnectionTexts } from './texts.ts';
 
 export const bigquery = defineConnector({
@@ -16,6 +17,7 @@ export const bigquery = defineConnector({
   provenAgainst: 'fake that verifies the signed token',
   leastRights:
     '`bigquery.jobs.create` on the project, which BigQuery Job User has; with a dataset `bigquery.datasets.get`, which BigQuery Metadata Viewer has.',
+  recipe: bigqueryRecipe,
   config: bigqueryConfig,
   example: {
     projectId: 'shop-123',

@@ -5,6 +5,7 @@ import { httpBase } from '../kit/http/http-base.ts';
 import { readClickHouseCatalog } from './catalog.ts';
 import { clickhouseChecks } from './checks.ts';
 import { clickhouseConfig } from './config.ts';
+import { clickhouseRecipe } from './documentation.ts';
 import { clickhouseConnectionTexts } from './texts.ts';
 
 export const clickhouse = defineConnector({
@@ -14,6 +15,7 @@ export const clickhouse = defineConnector({
   category: 'WAREHOUSE',
   provenAgainst: 'real ClickHouse 18.16',
   leastRights: '`SELECT` on a table of the database; a profile with `readonly = 1` will do.',
+  recipe: clickhouseRecipe,
   config: clickhouseConfig,
   example: { host: 'clickhouse.example.com', username: 'app', password: 'not-a-real-password', database: 'shop' },
   principalSecret: 'password',

@@ -2,6 +2,7 @@ import { postgresFamily } from '../families/postgres/family.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
 import { cockroachdbDialect } from './checks.ts';
 import { cockroachdbConfig } from './config.ts';
+import { cockroachdbRecipe } from './documentation.ts';
 import { cockroachdbConnectionTexts } from './texts.ts';
 
 export const cockroachdb = defineConnector({
@@ -12,6 +13,7 @@ export const cockroachdb = defineConnector({
   provenAgainst: 'real PostgreSQL 18 for what is common; a fake for its own sign-in, version and routing',
   leastRights:
     '`LOGIN`, `CONNECT` on the database and `USAGE` on the schema; `SELECT` on a table in it, without which tables/list warns.',
+  recipe: cockroachdbRecipe,
   config: cockroachdbConfig,
   example: { host: 'cockroach.example.com', username: 'app', password: 'not-a-real-password', database: 'shop' },
   principalSecret: 'password',

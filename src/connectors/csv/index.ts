@@ -2,6 +2,7 @@ import { catalogCheck } from '../kit/checks/catalog.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
 import { type CsvState, csvChecks, readCsvCatalog, targetOf } from './checks.ts';
 import { type CsvConfig, csvConfig } from './config.ts';
+import { csvRecipe } from './documentation.ts';
 import { csvConnectionTexts } from './texts.ts';
 
 export const csv = defineConnector({
@@ -12,6 +13,7 @@ export const csv = defineConnector({
   category: 'FILE',
   provenAgainst: 'fake file server over HTTPS',
   leastRights: 'A URL that everyone may read, or a pre-signed one.',
+  recipe: csvRecipe,
   config: csvConfig,
   example: { source: { url: 'https://files.example.com/clients.csv' } },
   targets: (config) => {

@@ -5,6 +5,7 @@ import { readInformationSchema } from '../kit/http/information-schema.ts';
 import { databricksChecks } from './checks.ts';
 import { type DatabricksState, queryDatabricks, targetOf } from './client.ts';
 import { type DatabricksConfig, databricksConfig } from './config.ts';
+import { databricksRecipe } from './documentation.ts';
 import { databricksConnectionTexts } from './texts.ts';
 
 export const databricks = defineConnector({
@@ -15,6 +16,7 @@ export const databricks = defineConnector({
   category: 'WAREHOUSE',
   provenAgainst: 'fake that verifies token and client secret',
   leastRights: '`CAN USE` on the warehouse, `USE CATALOG` on the catalog and `USE SCHEMA` on the schema.',
+  recipe: databricksRecipe,
   config: databricksConfig,
   example: {
     host: 'dbc-a1b2345c-d6e7.cloud.databricks.com',

@@ -1,5 +1,6 @@
 import { elasticFamily } from '../families/elastic/family.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
+import { elasticsearchRecipe } from './documentation.ts';
 import { elasticsearchConnectionTexts } from './texts.ts';
 
 export const elasticsearch = defineConnector({
@@ -7,5 +8,6 @@ export const elasticsearch = defineConnector({
   title: 'Elasticsearch',
   description: 'An Elasticsearch cluster, version 7.9 or newer, in Elastic Cloud or self-managed, by its REST API.',
   ...elasticFamily('Elasticsearch'),
+  recipe: elasticsearchRecipe,
   texts: elasticsearchConnectionTexts,
 });

@@ -5,6 +5,7 @@ import { readInformationSchema } from '../kit/http/information-schema.ts';
 import { fireboltChecks, requireDatabase } from './checks.ts';
 import { apiTarget, type FireboltState, isTokenHost, queryFirebolt, signInTarget } from './client.ts';
 import { type FireboltConfig, fireboltConfig } from './config.ts';
+import { fireboltRecipe } from './documentation.ts';
 import { fireboltConnectionTexts } from './texts.ts';
 
 export const firebolt = defineConnector({
@@ -14,6 +15,7 @@ export const firebolt = defineConnector({
   category: 'WAREHOUSE',
   provenAgainst: 'fake that verifies secret and token',
   leastRights: 'A service account whose user has `USAGE` on the database and on the engine.',
+  recipe: fireboltRecipe,
   config: fireboltConfig,
   example: {
     clientId: 'a1b2c3d4-example',

@@ -3,6 +3,7 @@ import { defineConnector } from '../kit/contract/connector.ts';
 import { httpBase } from '../kit/http/http-base.ts';
 import { gcsChecks } from './checks.ts';
 import { type GoogleCloudStorageConfig, googleCloudStorageConfig } from './config.ts';
+import { googleCloudStorageRecipe } from './documentation.ts';
 import { googleCloudStorageConnectionTexts } from './texts.ts';
 
 export const googleCloudStorage = defineConnector({
@@ -13,6 +14,7 @@ export const googleCloudStorage = defineConnector({
   provenAgainst: 'fake that verifies the signed token',
   leastRights:
     '`storage.objects.list` on the bucket, which the role Storage Object Viewer has. Location and class are shown with `storage.buckets.get`.',
+  recipe: googleCloudStorageRecipe,
   config: googleCloudStorageConfig,
   example: {
     bucket: 'shop-exports',

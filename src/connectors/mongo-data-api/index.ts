@@ -2,6 +2,7 @@ import { defineConnector } from '../kit/contract/connector.ts';
 import { httpBase } from '../kit/http/http-base.ts';
 import { mongoDataApiChecks, targetOf } from './checks.ts';
 import { mongoDataApiConfig } from './config.ts';
+import { mongoDataApiRecipe } from './documentation.ts';
 import { mongoDataApiConnectionTexts } from './texts.ts';
 
 export const mongoDataApi = defineConnector({
@@ -12,6 +13,7 @@ export const mongoDataApi = defineConnector({
   category: 'DOCUMENT',
   provenAgainst: 'fake that verifies the key',
   leastRights: 'A key for which a rule of the app lets it read the collection.',
+  recipe: mongoDataApiRecipe,
   config: mongoDataApiConfig,
   example: {
     apiUrl: 'https://data.example.com/app/shop/endpoint/data/v1',

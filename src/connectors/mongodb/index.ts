@@ -3,6 +3,7 @@ import { defineConnector } from '../kit/contract/connector.ts';
 import { readMongodbCatalog } from './catalog.ts';
 import { mongodbChecks, sessionOf } from './checks.ts';
 import { type MongodbConfig, mongodbConfig } from './config.ts';
+import { mongodbRecipe } from './documentation.ts';
 import { explainMongodb } from './failures.ts';
 import { type MongodbState, targetOf } from './servers.ts';
 import { mongodbConnectionTexts } from './texts.ts';
@@ -15,6 +16,7 @@ export const mongodb = defineConnector({
   category: 'DOCUMENT',
   provenAgainst: 'fake, and SCRAM and BSON of Perl’s libraries',
   leastRights: '`listCollections` on the database, which the role `read` has.',
+  recipe: mongodbRecipe,
   config: mongodbConfig,
   example: { host: 'db.example.com', username: 'reader', password: 'example-password', database: 'shop' },
   principalSecret: 'password',

@@ -4,6 +4,7 @@ import { defineConnector } from '../kit/contract/connector.ts';
 import { readMssqlCatalog } from './catalog.ts';
 import { mssqlChecks, sessionOf } from './checks.ts';
 import { type MssqlConfig, mssqlConfig } from './config.ts';
+import { mssqlRecipe } from './documentation.ts';
 import { explainMssql } from './failures.ts';
 import type { MssqlState } from './link.ts';
 import { mssqlConnectionTexts } from './texts.ts';
@@ -16,6 +17,7 @@ export const mssql = defineConnector({
   category: 'SQL',
   provenAgainst: 'fake',
   leastRights: 'A user in the database, and `SELECT` on a table of the schema, without which tables/list warns.',
+  recipe: mssqlRecipe,
   example: { host: 'db.example.com', username: 'reader', password: 'example-password', database: 'shop' },
   config: mssqlConfig,
   principalSecret: 'password',

@@ -1,6 +1,7 @@
 import { defineConnector } from '../kit/contract/connector.ts';
 import { mysqlParts } from './checks.ts';
 import { mysqlConfig } from './config.ts';
+import { mysqlRecipe } from './documentation.ts';
 import { mysqlConnectionTexts } from './texts.ts';
 
 export const mysql = defineConnector({
@@ -12,6 +13,7 @@ export const mysql = defineConnector({
   category: 'SQL',
   provenAgainst: 'real MariaDB 10.11; fake for caching_sha2_password and sha256_password',
   leastRights: 'Any right on the database or on something in it: `SELECT` on one column of one table.',
+  recipe: mysqlRecipe,
   config: mysqlConfig,
   example: { host: 'db.example.com', username: 'app', password: 'not-a-real-password', database: 'shop' },
   principalSecret: 'password',

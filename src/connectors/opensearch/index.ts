@@ -1,5 +1,6 @@
 import { elasticFamily } from '../families/elastic/family.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
+import { opensearchRecipe } from './documentation.ts';
 import { opensearchConnectionTexts } from './texts.ts';
 
 export const opensearch = defineConnector({
@@ -7,5 +8,6 @@ export const opensearch = defineConnector({
   title: 'OpenSearch',
   description: 'An OpenSearch cluster, in a cloud or self-managed, by its REST API.',
   ...elasticFamily('OpenSearch'),
+  recipe: opensearchRecipe,
   texts: opensearchConnectionTexts,
 });

@@ -2,6 +2,7 @@ import { postgresFamily } from '../families/postgres/family.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
 import { postgresDialect } from './checks.ts';
 import { postgresConfig } from './config.ts';
+import { postgresRecipe } from './documentation.ts';
 import { postgresConnectionTexts } from './texts.ts';
 
 export const postgres = defineConnector({
@@ -12,6 +13,7 @@ export const postgres = defineConnector({
   provenAgainst: 'real PostgreSQL 18',
   leastRights:
     '`LOGIN`, `CONNECT` on the database and `USAGE` on the schema; `SELECT` on a table in it, without which tables/list warns.',
+  recipe: postgresRecipe,
   config: postgresConfig,
   example: { host: 'db.example.com', username: 'app', password: 'not-a-real-password', database: 'shop' },
   principalSecret: 'password',

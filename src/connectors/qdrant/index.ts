@@ -3,6 +3,7 @@ import { defineConnector } from '../kit/contract/connector.ts';
 import { httpBase } from '../kit/http/http-base.ts';
 import { qdrantChecks, readQdrantCatalog, targetOf } from './checks.ts';
 import { qdrantConfig } from './config.ts';
+import { qdrantRecipe } from './documentation.ts';
 import { qdrantConnectionTexts } from './texts.ts';
 
 export const qdrant = defineConnector({
@@ -12,6 +13,7 @@ export const qdrant = defineConnector({
   category: 'VECTOR',
   provenAgainst: 'fake that verifies the key',
   leastRights: 'A read-only key, or a token with access `r` to the collection.',
+  recipe: qdrantRecipe,
   config: qdrantConfig,
   example: { baseUrl: 'https://qdrant.example.com', apiKey: 'not-a-real-key', collection: 'products' },
   principalSecret: 'apiKey',

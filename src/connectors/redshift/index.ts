@@ -2,6 +2,7 @@ import { postgresFamily } from '../families/postgres/family.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
 import { redshiftDialect } from './checks.ts';
 import { redshiftConfig } from './config.ts';
+import { redshiftRecipe } from './documentation.ts';
 import { redshiftConnectionTexts } from './texts.ts';
 
 export const redshift = defineConnector({
@@ -12,6 +13,7 @@ export const redshift = defineConnector({
   category: 'WAREHOUSE',
   provenAgainst: 'real PostgreSQL 18 with stand-ins for its catalog views; a fake for its own sign-in and version',
   leastRights: 'A user with `USAGE` on the schema; `SELECT` on a table in it, without which tables/list warns.',
+  recipe: redshiftRecipe,
   config: redshiftConfig,
   example: {
     host: 'shop.abc123.eu-central-1.redshift.amazonaws.com',

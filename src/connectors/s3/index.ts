@@ -3,6 +3,7 @@ import { httpBase } from '../kit/http/http-base.ts';
 import { s3Checks } from './checks.ts';
 import { targetOf } from './client.ts';
 import { s3Config } from './config.ts';
+import { s3Recipe } from './documentation.ts';
 import { s3ConnectionTexts } from './texts.ts';
 
 export const s3 = defineConnector({
@@ -13,6 +14,7 @@ export const s3 = defineConnector({
   provenAgainst: 'real OpenStack Swift (s3api), and a fake that verifies signatures',
   leastRights:
     '`s3:ListBucket` on the bucket, under the path alone when one is set; for a path that names one object `s3:GetObject` on it suffices, with warnings.',
+  recipe: s3Recipe,
   config: s3Config,
   example: {
     accessKeyId: 'AKIAIOSFODNN7EXAMPLE',

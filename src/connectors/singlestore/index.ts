@@ -1,6 +1,7 @@
 import { defineConnector } from '../kit/contract/connector.ts';
 import { singlestoreParts } from './checks.ts';
 import { singlestoreConfig } from './config.ts';
+import { singlestoreRecipe } from './documentation.ts';
 import { singlestoreConnectionTexts } from './texts.ts';
 
 export const singlestore = defineConnector({
@@ -10,6 +11,7 @@ export const singlestore = defineConnector({
   category: 'SQL',
   provenAgainst: 'fake, and real MariaDB 10.11 for the protocol',
   leastRights: 'Any right on the database or on something in it: `SELECT` on one table.',
+  recipe: singlestoreRecipe,
   config: singlestoreConfig,
   example: {
     host: 'svc-1234.svc.singlestore.com',

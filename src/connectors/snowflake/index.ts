@@ -5,6 +5,7 @@ import { readInformationSchema } from '../kit/http/information-schema.ts';
 import { sessionOf, snowflakeChecks } from './checks.ts';
 import { type SnowflakeState, targetOf } from './client.ts';
 import { exactName, type SnowflakeConfig, snowflakeConfig } from './config.ts';
+import { snowflakeRecipe } from './documentation.ts';
 import { snowflakeConnectionTexts } from './texts.ts';
 
 export const snowflake = defineConnector({
@@ -15,6 +16,7 @@ export const snowflake = defineConnector({
   category: 'WAREHOUSE',
   provenAgainst: 'fake that verifies password, token and signature',
   leastRights: 'A role with `USAGE` on the warehouse, the database and the schema.',
+  recipe: snowflakeRecipe,
   config: snowflakeConfig,
   example: {
     account: 'myorg-account1',

@@ -5,6 +5,7 @@ import { httpBase } from '../kit/http/http-base.ts';
 import { readTrinoCatalog } from './catalog.ts';
 import { trinoChecks } from './checks.ts';
 import { trinoConfig } from './config.ts';
+import { trinoRecipe } from './documentation.ts';
 import { trinoConnectionTexts } from './texts.ts';
 
 export const trino = defineConnector({
@@ -14,6 +15,7 @@ export const trino = defineConnector({
   category: 'WAREHOUSE',
   provenAgainst: 'fake that verifies the password',
   leastRights: 'The right to run queries, and to see the catalog and the schema.',
+  recipe: trinoRecipe,
   config: trinoConfig,
   example: {
     host: 'trino.example.com',

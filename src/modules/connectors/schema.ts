@@ -10,6 +10,7 @@ import {
 } from '../../connectors/kit/contract/connector.ts';
 import { connectorOf, connectors } from '../../connectors/registry.ts';
 import { builder } from '../../graphql/builder.ts';
+import { documentationOf } from './documentation.ts';
 
 export const DatastoreTypeRef = builder.enumType('DatastoreType', {
   description: 'The datastore types that this gateway knows. New values may be added: keep a default branch.',
@@ -177,6 +178,11 @@ export const ConnectorRef = builder.objectRef<Connector>('Connector').implement(
         tenancyLevels
           ? writtenOnce(`${tenancyLevels} ${dialect}`, () => tenancyJsonSchema(tenancyLevels, dialect))
           : null,
+    }),
+    documentation: t.string({
+      description:
+        'A page about the type, as Markdown with tables: what to fill in, what makes a user with the least rights, what each check does, what failures say.',
+      resolve: documentationOf,
     }),
     secretPaths: t.stringList({
       description: 'The config paths of the type’s secrets: `tls.clientKey`.',

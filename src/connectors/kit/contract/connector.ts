@@ -171,6 +171,13 @@ export function required<T>(left: T | undefined, check: string): T {
   return left;
 }
 
+/** A statement, a policy or commands, as whoever runs a server gives them to it. The names are those of the example. */
+export interface Recipe {
+  /** The language, as Markdown names it: `sql`. */
+  readonly language: string;
+  readonly text: string;
+}
+
 /** The code for one datastore type. It has a folder, and a line in list.ts. */
 export interface Connector<Schema extends z.ZodObject = z.ZodObject, State = unknown> {
   /** The API's DatastoreType, `POSTGRES`. The id in check names and the config's key are derived from it. */
@@ -186,6 +193,8 @@ export interface Connector<Schema extends z.ZodObject = z.ZodObject, State = unk
    * from it.
    */
   readonly leastRights: string;
+  /** What makes who has them. Left out: the type's page has the words of `leastRights` alone. */
+  readonly recipe?: Recipe;
   /**
    * The single truth about the config. Input, patch and object type, validation, JSON Schema, secrets and destinations
    * come from it.
