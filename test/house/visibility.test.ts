@@ -11,10 +11,7 @@ import { collect, functionAround, parseSource, readSources, textOf } from './sou
  * Whatever else reads, changes or deletes rows of these tables goes through whereVisible().
  */
 const exceptions: Readonly<Record<string, readonly string[]>> = {
-  'An id is unique over all environments, whoever may see them.': [
-    'modules/datastores/store.ts isUsedId',
-    'modules/connection-tests/store.ts testExists',
-  ],
+  'An id is unique over all environments, whoever may see them.': ['platform/ids.ts isUsedId'],
   'It tells only whether there is anything at all, at the first start.': [
     'modules/environments/store.ts hasEnvironments',
     'platform/keyring.ts verifyKeyring',

@@ -6,6 +6,7 @@ import type { LimitSettings } from '../../errors/limits.ts';
 import { type Change, type Database, isUniqueViolation } from '../../platform/database.ts';
 import type { Doorbell } from '../../platform/doorbell.ts';
 import { followLog } from '../../platform/follow-log.ts';
+import { isUsedId } from '../../platform/ids.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
 import type { Sealer } from '../../platform/sealer.ts';
 import type { Access } from '../access/access.ts';
@@ -26,7 +27,6 @@ import {
   setLastTest,
   settleAbandoned,
   type TestRow,
-  testExists,
   testOf,
 } from './store.ts';
 import {
@@ -130,7 +130,7 @@ export class ConnectionTestService {
   ): Promise<void> {
     try {
       await this.#database.change(async (change) => {
-        if (await testExists(change, row.id)) throw new ConflictError('ID_TAKEN');
+        if (await isUsedId(change, row.id)) throw new ConflictError('ID_TAKEN');
         await requireRoom(change, this.#limits, row);
         const owner = secretOwner(row, serializeConfig(row.draft_config));
         const key = secrets.size > 0 ? await this.#sealer.newKey(change, owner) : null;

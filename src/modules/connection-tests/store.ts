@@ -143,12 +143,6 @@ export async function replaceSealed(change: Change, id: string, sealed: string):
   await change.query.updateTable('connection_tests').set({ draft_secrets: sealed }).where('id', '=', id).execute();
 }
 
-/** True when a test of this id exists, whoever may see it. */
-export async function testExists(change: Change, id: string): Promise<boolean> {
-  const row = await change.query.selectFrom('connection_tests').select('id').where('id', '=', id).executeTakeFirst();
-  return row !== undefined;
-}
-
 /** Ties the test that a save waited for to what was saved. */
 export async function adoptTest(
   change: Change,

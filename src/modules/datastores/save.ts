@@ -1,6 +1,7 @@
 import { connectorId } from '../../connectors/kit/contract/connector.ts';
 import { ConflictError, NameTakenError, NotFoundError, UserError } from '../../errors/api.ts';
 import { type Change, type Database, isForeignKeyViolation, isUniqueViolation } from '../../platform/database.ts';
+import { isUsedId } from '../../platform/ids.ts';
 import type { Keyring } from '../../platform/keyring.ts';
 import type { Sealer } from '../../platform/sealer.ts';
 import type { Access } from '../access/access.ts';
@@ -13,7 +14,6 @@ import {
   deleteSecrets,
   insertDatastore,
   insertSecrets,
-  isUsedId,
   lockDatastores,
   lockNames,
   namesLike,

@@ -171,13 +171,6 @@ export async function countDatastores(database: Database, access: Access, query:
   return Number(count);
 }
 
-/** True when a datastore has this id, whoever may see it, or a deleted thing had it. */
-export async function isUsedId(change: Change, id: string): Promise<boolean> {
-  const datastore = await change.query.selectFrom('datastores').select('id').where('id', '=', id).executeTakeFirst();
-  const retired = await change.query.selectFrom('retired_ids').select('id').where('id', '=', id).executeTakeFirst();
-  return datastore !== undefined || retired !== undefined;
-}
-
 /**
  * Makes everybody else who needs a new name in this environment wait until the change ends. SQLite has one change at a
  * time anyway.

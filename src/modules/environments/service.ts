@@ -9,6 +9,7 @@ import {
 } from '../../errors/api.ts';
 import { type Given, issueCodes, pathTo } from '../../errors/field-issues.ts';
 import { type Change, type Database, isUniqueViolation } from '../../platform/database.ts';
+import { isUsedId } from '../../platform/ids.ts';
 import { type Actor, appendJournal, type JournalEntry } from '../../platform/journal.ts';
 import type { Keyring } from '../../platform/keyring.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
@@ -23,7 +24,6 @@ import {
   hasEnvironments,
   heldDatastoreIds,
   insertEnvironment,
-  isRetired,
   listEnvironments,
   lockEnvironment,
   renameEnvironment,
@@ -128,7 +128,7 @@ export class EnvironmentService {
     const entry = { action: 'environment.create', actor, subjectId: id, detail: { name: input.name } };
     return unique(pathTo(input, 'name'), () =>
       this.#change(entry, async (change) => {
-        if (await isRetired(change, id)) throw new ConflictError('ID_TAKEN');
+        if (await isUsedId(change, id)) throw new ConflictError('ID_TAKEN');
         await insertEnvironment(change, row);
         await this.#sealer.createDataKey(change, id);
         return row;

@@ -100,12 +100,6 @@ export async function heldDatastoreIds(change: Change, environmentId: string, li
   return rows.map((row) => row.id);
 }
 
-/** True when a deleted thing had this id. */
-export async function isRetired(change: Change, id: string): Promise<boolean> {
-  const row = await change.query.selectFrom('retired_ids').select('id').where('id', '=', id).executeTakeFirst();
-  return row !== undefined;
-}
-
 export async function retireId(change: Change, id: string, at: string): Promise<void> {
   await change.query.insertInto('retired_ids').values({ id, at }).execute();
 }
