@@ -10,6 +10,7 @@ import * as readableEntries from './008-readable-entries.ts';
 import * as usages from './009-usages.ts';
 import * as testTargets from './010-test-targets.ts';
 import * as tokenLists from './011-token-lists.ts';
+import * as idempotencyKeys from './012-idempotency-keys.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -24,4 +25,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '009-usages': usages,
   '010-test-targets': testTargets,
   '011-token-lists': tokenLists,
+  '012-idempotency-keys': idempotencyKeys,
 };

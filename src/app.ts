@@ -23,6 +23,7 @@ import { DatastoreSaver } from './modules/datastores/save.ts';
 import { DatastoreService } from './modules/datastores/service.ts';
 import { environmentLoader } from './modules/environments/loader.ts';
 import { EnvironmentService } from './modules/environments/service.ts';
+import { Idempotency } from './modules/idempotency/service.ts';
 import { OpenIdProvider, type ProviderOptions } from './modules/people/provider.ts';
 import { type PeopleRule, readPeopleRules } from './modules/people/rules.ts';
 import { PeopleService } from './modules/people/service.ts';
@@ -31,6 +32,7 @@ import { SessionTokenService } from './modules/session-tokens/service.ts';
 import { usageLoader } from './modules/usages/loader.ts';
 import { UsageService } from './modules/usages/service.ts';
 import { type OpenedDatabase, openDatabase } from './open-database.ts';
+import { Chores } from './platform/chores.ts';
 import { type Database, type DatabasePlace, databasePlace, type OnStatement } from './platform/database.ts';
 import { goOnRotating } from './platform/key-rotation.ts';
 import type { KeyPlace } from './platform/key-source.ts';
@@ -79,6 +81,7 @@ export class App {
   readonly access: AccessService;
   readonly environments: EnvironmentService;
   readonly database: Database;
+  readonly chores: Chores;
   readonly #options: AppOptions;
   readonly #opened: OpenedDatabase;
   readonly #executor: Executor;
@@ -104,7 +107,8 @@ export class App {
     const { logger } = options;
     const sealer = new Sealer(database, keyring);
     this.access = new AccessService(database, keyring, logger);
-    this.environments = new EnvironmentService(database, keyring, sealer);
+    const idempotency = new Idempotency(database, keyring);
+    this.environments = new EnvironmentService(database, keyring, sealer, idempotency);
     const { access, environments } = this;
     const catalogs = new CatalogWriter(database, keyring);
     this.#runner = new TestRunner({ database, doorbell, sealer, executor: this.#executor, catalogs, logger });
@@ -121,14 +125,14 @@ export class App {
     const proof = new SaveProof(connectionTests, this.#executor);
     const saver = new DatastoreSaver({ database, keyring, sealer, connectionTests });
     const preparation = new SavePreparation({ database, connectionTests, drafts, proof });
-    const datastores = new DatastoreService({ database, environments, drafts, preparation, saver });
+    const datastores = new DatastoreService({ database, environments, drafts, preparation, saver, idempotency });
     const usages = new UsageService(database, keyring);
     const services = {
       access,
       environments,
       connectionTests,
       datastores,
-      datastoreBatches: new DatastoreBatches({ datastores, preparation, saver }),
+      datastoreBatches: new DatastoreBatches({ datastores, preparation, saver, idempotency }),
       datastoreDeletion: new DatastoreDeletion(database, keyring, environments, usages),
       datastoreEvents: new DatastoreEvents(database, doorbell),
       apiTokens: new ApiTokenService(access, environments),
@@ -138,6 +142,10 @@ export class App {
       catalogs: new CatalogService(database, drafts, connectionTests),
     };
 
+    this.chores = new Chores(
+      [{ title: 'idempotency keys that have expired', step: () => idempotency.removeExpired() }],
+      logger,
+    );
     const { openId } = options;
     const people =
       openId && rules ? new PeopleService({ database, rules, provider: new OpenIdProvider(openId) }) : undefined;
@@ -219,6 +227,7 @@ export class App {
     this.#executor.forbid({ host: address, port });
     this.#url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
     this.#runner.start();
+    this.chores.start();
     this.#rotating = this.#goOnRotating();
   }
 
@@ -249,6 +258,7 @@ export class App {
     this.#runner.endSaves();
     this.#ending.abort();
     await drained;
+    await this.chores.stop();
     await this.#rotating;
     await this.#runner.stop();
     await this.#executor.close();

@@ -1,6 +1,7 @@
 import { type Env, type EnvMode, readEnv } from '../env.ts';
 import { AccessService } from '../modules/access/service.ts';
 import { EnvironmentService } from '../modules/environments/service.ts';
+import { Idempotency } from '../modules/idempotency/service.ts';
 import { type OpenedDatabase, openDatabase } from '../open-database.ts';
 import { createLogger, type Logger } from '../platform/logger.ts';
 import { Sealer } from '../platform/sealer.ts';
@@ -33,6 +34,8 @@ export interface Services {
 export function withServices(work: (services: Services) => Promise<void>): Promise<void> {
   return withDatabase(({ database, keyring }, logger) => {
     const access = new AccessService(database, keyring, logger);
-    return work({ access, environments: new EnvironmentService(database, keyring, new Sealer(database, keyring)) });
+    const idempotency = new Idempotency(database, keyring);
+    const sealer = new Sealer(database, keyring);
+    return work({ access, environments: new EnvironmentService(database, keyring, sealer, idempotency) });
   });
 }

@@ -13,6 +13,7 @@ export const userErrorCodes = {
   NOT_FOUND: 'It does not exist, or you may not see it.',
   VERSION_CONFLICT: 'Another version is stored: load it and try again.',
   ID_TAKEN: 'This id was used before: choose another one.',
+  IDEMPOTENCY_KEY_USED: 'The idempotencyKey came with another input before: give that input again, or another key.',
   CONNECTION_TEST_FAILED: 'The connection test did not pass, so nothing was stored.',
   IN_USE: 'It still holds datastores: delete those first.',
   CONFIRMATION_REQUIRED: 'Something depends on it, as usages says: delete it with confirmed: true all the same.',
@@ -89,9 +90,9 @@ export class NotFoundError extends UserError {
 
 export class ConflictError extends UserError {
   override readonly name = 'ConflictError';
-  /** The datastore whose stored version differs; null when an id was used before. */
+  /** The datastore whose stored version differs; null when an id or a key was used before. */
   readonly currentId: string | null;
-  constructor(code: 'VERSION_CONFLICT' | 'ID_TAKEN', currentId: string | null = null) {
+  constructor(code: 'VERSION_CONFLICT' | 'ID_TAKEN' | 'IDEMPOTENCY_KEY_USED', currentId: string | null = null) {
     super(code);
     this.currentId = currentId;
   }

@@ -77,7 +77,8 @@ builder.objectType(NotFoundError, {
 /** The module that knows datastores adds `current`. */
 export const ConflictErrorRef = builder.objectType(ConflictError, {
   name: 'ConflictError',
-  description: 'Another version is stored (`current` is how it is now), or the id was used before (`current` is null).',
+  description:
+    'Another version is stored (`current` is how it is now), or the id or the idempotencyKey was used before (`current` is null).',
   interfaces: [UserErrorRef],
 });
 

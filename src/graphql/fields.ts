@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { issue } from '../connectors/kit/config/marks.ts';
 import { refuseSecret } from '../connectors/kit/config/open-fields.ts';
-import { trimmedText } from '../connectors/kit/config/text.ts';
+import { anyText, trimmedText } from '../connectors/kit/config/text.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
@@ -18,6 +18,16 @@ export const uuid = z
 export const environmentIdField = {
   description: 'Leave it out when your token has one environment only.',
   validate: { schema: uuid },
+} as const;
+
+/** In characters. */
+const MAX_KEY_LENGTH = 255;
+
+/** The key by which a call that is sent again is recognised. */
+export const idempotencyKeyField = {
+  description:
+    'A text of your own, such as a UUID, of at most 255 characters. The same call with the same key, sent again within 24 hours because its answer was lost, changes nothing more and answers with the same thing, as it is now; another input with that key is a ConflictError. It counts for your token and the environment. A call that is refused leaves nothing: mend it and send it again with the same key.',
+  validate: { schema: anyText(MAX_KEY_LENGTH) },
 } as const;
 
 const MAX_LABEL_LENGTH = 128;

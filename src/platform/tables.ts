@@ -25,6 +25,7 @@ export interface Tables {
   catalog_refreshes: CatalogRefreshesTable;
   catalog_entries: CatalogEntriesTable;
   journal: JournalTable;
+  idempotency_keys: IdempotencyKeysTable;
   settings: SettingsTable;
   retired_ids: RetiredIdsTable;
 }
@@ -260,6 +261,17 @@ export interface JournalTable {
   detail: string;
   mac: string;
   on_behalf_of: string | null;
+}
+
+/** What calls with an idempotency key have come to. Neither key nor input can be read or guessed from it. */
+export interface IdempotencyKeysTable {
+  /** Covers the token, the environment and the key. */
+  key_mac: string;
+  /** Covers the operation and its whole input, secrets included. */
+  input_mac: string;
+  /** JSON: {id, outcome?}. */
+  result: string;
+  created_at: string;
 }
 
 export interface SettingsTable {

@@ -25,6 +25,7 @@ describeEachDatabase('the migrations', (open, kind) => {
       'datastore_usages',
       'datastores',
       'environments',
+      'idempotency_keys',
       'journal',
       'journal_heads',
       'retired_ids',

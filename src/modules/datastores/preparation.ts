@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { ConflictError, NameTakenError } from '../../errors/api.ts';
-import { type Given, pathTo } from '../../errors/field-issues.ts';
+import { pathTo } from '../../errors/field-issues.ts';
 import type { Database } from '../../platform/database.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import type { TestOptions, TestSubject } from '../connection-tests/plan.ts';
 import type { ConnectionTestService } from '../connection-tests/service.ts';
 import type { EnvironmentChoice } from '../environments/service.ts';
+import type { Repeatable } from '../idempotency/service.ts';
 import { detailsOver, type GivenDetails } from './details.ts';
 import { type Draft, type DraftChange, readChange, readReplacement, requireCatalog } from './draft.ts';
 import type { DraftReader, StoredDatastore } from './draft-reader.ts';
@@ -16,7 +17,7 @@ import type { Save } from './save.ts';
 import { findByName, findDatastores } from './store.ts';
 
 /** What creating and changing a datastore have in common. */
-export interface DatastoreInput extends Given, GivenDetails {
+export interface DatastoreInput extends Repeatable, GivenDetails {
   readonly name?: string | null | undefined;
   readonly label?: string | null | undefined;
   /** When it is left out, the datastore is stored untested. */

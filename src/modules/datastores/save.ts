@@ -27,6 +27,8 @@ export interface Save extends Omit<NamedDraft, 'name'> {
   readonly name: string | null;
   /** Where the name stands in the arguments. */
   readonly namePath: readonly string[];
+  /** Stores beside it what the call comes to, when that may come again. */
+  readonly keep?: (change: Change) => Promise<void>;
 }
 
 /** What a change has stored of one draft, before its journal entry. */
@@ -34,6 +36,11 @@ interface Written {
   readonly datastore: Datastore;
   /** Null when nothing has changed but its last test. */
   readonly entry: DatastoreEntry | null;
+}
+
+/** Another change of the stored datastore came first: nothing of this one is stored. */
+class Superseded extends Error {
+  override readonly name = 'Superseded';
 }
 
 /** Of drafts that are stored together, the one for which none was. */
@@ -73,10 +80,11 @@ export class DatastoreSaver {
     try {
       return await this.#options.database.change(async (change) => {
         const written = await this.#write(change, access, save);
-        if (written?.entry) await journalDatastore(change, this.#options.keyring, written.entry);
-        return written?.datastore;
+        if (written.entry) await journalDatastore(change, this.#options.keyring, written.entry);
+        return written.datastore;
       });
     } catch (error) {
+      if (error instanceof Superseded) return undefined;
       throw refusalOf(error, save);
     }
   }
@@ -94,7 +102,6 @@ export class DatastoreSaver {
         const one = await this.#write(change, access, save).catch((error: unknown) => {
           throw refusedAt(index, refusalOf(error, save));
         });
-        if (!one) throw new RefusedSave(index, new ConflictError('VERSION_CONFLICT', save.id));
         written.push(one);
       }
       const entries = written.flatMap(({ entry }) => (entry ? [entry] : []));
@@ -104,8 +111,10 @@ export class DatastoreSaver {
     });
   }
 
-  async #write(change: Change, access: Access, save: Save): Promise<Written | undefined> {
+  /** @throws Superseded when another change of the stored datastore came first */
+  async #write(change: Change, access: Access, save: Save): Promise<Written> {
     const { subject, stored, testId } = save;
+    await save.keep?.(change);
     if (!stored && (await isUsedId(change, save.id))) throw new ConflictError('ID_TAKEN');
     const name = save.name ?? (await freeName(change, subject, save.label));
     const revision = revisionOf({ ...save, name }, access.actor);
@@ -114,7 +123,7 @@ export class DatastoreSaver {
     if (unchanged && !testId) return { datastore: after, entry: null };
     if (!stored) await insertDatastore(change, after);
     // a passed test is adopted by the version that it was about, never by another
-    else if (!(await replaceDatastore(change, after, stored.datastore.version))) return undefined;
+    else if (!(await replaceDatastore(change, after, stored.datastore.version))) throw new Superseded();
     if (testId) await this.#options.connectionTests.adopt(change, testId, after);
     if (unchanged) return { datastore: after, entry: null };
     if (changed.includes('tags') || (!stored && after.tags.length > 0)) await replaceTags(change, after);
@@ -150,6 +159,7 @@ async function freeName(change: Change, { environmentId, connector }: Save['subj
 
 /** Says in the API's words why a draft cannot be stored. */
 function refusalOf(error: unknown, save: Save): unknown {
+  if (error instanceof Superseded) return new ConflictError('VERSION_CONFLICT', save.id);
   if (isUniqueViolation(error, ['environment_id', 'name'])) return new NameTakenError(save.namePath);
   if (isUniqueViolation(error, 'id')) return new ConflictError('ID_TAKEN');
   if (isForeignKeyViolation(error)) return new NotFoundError([save.subject.environmentId]);

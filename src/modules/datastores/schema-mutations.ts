@@ -9,7 +9,7 @@ import {
   ValidationError,
 } from '../../errors/api.ts';
 import { builder } from '../../graphql/builder.ts';
-import { environmentIdField, label, uuid } from '../../graphql/fields.ts';
+import { environmentIdField, idempotencyKeyField, label, uuid } from '../../graphql/fields.ts';
 import { ConnectionTestOptions } from '../connection-tests/schema.ts';
 import { type Datastore, MAX_NAME } from './datastore.ts';
 import { DatastoreRef } from './schema.ts';
@@ -71,6 +71,7 @@ export const CreateDatastoreInput = builder.inputType('CreateDatastoreInput', {
       description:
         'Tests the connection first, and stores nothing unless the test passes. `{}` runs the type’s default checks. Leave it out to store the datastore untested. The token needs DATASTORES_TEST.',
     }),
+    idempotencyKey: t.string(idempotencyKeyField),
   }),
 });
 
@@ -112,6 +113,7 @@ export const UpdateDatastoreInput = builder.inputType('UpdateDatastoreInput', {
       description:
         'Tests the datastore with your change over it first, and stores nothing unless the test passes. Leave it out to store the change untested. The token needs DATASTORES_TEST.',
     }),
+    idempotencyKey: t.string(idempotencyKeyField),
   }),
 });
 
@@ -155,6 +157,7 @@ const UpsertDatastoreInput = builder.inputType('UpsertDatastoreInput', {
       description:
         'Tests the connection first, and stores nothing unless the test passes. When nothing differs, nothing is tested: startConnectionTest tests what is stored. The token needs DATASTORES_TEST.',
     }),
+    idempotencyKey: t.string(idempotencyKeyField),
   }),
 });
 

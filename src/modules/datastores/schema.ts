@@ -285,7 +285,7 @@ builder.objectField(ConflictErrorRef, 'current', (t) =>
     nullable: true,
     scope: 'DATASTORES_READ',
     description:
-      'The datastore as it is stored now; null when the conflict is about an id. The token needs DATASTORES_READ.',
+      'The datastore as it is stored now; null when the conflict is about an id or an idempotencyKey. The token needs DATASTORES_READ.',
     resolve: (error, _arguments, { loaders }) =>
       error.currentId === null ? null : loaders.datastore.load(error.currentId),
   }),

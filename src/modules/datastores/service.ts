@@ -4,6 +4,7 @@ import { type Page, type PageArguments, readPageArguments } from '../../platform
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import type { EnvironmentChoice, EnvironmentService } from '../environments/service.ts';
+import type { Call, CallResult, Idempotency, KeepResult, Repeatable } from '../idempotency/service.ts';
 import type { Datastore } from './datastore.ts';
 import type { DraftReader } from './draft-reader.ts';
 import type { DatastoreUpdate, DatastoreUpsert, NewDatastore, SavePreparation } from './preparation.ts';
@@ -39,6 +40,7 @@ export interface DatastoreServiceOptions {
   readonly drafts: DraftReader;
   readonly preparation: SavePreparation;
   readonly saver: DatastoreSaver;
+  readonly idempotency: Idempotency;
 }
 
 /** Finds, creates and changes datastores. */
@@ -83,8 +85,46 @@ export class DatastoreService {
    */
   async create(access: Access, input: NewDatastore): Promise<Datastore> {
     requireScope(access, 'DATASTORES_WRITE');
+    return this.#options.idempotency.once(
+      await this.creationCall(access, input),
+      (keep) => this.#create(access, input, keep),
+      (result) => this.again(access, result),
+    );
+  }
+
+  /** Recognises the creation of a datastore that is asked for again; null where it has no key. */
+  creationCall(access: Access, input: NewDatastore): Promise<Call | null> {
+    return this.#callIn(access, 'createDatastore', input);
+  }
+
+  /** Recognises the change of a datastore that is asked for again; null where it has no key, or there is nothing. */
+  async updateCall(access: Access, input: DatastoreUpdate): Promise<Call | null> {
+    if (input.idempotencyKey == null) return null;
+    const { database, idempotency } = this.#options;
+    const [stored] = await findDatastores(database, access, [input.id]);
+    if (!stored) return null;
+    const { environmentId } = stored;
+    return idempotency.callOf(access, { operation: 'updateDatastore', environmentId }, input);
+  }
+
+  async #callIn(access: Access, operation: string, input: Repeatable & EnvironmentChoice): Promise<Call | null> {
+    if (input.idempotencyKey == null) return null;
+    const { environments, idempotency } = this.#options;
+    const { id: environmentId } = await environments.resolve(access, input);
+    return idempotency.callOf(access, { operation, environmentId }, input);
+  }
+
+  /** What an earlier call came to, as it is now. @throws NotFoundError when it was deleted since */
+  async again(access: Access, { id }: CallResult): Promise<Datastore> {
+    const [datastore] = await findDatastores(this.#options.database, access, [id]);
+    if (!datastore) throw new NotFoundError([id]);
+    return datastore;
+  }
+
+  async #create(access: Access, input: NewDatastore, keep: KeepResult): Promise<Datastore> {
     const { preparation, saver } = this.#options;
-    const created = await saver.save(access, await preparation.creation(access, input));
+    const save = await preparation.creation(access, input);
+    const created = await saver.save(access, { ...save, keep: (change) => keep(change, { id: save.id }) });
     if (!created) throw new Error('a new datastore takes the place of none');
     await preparation.refreshCatalog(access, created.id, input);
     return created;
@@ -98,9 +138,18 @@ export class DatastoreService {
    */
   async update(access: Access, input: DatastoreUpdate): Promise<Datastore> {
     requireScope(access, 'DATASTORES_WRITE');
+    return this.#options.idempotency.once(
+      await this.updateCall(access, input),
+      (keep) => this.#update(access, input, keep),
+      (result) => this.again(access, result),
+    );
+  }
+
+  async #update(access: Access, input: DatastoreUpdate, keep: KeepResult): Promise<Datastore> {
     const { preparation, saver } = this.#options;
     for (let attempt = 1; ; attempt += 1) {
-      const updated = await saver.save(access, await preparation.update(access, input));
+      const save = await preparation.update(access, input);
+      const updated = await saver.save(access, { ...save, keep: (change) => keep(change, { id: save.id }) });
       if (updated) {
         await preparation.refreshCatalog(access, updated.id, input);
         return updated;
@@ -121,22 +170,35 @@ export class DatastoreService {
   async upsert(access: Access, input: DatastoreUpsert): Promise<Upserted> {
     requireScope(access, 'DATASTORES_WRITE');
     if (input.test || input.refreshCatalog) requireScope(access, 'DATASTORES_TEST');
+    return this.#options.idempotency.once(
+      await this.#callIn(access, 'upsertDatastore', input),
+      (keep) => this.#upsert(access, input, keep),
+      async (result) => ({
+        datastore: await this.again(access, result),
+        outcome: result.outcome as UpsertOutcome,
+      }),
+    );
+  }
+
+  async #upsert(access: Access, input: DatastoreUpsert, keep: KeepResult): Promise<Upserted> {
     const { database, environments } = this.#options;
     const { id: environmentId } = await environments.resolve(access, input);
     for (let attempt = 1; ; attempt += 1) {
       const known = await findByName(database, access, environmentId, input.name);
       const done = known
-        ? await this.#tryReplace(access, known.id, input, attempt)
-        : await this.#tryCreate(access, { ...input, environmentId });
+        ? await this.#tryReplace(access, known.id, input, attempt, keep)
+        : await this.#tryCreate(access, { ...input, environmentId }, keep);
       if (done) return done;
       if (attempt === MAX_ATTEMPTS) throw new ConflictError('VERSION_CONFLICT', known?.id);
     }
   }
 
   /** Creates a datastore. @returns undefined when another one has its name first */
-  async #tryCreate(access: Access, input: DatastoreUpsert): Promise<Upserted | undefined> {
+  async #tryCreate(access: Access, input: DatastoreUpsert, keep: KeepResult): Promise<Upserted | undefined> {
+    const outcome = 'CREATED';
     try {
-      return { datastore: await this.create(access, input), outcome: 'CREATED' };
+      const keepIt: KeepResult = (change, result) => keep(change, { ...result, outcome });
+      return { datastore: await this.#create(access, input, keepIt), outcome };
     } catch (error) {
       if (error instanceof NameTakenError) return undefined;
       throw error;
@@ -152,15 +214,20 @@ export class DatastoreService {
     id: string,
     input: DatastoreUpsert,
     attempt: number,
+    keep: KeepResult,
   ): Promise<Upserted | undefined> {
-    const { drafts, preparation, saver } = this.#options;
+    const { database, drafts, preparation, saver } = this.#options;
     const stored = await drafts.stored(access, id).catch(unlessGone);
     if (stored?.datastore.name !== input.name) return undefined;
     const save = await preparation.replacement(access, stored, input, attempt === 1);
-    if (!save) return { datastore: stored.datastore, outcome: 'UNCHANGED' };
-    const datastore = await saver.save(access, save);
+    const outcome = save ? 'UPDATED' : 'UNCHANGED';
+    if (!save) {
+      if (input.idempotencyKey != null) await database.change((change) => keep(change, { id, outcome }));
+      return { datastore: stored.datastore, outcome };
+    }
+    const datastore = await saver.save(access, { ...save, keep: (change) => keep(change, { id, outcome }) });
     if (datastore) await preparation.refreshCatalog(access, id, input);
-    return datastore && { datastore, outcome: 'UPDATED' };
+    return datastore && { datastore, outcome };
   }
 }
 

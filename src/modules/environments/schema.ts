@@ -2,7 +2,7 @@ import type DataLoader from 'dataloader';
 import { ConflictError, InUseError, NameTakenError, NotFoundError, ValidationError } from '../../errors/api.ts';
 import { builder } from '../../graphql/builder.ts';
 import { connectionType, pageArguments } from '../../graphql/connection.ts';
-import { searchText, uuid } from '../../graphql/fields.ts';
+import { idempotencyKeyField, searchText, uuid } from '../../graphql/fields.ts';
 import { ApiTokenRef } from '../access/schema.ts';
 import { ENVIRONMENT_NAME_RULE, environmentName } from './name.ts';
 import type { EnvironmentRow, EnvironmentService } from './service.ts';
@@ -77,6 +77,7 @@ const CreateEnvironmentInput = builder.inputType('CreateEnvironmentInput', {
       description: `A unique name: ${ENVIRONMENT_NAME_RULE}.`,
       validate: { schema: environmentName },
     }),
+    idempotencyKey: t.string(idempotencyKeyField),
   }),
 });
 
@@ -85,6 +86,7 @@ const UpdateEnvironmentInput = builder.inputType('UpdateEnvironmentInput', {
   fields: (t) => ({
     id: t.id({ required: true, description: 'The environment to change.', validate: { schema: uuid } }),
     name: t.string({ description: 'Leave it out to keep the name.', validate: { schema: environmentName } }),
+    idempotencyKey: t.string(idempotencyKeyField),
   }),
 });
 
@@ -116,7 +118,10 @@ builder.mutationFields((t) => ({
     type: changed('CreateEnvironmentSuccess', 'The environment is made.'),
     scope: 'ENVIRONMENTS_WRITE',
     description: 'Makes an environment. The token needs ENVIRONMENTS_WRITE, and has to be for all environments.',
-    errors: { types: [ValidationError, NameTakenError, ConflictError], union: { name: 'CreateEnvironmentResult' } },
+    errors: {
+      types: [ValidationError, NotFoundError, NameTakenError, ConflictError],
+      union: { name: 'CreateEnvironmentResult' },
+    },
     args: { input: t.arg({ type: CreateEnvironmentInput, required: true, description: 'The environment to make.' }) },
     resolve: async (_root, { input }, { access, services }) => ({
       environment: await services.environments.create(access, { ...input, path: ['input'] }),
@@ -126,7 +131,10 @@ builder.mutationFields((t) => ({
     type: changed('UpdateEnvironmentSuccess', 'The environment is changed.'),
     scope: 'ENVIRONMENTS_WRITE',
     description: 'Renames an environment. The token needs ENVIRONMENTS_WRITE.',
-    errors: { types: [ValidationError, NotFoundError, NameTakenError], union: { name: 'UpdateEnvironmentResult' } },
+    errors: {
+      types: [ValidationError, NotFoundError, NameTakenError, ConflictError],
+      union: { name: 'UpdateEnvironmentResult' },
+    },
     args: { input: t.arg({ type: UpdateEnvironmentInput, required: true, description: 'What to change.' }) },
     resolve: async (_root, { input }, { access, services }) => ({
       environment: await services.environments.update(access, { ...input, path: ['input'] }),

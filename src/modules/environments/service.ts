@@ -16,6 +16,7 @@ import { type Page, type PageArguments, readPageArguments } from '../../platform
 import type { Sealer } from '../../platform/sealer.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
+import type { CallResult, Idempotency, KeepResult, Repeatable } from '../idempotency/service.ts';
 import {
   deleteEnvironmentRow,
   type EnvironmentRow,
@@ -38,12 +39,12 @@ export interface EnvironmentChoice extends Given {
   readonly environmentId?: string | null | undefined;
 }
 
-export interface NewEnvironment extends Given {
+export interface NewEnvironment extends Repeatable {
   readonly id?: string | null | undefined;
   readonly name: string;
 }
 
-export interface EnvironmentUpdate extends Given {
+export interface EnvironmentUpdate extends Repeatable {
   readonly id: string;
   readonly name?: string | null | undefined;
 }
@@ -53,11 +54,13 @@ export class EnvironmentService {
   readonly #database: Database;
   readonly #keyring: Keyring;
   readonly #sealer: Sealer;
+  readonly #idempotency: Idempotency;
 
-  constructor(database: Database, keyring: Keyring, sealer: Sealer) {
+  constructor(database: Database, keyring: Keyring, sealer: Sealer, idempotency: Idempotency) {
     this.#database = database;
     this.#keyring = keyring;
     this.#sealer = sealer;
+    this.#idempotency = idempotency;
   }
 
   list(access: Access, search: string | null, page: PageArguments): Promise<Page<EnvironmentRow>> {
@@ -118,16 +121,29 @@ export class EnvironmentService {
   async create(access: Access, input: NewEnvironment): Promise<EnvironmentRow> {
     requireScope(access, 'ENVIRONMENTS_WRITE');
     requireAllEnvironments(access);
-    return this.#create(access.actor, input);
+    const call = this.#idempotency.callOf(access, { operation: 'createEnvironment', environmentId: '' }, input);
+    return this.#idempotency.once(
+      call,
+      (keep) => this.#create(access.actor, input, keep),
+      (result) => this.#again(access, result),
+    );
   }
 
-  async #create(actor: Actor, input: NewEnvironment): Promise<EnvironmentRow> {
+  /** What an earlier call came to, as it is now. @throws NotFoundError when it was deleted since */
+  async #again(access: Access, { id }: CallResult): Promise<EnvironmentRow> {
+    const [row] = await this.find(access, [id]);
+    if (!row) throw new NotFoundError([id]);
+    return row;
+  }
+
+  async #create(actor: Actor, input: NewEnvironment, keep?: KeepResult): Promise<EnvironmentRow> {
     const id = input.id ?? randomUUID();
     const at = new Date().toISOString();
     const row = { id, name: input.name, created_at: at, updated_at: at, created_by: actor.name };
     const entry = { action: 'environment.create', actor, subjectId: id, detail: { name: input.name } };
     return unique(pathTo(input, 'name'), () =>
       this.#change(entry, async (change) => {
+        await keep?.(change, { id });
         if (await isUsedId(change, id)) throw new ConflictError('ID_TAKEN');
         await insertEnvironment(change, row);
         await this.#sealer.createDataKey(change, id);
@@ -142,9 +158,18 @@ export class EnvironmentService {
     await this.#create({ name: 'first start', onBehalfOf: null }, { name, path: [] });
   }
 
-  /** Renames an environment. @throws NotFoundError, NameTakenError */
+  /** Renames an environment. @throws NotFoundError, NameTakenError, ConflictError */
   async update(access: Access, input: EnvironmentUpdate): Promise<EnvironmentRow> {
     requireScope(access, 'ENVIRONMENTS_WRITE');
+    const call = this.#idempotency.callOf(access, { operation: 'updateEnvironment', environmentId: input.id }, input);
+    return this.#idempotency.once(
+      call,
+      (keep) => this.#update(access, input, keep),
+      (result) => this.#again(access, result),
+    );
+  }
+
+  async #update(access: Access, input: EnvironmentUpdate, keep: KeepResult): Promise<EnvironmentRow> {
     const [row] = await this.find(access, [input.id]);
     if (!row) throw new NotFoundError([input.id]);
     if (input.name == null || input.name === row.name) return row;
@@ -153,6 +178,7 @@ export class EnvironmentService {
     const entry = { action: 'environment.update', actor: access.actor, subjectId: row.id, detail };
     return unique(pathTo(input, 'name'), () =>
       this.#change(entry, async (change) => {
+        await keep(change, { id: row.id });
         if (!(await lockEnvironment(change, row.id))) throw new NotFoundError([row.id]);
         await renameEnvironment(change, row.id, renamed.name, renamed.updated_at);
         return renamed;

@@ -244,6 +244,8 @@ export type CreateDatastoreInput = {
   environmentId?: string | null | undefined;
   /** Choose a UUID that was never used before, or leave it out to have one chosen for you. */
   id?: string | null | undefined;
+  /** A text of your own, such as a UUID, of at most 255 characters. The same call with the same key, sent again within 24 hours because its answer was lost, changes nothing more and answers with the same thing, as it is now; another input with that key is a ConflictError. It counts for your token and the environment. A call that is refused leaves nothing: mend it and send it again with the same key. */
+  idempotencyKey?: string | null | undefined;
   /** A name for people, of at most 128 characters. Leave it out to use the name or, without one, the type’s title. */
   label?: string | null | undefined;
   /** A name for programs, unique within the environment: 1 to 63 lower-case letters, digits, `-` and `_`. Leave it out to have it made from the label. */
@@ -264,6 +266,8 @@ export type CreateDatastoreInput = {
 export type CreateEnvironmentInput = {
   /** Choose a UUID that was never used before, or leave it out to have one chosen for you. */
   id?: string | null | undefined;
+  /** A text of your own, such as a UUID, of at most 255 characters. The same call with the same key, sent again within 24 hours because its answer was lost, changes nothing more and answers with the same thing, as it is now; another input with that key is a ConflictError. It counts for your token and the environment. A call that is refused leaves nothing: mend it and send it again with the same key. */
+  idempotencyKey?: string | null | undefined;
   /** A unique name: 1 to 63 letters, digits, spaces, ".", "-" and "_", beginning with a letter or digit. */
   name: string;
 };
@@ -1602,6 +1606,8 @@ export type UpdateDatastoreInput = {
   expectedVersion?: number | null | undefined;
   /** The datastore to change. */
   id: string;
+  /** A text of your own, such as a UUID, of at most 255 characters. The same call with the same key, sent again within 24 hours because its answer was lost, changes nothing more and answers with the same thing, as it is now; another input with that key is a ConflictError. It counts for your token and the environment. A call that is refused leaves nothing: mend it and send it again with the same key. */
+  idempotencyKey?: string | null | undefined;
   /** A new name for people, of at most 128 characters. */
   label?: string | null | undefined;
   /** A new name for programs, unique within the environment: 1 to 63 lower-case letters, digits, `-` and `_`. */
@@ -1622,6 +1628,8 @@ export type UpdateDatastoreInput = {
 export type UpdateEnvironmentInput = {
   /** The environment to change. */
   id: string;
+  /** A text of your own, such as a UUID, of at most 255 characters. The same call with the same key, sent again within 24 hours because its answer was lost, changes nothing more and answers with the same thing, as it is now; another input with that key is a ConflictError. It counts for your token and the environment. A call that is refused leaves nothing: mend it and send it again with the same key. */
+  idempotencyKey?: string | null | undefined;
   /** Leave it out to keep the name. */
   name?: string | null | undefined;
 };
@@ -3174,6 +3182,7 @@ export type CreateEnvironmentMutation = { createEnvironment:
        | null, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
     | { __typename: 'CreateEnvironmentSuccess', environment: { id: string, name: string, createdAt: string } }
     | { __typename: 'NameTakenError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+    | { __typename: 'NotFoundError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
     | { __typename: 'ValidationError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
    };
 
@@ -3183,6 +3192,7 @@ export type UpdateEnvironmentMutationVariables = Exact<{
 
 
 export type UpdateEnvironmentMutation = { updateEnvironment:
+    | { __typename: 'ConflictError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
     | { __typename: 'NameTakenError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
     | { __typename: 'NotFoundError', ids: Array<string>, code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
     | { __typename: 'UpdateEnvironmentSuccess', environment: { id: string, name: string, createdAt: string } }

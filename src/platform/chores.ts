@@ -1,0 +1,57 @@
+import { DatabaseUnavailableError } from './database.ts';
+import type { Logger } from './logger.ts';
+
+/** How often chores are done: what they remove may stay so much longer than it has to. */
+const EVERY_MS = 60_000;
+
+/** Something that is done now and then: a step of it, which says whether there is more to do at once. */
+export interface Chore {
+  readonly title: string;
+  step(): Promise<boolean>;
+}
+
+/** Does what nobody waits for, every minute and in steps, so that the event loop goes on between them. */
+export class Chores {
+  readonly #chores: readonly Chore[];
+  readonly #logger: Logger;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+  #stopped = false;
+
+  constructor(chores: readonly Chore[], logger: Logger) {
+    this.#chores = chores;
+    this.#logger = logger;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => void this.run(), EVERY_MS).unref();
+    void this.run();
+  }
+
+  /** Does all that there is to do. When it is being done already, it waits for that. */
+  run(): Promise<void> {
+    this.#running ??= this.#runAll().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  /** Ends after the step that goes on. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearInterval(this.#timer);
+    await this.#running;
+  }
+
+  async #runAll(): Promise<void> {
+    for (const { title, step } of this.#chores) {
+      try {
+        for (let isMore = true; isMore && !this.#stopped; ) isMore = await step();
+      } catch (error) {
+        // the database's own faults are told once, by the database
+        if (!(error instanceof DatabaseUnavailableError))
+          this.#logger.error({ err: error }, `a chore failed: ${title}`);
+      }
+    }
+  }
+}
