@@ -85,8 +85,8 @@ export class Idempotency {
   }
 
   /**
-   * Does the work of a call, unless that was done before: then its result is read again. Calls that come while the first
-   * one goes on share its answer. A call that is refused leaves nothing, and may come again.
+   * Does the work of a call, unless that was done before: then its result is read again. Calls that come while the
+   * first one goes on share its answer. A call that is refused leaves nothing, and may come again.
    * @throws ConflictError when its key came with another input, and what `work` and `again` throw
    */
   async once<Answer>(
