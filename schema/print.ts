@@ -18,6 +18,8 @@ import { connectors } from '../src/connectors/registry.ts';
 import { requestErrorCodes, userErrorCodes } from '../src/errors/api.ts';
 import { failureCauses, failureCodes } from '../src/errors/check-failures.ts';
 import { issueCodes } from '../src/errors/field-issues.ts';
+import { scopes } from '../src/modules/access/access.ts';
+import { type Right, rights } from '../src/modules/access/rights.ts';
 import { documentationOf, table } from '../src/modules/connectors/documentation.ts';
 import { schema } from '../src/schema.ts';
 
@@ -25,8 +27,8 @@ const root = new URL('../', import.meta.url);
 const TYPES = /(<!-- types: .*? -->\n)[\s\S]*?(<!-- \/types -->)/;
 
 /**
- * Gives every file that is written from the code, by its path: the API, the JSON Schemas, the tables of errors and of
- * rights, a page for each type, the README's table of types.
+ * Gives every file that is written from the code, by its path: the API, the JSON Schemas, the tables of errors, of
+ * rights and of scopes, a page for each type, the README's table of types.
  */
 export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
   const configs = Object.fromEntries(connectors.map((connector) => [connector.type, configJsonSchema(connector)]));
@@ -38,6 +40,7 @@ export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
     ['docs/rights.md', rightsPage()],
     ['docs/connectors/README.md', connectorsPage()],
     ...connectors.map((connector) => [`docs/connectors/${fileName(connector)}`, documentationOf(connector)] as const),
+    ['docs/tokens-and-scopes.md', scopesPage()],
     ['README.md', readme.replace(TYPES, (_, start, end) => `${start}${typesTable()}${end}`)],
   ]);
 }
@@ -115,6 +118,48 @@ needs besides stands in its description. Reading a catalog shows what the same u
 whether that user may read it, for \`POSTGRES\`, \`COCKROACHDB\`, \`MYSQL\`, \`MSSQL\` and \`MONGODB\`. The other servers do not say: it is null.
 
 ${table(['type', 'least rights'], rows)}`;
+}
+
+function scopesPage(): string {
+  const values = schema.getType('Scope');
+  if (!isEnumType(values)) throw new Error('The API has scopes.');
+  const meanings = values.getValues().map(({ name, description }) => [`\`${name}\``, description ?? '']);
+  const lines: readonly (readonly [string, Right])[] = Object.entries(rights);
+  const rows = lines.map(([coordinate, { scope, more = {}, everywhere }]) => [
+    `\`${coordinate}\``,
+    ...scopes.map((each) => (each === scope ? '✓' : Object.values(more).includes(each) ? '(✓)' : '')),
+    [
+      ...Object.entries(more).map(([when, also]) => `\`${also}\` ${when}`),
+      ...(everywhere ? ['a token for all environments'] : []),
+    ].join('; '),
+  ]);
+  return `# Tokens and scopes
+
+Written by \`npm run schema\` from \`src/modules/access/rights.ts\`, of which the checks are made, too; \`test/modules/access.test.ts\` tries every cell, with what is the
+caller's, somebody else's and deleted.
+
+Every request brings a token. It has scopes, and it lists its environments or is for all of them, those made later included. What is not in its environments looks like
+what does not exist: ids, names, cursors and counts tell nothing of it. A scope is asked for before an input is judged, and the answer is \`FORBIDDEN\`.
+
+| token | made by | lasts | for |
+| --- | --- | --- | --- |
+| lasting | \`token create\`, \`createApiToken\` | until its \`expiresAt\`, or until it is revoked | backends, scripts |
+| session | \`createSessionToken\`, with a lasting token | 12 hours at most, and no longer than its parent | the page of one user; it makes no tokens |
+| of a sign-in link | \`npm start\` prints the link | 12 hours | GraphiQL on your own machine; what it makes ends with it |
+| bootstrap | \`BOOTSTRAP_TOKEN\` | until it is revoked | the first steps; it has all scopes and environments |
+
+A token that is made by API allows nothing beyond what its maker's allows: scopes, environments, expiry. It is shown once, when it is made. \`apiTokens\` and \`token list\` tell of
+each its first characters, what it may, and when it was last used. \`revokeApiToken\` and \`token revoke\` end it for ever, with its session tokens; what they have open ends
+within five seconds.
+
+## What each scope is for
+
+${table(['scope', 'for'], meanings)}
+## What each operation asks for
+
+No ✓: a token is enough. (✓): some inputs ask for it besides, as the last column says.
+
+${table(['operation or field', ...scopes.map((each) => `\`${each}\``), 'besides'], rows)}`;
 }
 
 function errorsPage(): string {

@@ -1,6 +1,7 @@
 import type { GraphQLSchema } from 'graphql';
 import { builder } from './graphql/builder.ts';
 import './graphql/scalars.ts';
+import { rights } from './modules/access/rights.ts';
 import './modules/access/schema.ts';
 import './modules/environments/schema.ts';
 import './modules/session-tokens/schema.ts';
@@ -17,4 +18,4 @@ import './modules/requested-tests/schema.ts';
 import './modules/catalogs/schema.ts';
 
 /** The whole API, which is built once from every module's schema.ts. */
-export const schema: GraphQLSchema = builder.toSchema({ sortSchema: false });
+export const schema: GraphQLSchema = builder.toSchema({ sortSchema: false, rights });

@@ -1,12 +1,5 @@
-import SchemaBuilder, {
-  BasePlugin,
-  type FieldNullability,
-  type InputFieldMap,
-  type PothosOutputFieldConfig,
-  type SchemaTypes,
-  type TypeParam,
-} from '@pothos/core';
-import type { GraphQLFieldResolver } from 'graphql';
+import SchemaBuilder, { BasePlugin, type PothosOutputFieldConfig, type SchemaTypes } from '@pothos/core';
+import { type GraphQLFieldResolver, type GraphQLSchema, isObjectType } from 'graphql';
 import type { Context, Scopes } from './context.ts';
 
 const PLUGIN = 'scopes';
@@ -16,20 +9,14 @@ declare global {
     interface Plugins<Types extends SchemaTypes> {
       scopes: ScopePlugin<Types>;
     }
-    interface FieldOptions<
-      Types extends SchemaTypes = SchemaTypes,
-      ParentShape = unknown,
-      Type extends TypeParam<Types> = TypeParam<Types>,
-      Nullable extends FieldNullability<Type> = FieldNullability<Type>,
-      Args extends InputFieldMap = InputFieldMap,
-      ResolveShape = unknown,
-      ResolveReturnShape = unknown,
-    > {
-      /** What the caller's token must allow. It is asked before the arguments are looked at. */
-      scope?: keyof Scopes;
+    interface BuildSchemaOptions<Types extends SchemaTypes> {
+      /** What each operation, as `Query.viewer`, and each other field that asks for anything asks of a token. */
+      rights: Readonly<Record<string, { readonly scope: keyof Scopes | null }>>;
     }
   }
 }
+
+const OPERATIONS: readonly string[] = ['Query', 'Mutation', 'Subscription'];
 
 /**
  * Checks a field's scope before its arguments are judged: who may not ask costs no more than that. The services check
@@ -37,8 +24,24 @@ declare global {
  */
 export class ScopePlugin<Types extends SchemaTypes> extends BasePlugin<Types> {
   override onOutputFieldConfig(field: PothosOutputFieldConfig<Types>): PothosOutputFieldConfig<Types> {
-    const { scope } = field.pothosOptions as { scope?: keyof Scopes };
+    const coordinate = `${field.parentType}.${field.name}`;
+    const { rights } = this.options;
+    const right = Object.hasOwn(rights, coordinate) ? rights[coordinate] : undefined;
+    if (!right && OPERATIONS.includes(field.parentType))
+      throw new Error(`${coordinate} has no line in modules/access/rights.ts: say there what it asks of a token.`);
+    const scope = right?.scope ?? undefined;
     return scope === undefined ? field : { ...field, extensions: { ...field.extensions, scope } };
+  }
+
+  /** A line of the table that is about no field would check nothing. */
+  override afterBuild(schema: GraphQLSchema): GraphQLSchema {
+    for (const coordinate of Object.keys(this.options.rights)) {
+      const [typeName = '', fieldName = ''] = coordinate.split('.');
+      const type = schema.getType(typeName);
+      if (!isObjectType(type) || !Object.hasOwn(type.getFields(), fieldName))
+        throw new Error(`modules/access/rights.ts has a line for ${coordinate}, which there is not.`);
+    }
+    return schema;
   }
 
   override wrapResolve(resolve: Resolver<Types>, field: PothosOutputFieldConfig<Types>): Resolver<Types> {

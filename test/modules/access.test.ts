@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { type GraphQLObjectType, Kind, parse } from 'graphql';
+import { Kind, parse } from 'graphql';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Scope, scopes } from '../../src/modules/access/access.ts';
-import { schema } from '../../src/schema.ts';
+import { type Right, rights } from '../../src/modules/access/rights.ts';
 import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { postgresConfig } from '../support/inputs.ts';
-import { DeleteEnvironment, RegisterUsage } from '../support/operations.ts';
+import { DeleteDatastores, DeleteEnvironment, RegisterUsage } from '../support/operations.ts';
 import { expectType, issueList } from '../support/results.ts';
 
 const config = { postgres: postgresConfig() };
@@ -30,11 +30,35 @@ interface Things {
 interface Operation {
   readonly title: string;
   readonly query: string;
+  /** True where the inputs ask for what stands under `more` in the table of rights. */
+  readonly besides?: true;
+  readonly variables: (things: Things) => Record<string, unknown>;
+}
+
+/** An operation with what the table of rights says of it. */
+interface Guarded extends Operation {
   /** All of these are needed, and no others. */
   readonly needs: readonly Scope[];
-  readonly variables: (things: Things) => Record<string, unknown>;
   /** The caller must be for all environments. */
-  readonly everywhere?: boolean;
+  readonly everywhere: boolean;
+}
+
+function guarded(operation: Operation): Guarded {
+  const { type, field } = rootOf(operation.query);
+  const table: Readonly<Record<string, Right>> = rights;
+  const right = table[`${type}.${field}`];
+  if (!right) throw new Error(`${type}.${field} is not in the table of rights.`);
+  const { scope, more = {}, everywhere = false } = right;
+  const besides = operation.besides ? Object.values(more) : [];
+  return { ...operation, needs: [...(scope ? [scope] : []), ...besides], everywhere };
+}
+
+function rootOf(query: string): { type: string; field: string } {
+  const [definition] = parse(query).definitions;
+  const [field] = definition?.kind === Kind.OPERATION_DEFINITION ? definition.selectionSet.selections : [];
+  if (definition?.kind !== Kind.OPERATION_DEFINITION || field?.kind !== Kind.FIELD) throw new Error('no operation');
+  const { operation } = definition;
+  return { type: operation.charAt(0).toUpperCase() + operation.slice(1), field: field.name.value };
 }
 
 const input = (make: (things: Things) => object) => (things: Things) => ({ input: make(things) });
@@ -45,102 +69,91 @@ const RESULTS = 'results { datastore { id } error { code } }';
 const CREATE_MANY = `mutation ($input: CreateDatastoresInput!) { createDatastores(input: $input) { __typename ... on CreateDatastoresSuccess { ${RESULTS} } } }`;
 const UPDATE_MANY = `mutation ($input: UpdateDatastoresInput!) { updateDatastores(input: $input) { __typename ... on UpdateDatastoresSuccess { ${RESULTS} } } }`;
 
-const operations: readonly Operation[] = [
-  { title: 'viewer', query: '{ viewer { token { name } } }', needs: [], variables: () => ({}) },
-  { title: 'connectors', query: '{ connectors { type } }', needs: [], variables: () => ({}) },
-  { title: 'connector', query: '{ connector(type: S3) { type } }', needs: [], variables: () => ({}) },
+const tried: readonly Operation[] = [
+  { title: 'viewer', query: '{ viewer { token { name } } }', variables: () => ({}) },
+  { title: 'connectors', query: '{ connectors { type } }', variables: () => ({}) },
+  { title: 'connector', query: '{ connector(type: S3) { type } }', variables: () => ({}) },
   {
     title: 'parseConnection',
     query: '{ parseConnection(text: "postgres://a:b@db.example/c") { __typename } }',
-    needs: [],
     variables: () => ({}),
   },
-  { title: 'environments', query: '{ environments { nodes { id } } }', needs: [], variables: () => ({}) },
+  { title: 'environments', query: '{ environments { nodes { id } } }', variables: () => ({}) },
   {
     title: 'environment',
     query: 'query ($id: ID!) { environment(id: $id) { id } }',
-    needs: [],
     variables: ({ environmentId }) => ({ id: environmentId }),
   },
   {
     title: 'datastore',
     query:
       'query ($id: ID!) { datastore(id: $id) { id configJson secrets { path } usages { nodes { id } totalCount } } }',
-    needs: ['DATASTORES_READ'],
     variables: ({ datastoreId }) => ({ id: datastoreId }),
   },
   {
     title: 'datastoreByName',
     query: 'query ($id: ID!, $name: String!) { datastoreByName(environmentId: $id, name: $name) { id } }',
-    needs: ['DATASTORES_READ'],
     variables: ({ environmentId, name }) => ({ id: environmentId, name }),
   },
   {
     title: 'datastores',
     query: 'query ($id: ID!) { datastores(environmentId: $id) { nodes { id } totalCount } }',
-    needs: ['DATASTORES_READ'],
     variables: ({ environmentId }) => ({ id: environmentId }),
   },
   {
     title: 'connectionTest',
     query: 'query ($id: ID!) { connectionTest(id: $id) { id checks { name } datastore { id } } }',
-    needs: ['DATASTORES_READ'],
     variables: ({ testId }) => ({ id: testId }),
   },
   {
     title: 'createDatastore',
     query: 'mutation ($input: CreateDatastoreInput!) { createDatastore(input: $input) { __typename } }',
-    needs: ['DATASTORES_WRITE'],
     variables: input(({ environmentId }) => ({ environmentId, config })),
   },
   {
     title: 'createDatastore with a test',
     query: 'mutation ($input: CreateDatastoreInput!) { createDatastore(input: $input) { __typename } }',
-    needs: ['DATASTORES_WRITE', 'DATASTORES_TEST'],
+    besides: true,
     variables: input(({ environmentId }) => ({ environmentId, config, test: {} })),
   },
   {
     title: 'updateDatastore',
     query: 'mutation ($input: UpdateDatastoreInput!) { updateDatastore(input: $input) { __typename } }',
-    needs: ['DATASTORES_WRITE'],
     variables: input(({ datastoreId }) => ({ id: datastoreId, label: 'changed', configSecret: 'changed' })),
   },
   {
     title: 'updateDatastore with a test',
     query: 'mutation ($input: UpdateDatastoreInput!) { updateDatastore(input: $input) { __typename } }',
-    needs: ['DATASTORES_WRITE', 'DATASTORES_TEST'],
+    besides: true,
     variables: input(({ datastoreId }) => ({ id: datastoreId, label: 'changed', test: {} })),
   },
   {
     title: 'upsertDatastore',
     query: UPSERT,
-    needs: ['DATASTORES_WRITE'],
     variables: input(({ environmentId, name }) => ({ environmentId, name, label: 'changed', config })),
   },
   {
     title: 'upsertDatastore with a test',
     query: UPSERT,
-    needs: ['DATASTORES_WRITE', 'DATASTORES_TEST'],
+    besides: true,
     variables: input(({ environmentId, name }) => ({ environmentId, name, label: 'changed', config, test: {} })),
   },
   ...[false, true].flatMap((atomic) => [
     {
       title: `createDatastores, atomic: ${atomic}`,
       query: CREATE_MANY,
-      needs: ['DATASTORES_WRITE'] as const,
       variables: input(({ environmentId }) => ({ items: [{ environmentId, config }], atomic })),
     },
     {
       title: `updateDatastores, atomic: ${atomic}`,
       query: UPDATE_MANY,
-      needs: ['DATASTORES_WRITE'] as const,
       variables: input(({ datastoreId }) => ({ items: [{ id: datastoreId, label: 'changed' }], atomic })),
     },
   ]),
   {
     title: 'createDatastores, one of them with a test',
     query: CREATE_MANY,
-    needs: ['DATASTORES_WRITE', 'DATASTORES_TEST'],
+    besides: true,
     variables: input(({ environmentId }) => ({
       items: [
         { environmentId, config },
@@ -151,94 +164,81 @@ const operations: readonly Operation[] = [
   {
     title: 'updateDatastores, one of them with a catalog',
     query: UPDATE_MANY,
-    needs: ['DATASTORES_WRITE', 'DATASTORES_TEST'],
+    besides: true,
     variables: input(({ datastoreId }) => ({ items: [{ id: datastoreId, label: 'changed', refreshCatalog: true }] })),
   },
   {
     title: 'deleteDatastores by ids',
     query:
       'mutation ($input: DeleteDatastoresInput!) { deleteDatastores(input: $input) { __typename ... on NotFoundError { ids } } }',
-    needs: ['DATASTORES_WRITE'],
     variables: input(({ datastoreId }) => ({ select: { ids: [datastoreId] }, confirmed: true })),
   },
   {
     title: 'deleteDatastores, all of them',
     query:
       'mutation ($input: DeleteDatastoresInput!) { deleteDatastores(input: $input) { __typename ... on NotFoundError { ids } } }',
-    needs: ['DATASTORES_WRITE'],
     variables: input(({ environmentId }) => ({ select: { all: { environmentId } }, confirmed: true })),
   },
   {
     title: 'registerUsage',
     query:
       'mutation ($input: RegisterUsageInput!) { registerUsage(input: $input) { __typename ... on NotFoundError { ids } } }',
-    needs: ['USAGES_WRITE'],
     variables: input(({ datastoreId }) => ({ datastoreId, kind: 'dashboard', name: 'Another' })),
   },
   {
     title: 'unregisterUsage',
     query: 'mutation ($id: ID!) { unregisterUsage(id: $id) { __typename ... on NotFoundError { ids } } }',
-    needs: ['USAGES_WRITE'],
     variables: ({ usageId }) => ({ id: usageId }),
   },
   {
     title: 'startConnectionTest of what is stored',
     query: 'mutation ($input: StartConnectionTestInput!) { startConnectionTest(input: $input) { __typename } }',
-    needs: ['DATASTORES_TEST'],
     variables: input(({ datastoreId }) => ({ target: { datastoreId } })),
   },
   {
     title: 'startConnectionTest of a draft',
     query: 'mutation ($input: StartConnectionTestInput!) { startConnectionTest(input: $input) { __typename } }',
-    needs: ['DATASTORES_TEST'],
     variables: input(({ environmentId }) => ({ target: { draft: { environmentId, config } } })),
   },
   {
     title: 'startConnectionTest of a change',
     query: 'mutation ($input: StartConnectionTestInput!) { startConnectionTest(input: $input) { __typename } }',
-    needs: ['DATASTORES_TEST'],
     variables: input(({ datastoreId }) => ({ target: { change: { datastoreId, configSecret: 'changed' } } })),
   },
   {
     title: 'startConnectionTest that writes',
     query: 'mutation ($input: StartConnectionTestInput!) { startConnectionTest(input: $input) { __typename } }',
-    needs: ['DATASTORES_TEST', 'DATASTORES_WRITE'],
+    besides: true,
     variables: input(({ datastoreId }) => ({ target: { datastoreId }, options: writing })),
   },
   {
     title: 'cancelConnectionTest',
     query: 'mutation ($id: ID!) { cancelConnectionTest(id: $id) { __typename ... on NotFoundError { ids } } }',
-    needs: ['DATASTORES_TEST'],
     variables: ({ testId }) => ({ id: testId }),
   },
   {
     title: 'refreshCatalog',
     query: 'mutation ($input: RefreshCatalogInput!) { refreshCatalog(input: $input) { __typename } }',
-    needs: ['DATASTORES_TEST'],
     variables: input(({ datastoreId }) => ({ datastoreId })),
   },
   {
     title: 'createSessionToken',
     query: 'mutation ($input: CreateSessionTokenInput!) { createSessionToken(input: $input) { __typename } }',
-    needs: [],
     variables: input(({ environmentId }) => ({ scopes: [], environmentIds: [environmentId] })),
   },
   {
     title: 'apiTokens',
     query: '{ apiTokens(first: 1) { nodes { id } pageInfo { hasNextPage startCursor } } }',
-    needs: ['TOKENS_ADMIN'],
     variables: () => ({}),
   },
   {
     title: 'apiTokens of a session',
     query: 'query ($id: ID!) { apiTokens(sessionsOf: $id) { nodes { id } } }',
-    needs: ['TOKENS_ADMIN'],
     variables: ({ tokenId }) => ({ id: tokenId }),
   },
   {
     title: 'createApiToken',
     query: 'mutation ($input: CreateApiTokenInput!) { createApiToken(input: $input) { __typename } }',
-    needs: ['TOKENS_ADMIN'],
     variables: input(({ environmentId }) => ({
       name: `made ${randomUUID()}`,
       scopes: [],
@@ -248,45 +248,41 @@ const operations: readonly Operation[] = [
   {
     title: 'revokeApiToken',
     query: 'mutation ($id: ID!) { revokeApiToken(id: $id) { __typename ... on NotFoundError { ids } } }',
-    needs: ['TOKENS_ADMIN'],
     variables: ({ tokenId }) => ({ id: tokenId }),
   },
   {
     title: 'createEnvironment',
     query: 'mutation ($input: CreateEnvironmentInput!) { createEnvironment(input: $input) { __typename } }',
-    needs: ['ENVIRONMENTS_WRITE'],
     variables: input(() => ({ name: `made ${randomUUID()}` })),
-    everywhere: true,
   },
   {
     title: 'updateEnvironment',
     query:
       'mutation ($input: UpdateEnvironmentInput!) { updateEnvironment(input: $input) { __typename ... on NotFoundError { ids } } }',
-    needs: ['ENVIRONMENTS_WRITE'],
     variables: input(({ empty }) => ({ id: empty, name: `renamed ${randomUUID()}` })),
   },
   {
     title: 'deleteEnvironment',
     query: 'mutation ($id: ID!) { deleteEnvironment(id: $id) { __typename ... on NotFoundError { ids } } }',
-    needs: ['ENVIRONMENTS_WRITE'],
     variables: ({ empty }) => ({ id: empty }),
   },
 ];
 
-const subscriptions: readonly Operation[] = [
+const triedSubscriptions: readonly Operation[] = [
   {
     title: 'connectionTestProgress',
     query: 'subscription ($id: ID!) { connectionTestProgress(id: $id) { sequence } }',
-    needs: ['DATASTORES_READ'],
     variables: ({ testId }) => ({ id: testId }),
   },
   {
     title: 'datastoreEvents',
     query: 'subscription ($id: ID!) { datastoreEvents(environmentId: $id) { cursor } }',
-    needs: ['DATASTORES_READ'],
     variables: ({ environmentId }) => ({ id: environmentId }),
   },
 ];
+
+const operations = tried.map(guarded);
+const subscriptions = triedSubscriptions.map(guarded);
 
 /** Those that answer everybody. */
 const ofNoEnvironment = ['viewer', 'connectors', 'connector', 'parseConnection'];
@@ -304,20 +300,17 @@ const tables = [
   'api_token_environments',
 ] as const;
 
-test('every operation of the API has its place in the tables below', () => {
-  const covered = [...operations, ...subscriptions].flatMap(({ query }) =>
-    parse(query).definitions.flatMap((each) =>
-      each.kind === Kind.OPERATION_DEFINITION
-        ? each.selectionSet.selections.map((field) => (field.kind === Kind.FIELD ? field.name.value : ''))
-        : [],
-    ),
-  );
-  const fields = (type: GraphQLObjectType | null | undefined) => Object.keys(type?.getFields() ?? {});
-  const all = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()].flatMap(fields);
-  expect([...new Set(covered)].toSorted()).toEqual(all.toSorted());
+test('every operation of the table of rights is tried, with and without what it asks besides', () => {
+  const named = (every: readonly Operation[]) =>
+    every.map(({ query, besides }) => `${Object.values(rootOf(query)).join('.')}${besides ? ' besides' : ''}`);
+  const table: readonly (readonly [string, Right])[] = Object.entries(rights);
+  const all = table
+    .filter(([coordinate]) => /^(Query|Mutation|Subscription)\./.test(coordinate))
+    .flatMap(([coordinate, { more }]) => (more ? [coordinate, `${coordinate} besides`] : [coordinate]));
+  expect([...new Set(named([...tried, ...triedSubscriptions]))].toSorted()).toEqual(all.toSorted());
 });
 
-describeEachGateway('who may', (open) => {
+describeEachGateway('who may', (open, kind) => {
   let gateway: TestGateway;
   let api: Api;
 
@@ -373,6 +366,47 @@ describeEachGateway('who may', (open) => {
       expect(json.errors).toBeUndefined();
       const [result] = Object.values(json.data ?? {});
       expect((result as { __typename?: string }).__typename ?? 'Success').toMatch(/Success|ConnectionTestFailedError/);
+    });
+
+    // it is refused before the database is asked, whichever that is
+    describe.runIf(kind === 'sqlite')('a token with one scope alone', () => {
+      let own: Things;
+      let foreign: Things;
+      let gone: Things;
+
+      beforeAll(async () => {
+        [own, foreign, gone] = [await newThings(), await newThings(), await newThings()];
+        const input = { select: { ids: [gone.datastoreId] }, confirmed: true };
+        const { deleteDatastores } = await gateway.run(DeleteDatastores, { input });
+        expectType(deleteDatastores, 'DeleteDatastoresSuccess');
+        for (const id of [gone.environmentId, gone.empty]) {
+          const { deleteEnvironment } = await gateway.run(DeleteEnvironment, { id });
+          expectType(deleteEnvironment, 'DeleteEnvironmentSuccess');
+        }
+      });
+
+      const aloneWith = async (scope: Scope) => {
+        const token = await gateway.createToken(`alone ${randomUUID()}`, [scope], [own.environmentId, own.empty]);
+        return { token, before: await dump() };
+      };
+
+      test.each(scopes)('%s: does nothing that needs another, wherever it is', async (scope) => {
+        const { token, before } = await aloneWith(scope);
+        for (const { title, needs, query, variables } of operations) {
+          const lacks = needs.filter((each) => each !== scope);
+          for (const things of lacks.length > 0 ? [own, foreign, gone] : []) {
+            const { json } = await gateway.send({ query, variables: variables(things) }, token);
+            // what inputs ask for besides may be asked once they are found
+            const isLater = needs[0] === scope && things !== own;
+            const refused = codesOf(json.errors)?.join() ?? JSON.stringify(json.data);
+            expect({ title, refused }).toEqual({
+              title,
+              refused: isLater ? expect.stringMatching(/^FORBIDDEN$|NotFoundError/) : 'FORBIDDEN',
+            });
+          }
+        }
+        expect(await dump()).toEqual(before);
+      });
     });
 
     test('who may start a test sees how the one before a save went, without DATASTORES_READ', async () => {

@@ -1,5 +1,7 @@
+import SchemaBuilder from '@pothos/core';
 import { type GraphQLField, type GraphQLObjectType, isObjectType } from 'graphql';
 import { expect, test } from 'vitest';
+import { type Right, rights } from '../../src/modules/access/rights.ts';
 import { schema } from '../../src/schema.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import { postgresConfig } from '../support/inputs.ts';
@@ -11,32 +13,36 @@ import {
   StartTest,
 } from '../support/operations.ts';
 
-/**
- * What a token may do without any scope: see who it is, what types there are and its environments, have a text read,
- * and pass on what it may.
- */
-const OPEN = [
-  'viewer',
-  'connectors',
-  'connector',
-  'parseConnection',
-  'environments',
-  'environment',
-  'createSessionToken',
-];
-
 type Field = GraphQLField<unknown, unknown>;
 const fieldsOf = (type: GraphQLObjectType | null | undefined): Field[] => Object.values(type?.getFields() ?? {});
 const scopeSaid = ({ description }: Field) => /The token needs ([A-Z_]+)/.exec(description ?? '')?.[1];
 
-test('every field declares the scope that its description names, and every operation has one', () => {
-  const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()].flatMap(fieldsOf);
-  const without = roots.filter(({ extensions }) => extensions.scope === undefined).map(({ name }) => name);
-  expect(without.toSorted()).toEqual(OPEN.toSorted());
+test('every field asks for the scope that its description names, as the table says', () => {
   const types = Object.values(schema.getTypeMap()).filter(isObjectType);
-  const told = types.flatMap(fieldsOf).filter(({ description, extensions }) => description || extensions.scope);
-  const asked = ({ extensions, name }: Field) => [name, extensions.scope];
-  expect(told.map(asked)).toEqual(told.map((field) => [field.name, scopeSaid(field)]));
+  const fields = types.flatMap((type) => fieldsOf(type).map((field) => [`${type.name}.${field.name}`, field] as const));
+  const asked = fields.filter(([name, { extensions }]) => name in rights || extensions.scope !== undefined);
+  const table: Readonly<Record<string, Right>> = rights;
+  expect(asked.map(([name, { extensions }]) => [name, extensions.scope ?? null])).toEqual(
+    asked.map(([name]) => [name, table[name]?.scope]),
+  );
+  expect(asked).toHaveLength(Object.keys(rights).length);
+  expect(fields.map(([name, { extensions }]) => [name, extensions.scope])).toEqual(
+    fields.map(([name, field]) => [name, scopeSaid(field)]),
+  );
+});
+
+test.each([
+  ['an operation without a line', { 'Query.here': { scope: null } }, 'Mutation.there has no line'],
+  [
+    'a line without an operation',
+    { 'Query.here': { scope: null }, 'Mutation.there': { scope: null }, 'Query.gone': { scope: null } },
+    'a line for Query.gone',
+  ],
+] as const)('%s keeps the schema from being built', (_, some, message) => {
+  const builder = new SchemaBuilder({ plugins: ['scopes'] });
+  builder.queryType({ fields: (t) => ({ here: t.boolean({ resolve: () => true }) }) });
+  builder.mutationType({ fields: (t) => ({ there: t.boolean({ resolve: () => true }) }) });
+  expect(() => builder.toSchema({ rights: some })).toThrow(message);
 });
 
 describeEachGateway('a token without scopes', (open) => {

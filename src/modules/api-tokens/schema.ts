@@ -21,7 +21,6 @@ const ApiTokenConnection = connectionType('ApiToken', ApiTokenRef);
 builder.queryField('apiTokens', (t) =>
   t.field({
     type: ApiTokenConnection,
-    scope: 'TOKENS_ADMIN',
     description:
       'The lasting tokens all of whose environments are yours too, revoked and expired ones included, the newest first. The token needs TOKENS_ADMIN.',
     args: {
@@ -97,7 +96,6 @@ const RevokeApiTokenSuccess = builder.objectRef<{ apiToken: MadeToken['row'] }>(
 builder.mutationFields((t) => ({
   createApiToken: t.field({
     type: CreateApiTokenSuccess,
-    scope: 'TOKENS_ADMIN',
     description:
       'Makes a lasting token and shows it, this once. It allows nothing beyond what your own allows. A session token makes no tokens: FORBIDDEN. The token needs TOKENS_ADMIN.',
     errors: { types: [ValidationError, NotFoundError, NameTakenError], union: { name: 'CreateApiTokenResult' } },
@@ -107,7 +105,6 @@ builder.mutationFields((t) => ({
   }),
   revokeApiToken: t.field({
     type: RevokeApiTokenSuccess,
-    scope: 'TOKENS_ADMIN',
     description:
       'Revokes a token for ever, with the session tokens that it has made; or one session token. What they have open ends within five seconds. One that is revoked already stays as it is. The token needs TOKENS_ADMIN.',
     // an id that is no UUID ends as a ValidationError

@@ -131,7 +131,6 @@ const RefreshCatalogSuccess = builder.objectRef<{ test: ConnectionTest }>('Refre
 builder.mutationField('refreshCatalog', (t) =>
   t.field({
     type: RefreshCatalogSuccess,
-    scope: 'DATASTORES_TEST',
     description:
       'Reads the datastore’s tables, collections and columns and stores them. This runs as a connection test of purpose CATALOG, which you follow like any other; when it fails, the old catalog stays. The token needs DATASTORES_TEST.',
     errors: { types: [ValidationError, NotFoundError, ConflictError], union: { name: 'RefreshCatalogResult' } },

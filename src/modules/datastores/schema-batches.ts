@@ -131,7 +131,6 @@ const RULES =
 builder.mutationFields((t) => ({
   createDatastores: t.field({
     type: stored('CreateDatastoresSuccess'),
-    scope: 'DATASTORES_WRITE',
     description: `Creates up to 100 datastores, each with its own result. ${RULES}`,
     errors: { types: [ValidationError], union: { name: 'CreateDatastoresResult' } },
     args: { input: t.arg({ type: CreateDatastoresInput, required: true, description: 'The datastores to store.' }) },
@@ -142,7 +141,6 @@ builder.mutationFields((t) => ({
   }),
   updateDatastores: t.field({
     type: stored('UpdateDatastoresSuccess'),
-    scope: 'DATASTORES_WRITE',
     description: `Changes up to 100 datastores, each with its own result. ${RULES}`,
     errors: { types: [ValidationError], union: { name: 'UpdateDatastoresResult' } },
     args: {

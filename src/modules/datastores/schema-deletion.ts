@@ -76,7 +76,6 @@ const DeleteDatastoresSuccess = builder.objectRef<{ deletedIds: string[] }>('Del
 builder.mutationField('deleteDatastores', (t) =>
   t.field({
     type: DeleteDatastoresSuccess,
-    scope: 'DATASTORES_WRITE',
     description:
       'Deletes the selected datastores and erases their secrets. When one of them does not exist, none is deleted, unless `missing` is IGNORE; nor when something depends on one of them, unless you say `confirmed`. The token needs DATASTORES_WRITE.',
     errors: {

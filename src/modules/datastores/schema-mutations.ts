@@ -213,7 +213,6 @@ builder.mutationFields((t) => ({
       'CreateDatastoreSuccess',
       'The datastore is stored. `datastore.lastTest` is the test that it passed, when one was asked for.',
     ),
-    scope: 'DATASTORES_WRITE',
     description: 'Stores a new datastore, its secrets sealed. The token needs DATASTORES_WRITE.',
     errors: {
       types: [ValidationError, NotFoundError, NameTakenError, ConflictError, ConnectionTestFailedError],
@@ -229,7 +228,6 @@ builder.mutationFields((t) => ({
       'UpdateDatastoreSuccess',
       'The change is stored. `datastore.lastTest` is the test that it passed, when one was asked for.',
     ),
-    scope: 'DATASTORES_WRITE',
     description:
       'Changes a stored datastore. When the change leads to another host or account, stored secrets must be given again: SecretsRequiredError names them. The token needs DATASTORES_WRITE.',
     errors: {
@@ -250,7 +248,6 @@ builder.mutationFields((t) => ({
   }),
   upsertDatastore: t.field({
     type: UpsertDatastoreSuccess,
-    scope: 'DATASTORES_WRITE',
     description:
       'Creates the datastore of this name in this environment, or changes it to be as the input says, and tells which; where nothing differs, nothing is done. It may be sent again and again, also by several at once. A type never changes. When the config leads to another host or account, stored secrets must be given again: SecretsRequiredError names them. The token needs DATASTORES_WRITE.',
     errors: {

@@ -283,7 +283,6 @@ builder.objectField(ConflictErrorRef, 'current', (t) =>
   t.field({
     type: DatastoreRef,
     nullable: true,
-    scope: 'DATASTORES_READ',
     description:
       'The datastore as it is stored now; null when the conflict is about an id or an idempotencyKey. The token needs DATASTORES_READ.',
     resolve: (error, _arguments, { loaders }) =>
@@ -294,7 +293,6 @@ builder.objectField(ConflictErrorRef, 'current', (t) =>
 builder.objectField(InUseErrorRef, 'datastores', (t) =>
   t.field({
     type: [DatastoreRef],
-    scope: 'DATASTORES_READ',
     description: 'The datastores that are still there, at most 100. The token needs DATASTORES_READ.',
     resolve: async (error, _arguments, { loaders }) => {
       const found = await loaders.datastore.loadMany(error.datastoreIds);
@@ -387,7 +385,6 @@ builder.queryFields((t) => ({
   datastore: t.field({
     type: DatastoreRef,
     nullable: true,
-    scope: 'DATASTORES_READ',
     description:
       'One datastore; null when it does not exist or you may not see it, which look the same. The token needs DATASTORES_READ.',
     args: { id: t.arg.id({ required: true, description: 'The datastore’s id.', validate: { schema: uuid } }) },
@@ -396,7 +393,6 @@ builder.queryFields((t) => ({
   datastoreByName: t.field({
     type: DatastoreRef,
     nullable: true,
-    scope: 'DATASTORES_READ',
     description:
       'One datastore by its name; null when there is none that you may see. The token needs DATASTORES_READ.',
     args: {
@@ -407,7 +403,6 @@ builder.queryFields((t) => ({
   }),
   datastores: t.field({
     type: DatastoreConnection,
-    scope: 'DATASTORES_READ',
     description: 'The datastores that you may see. The token needs DATASTORES_READ.',
     args: {
       environmentId: t.arg.id({
@@ -480,7 +475,6 @@ const DatastoreEventRef = builder.objectRef<DatastoreEvent>('DatastoreEvent').im
 builder.subscriptionField('datastoreEvents', (t) =>
   t.field({
     type: DatastoreEventRef,
-    scope: 'DATASTORES_READ',
     description:
       'Sends the changes of datastores, in order within each environment. Give `after` to go on from a cursor, and load the list again when that ends with CURSOR_EXPIRED: it is older than 7 days. Without `after` you get the changes from now on. The token needs DATASTORES_READ.',
     args: {

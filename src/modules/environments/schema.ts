@@ -116,7 +116,6 @@ const DeleteEnvironmentSuccess = builder.objectRef<{ deletedId: string }>('Delet
 builder.mutationFields((t) => ({
   createEnvironment: t.field({
     type: changed('CreateEnvironmentSuccess', 'The environment is made.'),
-    scope: 'ENVIRONMENTS_WRITE',
     description: 'Makes an environment. The token needs ENVIRONMENTS_WRITE, and has to be for all environments.',
     errors: {
       types: [ValidationError, NotFoundError, NameTakenError, ConflictError],
@@ -129,7 +128,6 @@ builder.mutationFields((t) => ({
   }),
   updateEnvironment: t.field({
     type: changed('UpdateEnvironmentSuccess', 'The environment is changed.'),
-    scope: 'ENVIRONMENTS_WRITE',
     description: 'Renames an environment. The token needs ENVIRONMENTS_WRITE.',
     errors: {
       types: [ValidationError, NotFoundError, NameTakenError, ConflictError],
@@ -142,7 +140,6 @@ builder.mutationFields((t) => ({
   }),
   deleteEnvironment: t.field({
     type: DeleteEnvironmentSuccess,
-    scope: 'ENVIRONMENTS_WRITE',
     description:
       'Deletes an environment that holds no datastores; otherwise you get an InUseError. The token needs ENVIRONMENTS_WRITE.',
     // an id that is no UUID ends as a ValidationError

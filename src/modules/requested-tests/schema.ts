@@ -93,7 +93,6 @@ function placed({ datastoreId, draft, change }: typeof ConnectionTestTarget.$inf
 builder.mutationField('startConnectionTest', (t) =>
   t.field({
     type: StartConnectionTestSuccess,
-    scope: 'DATASTORES_TEST',
     description:
       'Starts a connection test and answers at once; follow it with the connectionTestProgress subscription. The token needs DATASTORES_TEST, and DATASTORES_WRITE for checks that write.',
     errors: {

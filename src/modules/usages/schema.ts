@@ -36,7 +36,6 @@ const DatastoreUsageRef = builder.objectRef<Usage>('DatastoreUsage').implement({
     id: t.exposeID('id', { description: 'What unregisterUsage takes.' }),
     datastore: t.field({
       type: DatastoreRef,
-      scope: 'DATASTORES_READ',
       description: 'The datastore that it depends on. The token needs DATASTORES_READ.',
       resolve: async ({ datastoreId }, _arguments, { loaders }) => {
         const datastore = await loaders.datastore.load(datastoreId);
@@ -84,7 +83,6 @@ builder.interfaceField(DatastoreRef, 'usages', (t) =>
 builder.objectField(ConfirmationRequiredErrorRef, 'usages', (t) =>
   t.field({
     type: [DatastoreUsageRef],
-    scope: 'DATASTORES_READ',
     description: 'What depends on the datastores that are to be deleted, at most 100. The token needs DATASTORES_READ.',
     resolve: async ({ usageIds }, _arguments, { loaders }) => {
       const found = await loaders.usage.loadMany(usageIds);
@@ -138,7 +136,6 @@ const UnregisterUsageSuccess = builder.objectRef<{ deletedId: string }>('Unregis
 builder.mutationFields((t) => ({
   registerUsage: t.field({
     type: RegisterUsageSuccess,
-    scope: 'USAGES_WRITE',
     description:
       'Says that something depends on a datastore, which is then not deleted without `confirmed`. There is one of each kind and name: registering it again stores the url that you give, or none. The token needs USAGES_WRITE.',
     errors: { types: [ValidationError, NotFoundError], union: { name: 'RegisterUsageResult' } },
@@ -151,7 +148,6 @@ builder.mutationFields((t) => ({
   }),
   unregisterUsage: t.field({
     type: UnregisterUsageSuccess,
-    scope: 'USAGES_WRITE',
     description: 'Says that something does not depend on its datastore any more. The token needs USAGES_WRITE.',
     // an id that is no UUID ends as a ValidationError
     errors: { types: [ValidationError, NotFoundError], union: { name: 'UnregisterUsageResult' } },

@@ -1,0 +1,71 @@
+import type { Scope } from './access.ts';
+
+/** What a field asks of the caller's token. */
+export interface Right {
+  /** Null: a token is enough. */
+  readonly scope: Scope | null;
+  /** What some inputs ask besides, by which ones they are; the services check it, for only they can tell. */
+  readonly more?: Readonly<Record<string, Scope>>;
+  /** True where the token has to be for all environments. */
+  readonly everywhere?: true;
+}
+
+const ANYONE: Right = { scope: null };
+const READ: Right = { scope: 'DATASTORES_READ' };
+const WRITE: Right = { scope: 'DATASTORES_WRITE' };
+const SAVE = {
+  scope: 'DATASTORES_WRITE',
+  more: { 'with `test` or `refreshCatalog`': 'DATASTORES_TEST' },
+} as const satisfies Right;
+const TEST: Right = { scope: 'DATASTORES_TEST' };
+const ENVIRONMENTS: Right = { scope: 'ENVIRONMENTS_WRITE' };
+const TOKENS: Right = { scope: 'TOKENS_ADMIN' };
+const USAGES: Right = { scope: 'USAGES_WRITE' };
+
+/**
+ * What each operation asks of the caller's token, and each field of another type that asks for anything. The schema's
+ * checks are made of it before any input is judged, docs/tokens-and-scopes.md is printed from it, and
+ * test/modules/access.test.ts tries every cell. An operation that has no line here keeps the gateway from starting.
+ */
+export const rights = {
+  'Query.viewer': ANYONE,
+  'Query.environments': ANYONE,
+  'Query.environment': ANYONE,
+  'Query.connectors': ANYONE,
+  'Query.connector': ANYONE,
+  'Query.parseConnection': ANYONE,
+  'Query.datastore': READ,
+  'Query.datastoreByName': READ,
+  'Query.datastores': READ,
+  'Query.connectionTest': READ,
+  'Query.apiTokens': TOKENS,
+  'Mutation.createDatastore': SAVE,
+  'Mutation.updateDatastore': SAVE,
+  'Mutation.upsertDatastore': SAVE,
+  'Mutation.createDatastores': SAVE,
+  'Mutation.updateDatastores': SAVE,
+  'Mutation.deleteDatastores': WRITE,
+  'Mutation.startConnectionTest': {
+    scope: 'DATASTORES_TEST',
+    more: { 'with a check that writes': 'DATASTORES_WRITE' },
+  },
+  'Mutation.cancelConnectionTest': TEST,
+  'Mutation.refreshCatalog': TEST,
+  'Mutation.registerUsage': USAGES,
+  'Mutation.unregisterUsage': USAGES,
+  'Mutation.createEnvironment': { ...ENVIRONMENTS, everywhere: true },
+  'Mutation.updateEnvironment': ENVIRONMENTS,
+  'Mutation.deleteEnvironment': ENVIRONMENTS,
+  'Mutation.createSessionToken': ANYONE,
+  'Mutation.createApiToken': TOKENS,
+  'Mutation.revokeApiToken': TOKENS,
+  'Subscription.connectionTestProgress': READ,
+  'Subscription.datastoreEvents': READ,
+  'ConflictError.current': READ,
+  'InUseError.datastores': READ,
+  'ConfirmationRequiredError.usages': READ,
+  'DatastoreUsage.datastore': READ,
+} as const satisfies Readonly<Record<string, Right>>;
+
+/** The name of a line: an operation's or a field's coordinate. */
+export type Guarded = keyof typeof rights;
