@@ -11,6 +11,7 @@ import * as usages from './009-usages.ts';
 import * as testTargets from './010-test-targets.ts';
 import * as tokenLists from './011-token-lists.ts';
 import * as idempotencyKeys from './012-idempotency-keys.ts';
+import * as health from './013-health.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -26,4 +27,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '010-test-targets': testTargets,
   '011-token-lists': tokenLists,
   '012-idempotency-keys': idempotencyKeys,
+  '013-health': health,
 };

@@ -23,6 +23,8 @@ import { DatastoreSaver } from './modules/datastores/save.ts';
 import { DatastoreService } from './modules/datastores/service.ts';
 import { environmentLoader } from './modules/environments/loader.ts';
 import { EnvironmentService } from './modules/environments/service.ts';
+import { healthLoader } from './modules/health/loader.ts';
+import { HealthScheduler } from './modules/health/scheduler.ts';
 import { Idempotency } from './modules/idempotency/service.ts';
 import { OpenIdProvider, type ProviderOptions } from './modules/people/provider.ts';
 import { type PeopleRule, readPeopleRules } from './modules/people/rules.ts';
@@ -71,6 +73,8 @@ export interface AppOptions extends KeyPlace {
     readonly limits?: GatewayServerOptions<never, never>['limits'];
     /** How long connectionTestProgress waits for a test that does not exist yet, in milliseconds. */
     readonly unbornWaitMs?: number;
+    /** How often it looks for health checks that are due, in milliseconds. */
+    readonly healthTickMs?: number;
   };
 }
 
@@ -86,6 +90,7 @@ export class App {
   readonly #opened: OpenedDatabase;
   readonly #executor: Executor;
   readonly #runner: TestRunner;
+  readonly #health: HealthScheduler;
   readonly #signIn: SignIn;
   readonly #server: GatewayServer<Access, Context>;
   readonly #ending = new AbortController();
@@ -127,6 +132,14 @@ export class App {
     const preparation = new SavePreparation({ database, connectionTests, drafts, proof });
     const datastores = new DatastoreService({ database, environments, drafts, preparation, saver, idempotency });
     const usages = new UsageService(database, keyring);
+    this.#health = new HealthScheduler({
+      database,
+      keyring,
+      connectionTests,
+      drafts,
+      logger,
+      tickMs: options.testing?.healthTickMs,
+    });
     const services = {
       access,
       environments,
@@ -166,6 +179,7 @@ export class App {
           datastore: datastoreLoader(services.datastores, access),
           catalog: catalogLoader(services.catalogs, access),
           usage: usageLoader(usages, access),
+          health: healthLoader(database),
         },
       }),
       logger,
@@ -228,6 +242,7 @@ export class App {
     this.#url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
     this.#runner.start();
     this.chores.start();
+    this.#health.start();
     this.#rotating = this.#goOnRotating();
   }
 
@@ -260,6 +275,7 @@ export class App {
     await drained;
     await this.chores.stop();
     await this.#rotating;
+    await this.#health.stop();
     await this.#runner.stop();
     await this.#executor.close();
     await this.access.close();

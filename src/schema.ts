@@ -10,6 +10,7 @@ import './modules/connectors/schema.ts';
 import './modules/connectors/schema-parse-connection.ts';
 import './modules/connection-tests/schema.ts';
 import './modules/datastores/schema.ts';
+import './modules/health/schema.ts';
 import './modules/usages/schema.ts';
 import './modules/datastores/schema-mutations.ts';
 import './modules/datastores/schema-deletion.ts';

@@ -28,6 +28,7 @@ export interface Tables {
   idempotency_keys: IdempotencyKeysTable;
   settings: SettingsTable;
   retired_ids: RetiredIdsTable;
+  datastore_health: DatastoreHealthTable;
 }
 
 export interface EnvironmentsTable {
@@ -106,6 +107,8 @@ export interface DatastoresTable {
   tenancy: string | null;
   description: string | null;
   owner_name: string | null;
+  /** How often its health is checked; null when it is not. */
+  check_every_minutes: number | null;
   /** JSON: {key, value}[]; null for none. */
   tags: string | null;
   created_on_behalf_of: string | null;
@@ -192,6 +195,20 @@ export interface ConnectionTestsTable {
   /** The server that it is about, `host:port`; null for tests of older gateways, and where there is none. */
   target: string | null;
   requested_on_behalf_of: string | null;
+}
+
+/** How a datastore is, as its health checks see it; there is no row while it was never to be checked. */
+export interface DatastoreHealthTable {
+  datastore_id: string;
+  status: string;
+  since: string | null;
+  /** A result that differs from the status, once. */
+  differing: string | null;
+  failures: number;
+  /** When somebody is to look after it; null when nothing is to be done. */
+  next_check_at: string | null;
+  running_test_id: string | null;
+  paused_reason: string | null;
 }
 
 /** Which read of a datastore's catalog is in use. */

@@ -36,7 +36,7 @@ const MAX_TOKEN_LENGTH = 512;
 const HASH_DIGITS_IN_NAME = 8;
 /** Under these names the gateway itself acts, so no token is called so. */
 const ownNames = { commandLine: 'command line', bootstrap: 'bootstrap', signInLink: 'sign-in link' } as const;
-const OTHER_OWN_NAMES = ['first start'];
+const OTHER_OWN_NAMES = ['first start', 'health check'];
 
 /** What a new token may do, and for how long. */
 export interface NewToken {

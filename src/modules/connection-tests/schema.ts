@@ -57,6 +57,7 @@ export const TestPurposeRef = builder.enumType('TestPurpose', {
   values: {
     REQUESTED: { description: 'Somebody started it with startConnectionTest.' },
     BEFORE_SAVE: { description: 'A createDatastore or an updateDatastore waited for it.' },
+    HEALTH: { description: 'It was the datastore’s turn: see checkEveryMinutes.' },
     CATALOG: { description: 'It read the datastore’s catalog.' },
   } satisfies Record<TestPurpose, object>,
 });

@@ -9,7 +9,7 @@ export type TestStatus = 'QUEUED' | 'RUNNING' | 'PASSED' | 'FAILED' | 'CANCELLED
 
 export type CheckStatus = 'PENDING' | 'RUNNING' | 'PASSED' | 'WARNING' | 'FAILED' | 'SKIPPED';
 
-export type TestPurpose = 'REQUESTED' | 'BEFORE_SAVE' | 'CATALOG';
+export type TestPurpose = 'REQUESTED' | 'BEFORE_SAVE' | 'HEALTH' | 'CATALOG';
 
 /** One check of a test, as it is at a moment. */
 export interface CheckResult {

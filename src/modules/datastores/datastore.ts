@@ -55,6 +55,7 @@ export function datastoreOf(row: DatastoresTable): Datastore {
     tenancy: row.tenancy === null ? null : (JSON.parse(row.tenancy) as Tenancy),
     description: row.description,
     ownerName: row.owner_name,
+    checkEveryMinutes: row.check_every_minutes,
     tags: row.tags === null ? [] : (JSON.parse(row.tags) as Tag[]),
   };
 }
@@ -80,6 +81,7 @@ export function rowOf(datastore: Datastore): DatastoresTable {
     tenancy: datastore.tenancy && JSON.stringify(datastore.tenancy),
     description: datastore.description,
     owner_name: datastore.ownerName,
+    check_every_minutes: datastore.checkEveryMinutes,
     tags: datastore.tags.length > 0 ? JSON.stringify(datastore.tags) : null,
   };
 }
@@ -145,7 +147,7 @@ function isSameSecret(one: string | undefined, other: string | undefined): boole
   return timingSafeEqual(digest(one), digest(other));
 }
 
-const plainFields = ['name', 'label', 'description', 'ownerName', 'tags', 'tenancy'] as const;
+const plainFields = ['name', 'label', 'description', 'ownerName', 'tags', 'tenancy', 'checkEveryMinutes'] as const;
 type PlainField = (typeof plainFields)[number];
 
 /** Returns what a change touches, as paths: `label`, `config.host`. A secret is named by its path alone. */

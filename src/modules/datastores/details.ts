@@ -4,12 +4,14 @@ export interface Tag {
   readonly value: string;
 }
 
-/** What people say about a datastore; nothing of it decides how the datastore is reached. */
+/** What people say about a datastore, and how often it is to be checked; nothing of it decides how the datastore is reached. */
 export interface Details {
   readonly description: string | null;
   readonly ownerName: string | null;
   /** By key, each key once. */
   readonly tags: readonly Tag[];
+  /** How often its health is checked; null when it is not. */
+  readonly checkEveryMinutes: number | null;
 }
 
 /** Details as a caller gives them: what is left out stays as it is, null takes it away. */
@@ -17,16 +19,18 @@ export interface GivenDetails {
   readonly description?: string | null | undefined;
   readonly ownerName?: string | null | undefined;
   readonly tags?: readonly Tag[] | null | undefined;
+  readonly checkEveryMinutes?: number | null | undefined;
 }
 
-const none: Details = { description: null, ownerName: null, tags: [] };
+const none: Details = { description: null, ownerName: null, tags: [], checkEveryMinutes: null };
 
 /** Puts what a caller gives over what there is. */
 export function detailsOver(before: Details | null, given: GivenDetails): Details {
-  const { description, ownerName, tags } = before ?? none;
+  const { description, ownerName, tags, checkEveryMinutes } = before ?? none;
   return {
     description: given.description === undefined ? description : given.description,
     ownerName: given.ownerName === undefined ? ownerName : given.ownerName,
+    checkEveryMinutes: given.checkEveryMinutes === undefined ? checkEveryMinutes : given.checkEveryMinutes,
     tags: given.tags === undefined ? tags : (given.tags ?? []).toSorted((a, b) => (a.key < b.key ? -1 : 1)),
   };
 }

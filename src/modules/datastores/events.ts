@@ -16,7 +16,7 @@ const CURSOR_KEPT_MS = 7 * DAY_MS;
 const EVENTS_AT_ONCE = 100;
 const ENVIRONMENT_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-export type DatastoreEventKind = 'CREATED' | 'UPDATED' | 'DELETED' | 'CATALOG_REFRESHED';
+export type DatastoreEventKind = 'CREATED' | 'UPDATED' | 'DELETED' | 'HEALTH_CHANGED' | 'CATALOG_REFRESHED';
 
 /** One change of a datastore, as its followers get it. */
 export interface DatastoreEvent {

@@ -6,6 +6,7 @@ import type { Keyring } from '../../platform/keyring.ts';
 import type { Sealer } from '../../platform/sealer.ts';
 import type { Access } from '../access/access.ts';
 import type { ConnectionTestService } from '../connection-tests/service.ts';
+import { endSchedule, setSchedule } from '../health/store.ts';
 import { type Datastore, firstFree, nameFrom, numberedStem } from './datastore.ts';
 import { type DatastoreEntry, journalDatastore } from './journal.ts';
 import { type NamedDraft, type Revision, revisionOf } from './revision.ts';
@@ -128,6 +129,7 @@ export class DatastoreSaver {
     if (unchanged) return { datastore: after, entry: null };
     if (changed.includes('tags') || (!stored && after.tags.length > 0)) await replaceTags(change, after);
     await this.#exchangeSecrets(change, revision);
+    await reschedule(change, after, stored ? changed : ['checkEveryMinutes']);
     const { type, label, version } = after;
     const entry: DatastoreEntry = {
       datastore: after,
@@ -176,4 +178,15 @@ async function lockTogether(change: Change, access: Access, saves: readonly Save
   for (const id of [...environmentIds].toSorted()) await lockNames(change, id);
   const stored = saves.flatMap((save) => (save.stored ? [save.id] : []));
   if (stored.length > 0) await lockDatastores(change, access, stored);
+}
+
+/** Begins or ends health checks; any change of what is checked makes the next one come soon. */
+async function reschedule(
+  change: Change,
+  { id, checkEveryMinutes }: Datastore,
+  changed: readonly string[],
+): Promise<void> {
+  const isTouched = changed.some((path) => /^(checkEveryMinutes|tenancy|config\.)/.test(path));
+  if (isTouched && checkEveryMinutes !== null) await setSchedule(change, id);
+  else if (changed.includes('checkEveryMinutes')) await endSchedule(change, id);
 }

@@ -78,6 +78,14 @@ export const tagsField = {
   validate: { schema: tagList },
 };
 
+/** In minutes: at most once a day, so that somebody hears of a loss. */
+const MOST_MINUTES = 1_440;
+export const checkEveryMinutesField = {
+  description:
+    'How often the datastore’s default checks run by themselves: every 1 to 1440 minutes, the first time within a minute. Their result is Datastore.health. Null or nothing: never; in an update, nothing leaves it as it is.',
+  validate: { schema: z.int().min(1).max(MOST_MINUTES) },
+} as const;
+
 export const TagFilter = builder.inputType('TagFilter', {
   description: 'Finds datastores that have a tag.',
   fields: (t) => ({

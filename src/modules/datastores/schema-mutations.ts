@@ -13,7 +13,7 @@ import { environmentIdField, idempotencyKeyField, label, uuid } from '../../grap
 import { ConnectionTestOptions } from '../connection-tests/schema.ts';
 import { type Datastore, MAX_NAME } from './datastore.ts';
 import { DatastoreRef } from './schema.ts';
-import { descriptionField, ownerNameField, tagsField } from './schema-details.ts';
+import { checkEveryMinutesField, descriptionField, ownerNameField, tagsField } from './schema-details.ts';
 import {
   configSecretField,
   DatastoreConfigInput,
@@ -54,6 +54,7 @@ export const CreateDatastoreInput = builder.inputType('CreateDatastoreInput', {
     description: t.string(descriptionField),
     ownerName: t.string(ownerNameField),
     tags: t.field(tagsField),
+    checkEveryMinutes: t.int(checkEveryMinutesField),
     config: t.field({
       type: DatastoreConfigInput,
       required: true,
@@ -95,6 +96,7 @@ export const UpdateDatastoreInput = builder.inputType('UpdateDatastoreInput', {
     description: t.string(descriptionField),
     ownerName: t.string(ownerNameField),
     tags: t.field(tagsField),
+    checkEveryMinutes: t.int(checkEveryMinutesField),
     config: t.field({
       type: DatastoreConfigPatch,
       description: 'Give only the fields of the config that you want to change.',
@@ -136,6 +138,7 @@ const UpsertDatastoreInput = builder.inputType('UpsertDatastoreInput', {
     description: t.string(descriptionField),
     ownerName: t.string(ownerNameField),
     tags: t.field(tagsField),
+    checkEveryMinutes: t.int(checkEveryMinutesField),
     config: t.field({
       type: DatastoreConfigReplacement,
       required: true,

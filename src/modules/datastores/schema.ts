@@ -23,6 +23,7 @@ import {
 } from '../connection-tests/schema.ts';
 import { ConnectorRef, DatastoreTypeRef } from '../connectors/schema.ts';
 import { EnvironmentRef } from '../environments/schema.ts';
+import type { HealthStatus } from '../health/health.ts';
 import type { Datastore } from './datastore.ts';
 import type { DatastoreEvent, DatastoreEventKind, DatastoreEvents } from './events.ts';
 import { TagFilter, TagRef, wantedTags } from './schema-details.ts';
@@ -130,6 +131,15 @@ const typeName = Symbol('typeName');
 function typedConfig({ type, config }: TypedConfig): Datastore['config'] {
   return { ...config, [typeName]: `${pascalName(connectorOf(type))}Config` };
 }
+
+export const HealthStatusRef = builder.enumType('HealthStatus', {
+  description: 'What a datastore’s health checks found.',
+  values: {
+    UNKNOWN: { description: 'It is not checked, or was not yet.' },
+    HEALTHY: { description: 'The default checks pass.' },
+    UNHEALTHY: { description: 'A default check fails: `lastTest` says why.' },
+  } satisfies Record<HealthStatus, object>,
+});
 
 export const DatastoreRef = builder.interfaceRef<Datastore>('Datastore').implement({
   description:
@@ -345,6 +355,10 @@ const DatastoreFilter = builder.inputType('DatastoreFilter', {
       type: [TestStatusRef],
       description: 'The datastores whose `lastTest` is in one of these states; one that was never tested is in none.',
     }),
+    health: t.field({
+      type: [HealthStatusRef],
+      description: 'The datastores whose health is one of these; one that is never checked is UNKNOWN.',
+    }),
     inUse: t.boolean({
       description:
         'True for the datastores that something depends on, false for the others: see Datastore.usages. Leave it out for both.',
@@ -429,6 +443,7 @@ builder.queryFields((t) => ({
         search: filter?.search || null,
         tags: filter?.tags?.map(({ key, value }) => ({ key, value: value ?? null })) ?? [],
         lastTestStatus: filter?.lastTestStatus ?? null,
+        health: filter?.health ?? null,
         inUse: filter?.inUse ?? null,
         updatedSince: filter?.updatedSince ?? null,
         order: { field: orderBy?.field ?? 'LABEL', direction: orderBy?.direction ?? 'ASC' },
@@ -444,6 +459,7 @@ const DatastoreEventKindRef = builder.enumType('DatastoreEventKind', {
     CREATED: { description: 'It was stored.' },
     UPDATED: { description: 'It was changed.' },
     DELETED: { description: 'It was deleted.' },
+    HEALTH_CHANGED: { description: 'Its health changed: see Datastore.health.' },
     CATALOG_REFRESHED: { description: 'Its catalog was read anew.' },
   } satisfies Record<DatastoreEventKind, object>,
 });

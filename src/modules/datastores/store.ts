@@ -30,6 +30,7 @@ export interface DatastoreQuery {
   /** All of them; without a value, any value of the key. */
   readonly tags: readonly { readonly key: string; readonly value: string | null }[];
   readonly lastTestStatus: readonly string[] | null;
+  readonly health: readonly string[] | null;
   /** Whether something depends on them; null for both. */
   readonly inUse: boolean | null;
   /** An instant as it is stored. */
@@ -81,6 +82,11 @@ function matches(kind: Database['kind'], access: Access, query: DatastoreQuery) 
     if (query.types) conditions.push(isOneOf('datastores.type', query.types));
     if (query.updatedSince) conditions.push(eb('datastores.updated_at', '>=', query.updatedSince));
     if (query.lastTestStatus) conditions.push(eb.exists(lastTestIn(eb, query.lastTestStatus)));
+    if (query.health) {
+      const found = eb.exists(healthIn(eb, query.health));
+      const isChecked = eb.exists(healthIn(eb, null));
+      conditions.push(query.health.includes('UNKNOWN') ? eb.or([found, eb.not(isChecked)]) : found);
+    }
     if (query.inUse !== null) {
       const isUsed = eb.exists(usageOf(eb));
       conditions.push(query.inUse ? isUsed : eb.not(isUsed));
@@ -103,6 +109,15 @@ function lastTestIn(eb: ExpressionBuilder<Tables, 'datastores'>, statuses: reado
     .select('connection_tests.id')
     .whereRef('connection_tests.id', '=', 'datastores.last_test_id')
     .where(isOneOf('connection_tests.status', statuses));
+}
+
+/** The health of the datastore at hand, when it is one of these; null for whatever it is. */
+function healthIn(eb: ExpressionBuilder<Tables, 'datastores'>, statuses: readonly string[] | null) {
+  return eb
+    .selectFrom('datastore_health')
+    .select('datastore_health.datastore_id')
+    .whereRef('datastore_health.datastore_id', '=', 'datastores.id')
+    .$if(statuses !== null, (health) => health.where(isOneOf('datastore_health.status', statuses ?? [])));
 }
 
 /** A usage of the datastore at hand. */

@@ -234,6 +234,8 @@ export type CreateApiTokenInput = {
 
 /** A new datastore. */
 export type CreateDatastoreInput = {
+  /** How often the datastore’s default checks run by themselves: every 1 to 1440 minutes, the first time within a minute. Their result is Datastore.health. Null or nothing: never; in an update, nothing leaves it as it is. */
+  checkEveryMinutes?: number | null | undefined;
   /** The config. The field that you give decides the type, which never changes. */
   config: DatastoreConfigInput;
   /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, when the type has none, or to keep the stored one. It is judged as if it stood in config. */
@@ -518,11 +520,15 @@ export type DatastoreEventKind =
   | 'CREATED'
   /** It was deleted. */
   | 'DELETED'
+  /** Its health changed: see Datastore.health. */
+  | 'HEALTH_CHANGED'
   /** It was changed. */
   | 'UPDATED';
 
 /** Which datastores to list: those that fit all that you give. What you leave out leaves none out. */
 export type DatastoreFilter = {
+  /** The datastores whose health is one of these; one that is never checked is UNKNOWN. */
+  health?: Array<HealthStatus> | null | undefined;
   /** The datastores with these ids, of which those that are not there are left out: at most 500. */
   ids?: Array<string> | null | undefined;
   /** True for the datastores that something depends on, false for the others: see Datastore.usages. Leave it out for both. */
@@ -761,6 +767,15 @@ export type GoogleCloudStorageConfigPatch = {
   /** The key of a service account. Enter the fields of its JSON file. */
   credentials?: ServiceAccountPatch | null | undefined;
 };
+
+/** What a datastore’s health checks found. */
+export type HealthStatus =
+  /** The default checks pass. */
+  | 'HEALTHY'
+  /** A default check fails: `lastTest` says why. */
+  | 'UNHEALTHY'
+  /** It is not checked, or was not yet. */
+  | 'UNKNOWN';
 
 /** What to do about selected datastores that do not exist, or that the caller may not see. */
 export type MissingDatastores =
@@ -1495,6 +1510,8 @@ export type TestPurpose =
   | 'BEFORE_SAVE'
   /** It read the datastore’s catalog. */
   | 'CATALOG'
+  /** It was the datastore’s turn: see checkEveryMinutes. */
+  | 'HEALTH'
   /** Somebody started it with startConnectionTest. */
   | 'REQUESTED';
 
@@ -1596,6 +1613,8 @@ export type TrinoConfigPatch = {
 
 /** Give only what you want to change: what you leave out stays as it is. */
 export type UpdateDatastoreInput = {
+  /** How often the datastore’s default checks run by themselves: every 1 to 1440 minutes, the first time within a minute. Their result is Datastore.health. Null or nothing: never; in an update, nothing leaves it as it is. */
+  checkEveryMinutes?: number | null | undefined;
   /** Give only the fields of the config that you want to change. */
   config?: DatastoreConfigPatch | null | undefined;
   /** The type’s main secret, such as its password: see Connector.principalSecret. Leave it out when it stands in config already, when the type has none, or to keep the stored one. It is judged as if it stood in config. */

@@ -1,0 +1,161 @@
+import { RequestFault, UserError } from '../../errors/api.ts';
+import { LimitFault } from '../../errors/limits.ts';
+import { type Database, DatabaseUnavailableError } from '../../platform/database.ts';
+import type { Keyring } from '../../platform/keyring.ts';
+import type { Logger } from '../../platform/logger.ts';
+import type { Access } from '../access/access.ts';
+import type { ConnectionTestService } from '../connection-tests/service.ts';
+import { type ConnectionTest, hasEnded } from '../connection-tests/test.ts';
+import type { DraftReader } from '../datastores/draft-reader.ts';
+import { journalDatastore } from '../datastores/journal.ts';
+import { afterCheck } from './health.ts';
+import { type HealthRow, healthOf, lockForResult, setPaused, setRunning, takeDue, writeResult } from './store.ts';
+
+/** How often it looks for what is due, in milliseconds. */
+const TICK_MS = 2_000;
+/** How many checks are begun in one go. */
+const AT_ONCE = 50;
+/** After how long somebody else begins what a process has taken and not begun. */
+const TAKEN_MS = 60_000;
+/** How long after a test's start it is looked at again by whoever is there: after its deadline. */
+const LOOK_AGAIN_MS = 40_000;
+
+/** Who makes health checks: nobody's token. */
+const checker: Access = {
+  tokenId: 'health check',
+  actor: { name: 'health check', onBehalfOf: null },
+  isSession: false,
+  scopes: new Set(['DATASTORES_READ', 'DATASTORES_TEST']),
+  environmentIds: 'all',
+  expiresAt: null,
+};
+
+export interface HealthSchedulerOptions {
+  readonly database: Database;
+  readonly keyring: Keyring;
+  readonly connectionTests: ConnectionTestService;
+  readonly drafts: DraftReader;
+  readonly logger: Logger;
+  /** How often it looks for what is due, in milliseconds. Left out: 2,000. */
+  readonly tickMs?: number | undefined;
+}
+
+/**
+ * Tests datastores as often as they want to be. The rows say what is due: any number of processes share them, and each
+ * looks with one statement, however many datastores there are. Never are there two checks of one datastore at once.
+ */
+export class HealthScheduler {
+  readonly #options: HealthSchedulerOptions;
+  readonly #stopping = new AbortController();
+  readonly #following = new Set<Promise<void>>();
+  #timer: NodeJS.Timeout | undefined;
+  #ticking: Promise<void> | undefined;
+
+  constructor(options: HealthSchedulerOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => this.#tick(), this.#options.tickMs ?? TICK_MS);
+  }
+
+  /** Begins no more. Checks that run go on elsewhere. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#stopping.abort();
+    await this.#ticking;
+    await Promise.all(this.#following);
+  }
+
+  #tick(): void {
+    this.#ticking ??= this.#goOn()
+      .catch((error: unknown) => this.#report(error))
+      .finally(() => {
+        this.#ticking = undefined;
+      });
+  }
+
+  async #goOn(): Promise<void> {
+    for (let taken = AT_ONCE; taken === AT_ONCE && !this.#stopping.signal.aborted; ) {
+      const now = Date.now();
+      const until = new Date(now + TAKEN_MS).toISOString();
+      const rows = await this.#options.database.change((change) =>
+        takeDue(change, new Date(now).toISOString(), until, AT_ONCE),
+      );
+      taken = rows.length;
+      for (const row of rows) await this.#begin(row);
+    }
+  }
+
+  async #begin({ datastore_id: datastoreId, running_test_id: running }: HealthRow): Promise<void> {
+    try {
+      // whoever began it has died, or is late: it is looked at, and not begun twice
+      if (running !== null && !(await this.#settle(datastoreId, running))) return;
+      if (running !== null) return;
+      const { database, connectionTests, drafts } = this.#options;
+      const { subject } = await drafts.stored(checker, datastoreId);
+      const test = await connectionTests.start(checker, subject, 'HEALTH', { path: [] });
+      const until = new Date(Date.now() + LOOK_AGAIN_MS).toISOString();
+      await database.change((change) => setRunning(change, datastoreId, test.id, until));
+      this.#follow(datastoreId, test);
+    } catch (error) {
+      await this.#refused(datastoreId, error);
+    }
+  }
+
+  /** Why a check cannot be begun: a limit that is reached passes by itself, and what a person has to mend pauses it. */
+  async #refused(datastoreId: string, error: unknown): Promise<void> {
+    if (error instanceof LimitFault || error instanceof DatabaseUnavailableError) return;
+    const isTold = error instanceof UserError || error instanceof RequestFault;
+    if (!isTold) this.#options.logger.error({ err: error, datastoreId }, 'a health check could not be begun');
+    const reason = isTold ? error.message : 'The check could not be begun; the log of the gateway has more.';
+    await this.#options.database.change((change) => setPaused(change, datastoreId, reason));
+  }
+
+  #follow(datastoreId: string, test: ConnectionTest): void {
+    const following = this.#untilEnd(datastoreId, test)
+      .catch((error: unknown) => this.#report(error))
+      .finally(() => this.#following.delete(following));
+    this.#following.add(following);
+  }
+
+  async #untilEnd(datastoreId: string, { id }: ConnectionTest): Promise<void> {
+    const { signal } = this.#stopping;
+    for await (const event of this.#options.connectionTests.progress(checker, id, 0, signal))
+      if (hasEnded(event.test)) await this.#settle(datastoreId, id);
+  }
+
+  /** Takes the result of a check into the health, once. @returns false while the test has not ended */
+  async #settle(datastoreId: string, testId: string): Promise<boolean> {
+    const { database, keyring, connectionTests } = this.#options;
+    const [test] = await connectionTests.find(checker, [testId]);
+    if (test && !hasEnded(test)) return false;
+    await database.change(async (change) => {
+      const row = await lockForResult(change, datastoreId);
+      if (!row || row.running_test_id !== testId) return;
+      const before = healthOf(row);
+      const every = row.check_every_minutes;
+      const at = new Date(test?.finishedAt ?? Date.now());
+      const result = test?.status === 'PASSED' ? 'HEALTHY' : 'UNHEALTHY';
+      // a test that somebody has cancelled, or that is gone, tells nothing: the next one does
+      const tells = test && test.status !== 'CANCELLED';
+      const outcome = { result, cause: test?.failure?.cause ?? null, at } as const;
+      const after = afterCheck(before, outcome, every ?? 1, Math.random());
+      const now = tells ? after : { ...before, nextCheckAt: after.nextCheckAt };
+      await writeResult(change, datastoreId, every === null ? { ...now, nextCheckAt: null } : now);
+      if (now.status === before.status) return;
+      await journalDatastore(change, keyring, {
+        kind: 'HEALTH_CHANGED',
+        datastore: { id: datastoreId, environmentId: row.environment_id },
+        actor: checker.actor,
+        detail: { from: before.status, to: now.status, testId },
+      });
+    });
+    return true;
+  }
+
+  #report(error: unknown): void {
+    if (this.#stopping.signal.aborted || error instanceof DatabaseUnavailableError) return;
+    this.#options.logger.error({ err: error }, 'health checks could not be looked after');
+  }
+}

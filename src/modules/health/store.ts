@@ -1,0 +1,109 @@
+import type { Selectable } from 'kysely';
+import { type Change, type Database, isOneOf } from '../../platform/database.ts';
+import type { DatastoreHealthTable } from '../../platform/tables.ts';
+import { firstCheckAt, type Health, type HealthResult, type HealthStatus } from './health.ts';
+
+export type HealthRow = Selectable<DatastoreHealthTable>;
+
+export function healthOf(row: HealthRow): Health {
+  return {
+    status: row.status as HealthStatus,
+    since: row.since,
+    differing: row.differing as HealthResult | null,
+    failures: row.failures,
+    nextCheckAt: row.next_check_at,
+    pausedReason: row.paused_reason,
+  };
+}
+
+/** Begins the checks of a datastore anew, as a part of the change that wants them. What is known of it stays. */
+export async function setSchedule(change: Change, datastoreId: string): Promise<void> {
+  const next_check_at = firstCheckAt(new Date(), Math.random());
+  const schedule = { next_check_at, running_test_id: null, paused_reason: null, failures: 0 };
+  await change.query
+    .insertInto('datastore_health')
+    .values({ datastore_id: datastoreId, status: 'UNKNOWN', since: null, differing: null, ...schedule })
+    .onConflict((conflict) => conflict.column('datastore_id').doUpdateSet(schedule))
+    .execute();
+}
+
+/** Ends the checks of a datastore. What is known of it stays. */
+export async function endSchedule(change: Change, datastoreId: string): Promise<void> {
+  await change.query
+    .updateTable('datastore_health')
+    .set({ next_check_at: null, running_test_id: null, paused_reason: null })
+    .where('datastore_id', '=', datastoreId)
+    .execute();
+}
+
+/** Reads what is known of these datastores, which the caller may see. */
+export async function readHealth(database: Database, datastoreIds: readonly string[]): Promise<HealthRow[]> {
+  return database.query
+    .selectFrom('datastore_health')
+    .selectAll()
+    .where(isOneOf('datastore_health.datastore_id', datastoreIds))
+    .execute();
+}
+
+/** The datastores whose check is due, at most `limit`. Other processes take others. */
+export async function takeDue(change: Change, now: string, until: string, limit: number): Promise<HealthRow[]> {
+  const due = change.query
+    .selectFrom('datastore_health')
+    .selectAll()
+    .where('next_check_at', '<=', now)
+    .orderBy('next_check_at')
+    .limit(limit);
+  const rows = await (change.kind === 'postgres' ? due.forUpdate().skipLocked() : due).execute();
+  if (rows.length === 0) return [];
+  const ids = rows.map((row) => row.datastore_id);
+  // whoever has taken them says more soon; if it dies, they are due again then
+  await change.query
+    .updateTable('datastore_health')
+    .set({ next_check_at: until })
+    .where(isOneOf('datastore_health.datastore_id', ids))
+    .execute();
+  return rows;
+}
+
+export async function setRunning(change: Change, datastoreId: string, testId: string, until: string): Promise<void> {
+  await change.query
+    .updateTable('datastore_health')
+    .set({ running_test_id: testId, next_check_at: until })
+    .where('datastore_id', '=', datastoreId)
+    .execute();
+}
+
+export async function setPaused(change: Change, datastoreId: string, reason: string): Promise<void> {
+  await change.query
+    .updateTable('datastore_health')
+    .set({ running_test_id: null, next_check_at: null, paused_reason: reason })
+    .where('datastore_id', '=', datastoreId)
+    .execute();
+}
+
+/** What is needed to settle a check: the health, and how often its datastore is to be checked. */
+export async function lockForResult(change: Change, datastoreId: string) {
+  const query = change.query
+    .selectFrom('datastore_health')
+    .innerJoin('datastores', 'datastores.id', 'datastore_health.datastore_id')
+    .selectAll('datastore_health')
+    .select(['datastores.environment_id', 'datastores.check_every_minutes'])
+    .where('datastore_health.datastore_id', '=', datastoreId);
+  return (change.kind === 'postgres' ? query.forUpdate('datastore_health') : query).executeTakeFirst();
+}
+
+export async function writeResult(change: Change, datastoreId: string, health: Health): Promise<void> {
+  await change.query
+    .updateTable('datastore_health')
+    .set({
+      status: health.status,
+      since: health.since,
+      differing: health.differing,
+      failures: health.failures,
+      next_check_at: health.nextCheckAt,
+      paused_reason: health.pausedReason,
+      running_test_id: null,
+    })
+    .where('datastore_id', '=', datastoreId)
+    .execute();
+}

@@ -1,0 +1,228 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterCheck, type Health, unknownHealth } from '../../src/modules/health/health.ts';
+import { type Api, apiOf } from '../support/api.ts';
+import { describeEachGateway } from '../support/each-gateway.ts';
+import { eventually } from '../support/eventually.ts';
+import type { TestGateway } from '../support/gateway.ts';
+import { postgresConfig } from '../support/inputs.ts';
+import { DatastoreEvents } from '../support/operations.ts';
+import { closedPort } from '../support/peers/tarpit.ts';
+import { type PostgresServer, startPostgres } from '../support/postgres.ts';
+
+const MINUTE = 60_000;
+const AT = new Date('2026-01-01T00:00:00.000Z');
+
+describe('health after checks', () => {
+  const passed = { result: 'HEALTHY', cause: null, at: AT } as const;
+  const failed = { result: 'UNHEALTHY', cause: 'NETWORK', at: AT } as const;
+  const refused = { result: 'UNHEALTHY', cause: 'AUTHENTICATION', at: AT } as const;
+  const healthAfter = (outcomes: readonly Parameters<typeof afterCheck>[1][], every = 10): Health =>
+    outcomes.reduce((health, outcome) => afterCheck(health, outcome, every, 0), unknownHealth);
+  const minutes = ({ nextCheckAt }: Health) => (Date.parse(nextCheckAt ?? '') - AT.getTime()) / MINUTE;
+
+  test.each([
+    ['the first result counts', [passed], 'HEALTHY'],
+    ['one that differs changes nothing', [passed, failed], 'HEALTHY'],
+    ['two in a row do', [passed, failed, failed], 'UNHEALTHY'],
+    ['two that are not in a row do not', [passed, failed, passed, failed], 'HEALTHY'],
+    ['back again, too', [failed, passed, passed], 'HEALTHY'],
+  ] as const)('%s', (_title, outcomes, status) => {
+    expect(healthAfter(outcomes).status).toBe(status);
+  });
+
+  test('the pause grows while checks fail, up to a day, and is short again', () => {
+    expect([1, 2, 3, 4, 5, 9].map((count) => minutes(healthAfter(Array(count).fill(failed))))).toEqual([
+      10, 20, 40, 80, 80, 80,
+    ]);
+    expect(minutes(healthAfter(Array(9).fill(failed), 600))).toBe(1_440);
+    expect(minutes(healthAfter(Array(9).fill(failed), 1_440))).toBe(1_440);
+    expect(minutes(healthAfter([failed, failed, passed]))).toBe(10);
+    expect(minutes(afterCheck(unknownHealth, passed, 10, 1))).toBe(9);
+  });
+
+  test('five refused sign-ins in a row end it, so that no account is locked', () => {
+    expect(healthAfter(Array(4).fill(refused)).pausedReason).toBeNull();
+    const paused = healthAfter(Array(5).fill(refused));
+    expect(paused).toMatchObject({ status: 'UNHEALTHY', nextCheckAt: null });
+    expect(paused.pausedReason).toContain('change the datastore, or set checkEveryMinutes again');
+  });
+});
+
+describeEachGateway('the health of a datastore', (open) => {
+  const HEALTH = 'health { status since checkEveryMinutes nextCheckAt pausedReason }';
+  let target: PostgresServer;
+  let gateway: TestGateway;
+  let api: Api;
+  let environmentId: string;
+
+  beforeAll(async () => {
+    target = await startPostgres();
+    gateway = await open({ testing: { healthTickMs: 50 } });
+    api = apiOf(gateway);
+    environmentId = await api.newEnvironment();
+  });
+
+  afterAll(() => target.stop());
+
+  const real = () => {
+    const { port, superuser: username, password } = target;
+    return { postgres: postgresConfig({ port, username, password, database: 'postgres' }) };
+  };
+  const healthOf = async (id: string) => {
+    const { json } = await gateway.send({
+      query: `query ($id: ID!) { datastore(id: $id) { ${HEALTH} lastTest { purpose status }
+        connectionTests(purpose: HEALTH) { nodes { status requestedBy } } } }`,
+      variables: { id },
+    });
+    return (
+      json.data as {
+        datastore: { health: Record<string, unknown>; lastTest: object; connectionTests: { nodes: object[] } };
+      }
+    ).datastore;
+  };
+  /** Its turn comes now. */
+  const due = (...ids: string[]) =>
+    gateway.app.database.query
+      .updateTable('datastore_health')
+      .set({ next_check_at: new Date(0).toISOString() })
+      .where('datastore_id', 'in', ids)
+      .execute();
+  const checked = async (id: string, count: number) => {
+    await due(id);
+    const ended = async () => {
+      const { connectionTests, health } = await healthOf(id);
+      return (
+        connectionTests.nodes.length >= count &&
+        health.since !== null &&
+        Date.parse(String(health.nextCheckAt)) > Date.now() + MINUTE
+      );
+    };
+    await eventually(ended);
+    return healthOf(id);
+  };
+
+  test('is unknown, then what its checks find; its followers hear of it', async () => {
+    const { id } = await api.created({ environmentId, config: real(), checkEveryMinutes: 5 });
+    expect((await healthOf(id)).health).toEqual({
+      status: 'UNKNOWN',
+      since: null,
+      checkEveryMinutes: 5,
+      nextCheckAt: expect.any(String),
+      pausedReason: null,
+    });
+    const heard = gateway.follow(DatastoreEvents, { environmentId }, { enough: (events) => events.length > 0 });
+    const found = await checked(id, 1);
+    expect(found).toMatchObject({
+      health: { status: 'HEALTHY', checkEveryMinutes: 5, pausedReason: null },
+      lastTest: { purpose: 'HEALTH', status: 'PASSED' },
+      connectionTests: { nodes: [{ status: 'PASSED', requestedBy: 'health check' }] },
+    });
+    expect(Date.parse(String(found.health.nextCheckAt)) - Date.now()).toBeLessThanOrEqual(5 * MINUTE);
+    const [event] = await heard;
+    expect(event?.data?.datastoreEvents).toMatchObject({
+      kind: 'HEALTH_CHANGED',
+      datastoreId: id,
+      actor: 'health check',
+    });
+    const { json } = await gateway.send({
+      query: 'query ($id: ID!) { datastores(environmentId: $id, filter: { health: [HEALTHY] }) { nodes { id } } }',
+      variables: { id: environmentId },
+    });
+    expect(json.data).toEqual({ datastores: { nodes: [{ id }] } });
+    const updated = await api.updated({ id, checkEveryMinutes: null });
+    expect(updated.version).toBe(2);
+    expect((await healthOf(id)).health).toMatchObject({
+      status: 'HEALTHY',
+      checkEveryMinutes: null,
+      nextCheckAt: null,
+    });
+    await api.removed(id);
+  });
+
+  test('that is bad says so, and comes back once it was mended', async () => {
+    const port = await closedPort();
+    const { id } = await api.created({
+      environmentId,
+      config: { postgres: postgresConfig({ port }) },
+      checkEveryMinutes: 5,
+    });
+    expect(await checked(id, 1)).toMatchObject({ health: { status: 'UNHEALTHY' } });
+    const { postgres } = real();
+    await api.updated({ id, config: { postgres } });
+    expect(await checked(id, 2)).toMatchObject({ health: { status: 'UNHEALTHY' } });
+    expect(await checked(id, 3)).toMatchObject({ health: { status: 'HEALTHY' } });
+    await api.removed(id);
+  });
+
+  test('that cannot be looked at is paused, and says why', async () => {
+    const { id } = await api.created({ environmentId, config: real(), checkEveryMinutes: 5 });
+    const { query } = gateway.app.database;
+    const keys = await query.deleteFrom('secret_keys').where('datastore_id', '=', id).returningAll().execute();
+    await due(id);
+    await eventually(async () => (await healthOf(id)).health.pausedReason !== null);
+    expect((await healthOf(id)).health).toMatchObject({
+      status: 'UNKNOWN',
+      nextCheckAt: null,
+      pausedReason: expect.stringContaining('do not open'),
+    });
+    await query.insertInto('secret_keys').values(keys).execute();
+    await api.updated({ id, checkEveryMinutes: 6 });
+    expect((await healthOf(id)).health).toMatchObject({ pausedReason: null, nextCheckAt: expect.any(String) });
+    expect(await checked(id, 1)).toMatchObject({ health: { status: 'HEALTHY' } });
+    await api.removed(id);
+  });
+
+  test('is looked at once, whoever shares the work, and settled for one that died', async () => {
+    const { databaseUrl, folder } = gateway;
+    const other = await open({ databaseUrl, folder, testing: { healthTickMs: 50 } });
+    const ids: string[] = [];
+    for (let index = 0; index < 12; index += 1)
+      ids.push((await api.created({ environmentId, config: real(), checkEveryMinutes: 60 })).id);
+    await due(...ids);
+    const rows = () =>
+      gateway.app.database.query.selectFrom('datastore_health').selectAll().where('datastore_id', 'in', ids).execute();
+    await eventually(async () => (await rows()).every(({ status }) => status === 'HEALTHY'));
+    const tests = await gateway.app.database.query
+      .selectFrom('connection_tests')
+      .select('datastore_id')
+      .where('datastore_id', 'in', ids)
+      .execute();
+    expect(tests.map(({ datastore_id }) => datastore_id).toSorted()).toEqual(ids.toSorted());
+    // as a process leaves it that died after its test had ended
+    const [id = ''] = ids;
+    const [last] = await gateway.app.database.query
+      .selectFrom('connection_tests')
+      .select('id')
+      .where('datastore_id', '=', id)
+      .execute();
+    const lost = {
+      status: 'UNKNOWN',
+      since: null,
+      running_test_id: last?.id ?? '',
+      next_check_at: new Date(0).toISOString(),
+    };
+    await gateway.app.database.query.updateTable('datastore_health').set(lost).where('datastore_id', '=', id).execute();
+    await eventually(async () => (await healthOf(id)).health.status === 'HEALTHY');
+    expect((await healthOf(id)).connectionTests.nodes).toHaveLength(1);
+    await other.close();
+    await api.removed(...ids);
+  });
+
+  test('costs one statement a tick while nothing is due, however many are checked', async () => {
+    const { id } = await api.created({ environmentId, config: real(), checkEveryMinutes: 1_440 });
+    await eventually(async () => (await healthOf(id)).health.status === 'UNKNOWN');
+    gateway.statements.length = 0;
+    await eventually(() => gateway.statements.filter((sql) => sql.includes('datastore_health')).length >= 3);
+    expect(new Set(gateway.statements.filter((sql) => sql.includes('datastore_health')))).toHaveProperty('size', 1);
+    await api.removed(id);
+  });
+
+  test.each([0, 1_441, 1.5, 'often'])('is not checked every %s minutes', async (checkEveryMinutes) => {
+    const { json } = await gateway.send({
+      query:
+        'mutation ($input: CreateDatastoreInput!) { createDatastore(input: $input) { __typename ... on UserError { issues { path } } } }',
+      variables: { input: { environmentId, config: real(), checkEveryMinutes } },
+    });
+    expect(JSON.stringify(json)).toContain('["input","checkEveryMinutes"]');
+  });
+});
