@@ -36,11 +36,14 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/catalogs/store.ts listEntries',
     'modules/catalogs/store.ts keysIn',
     'modules/connection-tests/store.ts setLastTest',
+    'modules/health/store.ts endSchedule',
+    'modules/health/store.ts readHealth',
   ],
   'A condition on the datastore at hand, of which the statement around it asks what its caller may see.': [
     'modules/datastores/store.ts lastTestIn',
     'modules/datastores/store.ts taggedWith',
     'modules/datastores/store.ts usageOf',
+    'modules/datastores/store.ts healthIn',
   ],
   'An operator has what an older version has sealed sealed anew, for everybody.': [
     'modules/datastores/store.ts lockOldForm',
@@ -61,6 +64,13 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'platform/key-rotation.ts countWrapped',
     'platform/key-rotation.ts needsRotation',
     'platform/key-rotation.ts rewrapSome',
+  ],
+  'The scheduler checks the health of everybody’s datastores.': [
+    'modules/health/store.ts takeDue',
+    'modules/health/store.ts setRunning',
+    'modules/health/store.ts setPaused',
+    'modules/health/store.ts lockForResult',
+    'modules/health/store.ts writeResult',
   ],
   'A limit counts the tests of everybody, and tells none of them.': [
     'modules/connection-tests/admission.ts requireRoom',

@@ -21,6 +21,7 @@ describeEachDatabase('the migrations', (open, kind) => {
       'catalogs',
       'connection_tests',
       'data_keys',
+      'datastore_health',
       'datastore_tags',
       'datastore_usages',
       'datastores',

@@ -4,7 +4,7 @@ export interface Tag {
   readonly value: string;
 }
 
-/** What people say about a datastore, and how often it is to be checked; nothing of it decides how the datastore is reached. */
+/** What people say about a datastore, and how often it is checked; none of it decides how the datastore is reached. */
 export interface Details {
   readonly description: string | null;
   readonly ownerName: string | null;
