@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '../..');
-const PATH = /`((?:bench|bin|docs|migrations|schema|src|test)\/[\w./-]*)`/g;
+const PATH = /`((?:bench|bin|docs|examples|migrations|schema|src|test)\/[\w./-]*)`/g;
 
 /** The paths that a page names and that are not there. */
 function missing(page: string): string[] {
@@ -12,11 +12,11 @@ function missing(page: string): string[] {
 }
 
 test('every path that the documentation names is there', async () => {
-  const pages = (await readdir(join(ROOT, 'docs'), { recursive: true })).filter(
-    (name) => name.endsWith('.md') && !name.includes('node_modules'),
-  );
+  const folders = ['docs', 'docs/connectors'];
+  const names = folders.map(async (folder) => (await readdir(join(ROOT, folder))).map((name) => `${folder}/${name}`));
+  const pages = (await Promise.all(names)).flat().filter((name) => name.endsWith('.md'));
   const wrong: string[] = [];
-  for (const page of ['README.md', ...pages.map((name) => `docs/${name}`)]) {
+  for (const page of ['README.md', ...pages]) {
     const text = await readFile(join(ROOT, page), 'utf8');
     wrong.push(...missing(text).map((path) => `${page}: ${path}`));
   }

@@ -1,9 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { runUntil } from '../support/commands.ts';
 import { newTestDatabase } from '../support/databases.ts';
 import { clientOf } from '../support/gateway.ts';
 
@@ -17,29 +17,6 @@ function commandsBelow(heading: string): string {
   return block;
 }
 
-/** Runs commands in the checkout, as its reader does, until one has printed this. */
-async function runUntil(commands: string, env: Record<string, string>, until: RegExp): Promise<string> {
-  const child: ChildProcess = spawn('bash', ['-ec', commands], {
-    cwd: root,
-    env: { PATH: process.env.PATH, HOME: env.HOME, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  });
-  // npx and the launcher are processes of their own: the whole group is ended
-  onTestFinished(() => void process.kill(-(child.pid ?? 0), 'SIGKILL'));
-  let output = '';
-  await new Promise<void>((resolve) => {
-    const look = (data: Buffer) => {
-      output += String(data);
-      if (until.test(output)) resolve();
-    };
-    child.stdout?.on('data', look);
-    child.stderr?.on('data', look);
-    child.once('exit', () => resolve());
-  });
-  return output;
-}
-
 describe.each(['sqlite', 'postgres'] as const)('the README’s production recipe on %s', (kind) => {
   test('ends with a gateway to which its backend’s token is enough', async () => {
     const { url, remove } = await newTestDatabase(kind, false);
@@ -51,7 +28,7 @@ describe.each(['sqlite', 'postgres'] as const)('the README’s production recipe
     expect(recipe).toMatch(/^export DATABASE_URL=\S+ KEY_FILE=\S+\n/);
     const commands = recipe.replace(/^export .*\n/, '');
     const env = { HOME: home, DATABASE_URL: url, KEY_FILE: join(home, 'keys/master.key'), PORT: '0' };
-    const output = await runUntil(commands, env, /"url":"[^"]+"/);
+    const output = await runUntil(commands, { cwd: root, env }, /"url":"[^"]+"/);
     const [token = ''] = /dsg_\w+/.exec(output) ?? [];
     const gateway = clientOf(/"url":"([^"]+)"/.exec(output)?.[1] ?? output, token);
 
