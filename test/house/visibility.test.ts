@@ -36,7 +36,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/catalogs/store.ts listEntries',
     'modules/catalogs/store.ts keysIn',
     'modules/connection-tests/store.ts setLastTest',
-    'modules/health/store.ts endSchedule',
+    'modules/health/schedule.ts endSchedule',
     'modules/health/store.ts readHealth',
   ],
   'A condition on the datastore at hand, of which the statement around it asks what its caller may see.': [

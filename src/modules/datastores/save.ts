@@ -6,7 +6,7 @@ import type { Keyring } from '../../platform/keyring.ts';
 import type { Sealer } from '../../platform/sealer.ts';
 import type { Access } from '../access/access.ts';
 import type { ConnectionTestService } from '../connection-tests/service.ts';
-import { endSchedule, setSchedule } from '../health/store.ts';
+import { endSchedule, setSchedule } from '../health/schedule.ts';
 import { type Datastore, firstFree, nameFrom, numberedStem } from './datastore.ts';
 import { type DatastoreEntry, journalDatastore } from './journal.ts';
 import { type NamedDraft, type Revision, revisionOf } from './revision.ts';

@@ -1,7 +1,7 @@
 import type { Selectable } from 'kysely';
 import { type Change, type Database, isOneOf } from '../../platform/database.ts';
 import type { DatastoreHealthTable } from '../../platform/tables.ts';
-import { firstCheckAt, type Health, type HealthResult, type HealthStatus } from './health.ts';
+import type { Health, HealthResult, HealthStatus } from './health.ts';
 
 export type HealthRow = Selectable<DatastoreHealthTable>;
 
@@ -14,26 +14,6 @@ export function healthOf(row: HealthRow): Health {
     nextCheckAt: row.next_check_at,
     pausedReason: row.paused_reason,
   };
-}
-
-/** Begins the checks of a datastore anew, as a part of the change that wants them. What is known of it stays. */
-export async function setSchedule(change: Change, datastoreId: string): Promise<void> {
-  const next_check_at = firstCheckAt(new Date(), Math.random());
-  const schedule = { next_check_at, running_test_id: null, paused_reason: null, failures: 0 };
-  await change.query
-    .insertInto('datastore_health')
-    .values({ datastore_id: datastoreId, status: 'UNKNOWN', since: null, differing: null, ...schedule })
-    .onConflict((conflict) => conflict.column('datastore_id').doUpdateSet(schedule))
-    .execute();
-}
-
-/** Ends the checks of a datastore. What is known of it stays. */
-export async function endSchedule(change: Change, datastoreId: string): Promise<void> {
-  await change.query
-    .updateTable('datastore_health')
-    .set({ next_check_at: null, running_test_id: null, paused_reason: null })
-    .where('datastore_id', '=', datastoreId)
-    .execute();
 }
 
 /** Reads what is known of these datastores, which the caller may see. */
