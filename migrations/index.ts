@@ -12,6 +12,7 @@ import * as testTargets from './010-test-targets.ts';
 import * as tokenLists from './011-token-lists.ts';
 import * as idempotencyKeys from './012-idempotency-keys.ts';
 import * as health from './013-health.ts';
+import * as dataStructures from './014-data-structures.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -28,4 +29,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '011-token-lists': tokenLists,
   '012-idempotency-keys': idempotencyKeys,
   '013-health': health,
+  '014-data-structures': dataStructures,
 };

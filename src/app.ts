@@ -12,6 +12,8 @@ import { CatalogWriter } from './modules/catalogs/writer.ts';
 import { connectionTestLoader } from './modules/connection-tests/loader.ts';
 import { TestRunner } from './modules/connection-tests/runner.ts';
 import { ConnectionTestService } from './modules/connection-tests/service.ts';
+import { dataStructureLoader } from './modules/data-structures/loader.ts';
+import { DataStructureService } from './modules/data-structures/service.ts';
 import { DatastoreBatches } from './modules/datastores/batches.ts';
 import { DatastoreDeletion } from './modules/datastores/deletion.ts';
 import { DraftReader } from './modules/datastores/draft-reader.ts';
@@ -152,6 +154,7 @@ export class App {
       sessionTokens: new SessionTokenService(access, environments),
       requestedTests: new RequestedTestService(drafts, connectionTests),
       usages,
+      dataStructures: new DataStructureService(database, keyring, environments),
       catalogs: new CatalogService(database, drafts, connectionTests),
     };
 
@@ -180,6 +183,7 @@ export class App {
           catalog: catalogLoader(services.catalogs, access),
           usage: usageLoader(usages, access),
           health: healthLoader(database),
+          dataStructure: dataStructureLoader(services.dataStructures, access),
         },
       }),
       logger,

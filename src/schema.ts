@@ -12,6 +12,7 @@ import './modules/connection-tests/schema.ts';
 import './modules/datastores/schema.ts';
 import './modules/health/schema.ts';
 import './modules/usages/schema.ts';
+import './modules/data-structures/schema.ts';
 import './modules/datastores/schema-mutations.ts';
 import './modules/datastores/schema-deletion.ts';
 import './modules/datastores/schema-batches.ts';

@@ -15,6 +15,7 @@ export async function isUsedId(change: Change, id: string): Promise<boolean> {
     .where('id', '=', id)
     .unionAll(query.selectFrom('environments').select('id').where('id', '=', id))
     .unionAll(query.selectFrom('connection_tests').select('id').where('id', '=', id))
+    .unionAll(query.selectFrom('data_structures').select('id').where('id', '=', id))
     .unionAll(query.selectFrom('retired_ids').select('id').where('id', '=', id))
     .executeTakeFirst();
   return found !== undefined;

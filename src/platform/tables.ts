@@ -17,6 +17,7 @@ export interface Tables {
   datastores: DatastoresTable;
   datastore_tags: DatastoreTagsTable;
   datastore_usages: DatastoreUsagesTable;
+  data_structures: DataStructuresTable;
   secret_keys: SecretKeysTable;
   secret_versions: SecretVersionsTable;
   connection_tests: ConnectionTestsTable;
@@ -130,6 +131,16 @@ export interface DatastoreUsagesTable {
   name: string;
   url: string | null;
   registered_at: string;
+}
+
+/** What records look like: the names are unique within an environment. */
+export interface DataStructuresTable {
+  id: string;
+  environment_id: string;
+  name: string;
+  strict: Flag;
+  /** JSON: StructureField[]. */
+  fields: string;
 }
 
 /**

@@ -39,6 +39,10 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/health/schedule.ts endSchedule',
     'modules/health/store.ts readHealth',
   ],
+  'The service has found or locked the data structure for its caller, and names it by its id.': [
+    'modules/data-structures/store.ts replaceStructure',
+    'modules/data-structures/store.ts deleteStructure',
+  ],
   'A condition on the datastore at hand, of which the statement around it asks what its caller may see.': [
     'modules/datastores/store.ts lastTestIn',
     'modules/datastores/store.ts taggedWith',

@@ -7,7 +7,7 @@ import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { postgresConfig } from '../support/inputs.ts';
-import { DeleteDatastores, DeleteEnvironment, RegisterUsage } from '../support/operations.ts';
+import { CreateDataStructure, DeleteDatastores, DeleteEnvironment, RegisterUsage } from '../support/operations.ts';
 import { expectType, issueList } from '../support/results.ts';
 
 const config = { postgres: postgresConfig() };
@@ -24,6 +24,7 @@ interface Things {
   readonly name: string;
   readonly testId: string;
   readonly usageId: string;
+  readonly structureId: string;
   readonly tokenId: string;
 }
 
@@ -191,6 +192,33 @@ const tried: readonly Operation[] = [
     variables: ({ usageId }) => ({ id: usageId }),
   },
   {
+    title: 'dataStructures',
+    query: 'query ($id: ID!) { dataStructures(environmentId: $id) { nodes { id } } }',
+    variables: ({ environmentId }) => ({ id: environmentId }),
+  },
+  {
+    title: 'dataStructure',
+    query: 'query ($id: ID!) { dataStructure(id: $id) { id environment { id } } }',
+    variables: ({ structureId }) => ({ id: structureId }),
+  },
+  {
+    title: 'createDataStructure',
+    query:
+      'mutation ($input: CreateDataStructureInput!) { createDataStructure(input: $input) { __typename ... on NotFoundError { ids } } }',
+    variables: input(({ environmentId }) => ({ environmentId, name: `made ${randomUUID()}`, fields: [] })),
+  },
+  {
+    title: 'updateDataStructure',
+    query:
+      'mutation ($input: UpdateDataStructureInput!) { updateDataStructure(input: $input) { __typename ... on NotFoundError { ids } } }',
+    variables: input(({ structureId }) => ({ id: structureId, strict: true })),
+  },
+  {
+    title: 'deleteDataStructure',
+    query: 'mutation ($id: ID!) { deleteDataStructure(id: $id) { __typename ... on NotFoundError { ids } } }',
+    variables: ({ structureId }) => ({ id: structureId }),
+  },
+  {
     title: 'startConnectionTest of what is stored',
     query: 'mutation ($input: StartConnectionTestInput!) { startConnectionTest(input: $input) { __typename } }',
     variables: input(({ datastoreId }) => ({ target: { datastoreId } })),
@@ -292,6 +320,7 @@ const tables = [
   'environments',
   'datastores',
   'datastore_usages',
+  'data_structures',
   'secret_versions',
   'connection_tests',
   'journal',
@@ -327,6 +356,9 @@ describeEachGateway('who may', (open, kind) => {
     const used = { datastoreId, kind: 'dashboard', name: 'Sales' };
     const { registerUsage } = await gateway.run(RegisterUsage, { input: used });
     const { id: usageId } = expectType(registerUsage, 'RegisterUsageSuccess').usage;
+    const structure = { environmentId, name: 'Orders', fields: [] };
+    const { createDataStructure } = await gateway.run(CreateDataStructure, { input: structure });
+    const { id: structureId } = expectType(createDataStructure, 'CreateDataStructureSuccess').dataStructure;
     const parent = await gateway.createToken(`thing ${randomUUID()}`, [], [environmentId]);
     const access = await gateway.app.access.authenticate(parent);
     if (!access) throw new Error('The token was just made.');
@@ -334,7 +366,16 @@ describeEachGateway('who may', (open, kind) => {
     const session = { scopes: [], environmentIds: [environmentId], expiresAt: inAMinute, onBehalfOf: null };
     await gateway.app.access.createSession(access, session);
     const { tokenId } = access;
-    return { environmentId, empty: await api.newEnvironment(), datastoreId, name, testId, usageId, tokenId };
+    return {
+      environmentId,
+      empty: await api.newEnvironment(),
+      datastoreId,
+      name,
+      testId,
+      usageId,
+      structureId,
+      tokenId,
+    };
   }
 
   const dump = async () => {
@@ -451,6 +492,7 @@ describeEachGateway('who may', (open, kind) => {
       name: 'no-such',
       testId: randomUUID(),
       usageId: randomUUID(),
+      structureId: randomUUID(),
       tokenId: randomUUID(),
     });
 
@@ -531,6 +573,7 @@ describeEachGateway('who may', (open, kind) => {
           name: 'no-such',
           testId: randomUUID(),
           usageId: randomUUID(),
+          structureId: randomUUID(),
           tokenId: randomUUID(),
         };
         const before = await dump();

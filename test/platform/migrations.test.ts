@@ -21,6 +21,7 @@ describeEachDatabase('the migrations', (open, kind) => {
       'catalogs',
       'connection_tests',
       'data_keys',
+      'data_structures',
       'datastore_health',
       'datastore_tags',
       'datastore_usages',

@@ -153,16 +153,17 @@ interface Place {
 }
 
 /** Every text and id below a type, but those of configs, which are tried by themselves. */
-function places(type: GraphQLInputType, path: readonly string[]): Place[] {
-  if (isNonNullType(type)) return places(type.ofType, path);
+function places(type: GraphQLInputType, path: readonly string[], around: readonly string[] = []): Place[] {
+  if (isNonNullType(type)) return places(type.ofType, path, around);
   if (isListType(type)) {
-    const inner = places(type.ofType, path);
+    const inner = places(type.ofType, path, around);
     return inner.map((place) => ({ ...place, isList: true, value: (hostile) => [hostile].flat().map(place.value) }));
   }
   if (type instanceof GraphQLInputObjectType) {
-    if (/Config(Input|Patch)$/.test(type.name)) return [];
+    // a type within itself has the same texts again
+    if (/Config(Input|Patch)$/.test(type.name) || around.includes(type.name)) return [];
     return Object.values(type.getFields()).flatMap((field) =>
-      places(field.type, [...path, field.name]).map((place) => ({
+      places(field.type, [...path, field.name], [...around, type.name]).map((place) => ({
         ...place,
         value: (hostile) => ({ ...(type.isOneOf ? {} : (least(type) as object)), [field.name]: place.value(hostile) }),
       })),

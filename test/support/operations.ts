@@ -399,3 +399,64 @@ export const ReadTenancy = graphql(`
     }
   }
 `);
+
+export const DataStructureFieldsFragment = graphql(`
+  fragment DataStructureFields on DataStructure {
+    id
+    name
+    strict
+    environment { id }
+    fields {
+      name type label required default itemType
+      fields { name type required default itemType fields { name type fields { name fields { name } } } }
+    }
+  }
+`);
+
+export const CreateDataStructure = graphql(`
+  mutation CreateDataStructure($input: CreateDataStructureInput!) {
+    createDataStructure(input: $input) {
+      __typename
+      ...UserErrorFields
+      ... on CreateDataStructureSuccess { dataStructure { ...DataStructureFields } }
+      ... on NotFoundError { ids }
+    }
+  }
+`);
+
+export const UpdateDataStructure = graphql(`
+  mutation UpdateDataStructure($input: UpdateDataStructureInput!) {
+    updateDataStructure(input: $input) {
+      __typename
+      ...UserErrorFields
+      ... on UpdateDataStructureSuccess { dataStructure { ...DataStructureFields } }
+      ... on NotFoundError { ids }
+    }
+  }
+`);
+
+export const DeleteDataStructure = graphql(`
+  mutation DeleteDataStructure($id: ID!) {
+    deleteDataStructure(id: $id) {
+      __typename
+      ...UserErrorFields
+      ... on DeleteDataStructureSuccess { deletedId }
+      ... on NotFoundError { ids }
+    }
+  }
+`);
+
+export const ReadDataStructure = graphql(`
+  query ReadDataStructure($id: ID!) {
+    dataStructure(id: $id) { ...DataStructureFields }
+  }
+`);
+
+export const ListDataStructures = graphql(`
+  query ListDataStructures($environmentId: ID, $first: Int, $after: String, $last: Int, $before: String) {
+    dataStructures(environmentId: $environmentId, first: $first, after: $after, last: $last, before: $before) {
+      nodes { id name }
+      pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+    }
+  }
+`);

@@ -52,6 +52,12 @@ type Documents = {
     "\n  mutation RefreshCatalog($input: RefreshCatalogInput!) {\n    refreshCatalog(input: $input) {\n      __typename\n      ...UserErrorFields\n      ... on RefreshCatalogSuccess { test { ...TestFields } }\n      ... on NotFoundError { ids }\n      ... on ConflictError { current { id } }\n    }\n  }\n": typeof types.RefreshCatalogDocument,
     "\n  query ReadCatalog($id: ID!, $search: String, $first: Int, $after: String, $last: Int, $before: String) {\n    datastore(id: $id) {\n      version\n      lastTest { id }\n      catalog {\n        refreshedAt\n        entryCount\n        entries(search: $search, first: $first, after: $after, last: $last, before: $before) {\n          edges { cursor node { namespace name kind readable columns { name dataType nullable } } }\n          pageInfo { hasNextPage hasPreviousPage startCursor endCursor }\n        }\n      }\n    }\n  }\n": typeof types.ReadCatalogDocument,
     "\n  query ReadTenancy($id: ID!) {\n    datastore(id: $id) {\n      version\n      tenancy { level clientColumnType schemaName tableName tableClientNameColumn tablePrimaryKeyColumn }\n    }\n  }\n": typeof types.ReadTenancyDocument,
+    "\n  fragment DataStructureFields on DataStructure {\n    id\n    name\n    strict\n    environment { id }\n    fields {\n      name type label required default itemType\n      fields { name type required default itemType fields { name type fields { name fields { name } } } }\n    }\n  }\n": typeof types.DataStructureFieldsFragmentDoc,
+    "\n  mutation CreateDataStructure($input: CreateDataStructureInput!) {\n    createDataStructure(input: $input) {\n      __typename\n      ...UserErrorFields\n      ... on CreateDataStructureSuccess { dataStructure { ...DataStructureFields } }\n      ... on NotFoundError { ids }\n    }\n  }\n": typeof types.CreateDataStructureDocument,
+    "\n  mutation UpdateDataStructure($input: UpdateDataStructureInput!) {\n    updateDataStructure(input: $input) {\n      __typename\n      ...UserErrorFields\n      ... on UpdateDataStructureSuccess { dataStructure { ...DataStructureFields } }\n      ... on NotFoundError { ids }\n    }\n  }\n": typeof types.UpdateDataStructureDocument,
+    "\n  mutation DeleteDataStructure($id: ID!) {\n    deleteDataStructure(id: $id) {\n      __typename\n      ...UserErrorFields\n      ... on DeleteDataStructureSuccess { deletedId }\n      ... on NotFoundError { ids }\n    }\n  }\n": typeof types.DeleteDataStructureDocument,
+    "\n  query ReadDataStructure($id: ID!) {\n    dataStructure(id: $id) { ...DataStructureFields }\n  }\n": typeof types.ReadDataStructureDocument,
+    "\n  query ListDataStructures($environmentId: ID, $first: Int, $after: String, $last: Int, $before: String) {\n    dataStructures(environmentId: $environmentId, first: $first, after: $after, last: $last, before: $before) {\n      nodes { id name }\n      pageInfo { hasNextPage hasPreviousPage startCursor endCursor }\n    }\n  }\n": typeof types.ListDataStructuresDocument,
 };
 const documents: Documents = {
     "\n  fragment UserErrorFields on UserError {\n    code\n    message\n    issues { path configPath code message }\n  }\n": types.UserErrorFieldsFragmentDoc,
@@ -92,6 +98,12 @@ const documents: Documents = {
     "\n  mutation RefreshCatalog($input: RefreshCatalogInput!) {\n    refreshCatalog(input: $input) {\n      __typename\n      ...UserErrorFields\n      ... on RefreshCatalogSuccess { test { ...TestFields } }\n      ... on NotFoundError { ids }\n      ... on ConflictError { current { id } }\n    }\n  }\n": types.RefreshCatalogDocument,
     "\n  query ReadCatalog($id: ID!, $search: String, $first: Int, $after: String, $last: Int, $before: String) {\n    datastore(id: $id) {\n      version\n      lastTest { id }\n      catalog {\n        refreshedAt\n        entryCount\n        entries(search: $search, first: $first, after: $after, last: $last, before: $before) {\n          edges { cursor node { namespace name kind readable columns { name dataType nullable } } }\n          pageInfo { hasNextPage hasPreviousPage startCursor endCursor }\n        }\n      }\n    }\n  }\n": types.ReadCatalogDocument,
     "\n  query ReadTenancy($id: ID!) {\n    datastore(id: $id) {\n      version\n      tenancy { level clientColumnType schemaName tableName tableClientNameColumn tablePrimaryKeyColumn }\n    }\n  }\n": types.ReadTenancyDocument,
+    "\n  fragment DataStructureFields on DataStructure {\n    id\n    name\n    strict\n    environment { id }\n    fields {\n      name type label required default itemType\n      fields { name type required default itemType fields { name type fields { name fields { name } } } }\n    }\n  }\n": types.DataStructureFieldsFragmentDoc,
+    "\n  mutation CreateDataStructure($input: CreateDataStructureInput!) {\n    createDataStructure(input: $input) {\n      __typename\n      ...UserErrorFields\n      ... on CreateDataStructureSuccess { dataStructure { ...DataStructureFields } }\n      ... on NotFoundError { ids }\n    }\n  }\n": types.CreateDataStructureDocument,
+    "\n  mutation UpdateDataStructure($input: UpdateDataStructureInput!) {\n    updateDataStructure(input: $input) {\n      __typename\n      ...UserErrorFields\n      ... on UpdateDataStructureSuccess { dataStructure { ...DataStructureFields } }\n      ... on NotFoundError { ids }\n    }\n  }\n": types.UpdateDataStructureDocument,
+    "\n  mutation DeleteDataStructure($id: ID!) {\n    deleteDataStructure(id: $id) {\n      __typename\n      ...UserErrorFields\n      ... on DeleteDataStructureSuccess { deletedId }\n      ... on NotFoundError { ids }\n    }\n  }\n": types.DeleteDataStructureDocument,
+    "\n  query ReadDataStructure($id: ID!) {\n    dataStructure(id: $id) { ...DataStructureFields }\n  }\n": types.ReadDataStructureDocument,
+    "\n  query ListDataStructures($environmentId: ID, $first: Int, $after: String, $last: Int, $before: String) {\n    dataStructures(environmentId: $environmentId, first: $first, after: $after, last: $last, before: $before) {\n      nodes { id name }\n      pageInfo { hasNextPage hasPreviousPage startCursor endCursor }\n    }\n  }\n": types.ListDataStructuresDocument,
 };
 
 /**
@@ -260,6 +272,30 @@ export function graphql(source: "\n  query ReadCatalog($id: ID!, $search: String
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  query ReadTenancy($id: ID!) {\n    datastore(id: $id) {\n      version\n      tenancy { level clientColumnType schemaName tableName tableClientNameColumn tablePrimaryKeyColumn }\n    }\n  }\n"): (typeof documents)["\n  query ReadTenancy($id: ID!) {\n    datastore(id: $id) {\n      version\n      tenancy { level clientColumnType schemaName tableName tableClientNameColumn tablePrimaryKeyColumn }\n    }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  fragment DataStructureFields on DataStructure {\n    id\n    name\n    strict\n    environment { id }\n    fields {\n      name type label required default itemType\n      fields { name type required default itemType fields { name type fields { name fields { name } } } }\n    }\n  }\n"): (typeof documents)["\n  fragment DataStructureFields on DataStructure {\n    id\n    name\n    strict\n    environment { id }\n    fields {\n      name type label required default itemType\n      fields { name type required default itemType fields { name type fields { name fields { name } } } }\n    }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation CreateDataStructure($input: CreateDataStructureInput!) {\n    createDataStructure(input: $input) {\n      __typename\n      ...UserErrorFields\n      ... on CreateDataStructureSuccess { dataStructure { ...DataStructureFields } }\n      ... on NotFoundError { ids }\n    }\n  }\n"): (typeof documents)["\n  mutation CreateDataStructure($input: CreateDataStructureInput!) {\n    createDataStructure(input: $input) {\n      __typename\n      ...UserErrorFields\n      ... on CreateDataStructureSuccess { dataStructure { ...DataStructureFields } }\n      ... on NotFoundError { ids }\n    }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation UpdateDataStructure($input: UpdateDataStructureInput!) {\n    updateDataStructure(input: $input) {\n      __typename\n      ...UserErrorFields\n      ... on UpdateDataStructureSuccess { dataStructure { ...DataStructureFields } }\n      ... on NotFoundError { ids }\n    }\n  }\n"): (typeof documents)["\n  mutation UpdateDataStructure($input: UpdateDataStructureInput!) {\n    updateDataStructure(input: $input) {\n      __typename\n      ...UserErrorFields\n      ... on UpdateDataStructureSuccess { dataStructure { ...DataStructureFields } }\n      ... on NotFoundError { ids }\n    }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation DeleteDataStructure($id: ID!) {\n    deleteDataStructure(id: $id) {\n      __typename\n      ...UserErrorFields\n      ... on DeleteDataStructureSuccess { deletedId }\n      ... on NotFoundError { ids }\n    }\n  }\n"): (typeof documents)["\n  mutation DeleteDataStructure($id: ID!) {\n    deleteDataStructure(id: $id) {\n      __typename\n      ...UserErrorFields\n      ... on DeleteDataStructureSuccess { deletedId }\n      ... on NotFoundError { ids }\n    }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query ReadDataStructure($id: ID!) {\n    dataStructure(id: $id) { ...DataStructureFields }\n  }\n"): (typeof documents)["\n  query ReadDataStructure($id: ID!) {\n    dataStructure(id: $id) { ...DataStructureFields }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query ListDataStructures($environmentId: ID, $first: Int, $after: String, $last: Int, $before: String) {\n    dataStructures(environmentId: $environmentId, first: $first, after: $after, last: $last, before: $before) {\n      nodes { id name }\n      pageInfo { hasNextPage hasPreviousPage startCursor endCursor }\n    }\n  }\n"): (typeof documents)["\n  query ListDataStructures($environmentId: ID, $first: Int, $after: String, $last: Int, $before: String) {\n    dataStructures(environmentId: $environmentId, first: $first, after: $after, last: $last, before: $before) {\n      nodes { id name }\n      pageInfo { hasNextPage hasPreviousPage startCursor endCursor }\n    }\n  }\n"];
 
 export function graphql(source: string) {
   return (documents as any)[source] ?? {};

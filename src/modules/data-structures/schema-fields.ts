@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import { issue } from '../../connectors/kit/config/marks.ts';
+import { anyText } from '../../connectors/kit/config/text.ts';
+import { issueCodes } from '../../errors/field-issues.ts';
+import { label } from '../../graphql/fields.ts';
+import { Faults, type Path } from './faults.ts';
+import { judgeJson, judgeValue } from './judge.ts';
+import type { GivenField, StructureField } from './structure.ts';
+
+/** How deep collections may nest. */
+export const MAX_DEPTH = 5;
+/** How many fields a structure may have, at all depths together. */
+export const MAX_FIELDS = 500;
+/** In bytes, as JSON. */
+const MAX_SIZE = 65_536;
+/** In characters. */
+const MAX_NAME = 128;
+
+const fieldName = anyText(MAX_NAME)
+  .refine((name) => !/\p{Cc}/u.test(name) && name.isWellFormed(), issue('INVALID_FORMAT', 'Give it on one line.'))
+  .refine((name) => name !== '__proto__', issue('INVALID_VALUE', 'No field may be called __proto__.'));
+
+/** Judges the fields of a structure that a caller gives, and fills in what they leave out. */
+export const structureFields = z.unknown().transform((given, context): readonly StructureField[] => {
+  const faults = new Faults();
+  const fields = new FieldReader(faults).read(given as readonly GivenField[], []);
+  const size = faults.list.length === 0 ? Buffer.byteLength(JSON.stringify(fields)) : 0;
+  if (size > MAX_SIZE) faults.add([], 'TOO_LONG', `All fields together have at most ${MAX_SIZE} bytes, as JSON.`);
+  for (const { path, code, message } of faults.list)
+    context.addIssue({ code: 'custom', path: [...path], message, params: { code } });
+  return fields;
+});
+
+class FieldReader {
+  readonly #faults: Faults;
+  #count = 0;
+
+  constructor(faults: Faults) {
+    this.#faults = faults;
+  }
+
+  read(given: readonly GivenField[], path: Path, depth = 1): StructureField[] {
+    this.#count += given.length;
+    if (this.#count > MAX_FIELDS) this.#faults.add(path, 'TOO_LONG', `At most ${MAX_FIELDS} fields in all.`);
+    else if (depth > MAX_DEPTH) this.#faults.add(path, 'TOO_LONG', `Collections nest at most ${MAX_DEPTH} deep.`);
+    else {
+      const names = new Set<string>();
+      return given.map((field, at) => this.#field(field, [...path, String(at)], depth, names));
+    }
+    return [];
+  }
+
+  #field(given: GivenField, path: Path, depth: number, names: Set<string>): StructureField {
+    const { name, type } = given;
+    if (names.has(name)) this.#faults.add([...path, 'name'], 'NAME_TAKEN', issueCodes.NAME_TAKEN);
+    names.add(name);
+    this.#judge(fieldName, name, [...path, 'name']);
+    const field = {
+      name,
+      type,
+      label: given.label == null ? null : (this.#judge(label, given.label, [...path, 'label']) ?? null),
+      required: given.required ?? false,
+      default: given.default ?? null,
+      itemType: given.itemType ?? null,
+      fields: given.fields == null ? null : this.read(given.fields, [...path, 'fields'], depth + 1),
+    };
+    const refuse = (key: string, message: string) => this.#faults.add([...path, key], 'INVALID_COMBINATION', message);
+    if (field.itemType && type !== 'ARRAY') refuse('itemType', 'Only a field of type ARRAY has an itemType.');
+    const isOfFields = type === 'COLLECTION' || (type === 'ARRAY' && field.itemType === 'COLLECTION');
+    if (field.fields && !isOfFields) refuse('fields', 'Only a COLLECTION, and an ARRAY of them, has fields.');
+    // a default in a structure that is wrong otherwise would be judged by what is not meant
+    if (field.default !== null && this.#faults.list.length === 0) this.#judgeDefault(field, [...path, 'default']);
+    return field;
+  }
+
+  #judgeDefault(field: StructureField, path: Path): void {
+    judgeJson(field.default, path, this.#faults);
+    if (this.#faults.list.length === 0) judgeValue(field, field.default, { strict: true, faults: this.#faults, path });
+  }
+
+  #judge<Output>(schema: z.ZodType<Output>, value: unknown, path: Path): Output | undefined {
+    const { data, error } = schema.safeParse(value);
+    const [found] = error?.issues ?? [];
+    if (found) this.#faults.addZod(path, found);
+    return data;
+  }
+}

@@ -1,0 +1,142 @@
+import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import { NotFoundError, ValidationError } from '../../errors/api.ts';
+import { type Given, issueCodes, pathTo } from '../../errors/field-issues.ts';
+import { type Change, type Database, isForeignKeyViolation, isUniqueViolation } from '../../platform/database.ts';
+import { appendJournal } from '../../platform/journal.ts';
+import type { Keyring } from '../../platform/keyring.ts';
+import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
+import type { Access } from '../access/access.ts';
+import { requireScope } from '../access/service.ts';
+import type { EnvironmentChoice, EnvironmentService } from '../environments/service.ts';
+import {
+  type DataStructure,
+  deleteStructure,
+  findStructures,
+  insertStructure,
+  listStructures,
+  lockStructure,
+  replaceStructure,
+} from './store.ts';
+import type { Structure, StructureField } from './structure.ts';
+
+export type { DataStructure } from './store.ts';
+
+export interface NewDataStructure extends EnvironmentChoice, Structure {
+  readonly name: string;
+}
+
+/** What is left out, or null, stays as it is. */
+export interface DataStructureUpdate extends Given {
+  readonly id: string;
+  readonly name?: string | null | undefined;
+  readonly strict?: boolean | null | undefined;
+  readonly fields?: readonly StructureField[] | null | undefined;
+}
+
+/** Keeps what the records of managed datastores look like. */
+export class DataStructureService {
+  readonly #database: Database;
+  readonly #keyring: Keyring;
+  readonly #environments: EnvironmentService;
+
+  constructor(database: Database, keyring: Keyring, environments: EnvironmentService) {
+    this.#database = database;
+    this.#keyring = keyring;
+    this.#environments = environments;
+  }
+
+  /** Returns structures in the order of the ids, with null where there is none that the caller may see. */
+  async find(access: Access, ids: readonly string[]): Promise<(DataStructure | null)[]> {
+    requireScope(access, 'DATASTORES_READ');
+    const found = new Map((await findStructures(this.#database, access, ids)).map((one) => [one.id, one]));
+    return ids.map((id) => found.get(id) ?? null);
+  }
+
+  async list(access: Access, environmentId: string | null, page: PageArguments): Promise<Page<DataStructure>> {
+    requireScope(access, 'DATASTORES_READ');
+    return listStructures(this.#database, access, environmentId, readPageArguments(page, 'NAME'));
+  }
+
+  /** @throws ValidationError when the name is taken, NotFoundError for its environment */
+  async create(access: Access, input: NewDataStructure): Promise<DataStructure> {
+    requireScope(access, 'DATASTORES_WRITE');
+    const { id: environmentId } = await this.#environments.resolve(access, input);
+    const { name, strict, fields } = input;
+    const structure = { id: randomUUID(), environmentId, name, strict, fields };
+    return withFreeName(pathTo(input, 'name'), environmentId, () =>
+      this.#database.change(async (change) => {
+        await insertStructure(change, structure);
+        await this.#journal(change, access, 'data_structure.create', structure, { name, strict });
+        return structure;
+      }),
+    );
+  }
+
+  /**
+   * Records that are stored stay as they are: each is judged when it is put next.
+   * @throws ValidationError, NotFoundError
+   */
+  async update(access: Access, input: DataStructureUpdate): Promise<DataStructure> {
+    requireScope(access, 'DATASTORES_WRITE');
+    const { id, name, strict, fields } = input;
+    return withFreeName(pathTo(input, 'name'), null, () =>
+      this.#database.change(async (change) => {
+        const before = await lockStructure(change, access, id);
+        if (!before) throw new NotFoundError([id]);
+        const after = {
+          ...before,
+          name: name ?? before.name,
+          strict: strict ?? before.strict,
+          fields: fields ?? before.fields,
+        };
+        const changed = (['name', 'strict', 'fields'] as const).filter(
+          (key) => !isDeepStrictEqual(before[key], after[key]),
+        );
+        if (changed.length === 0) return before;
+        await replaceStructure(change, after);
+        await this.#journal(change, access, 'data_structure.update', after, { name: after.name, changed });
+        return after;
+      }),
+    );
+  }
+
+  /** @throws NotFoundError */
+  async delete(access: Access, id: string): Promise<string> {
+    requireScope(access, 'DATASTORES_WRITE');
+    return this.#database.change(async (change) => {
+      const structure = await lockStructure(change, access, id);
+      if (!structure) throw new NotFoundError([id]);
+      await deleteStructure(change, id, new Date().toISOString());
+      await this.#journal(change, access, 'data_structure.delete', structure, { name: structure.name });
+      return id;
+    });
+  }
+
+  async #journal(
+    change: Change,
+    { actor }: Access,
+    action: string,
+    { id, environmentId }: DataStructure,
+    detail: Record<string, unknown>,
+  ): Promise<void> {
+    const entry = { environmentId, kind: '', action, actor, subjectType: 'data_structure', subjectId: id, detail };
+    await appendJournal(change, this.#keyring, entry);
+  }
+}
+
+/** Says in the words of the API that the name is taken, or that the environment was deleted meanwhile. */
+async function withFreeName<T>(
+  path: readonly string[],
+  environmentId: string | null,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isUniqueViolation(error, ['environment_id', 'name']))
+      throw new ValidationError([{ path, configPath: null, code: 'NAME_TAKEN', message: issueCodes.NAME_TAKEN }]);
+    if (environmentId !== null && isForeignKeyViolation(error)) throw new NotFoundError([environmentId]);
+    throw error;
+  }
+}

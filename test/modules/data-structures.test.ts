@@ -1,0 +1,196 @@
+import { randomUUID } from 'node:crypto';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { type Api, apiOf } from '../support/api.ts';
+import { describeEachGateway } from '../support/each-gateway.ts';
+import type { TestGateway } from '../support/gateway.ts';
+import type {
+  CreateDataStructureInput,
+  DataStructureFieldInput,
+  UpdateDataStructureInput,
+} from '../support/gql/graphql.ts';
+import {
+  CreateDataStructure,
+  DeleteDataStructure,
+  DeleteEnvironment,
+  ListDataStructures,
+  ReadDataStructure,
+  UpdateDataStructure,
+} from '../support/operations.ts';
+import { expectType, issueList } from '../support/results.ts';
+
+/** A collection in a collection, this many deep. */
+function nested(depth: number): DataStructureFieldInput {
+  return { name: `level${depth}`, type: 'COLLECTION', ...(depth > 1 ? { fields: [nested(depth - 1)] } : {}) };
+}
+
+const text = (name: string, more: Partial<DataStructureFieldInput> = {}): DataStructureFieldInput => ({
+  name,
+  type: 'TEXT',
+  ...more,
+});
+
+const faulty: readonly (readonly [string, DataStructureFieldInput[], string[]])[] = [
+  ['a name twice', [text('a'), text('b'), text('a')], ['2.name NAME_TAKEN']],
+  [
+    'a name twice in a collection',
+    [{ name: 'c', type: 'COLLECTION', fields: [text('a'), text('a')] }],
+    ['0.fields.1.name NAME_TAKEN'],
+  ],
+  ['a name that is empty', [text('')], ['0.name TOO_SHORT']],
+  ['a long name', [text('x'.repeat(129))], ['0.name TOO_LONG']],
+  ['a name of two lines', [text('a\nb')], ['0.name INVALID_FORMAT']],
+  ['a name with a zero byte', [text('a\0')], ['0.name INVALID_FORMAT']],
+  ['the name __proto__', [text('__proto__')], ['0.name INVALID_VALUE']],
+  ['a label of two lines', [text('a', { label: 'a\nb' })], ['0.label INVALID_FORMAT']],
+  ['an itemType of a text', [text('a', { itemType: 'TEXT' })], ['0.itemType INVALID_COMBINATION']],
+  ['fields of a text', [text('a', { fields: [text('b')] })], ['0.fields INVALID_COMBINATION']],
+  [
+    'fields of texts',
+    [{ name: 'a', type: 'ARRAY', itemType: 'TEXT', fields: [text('b')] }],
+    ['0.fields INVALID_COMBINATION'],
+  ],
+  ['a default of another type', [text('a', { default: 1 })], ['0.default INVALID_TYPE']],
+  ['a default that is no date', [{ name: 'a', type: 'DATE', default: '2026-02-30' }], ['0.default INVALID_FORMAT']],
+  [
+    'a default with a field that there is not',
+    [{ name: 'a', type: 'COLLECTION', fields: [text('b')], default: { c: 1 } }],
+    ['0.default.c UNKNOWN_FIELD'],
+  ],
+  ['a default beyond what JSON carries', [{ name: 'a', type: 'NUMBER', default: 1e300 }], ['0.default OUT_OF_RANGE']],
+  ['six levels', [nested(6)], ['0.fields.0.fields.0.fields.0.fields.0.fields TOO_LONG']],
+  ['501 fields', Array.from({ length: 501 }, (_, at) => text(`f${at}`)), [' TOO_LONG']],
+  [
+    'more than 64 KiB',
+    Array.from({ length: 300 }, (_, at) => text(`f${at}`, { default: 'x'.repeat(300) })),
+    [' TOO_LONG'],
+  ],
+];
+
+describeEachGateway('data structures', (open) => {
+  let gateway: TestGateway;
+  let api: Api;
+  let environmentId: string;
+
+  beforeAll(async () => {
+    gateway = await open();
+    api = apiOf(gateway);
+    environmentId = await api.newEnvironment();
+  });
+
+  const create = async (input: Partial<CreateDataStructureInput>) =>
+    (
+      await gateway.run(CreateDataStructure, {
+        input: { environmentId, name: `s ${randomUUID()}`, fields: [], ...input },
+      })
+    ).createDataStructure;
+  const created = async (input: Partial<CreateDataStructureInput>) =>
+    expectType(await create(input), 'CreateDataStructureSuccess').dataStructure;
+  const update = async (input: UpdateDataStructureInput) =>
+    (await gateway.run(UpdateDataStructure, { input })).updateDataStructure;
+  const remove = async (id: string) => (await gateway.run(DeleteDataStructure, { id })).deleteDataStructure;
+  const read = async (id: string) => (await gateway.run(ReadDataStructure, { id })).dataStructure;
+  const actions = async (id: string) => {
+    const entries = await gateway.app.database.query
+      .selectFrom('journal')
+      .select('action')
+      .where('subject_id', '=', id)
+      .orderBy('sequence')
+      .execute();
+    return entries.map(({ action }) => action);
+  };
+
+  test('keep fields of every type as they were given, five levels deep', async () => {
+    const fields: DataStructureFieldInput[] = [
+      text('title', { label: 'Title', required: true, default: 'none' }),
+      { name: 'price', type: 'NUMBER', default: 1.5 },
+      { name: 'sold', type: 'BOOLEAN', default: false },
+      { name: 'since', type: 'DATE', default: '2026-02-28' },
+      { name: 'tags', type: 'ARRAY', itemType: 'TEXT', default: ['a'] },
+      { name: 'lines', type: 'ARRAY', itemType: 'COLLECTION', fields: [text('sku')], default: [{ sku: 'x' }] },
+      nested(5),
+    ];
+    const structure = await created({ name: 'Orders', strict: true, fields });
+    expect(structure).toMatchObject({ name: 'Orders', strict: true, environment: { id: environmentId } });
+    const none = { label: null, required: false, default: null, itemType: null, fields: null };
+    expect(structure.fields.slice(0, 5)).toEqual(fields.slice(0, 5).map((field) => ({ ...none, ...field })));
+    expect(structure.fields[5]).toMatchObject(fields[5] ?? {});
+    expect(structure.fields[6]).toMatchObject({
+      fields: [{ fields: [{ fields: [{ fields: [{ name: 'level1' }] }] }] }],
+    });
+    expect(await read(structure.id.toUpperCase())).toEqual(structure);
+    expect(await actions(structure.id)).toEqual(['data_structure.create']);
+  });
+
+  test.each(faulty)('with %s are refused', async (_title, fields, issues) => {
+    const name = `s ${randomUUID()}`;
+    const told = issues.map((issue) => `input.fields.${issue}`.replace('. ', ' '));
+    expect(issueList(expectType(await create({ name, fields }), 'ValidationError'))).toEqual(told);
+    const { id } = await created({ name });
+    expect(issueList(expectType(await update({ id, fields }), 'ValidationError'))).toEqual(told);
+    expect(await actions(id)).toEqual(['data_structure.create']);
+  });
+
+  test('tell at most a hundred faults at once', async () => {
+    const fields = Array.from({ length: 400 }, () => text(''));
+    expect(expectType(await create({ fields }), 'ValidationError').issues).toHaveLength(100);
+  });
+
+  test('have names that are unique within an environment', async () => {
+    const { id } = await created({ name: 'Taken' });
+    const other = await created({ name: 'Other' });
+    const taken = ['input.name NAME_TAKEN'];
+    expect(issueList(expectType(await create({ name: 'Taken' }), 'ValidationError'))).toEqual(taken);
+    expect(issueList(expectType(await update({ id: other.id, name: 'Taken' }), 'ValidationError'))).toEqual(taken);
+    expect((await created({ name: 'Taken', environmentId: await api.newEnvironment() })).id).not.toBe(id);
+    const same = await Promise.all(Array.from({ length: 5 }, () => create({ name: 'Racing' })));
+    expect(same.filter(({ __typename }) => __typename === 'CreateDataStructureSuccess')).toHaveLength(1);
+  });
+
+  test('change in what an update gives, and leave no entry when nothing changes', async () => {
+    const before = await created({ fields: [text('a')] });
+    const changed = expectType(
+      await update({ id: before.id, strict: true, fields: [text('b', { default: 'x' })] }),
+      'UpdateDataStructureSuccess',
+    ).dataStructure;
+    expect(changed).toMatchObject({ id: before.id, name: before.name, strict: true });
+    expect(changed.fields).toMatchObject([{ name: 'b', default: 'x' }]);
+    const same = { id: before.id, name: null, strict: true, fields: null };
+    expect(expectType(await update(same), 'UpdateDataStructureSuccess').dataStructure).toEqual(changed);
+    expect(await actions(before.id)).toEqual(['data_structure.create', 'data_structure.update']);
+  });
+
+  test('are deleted once, and their ids are given to nothing else', async () => {
+    const { id } = await created({});
+    const results = await Promise.all([remove(id), remove(id)]);
+    expect(results.map(({ __typename }) => __typename).toSorted()).toEqual([
+      'DeleteDataStructureSuccess',
+      'NotFoundError',
+    ]);
+    expect(await read(id)).toBeNull();
+    expect(await update({ id, name: 'x' })).toMatchObject({ __typename: 'NotFoundError', ids: [id] });
+    const retired = gateway.app.database.query.selectFrom('retired_ids').select('id').where('id', '=', id);
+    expect(await retired.execute()).toEqual([{ id }]);
+  });
+
+  test('go with their environment', async () => {
+    const own = await api.newEnvironment();
+    const { id } = await created({ environmentId: own });
+    expectType((await gateway.run(DeleteEnvironment, { id: own })).deleteEnvironment, 'DeleteEnvironmentSuccess');
+    expect(await read(id)).toBeNull();
+  });
+
+  describe('in a list', () => {
+    test('are sorted by name and paged in both directions', async () => {
+      const own = await api.newEnvironment();
+      for (const name of ['c', 'A', 'é', 'b', 'B']) await created({ environmentId: own, name });
+      const list = async (page: object) =>
+        (await gateway.run(ListDataStructures, { environmentId: own, ...page })).dataStructures;
+      const namesOf = (page: { nodes: readonly { name: string }[] }) => page.nodes.map(({ name }) => name);
+      const first = await list({ first: 3 });
+      expect(namesOf(first)).toEqual(['A', 'B', 'b']);
+      const rest = await list({ first: 3, after: first.pageInfo.endCursor });
+      expect(namesOf(rest)).toEqual(['c', 'é']);
+      expect(namesOf(await list({ last: 2, before: rest.pageInfo.startCursor }))).toEqual(['B', 'b']);
+    });
+  });
+});
