@@ -13,6 +13,7 @@ import * as tokenLists from './011-token-lists.ts';
 import * as idempotencyKeys from './012-idempotency-keys.ts';
 import * as health from './013-health.ts';
 import * as dataStructures from './014-data-structures.ts';
+import * as testAttempts from './015-test-attempts.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -30,4 +31,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '012-idempotency-keys': idempotencyKeys,
   '013-health': health,
   '014-data-structures': dataStructures,
+  '015-test-attempts': testAttempts,
 };

@@ -31,7 +31,6 @@ export class RunningTest {
   readonly #settle: (outcome: TestOutcome) => void;
   #current: { readonly name: string; readonly start: number } | undefined;
   #takingCatalog = false;
-  #reported = false;
   /** How many checks of the plan have ended. */
   #ended = 0;
   #failed = false;
@@ -91,8 +90,7 @@ export class RunningTest {
     this.#ended = 0;
     this.#failed = false;
     this.#passed = [];
-    if (this.#reported) this.#onEvent({ kind: 'restarted' });
-    this.#reported = false;
+    this.#onEvent({ kind: 'restarted' });
   }
 
   /** Ends the test as the child says. @throws BadMessageError when it does not go with what has been told before */
@@ -128,7 +126,6 @@ export class RunningTest {
       this.#failed = event.status === 'FAILED';
       if (!this.#failed) this.#passed.push(event.name);
     }
-    this.#reported = true;
     this.#onEvent(event);
   }
 

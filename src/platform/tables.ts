@@ -197,7 +197,10 @@ export interface ConnectionTestsTable {
   /** The id of the process that runs it; null while nobody does. */
   owner: string | null;
   lease_expires_at: string | null;
+  /** How often a process has taken it. */
   attempt: Generated<number>;
+  /** How often it was begun anew, whether its process died, stopped, or lost the executor that ran it. */
+  restarts: Generated<number>;
   /** The sequence of its last event. */
   sequence: Generated<number>;
   cancel_requested: Generated<Flag>;

@@ -70,7 +70,7 @@ describeEachGateway('connection tests whose gateway goes away', (open, kind) => 
     const results = await client.follow(Progress, { id, after });
     const events = results.flatMap(({ data }) => (data ? [data.connectionTestProgress] : []));
     expect(events.map(({ sequence }) => sequence)).toEqual(events.map((_, at) => after + at + 1));
-    return events.filter(({ check }) => check === null).map(({ test }) => test.status);
+    return events.filter(({ check }) => check === null).map(({ test }) => `${test.status} ${test.attempt}`);
   };
 
   test.concurrent('by kill -9: one is taken up again, the one before a save is over, and so is one that was to be cancelled', async ({
@@ -111,11 +111,17 @@ describeEachGateway('connection tests whose gateway goes away', (open, kind) => 
       .execute();
     gate.open();
 
-    expect(await sequencesAndEnds(gateway, requested)).toEqual(['QUEUED', 'RUNNING', 'QUEUED', 'RUNNING', 'PASSED']);
-    expect(await sequencesAndEnds(gateway, requested, seen)).toEqual(['QUEUED', 'RUNNING', 'PASSED']);
-    expect(await sequencesAndEnds(gateway, beforeSave)).toEqual(['QUEUED', 'RUNNING', 'FAILED']);
+    expect(await sequencesAndEnds(gateway, requested)).toEqual([
+      'QUEUED 1',
+      'RUNNING 1',
+      'QUEUED 2',
+      'RUNNING 2',
+      'PASSED 2',
+    ]);
+    expect(await sequencesAndEnds(gateway, requested, seen)).toEqual(['QUEUED 2', 'RUNNING 2', 'PASSED 2']);
+    expect(await sequencesAndEnds(gateway, beforeSave)).toEqual(['QUEUED 1', 'RUNNING 1', 'FAILED 1']);
     expect(await api.readTest(beforeSave)).toMatchObject({ failure: { code: 'INTERRUPTED', cause: 'INTERNAL' } });
-    expect(await sequencesAndEnds(gateway, unwanted)).toEqual(['QUEUED', 'RUNNING', 'CANCELLED']);
+    expect(await sequencesAndEnds(gateway, unwanted)).toEqual(['QUEUED 1', 'RUNNING 1', 'CANCELLED 1']);
     expect(await api.count(environmentId)).toBe(0);
     expect(await rowOf(gateway, requested)).toMatchObject({ attempt: 2 });
     for (const id of [requested, beforeSave, unwanted])
@@ -143,8 +149,8 @@ describeEachGateway('connection tests whose gateway goes away', (open, kind) => 
 
     const second = await open({ databaseUrl: url, folder });
     gate.open();
-    expect(await sequencesAndEnds(second, id)).toEqual(['QUEUED', 'RUNNING', 'QUEUED', 'RUNNING', 'PASSED']);
-    expect(await sequencesAndEnds(second, beforeSave)).toEqual(['QUEUED', 'RUNNING', 'FAILED']);
+    expect(await sequencesAndEnds(second, id)).toEqual(['QUEUED 1', 'RUNNING 1', 'QUEUED 2', 'RUNNING 2', 'PASSED 2']);
+    expect(await sequencesAndEnds(second, beforeSave)).toEqual(['QUEUED 1', 'RUNNING 1', 'FAILED 1']);
     expect(await apiOf(second).readTest(beforeSave)).toMatchObject({ failure: { code: 'INTERRUPTED' } });
     expect(await apiOf(second).count(environmentId)).toBe(0);
     await second.close();

@@ -128,6 +128,25 @@ describeEachGateway('the progress of a connection test', (open, kind) => {
     expect([...sofar, ...(await rest.done)]).toEqual(all);
   });
 
+  test('tells of an executor that died: the checks are pending once more, in the next attempt', async () => {
+    const own = await open();
+    const { gate, config } = await gated();
+    const draft = { environmentId: await apiOf(own).newEnvironment(), config };
+    const { id } = await apiOf(own).testStarted({ target: { draft }, options: { timeoutMs: 120_000 } });
+    await eventually(() => gate.waiting() > 0);
+    for (const [, pid] of own.log().matchAll(/"executorPid":(\d+),"msg":"An executor has started/g))
+      process.kill(Number(pid), 'SIGKILL');
+    await eventually(() => own.log().includes('An executor is lost.'));
+    gate.open();
+    const events = await webSocket(id, 0, own);
+    const turns = events.filter(({ check }) => check === null).map(({ test }) => `${test.status} ${test.attempt}`);
+    expect(turns).toEqual(['QUEUED 1', 'RUNNING 1', 'RUNNING 2', 'PASSED 2']);
+    const anew = events.find(({ test }) => test.attempt === 2);
+    expect(new Set(anew?.test.checks.map(({ status }) => status))).toEqual(new Set(['PENDING']));
+    expect(await apiOf(own).readTest(id)).toMatchObject({ status: 'PASSED', attempt: 2 });
+    await own.close();
+  });
+
   test('of a failed one ends with its failure', async () => {
     const { id } = await api.testStarted({
       target: { draft: { environmentId, config: real({ password: 'wrong' }) } },

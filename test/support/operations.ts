@@ -15,7 +15,7 @@ export const UserErrorFields = graphql(`
 
 export const TestFields = graphql(`
   fragment TestFields on ConnectionTest {
-    id type purpose status requestedBy createdAt startedAt finishedAt durationMs
+    id type purpose status attempt requestedBy createdAt startedAt finishedAt durationMs
     failure { code cause message hint configPath }
     checks { id name title status durationMs evidence { name value } failure { code cause message hint configPath } }
   }

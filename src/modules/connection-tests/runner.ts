@@ -27,7 +27,7 @@ import {
   type TestRow,
   testOf,
 } from './store.ts';
-import { ended, type TestSnapshot, unstarted, withCheck } from './test.ts';
+import { begunAnew, ended, type TestSnapshot, withCheck } from './test.ts';
 /** This topic is rung when a test is queued. */
 export const queueTopic = 'connection-tests:queued';
 /** This topic is rung when somebody wants a running test cancelled. */
@@ -281,7 +281,7 @@ export class TestRunner {
     const { database } = this.#options;
     await database.change(async (change) => {
       const current = { ...row, status: 'RUNNING', sequence: log.sequence };
-      const queued = unstarted(testOf(row).checks);
+      const queued = begunAnew(log.snapshot);
       if (!(await settleAbandoned(change, current, queued, new Date().toISOString()))) return;
       change.ring(testTopic(row.id));
       change.ring(queueTopic);
@@ -336,7 +336,7 @@ function afterDeath(row: TestRow, at: string, isCallerAlive: boolean): TestSnaps
   if (row.attempt >= MOST_ATTEMPTS) return ended(snapshot, 'FAILED', new Failure('INTERNAL').report, at);
   if (row.purpose === 'BEFORE_SAVE' && !isCallerAlive)
     return ended(snapshot, 'FAILED', new Failure('INTERRUPTED').report, at);
-  return unstarted(snapshot.checks);
+  return begunAnew(snapshot);
 }
 
 function passedChecks({ checks }: TestSnapshot): readonly string[] {
@@ -367,8 +367,8 @@ class TestLog {
 
   /** Adds an event; the recorder keeps their order. */
   async write(checkName: string | null, next: TestSnapshot): Promise<void> {
-    const { status, checks, failure, startedAt, finishedAt, durationMs } = next;
-    this.snapshot = { status, checks, failure, startedAt, finishedAt, durationMs };
+    const { status, attempt, checks, failure, startedAt, finishedAt, durationMs } = next;
+    this.snapshot = { status, attempt, checks, failure, startedAt, finishedAt, durationMs };
     this.sequence += 1;
     const event = { sequence: this.sequence, at: new Date().toISOString(), checkName, snapshot: this.snapshot };
     const writing = this.#recorder.record(this.#by, event).then((written) => {
@@ -384,7 +384,7 @@ class TestLog {
 
   onCheck(event: CheckEvent): void {
     if (event.kind === 'restarted') {
-      this.#write(null, { ...unstarted(this.snapshot.checks), status: 'RUNNING', startedAt: this.snapshot.startedAt });
+      this.#write(null, { ...begunAnew(this.snapshot), status: 'RUNNING', startedAt: this.snapshot.startedAt });
       return;
     }
     const check = this.snapshot.checks.find(({ name }) => name === event.name);

@@ -158,6 +158,10 @@ export const ConnectionTestRef = builder.objectRef<ConnectionTest>('ConnectionTe
         'The version of the datastore that was tested; for a test before a save, the one that was saved. Null for a draft or a change that was not saved, and for tests of older versions of the gateway.',
     }),
     status: t.field({ type: TestStatusRef, description: 'Where the test stands.', resolve: (test) => test.status }),
+    attempt: t.exposeInt('attempt', {
+      description:
+        'Which attempt it is in: 1, and one more each time that it was begun anew, for the process that ran it died or stopped. The events tell of it: their checks are PENDING again.',
+    }),
     checks: t.field({
       type: [CheckResultRef],
       description: 'All checks of the test from the start, in order; each is PENDING until its turn.',

@@ -100,6 +100,7 @@ export class ConnectionTestService {
       type: subject.connector.type,
       purpose,
       status: snapshot.status,
+      restarts: 0,
       is_stored: subject.storedVersion === null ? (0 as const) : (1 as const),
       requested_by: access.actor.name,
       requested_on_behalf_of: access.actor.onBehalfOf,

@@ -73,7 +73,8 @@ export async function readEvents(database: Database, test: ConnectionTest, after
     .limit(READ_AT_ONCE)
     .execute();
   return rows.map((row) => {
-    const snapshot = JSON.parse(row.snapshot) as TestSnapshot;
+    // an older version has told of no attempts
+    const snapshot: TestSnapshot = { attempt: 1, ...JSON.parse(row.snapshot) };
     const check = snapshot.checks.find(({ name }) => name === row.check_name) ?? null;
     return { sequence: row.sequence, at: row.at, test: { ...test, ...snapshot }, check };
   });
@@ -362,6 +363,7 @@ function isOver(snapshot: TestSnapshot): boolean {
 function columnsOf(snapshot: TestSnapshot) {
   return {
     status: snapshot.status,
+    restarts: snapshot.attempt - 1,
     checks: JSON.stringify(snapshot.checks),
     failure: snapshot.failure && JSON.stringify(snapshot.failure),
     started_at: snapshot.startedAt,
@@ -390,6 +392,7 @@ export function testOf(row: ShownColumns): ConnectionTest {
     requestedOnBehalfOf: row.requested_on_behalf_of,
     createdAt: row.created_at,
     status: row.status as TestStatus,
+    attempt: row.restarts + 1,
     checks: JSON.parse(row.checks) as CheckResult[],
     failure: row.failure ? JSON.parse(row.failure) : null,
     startedAt: row.started_at,

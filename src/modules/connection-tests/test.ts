@@ -24,6 +24,8 @@ export interface CheckResult {
 /** What changes while a test runs: the part that each event keeps. */
 export interface TestSnapshot {
   readonly status: TestStatus;
+  /** From 1 on: which attempt it is in, or waits for. */
+  readonly attempt: number;
   readonly checks: readonly CheckResult[];
   readonly failure: FailureReport | null;
   readonly startedAt: string | null;
@@ -57,10 +59,11 @@ export function hasEnded(test: Pick<TestSnapshot, 'status'>): boolean {
   return !(running as readonly TestStatus[]).includes(test.status);
 }
 
-/** Makes the snapshot of a test of which nothing ran yet, or that is to run once more after its process died. */
-export function unstarted(checks: readonly Pick<CheckResult, 'id' | 'name'>[]): TestSnapshot {
+/** Makes the snapshot of a test of which nothing ran yet. */
+export function unstarted(checks: readonly Pick<CheckResult, 'id' | 'name'>[], attempt = 1): TestSnapshot {
   return {
     status: 'QUEUED',
+    attempt,
     checks: checks.map(({ id, name }) => ({
       id,
       name,
@@ -74,6 +77,11 @@ export function unstarted(checks: readonly Pick<CheckResult, 'id' | 'name'>[]): 
     finishedAt: null,
     durationMs: null,
   };
+}
+
+/** Makes the snapshot of a test that is to run once more, for what ran it is gone. */
+export function begunAnew({ checks, attempt }: TestSnapshot): TestSnapshot {
+  return unstarted(checks, attempt + 1);
 }
 
 /** Ends a test: what had not run is SKIPPED, and what was running failed for the same reason as the test. */
