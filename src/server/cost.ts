@@ -153,7 +153,11 @@ class Scale {
     const changes = parent === this.#schema.getMutationType() ? (batch ?? 1) : 0;
     const own = one + (hasPage ? PAGE_COST : 0) + changes * CHANGE_COST + costOf(field);
     const isList = isListType(getNullableType(field.type));
-    const items = parent.name.startsWith('__') ? this.#sizes.get(name) : isList ? (page ?? LIST_SIZE) : undefined;
+    const items = parent.name.startsWith('__')
+      ? this.#sizes.get(name)
+      : isList
+        ? (this.#namedBy(node) ?? page ?? LIST_SIZE)
+        : undefined;
     return {
       total: own + (items === undefined ? inner.total : items * (one + inner.total)),
       path: [name, ...inner.path],
@@ -182,6 +186,13 @@ class Scale {
     const value = input && this.#valueOf(input.value);
     const items = typeof value === 'object' && value !== null && 'items' in value ? value.items : undefined;
     return Array.isArray(items) ? items.length : undefined;
+  }
+
+  /** How many things a list has that are asked for by their ids. */
+  #namedBy(node: FieldNode): number | undefined {
+    const argument = node.arguments?.find((one) => one.name.value === 'ids');
+    const ids = argument && this.#valueOf(argument.value);
+    return Array.isArray(ids) ? ids.length : undefined;
   }
 
   #isLeftOut({ directives = [] }: SelectionNode): boolean {

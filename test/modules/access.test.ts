@@ -86,6 +86,16 @@ const tried: readonly Operation[] = [
     variables: ({ environmentId }) => ({ id: environmentId }),
   },
   {
+    title: 'node',
+    query: 'query ($id: ID!) { node(id: $id) { id } }',
+    variables: ({ environmentId }) => ({ id: environmentId }),
+  },
+  {
+    title: 'nodes',
+    query: 'query ($ids: [ID!]!) { nodes(ids: $ids) { id } }',
+    variables: ({ environmentId, datastoreId, testId }) => ({ ids: [environmentId, datastoreId, testId] }),
+  },
+  {
     title: 'datastore',
     query:
       'query ($id: ID!) { datastore(id: $id) { id configJson secrets { path } usages { nodes { id } totalCount } } }',

@@ -52,6 +52,12 @@ describe('what passes, with as much to spare', () => {
   });
 });
 
+test('a list of things by their ids counts as many as there are', () => {
+  const cost = (count: number) =>
+    judge('query ($ids: [ID!]!) { nodes(ids: $ids) { id } }', { ids: Array(count).fill('a') }).cost;
+  expect([cost(0), cost(1), cost(100)]).toEqual([1, 3, 201]);
+});
+
 const items = (count: number) => ({ input: { items: Array.from({ length: count }, () => ({})) } });
 const CREATE_MANY = 'mutation ($input: CreateDatastoresInput!) { createDatastores(input: $input)';
 

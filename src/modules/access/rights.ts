@@ -11,7 +11,7 @@ export interface Right {
 }
 
 const ANYONE: Right = { scope: null };
-const READ: Right = { scope: 'DATASTORES_READ' };
+const READ = { scope: 'DATASTORES_READ' } as const satisfies Right;
 const WRITE: Right = { scope: 'DATASTORES_WRITE' };
 const SAVE = {
   scope: 'DATASTORES_WRITE',
@@ -40,6 +40,8 @@ export const rights = {
   'Query.connectionTest': READ,
   'Query.dataStructures': READ,
   'Query.dataStructure': READ,
+  'Query.node': ANYONE,
+  'Query.nodes': ANYONE,
   'Query.apiTokens': TOKENS,
   'Mutation.createDatastore': SAVE,
   'Mutation.updateDatastore': SAVE,

@@ -9,6 +9,7 @@ import { builder } from '../../graphql/builder.ts';
 import { connectionType } from '../../graphql/connection.ts';
 import { ConnectionTestFailedErrorRef } from '../../graphql/errors.ts';
 import { boundedList, uuid } from '../../graphql/fields.ts';
+import { NodeRef } from '../../graphql/node.ts';
 import { eventOf, streamOf } from '../../graphql/stream.ts';
 import { DatastoreTypeRef } from '../connectors/schema.ts';
 import { testTimeoutMs } from './plan.ts';
@@ -144,6 +145,7 @@ const CheckResultRef = builder.objectRef<CheckResult>('CheckResult').implement({
 /** The module that knows datastores adds `datastore`. */
 export const ConnectionTestRef = builder.objectRef<ConnectionTest>('ConnectionTest').implement({
   description: 'One run of some checks, in order. When one fails, the later ones are skipped.',
+  interfaces: [NodeRef],
   fields: (t) => ({
     id: t.exposeID('id', { description: 'A UUID, which the client may choose when it starts the test.' }),
     type: t.field({

@@ -3,6 +3,7 @@ import { NotFoundError, RequestFault, ValidationError } from '../../errors/api.t
 import { builder } from '../../graphql/builder.ts';
 import { connectionType, pageArguments } from '../../graphql/connection.ts';
 import { environmentIdField, label, uuid } from '../../graphql/fields.ts';
+import { NodeRef } from '../../graphql/node.ts';
 import { EnvironmentRef } from '../environments/schema.ts';
 import { MAX_DEPTH, MAX_FIELDS, structureFields } from './schema-fields.ts';
 import type { DataStructure, DataStructureService } from './service.ts';
@@ -72,6 +73,7 @@ DataStructureFieldRef.implement({
 });
 
 export const DataStructureRef = builder.objectRef<DataStructure>('DataStructure').implement({
+  interfaces: [NodeRef],
   description: 'What the records of managed datastores look like: which fields they have, and of which types.',
   fields: (t) => ({
     id: t.exposeID('id', { description: 'What a managed datastore’s config names as `dataStructureId`.' }),

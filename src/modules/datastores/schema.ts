@@ -13,6 +13,7 @@ import { connectionType, pageArguments } from '../../graphql/connection.ts';
 import { type ConfigTypes, deriveConfigTypes } from '../../graphql/derive-config.ts';
 import { ConflictErrorRef, InUseErrorRef } from '../../graphql/errors.ts';
 import { boundedList, environmentIdField, searchText, uuid } from '../../graphql/fields.ts';
+import { NodeRef } from '../../graphql/node.ts';
 import { eventOf, streamOf } from '../../graphql/stream.ts';
 import type { Page } from '../../platform/paging.ts';
 import {
@@ -141,10 +142,16 @@ export const HealthStatusRef = builder.enumType('HealthStatus', {
   } satisfies Record<HealthStatus, object>,
 });
 
+/** The name of the type that a datastore is of: `PostgresDatastore`. */
+export function datastoreTypeName({ type }: Pick<Datastore, 'type'>): string {
+  return `${pascalName(connectorOf(type))}Datastore`;
+}
+
 export const DatastoreRef = builder.interfaceRef<Datastore>('Datastore').implement({
   description:
     'One registered datastore: a type, a config, sealed secrets, an environment. Each type implements it with its own config.',
-  resolveType: (datastore) => `${pascalName(connectorOf(datastore.type))}Datastore`,
+  interfaces: [NodeRef],
+  resolveType: datastoreTypeName,
   fields: (t) => ({
     id: t.exposeID('id', { description: 'A UUID, which the client may choose when it creates the datastore.' }),
     type: t.field({
@@ -257,7 +264,7 @@ export const DatastoreRef = builder.interfaceRef<Datastore>('Datastore').impleme
 for (const connector of connectors) {
   builder.objectRef<Datastore>(`${pascalName(connector)}Datastore`).implement({
     description: connector.description,
-    interfaces: [DatastoreRef],
+    interfaces: [DatastoreRef, NodeRef],
     fields: (t) => ({
       config: t.field({
         type: configTypesOf(connector).output,

@@ -3,6 +3,7 @@ import { ConflictError, InUseError, NameTakenError, NotFoundError, ValidationErr
 import { builder } from '../../graphql/builder.ts';
 import { connectionType, pageArguments } from '../../graphql/connection.ts';
 import { idempotencyKeyField, searchText, uuid } from '../../graphql/fields.ts';
+import { NodeRef } from '../../graphql/node.ts';
 import { ApiTokenRef } from '../access/schema.ts';
 import { ENVIRONMENT_NAME_RULE, environmentName } from './name.ts';
 import type { EnvironmentRow, EnvironmentService } from './service.ts';
@@ -19,6 +20,7 @@ declare module '../../graphql/context.ts' {
 export const EnvironmentRef = builder.objectRef<EnvironmentRow>('Environment').implement({
   description:
     'A wall between datastores: between production and staging, or between one customer and the next. A token is for some environments, or for all.',
+  interfaces: [NodeRef],
   fields: (t) => ({
     id: t.exposeID('id', { description: 'A UUID, which the client may choose when it makes the environment.' }),
     name: t.exposeString('name', { description: 'The environment’s unique name.' }),
