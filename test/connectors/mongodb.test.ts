@@ -1,3 +1,4 @@
+import { Long } from 'bson';
 import { describe, expect, test } from 'vitest';
 import { changedDestinations } from '../../src/connectors/kit/config/shape.ts';
 import { mongodb } from '../../src/connectors/mongodb/index.ts';
@@ -583,5 +584,40 @@ describe('the config', () => {
   ])('a change of %s is one of destination: %j', (_title, change, paths) => {
     const parse = (more: object) => mongodb.config.parse({ ...configFor({ tls: undefined }), ...more });
     expect(changedDestinations(mongodb, parse({}), parse(change))).toEqual(paths);
+  });
+});
+
+describe('a cursor that is left open', () => {
+  test('is ended when the test is cancelled', async () => {
+    const asked = Promise.withResolvers<void>();
+    const stalls = (command: string) => {
+      if (command === 'getMore') asked.resolve();
+      return command === 'getMore';
+    };
+    const peer = await start({ batch: 1, stalls });
+    const end = new AbortController();
+    const outcome = tryAt(peer, {}, { cancel: end.signal, deadline: 60_000, cleanUpMs: 20_000 });
+    await asked.promise;
+    expect(peer.cursors()).toBe(1);
+    end.abort();
+    expect(await outcome).toMatchObject({ status: 'CANCELLED', log: [] });
+    expect(peer.cursors()).toBe(0);
+  });
+
+  test('is ended when it does not go forward', async () => {
+    const cursor = { id: Long.fromNumber(7), ns: 'shop.$cmd.listCollections' };
+    const misbehave = (command: string) =>
+      command === 'listCollections'
+        ? { cursor: { ...cursor, firstBatch: [{ name: 'orders' }] }, ok: 1 }
+        : command === 'getMore'
+          ? { cursor: { ...cursor, nextBatch: [] }, ok: 1 }
+          : undefined;
+    const peer = await start({ misbehave });
+    await tryAt(peer);
+    const { killCursors, cursors } = peer.requests.find((request) => 'killCursors' in request) ?? {};
+    expect({ killCursors, cursors: cursors?.map(Number) }).toEqual({
+      killCursors: '$cmd.listCollections',
+      cursors: [7],
+    });
   });
 });

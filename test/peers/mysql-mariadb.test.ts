@@ -8,6 +8,7 @@ import { MARIADB, type MariadbServer, startMariadb } from '../support/peers/mari
 import { gist, type TestConnectionOptions, type TestedConnection, testConnection } from '../support/test-connection.ts';
 
 const NAME = 'db.example';
+const POLL = { timeout: 20_000 };
 const FOUND = { lookup: async () => ['127.0.0.1'] };
 const PASSWORD = "correct horse \\ $ä✓ 'battery'";
 const EVERY_CHECK = ['database/select', 'query/execute', 'tables/list', 'schema/create'];
@@ -296,6 +297,34 @@ describePeer('MySQL against MariaDB', MARIADB, () => {
       expect(result.failedAt).toBe(code === undefined ? undefined : 'tenancy/mapping');
     });
   });
+
+  test.each([
+    { title: 'cancelled, over TLS', more: {}, how: 'cancel', code: 'CANCELLED' },
+    { title: 'too slow, in the clear', more: { tls: { mode: 'DISABLE' } }, how: 'expire', code: 'TIMEOUT' },
+  ])(
+    'a statement that waits for a lock is killed when the test is $title',
+    async ({ more, how, code }) => {
+      const processes = (what: string) =>
+        server.administer(`select id from information_schema.processlist where ${what}`);
+      const holding = server.administer('flush tables with read lock; do sleep(600)');
+      try {
+        await expect.poll(() => processes("info = 'do sleep(600)'"), POLL).not.toBe('');
+        const end = new AbortController();
+        const options = { methods: ['schema/create'], deadline: 60_000, cleanUpMs: 20_000, [how]: end.signal };
+        const outcome = tryWith({ username: 'builder', ...more }, options);
+        const running = () => processes("user = 'builder' and command = 'Query'");
+        await expect.poll(running, POLL).not.toBe('');
+        end.abort();
+        expect(await outcome).toMatchObject({ failure: { code }, log: [] });
+        // it would wait for the lock a day
+        await expect.poll(running, POLL).toBe('');
+      } finally {
+        await server.administer(`kill ${await processes("info = 'do sleep(600)'")}`);
+        await expect(holding).rejects.toThrow();
+      }
+    },
+    60_000,
+  );
 
   test('SingleStore’s type works with it, but warns', async () => {
     const result = await testConnection(singlestore, configFor(), FOUND);

@@ -32,6 +32,7 @@ export const cockroachdbDialect: PostgresDialect<CockroachdbConfig> = {
     countTables: postgresCountTables,
     // a transaction would not help: each change of the schema ends the one that it stands in (autocommit_before_ddl)
     createSchema: (name) => [`create schema ${name}`, `drop schema ${name}`],
+    dropSchema: (name) => `drop schema if exists ${name}`,
     // hidden columns are left out: those that are NOT VISIBLE, and the rowid of a table without a primary key
     tablesPage: postgresTablesPageSql({ columnIsHidden: 'a.attishidden' }),
     tableColumns: postgresTableColumns,

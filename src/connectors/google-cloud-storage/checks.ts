@@ -6,7 +6,7 @@ import type { Check } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { jsonAnswer, listOf, refusalEvidence } from '../kit/http/answers.ts';
 import type { HttpResponse } from '../kit/http/client.ts';
-import type { HttpState } from '../kit/http/http-base.ts';
+import { type HttpState, write } from '../kit/http/http-base.ts';
 import type { GoogleCloudStorageConfig } from './config.ts';
 
 type GcsCheck = Check<GoogleCloudStorageConfig, HttpState>;
@@ -81,15 +81,16 @@ const putObject: GcsCheck = {
     const path = `${bucketPath(context.config)}/o`;
     const headers = { 'content-type': 'text/plain' };
     const body = 'Written by a connection test, which deletes it again.';
-    accepted(
-      await askGoogle(context, WRITE, {
-        method: 'POST',
-        path: `/upload${path}?uploadType=media&name=${name}`,
-        headers,
-        body,
-      }),
+    const upload = `/upload${path}?uploadType=media&name=${name}`;
+    const remove = (ended: typeof context) => askGoogle(ended, WRITE, { method: 'DELETE', path: `${path}/${name}` });
+    const { written, removed } = await write(
+      context,
+      `The object ${name}`,
+      () => askGoogle(context, WRITE, { method: 'POST', path: upload, headers, body, begins: true }),
+      remove,
     );
-    const removal = await askGoogle(context, WRITE, { method: 'DELETE', path: `${path}/${name}` });
+    accepted(written);
+    const removal = await remove(context);
     if (removal.status === 403) {
       throw new Failure('PERMISSION_DENIED', {
         configPath: 'credentials.clientEmail',
@@ -98,6 +99,7 @@ const putObject: GcsCheck = {
       });
     }
     accepted(removal);
+    removed();
     return { evidence: { written: true, removed: true } };
   },
 };

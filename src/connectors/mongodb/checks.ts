@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { authenticateCheck } from '../kit/checks/authenticate.ts';
 import { tenancyCheck } from '../kit/checks/tenancy.ts';
-import { type Check, required } from '../kit/contract/connector.ts';
+import { type Check, type Dialer, type Ending, required } from '../kit/contract/connector.ts';
 import { explainNetworkError } from '../kit/contract/explain.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { listOf } from '../kit/http/answers.ts';
 import { collectionColumns, collectionsOf } from './catalog.ts';
 import type { MongodbConfig } from './config.ts';
 import { explainMongodb } from './failures.ts';
-import { type MongodbContext, type MongodbServer, type MongodbState, serverChecks } from './servers.ts';
+import { type MongodbContext, type MongodbServer, type MongodbState, serverChecks, targetOf } from './servers.ts';
 import { answer, type MongoSession, signInToMongodb } from './session.ts';
 import { MongoError } from './wire.ts';
 
@@ -20,9 +20,11 @@ const WRITTEN = z.object({ n: z.int(), writeErrors: listOf(z.object({ code: z.in
 
 const authenticate: MongodbCheck = authenticateCheck(
   'The server takes the user name and the password, or the client certificate. When neither is given, it asks for no sign-in.',
-  async ({ config, link, state }) => {
+  async (context) => {
+    const { config, link, state } = context;
     const session = await signIn(config, () => signInToMongodb(link.take(), config));
     state.session = session;
+    context.onEnd((ending) => endCursor(context, session, ending));
     const { hello, serverVersion, mechanism } = session;
     const server = serverVersion ? `MongoDB ${serverVersion}` : 'MongoDB';
     return { evidence: { server, user: config.username, mechanism, replicaSet: hello.setName } };
@@ -67,12 +69,15 @@ const insertDocument: MongodbCheck = {
     const { database } = context.config;
     const session = await primarySession(context);
     const collection = `dsg_test_${randomUUID().replaceAll('-', '')}`;
-    const reply = await session.write(database, {
-      insert: collection,
-      documents: [{ written: 'by a connection test' }],
+    const over = context.onEnd((ending) => dropAnew(context, collection, ending), `The collection ${collection}`);
+    const documents = [{ written: 'by a connection test' }];
+    const reply = await session.write(database, { insert: collection, documents }).catch((error: unknown) => {
+      if (error instanceof MongoError) over();
+      throw error;
     });
     // the collection is dropped whatever became of the document
     await session.write(database, { drop: collection });
+    over();
     const { n, writeErrors } = answer(WRITTEN, reply);
     if (n !== 1) throw new MongoError(writeErrors?.[0]?.code ?? 0, 'nothing was written');
     return { evidence: { written: true, removed: true } };
@@ -109,12 +114,54 @@ async function primarySession(context: MongodbContext): Promise<MongoSession> {
   const isPrimary = ({ host, port }: MongodbServer) => `${host}:${port}` === hello.primary?.toLowerCase();
   const primary = state.servers?.find(isPrimary);
   if (hello.ismaster || !primary) return sessionOf(context);
-  const { tls } = config;
-  const socket = await dialer.dial(primary.host, primary.port);
-  const secured = tls.mode === 'DISABLE' ? socket : (await dialer.secure(socket, primary.host, tls)).socket;
-  state.primary = await signIn(config, () => signInToMongodb(secured, config));
+  state.primaryServer = primary;
+  state.primary = await signInAt(primary, config, dialer);
   return state.primary;
 }
+
+async function signInAt({ host, port }: MongodbServer, config: MongodbConfig, dialer: Dialer): Promise<MongoSession> {
+  const socket = await dialer.dial(host, port);
+  const secured = config.tls.mode === 'DISABLE' ? socket : (await dialer.secure(socket, host, config.tls)).socket;
+  return signIn(config, () => signInToMongodb(secured, config));
+}
+
+/** Does something over a new connection to a server that the test has come to. */
+async function anew(
+  { config, state }: MongodbContext,
+  { dialer }: Ending,
+  work: (session: MongoSession) => Promise<unknown>,
+  server: MongodbServer = state.server ?? targetOf(config),
+): Promise<void> {
+  const session = await signInAt(server, config, dialer);
+  try {
+    await work(session);
+  } finally {
+    session.close();
+  }
+}
+
+/**
+ * Ends the cursor that an aborted test has left, which the server would keep for ten minutes. A command that runs on
+ * needs no killOp: since 4.2 a server ends it when its connection closes, before that `maxTimeMS` does.
+ */
+async function endCursor(context: MongodbContext, session: MongoSession, ending: Ending): Promise<void> {
+  const cursor = context.signal.aborted ? session.openCursor() : undefined;
+  if (cursor) await anew(context, ending, (other) => other.killCursor(cursor));
+}
+
+/** Drops what the check has made but not dropped. */
+function dropAnew(context: MongodbContext, collection: string, ending: Ending): Promise<void> {
+  const drop = async (session: MongoSession) => {
+    try {
+      await session.write(context.config.database, { drop: collection });
+    } catch (error) {
+      if (!(error instanceof MongoError && error.code === NOT_THERE)) throw error;
+    }
+  };
+  return anew(context, ending, drop, context.state.primaryServer);
+}
+
+const NOT_THERE = 26;
 
 async function signIn(config: MongodbConfig, attempt: () => Promise<MongoSession>): Promise<MongoSession> {
   try {

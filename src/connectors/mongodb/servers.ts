@@ -18,7 +18,8 @@ export interface MongodbState {
   /** The server that the link leads to, with srv. */
   server?: MongodbServer;
   session?: MongoSession;
-  /** The session with the primary, when that is another server. */
+  /** The primary, when that is another server, and the session with it. */
+  primaryServer?: MongodbServer;
   primary?: MongoSession;
 }
 

@@ -44,6 +44,13 @@ export type MongodbAccount = Pick<
   'username' | 'password' | 'authSource' | 'authMechanism' | 'replicaSet'
 >;
 
+/** Where a server stands in a list that it hands out in parts. */
+export interface MongoCursor {
+  readonly id: bigint;
+  readonly database: string;
+  readonly collection: string;
+}
+
 /** A connection that a MongoDB server has let in. */
 export interface MongoSession {
   /** What the server says about itself. */
@@ -63,6 +70,10 @@ export interface MongoSession {
     command: Document,
     schema: Schema,
   ): AsyncGenerator<z.output<Schema>[]>;
+  /** The cursor that the server has not come to the end of; undefined when there is none. */
+  openCursor(): MongoCursor | undefined;
+  /** Ends a cursor of the user's, which may be another session's. */
+  killCursor(cursor: MongoCursor): Promise<void>;
   /** Runs a command that writes. Rejects with MongoError. */
   write(database: string, command: Document): Promise<Document>;
   close(): void;
@@ -85,13 +96,16 @@ export async function signInToMongodb(socket: PeerSocket, account: MongodbAccoun
   wire.signedIn();
   const read = (database: string, command: Document) =>
     wire.run(database, { ...command, maxTimeMS: MAX_COMMAND_MS, ...READ_ANYWHERE });
+  const open: { cursor?: MongoCursor | undefined } = {};
   return {
     hello,
     mechanism,
     serverVersion: await versionOf(wire),
     read,
+    openCursor: () => open.cursor,
+    killCursor: (cursor) => killCursor(wire, cursor),
     readAll: (database, command, schema) =>
-      readAll(wire, database, () => read(database, { ...command, cursor: { batchSize: BATCH } }), schema),
+      readAll(wire, database, () => read(database, { ...command, cursor: { batchSize: BATCH } }), schema, open),
     write: (database, command) => wire.run(database, { ...command, maxTimeMS: MAX_COMMAND_MS }),
     close: () => wire.close(),
   };
@@ -181,24 +195,48 @@ async function versionOf(wire: MongoWire): Promise<string | undefined> {
   }
 }
 
+/** What `open` tells holds for one cursor at a time: no other is opened before whoever reads it has come to its end. */
 async function* readAll<Schema extends z.ZodType>(
   wire: MongoWire,
   database: string,
-  open: () => Promise<Document>,
+  first: () => Promise<Document>,
   schema: Schema,
+  open: { cursor?: MongoCursor | undefined },
 ): AsyncGenerator<z.output<Schema>[]> {
   const batch = listOf(schema);
-  let { cursor } = answer(CURSOR, await open());
-  yield answer(batch, cursor.firstBatch ?? []);
-  while (cursor.id !== 0n) {
-    const collection = cursor.ns.slice(database.length + 1);
-    const reply = await wire.run(database, { getMore: cursor.id, collection, batchSize: BATCH });
-    ({ cursor } = answer(CURSOR, reply));
-    const documents = answer(batch, cursor.nextBatch ?? []);
-    // a server that does not go forward would be asked for ever
-    if (documents.length === 0) return;
-    yield documents;
+  const take = (reply: Document) => {
+    const { cursor } = answer(CURSOR, reply);
+    const { id, ns } = cursor;
+    open.cursor = id === 0n ? undefined : { id, database, collection: ns.slice(database.length + 1) };
+    return cursor;
+  };
+  let hasFailed = false;
+  try {
+    yield answer(batch, take(await first()).firstBatch ?? []);
+    while (open.cursor) {
+      const { id, collection } = open.cursor;
+      const { nextBatch = [] } = take(await wire.run(database, { getMore: id, collection, batchSize: BATCH }));
+      const documents = answer(batch, nextBatch);
+      // a server that does not go forward would be asked for ever
+      if (documents.length === 0) return;
+      yield documents;
+    }
+  } catch (error) {
+    hasFailed = true;
+    throw error;
+  } finally {
+    const { cursor } = open;
+    // whoever reads has had enough
+    if (cursor && !hasFailed && wire.isFree) {
+      open.cursor = undefined;
+      await killCursor(wire, cursor);
+    }
   }
+}
+
+/** A server that has lost the cursor, or that is another router of the cluster, says so in its answer. */
+async function killCursor(wire: MongoWire, { id, database, collection }: MongoCursor): Promise<void> {
+  await wire.run(database, { killCursors: collection, cursors: [id] });
 }
 
 /** The parts of a reply that a check asks for. Fails with PROTOCOL_MISMATCH when it has another shape. */

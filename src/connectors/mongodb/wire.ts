@@ -73,6 +73,11 @@ export class MongoWire {
     this.#signedIn = true;
   }
 
+  /** Tells whether a command can be run now. */
+  get isFree(): boolean {
+    return this.#waiting === undefined && this.#broken === undefined;
+  }
+
   /** Runs one command in a database. Rejects with MongoError when the server refuses it. */
   async run(database: string, command: Document): Promise<Document> {
     if (this.#waiting) throw new Error('A command is still running.');

@@ -1,5 +1,4 @@
 import { mysqlFamily } from '../families/mysql/family.ts';
-import type { MysqlSession } from '../families/mysql/wire.ts';
 
 const NUMBER = /(\d{1,4}(?:\.\d{1,4}){1,3})/.source;
 /**
@@ -21,7 +20,7 @@ export function mysqlProduct(version: string | null | undefined): string {
   return 'MySQL';
 }
 
-export const mysqlParts = mysqlFamily(async (session: MysqlSession) => {
-  const [row] = await session.query('select version()');
-  return { server: mysqlProduct(row?.[0]), isExpected: true };
+export const mysqlParts = mysqlFamily({
+  version: 'version()',
+  named: (version) => ({ server: mysqlProduct(version), isExpected: true }),
 });

@@ -5,7 +5,7 @@ import type { Check } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { refusalEvidence, serverProduct, strangerFailure } from '../kit/http/answers.ts';
 import type { HttpResponse } from '../kit/http/client.ts';
-import type { HttpState } from '../kit/http/http-base.ts';
+import { type HttpState, write } from '../kit/http/http-base.ts';
 import { elementOf } from '../kit/http/xml.ts';
 import { askS3, type S3Context } from './client.ts';
 import type { S3Config } from './config.ts';
@@ -102,9 +102,16 @@ const putObject: S3Check = {
   async run(context) {
     const key = `${folderOf(context.config)}datastore-gateway-test-${randomUUID()}`;
     const body = 'Written by a connection test, which deletes it again.';
-    const written = await askS3(context, { method: 'PUT', key, headers: { 'content-type': 'text/plain' }, body });
-    if (!isDone(written)) throw failureOf(written, 'object', context.config);
-    const removed = await askS3(context, { method: 'DELETE', key });
+    const headers = { 'content-type': 'text/plain' };
+    const remove = (ended: S3Context) => askS3(ended, { method: 'DELETE', key });
+    const put = await write(
+      context,
+      `The object ${key}`,
+      () => askS3(context, { method: 'PUT', key, headers, body, begins: true }),
+      remove,
+    );
+    if (!isDone(put.written)) throw failureOf(put.written, 'object', context.config);
+    const removed = await remove(context);
     if (errorCode(removed) === DENIED) {
       throw new Failure('PERMISSION_DENIED', {
         configPath: 'accessKeyId',
@@ -113,6 +120,7 @@ const putObject: S3Check = {
       });
     }
     if (!isDone(removed)) throw failureOf(removed, 'object', context.config);
+    put.removed();
     return { evidence: { written: true, removed: true } };
   },
 };

@@ -24,16 +24,18 @@ export interface S3Request {
   readonly body?: string;
   /** True when only the beginning of the answer's body matters: the rest is cut off. */
   readonly beginningOnly?: boolean;
+  /** True for a write, whose answer is waited for although the test was aborted. */
+  readonly begins?: boolean;
 }
 
 /** Sends a signed request to the bucket or to an object in it. */
 export async function askS3({ config, state }: S3Context, request: S3Request): Promise<HttpResponse> {
-  const { method, query = {}, body } = request;
+  const { method, query = {}, body, begins = false } = request;
   const path = pathOf(config, request.key);
   const unsigned = { method, host: hostHeader(targetOf(config)), path, query, headers: request.headers, body };
   const headers = await signAwsRequest(unsigned, awsIdentity(config), { region: config.region, service: 's3' });
   const tooLong = request.beginningOnly ? 'cut' : 'fail';
-  return state.http.request({ method, path: path + awsQueryString(query), headers, body, tooLong });
+  return state.http.request({ method, path: path + awsQueryString(query), headers, body, tooLong, begins });
 }
 
 /**

@@ -32,6 +32,8 @@ export interface FakeMongodbOptions {
   readonly batch?: number;
   /** Instead of its own answer to a command, a document or bytes; undefined: its own. */
   readonly misbehave?: (command: string, request: Document) => Document | Buffer | undefined;
+  /** Tells which commands are carried out and never answered. */
+  readonly stalls?: (command: string) => boolean;
 }
 
 export interface FakeMongodb {
@@ -40,6 +42,8 @@ export interface FakeMongodb {
   readonly commands: string[];
   /** The requests as they came. */
   readonly requests: Document[];
+  /** How many cursors have not come to their end. */
+  cursors(): number;
   /** The names of the collections in a database now. */
   collections(database: string): string[];
   connections(): number;
@@ -72,19 +76,21 @@ export async function startFakeMongodb(options: FakeMongodbOptions = {}): Promis
   const databases = new Map(
     Object.entries(options.databases ?? {}).map(([name, collections]) => [name, new Map(Object.entries(collections))]),
   );
+  const cursors: Cursors = new Map();
   const commands: string[] = [];
   const requests: Document[] = [];
   const sockets = new Set<Socket>();
   let connections = 0;
   const onSocket = (socket: Socket) => {
-    const session = new Session(options, databases);
+    const session = new Session(options, databases, cursors);
     onMessages(socket, (request, id) => {
       const [command = ''] = Object.keys(request);
       commands.push(command);
       requests.push(request);
       const instead = options.misbehave?.(command, request);
       if (Buffer.isBuffer(instead)) return instead;
-      return mongoReply(instead ?? session.answer(command, request, socket), id);
+      const reply = mongoReply(instead ?? session.answer(command, request, socket), id);
+      return options.stalls?.(command) ? Buffer.alloc(0) : reply;
     });
   };
   const server: Server = options.tls
@@ -109,6 +115,7 @@ export async function startFakeMongodb(options: FakeMongodbOptions = {}): Promis
     port: (server.address() as AddressInfo).port,
     commands,
     requests,
+    cursors: () => cursors.size,
     collections: (database) => [...(databases.get(database)?.keys() ?? [])],
     connections: () => connections,
     open: () => sockets.size,
@@ -139,6 +146,7 @@ function onMessages(socket: Socket, answer: (request: Document, id: number) => B
   });
 }
 
+type Cursors = Map<bigint, { readonly namespace: string; rest: Document[] }>;
 type Databases = Map<string, Map<string, readonly Document[]>>;
 
 interface Conversation {
@@ -163,11 +171,12 @@ class Refusal extends Error {
 class Session {
   readonly #options: FakeMongodbOptions;
   readonly #databases: Databases;
-  readonly #cursors = new Map<bigint, { readonly namespace: string; rest: Document[] }>();
+  readonly #cursors: Cursors;
   #conversation: Conversation | undefined;
   #user: FakeMongodbUser | undefined;
 
-  constructor(options: FakeMongodbOptions, databases: Databases) {
+  constructor(options: FakeMongodbOptions, databases: Databases, cursors: Cursors) {
+    this.#cursors = cursors;
     this.#options = options;
     this.#databases = databases;
   }
@@ -202,6 +211,8 @@ class Session {
         return this.#aggregate(request, database);
       case 'getMore':
         return this.#getMore(request);
+      case 'killCursors':
+        return this.#killCursors(request, database);
       case 'insert':
         this.#allow(database, 'write');
         this.#requirePrimary();
@@ -336,6 +347,14 @@ class Session {
     const nextBatch = cursor.rest.splice(0, this.#options.batch ?? Number(request.batchSize));
     if (cursor.rest.length === 0) this.#cursors.delete(id);
     return { cursor: { id: this.#cursors.has(id) ? Long.fromBigInt(id) : Long.ZERO, ns: cursor.namespace, nextBatch } };
+  }
+
+  #killCursors(request: Document, database: string): Document {
+    const ids = (request.cursors as { toString(): string }[]).map((id) => BigInt(id.toString()));
+    const isHere = (id: bigint) => this.#cursors.get(id)?.namespace === `${database}.${request.killCursors}`;
+    const cursorsKilled = ids.filter(isHere);
+    for (const id of cursorsKilled) this.#cursors.delete(id);
+    return { cursorsKilled, cursorsNotFound: ids.filter((id) => !cursorsKilled.includes(id)) };
   }
 
   #cursor(namespace: string, documents: Document[], request: Document): Document {

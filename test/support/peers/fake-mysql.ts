@@ -30,9 +30,19 @@ export interface FakeMysqlOptions {
   readonly version?: string;
   /** What only SingleStore has. */
   readonly memsqlVersion?: string;
+  /** Tells the server that the connection of this number leads to, as `@@server_uuid`. Left out: one for all. */
+  readonly serverOf?: (connection: number) => string;
+  /** The number that a connection has at the server behind a proxy. Left out: the one that its greeting tells. */
+  readonly numberAtServer?: (connection: number) => number;
+  /** How many connections of the user's have the number that is asked for. Left out: one. */
+  readonly shows?: string;
+  /** A variable that it does not know. */
+  readonly lacks?: string;
   readonly databases?: Readonly<Record<string, readonly FakeMysqlTable[]>>;
   /** Sent instead of the answer to a statement that begins so, each in a packet; a function does what it wants. */
   readonly answers?: Readonly<Record<string, readonly Buffer[] | ((channel: PacketChannel) => Promise<void>)>>;
+  /** Tells which statements are carried out and never answered. */
+  readonly stalls?: (sql: string) => boolean;
   /** Sent as it is, in one go with the greeting or in place of it. */
   readonly afterGreeting?: Buffer;
   readonly insteadOfGreeting?: Buffer;
@@ -44,6 +54,8 @@ export interface FakeMysql {
   readonly port: number;
   /** Every statement that it was asked to run. */
   readonly statements: readonly string[];
+  /** The schemas that were made and not dropped. */
+  schemas(): readonly string[];
   /** All that came, to see whether a password is among it. */
   readonly inTheClear: readonly Buffer[];
   readonly overTls: readonly Buffer[];
@@ -70,6 +82,7 @@ export async function startFakeMysql(options: FakeMysqlOptions): Promise<FakeMys
     signIns: [] as string[],
     inTheClear: [] as Buffer[],
     overTls: [] as Buffer[],
+    made: new Set<string>(),
   };
   const sockets = new Set<Socket>();
   let connections = 0;
@@ -81,12 +94,13 @@ export async function startFakeMysql(options: FakeMysqlOptions): Promise<FakeMys
     const channel = new PacketChannel(socket, (chunk, encrypted) =>
       (encrypted ? seen.overTls : seen.inTheClear).push(chunk),
     );
-    void serve(channel, options, seen).finally(() => socket.end());
+    void serve(channel, options, seen, connections).finally(() => socket.end());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     port: (server.address() as AddressInfo).port,
     ...seen,
+    schemas: () => [...seen.made],
     connections: () => connections,
     close: () =>
       new Promise((resolve) => {
@@ -99,16 +113,17 @@ export async function startFakeMysql(options: FakeMysqlOptions): Promise<FakeMys
 interface Seen {
   readonly statements: string[];
   readonly signIns: string[];
+  readonly made: Set<string>;
 }
 
-async function serve(channel: PacketChannel, options: FakeMysqlOptions, seen: Seen): Promise<void> {
+async function serve(channel: PacketChannel, options: FakeMysqlOptions, seen: Seen, connection: number): Promise<void> {
   const { insteadOfGreeting, afterGreeting, certificate } = options;
   if (insteadOfGreeting) {
     channel.sendRaw(insteadOfGreeting);
     return void (await channel.next());
   }
   const scramble = Buffer.from(Array.from({ length: 20 }, () => randomInt(1, 128)));
-  channel.send(greetingBody(options, scramble));
+  channel.send(greetingBody(options, scramble, connection));
   channel.sendRaw(afterGreeting ?? Buffer.alloc(0));
   let request = await channel.next();
   if (request && certificate && request.readUInt32LE(0) & SSL) {
@@ -126,10 +141,10 @@ async function serve(channel: PacketChannel, options: FakeMysqlOptions, seen: Se
   }
   seen.signIns.push(`${said}${channel.encrypted ? ' over TLS' : ''}`);
   channel.send(OK);
-  await answerStatements(channel, options, seen);
+  await answerStatements(channel, options, seen, connection);
 }
 
-function greetingBody(options: FakeMysqlOptions, scramble: Buffer): Buffer {
+function greetingBody(options: FakeMysqlOptions, scramble: Buffer, connection: number): Buffer {
   const capabilities = CAPABILITIES | (options.certificate ? SSL : 0);
   const low = Buffer.alloc(2);
   const high = Buffer.alloc(2);
@@ -138,7 +153,7 @@ function greetingBody(options: FakeMysqlOptions, scramble: Buffer): Buffer {
   return Buffer.concat([
     Buffer.from([0x0a]),
     Buffer.from(`${options.version ?? '8.4.3'}\0`),
-    Buffer.from([1, 0, 0, 0]),
+    Buffer.from([connection, 0, 0, 0]),
     scramble.subarray(0, 8),
     Buffer.from([0]),
     low,
@@ -231,34 +246,53 @@ async function receivePassword(channel: PacketChannel, answer: Buffer, keyReques
   return bytes.toString('utf8', 0, bytes.length - 1);
 }
 
-async function answerStatements(channel: PacketChannel, options: FakeMysqlOptions, seen: Seen): Promise<void> {
-  const state = { database: '' };
+async function answerStatements(
+  channel: PacketChannel,
+  options: FakeMysqlOptions,
+  seen: Seen,
+  connection: number,
+): Promise<void> {
+  const state = { database: '', connection, made: seen.made };
   while (true) {
     const command = await channel.next();
     if (command?.[0] !== 0x03) return;
     const sql = command.toString('utf8', 1).replaceAll(/\s+/g, ' ');
     seen.statements.push(sql);
     const given = Object.entries(options.answers ?? {}).find(([start]) => sql.startsWith(start))?.[1];
-    if (typeof given === 'function') await given(channel);
-    else channel.send(...(given ?? answerTo(sql, options, state)));
+    const answer = given ?? answerTo(sql, options, state);
+    if (typeof answer === 'function') await answer(channel);
+    else if (!options.stalls?.(sql)) channel.send(...answer);
   }
 }
 
-function answerTo(sql: string, options: FakeMysqlOptions, state: { database: string }): readonly Buffer[] {
-  const { databases = {}, memsqlVersion, version = '8.4.3' } = options;
+interface StatementState {
+  database: string;
+  readonly connection: number;
+  readonly made: Set<string>;
+}
+
+const PLACE = ', connection_id(), @@hostname, @@server_id, @@port /*!50700 , @@server_uuid */';
+
+function answerTo(sql: string, options: FakeMysqlOptions, state: StatementState): readonly Buffer[] {
+  const { databases = {}, lacks } = options;
+  if (lacks && sql.includes(lacks)) return [errorBody(1193, 'Unknown system variable')];
+  if (sql.startsWith('select ') && sql.endsWith(PLACE)) return place(sql.slice(7, -PLACE.length), options, state);
+  if (/^kill query \d+$/.test(sql)) return [OK];
   const tables = databases[state.database] ?? [];
   if (sql === 'select 1') return resultBodies([['1']]);
-  if (sql === 'select version()') return resultBodies([[version]]);
-  if (sql === 'select @@memsql_version') {
-    return memsqlVersion ? resultBodies([[memsqlVersion]]) : [errorBody(1193, 'Unknown system variable')];
-  }
+  if (sql.startsWith('select version()') || sql.startsWith('select @@')) return versionAnswer(sql.slice(7), options);
   const used = /^use `(.*)`$/.exec(sql)?.[1]?.replaceAll('``', '`');
   if (used !== undefined) {
     if (!(used in databases)) return [errorBody(1049, `Unknown database '${used}'`)];
     state.database = used;
     return [OK];
   }
-  if (/^(drop schema if exists|create schema|drop schema) `dsg_test_[0-9a-f]{32}`$/.test(sql)) return [OK];
+  const [, act, name = ''] = /^(drop|create) schema (?:if exists )?`(dsg_test_[0-9a-f]{32})`$/.exec(sql) ?? [];
+  if (act) {
+    if (act === 'create') state.made.add(name);
+    else state.made.delete(name);
+    return [OK];
+  }
   const [, schema = '', table] = /^show columns from `(.*)`\.`(.*)`$/.exec(sql) ?? [];
   if (table !== undefined) {
     const found = databases[schema]?.find((each) => each.name === table);
@@ -284,6 +318,25 @@ function answerTo(sql: string, options: FakeMysqlOptions, state: { database: str
     );
   }
   return [errorBody(1064, 'You have an error in your SQL syntax')];
+}
+
+/** The answer to an expression that is selected together with where the connection leads to. */
+function place(expression: string, options: FakeMysqlOptions, { connection }: StatementState): readonly Buffer[] {
+  const { serverOf, numberAtServer, shows = '1' } = options;
+  const number = String(numberAtServer?.(connection) ?? connection);
+  const where = [number, 'db-1', '1', '3306', serverOf?.(connection) ?? 'a-server'];
+  if (expression.startsWith('(select count(*) from information_schema.processlist'))
+    return resultBodies([[shows, ...where]]);
+  return versionAnswer(expression, options, where);
+}
+
+function versionAnswer(
+  expression: string,
+  { version = '8.4.3', memsqlVersion }: FakeMysqlOptions,
+  more: readonly string[] = [],
+): readonly Buffer[] {
+  const value = { 'version()': version, '@@memsql_version': memsqlVersion }[expression];
+  return value === undefined ? [errorBody(1193, 'Unknown system variable')] : resultBodies([[value, ...more]]);
 }
 
 function shown([name, type, nullable]: readonly [string, string, boolean]): string[] {

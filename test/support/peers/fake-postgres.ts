@@ -25,6 +25,8 @@ export interface FakePostgresOptions {
   readonly wrongPassword: FakePostgresError;
   readonly parameters?: Readonly<Record<string, string>>;
   readonly answer?: (sql: string) => readonly FakePostgresRow[] | FakePostgresError;
+  /** Tells which statements are carried out and never answered. */
+  readonly stalls?: (sql: string) => boolean;
   /** Takes over once somebody is signed in: for peers that misbehave. */
   readonly signedIn?: (socket: Socket) => void;
   /** Takes over at the first query. */
@@ -93,7 +95,8 @@ function serve(socket: Socket, options: FakePostgresOptions, { startups, stateme
     if (type !== 'Q' && type !== 'S') return;
     statements.push(sql);
     if (options.asked) return options.asked(socket);
-    socket.write(Buffer.concat([...answerTo(sql, options, type === 'S'), message('Z', 'I')]));
+    const answered = Buffer.concat([...answerTo(sql, options, type === 'S'), message('Z', 'I')]);
+    if (!options.stalls?.(sql)) socket.write(answered);
   };
   socket.on('data', (chunk) => {
     rest = Buffer.concat([rest, chunk]);

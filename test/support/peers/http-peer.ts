@@ -26,6 +26,8 @@ export interface HttpPeerOptions {
   readonly misbehave?: Misbehaviour;
   /** A proxy before it takes this off the beginning of each path: `/store`. */
   readonly stripsPath?: string;
+  /** Tells which requests are carried out and never answered. */
+  readonly stalls?: (request: PeerRequest) => boolean;
 }
 
 export interface PeerRequest {
@@ -75,7 +77,7 @@ export async function startHttpPeer(
     requests.push(request);
     if (options.misbehave) return misbehave(options.misbehave, response);
     const answered = answer(request);
-    if (!answered) return;
+    if (!answered || options.stalls?.(request)) return;
     const { status, headers = {}, body = '' } = answered;
     response.writeHead(status, { 'content-length': String(Buffer.byteLength(body)), ...headers });
     response.end(request.method === 'HEAD' ? undefined : body);

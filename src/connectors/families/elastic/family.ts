@@ -8,7 +8,7 @@ import { Failure } from '../../kit/contract/failure.ts';
 import { SIGN_IN_LIMIT } from '../../kit/contract/peer-socket.ts';
 import { refusalEvidence } from '../../kit/http/answers.ts';
 import type { HttpResponse } from '../../kit/http/client.ts';
-import { httpBase } from '../../kit/http/http-base.ts';
+import { httpBase, write } from '../../kit/http/http-base.ts';
 import { elasticColumns, readElasticCatalog, resolveNames } from './catalog.ts';
 import {
   aboutOf,
@@ -89,12 +89,21 @@ const indexDocument: ElasticCheck = {
   writes: true,
   async run(context) {
     const { config } = context;
-    const index = `/datastore-gateway-test-${randomUUID()}`;
-    allowed(await askElastic(context, { method: 'PUT', path: index }), config);
+    const name = `datastore-gateway-test-${randomUUID()}`;
+    const index = `/${name}`;
+    const remove = (ended: typeof context) => askElastic(ended, { method: 'DELETE', path: index });
+    const made = await write(
+      context,
+      `The index ${name}`,
+      () => askElastic(context, { method: 'PUT', path: index, begins: true }),
+      remove,
+    );
+    allowed(made.written, config);
     const body = JSON.stringify({ written: true });
     const written = await askElastic(context, { method: 'PUT', path: `${index}/_doc/1`, body });
     // the index goes before the answer is judged: it is there whatever the answer says
-    const removed = await askElastic(context, { method: 'DELETE', path: index });
+    const removed = await remove(context);
+    if (removed.status === 200) made.removed();
     allowed(written, config);
     allowed(removed, config);
     return { evidence: { written: true, removed: true } };

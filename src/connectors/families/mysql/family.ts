@@ -4,10 +4,11 @@ import { catalogCheck } from '../../kit/checks/catalog.ts';
 import { endpointChecks } from '../../kit/checks/endpoint.ts';
 import { tenancyCheck } from '../../kit/checks/tenancy.ts';
 import { hostTarget } from '../../kit/config/target.ts';
-import { type Check, type CheckContext, required, type Target } from '../../kit/contract/connector.ts';
+import { type Check, type CheckContext, type Ending, required, type Target } from '../../kit/contract/connector.ts';
 import { Failure } from '../../kit/contract/failure.ts';
 import { mysqlColumns, quotedName, readMysqlCatalog } from './catalog.ts';
 import type { MysqlFamilyConfig } from './config.ts';
+import { endLeavings, type MysqlPlace, PLACE, placeOf } from './ending.ts';
 import { explainMysql, isMysqlError } from './failures.ts';
 import { type MysqlSession, requestMysqlTls, signInToMysql, type WaitingMysql } from './wire.ts';
 
@@ -16,17 +17,24 @@ export interface MysqlState {
   /** The driver between tls/handshake and session/authenticate. */
   waiting?: WaitingMysql;
   session?: MysqlSession;
+  /** Which connection of which server the session has; undefined where no server tells. */
+  place?: MysqlPlace | undefined;
+  /** True once the statement that the end of the test has left unanswered is seen to. */
+  isEnded?: boolean;
   /** True once the session's database has been opened. */
   opened?: boolean;
 }
 
-/**
- * Asks which product has let us in, and for its version. `isExpected` is false when the session works, but the server
- * is not the type's own.
- */
-export type MysqlProduct = (
-  session: MysqlSession,
-) => Promise<{ readonly server: string; readonly isExpected: boolean }>;
+/** What tells a product from the others of the family. */
+export interface MysqlProduct {
+  /** The SQL expression for its version, which is an unknown variable at others. */
+  readonly version: string;
+  /**
+   * Names the product that has let us in, by the version that it told. `isExpected` is false when the session works,
+   * but the server is not the type's own.
+   */
+  readonly named: (version: string | undefined) => { readonly server: string; readonly isExpected: boolean };
+}
 
 type FamilyCheck = Check<MysqlFamilyConfig, MysqlState>;
 type Context = CheckContext<MysqlFamilyConfig, MysqlState>;
@@ -62,14 +70,48 @@ function authenticate(product: MysqlProduct): FamilyCheck {
   return authenticateCheck(
     'The server takes the user name and the password, or the client certificate. Without TLS the password is sent as a hash, or ' +
       'encrypted with the server’s public key. Warns when another product than this type’s answers.',
-    async ({ config, link, state }) => {
+    async (context) => {
+      const { config, link, state } = context;
       const { waiting } = state;
       const session = await (waiting ? waiting.signIn(link.take()) : signInToMysql(link.take(), config));
       state.session = session;
-      const { server, isExpected } = await product(session);
+      context.onEnd((ending) => endSession(context, ending));
+      const version = await versionOf(session, product, state);
+      const { server, isExpected } = product.named(version);
       return { evidence: { server, user: config.username }, warning: !isExpected };
     },
   );
+}
+
+/**
+ * Asks for the version and, in the same statement, for what a later one needs to be killed. A server or proxy that does
+ * not know all of that is asked for the version alone.
+ */
+async function versionOf(session: MysqlSession, product: MysqlProduct, state: MysqlState): Promise<string | undefined> {
+  const ask = async (selected: string) => (await session.query(`select ${selected}`))[0] ?? [];
+  try {
+    const [version, ...place] = await ask(`${product.version}, ${PLACE}`);
+    state.place = placeOf(place, session);
+    return version ?? undefined;
+  } catch (error) {
+    if (!isMysqlError(error)) throw error;
+  }
+  try {
+    return (await ask(product.version))[0] ?? undefined;
+  } catch (error) {
+    if (isMysqlError(error) && error.errno === UNKNOWN_VARIABLE) return undefined;
+    throw error;
+  }
+}
+
+const UNKNOWN_VARIABLE = 1193;
+
+/** Ends what the test has left at the server: a statement that runs on, and a schema that was not removed. */
+async function endSession({ config, state, signal }: Context, ending: Ending, schema?: string): Promise<void> {
+  const isRunning = signal.aborted && !state.isEnded && state.session?.isWaiting();
+  const running = isRunning ? state.place : undefined;
+  state.isEnded = true;
+  if (running || schema !== undefined) await endLeavings(config, { running, schema }, ending);
 }
 
 const openDatabase: FamilyCheck = {
@@ -124,8 +166,13 @@ const createSchema: FamilyCheck = {
     try {
       // the drop comes first, so that nothing is made that the user could not remove
       await session.query(`drop schema if exists ${name}`);
-      await session.query(`create schema ${name}`);
+      const over = context.onEnd((ending) => endSession(context, ending, name), `The schema ${name}`);
+      await session.query(`create schema ${name}`).catch((error: unknown) => {
+        if (isMysqlError(error)) over();
+        throw error;
+      });
       await session.query(`drop schema ${name}`);
+      over();
     } catch (error) {
       if (!isMysqlError(error) || error.errno !== NO_RIGHT_TO_DATABASE) throw error;
       const hint = 'Grant the user CREATE and DROP on the databases `dsg\\_test\\_%`.';

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Connection, ConnectionOptions } from 'mysql2';
 import { Failure } from '../../kit/contract/failure.ts';
 import type { PeerSocket } from '../../kit/contract/peer-socket.ts';
+import { isMysqlError } from './failures.ts';
 import { MysqlStream } from './stream.ts';
 
 /** How much a signed-in server may send in answer to one statement, in bytes. */
@@ -19,6 +20,10 @@ export type MysqlRow = readonly (string | null)[];
 
 /** A connection that a MySQL server has let in. */
 export interface MysqlSession {
+  /** The connection's number, as the greeting tells it. */
+  readonly connection: number;
+  /** Tells whether the server has left a statement unanswered. */
+  isWaiting(): boolean;
   /**
    * Runs one statement, and gives its rows. Fails with TOO_MUCH_DATA when the answer is longer than `limit` bytes,
    * which are 1 MiB when left out.
@@ -63,11 +68,17 @@ export async function signInToMysql(socket: PeerSocket, account: MysqlAccount): 
 
 async function sessionOf({ connection, signedIn, broken, close }: Driver, socket: PeerSocket): Promise<MysqlSession> {
   await signedIn;
+  let unanswered = 0;
   return {
+    connection: connection.threadId,
+    isWaiting: () => unanswered > 0,
     query(sql, limit = ANSWER_LIMIT) {
       socket.raiseCap(limit);
+      unanswered += 1;
       return new Promise((resolve, reject) => {
         connection.query(sql, (error: Error | null, rows: unknown) => {
+          // one that a closed connection ends was not answered
+          if (!error || isMysqlError(error)) unanswered -= 1;
           // of a connection that broke between two queries the driver says no more than that it cannot be used
           if (error) reject(broken() ?? error);
           else resolve(Array.isArray(rows) ? rows : []);

@@ -4,16 +4,18 @@ import { catalogCheck } from '../../kit/checks/catalog.ts';
 import { endpointChecks } from '../../kit/checks/endpoint.ts';
 import { tenancyCheck } from '../../kit/checks/tenancy.ts';
 import { hostTarget } from '../../kit/config/target.ts';
-import { type Check, type CheckContext, required, type Target } from '../../kit/contract/connector.ts';
+import { type Check, type CheckContext, type Ending, required, type Target } from '../../kit/contract/connector.ts';
 import { Failure } from '../../kit/contract/failure.ts';
-import { cancelStatement } from './cancel.ts';
+import { cancelStatement, connectAnew } from './cancel.ts';
 import { type PostgresCatalogSql, postgresColumns, readPostgresCatalog } from './catalog.ts';
 import type { PostgresFamilyConfig } from './config.ts';
-import { type PostgresSession, requestPostgresTls, signInToPostgres } from './wire.ts';
+import { isPostgresError, type PostgresSession, requestPostgresTls, signInToPostgres } from './wire.ts';
 
 /** What the checks of one test share. */
 export interface PostgresState {
   session?: PostgresSession;
+  /** True once the statement that the end of the test has left unanswered is seen to. */
+  isEnded?: boolean;
 }
 
 /**
@@ -45,6 +47,11 @@ export interface PostgresDialectSql extends PostgresCatalogSql {
    * transaction that is rolled back, where the server can.
    */
   readonly createSchema: (name: string) => readonly string[];
+  /**
+   * The statement that removes the schema of this name if it is there, for a test that ended before it had. Left out:
+   * the server rolls back when the connection closes.
+   */
+  readonly dropSchema?: (name: string) => string;
 }
 
 /** What every connector of the family has: its checks, targets, tenancy and catalog, and the life of its session. */
@@ -59,7 +66,7 @@ export function postgresFamily<Config extends PostgresFamilyConfig>(dialect: Pos
     { ...selectDatabase, run: (context) => runSelectDatabase(sessionOf(context), context.config, sql) },
     { ...executeQuery, run: (context) => runQuery(sessionOf(context)) },
     { ...listTables, run: (context) => countTables(sessionOf(context), context.config, sql) },
-    { ...createSchema, run: (context) => runCreateSchema(sessionOf(context), sql) },
+    { ...createSchema, run: (context) => runCreateSchema(sessionOf(context), context, dialect) },
     tenancyCheck((context, table) => postgresColumns(sessionOf(context), sql, table)),
   ];
   return {
@@ -79,18 +86,29 @@ function authenticate<Config extends PostgresFamilyConfig>(
   return authenticateCheck(
     'The server takes the user name and the password, or the client certificate. The role needs the right to log in. ' +
       'Warns when another product than this type’s answers.',
-    async ({ config, link, state, signal, onEnd }) => {
-      const account = { ...config, cluster: dialect.clusterOf?.(config) };
-      const session = await signInToPostgres(link.take(), account, config.tls.mode);
+    async (context) => {
+      const { config, link, state } = context;
+      const session = await signInToPostgres(link.take(), accountOf(config, dialect), config.tls.mode);
       state.session = session;
-      onEnd(async (ending) => {
-        const key = signal.aborted ? session.cancelKey() : undefined;
-        if (key) await cancelStatement(hostTarget(config), key, ending);
-      });
+      context.onEnd((ending) => cancelUnanswered(context, ending));
       const { server, isExpected } = await dialect.product(session);
       return { evidence: { server, user: config.username }, warning: !isExpected };
     },
   );
+}
+
+function accountOf<Config extends PostgresFamilyConfig>(config: Config, { clusterOf }: PostgresDialect<Config>) {
+  return { ...config, cluster: clusterOf?.(config) };
+}
+
+/** Has the server cancel the statement that the end of the test has left unanswered. */
+async function cancelUnanswered(
+  { config, state, signal }: CheckContext<PostgresFamilyConfig, PostgresState>,
+  ending: Ending,
+): Promise<void> {
+  const key = signal.aborted && !state.isEnded ? state.session?.cancelKey() : undefined;
+  state.isEnded = true;
+  if (key) await cancelStatement(hostTarget(config), key, ending);
 }
 
 const selectDatabase = {
@@ -145,11 +163,49 @@ const createSchema = {
   writes: true,
 };
 
-async function runCreateSchema(session: PostgresSession, sql: PostgresDialectSql) {
+async function runCreateSchema<Config extends PostgresFamilyConfig>(
+  session: PostgresSession,
+  context: CheckContext<Config, PostgresState>,
+  dialect: PostgresDialect<Config>,
+) {
   const name = `"dsg_test_${randomUUID().replaceAll('-', '')}"`;
-  // when a statement fails the test ends, its connection with it, and the server rolls back by itself
-  for (const statement of sql.createSchema(name)) await session.query(statement);
+  const drop = dialect.sql.dropSchema?.(name);
+  // without a drop a test that ends ends its connection too, and the server rolls back by itself
+  const over =
+    drop === undefined
+      ? undefined
+      : context.onEnd((ending) => runAnew(context, dialect, drop, ending), `The schema ${name}`);
+  let done = 0;
+  try {
+    for (const statement of dialect.sql.createSchema(name)) {
+      await session.query(statement);
+      done += 1;
+    }
+  } catch (error) {
+    // a server that refuses to make the schema has made none
+    if (done === 0 && isPostgresError(error)) over?.();
+    throw error;
+  }
+  over?.();
   return { evidence: { created: true, removed: true } };
+}
+
+/** Runs a statement over a new connection, once the one that runs is cancelled: it may make what this one removes. */
+async function runAnew<Config extends PostgresFamilyConfig>(
+  context: CheckContext<Config, PostgresState>,
+  dialect: PostgresDialect<Config>,
+  statement: string,
+  ending: Ending,
+): Promise<void> {
+  const { config } = context;
+  await cancelUnanswered(context, ending);
+  const socket = await connectAnew(hostTarget(config), ending);
+  const session = await signInToPostgres(socket, accountOf(config, dialect), config.tls.mode);
+  try {
+    await session.query(statement);
+  } finally {
+    session.close();
+  }
 }
 
 /** PostgresDialectSql.createSchema for servers that can do all of it in a transaction, which is rolled back. */

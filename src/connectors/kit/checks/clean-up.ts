@@ -9,11 +9,11 @@ export const CLEAN_UP_MS = 1_000;
  * whatever its end was, with nobody waiting for it.
  */
 export class CleanUps {
-  readonly #due = new Set<{ readonly cleanUp: CleanUp }>();
+  readonly #due = new Set<{ readonly cleanUp: CleanUp; readonly leaves: string | undefined }>();
 
-  /** Has the clean-up done at the end of the test. Gives what takes that back. */
-  add(cleanUp: CleanUp): () => void {
-    const entry = { cleanUp };
+  /** Has the clean-up done at the end of the test. Gives what takes that back. `leaves` names what it is to remove. */
+  add(cleanUp: CleanUp, leaves?: string): () => void {
+    const entry = { cleanUp, leaves };
     this.#due.add(entry);
     return () => this.#due.delete(entry);
   }
@@ -32,11 +32,11 @@ export class CleanUps {
     const timer = setTimeout(() => end.abort(new Error('A clean-up was not done in time.')), timeoutMs);
     // the sockets of a test that was aborted are gone
     const ending = { signal: end.signal, dialer: signal.aborted ? dialer.afterwards(end.signal) : dialer };
-    for (const { cleanUp } of [...this.#due].reverse()) {
+    for (const { cleanUp, leaves } of [...this.#due].reverse()) {
       try {
         await unlessAborted(() => cleanUp(ending), end.signal);
       } catch (error) {
-        onError(error);
+        onError(leaves === undefined ? error : new Error(`${leaves} may be left there.`, { cause: error }));
       }
     }
     clearTimeout(timer);

@@ -124,7 +124,7 @@ export async function runChecks(options: RunChecksOptions): Promise<TestOutcome>
     link: createLink(),
     tenancy,
     emitCatalog: onCatalog,
-    onEnd: (cleanUp) => cleanUps.add(cleanUp),
+    onEnd: (cleanUp, leaves) => cleanUps.add(cleanUp, leaves),
     waitsFor: (what) => {
       progress.waiting = what;
     },

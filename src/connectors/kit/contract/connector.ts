@@ -119,9 +119,9 @@ export interface TestContext<Config> {
   emitCatalog(entries: readonly CatalogEntry[]): Promise<void>;
   /**
    * Has a clean-up done when the test ends, however it ends: the newest first. Gives what takes that back, for what has
-   * ended by itself.
+   * ended by itself. `leaves` names what stays at the other side when the clean-up fails, for the operator's log.
    */
-  onEnd(cleanUp: CleanUp): () => void;
+  onEnd(cleanUp: CleanUp, leaves?: string): () => void;
   /**
    * Tells what the running check waits for from now on, so that a TIMEOUT names it: a warehouse that is starting. The
    * end of the check takes it back.

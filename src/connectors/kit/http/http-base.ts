@@ -1,6 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { endpointChecks } from '../checks/endpoint.ts';
 import type { Check, CheckContext, Ending, Target, TestContext } from '../contract/connector.ts';
-import { ALPN, HttpClient, type HttpClientOptions } from './client.ts';
+import { ALPN, HttpClient, type HttpClientOptions, type HttpResponse } from './client.ts';
 
 /** What the checks of one test share over HTTP. `Added` holds what some of them leave for others, such as a token. */
 export type HttpState<Added extends object = object> = { readonly http: HttpClient } & Partial<Added>;
@@ -50,4 +51,41 @@ export async function begin<Context extends CheckContext<unknown, HttpState>, Be
     over();
     throw error;
   }
+}
+
+/**
+ * How long the answer to a write is waited for once the test has ended, in milliseconds: a write that arrives after its
+ * removal would stay.
+ */
+const LAST_WORD_MS = 250;
+
+/**
+ * Writes something that the check removes again: `removed` is called once it has. Until then the end of the test has it
+ * removed. `send` asks with `begins`; `what` names it for the log: `The object dsg-test`.
+ */
+export async function write<Context extends CheckContext<unknown, HttpState>>(
+  context: Context,
+  what: string,
+  send: () => Promise<HttpResponse>,
+  remove: (context: Context) => Promise<HttpResponse>,
+): Promise<{ readonly written: HttpResponse; readonly removed: () => void }> {
+  const sending = send();
+  const answered = sending.then(
+    () => undefined,
+    () => undefined,
+  );
+  const removed = context.onEnd(async (ending) => {
+    await Promise.race([answered, delay(LAST_WORD_MS)]);
+    const { status } = await remove(atEnd(context, ending));
+    if (!isRemoved(status)) throw new Error(`The server answers ${status}.`);
+  }, what);
+  const written = await sending;
+  // nothing was written
+  if (written.status >= 400 && written.status < 500) removed();
+  return { written, removed };
+}
+
+/** Tells whether what an answer to a DELETE is about is not there any more. */
+function isRemoved(status: number): boolean {
+  return (status >= 200 && status < 300) || status === 404;
 }
