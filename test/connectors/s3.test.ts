@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { changedDestinations } from '../../src/connectors/kit/config/shape.ts';
 import { s3 } from '../../src/connectors/s3/index.ts';
+import { failureCodes } from '../../src/errors/check-failures.ts';
 import { describeBadConfigs } from '../support/bad-configs.ts';
 import { describeHttpFaults } from '../support/http-faults.ts';
 import { S3_KEY, type S3Credentials, type S3Right } from '../support/peers/fake-s3.ts';
 import { OBJECTS, s3Stand } from '../support/stands/s3.ts';
-import { gist } from '../support/test-connection.ts';
+import { gist, testConnection } from '../support/test-connection.ts';
 import { useStand } from '../support/use-stand.ts';
 
 const { configFor, issue, start, tryAt, tryIt, tryWith } = useStand(s3Stand);
@@ -164,6 +165,18 @@ describe('what goes wrong is named', () => {
       expect(gist(result)).toEqual({ at: 'bucket/head', code: 'BUCKET_NOT_FOUND', configPath: 'baseUrl' });
       expect(result.failure?.hint).toContain('stands in the base URL already');
     }
+  });
+
+  test('a bucket that stands in the host already, twice in a name that does not resolve', async () => {
+    const unknown = Object.assign(new Error('no such name'), { code: 'ENOTFOUND' });
+    const tryHost = (baseUrl: string) =>
+      testConnection(s3, configFor({ baseUrl, forcePathStyle: false }), { lookup: () => Promise.reject(unknown) });
+    const twice = await tryHost('https://my-data.s3.example');
+    expect(gist(twice)).toEqual({ at: 'endpoint/resolve', code: 'NAME_NOT_FOUND', configPath: 'baseUrl' });
+    expect(twice.failure?.hint).toContain('stands in the base URL already');
+    const once = await tryHost('https://s3.example');
+    expect(gist(once)).toEqual(gist(twice));
+    expect(once.failure?.hint).toBe(failureCodes.NAME_NOT_FOUND.hint);
   });
 
   test('a proxy that strips the path of the base URL breaks the signature', async () => {

@@ -41,17 +41,23 @@ export interface IssueOptions {
 /** A CA made for one test. Its own `certificate` is what `tls.caCertificate` takes. */
 export interface Authority extends IssuedCertificate {
   issue(options?: IssueOptions): Promise<IssuedCertificate>;
+  /** Makes a CA in the middle, which this one has signed. */
+  intermediate(commonName: string): Promise<Authority>;
 }
 
 /** Makes a CA with a fresh key; takes milliseconds, no other process. */
-export async function createAuthority(commonName = 'Test Authority', kind: KeyKind = 'P-256'): Promise<Authority> {
+export function createAuthority(commonName = 'Test Authority', kind: KeyKind = 'P-256'): Promise<Authority> {
+  return makeAuthority(commonName, kind);
+}
+
+async function makeAuthority(commonName: string, kind: KeyKind, signer?: Signer): Promise<Authority> {
   const keys = await generateKeys(kind);
   const subject = `CN=${commonName}`;
-  const root = await sign({
+  const own = await sign({
     subject,
-    issuer: subject,
+    issuer: signer?.issuer ?? subject,
     publicKey: keys.publicKey,
-    signingKey: keys.privateKey,
+    signingKey: signer?.signingKey ?? keys.privateKey,
     notBefore: new Date(Date.now() - 365 * DAY),
     notAfter: new Date(Date.now() + 365 * DAY),
     extensions: [
@@ -60,9 +66,10 @@ export async function createAuthority(commonName = 'Test Authority', kind: KeyKi
     ],
   });
   return {
-    certificate: root.toString('pem'),
+    certificate: own.toString('pem'),
     key: await pemOf(keys.privateKey),
     issue: (options = {}) => issueLeaf(options, { issuer: subject, signingKey: keys.privateKey }),
+    intermediate: (name) => makeAuthority(name, kind, { issuer: subject, signingKey: keys.privateKey }),
   };
 }
 

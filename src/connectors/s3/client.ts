@@ -44,7 +44,16 @@ export async function askS3({ config, state }: S3Context, request: S3Request): P
  */
 export function targetOf(config: S3Config): Target {
   const endpoint = endpointOf(config);
-  return usesPathStyle(config) ? endpoint : { ...endpoint, host: `${config.bucket}.${endpoint.host}` };
+  if (usesPathStyle(config)) return endpoint;
+  const host = `${config.bucket}.${endpoint.host}`;
+  return { ...endpoint, host, ...(standsInHost(config) ? { nameHint: BUCKET_TWICE } : {}) };
+}
+
+export const BUCKET_TWICE = 'A bucket stands in the base URL already: give it without, and the name in `bucket` alone.';
+
+/** Tells whether the host of the base URL begins with the name of the bucket. */
+export function standsInHost({ baseUrl, bucket }: S3Config): boolean {
+  return baseUrl !== undefined && new URL(baseUrl).hostname.startsWith(`${bucket}.`);
 }
 
 function endpointOf(config: S3Config): Target {

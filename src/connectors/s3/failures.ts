@@ -4,7 +4,7 @@ import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
 import { ownFailure, refusalEvidence, strangerFailure } from '../kit/http/answers.ts';
 import type { HttpResponse } from '../kit/http/client.ts';
 import { elementOf } from '../kit/http/xml.ts';
-import { usesPathStyle } from './client.ts';
+import { BUCKET_TWICE, standsInHost, usesPathStyle } from './client.ts';
 import type { S3Config } from './config.ts';
 
 /** The failure behind each of S3's own codes. */
@@ -72,15 +72,11 @@ export function failureOf(response: HttpResponse, about: 'bucket' | 'object', co
 
 function knownFailure(code: string, about: 'bucket' | 'object', config: S3Config): Failure | undefined {
   if (code === 'SignatureDoesNotMatch') return signatureFailure(config);
-  if (about === 'bucket' && isBucketTwice(code, config)) return new Failure('BUCKET_NOT_FOUND', BUCKET_TWICE);
+  if (about === 'bucket' && isBucketTwice(code, config))
+    return new Failure('BUCKET_NOT_FOUND', { configPath: 'baseUrl', hint: BUCKET_TWICE });
   const known = BY_CODE[code];
   return known && new Failure(...known);
 }
-
-const BUCKET_TWICE = {
-  configPath: 'baseUrl',
-  hint: 'A bucket stands in the base URL already: give it without, and the name in `bucket` alone.',
-};
 
 /**
  * Tells by the refusal of a request for the bucket whether the base URL has led into one: its name then counts as the
@@ -89,7 +85,7 @@ const BUCKET_TWICE = {
 function isBucketTwice(code: string, config: S3Config): boolean {
   if (config.baseUrl === undefined) return false;
   if (usesPathStyle(config)) return code === 'NoSuchKey';
-  return code === 'NoSuchBucket' && new URL(config.baseUrl).hostname.startsWith(`${config.bucket}.`);
+  return code === 'NoSuchBucket' && standsInHost(config);
 }
 
 /** The region that the server names, for those who mend the config. */

@@ -35,6 +35,8 @@ export interface Target {
   readonly portPath?: string;
   /** The config path that a failure points at when another server answers. Left out: portPath, or else hostPath. */
   readonly strangerPath?: string;
+  /** What to do when the name of the host does not resolve. Left out: to check its spelling. */
+  readonly nameHint?: string;
 }
 
 /** A dialled connection whose TLS handshake is done and whose certificate has been judged. */

@@ -5,6 +5,8 @@ import { Failure } from './failure.ts';
 export interface NetworkPaths {
   readonly hostPath?: string;
   readonly portPath?: string;
+  /** What to do about a name that does not resolve. Left out: what the table of codes says. */
+  readonly nameHint?: string;
 }
 
 const SOCKET_ERRORS: Readonly<Record<string, FailureCode>> = {
@@ -135,8 +137,9 @@ function tlsFailure(code: FailureCode, error: Error): Failure {
 }
 
 /** The same failure, which is told the field of the config that it is about when it does not know it yet. */
-function pointed(failure: Failure, { hostPath, portPath }: NetworkPaths): Failure {
-  const { code, configPath, hint } = failure.report;
+function pointed(failure: Failure, { hostPath, portPath, nameHint }: NetworkPaths): Failure {
+  const { code, configPath, ...words } = failure.report;
+  const hint = code === 'NAME_NOT_FOUND' ? (nameHint ?? words.hint) : words.hint;
   if (configPath !== null) return failure;
   const path = AT_HOST.includes(code) ? hostPath : AT_PORT.includes(code) ? (portPath ?? hostPath) : CONFIG_PATHS[code];
   if (path === undefined) return failure;
