@@ -25,6 +25,16 @@ describe('a catalog that works', () => {
     expect(peer.connections()).toBe(1);
   });
 
+  test('asks after its query at a pace that slows down', async () => {
+    const peer = await start({ slowBy: 5 });
+    const before = performance.now();
+    expect((await tryAt(peer, {}, { methods: ['query/execute'] })).failure).toBeNull();
+    const asked = peer.requests.filter(({ headers }) => headers['x-amz-target'] === 'AmazonAthena.GetQueryExecution');
+    expect(asked).toHaveLength(6);
+    // five pauses, from 20 ms on, each half as long again
+    expect(performance.now() - before).toBeGreaterThan(250);
+  });
+
   test('runs no query by default', async () => {
     const peer = await start();
     expect((await tryAt(peer)).status).toBe('PASSED');

@@ -1,14 +1,14 @@
 import { createServer as createNetServer, connect as netConnect } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, connect as tlsConnect } from 'node:tls';
-import pg from 'pg';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { describeBadConfigs } from '../support/bad-configs.ts';
 import { createAuthority, createSelfSigned, type IssuedCertificate } from '../support/certificates.ts';
+import { holdSchemas } from '../support/held-schemas.ts';
 import { startHttpPeer } from '../support/peers/http-peer.ts';
 import { startTarpit, type TarpitOptions } from '../support/peers/tarpit.ts';
 import { describeReach } from '../support/reach-table.ts';
 import { postgresStand } from '../support/stands/postgres.ts';
-import { ACCOUNT, administer, type PostgresPeer } from '../support/stands/postgres-family.ts';
+import { ACCOUNT, administer } from '../support/stands/postgres-family.ts';
 import { inClearText } from '../support/stands/stand.ts';
 import { describeTenancy } from '../support/tenancy-table.ts';
 import { gist } from '../support/test-connection.ts';
@@ -109,31 +109,12 @@ describe('a database that works', () => {
 });
 
 describe('a test that ends while its statement waits', () => {
-  const running = async ({ server }: PostgresPeer, tls: object | undefined) => {
-    const { host, port, superuser: user, password } = server;
-    const client = new pg.Client({ host, port, user, password, database: 'shop', ssl: tls });
-    await client.connect();
-    // new schemas wait for the lock, and nothing else does
-    await client.query('begin; lock table pg_catalog.pg_namespace in share mode');
-    return {
-      statements: async (): Promise<number> => {
-        // within a transaction the activity is what it was when it was first asked for
-        await client.query('select pg_stat_clear_snapshot()');
-        const { rows } = await client.query(
-          `select 1 from pg_stat_activity where usename = 'builder' and state in ('active', 'idle in transaction')`,
-        );
-        return rows.length;
-      },
-      end: () => client.end(),
-    };
-  };
-
   test.each([
-    { title: 'in clear text', used: stand, ssl: undefined, how: 'cancel', status: 'CANCELLED' },
-    { title: 'over TLS', used: secure, ssl: { rejectUnauthorized: false }, how: 'expire', status: 'FAILED' },
+    { title: 'in clear text', used: stand, ssl: {}, how: 'cancel', status: 'CANCELLED' },
+    { title: 'over TLS', used: secure, ssl: { ssl: { rejectUnauthorized: false } }, how: 'expire', status: 'FAILED' },
   ])('has it cancelled, $title', async ({ used, ssl, how, status }) => {
     const peer = await used.shared();
-    const { statements, end } = await running(peer, ssl);
+    const { statements, end } = await holdSchemas(peer.server, { database: 'shop', role: 'builder', ...ssl });
     try {
       const ending = new AbortController();
       const options = { methods: ['schema/create'], deadline: 60_000, cleanUpMs: 20_000, [how]: ending.signal };

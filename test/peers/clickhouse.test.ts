@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { type ClickHouseContext, query } from '../../src/connectors/clickhouse/client.ts';
 import { clickhouse } from '../../src/connectors/clickhouse/index.ts';
 import type { Tenancy } from '../../src/connectors/kit/config/tenancy.ts';
 import { type Authority, createAuthority } from '../support/certificates.ts';
@@ -6,6 +8,7 @@ import { CLICKHOUSE, type ClickHouseServer, startClickHouse } from '../support/p
 import { describePeer } from '../support/peers/installed.ts';
 import { gist, testConnection } from '../support/test-connection.ts';
 
+const POLL = { timeout: 20_000 };
 const ADMIN = { name: 'admin', password: 'admin-pass-Wq7' };
 const READER = { name: 'reader', password: 'pä55 "wörd"', databases: ['sales'], readonly: true };
 const NOTHING = { name: 'nothing', password: 'nothing-pass-Kd2', databases: ['secret'], readonly: true };
@@ -135,6 +138,27 @@ describePeer('ClickHouse 18.16', CLICKHOUSE, () => {
       for (const { columns } of entries) expect(columns.map((column) => column.name)).toEqual(['z', 'a', 'm']);
     });
   });
+
+  test('a query that runs on is killed when the test is cancelled', async () => {
+    // each block of numbers takes a second, and they have no end
+    const endless = 'select count() from system.numbers where sleep(1) = 0';
+    const slow = clickhouse.checks.map((check) =>
+      check.name === 'query/execute'
+        ? { ...check, run: async (context: object) => ({ evidence: await run(context as ClickHouseContext) }) }
+        : check,
+    );
+    const run = async (context: ClickHouseContext) => ({ rows: (await query(context, endless, z.unknown())).length });
+    const running = () =>
+      server.run("select count() from system.processes where query like 'select count() from system.numbers%'");
+    const ending = new AbortController();
+    const config = configFor({ username: ADMIN.name, password: ADMIN.password });
+    const how = { deadline: 60_000, cleanUpMs: 20_000, cancel: ending.signal };
+    const outcome = testConnection({ ...clickhouse, checks: slow }, config, how);
+    await expect.poll(running, POLL).toBe('1\n');
+    ending.abort();
+    expect(await outcome).toMatchObject({ status: 'CANCELLED', failedAt: 'query/execute', log: [] });
+    await expect.poll(running, POLL).toBe('0\n');
+  }, 60_000);
 
   describe('what goes wrong is named', () => {
     test.each([

@@ -2,11 +2,14 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { postgres } from '../../src/connectors/postgres/index.ts';
 import { type Authority, createAuthority } from '../support/certificates.ts';
+import { holdSchemas } from '../support/held-schemas.ts';
 import { describePeer } from '../support/peers/installed.ts';
 import { PGBOUNCER, type Pgbouncer, type PgbouncerOptions, startPgbouncer } from '../support/peers/pgbouncer.ts';
 import { closedPort } from '../support/peers/tarpit.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
-import { gist, testConnection } from '../support/test-connection.ts';
+import { gist, type TestConnectionOptions, testConnection } from '../support/test-connection.ts';
+
+const POLL = { timeout: 20_000 };
 
 describePeer('PgBouncer before a PostgreSQL', PGBOUNCER, () => {
   let server: PostgresServer;
@@ -35,10 +38,10 @@ describePeer('PgBouncer before a PostgreSQL', PGBOUNCER, () => {
     return started;
   }
 
-  function tryPooler({ port }: Pgbouncer, more: Record<string, unknown> = {}) {
+  function tryPooler({ port }: Pgbouncer, more: Record<string, unknown> = {}, how: TestConnectionOptions = {}) {
     const { superuser, password } = server;
     const account = { username: superuser, password, database: 'app' };
-    return testConnection(postgres, { host: '127.0.0.1', port, tls: { mode: 'DISABLE' }, ...account, ...more });
+    return testConnection(postgres, { host: '127.0.0.1', port, tls: { mode: 'DISABLE' }, ...account, ...more }, how);
   }
 
   test('lets through what is right', async () => {
@@ -82,6 +85,21 @@ describePeer('PgBouncer before a PostgreSQL', PGBOUNCER, () => {
     expect(gist(result)).toMatchObject({ code: 'TOO_MANY_REQUESTS' });
     expect(result.failure?.configPath).not.toBe('port');
   });
+
+  test('a statement that waits is cancelled through it when the test is', async () => {
+    const { statements, end } = await holdSchemas(server, { database: 'postgres' });
+    try {
+      const ending = new AbortController();
+      const how = { methods: ['schema/create'], deadline: 60_000, cleanUpMs: 20_000, cancel: ending.signal };
+      const outcome = tryPooler(await pooler(), {}, how);
+      await expect.poll(statements, POLL).toBe(1);
+      ending.abort();
+      expect(await outcome).toMatchObject({ status: 'CANCELLED', log: [] });
+      await expect.poll(statements, POLL).toBe(0);
+    } finally {
+      await end();
+    }
+  }, 60_000);
 
   test('TLS that it wants', async () => {
     const { key, certificate } = await authority.issue({ commonName: 'localhost' });

@@ -4,11 +4,14 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { SshTunnel } from '../../src/connectors/kit/config/ssh-tunnel.ts';
 import { postgres } from '../../src/connectors/postgres/index.ts';
 import { type Authority, createAuthority } from '../support/certificates.ts';
+import { holdSchemas } from '../support/held-schemas.ts';
 import { describePeer } from '../support/peers/installed.ts';
 import { canCreateUsers, createUser, SSHD, type Sshd, type SshdOptions, startSshd } from '../support/peers/sshd.ts';
 import { closedPort } from '../support/peers/tarpit.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
-import { gist, type TestedConnection, testConnection } from '../support/test-connection.ts';
+import { gist, type TestConnectionOptions, type TestedConnection, testConnection } from '../support/test-connection.ts';
+
+const POLL = { timeout: 20_000 };
 
 describePeer('OpenSSH’s server as a bastion', SSHD, () => {
   let authority: Authority;
@@ -42,6 +45,7 @@ describePeer('OpenSSH’s server as a bastion', SSHD, () => {
     bastion: Sshd,
     tunnel: Partial<SshTunnel>,
     more: Record<string, unknown> = {},
+    how: TestConnectionOptions = {},
   ): Promise<TestedConnection> {
     const hostKeyFingerprint =
       'hostKeyFingerprint' in tunnel ? tunnel.hostKeyFingerprint : await bastion.fingerprint('ed25519');
@@ -55,7 +59,7 @@ describePeer('OpenSSH’s server as a bastion', SSHD, () => {
       sshTunnel: { host: '127.0.0.1', port: bastion.port, username: bastion.username, ...tunnel, hostKeyFingerprint },
       ...more,
     };
-    return testConnection(postgres, config);
+    return testConnection(postgres, config, how);
   }
 
   test.each<[string, string[], string | undefined]>([
@@ -173,6 +177,25 @@ describePeer('OpenSSH’s server as a bastion', SSHD, () => {
     expect(gist(result)).toMatchObject({ code: 'SSH_AUTHENTICATION_REFUSED', configPath: 'sshTunnel.privateKey' });
     expect(sshd.log()).not.toContain('Failed password');
   });
+
+  test('has a statement that waits cancelled through it when the test is too slow', async () => {
+    const privateKey = await sshd.createKey('-t', 'ed25519', '-N', '');
+    const { statements, end } = await holdSchemas(database, {
+      database: 'postgres',
+      ssl: { rejectUnauthorized: false },
+    });
+    try {
+      const ending = new AbortController();
+      const how = { methods: ['schema/create'], deadline: 60_000, cleanUpMs: 20_000, expire: ending.signal };
+      const outcome = tryTunnel(sshd, { privateKey }, {}, how);
+      await expect.poll(statements, POLL).toBe(1);
+      ending.abort();
+      expect(await outcome).toMatchObject({ failure: { code: 'TIMEOUT' }, log: [] });
+      await expect.poll(statements, POLL).toBe(0);
+    } finally {
+      await end();
+    }
+  }, 60_000);
 
   test.each([
     ['AllowTcpForwarding no', 'SSH_FORWARDING_REFUSED'],

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { IssuedCertificate } from '../certificates.ts';
 import type { PeerPrograms } from './installed.ts';
-import { endProcess, freePorts } from './own-process.ts';
+import { endProcess, freePorts, hasEnded, startPeer, startProcess } from './own-process.ts';
 
 export const CLICKHOUSE: PeerPrograms = { programs: ['clickhouse-server'], packages: ['clickhouse-server'] };
 
@@ -37,16 +37,20 @@ const NOBODY = 65_534;
  * Starts a server on free loopback ports, with all its files in a directory of its own; a few seconds. Never runs as
  * root.
  */
-export async function startClickHouse(
+export function startClickHouse(
+  users: readonly [ClickHouseUser, ...ClickHouseUser[]],
+  certificate: IssuedCertificate,
+): Promise<ClickHouseServer> {
+  return startPeer(() => start(users, certificate));
+}
+
+async function start(
   users: readonly [ClickHouseUser, ...ClickHouseUser[]],
   certificate: IssuedCertificate,
 ): Promise<ClickHouseServer> {
   const home = await mkdtemp(join(tmpdir(), 'gateway-clickhouse-'));
   let child: ChildProcess | undefined;
-  const leave = () => {
-    child?.kill('SIGKILL');
-    rmSync(home, { recursive: true, force: true });
-  };
+  const leave = () => rmSync(home, { recursive: true, force: true });
   process.once('exit', leave);
   const stop = async (): Promise<void> => {
     process.off('exit', leave);
@@ -56,7 +60,7 @@ export async function startClickHouse(
   try {
     const [httpPort = 0, httpsPort = 0, tcpPort = 0] = await freePorts(3);
     await writeHome(home, { users, certificate, httpPort, httpsPort, tcpPort });
-    child = spawn('clickhouse-server', [`--config-file=${join(home, 'config.xml')}`], {
+    child = startProcess('clickhouse-server', [`--config-file=${join(home, 'config.xml')}`], {
       cwd: home,
       env: { PATH: '/usr/bin:/bin:/usr/sbin', LC_ALL: 'C.UTF-8' },
       stdio: 'ignore',
@@ -142,7 +146,7 @@ function usersConfig(users: readonly ClickHouseUser[]): string {
 async function ready(port: number, child: ChildProcess, home: string): Promise<void> {
   const giveUp = Date.now() + START_MS;
   while (Date.now() < giveUp) {
-    if (child.exitCode !== null || child.signalCode !== null) {
+    if (hasEnded(child)) {
       const log = await readFile(join(home, 'error.log'), 'utf8').catch(() => '(no log)');
       throw new Error(`clickhouse-server ended with code ${child.exitCode} while starting: ${log.slice(0, 2_000)}`);
     }

@@ -1,7 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
+import { endProcesses } from './own-process.ts';
+
+/** How long the end of all processes may take, in milliseconds. */
+const END_MS = 60_000;
 
 export interface PeerPrograms {
   /** What the suite starts: found in PATH and in /usr/sbin. */
@@ -22,7 +26,13 @@ export function describePeer(title: string, peer: PeerPrograms, suite: () => voi
     ...programs.filter((program) => !isInstalled(program)),
     ...perlModules.filter((module) => spawnSync('perl', [`-M${module}`, '-e', '1']).status !== 0),
   ];
-  if (missing.length === 0) return void describe(title, suite);
+  if (missing.length === 0) {
+    return void describe(title, () => {
+      // hooks run from the last to the first: what the suite has ended itself is gone by then
+      afterAll(endProcesses, END_MS);
+      suite();
+    });
+  }
   const report = `${title}: no ${missing.join(', ')} here (apt-get install ${packages.join(' ')})`;
   process.stderr.write(`${report}\n`);
   if (process.env.PEERS_REQUIRED === '1') test(report, () => expect(missing).toEqual([]));

@@ -1,11 +1,11 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { PeerPrograms } from './installed.ts';
-import { endProcess, freePorts } from './own-process.ts';
+import { endProcess, freePorts, startPeer, startProcess } from './own-process.ts';
 
 export const MARIADB: PeerPrograms = {
   programs: ['mariadbd', 'mariadb-install-db', 'mariadb'],
@@ -38,7 +38,11 @@ const run = promisify(execFile);
  * Starts MariaDB with all its files in a directory of its own; about 2 seconds. As root, which it refuses, it runs as
  * nobody.
  */
-export async function startMariadb(options: MariadbOptions = {}): Promise<MariadbServer> {
+export function startMariadb(options: MariadbOptions = {}): Promise<MariadbServer> {
+  return startPeer(() => startServer(options));
+}
+
+async function startServer(options: MariadbOptions): Promise<MariadbServer> {
   const home = await mkdtemp(join(tmpdir(), 'gateway-mariadb-'));
   const runner = process.getuid?.() === 0 ? ['--user=nobody'] : [];
   const file = (name: string) => join(home, name);
@@ -47,10 +51,7 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Mariad
     if (runner.length > 0) await chown(file(name), NOBODY, NOBODY);
   };
   let child: ChildProcess | undefined;
-  const leave = () => {
-    child?.kill('SIGKILL');
-    rmSync(home, { recursive: true, force: true });
-  };
+  const leave = () => rmSync(home, { recursive: true, force: true });
   process.once('exit', leave);
   const stop = async (): Promise<void> => {
     process.off('exit', leave);
@@ -88,7 +89,7 @@ const SSL = ['cert', 'key', 'ca'];
 const QUICK = ['--skip-name-resolve', '--innodb-flush-log-at-trx-commit=0', '--innodb-buffer-pool-size=16M'];
 
 async function start(args: readonly string[]): Promise<ChildProcess> {
-  const child = spawn('mariadbd', args, { env: ENVIRONMENT, stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = startProcess('mariadbd', args, { env: ENVIRONMENT, stdio: ['ignore', 'ignore', 'pipe'] });
   await new Promise<void>((resolve, reject) => {
     let log = '';
     child.once('error', reject);

@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { PeerPrograms } from './installed.ts';
-import { endProcess } from './own-process.ts';
+import { endProcess, startProcess } from './own-process.ts';
 
 /** SCRAM, SASLprep and BSON that are not ours. */
 export const PERL_MONGODB: PeerPrograms = {
@@ -42,9 +41,7 @@ export interface PerlMongodb {
 /** Starts mongodb.pl on a free loopback port. */
 export async function startPerlMongodb(data: PerlMongodbData): Promise<PerlMongodb> {
   const script = fileURLToPath(new URL('mongodb.pl', import.meta.url));
-  const child = spawn('perl', [script], { stdio: ['pipe', 'pipe', 'inherit'], env: { PATH: process.env.PATH } });
-  const leave = () => child.kill('SIGKILL');
-  process.once('exit', leave);
+  const child = startProcess('perl', [script], { stdio: ['pipe', 'pipe', 'inherit'], env: { PATH: process.env.PATH } });
   child.stdin.end(JSON.stringify(data));
   const [line] = await Promise.race([
     once(createInterface(child.stdout), 'line'),
@@ -53,9 +50,6 @@ export async function startPerlMongodb(data: PerlMongodbData): Promise<PerlMongo
   if (!/^\d+$/.test(line)) throw new Error('mongodb.pl did not start.');
   return {
     port: Number(line),
-    async stop() {
-      process.off('exit', leave);
-      await endProcess(child);
-    },
+    stop: () => endProcess(child),
   };
 }

@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PeerPrograms } from './installed.ts';
-import { endProcess } from './own-process.ts';
+import { endProcess, startProcess } from './own-process.ts';
 
 export const NGINX: PeerPrograms = { programs: ['nginx'], packages: ['nginx-light'] };
 
@@ -37,12 +36,16 @@ export async function startNginx(http: string, files: Readonly<Record<string, st
     }`;
   await writeFile(join(home, 'nginx.conf'), config);
   const args = ['-p', home, '-e', 'stderr', '-c', join(home, 'nginx.conf')];
-  const child = spawn('nginx', args, {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    env: { PATH: `${process.env.PATH}:/usr/sbin` },
-  });
-  const leave = () => child.kill('SIGTERM');
-  process.once('exit', leave);
+  const child = startProcess(
+    'nginx',
+    args,
+    {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { PATH: `${process.env.PATH}:/usr/sbin` },
+    },
+    // its worker ends with it, which a master that is killed would leave behind
+    'SIGTERM',
+  );
   let log = '';
   child.stderr.setEncoding('utf8');
   await new Promise<void>((resolve, reject) => {
@@ -54,14 +57,6 @@ export async function startNginx(http: string, files: Readonly<Record<string, st
   });
   return {
     async close() {
-      process.off('exit', leave);
-      // its worker ends with it, which a master that is killed would leave behind
-      child.kill('SIGTERM');
-      await new Promise<void>((resolve) => {
-        if (child.exitCode !== null) resolve();
-        child.once('exit', () => resolve());
-        setTimeout(resolve, 5_000).unref();
-      });
       await endProcess(child);
       await rm(home, { recursive: true, force: true });
     },

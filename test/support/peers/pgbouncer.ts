@@ -1,9 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PeerPrograms } from './installed.ts';
-import { endProcess, freePorts } from './own-process.ts';
+import { endProcess, freePorts, hasEnded, startPeer, startProcess } from './own-process.ts';
 
 export const PGBOUNCER: PeerPrograms = { programs: ['pgbouncer'], packages: ['pgbouncer'] };
 
@@ -28,7 +28,11 @@ export interface Pgbouncer {
 const START_MS = 10_000;
 
 /** Starts PgBouncer with all its files in a directory of its own. As root, which it refuses, it runs as nobody. */
-export async function startPgbouncer({ databases, users, tls, settings = [] }: PgbouncerOptions): Promise<Pgbouncer> {
+export function startPgbouncer(options: PgbouncerOptions): Promise<Pgbouncer> {
+  return startPeer(() => start(options));
+}
+
+async function start({ databases, users, tls, settings = [] }: PgbouncerOptions): Promise<Pgbouncer> {
   const home = await mkdtemp(join(tmpdir(), 'gateway-pgbouncer-'));
   const [port = 0] = await freePorts(1);
   await writeFile(
@@ -64,11 +68,9 @@ export async function startPgbouncer({ databases, users, tls, settings = [] }: P
   await writeFile(join(home, 'pgbouncer.ini'), `${lines.join('\n')}\n`);
   await chmod(home, 0o755);
   const asNobody = process.getuid?.() === 0 ? ['-u', 'nobody'] : [];
-  const child = spawn('/usr/sbin/pgbouncer', [...asNobody, join(home, 'pgbouncer.ini')], {
+  const child = startProcess('/usr/sbin/pgbouncer', [...asNobody, join(home, 'pgbouncer.ini')], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
-  const leave = () => child.kill('SIGKILL');
-  process.once('exit', leave);
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     log += text;
@@ -78,7 +80,6 @@ export async function startPgbouncer({ databases, users, tls, settings = [] }: P
     port,
     log: () => log,
     async close() {
-      process.off('exit', leave);
       await endProcess(child);
       await rm(home, { recursive: true, force: true });
     },
@@ -88,7 +89,7 @@ export async function startPgbouncer({ databases, users, tls, settings = [] }: P
 async function listening(child: ChildProcess, log: () => string): Promise<void> {
   const giveUp = Date.now() + START_MS;
   while (!log().includes('process up')) {
-    if (child.exitCode !== null || Date.now() > giveUp) throw new Error(`pgbouncer did not start:\n${log()}`);
+    if (hasEnded(child) || Date.now() > giveUp) throw new Error(`pgbouncer did not start:\n${log()}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

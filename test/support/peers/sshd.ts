@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -6,7 +6,7 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { PeerPrograms } from './installed.ts';
-import { endProcess, freePorts } from './own-process.ts';
+import { endProcess, freePorts, hasEnded, startPeer, startProcess } from './own-process.ts';
 
 /** What OpenSSH's server and its keys need. */
 export const SSHD: PeerPrograms = { programs: ['sshd', 'ssh-keygen'], packages: ['openssh-server'] };
@@ -34,7 +34,11 @@ export interface Sshd {
 const START_MS = 10_000;
 const run = promisify(execFile);
 
-export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
+export function startSshd(options: SshdOptions = {}): Promise<Sshd> {
+  return startPeer(() => start(options));
+}
+
+async function start(options: SshdOptions): Promise<Sshd> {
   const home = await mkdtemp(join(tmpdir(), 'gateway-sshd-'));
   const authorized = join(home, 'authorized_keys');
   const types = options.hostKeys ?? ['ed25519', 'rsa'];
@@ -58,11 +62,9 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
     'LogLevel VERBOSE',
   ];
   await writeFile(join(home, 'sshd_config'), `${settings.join('\n')}\n`);
-  const child = spawn('/usr/sbin/sshd', ['-D', '-e', '-f', join(home, 'sshd_config')], {
+  const child = startProcess('/usr/sbin/sshd', ['-D', '-e', '-f', join(home, 'sshd_config')], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
-  const leave = () => child.kill('SIGKILL');
-  process.once('exit', leave);
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     log += text;
@@ -85,7 +87,6 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
     },
     log: () => log,
     async close() {
-      process.off('exit', leave);
       await endProcess(child);
       await rm(home, { recursive: true, force: true });
     },
@@ -119,7 +120,7 @@ async function keygen(file: string, options: readonly string[]): Promise<void> {
 async function listening(child: ChildProcess, log: () => string): Promise<void> {
   const giveUp = Date.now() + START_MS;
   while (!log().includes('Server listening')) {
-    if (child.exitCode !== null || Date.now() > giveUp) throw new Error(`sshd did not start:\n${log()}`);
+    if (hasEnded(child) || Date.now() > giveUp) throw new Error(`sshd did not start:\n${log()}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

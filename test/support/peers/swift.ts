@@ -1,13 +1,12 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { signAwsRequest } from '../../../src/connectors/families/aws/signing.ts';
 import type { PeerPrograms } from './installed.ts';
+import { endProcess, freePorts, hasEnded, startPeer, startProcess } from './own-process.ts';
 
 /** What a Swift with S3's API on top needs. */
 export const SWIFT: PeerPrograms = {
@@ -58,16 +57,15 @@ const ENVIRONMENT = { PATH: '/usr/local/bin:/usr/bin:/bin:/usr/sbin', LC_ALL: 'C
 const run = promisify(execFile);
 
 /** Starts the six processes on free ports, with all their files in a directory of its own; about 10 seconds. */
-export async function startSwift(): Promise<SwiftServer> {
+export function startSwift(): Promise<SwiftServer> {
+  return startPeer(startServers);
+}
+
+async function startServers(): Promise<SwiftServer> {
   const home = await mkdtemp(join(tmpdir(), 'gateway-swift-'));
   const children: ChildProcess[] = [];
-  const leave = () => {
-    for (const child of children) child.kill('SIGKILL');
-  };
-  process.once('exit', leave);
   const stop = async (): Promise<void> => {
-    process.off('exit', leave);
-    await Promise.all(children.map(end));
+    await Promise.all(children.map(endProcess));
     await rm(home, { recursive: true, force: true });
   };
   try {
@@ -175,7 +173,7 @@ ${user(GUEST, '')}
 async function ready(url: string, children: readonly ChildProcess[]): Promise<void> {
   const giveUp = Date.now() + START_MS;
   while (Date.now() < giveUp) {
-    const dead = children.find((child) => child.exitCode !== null || child.signalCode !== null);
+    const dead = children.find(hasEnded);
     if (dead) throw new Error(`${dead.spawnfile} ended with code ${dead.exitCode} while starting`);
     const answer = await fetch(`${url}/healthcheck`).catch(() => undefined);
     if (answer?.ok) return;
@@ -228,25 +226,9 @@ function bucketsOf(ask: Ask): Pick<SwiftServer, 'createBucket' | 'keys'> {
 }
 
 function start(program: string, args: readonly string[]): ChildProcess {
-  return spawn(program, args, { env: ENVIRONMENT, stdio: 'ignore' });
+  return startProcess(program, args, { env: ENVIRONMENT, stdio: 'ignore' });
 }
 
 function asNobody(): string[] {
   return process.getuid?.() === 0 ? ['-u', 'nobody'] : [];
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
-  const exited = once(child, 'exit');
-  child.kill('SIGKILL');
-  await exited;
-}
-
-/** Different ones: all are held until all are known. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
