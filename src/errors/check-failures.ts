@@ -281,7 +281,7 @@ export const failureCodes = {
   INTERNAL: {
     cause: 'INTERNAL',
     message: 'The check failed in a way that the gateway does not know.',
-    hint: 'The log of the gateway has more.',
+    hint: 'Ask the operator of the gateway: its log has more.',
   },
 } as const satisfies Record<string, FailureText>;
 export type FailureCode = keyof typeof failureCodes;

@@ -56,7 +56,8 @@ export async function askAthena<Schema extends z.ZodType>(
   return jsonAnswer(response, schema);
 }
 
-const KEY_HINT = 'AWS does not know this access key id, or it needs its session token, or that is not its own.';
+const KEY_HINT =
+  'AWS does not know this access key id, or it needs its session token, or that is not its own: check `accessKeyId` and `sessionToken`.';
 
 /** The failure behind each of AWS' own names of what is wrong with a request to any of its services. */
 const BY_NAME: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> = {

@@ -58,7 +58,7 @@ function signInRefused(error: MongoError, { authMechanism }: MongodbConfig): Fai
     return new Failure('TLS_CLIENT_CERTIFICATE_REFUSED', {
       error,
       configPath: 'tls.clientCertificate',
-      hint: 'The server has no user for the subject of the client certificate, or does not trust its CA.',
+      hint: 'The server has no user for the subject of the client certificate, or does not trust its CA: add there what is missing.',
     });
   }
   return new Failure('PASSWORD_REFUSED', {

@@ -62,7 +62,7 @@ export class ScramClient {
     if (!nonce.startsWith(this.#nonce) || nonce === this.#nonce || salt === '') throw new Failure('PROTOCOL_MISMATCH');
     if (iterations < MIN_ITERATIONS || iterations > MAX_ITERATIONS) {
       throw new Failure('PROTOCOL_MISMATCH', {
-        hint: `The server asks for another number of password hashing rounds than the ${MIN_ITERATIONS} to ${MAX_ITERATIONS} that the gateway goes along with.`,
+        hint: `The server asks for another number of password hashing rounds than the ${MIN_ITERATIONS} to ${MAX_ITERATIONS} that the gateway goes along with: set the number at the server, and the password anew.`,
       });
     }
     const salted = await deriveKey(

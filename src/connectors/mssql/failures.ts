@@ -25,7 +25,10 @@ const BY_NUMBER: Readonly<Record<number, readonly [FailureCode, FailureDetails]>
     { configPath: 'username', hint: 'The login is locked: unlock it at the server (ALTER LOGIN … UNLOCK).' },
   ],
   18487: ['PASSWORD_REFUSED', { configPath: 'password', hint: 'The password has expired: change it at the server.' }],
-  18488: ['PASSWORD_REFUSED', { configPath: 'password', hint: 'The password must be changed at the server first.' }],
+  18488: [
+    'PASSWORD_REFUSED',
+    { configPath: 'password', hint: 'The password has expired or was reset: change it at the server.' },
+  ],
   40532: [
     'PASSWORD_REFUSED',
     { configPath: 'username', hint: 'Azure wants the login as name@server: give `username` so.' },

@@ -11,7 +11,10 @@ import type { S3Config } from './config.ts';
 const BY_CODE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> = {
   InvalidAccessKeyId: [
     'KEY_REFUSED',
-    { configPath: 'accessKeyId', hint: 'The server does not know this access key id, or it needs its session token.' },
+    {
+      configPath: 'accessKeyId',
+      hint: 'The server does not know this access key id, or it needs its session token: check `accessKeyId` and `sessionToken`.',
+    },
   ],
   InvalidToken: ['KEY_REFUSED', { configPath: 'sessionToken', hint: 'Check `sessionToken`.' }],
   InvalidSecurity: ['KEY_REFUSED', { configPath: 'accessKeyId' }],

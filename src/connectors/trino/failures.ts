@@ -32,7 +32,7 @@ const BY_TYPE: Readonly<Record<string, readonly [FailureCode, FailureDetails]>> 
     'SERVER_UNAVAILABLE',
     {
       configPath: 'catalog',
-      hint: 'Trino cannot reach what lies behind the catalog, or gets an error from it: the coordinator’s log says which.',
+      hint: 'Trino cannot reach what lies behind the catalog, or gets an error from it: look at the coordinator’s log.',
     },
   ],
 };

@@ -1,7 +1,7 @@
 import { basePath } from '../../kit/config/url.ts';
 import { Failure } from '../../kit/contract/failure.ts';
 
-const SECRET_HINT = 'The signature is wrong: check that `secretAccessKey` belongs to `accessKeyId`';
+const WRONG_SIGNATURE = 'The signature is wrong: check that `secretAccessKey` belongs to `accessKeyId`';
 
 /**
  * The failure behind a signature that the server does not take. The secret is wrong, or something on the way has
@@ -11,8 +11,8 @@ export function signatureFailure({ baseUrl }: { readonly baseUrl?: string | unde
   if (basePath(baseUrl) !== '')
     return new Failure('KEY_REFUSED', {
       configPath: 'baseUrl',
-      hint: `${SECRET_HINT}, and that no proxy strips the path of \`baseUrl\`: it is signed as the config has it.`,
+      hint: `${WRONG_SIGNATURE}, and that no proxy strips the path of \`baseUrl\`: it is signed as the config has it.`,
     });
   const besides = baseUrl === undefined ? '' : ', and that no proxy before the server changes the Host header';
-  return new Failure('KEY_REFUSED', { configPath: 'secretAccessKey', hint: `${SECRET_HINT}${besides}.` });
+  return new Failure('KEY_REFUSED', { configPath: 'secretAccessKey', hint: `${WRONG_SIGNATURE}${besides}.` });
 }

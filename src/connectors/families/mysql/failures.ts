@@ -35,7 +35,7 @@ const BY_NUMBER: Readonly<Record<number, readonly [FailureCode, FailureDetails]>
   1053: ['SERVER_UNAVAILABLE', {}],
   1184: [
     'SERVER_UNAVAILABLE',
-    { hint: 'The server ended the new connection, for a fault in its init_connect say: its log names it.' },
+    { hint: 'The server ended the new connection, for a fault in its init_connect say: look at its log.' },
   ],
   1275: [
     'SIGN_IN_METHOD_REFUSED',

@@ -71,7 +71,7 @@ const CERTIFICATE = /certifi|zertifi/i;
 const OUTSIDE_HINT =
   'Check `username` and `password`. The server asks PAM, LDAP or RADIUS, which may also be away: its log says more.';
 const NAME_HINT =
-  'The certificate’s common name (CN) must be the user name, or be mapped to it in pg_ident.conf of the server.';
+  'Give a certificate whose common name (CN) is the user name, or map that to it in pg_ident.conf of the server.';
 
 /** The failure behind a method that was tried and did not let the user in: the server's function auth_failed. */
 function explainMethod(error: PostgresError): Failure {

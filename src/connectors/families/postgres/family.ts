@@ -90,7 +90,9 @@ function authenticate<Config extends PostgresFamilyConfig>(
       const { config, link, state } = context;
       const session = await signInToPostgres(link.take(), accountOf(config, dialect), config.tls.mode);
       state.session = session;
-      context.onEnd((ending) => cancelUnanswered(context, ending));
+      // a pooler forgets whom a key to cancel belongs to as soon as that connection closes
+      const letGo = context.dialer.hold();
+      context.onEnd((ending) => cancelUnanswered(context, ending).finally(letGo));
       const { server, isExpected } = await dialect.product(session);
       return { evidence: { server, user: config.username }, warning: !isExpected };
     },
