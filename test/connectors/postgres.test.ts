@@ -8,7 +8,7 @@ import { startHttpPeer } from '../support/peers/http-peer.ts';
 import { startTarpit, type TarpitOptions } from '../support/peers/tarpit.ts';
 import { describeReach } from '../support/reach-table.ts';
 import { postgresStand } from '../support/stands/postgres.ts';
-import { ACCOUNT, administer } from '../support/stands/postgres-family.ts';
+import { ACCOUNT, administer, type PostgresPeer } from '../support/stands/postgres-family.ts';
 import { inClearText } from '../support/stands/stand.ts';
 import { describeTenancy } from '../support/tenancy-table.ts';
 import { gist } from '../support/test-connection.ts';

@@ -319,8 +319,9 @@ describePeer('MySQL against MariaDB', MARIADB, () => {
         // it would wait for the lock a day
         await expect.poll(running, POLL).toBe('');
       } finally {
+        const ended = expect(holding).rejects.toThrow();
         await server.administer(`kill ${await processes("info = 'do sleep(600)'")}`);
-        await expect(holding).rejects.toThrow();
+        await ended;
       }
     },
     60_000,

@@ -1,12 +1,12 @@
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
-import { endProcesses, hasEnded, startPeer, startProcess } from './peers/own-process.ts';
+import { endProcesses, hasEnded, owned, startPeer } from './peers/own-process.ts';
 
 test('no process outlives its suite, of a start that nobody waits for any more either', async () => {
   const children: ChildProcess[] = [];
   const start = () => {
-    const child = startProcess('sleep', ['600'], { stdio: 'ignore' });
+    const child = owned(spawn('sleep', ['600'], { stdio: 'ignore' }));
     children.push(child);
     return child;
   };

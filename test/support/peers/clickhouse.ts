@@ -1,4 +1,4 @@
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { IssuedCertificate } from '../certificates.ts';
 import type { PeerPrograms } from './installed.ts';
-import { endProcess, freePorts, hasEnded, startPeer, startProcess } from './own-process.ts';
+import { endProcess, freePorts, hasEnded, owned, startPeer } from './own-process.ts';
 
 export const CLICKHOUSE: PeerPrograms = { programs: ['clickhouse-server'], packages: ['clickhouse-server'] };
 
@@ -60,12 +60,14 @@ async function start(
   try {
     const [httpPort = 0, httpsPort = 0, tcpPort = 0] = await freePorts(3);
     await writeHome(home, { users, certificate, httpPort, httpsPort, tcpPort });
-    child = startProcess('clickhouse-server', [`--config-file=${join(home, 'config.xml')}`], {
-      cwd: home,
-      env: { PATH: '/usr/bin:/bin:/usr/sbin', LC_ALL: 'C.UTF-8' },
-      stdio: 'ignore',
-      ...(isRoot() ? { uid: NOBODY, gid: NOBODY } : {}),
-    });
+    child = owned(
+      spawn('clickhouse-server', [`--config-file=${join(home, 'config.xml')}`], {
+        cwd: home,
+        env: { PATH: '/usr/bin:/bin:/usr/sbin', LC_ALL: 'C.UTF-8' },
+        stdio: 'ignore',
+        ...(isRoot() ? { uid: NOBODY, gid: NOBODY } : {}),
+      }),
+    );
     await ready(httpPort, child, home);
     return { httpPort, httpsPort, tcpPort, run: (sql, user = users[0]) => run(httpPort, user, sql), stop };
   } catch (error) {

@@ -1,11 +1,11 @@
-import { type ChildProcess, execFile } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { PeerPrograms } from './installed.ts';
-import { endProcess, freePorts, startPeer, startProcess } from './own-process.ts';
+import { endProcess, freePorts, owned, startPeer } from './own-process.ts';
 
 export const MARIADB: PeerPrograms = {
   programs: ['mariadbd', 'mariadb-install-db', 'mariadb'],
@@ -89,7 +89,7 @@ const SSL = ['cert', 'key', 'ca'];
 const QUICK = ['--skip-name-resolve', '--innodb-flush-log-at-trx-commit=0', '--innodb-buffer-pool-size=16M'];
 
 async function start(args: readonly string[]): Promise<ChildProcess> {
-  const child = startProcess('mariadbd', args, { env: ENVIRONMENT, stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = owned(spawn('mariadbd', args, { env: ENVIRONMENT, stdio: ['ignore', 'ignore', 'pipe'] }));
   await new Promise<void>((resolve, reject) => {
     let log = '';
     child.once('error', reject);

@@ -1,8 +1,9 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { PeerPrograms } from './installed.ts';
-import { endProcess, startProcess } from './own-process.ts';
+import { endProcess, owned } from './own-process.ts';
 
 /** SCRAM, SASLprep and BSON that are not ours. */
 export const PERL_MONGODB: PeerPrograms = {
@@ -41,7 +42,7 @@ export interface PerlMongodb {
 /** Starts mongodb.pl on a free loopback port. */
 export async function startPerlMongodb(data: PerlMongodbData): Promise<PerlMongodb> {
   const script = fileURLToPath(new URL('mongodb.pl', import.meta.url));
-  const child = startProcess('perl', [script], { stdio: ['pipe', 'pipe', 'inherit'], env: { PATH: process.env.PATH } });
+  const child = owned(spawn('perl', [script], { stdio: ['pipe', 'pipe', 'inherit'], env: { PATH: process.env.PATH } }));
   child.stdin.end(JSON.stringify(data));
   const [line] = await Promise.race([
     once(createInterface(child.stdout), 'line'),

@@ -1,8 +1,9 @@
+import { spawn } from 'node:child_process';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PeerPrograms } from './installed.ts';
-import { endProcess, startProcess } from './own-process.ts';
+import { endProcess, owned } from './own-process.ts';
 
 export const NGINX: PeerPrograms = { programs: ['nginx'], packages: ['nginx-light'] };
 
@@ -36,13 +37,11 @@ export async function startNginx(http: string, files: Readonly<Record<string, st
     }`;
   await writeFile(join(home, 'nginx.conf'), config);
   const args = ['-p', home, '-e', 'stderr', '-c', join(home, 'nginx.conf')];
-  const child = startProcess(
-    'nginx',
-    args,
-    {
+  const child = owned(
+    spawn('nginx', args, {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { PATH: `${process.env.PATH}:/usr/sbin` },
-    },
+    }),
     // its worker ends with it, which a master that is killed would leave behind
     'SIGTERM',
   );

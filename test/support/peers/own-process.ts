@@ -1,4 +1,4 @@
-import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -13,16 +13,10 @@ process.once('exit', () => {
 });
 
 /**
- * Starts a process that does not outlive its suite, whatever becomes of that: describePeer ends what is still there.
- * `signal` ends it together with the processes that it starts itself.
+ * Takes care that a process does not outlive its suite, whatever becomes of that: describePeer ends what is still
+ * there. `signal` ends it together with the processes that it starts itself.
  */
-export function startProcess<Options extends SpawnOptions>(
-  program: string,
-  args: readonly string[],
-  options: Options,
-  signal: NodeJS.Signals = 'SIGKILL',
-) {
-  const child = spawn(program, args, options);
+export function owned<Child extends ChildProcess>(child: Child, signal: NodeJS.Signals = 'SIGKILL'): Child {
   running.set(child, signal);
   child.once('exit', () => running.delete(child)).once('error', () => running.delete(child));
   return child;

@@ -1,9 +1,9 @@
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PeerPrograms } from './installed.ts';
-import { endProcess, freePorts, hasEnded, startPeer, startProcess } from './own-process.ts';
+import { endProcess, freePorts, hasEnded, owned, startPeer } from './own-process.ts';
 
 export const PGBOUNCER: PeerPrograms = { programs: ['pgbouncer'], packages: ['pgbouncer'] };
 
@@ -68,9 +68,11 @@ async function start({ databases, users, tls, settings = [] }: PgbouncerOptions)
   await writeFile(join(home, 'pgbouncer.ini'), `${lines.join('\n')}\n`);
   await chmod(home, 0o755);
   const asNobody = process.getuid?.() === 0 ? ['-u', 'nobody'] : [];
-  const child = startProcess('/usr/sbin/pgbouncer', [...asNobody, join(home, 'pgbouncer.ini')], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  const child = owned(
+    spawn('/usr/sbin/pgbouncer', [...asNobody, join(home, 'pgbouncer.ini')], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    }),
+  );
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     log += text;

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -6,7 +6,7 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { PeerPrograms } from './installed.ts';
-import { endProcess, freePorts, hasEnded, startPeer, startProcess } from './own-process.ts';
+import { endProcess, freePorts, hasEnded, owned, startPeer } from './own-process.ts';
 
 /** What OpenSSH's server and its keys need. */
 export const SSHD: PeerPrograms = { programs: ['sshd', 'ssh-keygen'], packages: ['openssh-server'] };
@@ -62,9 +62,11 @@ async function start(options: SshdOptions): Promise<Sshd> {
     'LogLevel VERBOSE',
   ];
   await writeFile(join(home, 'sshd_config'), `${settings.join('\n')}\n`);
-  const child = startProcess('/usr/sbin/sshd', ['-D', '-e', '-f', join(home, 'sshd_config')], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  const child = owned(
+    spawn('/usr/sbin/sshd', ['-D', '-e', '-f', join(home, 'sshd_config')], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    }),
+  );
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     log += text;

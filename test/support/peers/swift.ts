@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { signAwsRequest } from '../../../src/connectors/families/aws/signing.ts';
 import type { PeerPrograms } from './installed.ts';
-import { endProcess, freePorts, hasEnded, startPeer, startProcess } from './own-process.ts';
+import { endProcess, freePorts, hasEnded, owned, startPeer } from './own-process.ts';
 
 /** What a Swift with S3's API on top needs. */
 export const SWIFT: PeerPrograms = {
@@ -226,7 +226,7 @@ function bucketsOf(ask: Ask): Pick<SwiftServer, 'createBucket' | 'keys'> {
 }
 
 function start(program: string, args: readonly string[]): ChildProcess {
-  return startProcess(program, args, { env: ENVIRONMENT, stdio: 'ignore' });
+  return owned(spawn(program, args, { env: ENVIRONMENT, stdio: 'ignore' }));
 }
 
 function asNobody(): string[] {
