@@ -41,6 +41,11 @@ Usage: datastore-gateway <command>
   token revoke --name NAME
                    Ends a token for ever, and within five seconds what it has
                    open; with --id ID also a session token.
+  audit verify     Looks whether every entry of the journal is as it was written; if
+                   not, says which is the first one and ends with 1.
+      --log FILE           once or more: a gateway's log, whose signed ends of
+                           the chains have to be there still
+  audit export     Prints every entry as a line of JSON.
   --help, --version
 
 Environment variables (and their defaults): HOST (127.0.0.1), PORT (4000),
@@ -67,6 +72,8 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   'key upgrade': async () => (await import('./commands/keys.ts')).upgradeKey,
   'environment create': async () => (await import('./commands/environments.ts')).createEnvironment,
   'environment list': async () => (await import('./commands/environments.ts')).listEnvironments,
+  'audit verify': async () => (await import('./commands/audit.ts')).verifyAudit,
+  'audit export': async () => (await import('./commands/audit.ts')).exportAudit,
   'token create': async () => (await import('./commands/tokens.ts')).createToken,
   'token list': async () => (await import('./commands/tokens.ts')).listTokens,
   'token revoke': async () => (await import('./commands/tokens.ts')).revokeToken,

@@ -8,6 +8,7 @@ import {
   shownDatabaseUrl,
 } from './platform/database.ts';
 import type { Doorbell } from './platform/doorbell.ts';
+import { JournalHeadLog } from './platform/journal-heads.ts';
 import { createKeyFile } from './platform/key-file.ts';
 import { type KeyPlace, keySourceOf } from './platform/key-source.ts';
 import { Keyring, verifyKeyring } from './platform/keyring.ts';
@@ -47,9 +48,11 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Opened
 async function openWith(options: OpenDatabaseOptions, keyring: Keyring): Promise<OpenedDatabase> {
   const { databaseUrl: url, onPeer, onStatement, logger } = options;
   const doorbell = await openDoorbell(url, onPeer);
+  const heads = new JournalHeadLog(keyring, logger);
   const database = await Database.open({
     url,
     doorbell,
+    onJournaled: (head) => heads.note(head),
     onAvailability: (change) => logAvailability(logger, change),
     ...(onPeer ? { onPeer } : {}),
     ...(onStatement ? { onStatement } : {}),
@@ -60,6 +63,7 @@ async function openWith(options: OpenDatabaseOptions, keyring: Keyring): Promise
   const close = async () => {
     await doorbell.close();
     await database.close();
+    heads.flush();
   };
   try {
     await verifyKeyring(database, keyring);

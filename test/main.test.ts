@@ -1,10 +1,11 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import Sqlite from 'better-sqlite3';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { findBundledNode, isRecentEnough } from '../bin/node-version.js';
 import { readKeyFile, replaceKeyFile, withFreshKey } from '../src/platform/key-file.ts';
@@ -84,6 +85,8 @@ describe('the command line', () => {
       'token create',
       'token list',
       'token revoke',
+      'audit verify',
+      'audit export',
     ])
       expect(stdout).toContain(command);
   });
@@ -215,7 +218,11 @@ describe('the command line', () => {
     expect(listed.map((line) => line.split('\t').at(-1)?.split(' ')[0])).toEqual(['revoked', 'until']);
     expect(listed.join('')).not.toContain(stdout.trim());
 
-    const { child, found, ended, output } = await launch(['serve'], { cwd, until: /"url":"([^"]+)"/ });
+    const { child, found, ended, output } = await launch(['serve'], {
+      cwd,
+      env: { BOOTSTRAP_TOKEN: 'b'.repeat(32) },
+      until: /"url":"([^"]+)"/,
+    });
     const page = await fetch(`${found?.[1]}/graphql`, { headers: { accept: 'text/html' } });
     expect(`${output()}${await page.text()}`).not.toMatch(/Press Enter|Enter prints|Open the link|This link/);
     const answer = await fetch(`${found?.[1]}/graphql`, {
@@ -232,6 +239,26 @@ describe('the command line', () => {
     expect(days).toBeLessThanOrEqual(90);
     child.kill('SIGTERM');
     expect(await ended).toBe(0);
+
+    await writeFile(join(cwd, 'gateway.log'), output());
+    const verify = ['audit', 'verify', '--log', 'gateway.log'];
+    const whole = await run(verify, { cwd });
+    expect(whole.stdout).toMatch(/^the gateway itself: \d+ entries are as they were written\.$/m);
+    expect(whole.stdout).toMatch(/^gateway\.log: 1 ends of chains were looked for\.$/m);
+    const lines = (await run(['audit', 'export'], { cwd })).stdout.trimEnd().split('\n');
+    const entries = lines.map((line) => JSON.parse(line) as { sequence: number; action: string; environmentId: null });
+    expect(entries.map(({ sequence }) => sequence)).toEqual(entries.map((_, at) => at + 1));
+    expect(entries.at(-1)).toMatchObject({ action: 'token.create', actor: 'bootstrap', environmentId: null });
+    const last = entries.length;
+    const file = new Sqlite(join(cwd, 'data/gateway.db'));
+    file.prepare('delete from journal where sequence = ?').run(last);
+    file
+      .prepare('update journal_heads set sequence = ?, mac = (select mac from journal where sequence = ?)')
+      .run(last - 1, last - 1);
+    file.close();
+    const cut = await run(verify, { cwd });
+    expect(cut.code).toBe(1);
+    expect(cut.stderr).toContain(`the gateway itself: entry ${last}, of which gateway.log tells, is not there.`);
   });
 });
 

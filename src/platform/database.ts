@@ -38,12 +38,22 @@ export function isOneOf(column: ColumnOf<string>, values: readonly string[]): Ex
   return expressionBuilder<Tables>()(sql.ref<string>(column), 'in', distinct);
 }
 
+/** The end of a chain of the journal. */
+export interface JournalHead {
+  /** '' for the gateway's own chain. */
+  readonly environmentId: string;
+  readonly sequence: number;
+  readonly mac: string;
+}
+
 /** What a piece of work gets inside of its transaction. */
 export interface Change {
   readonly kind: Database['kind'];
   readonly query: Transaction<Tables>;
   /** Rings the doorbell of a topic once the change is stored; never when it is not. At most 1,000 characters. */
   ring(topic: string): void;
+  /** Says that the change has made a chain of the journal longer, which is told once it is stored. */
+  journaled(head: JournalHead): void;
   /** Says that the change removes secrets: once it is stored, they are soon taken out of SQLite's files too. */
   erases(): void;
 }
@@ -56,6 +66,8 @@ export interface DatabaseOptions {
   /** Sees each statement but those that begin and end transactions, so that a test can count and explain them. */
   readonly onStatement?: OnStatement;
   readonly onPeer?: OnDatabasePeer;
+  /** Told when a chain of the journal has got longer by what is stored. */
+  readonly onJournaled?: (head: JournalHead) => void;
   /** Told once when the database cannot do its work any more, and once when something could be written again. */
   readonly onAvailability?: (change: AvailabilityChange) => void;
 }
@@ -175,6 +187,7 @@ export class Database {
   readonly #scopes: AsyncLocalStorage<ChangeScope>;
   readonly #availability: Availability;
   readonly #log: WriteAheadLog | undefined;
+  readonly #onJournaled: DatabaseOptions['onJournaled'];
 
   private constructor(
     kind: Database['kind'],
@@ -182,12 +195,14 @@ export class Database {
     doorbell: Doorbell,
     scopes: AsyncLocalStorage<ChangeScope>,
     availability: Availability,
+    onJournaled: DatabaseOptions['onJournaled'],
   ) {
     this.kind = kind;
     this.query = query;
     this.#doorbell = doorbell;
     this.#scopes = scopes;
     this.#availability = availability;
+    this.#onJournaled = onJournaled;
     this.#log = kind === 'sqlite' ? new WriteAheadLog(query) : undefined;
   }
 
@@ -210,7 +225,7 @@ export class Database {
       onWritten: () => availability.restored(),
     });
     const query = new Kysely<Tables>({ dialect, log: options.onStatement && statementLog(options.onStatement) });
-    const database = new Database(place.kind, query, options.doorbell, scopes, availability);
+    const database = new Database(place.kind, query, options.doorbell, scopes, availability, options.onJournaled);
     try {
       await (place.kind === 'postgres' ? requireUtf8(query) : database.ping());
     } catch (error) {
@@ -242,6 +257,10 @@ export class Database {
   async #attempt<T>(work: (change: Change) => Promise<T>): Promise<T> {
     const topics = new Set<string>();
     const scope: ChangeScope = { open: true };
+    const heads: JournalHead[] = [];
+    const journaled = (head: JournalHead) => {
+      heads.push(head);
+    };
     let isErasure = false;
     const erases = () => {
       isErasure = true;
@@ -254,11 +273,12 @@ export class Database {
       const transaction = this.query.transaction();
       const started = this.kind === 'postgres' ? transaction.setIsolationLevel('read committed') : transaction;
       const result = await started.execute(async (query) => {
-        const done = await this.#scopes.run(scope, () => work({ kind: this.kind, query, ring, erases }));
+        const done = await this.#scopes.run(scope, () => work({ kind: this.kind, query, ring, journaled, erases }));
         if (this.kind === 'postgres' && topics.size > 0) await notify(query, topics);
         return done;
       });
       if (this.kind === 'sqlite') for (const topic of topics) this.#doorbell.ring(topic);
+      for (const head of heads) this.#onJournaled?.(head);
       if (isErasure) this.#log?.emptySoon();
       return result;
     } finally {

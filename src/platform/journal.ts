@@ -1,6 +1,6 @@
 import { randomUUID, timingSafeEqual } from 'node:crypto';
 import { type Kysely, type Selectable, sql } from 'kysely';
-import type { Change } from './database.ts';
+import type { Change, JournalHead } from './database.ts';
 import type { Keyring } from './keyring.ts';
 import type { JournalTable, Tables } from './tables.ts';
 
@@ -69,6 +69,7 @@ export async function appendJournal(
     .values({ ...row, mac })
     .execute();
   await change.query.updateTable('journal_heads').set({ mac }).where('environment_id', '=', environmentId).execute();
+  change.journaled({ environmentId, sequence: head.sequence, mac });
   change.ring(journalTopic(environmentId));
   change.ring(anyJournalTopic);
   return { sequence: head.sequence };
@@ -117,6 +118,49 @@ export async function verifyJournal(
   }
   const whole = sequence === (head?.sequence ?? 0) && mac === (head?.mac ?? '');
   return { intact: sequence, brokenAt: whole ? null : sequence + 1 };
+}
+
+/** Tells the chains that there are: those of deleted environments, and those whose end is gone, too. */
+export async function journalChains(query: Kysely<Tables>): Promise<string[]> {
+  const rows = await query
+    .selectFrom('journal_heads')
+    .select('environment_id')
+    .union(query.selectFrom('journal').select('environment_id'))
+    .orderBy('environment_id')
+    .execute();
+  return rows.map((row) => row.environment_id);
+}
+
+/** Reads a whole chain, in steps. */
+export async function* readJournal(
+  query: Kysely<Tables>,
+  environmentId: string,
+): AsyncGenerator<Selectable<JournalTable>> {
+  for (let after = 0; ; ) {
+    const rows = await query
+      .selectFrom('journal')
+      .selectAll()
+      .where('environment_id', '=', environmentId)
+      .where('sequence', '>', after)
+      .orderBy('sequence')
+      .limit(PAGE)
+      .execute();
+    yield* rows;
+    const last = rows.at(-1);
+    if (!last || rows.length < PAGE) return;
+    after = last.sequence;
+  }
+}
+
+/** Tells whether a chain still has the entry with which it once ended. */
+export async function holdsLoggedHead(query: Kysely<Tables>, head: JournalHead): Promise<boolean> {
+  const row = await query
+    .selectFrom('journal')
+    .select('mac')
+    .where('environment_id', '=', head.environmentId)
+    .where('sequence', '=', head.sequence)
+    .executeTakeFirst();
+  return row?.mac === head.mac;
 }
 
 /** The MAC over an entry and the MAC before it: without the key no entry can be changed, moved or taken out. */

@@ -1,7 +1,17 @@
 import { beforeAll, expect, it } from 'vitest';
 import type { Database } from '../../src/platform/database.ts';
-import { appendJournal, type JournalEntry, journalTopic, verifyJournal } from '../../src/platform/journal.ts';
+import {
+  appendJournal,
+  holdsLoggedHead,
+  type JournalEntry,
+  journalChains,
+  journalTopic,
+  readJournal,
+  verifyJournal,
+} from '../../src/platform/journal.ts';
+import { JournalHeadLog, readLoggedHead } from '../../src/platform/journal-heads.ts';
 import type { Keyring } from '../../src/platform/keyring.ts';
+import { createLogger } from '../../src/platform/logger.ts';
 import type { JournalTable } from '../../src/platform/tables.ts';
 import { describeEachDatabase } from '../support/databases.ts';
 import { newKeyring } from '../support/keys.ts';
@@ -12,6 +22,12 @@ const EACH = 5;
 describeEachDatabase('the journal', (open) => {
   let shared: Database;
   let keyring: Keyring;
+
+  const headLog = () => {
+    const written: string[] = [];
+    const logger = createLogger({ level: 'info', destination: { write: (line: string) => void written.push(line) } });
+    return { lines: () => written, heads: new JournalHeadLog(keyring, logger) };
+  };
 
   beforeAll(async () => {
     shared = (await open()).database;
@@ -92,6 +108,59 @@ describeEachDatabase('the journal', (open) => {
     expect(await verifyJournal(shared.query, keyring, id)).toEqual({ intact: 6, brokenAt: null });
     await tamper({ database: shared, id });
     expect(await verifyJournal(shared.query, keyring, id)).toEqual({ intact: brokenAt - 1, brokenAt });
+  });
+
+  it('finds by the signed ends in the log what was cut off together with the end, or put back and gone on with', async () => {
+    const { lines, heads } = headLog();
+    const { database, journaled } = await open();
+    const flush = () => {
+      for (const head of journaled.splice(0)) heads.note(head);
+      heads.flush();
+    };
+    for (const id of ['a', 'b', 'b']) await append(database, keyring, entry(id, 'kept'));
+    flush();
+    const older = await database.query
+      .selectFrom('journal_heads')
+      .selectAll()
+      .where('environment_id', '=', 'b')
+      .execute();
+    await append(database, keyring, entry('b', 'cut off'));
+    flush();
+    const missing = async () => {
+      const logged = lines().flatMap((line) => readLoggedHead(keyring, line) ?? []);
+      const held = await Promise.all(logged.map((head) => holdsLoggedHead(database.query, head)));
+      return logged.filter((_, at) => !held[at]).map(({ environmentId, sequence }) => `${environmentId} ${sequence}`);
+    };
+    expect(await missing()).toEqual([]);
+    await entriesFrom(database, 'b', 3).execute();
+    for (const head of older)
+      await database.query.updateTable('journal_heads').set(head).where('environment_id', '=', 'b').execute();
+    expect(await verifyJournal(database.query, keyring, 'b')).toEqual({ intact: 2, brokenAt: null });
+    expect(await missing()).toEqual(['b 3']);
+    await append(database, keyring, entry('b', 'another'));
+    flush();
+    expect(await verifyJournal(database.query, keyring, 'b')).toEqual({ intact: 3, brokenAt: null });
+    expect(await missing()).toEqual(['b 3']);
+    await database.query.deleteFrom('journal_heads').where('environment_id', '=', 'b').execute();
+    expect(await journalChains(database.query)).toEqual(['', 'a', 'b']);
+    expect((await verifyJournal(database.query, keyring, 'b')).brokenAt).toBe(4);
+    const told: string[] = [];
+    for await (const { subject_id } of readJournal(database.query, 'b')) told.push(subject_id);
+    expect(told).toEqual(['kept', 'kept', 'another']);
+  });
+
+  it('takes no end from a log that was not signed with its keys, or was changed', async () => {
+    const { lines, heads } = headLog();
+    heads.note({ environmentId: 'e', sequence: 7, mac: 'abc' });
+    heads.note({ environmentId: 'e', sequence: 6, mac: 'earlier' });
+    heads.flush();
+    const [line = ''] = lines();
+    expect(readLoggedHead(keyring, line)).toEqual({ environmentId: 'e', sequence: 7, mac: 'abc' });
+    expect(readLoggedHead(keyring, '{"msg":"listening"}')).toBeNull();
+    const others = await newKeyring();
+    expect(() => readLoggedHead(others, line)).toThrow('not signed with these keys');
+    expect(() => readLoggedHead(keyring, line.replace('"sequence":7', '"sequence":8'))).toThrow('not signed');
+    expect(() => readLoggedHead(keyring, '{"msg":"journal head"}')).toThrow('not whole');
   });
 
   it('does not verify with other keys', async () => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, describe, inject } from 'vitest';
-import { Database, openDoorbell } from '../../src/platform/database.ts';
+import { Database, type JournalHead, openDoorbell } from '../../src/platform/database.ts';
 import type { Doorbell } from '../../src/platform/doorbell.ts';
 import { migrateToLatest } from '../../src/platform/migrate.ts';
 
@@ -18,6 +18,8 @@ export interface TestDatabase {
   readonly doorbell: Doorbell;
   /** Every statement so far, but those that begin and end transactions. Set its length to 0 to count from there. */
   readonly statements: string[];
+  /** The ends of the journal's chains so far, as they were told when they were stored. */
+  readonly journaled: JournalHead[];
   /** The same database as another process would open it. */
   openAgain(): Promise<TestDatabase>;
 }
@@ -64,11 +66,25 @@ export async function migrateTestTemplate(serverUrl: string): Promise<void> {
 
 async function connect(url: string, endings: (() => Promise<unknown>)[]): Promise<TestDatabase> {
   const statements: string[] = [];
+  const journaled: JournalHead[] = [];
   const doorbell = await openDoorbell(url);
   endings.push(() => doorbell.close());
-  const database = await Database.open({ url, doorbell, onStatement: (sql) => statements.push(sql) });
+  const database = await Database.open({
+    url,
+    doorbell,
+    onStatement: (sql) => statements.push(sql),
+    onJournaled: (head) => journaled.push(head),
+  });
   endings.push(() => database.close());
-  return { kind: database.kind, url, database, doorbell, statements, openAgain: () => connect(url, endings) };
+  return {
+    kind: database.kind,
+    url,
+    database,
+    doorbell,
+    statements,
+    journaled,
+    openAgain: () => connect(url, endings),
+  };
 }
 
 export interface NewDatabase {
