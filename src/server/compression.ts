@@ -32,12 +32,16 @@ export async function compress(text: string, acceptEncoding: string | undefined)
 }
 
 /** The encoding that a caller takes: brotli before gzip; null when he takes neither, or does not say. */
-export function encodingFor(acceptEncoding = ''): Encoding | null {
+export function encodingFor(acceptEncoding?: string): Encoding | null {
+  return (['br', 'gzip'] as const).find((coding) => takes(coding, acceptEncoding)) ?? null;
+}
+
+/** Whether a caller takes an encoding, by its Accept-Encoding (RFC 9110 §12.5.3). */
+export function takes(coding: Encoding, acceptEncoding = ''): boolean {
   const taken = new Map<string, boolean>();
   for (const range of acceptEncoding.toLowerCase().split(',')) {
-    const [coding = '', ...parameters] = range.split(';').map((part) => part.trim());
-    taken.set(coding, !parameters.some((each) => /^q\s*=\s*0(?:\.0*)?$/.test(each)));
+    const [name = '', ...parameters] = range.split(';').map((part) => part.trim());
+    taken.set(name, !parameters.some((each) => /^q\s*=\s*0(?:\.0*)?$/.test(each)));
   }
-  const isTaken = (coding: Encoding) => taken.get(coding) ?? taken.get('*') ?? false;
-  return (['br', 'gzip'] as const).find(isTaken) ?? null;
+  return taken.get(coding) ?? taken.get('*') ?? false;
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
+import { takes } from './compression.ts';
 import { type ExampleDatabase, graphiqlExamples } from './graphiql-examples.ts';
 import { pageScript, pageStyle } from './graphiql-page.ts';
 import { sendJson } from './replies.ts';
@@ -53,7 +54,7 @@ export function createGraphiQL({ signIn, people, example }: GraphiQLOptions): Gr
       page ??= buildPage(signIn !== undefined, example);
       const { headers, html, zipped } = await page;
       if (request.headers['if-none-match'] === headers.etag) return void response.writeHead(304, headers).end();
-      const takesZipped = /\bgzip\b/.test(String(request.headers['accept-encoding']));
+      const takesZipped = takes('gzip', request.headers['accept-encoding']?.toString());
       const encoding = takesZipped ? { 'content-encoding': 'gzip' } : {};
       response.writeHead(200, { ...headers, ...encoding }).end(takesZipped ? zipped : html);
     },

@@ -249,8 +249,9 @@ export class GatewayServer<Access, Context extends object> {
       headers: { accept: headers.accept ?? '*/*', ...(body !== undefined && { 'content-type': 'application/json' }) },
     };
     // the base is our own, for what the caller says in Host is none of Yoga's business
-    const answer = await this.#graphql.fetch(`http://gateway${url}`, init, identity);
-    await sendFetchResponse(response, answer);
+    const mark = { holdsSecrets: false };
+    const answer = await this.#graphql.fetch(`http://gateway${url}`, init, { ...identity, answer: mark });
+    await sendFetchResponse(response, answer, !mark.holdsSecrets);
   }
 
   #refusedUpgrade(request: IncomingMessage): GraphQLError | undefined {

@@ -84,10 +84,10 @@ function httpPart({ extensions }: GraphQLError): { status: number; headers: Reco
 }
 
 /**
- * Answers with what Yoga answered. A stream is read no faster than its client reads, and is ended when the client goes
- * or stalls for 30 s.
+ * Answers with what Yoga answered, compressed where it may be. A stream is read no faster than its client reads, and is
+ * ended when the client goes or stalls for 30 s.
  */
-export async function sendFetchResponse(response: ServerResponse, answer: Response): Promise<void> {
+export async function sendFetchResponse(response: ServerResponse, answer: Response, mayCompress = true): Promise<void> {
   const type = answer.headers.get('content-type') ?? '';
   const streams = /^(?:text\/event-stream|multipart\/mixed)/.test(type);
   for (const [name, value] of answer.headers) response.setHeader(name, value);
@@ -96,7 +96,8 @@ export async function sendFetchResponse(response: ServerResponse, answer: Respon
     response.setHeader('x-accel-buffering', 'no').writeHead(answer.status);
     return pump(response, answer);
   }
-  const { body, encoding } = await compress(await answer.text(), response.req.headers['accept-encoding']?.toString());
+  const accepted = mayCompress ? response.req.headers['accept-encoding']?.toString() : undefined;
+  const { body, encoding } = await compress(await answer.text(), accepted);
   if (encoding) response.setHeader('content-encoding', encoding);
   response.appendHeader('vary', 'accept-encoding').setHeader('content-length', Buffer.byteLength(body));
   response.writeHead(answer.status).end(body);

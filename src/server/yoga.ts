@@ -24,6 +24,13 @@ export interface Caller<Access> {
   /** Undefined over WebSocket. */
   readonly request?: Request;
   readonly params?: { readonly operationName?: string | null };
+  /** What is learned of the answer on the way. Undefined over WebSocket. */
+  readonly answer?: AnswerMark;
+}
+
+/** Whether an answer holds secrets, and so is never compressed: its length would tell of what is in it. */
+export interface AnswerMark {
+  holdsSecrets: boolean;
 }
 
 export interface YogaOptions<Access, Context extends object> {
@@ -80,7 +87,7 @@ function useDocuments<Access>(schema: GraphQLSchema): Plugin<Caller<Access>> {
 function requireOperation(
   schema: GraphQLSchema,
   document: DocumentNode,
-  { params, request }: Caller<unknown>,
+  { params, request, answer }: Caller<unknown>,
 ): OperationDefinitionNode {
   const operation = getOperationAST(document, params?.operationName);
   if (!operation) {
@@ -91,7 +98,9 @@ function requireOperation(
   if (operation.operation === 'mutation' && request?.method === 'GET') {
     throw requestError('METHOD_NOT_ALLOWED', { status: 405, headers: { allow: 'POST' } });
   }
-  if (request?.method === 'GET' && needsPost(schema, document)) {
+  const isSecret = needsPost(schema, document);
+  if (answer) answer.holdsSecrets = isSecret;
+  if (request?.method === 'GET' && isSecret) {
     const message = 'Send it by POST: it holds secrets, which a URL would leave in logs.';
     throw requestError('METHOD_NOT_ALLOWED', { message, status: 405, headers: { allow: 'POST' } });
   }

@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { loadConnector, types } from '../../src/connectors/list.ts';
 import { connectorOf, connectors } from '../../src/connectors/registry.ts';
+import { connectorsVersion } from '../../src/modules/connectors/version.ts';
 
 const DRIVERS = /node_modules\/(pg|mysql2|bson|tedious|undici|jose|@smithy)\//;
 
@@ -27,6 +28,13 @@ async function loadedBy(script: string): Promise<string[]> {
 }
 
 const url = (file: string) => new URL(`../../src/connectors/${file}`, import.meta.url).href;
+
+test('all of them together have a version, the same in each process of a release', async () => {
+  const script = `process.stdout.write((await import('${url('../modules/connectors/version.ts')}')).connectorsVersion())`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script]);
+  expect(stdout).toMatch(/^[\w-]{43}$/);
+  expect(connectorsVersion()).toBe(stdout);
+});
 
 test('no driver is loaded before a check needs it', async () => {
   const loaded = await loadedBy(`await import('${url('registry.ts')}')`);

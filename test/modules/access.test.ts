@@ -73,6 +73,7 @@ const UPDATE_MANY = `mutation ($input: UpdateDatastoresInput!) { updateDatastore
 const tried: readonly Operation[] = [
   { title: 'viewer', query: '{ viewer { token { name } } }', variables: () => ({}) },
   { title: 'connectors', query: '{ connectors { type } }', variables: () => ({}) },
+  { title: 'connectorsVersion', query: '{ connectorsVersion }', variables: () => ({}) },
   { title: 'connector', query: '{ connector(type: S3) { type } }', variables: () => ({}) },
   {
     title: 'parseConnection',
@@ -323,7 +324,7 @@ const operations = tried.map(guarded);
 const subscriptions = triedSubscriptions.map(guarded);
 
 /** Those that answer everybody. */
-const ofNoEnvironment = ['viewer', 'connectors', 'connector', 'parseConnection'];
+const ofNoEnvironment = ['viewer', 'connectors', 'connectorsVersion', 'connector', 'parseConnection'];
 
 /** What changes must not leave behind; what looking does to a token does not count. */
 const tables = [

@@ -95,6 +95,26 @@ describe('parseConnection', () => {
     expect((await ask('{ viewer { token { name } } }')).status).toBe(200);
   });
 
+  test('is not compressed, for its length would tell of the secrets in it', async () => {
+    const encodingOf = async (query: string) => {
+      const headers = {
+        authorization: `Bearer ${gateway.token}`,
+        'content-type': 'application/json',
+        'accept-encoding': 'br',
+      };
+      const answer = await fetch(`${gateway.url}/graphql`, {
+        method: 'POST',
+        headers,
+        body: JSON.stringify({ query }),
+      });
+      expect((await answer.text()).length).toBeGreaterThan(1_024);
+      return answer.headers.get('content-encoding');
+    };
+    const large = 'connectors { title description }';
+    expect(await encodingOf(`{ ${large} }`)).toBe('br');
+    expect(await encodingOf(`{ ${large} parseConnection(text: "gs://shop") { __typename } }`)).toBeNull();
+  });
+
   test('stores nothing and logs nothing', async () => {
     gateway.statements.length = 0;
     await parse({ text: TEXT.replace('9f2c', '7d1e') });

@@ -32,6 +32,7 @@ export const rights = {
   'Query.environments': ANYONE,
   'Query.environment': ANYONE,
   'Query.connectors': ANYONE,
+  'Query.connectorsVersion': ANYONE,
   'Query.connector': ANYONE,
   'Query.parseConnection': ANYONE,
   'Query.datastore': READ,

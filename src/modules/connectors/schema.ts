@@ -11,6 +11,7 @@ import {
 import { connectorOf, connectors } from '../../connectors/registry.ts';
 import { builder } from '../../graphql/builder.ts';
 import { documentationOf } from './documentation.ts';
+import { connectorsVersion } from './version.ts';
 
 export const DatastoreTypeRef = builder.enumType('DatastoreType', {
   description: 'The datastore types that this gateway knows. New values may be added: keep a default branch.',
@@ -230,6 +231,11 @@ builder.queryFields((t) => ({
     args: { category: t.arg({ type: ConnectorCategoryRef, description: 'Leave it out for all of them.' }) },
     resolve: (_root, { category }) =>
       connectors.filter((connector) => category == null || connector.category === category),
+  }),
+  connectorsVersion: t.string({
+    description:
+      'Another text when anything of `connectors` is another: keep what you have read of them for as long as this stays the same. It is of this gateway’s version, and the same on all replicas of it.',
+    resolve: () => connectorsVersion(),
   }),
   connector: t.field({
     type: ConnectorRef,
