@@ -14,6 +14,7 @@ import * as idempotencyKeys from './012-idempotency-keys.ts';
 import * as health from './013-health.ts';
 import * as dataStructures from './014-data-structures.ts';
 import * as testAttempts from './015-test-attempts.ts';
+import * as revisions from './016-revisions.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -32,4 +33,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '013-health': health,
   '014-data-structures': dataStructures,
   '015-test-attempts': testAttempts,
+  '016-revisions': revisions,
 };

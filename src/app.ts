@@ -32,6 +32,8 @@ import { OpenIdProvider, type ProviderOptions } from './modules/people/provider.
 import { type PeopleRule, readPeopleRules } from './modules/people/rules.ts';
 import { PeopleService } from './modules/people/service.ts';
 import { RequestedTestService } from './modules/requested-tests/service.ts';
+import { RevisionHistory, type RevisionLimits, revisionDefaults } from './modules/revisions/history.ts';
+import { RevisionService } from './modules/revisions/service.ts';
 import { SessionTokenService } from './modules/session-tokens/service.ts';
 import { usageLoader } from './modules/usages/loader.ts';
 import { UsageService } from './modules/usages/service.ts';
@@ -64,6 +66,8 @@ export interface AppOptions extends KeyPlace {
   readonly allowedHosts?: readonly string[] | undefined;
   readonly allowedOrigins?: readonly string[] | undefined;
   readonly limits?: LimitSettings | undefined;
+  /** For how long the secrets of older versions are kept. */
+  readonly revisionSecrets?: RevisionLimits | undefined;
   readonly openId?: (OpenIdSettings & Pick<ProviderOptions, 'cooldownMs'>) | undefined;
   readonly graphiql: 'on' | 'off';
   readonly example?: GatewayServerOptions<never, never>['example'];
@@ -130,7 +134,8 @@ export class App {
     });
     const drafts = new DraftReader(database, sealer, environments, logger);
     const proof = new SaveProof(connectionTests, this.#executor);
-    const saver = new DatastoreSaver({ database, keyring, sealer, connectionTests });
+    const history = new RevisionHistory({ database, sealer, limits: options.revisionSecrets ?? revisionDefaults });
+    const saver = new DatastoreSaver({ database, keyring, sealer, connectionTests, history });
     const preparation = new SavePreparation({ database, connectionTests, drafts, proof });
     const datastores = new DatastoreService({ database, environments, drafts, preparation, saver, idempotency });
     const usages = new UsageService(database, keyring);
@@ -155,11 +160,17 @@ export class App {
       requestedTests: new RequestedTestService(drafts, connectionTests),
       usages,
       dataStructures: new DataStructureService(database, keyring, environments),
+      revisions: new RevisionService({
+        ...{ database, keyring, history, datastores, drafts, proof, saver, idempotency, logger },
+      }),
       catalogs: new CatalogService(database, drafts, connectionTests),
     };
 
     this.chores = new Chores(
-      [{ title: 'idempotency keys that have expired', step: () => idempotency.removeExpired() }],
+      [
+        { title: 'idempotency keys that have expired', step: () => idempotency.removeExpired() },
+        { title: 'secrets of older versions', step: () => history.eraseExpired() },
+      ],
       logger,
     );
     const { openId } = options;

@@ -24,6 +24,8 @@ export interface Env {
   readonly limits: LimitSettings;
   /** Undefined where people have no sign-in of their own. */
   readonly openId: OpenIdSettings | undefined;
+  /** For how long the secrets of older versions are kept. */
+  readonly revisionSecrets: { readonly days: number; readonly versions: number };
   /** One of pino's levels; undefined to leave it to the command. */
   readonly logLevel: z.output<typeof logLevel> | undefined;
 }
@@ -90,6 +92,13 @@ const LIMIT_MEANING = `must be a whole number from 1 to ${MAX_LIMIT}`;
 const MAX_OIDC_TEXT = 1_024;
 const OIDC_OTHERS = ['OIDC_AUDIENCE', 'OIDC_RULES', 'OIDC_CLIENT_ID', 'OIDC_CLIENT_SECRET'] as const;
 
+const MAX_KEPT = 1_000;
+const kept = z
+  .string()
+  .regex(/^\d{1,4}$/)
+  .transform(Number)
+  .pipe(z.number().max(MAX_KEPT));
+
 const variables = z.object({
   HOST: hostName.default('127.0.0.1'),
   PORT: port.default(4000),
@@ -111,6 +120,8 @@ const variables = z.object({
   OIDC_RULES: z.string().max(MAX_PATH).optional(),
   OIDC_CLIENT_ID: z.string().max(MAX_OIDC_TEXT).optional(),
   OIDC_CLIENT_SECRET: z.string().max(MAX_OIDC_TEXT).optional(),
+  REVISION_SECRETS_DAYS: kept.default(30),
+  REVISION_SECRETS_VERSIONS: kept.default(10),
   LOG_LEVEL: logLevel.optional(),
   ...limits,
 });
@@ -133,6 +144,8 @@ const meaning: Record<keyof typeof variables.shape, string> = {
   OIDC_RULES: 'must be the path of a YAML file',
   OIDC_CLIENT_ID: 'must be the client that GraphiQL signs in as',
   OIDC_CLIENT_SECRET: 'must be the secret of OIDC_CLIENT_ID',
+  REVISION_SECRETS_DAYS: `must be a whole number from 0 to ${MAX_KEPT}`,
+  REVISION_SECRETS_VERSIONS: `must be a whole number from 0 to ${MAX_KEPT}`,
   LOG_LEVEL: `must be one of ${logLevel.options.join(', ')}`,
   ...(Object.fromEntries(limitVariables.map((name) => [name, LIMIT_MEANING])) as Record<LimitVariable, string>),
 };
@@ -170,6 +183,7 @@ export function readEnv(mode: EnvMode, given: Readonly<Record<string, string | u
       limitVariables.flatMap((name) => (data[name] === undefined ? [] : [[name, data[name]]])),
     ),
     openId: openIdOf(data),
+    revisionSecrets: { days: data.REVISION_SECRETS_DAYS, versions: data.REVISION_SECRETS_VERSIONS },
     logLevel: data.LOG_LEVEL,
   };
 }

@@ -13,6 +13,7 @@ import './modules/datastores/schema.ts';
 import './modules/health/schema.ts';
 import './modules/usages/schema.ts';
 import './modules/data-structures/schema.ts';
+import './modules/revisions/schema.ts';
 import './modules/datastores/schema-mutations.ts';
 import './modules/datastores/schema-deletion.ts';
 import './modules/datastores/schema-batches.ts';

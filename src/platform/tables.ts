@@ -18,6 +18,8 @@ export interface Tables {
   datastore_tags: DatastoreTagsTable;
   datastore_usages: DatastoreUsagesTable;
   data_structures: DataStructuresTable;
+  datastore_revisions: DatastoreRevisionsTable;
+  revision_keys: RevisionKeysTable;
   secret_keys: SecretKeysTable;
   secret_versions: SecretVersionsTable;
   connection_tests: ConnectionTestsTable;
@@ -141,6 +143,43 @@ export interface DataStructuresTable {
   strict: Flag;
   /** JSON: StructureField[]. */
   fields: string;
+}
+
+/** A version of a datastore, the present one too. */
+export interface DatastoreRevisionsTable {
+  datastore_id: string;
+  version: number;
+  at: string;
+  actor: string;
+  on_behalf_of: string | null;
+  name: string;
+  label: string;
+  description: string | null;
+  owner_name: string | null;
+  /** JSON: {key, value}[]; null for none. */
+  tags: string | null;
+  /** JSON. */
+  tenancy: string | null;
+  /** JSON, without secrets. */
+  config: string;
+  /** JSON: the config paths at which it had secrets. */
+  secret_paths: string;
+  /** JSON: {path, isSecret, before, after}[]; never a secret. */
+  changes: string;
+  /** The secrets of an older version, as long as they are kept, under its key in revision_keys. */
+  sealed: string | null;
+}
+
+/** The keys that seal the secrets of older versions, each wrapped by a data key of the environment. */
+export interface RevisionKeysTable {
+  id: string;
+  datastore_id: string;
+  version: number;
+  wrapped: string;
+  /** JSON: the config paths of the destinations that the secrets are sealed for. */
+  bound_to: string;
+  /** When another version took the place of this one, by the database's clock. */
+  superseded_at: string;
 }
 
 /**

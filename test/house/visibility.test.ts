@@ -31,6 +31,8 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/datastores/store.ts replaceTags',
     'modules/datastores/store.ts readSealed',
     'modules/usages/store.ts putUsage',
+    'modules/revisions/store.ts eraseUpTo',
+    'modules/revisions/store.ts erase',
     'modules/usages/store.ts deleteUsage',
     'modules/usages/store.ts usageIdsOf',
     'modules/catalogs/store.ts listEntries',
@@ -106,6 +108,9 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   'A token’s own row says which environments it may see.': ['modules/access/store.ts allWithEnvironments'],
   'It looks for those environments of a token, too, that its caller may not see.': [
     'modules/access/store.ts whereWithin',
+  ],
+  'Secrets of older versions are erased for everybody once their time is over.': [
+    'modules/revisions/store.ts eraseSuperseded',
   ],
   'The journal and the keys are kept for the gateway itself, below who may see what.': [
     'platform/journal.ts appendJournal',

@@ -192,6 +192,17 @@ const tried: readonly Operation[] = [
     variables: input(({ environmentId }) => ({ select: { all: { environmentId } }, confirmed: true })),
   },
   {
+    title: 'revertDatastore',
+    query:
+      'mutation ($input: RevertDatastoreInput!) { revertDatastore(input: $input) { __typename ... on NotFoundError { ids } } }',
+    variables: input(({ datastoreId }) => ({ id: datastoreId, toVersion: 1 })),
+  },
+  {
+    title: 'purgeRevisionSecrets',
+    query: 'mutation ($id: ID!) { purgeRevisionSecrets(datastoreId: $id) { __typename ... on NotFoundError { ids } } }',
+    variables: ({ datastoreId }) => ({ id: datastoreId }),
+  },
+  {
     title: 'registerUsage',
     query:
       'mutation ($input: RegisterUsageInput!) { registerUsage(input: $input) { __typename ... on NotFoundError { ids } } }',
@@ -332,6 +343,8 @@ const tables = [
   'datastores',
   'datastore_usages',
   'data_structures',
+  'datastore_revisions',
+  'revision_keys',
   'secret_versions',
   'connection_tests',
   'journal',

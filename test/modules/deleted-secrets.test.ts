@@ -18,8 +18,12 @@ describeEachGateway('what a deleted secret was sealed to', (open, kind) => {
   let living: string[];
 
   const query = () => gateway.app.database.query;
-  const livingKeys = async () =>
-    (await query().selectFrom('secret_keys').select('id').execute()).map(({ id }) => id).toSorted();
+  const revisionKeys = async () =>
+    (await query().selectFrom('revision_keys').select('id').execute()).map(({ id }) => id);
+  const livingKeys = async () => {
+    const keys = await query().selectFrom('secret_keys').select('id').execute();
+    return [...keys.map(({ id }) => id), ...(await revisionKeys())].toSorted();
+  };
 
   const files = () => sqliteFiles(gateway.databaseUrl);
 
@@ -28,9 +32,9 @@ describeEachGateway('what a deleted secret was sealed to', (open, kind) => {
     if (!client) return files();
     await client.query('checkpoint');
     const { rows } = await client.query<{ bytes: Buffer }>(
-      `select pg_read_binary_file(pg_relation_filepath('secret_keys')) as bytes`,
+      `select pg_read_binary_file(pg_relation_filepath(name)) as bytes from (values ('secret_keys'), ('revision_keys')) as of (name)`,
     );
-    return rows[0]?.bytes ?? Buffer.alloc(0);
+    return Buffer.concat(rows.map(({ bytes }) => bytes));
   }
 
   beforeAll(async () => {
@@ -52,7 +56,11 @@ describeEachGateway('what a deleted secret was sealed to', (open, kind) => {
     const running = () =>
       query().selectFrom('connection_tests').select('id').where('finished_at', 'is', null).execute();
     await eventually(async () => (await running()).length === 0);
+    expect(await revisionKeys()).toHaveLength(DATASTORES);
     await api.removed(...ids.slice(0, DATASTORES / 2));
+    const [purged, , ...kept] = ids.slice(DATASTORES / 2);
+    await gateway.send({ query: `mutation { purgeRevisionSecrets(datastoreId: "${purged}") { __typename } }` });
+    expect(await revisionKeys()).toHaveLength(kept.length + 1);
     living = await livingKeys();
   });
 
@@ -60,8 +68,9 @@ describeEachGateway('what a deleted secret was sealed to', (open, kind) => {
 
   test('is in no row any more', () => {
     // each datastore had a key before and after its change, and each test had one
-    expect(record.ids().length).toBeGreaterThanOrEqual(DATASTORES * 3);
-    expect(living).toHaveLength(DATASTORES / 2);
+    expect(record.ids().length).toBeGreaterThanOrEqual(DATASTORES * 4);
+    // those that were not deleted have the key that is in use, and all but one that of the version before
+    expect(living).toHaveLength(DATASTORES - 1);
   });
 
   if (kind === 'sqlite')
@@ -77,7 +86,7 @@ describeEachGateway('what a deleted secret was sealed to', (open, kind) => {
       expect(record.keysIn(await onDisk()).toSorted()).toEqual(expect.arrayContaining(living));
       // what a transaction that began before could still see stays for the next time
       await eventually(async () => {
-        await client?.query('vacuum full secret_keys');
+        await client?.query('vacuum full secret_keys, revision_keys');
         return record.keysIn(await onDisk()).length <= living.length;
       });
       expect(record.keysIn(await onDisk()).toSorted()).toEqual(living);

@@ -16,7 +16,7 @@ export class SealedRecord {
 
   readonly onStatement: OnStatement = (sql, parameters) => {
     const sealed = parameters.filter((each): each is string => typeof each === 'string' && SEALED.test(each));
-    if (sql.startsWith('insert into "secret_keys"')) {
+    if (/^insert into "(secret|revision)_keys"/.test(sql)) {
       const [wrapped] = sealed;
       if (wrapped) this.#keys.set(String(parameters[0]), wrapped);
       return;

@@ -50,6 +50,8 @@ export const rights = {
   'Mutation.createDatastores': SAVE,
   'Mutation.updateDatastores': SAVE,
   'Mutation.deleteDatastores': WRITE,
+  'Mutation.revertDatastore': WRITE,
+  'Mutation.purgeRevisionSecrets': WRITE,
   'Mutation.startConnectionTest': {
     scope: 'DATASTORES_TEST',
     more: { 'with a check that writes': 'DATASTORES_WRITE' },

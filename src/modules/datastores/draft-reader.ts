@@ -19,6 +19,8 @@ const MAX_ATTEMPTS = 5;
 export interface StoredDatastore {
   readonly datastore: Datastore;
   readonly subject: TestSubject;
+  /** Its secrets, by config path. */
+  readonly secrets: ReadonlyMap<string, string>;
   /** The config paths of the destinations that its secrets are sealed for; null for none. */
   readonly sealedFor: readonly string[] | null;
 }
@@ -62,7 +64,7 @@ export class DraftReader {
       // a change has replaced some since the datastore was read
       if (!ids.every((secretId) => sealed.texts.has(secretId))) continue;
       const secrets = await this.#opened(datastore, sealed);
-      return { datastore, subject: subjectOf(datastore, secrets), sealedFor: sealed.key?.boundTo ?? null };
+      return { datastore, subject: subjectOf(datastore, secrets), secrets, sealedFor: sealed.key?.boundTo ?? null };
     }
     throw new Error('a datastore without its secrets');
   }

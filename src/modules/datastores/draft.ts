@@ -83,6 +83,28 @@ export function readReplacement(stored: TestSubject, draft: Draft): DraftSubject
   return { ...changeOver(stored, draft), config, configPath: path };
 }
 
+/**
+ * Reads an older version that is to be stored again: its config and tenancy with its own secrets in place, and what is
+ * to differ from them. `missing` are the config paths of the secrets that it had and that are not kept.
+ * @throws SecretsRequiredError for the missing ones, and for those that would go elsewhere; ValidationError where the
+ * version does not fit the type any more
+ */
+export function readRevert(
+  version: TestSubject,
+  given: Pick<DraftChange, 'config' | 'path'>,
+  missing: readonly string[],
+): DraftSubject {
+  const { connector } = version;
+  const { values, path } = patchFor(connector, given);
+  const message = 'The secret of this version is not kept any more: give it again.';
+  const issues = missing
+    .filter((secret) => valueAt(values, secret) === undefined)
+    .map((secret) => configIssue(path, secret, 'SECRET_REQUIRED', message));
+  if (issues.length > 0) throw new SecretsRequiredError(issues);
+  const config = applyPatch(version, values, path);
+  return { ...changeOver(version, { path: given.path, tenancy: version.tenancy }), config, configPath: path };
+}
+
 /** A change's tenancy over what is stored. */
 function changeOver(stored: TestSubject, change: DraftChange): Omit<DraftSubject, 'configPath'> {
   const tenancy = change.tenancy === undefined ? stored.tenancy : tenancyOf(stored.connector, change);

@@ -97,14 +97,16 @@ export class DatastoreService {
     return this.#callIn(access, 'createDatastore', input);
   }
 
+  updateCall(access: Access, input: DatastoreUpdate): Promise<Call | null> {
+    return this.changeCall(access, 'updateDatastore', input.id, input);
+  }
+
   /** Recognises the change of a datastore that is asked for again; null where it has no key, or there is nothing. */
-  async updateCall(access: Access, input: DatastoreUpdate): Promise<Call | null> {
+  async changeCall(access: Access, operation: string, id: string, input: Repeatable): Promise<Call | null> {
     if (input.idempotencyKey == null) return null;
     const { database, idempotency } = this.#options;
-    const [stored] = await findDatastores(database, access, [input.id]);
-    if (!stored) return null;
-    const { environmentId } = stored;
-    return idempotency.callOf(access, { operation: 'updateDatastore', environmentId }, input);
+    const [stored] = await findDatastores(database, access, [id]);
+    return stored ? idempotency.callOf(access, { operation, environmentId: stored.environmentId }, input) : null;
   }
 
   async #callIn(access: Access, operation: string, input: Repeatable & EnvironmentChoice): Promise<Call | null> {

@@ -1,0 +1,111 @@
+import { destinationPathsOf, destinationsDigest } from '../../connectors/kit/config/destinations.ts';
+import { deserializeConfig } from '../../connectors/kit/config/shape.ts';
+import type { Change, Database } from '../../platform/database.ts';
+import { databaseTime, before as timeBefore } from '../../platform/database-time.ts';
+import type { Sealer, SecretOwner } from '../../platform/sealer.ts';
+import { type Datastore, rowOf } from '../datastores/datastore.ts';
+import type { StoredDatastore } from '../datastores/draft-reader.ts';
+import type { Revision } from '../datastores/revision.ts';
+import { changesOf, type RevisionChange } from './changes.ts';
+import { eraseSuperseded, eraseUpTo, insertKey, type KeyedRevision, putRevision, type RevisionRow } from './store.ts';
+
+const DAY_MS = 24 * 3_600_000;
+/** Of how many versions the secrets are erased in one step. */
+const ERASED_AT_ONCE = 100;
+/** The place of a version's secrets, which are sealed together. */
+const SEALED_AS = 'secrets';
+
+/** For how long the secrets of older versions are kept: what ends first counts. */
+export interface RevisionLimits {
+  /** Days since another version took the place of theirs. */
+  readonly days: number;
+  /** How many older versions. */
+  readonly versions: number;
+}
+
+export const revisionDefaults: RevisionLimits = { days: 30, versions: 10 };
+
+export interface RevisionHistoryOptions {
+  readonly database: Database;
+  readonly sealer: Sealer;
+  readonly limits: RevisionLimits;
+}
+
+/**
+ * Keeps the versions of datastores. The secrets of each older one are sealed together under a key of its own, bound to
+ * its datastore, its version and its destinations, so that it can be gone back to for a while, and erased by itself.
+ */
+export class RevisionHistory {
+  readonly #options: RevisionHistoryOptions;
+
+  constructor(options: RevisionHistoryOptions) {
+    this.#options = options;
+  }
+
+  /** Keeps the version that a change makes, and the secrets of the one that it replaces: a part of that change. */
+  async write(change: Change, revision: Revision, stored: StoredDatastore | null): Promise<void> {
+    if (stored) await this.#supersede(change, stored);
+    await putRevision(change, revisionRow(revision.after, changesOf(revision), null));
+  }
+
+  async #supersede(change: Change, { datastore, subject, secrets }: StoredDatastore): Promise<void> {
+    const { id, version, type, config } = datastore;
+    const { versions, days } = this.#options.limits;
+    await eraseUpTo(change, id, version - versions);
+    const { connector } = subject;
+    const keeps = secrets.size > 0 && versions > 0 && days > 0;
+    if (!keeps) return putRevision(change, revisionRow(datastore, [], null));
+    const boundTo = destinationPathsOf(connector);
+    const owner = ownerOf(datastore, version, destinationsDigest(type, config, boundTo));
+    const key = await this.#options.sealer.newKey(change, owner);
+    await putRevision(change, revisionRow(datastore, [], key.seal(SEALED_AS, JSON.stringify([...secrets]))));
+    const { id: keyId, wrapped } = key;
+    const superseded_at = await databaseTime(change);
+    const row = { id: keyId, datastore_id: id, version, wrapped, bound_to: JSON.stringify(boundTo), superseded_at };
+    await insertKey(change, row);
+  }
+
+  /**
+   * Opens the secrets of an older version, by config path; null when they are not kept any more.
+   * @throws UnsealError when the version was changed outside of the gateway
+   */
+  async open(
+    datastore: Datastore,
+    { version, sealed, key, config }: KeyedRevision,
+  ): Promise<Map<string, string> | null> {
+    if (sealed === null || key === null) return null;
+    const boundTo = JSON.parse(key.bound_to) as string[];
+    const owner = ownerOf(datastore, version, destinationsDigest(datastore.type, deserializeConfig(config), boundTo));
+    const opened = await this.#options.sealer.openKey(owner, key);
+    return new Map(JSON.parse(opened.open(SEALED_AS, sealed)) as [string, string][]);
+  }
+
+  /** Erases the secrets of some versions that were superseded long enough ago. @returns whether there may be more */
+  async eraseExpired(): Promise<boolean> {
+    const { database, limits } = this.#options;
+    return database.change(async (change) => {
+      const expired = timeBefore(await databaseTime(change), limits.days * DAY_MS);
+      return (await eraseSuperseded(change, expired, ERASED_AT_ONCE)) === ERASED_AT_ONCE;
+    });
+  }
+}
+
+function ownerOf({ environmentId, id }: Datastore, version: number, boundTo: string): SecretOwner {
+  return { environmentId, kind: 'revision', id: `${id}/${version}`, boundTo };
+}
+
+function revisionRow(datastore: Datastore, changes: readonly RevisionChange[], sealed: string | null): RevisionRow {
+  const { name, label, description, owner_name, tags, tenancy, config } = rowOf(datastore);
+  const { secrets } = datastore;
+  return {
+    datastore_id: datastore.id,
+    version: datastore.version,
+    at: datastore.updatedAt,
+    actor: datastore.updatedBy,
+    on_behalf_of: datastore.updatedOnBehalfOf,
+    ...{ name, label, description, owner_name, tags, tenancy, config },
+    secret_paths: JSON.stringify(secrets.map(({ path }) => path)),
+    changes: JSON.stringify(changes),
+    sealed,
+  };
+}

@@ -1,0 +1,139 @@
+import { type Change, type Database, isOneOf } from '../../platform/database.ts';
+import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
+import type { DatastoreRevisionsTable, RevisionKeysTable } from '../../platform/tables.ts';
+import type { Access } from '../access/access.ts';
+import { whereVisible } from '../access/visibility.ts';
+
+export type RevisionRow = DatastoreRevisionsTable;
+
+/** A version with what its secrets are sealed with, where they are kept. */
+export interface KeyedRevision extends RevisionRow {
+  readonly key: Pick<RevisionKeysTable, 'id' | 'wrapped' | 'bound_to'> | null;
+}
+
+/** Reads a page of the versions of a datastore that the caller may see, the newest first. */
+export async function listRevisions(
+  database: Database,
+  access: Access,
+  datastoreId: string,
+  request: PageRequest,
+): Promise<Page<RevisionRow>> {
+  const after = request.after && versionOf(request.after);
+  const before = request.before && versionOf(request.before);
+  const rows = await database.query
+    .selectFrom('datastore_revisions')
+    .innerJoin('datastores', 'datastores.id', 'datastore_revisions.datastore_id')
+    .selectAll('datastore_revisions')
+    .where('datastore_revisions.datastore_id', '=', datastoreId)
+    .where(whereVisible(access, 'datastores.environment_id'))
+    .$if(after !== null, (list) => list.where('datastore_revisions.version', '<', after ?? 0))
+    .$if(before !== null, (list) => list.where('datastore_revisions.version', '>', before ?? 0))
+    .orderBy('datastore_revisions.version', request.backward ? 'asc' : 'desc')
+    .limit(request.size + 1)
+    .execute();
+  return toPage(rows, request, ({ version }) => encodeCursor('REVISION', [String(version)]));
+}
+
+/** The largest version that the database takes. */
+export const MAX_VERSION = 2 ** 31 - 1;
+
+/** Reads a cursor's version; a cursor that somebody made up stands before the first one. */
+function versionOf([text = '']: readonly string[]): number {
+  const version = /^\d{1,10}$/.test(text) ? Number(text) : 0;
+  return version > MAX_VERSION ? 0 : version;
+}
+
+/** Reads one version of a datastore that the caller may see. */
+export async function findRevision(
+  database: Database,
+  access: Access,
+  datastoreId: string,
+  version: number,
+): Promise<KeyedRevision | undefined> {
+  const row = await database.query
+    .selectFrom('datastore_revisions')
+    .innerJoin('datastores', 'datastores.id', 'datastore_revisions.datastore_id')
+    .leftJoin('revision_keys', (join) =>
+      join
+        .onRef('revision_keys.datastore_id', '=', 'datastore_revisions.datastore_id')
+        .onRef('revision_keys.version', '=', 'datastore_revisions.version'),
+    )
+    .selectAll('datastore_revisions')
+    .select(['revision_keys.id as key_id', 'wrapped', 'bound_to'])
+    .where('datastore_revisions.datastore_id', '=', datastoreId)
+    .where('datastore_revisions.version', '=', version)
+    .where(whereVisible(access, 'datastores.environment_id'))
+    .executeTakeFirst();
+  if (!row) return undefined;
+  const { key_id: id, wrapped, bound_to, ...revision } = row;
+  const key = id === null || wrapped === null || bound_to === null ? null : { id, wrapped, bound_to };
+  return { ...revision, key };
+}
+
+/** Stores a version; of one that is there already, what its secrets are sealed to. */
+export async function putRevision(change: Change, row: RevisionRow): Promise<void> {
+  const { sealed, secret_paths } = row;
+  await change.query
+    .insertInto('datastore_revisions')
+    .values(row)
+    .onConflict((conflict) => conflict.columns(['datastore_id', 'version']).doUpdateSet({ sealed, secret_paths }))
+    .execute();
+}
+
+export async function insertKey(change: Change, row: RevisionKeysTable): Promise<void> {
+  await change.query.insertInto('revision_keys').values(row).execute();
+}
+
+/** Erases the secrets of a datastore's versions up to one. @returns of how many versions */
+export async function eraseUpTo(change: Change, datastoreId: string, version: number): Promise<number> {
+  const keys = await change.query
+    .selectFrom('revision_keys')
+    .select(['id', 'datastore_id', 'version'])
+    .where('datastore_id', '=', datastoreId)
+    .where('version', '<=', version)
+    .execute();
+  return erase(change, keys);
+}
+
+/**
+ * Erases the secrets of up to `limit` versions that were superseded at `expired` or before; another process may be
+ * erasing others.
+ */
+export async function eraseSuperseded(change: Change, expired: string, limit: number): Promise<number> {
+  const old = change.query
+    .selectFrom('revision_keys')
+    .select(['id', 'datastore_id', 'version'])
+    .where('superseded_at', '<=', expired)
+    .orderBy('superseded_at')
+    .limit(limit);
+  return erase(change, await (change.kind === 'postgres' ? old.forUpdate().skipLocked() : old).execute());
+}
+
+type Erased = Pick<RevisionKeysTable, 'id' | 'datastore_id' | 'version'>;
+
+async function erase(change: Change, keys: readonly Erased[]): Promise<number> {
+  if (keys.length === 0) return 0;
+  change.erases();
+  for (const { datastore_id, version } of keys)
+    await change.query
+      .updateTable('datastore_revisions')
+      .set({ sealed: null })
+      .where('datastore_id', '=', datastore_id)
+      .where('version', '=', version)
+      .execute();
+  const ids = keys.map(({ id }) => id);
+  await change.query.deleteFrom('revision_keys').where(isOneOf('revision_keys.id', ids)).execute();
+  return keys.length;
+}
+
+/** Keeps a datastore that the caller may see from being changed until the change ends. @returns its environment */
+export async function lockRevised(change: Change, access: Access, datastoreId: string): Promise<string | undefined> {
+  const row = await change.query
+    .selectFrom('datastores')
+    .select('environment_id')
+    .where('id', '=', datastoreId)
+    .where(whereVisible(access, 'datastores.environment_id'))
+    .$if(change.kind === 'postgres', (query) => query.forUpdate())
+    .executeTakeFirst();
+  return row?.environment_id;
+}
