@@ -15,6 +15,7 @@ import * as health from './013-health.ts';
 import * as dataStructures from './014-data-structures.ts';
 import * as testAttempts from './015-test-attempts.ts';
 import * as revisions from './016-revisions.ts';
+import * as auditLog from './017-audit-log.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -34,4 +35,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '014-data-structures': dataStructures,
   '015-test-attempts': testAttempts,
   '016-revisions': revisions,
+  '017-audit-log': auditLog,
 };

@@ -6,6 +6,7 @@ import type { Context } from './graphql/context.ts';
 import type { Access } from './modules/access/access.ts';
 import { AccessService, requireScope } from './modules/access/service.ts';
 import { ApiTokenService } from './modules/api-tokens/service.ts';
+import { AuditService } from './modules/audit/service.ts';
 import { catalogLoader } from './modules/catalogs/loader.ts';
 import { CatalogService } from './modules/catalogs/service.ts';
 import { CatalogWriter } from './modules/catalogs/writer.ts';
@@ -159,6 +160,7 @@ export class App {
       sessionTokens: new SessionTokenService(access, environments),
       requestedTests: new RequestedTestService(drafts, connectionTests),
       usages,
+      audit: new AuditService(database),
       dataStructures: new DataStructureService(database, keyring, environments),
       revisions: new RevisionService({
         ...{ database, keyring, history, datastores, drafts, proof, saver, idempotency, logger },

@@ -6,6 +6,7 @@ import './modules/access/schema.ts';
 import './modules/environments/schema.ts';
 import './modules/session-tokens/schema.ts';
 import './modules/api-tokens/schema.ts';
+import './modules/audit/schema.ts';
 import './modules/connectors/schema.ts';
 import './modules/connectors/schema-parse-connection.ts';
 import './modules/connection-tests/schema.ts';

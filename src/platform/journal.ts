@@ -10,6 +10,9 @@ export interface Actor {
   readonly onBehalfOf: string | null;
 }
 
+/** What came of what somebody wanted done. */
+export type AuditOutcome = 'SUCCEEDED' | 'REFUSED' | 'FAILED';
+
 /** What was done, by whom, to what. */
 export interface JournalEntry {
   /** '' for what belongs to no environment: the gateway's own chain. */
@@ -22,6 +25,8 @@ export interface JournalEntry {
   readonly subjectId: string;
   /** JSON; never a secret. */
   readonly detail: Record<string, unknown>;
+  /** Left out: SUCCEEDED. */
+  readonly outcome?: AuditOutcome;
 }
 
 /** What is rung when any chain gets longer. */
@@ -62,6 +67,7 @@ export async function appendJournal(
     subject_type: entry.subjectType,
     subject_id: entry.subjectId,
     detail: JSON.stringify(entry.detail),
+    outcome: entry.outcome ?? 'SUCCEEDED',
   };
   const mac = macOf(keyring, head.mac, row);
   await change.query
@@ -178,6 +184,8 @@ function macOf(keyring: Keyring, previous: string, row: Omit<Selectable<JournalT
     row.detail,
     // an entry without it has the MAC that versions before it have made
     ...(row.on_behalf_of === null ? [] : [row.on_behalf_of]),
+    // as an object it cannot pass for the text before it
+    ...(row.outcome === 'SUCCEEDED' ? [] : [{ outcome: row.outcome }]),
   ]);
   return keyring.mac('journal', previous, canonical).toString('base64url');
 }

@@ -331,6 +331,8 @@ export interface JournalTable {
   detail: string;
   mac: string;
   on_behalf_of: string | null;
+  /** SUCCEEDED, REFUSED or FAILED. */
+  outcome: Generated<string>;
 }
 
 /** What calls with an idempotency key have come to. Neither key nor input can be read or guessed from it. */

@@ -287,6 +287,16 @@ const tried: readonly Operation[] = [
     variables: ({ tokenId }) => ({ id: tokenId }),
   },
   {
+    title: 'auditLog',
+    query: 'query ($id: ID!) { auditLog(environmentId: $id, first: 1) { nodes { id } pageInfo { endCursor } } }',
+    variables: ({ environmentId }) => ({ id: environmentId }),
+  },
+  {
+    title: 'auditLog of a datastore',
+    query: 'query ($id: ID!) { auditLog(datastoreId: $id) { nodes { id } } }',
+    variables: ({ datastoreId }) => ({ id: datastoreId }),
+  },
+  {
     title: 'createApiToken',
     query: 'mutation ($input: CreateApiTokenInput!) { createApiToken(input: $input) { __typename } }',
     variables: input(({ environmentId }) => ({

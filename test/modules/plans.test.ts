@@ -11,6 +11,7 @@ import {
   CreateSessionToken,
   DatastoreEvents,
   Progress,
+  ReadAuditLog,
   ReadUsages,
   RegisterUsage,
   UnregisterUsage,
@@ -95,6 +96,7 @@ const EVENTS_OF_ONE = /from "journal" where .+\("subject_id", "environment_id", 
 
 /** What is special in each statement of a round: a test that never came to one of them would show nothing of it. */
 const landmarks = [
+  /from "journal" .+ order by "at" desc, "id" desc/,
   /from "journal_heads" where .+ and /,
   EVENTS_OF_ONE,
   /from "journal" .+ union all /,
@@ -141,6 +143,7 @@ async function useEverything(gateway: TestGateway, api: Api, environmentIds: rea
   await gateway.run(CreateSessionToken, { input: { scopes: ['DATASTORES_READ'], environmentIds: [environmentId] } });
   await api.cancel(hanging.id);
   await useUsages(gateway, datastoreId);
+  await readAuditLog(gateway, environmentIds, datastoreId);
   await api.removed(datastoreId);
 }
 
@@ -151,6 +154,26 @@ async function useUsages(gateway: TestGateway, datastoreId: string): Promise<voi
   const { datastore } = await gateway.run(ReadUsages, { id: datastoreId, first: 1 });
   await gateway.run(ReadUsages, { id: datastoreId, after: datastore?.usages.pageInfo.endCursor ?? '' });
   await gateway.run(UnregisterUsage, { id: expectType(registerUsage, 'RegisterUsageSuccess').usage.id });
+}
+
+/** Reads the audit log by each of its filters, with a token of all environments and of two, from a cursor on too. */
+async function readAuditLog(gateway: TestGateway, environmentIds: readonly string[], id: string): Promise<void> {
+  const [environmentId = '', other = ''] = environmentIds;
+  const token = await gateway.createToken(`reads ${randomUUID()}`, ['AUDIT_READ'], [environmentId, other]);
+  const some = [
+    { environmentId },
+    { datastoreId: id },
+    { subjectId: id },
+    { actor: 'test' },
+    { action: 'usage.register' },
+  ];
+  for (const filter of [{}, ...some, { outcome: 'REFUSED' as const }, { from: minute(1), until: minute(2) }]) {
+    for (const caller of [gateway.token, token]) {
+      const { auditLog } = await gateway.run(ReadAuditLog, { ...filter, first: 1 }, caller);
+      const after = auditLog.pageInfo.endCursor;
+      if (after) await gateway.run(ReadAuditLog, { ...filter, after }, caller);
+    }
+  }
 }
 
 /** Follows with and without each filter, from a cursor and from now on, with a token of all environments and of two. */

@@ -1,3 +1,4 @@
+import type { Updateable } from 'kysely';
 import { beforeAll, expect, it } from 'vitest';
 import type { Database } from '../../src/platform/database.ts';
 import {
@@ -84,6 +85,17 @@ describeEachDatabase('the journal', (open) => {
     await rung;
   });
 
+  it('has an outcome in its MAC that cannot stand for whom it was done', async () => {
+    const outcome = 'REFUSED' as const;
+    await append(shared, keyring, { ...entry('outcome', 'refused'), outcome });
+    expect(await verifyJournal(shared.query, keyring, 'outcome')).toEqual({ intact: 1, brokenAt: null });
+    const forged = { outcome: 'SUCCEEDED', on_behalf_of: JSON.stringify({ outcome }) };
+    for (const values of [{ outcome: 'SUCCEEDED' }, { outcome: 'FAILED' }, forged]) {
+      await update({ database: shared, id: 'outcome' }, 1, values);
+      expect(await verifyJournal(shared.query, keyring, 'outcome')).toEqual({ intact: 0, brokenAt: 1 });
+    }
+  });
+
   it('leaves no gap behind a change that is undone', async () => {
     await append(shared, keyring, entry('undo', 'stays'));
     const undone = shared.change(async (change) => {
@@ -98,6 +110,7 @@ describeEachDatabase('the journal', (open) => {
   it.each<[string, (chain: Chain) => Promise<unknown>, number]>([
     ['changed', (chain) => update(chain, 3, { actor: 'someone else' }), 3],
     ['laid at somebody’s door', (chain) => update(chain, 3, { on_behalf_of: 'Ann' }), 3],
+    ['told to have ended otherwise', (chain) => update(chain, 2, { outcome: 'REFUSED' }), 2],
     ['changed in its detail', (chain) => update(chain, 1, { detail: '{}' }), 1],
     ['deleted', ({ database, id }) => entriesFrom(database, id, 4).where('sequence', '=', 4).execute(), 4],
     ['swapped', swap, 2],
@@ -190,7 +203,7 @@ function append(database: Database, keyring: Keyring, what: JournalEntry): Promi
   return database.change((change) => appendJournal(change, keyring, what));
 }
 
-async function update({ database, id }: Chain, sequence: number, values: Partial<JournalTable>): Promise<void> {
+async function update({ database, id }: Chain, sequence: number, values: Updateable<JournalTable>): Promise<void> {
   await database.query
     .updateTable('journal')
     .set(values)

@@ -336,6 +336,21 @@ export const ListApiTokens = graphql(`
   }
 `);
 
+export const ReadAuditLog = graphql(`
+  query ReadAuditLog(
+    $environmentId: ID, $datastoreId: ID, $subjectId: ID, $actor: String, $action: String, $outcome: AuditOutcome,
+    $from: DateTime, $until: DateTime, $first: Int, $after: String, $last: Int, $before: String
+  ) {
+    auditLog(
+      environmentId: $environmentId, datastoreId: $datastoreId, subjectId: $subjectId, actor: $actor, action: $action,
+      outcome: $outcome, from: $from, until: $until, first: $first, after: $after, last: $last, before: $before
+    ) {
+      nodes { id at actor onBehalfOf action environmentId subjectId subjectType outcome detail }
+      pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+    }
+  }
+`);
+
 export const WhoActed = graphql(`
   query WhoActed($id: ID!) {
     datastore(id: $id) {

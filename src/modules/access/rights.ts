@@ -20,6 +20,7 @@ const SAVE = {
 const TEST: Right = { scope: 'DATASTORES_TEST' };
 const ENVIRONMENTS: Right = { scope: 'ENVIRONMENTS_WRITE' };
 const TOKENS: Right = { scope: 'TOKENS_ADMIN' };
+const AUDIT: Right = { scope: 'AUDIT_READ' };
 const USAGES: Right = { scope: 'USAGES_WRITE' };
 
 /**
@@ -44,6 +45,7 @@ export const rights = {
   'Query.node': ANYONE,
   'Query.nodes': ANYONE,
   'Query.apiTokens': TOKENS,
+  'Query.auditLog': AUDIT,
   'Mutation.createDatastore': SAVE,
   'Mutation.updateDatastore': SAVE,
   'Mutation.upsertDatastore': SAVE,

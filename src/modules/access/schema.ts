@@ -28,7 +28,7 @@ export const ScopeRef = builder.enumType('Scope', {
     RECORDS_WRITE: { description: 'Write the records of managed data stores, which are not there yet.' },
     ENVIRONMENTS_WRITE: { description: 'Create, rename and delete environments.' },
     TOKENS_ADMIN: { description: 'List, make and revoke tokens, none of which allows more than your own.' },
-    AUDIT_READ: { description: 'Read the audit log, which is not there yet.' },
+    AUDIT_READ: { description: 'Read the audit log.' },
   } satisfies Record<(typeof scopes)[number], { description: string }>,
 });
 
