@@ -359,6 +359,17 @@ describe('the client certificate', () => {
     },
   );
 
+  it.each(['first', 'last', 'in the middle'] as const)('stands %s in the chain that it needs', async (place) => {
+    // the server trusts the root alone: whoever does not send what lies between is refused
+    const upper = await authority.intermediate('Upper CA');
+    const lower = await upper.intermediate('Lower CA');
+    const { certificate: leaf, key: clientKey } = await lower.issue({ client: true });
+    const [one, two] = [upper.certificate, lower.certificate];
+    const chain = { first: [leaf, two, one], last: [one, two, leaf], 'in the middle': [one, leaf, two] }[place];
+    expect(await outcome('TLSv1.3', { clientCertificate: chain.join(''), clientKey })).toBe('hello');
+    expect(await outcome('TLSv1.3', { clientCertificate: leaf, clientKey })).toBe('TLS_CLIENT_CERTIFICATE_REFUSED');
+  });
+
   const encrypted = (type: 'pkcs8' | 'sec1') =>
     createPrivateKey(certificate('client').key)
       .export({ type, format: 'pem', cipher: 'aes-256-cbc', passphrase: 'opens it' })
