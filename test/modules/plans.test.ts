@@ -35,8 +35,11 @@ const ROWS = 5_000;
 const ENVIRONMENTS = 5;
 const IN_ONE_STATEMENT = 1_000;
 
-/** The index by which the events of one datastore are found, however long its environment's chain is. */
-const BY_SUBJECT = 'journal_subject_id_environment_id_sequence_idx';
+/**
+ * The indexes by which the events of one datastore are found, however long its environment's chain is: which of them,
+ * the planner says by how many entries the datastore has.
+ */
+const BY_SUBJECT = ['journal_subject_id_environment_id_sequence_idx', 'journal_subject_id_at_id_idx'];
 
 const uuid = (number: number) => `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
 const minute = (number: number) => new Date(Date.UTC(2026, 0, 1, 0, number)).toISOString();
@@ -85,7 +88,9 @@ describeEachGateway(
       }
       expect(faults).toEqual([]);
       const ofOne = statements.filter(({ sql: text }) => EVENTS_OF_ONE.test(text));
-      for (const statement of ofOne) expect(await explainer.indexes(statement)).toEqual([BY_SUBJECT]);
+      for (const statement of ofOne)
+        for (const used of await explainer.indexes(statement)) expect(BY_SUBJECT).toContain(used);
+      for (const statement of ofOne) expect(await explainer.indexes(statement)).toHaveLength(1);
       const unseen = landmarks.filter((part) => !statements.some((statement) => part.test(statement.sql)));
       expect(unseen).toEqual([]);
     });
