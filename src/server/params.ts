@@ -1,6 +1,8 @@
 import type { GraphQLParams } from 'graphql-yoga';
 import { requestError } from './request-error.ts';
 
+/** How deep variables may nest: an input type within itself is read by a function within itself. */
+const MAX_DEPTH = 1_000;
 const PARAMS = ['query', 'variables', 'operationName', 'extensions'];
 
 /**
@@ -23,6 +25,7 @@ export function checkParams(params: unknown): GraphQLParams {
   if (typeof query !== 'string' || query === '') throw badRequest('query must be the text of a GraphQL document.');
   if (operationName != null && typeof operationName !== 'string') throw badRequest('operationName must be text.');
   if (variables != null && !isObject(variables)) throw badRequest('variables must be a JSON object.');
+  if (isDeeperThan(variables, MAX_DEPTH)) throw badRequest(`variables nest more than ${MAX_DEPTH} deep.`);
   if (extensions != null && !isObject(extensions)) throw badRequest('extensions must be a JSON object.');
   return {
     query,
@@ -55,6 +58,16 @@ export function parseJson(text: string, what: string): unknown {
     // V8's message quotes the text, so it is left out
     throw badRequest(`${what} is no JSON.`);
   }
+}
+
+/** Goes level by level, since what is too deep for others would be too deep for a function within itself. */
+function isDeeperThan(value: unknown, depth: number): boolean {
+  let level = [value];
+  for (let at = 0; level.length > 0; at += 1) {
+    if (at > depth) return true;
+    level = level.flatMap((one) => (typeof one === 'object' && one !== null ? Object.values(one) : []));
+  }
+  return false;
 }
 
 function badRequest(message: string) {

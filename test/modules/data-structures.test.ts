@@ -135,6 +135,19 @@ describeEachGateway('data structures', (open) => {
     expect(expectType(await create({ fields }), 'ValidationError').issues).toHaveLength(100);
   });
 
+  test.each([
+    [400, 200, '"code":"TOO_LONG"'],
+    [20_000, 400, '"code":"BAD_REQUEST"'],
+  ])('that nest %i deep are refused', async (depth, status, says) => {
+    const inner = `${'[{"name":"a","type":"COLLECTION","fields":'.repeat(depth)}[]${'}]'.repeat(depth)}`;
+    const query = `mutation ($input: CreateDataStructureInput!) {
+      createDataStructure(input: $input) { ... on UserError { issues { code } } }
+    }`;
+    const variables = `{"input":{"environmentId":"${environmentId}","name":"deep","fields":${inner}}}`;
+    const answer = await gateway.send(`{"query":${JSON.stringify(query)},"variables":${variables}}`);
+    expect({ status: answer.status, says: answer.text.includes(says) }).toEqual({ status, says: true });
+  });
+
   test('have names that are unique within an environment', async () => {
     const { id } = await created({ name: 'Taken' });
     const other = await created({ name: 'Other' });

@@ -314,6 +314,11 @@ describe('bodies that are no GraphQL over HTTP', () => {
       `{"query": "{ me }", ${text}: 1}`,
       'Only query, variables, operationName, extensions are taken.',
     ],
+    [
+      'variables that nest too deep',
+      `{"query": "{ me }", "variables": {"a": ${'['.repeat(400_000)}${']'.repeat(400_000)}}}`,
+      'variables nest more than 1000 deep.',
+    ],
     ['variables that are no object', `{"query": "{ me }", "variables": ${text}}`, 'variables must be a JSON object.'],
     ['a query that is none', `{"query": [${text}]}`, 'query must be the text of a GraphQL document.'],
     [
