@@ -20,6 +20,7 @@ describe('settings', () => {
       allowedOrigins: undefined,
       limits: {},
       openId: undefined,
+      revisionSecrets: { days: 30, versions: 10 },
       logLevel: undefined,
     });
   });
@@ -62,6 +63,7 @@ describe('settings', () => {
       allowedOrigins: ['https://app.example', 'http://localhost:5173', 'http://[::1]'],
       limits: { MAX_REQUESTS_PER_MINUTE: 600, MAX_TESTS_PER_TARGET: 2 },
       openId: undefined,
+      revisionSecrets: { days: 30, versions: 10 },
       logLevel: 'debug',
     });
   });
