@@ -124,17 +124,6 @@ describePeer('GraphiQL in Chromium', { programs: ['chromium'], packages: ['chrom
         { timeout: 20_000 },
       );
 
-      await page.getByRole('button', { name: 'Show History' }).click();
-      const history = page.locator('.graphiql-history-items');
-      await expect.poll(() => history.textContent()).toMatch(/Datastores[\s\S]*RegisterDatastore/);
-      await page.screenshot({ path: `${SCREENSHOTS}/4-history.png` });
-      await page.getByRole('button', { name: 'Hide History' }).click();
-      // the explorer is there beside it
-      await page
-        .getByRole('button', { name: /Explorer/ })
-        .first()
-        .waitFor();
-
       const others = requests.filter((url) => !url.startsWith(`${gateway.url}/`) && !/^(?:blob|data):/.test(url));
       expect(others).toEqual([]);
       expect(requests.length).toBeGreaterThan(5);
