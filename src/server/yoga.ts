@@ -7,7 +7,7 @@ import {
 } from 'graphql';
 import { createYoga, isAsyncIterable, type Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
-import { needsPost } from '../graphql/post-only.ts';
+import { createPostOnly } from '../graphql/post-only.ts';
 import { createCostLimit } from './cost.ts';
 import { createDocumentValidator, parseDocument } from './documents.ts';
 import { EndableStream } from './endable-stream.ts';
@@ -73,11 +73,12 @@ function useParams(): Plugin {
 
 function useDocuments<Access>(schema: GraphQLSchema): Plugin<Caller<Access>> {
   const validateDocument = createDocumentValidator(schema);
+  const needsPost = createPostOnly(schema);
   return {
     onParse({ setParseFn, context }) {
       setParseFn(parseDocument);
       return ({ result }) => {
-        if (!(result instanceof Error)) requireOperation(schema, result, context);
+        if (!(result instanceof Error)) requireOperation(needsPost, result, context);
       };
     },
     onValidate: ({ setValidationFn }) => setValidationFn((_schema, document) => validateDocument(document)),
@@ -85,7 +86,7 @@ function useDocuments<Access>(schema: GraphQLSchema): Plugin<Caller<Access>> {
 }
 
 function requireOperation(
-  schema: GraphQLSchema,
+  needsPost: (document: DocumentNode) => boolean,
   document: DocumentNode,
   { params, request, answer }: Caller<unknown>,
 ): OperationDefinitionNode {
@@ -98,7 +99,7 @@ function requireOperation(
   if (operation.operation === 'mutation' && request?.method === 'GET') {
     throw requestError('METHOD_NOT_ALLOWED', { status: 405, headers: { allow: 'POST' } });
   }
-  const isSecret = needsPost(schema, document);
+  const isSecret = needsPost(document);
   if (answer) answer.holdsSecrets = isSecret;
   if (request?.method === 'GET' && isSecret) {
     const message = 'Send it by POST: it holds secrets, which a URL would leave in logs.';
