@@ -120,7 +120,7 @@ export class ConnectionTestService {
       owner: purpose === 'BEFORE_SAVE' ? this.#runner.owner : null,
       lease_expires_at: null,
     };
-    await this.#enqueue(row, secrets, snapshot);
+    await this.#enqueue(row, secrets, snapshot, options.testId != null);
     return testOf(row);
   }
 
@@ -128,10 +128,12 @@ export class ConnectionTestService {
     row: Omit<NewTestRow, 'draft_secrets'>,
     secrets: ReadonlyMap<string, string>,
     snapshot: TestSnapshot,
+    isChosen: boolean,
   ): Promise<void> {
     try {
       await this.#database.change(async (change) => {
-        if (await isUsedId(change, row.id)) throw new ConflictError('ID_TAKEN');
+        // an id that the gateway has made is nobody's yet
+        if (isChosen && (await isUsedId(change, row.id))) throw new ConflictError('ID_TAKEN');
         await requireRoom(change, this.#limits, row);
         const owner = secretOwner(row, serializeConfig(row.draft_config));
         const key = secrets.size > 0 ? await this.#sealer.newKey(change, owner) : null;
