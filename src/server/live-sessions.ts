@@ -26,6 +26,12 @@ const variables = {
   subscription: 'MAX_SUBSCRIPTIONS_PER_TOKEN',
 } as const satisfies Record<Session['kind'], LimitVariable>;
 
+/** @throws LimitFault when so many of a token's are open that there may not be one more */
+export function requireRoom(limits: LimitSettings, kind: Session['kind'], open: number): void {
+  const limit = limitOf(limits, variables[kind]);
+  if (limit !== undefined && open >= limit) throw new LimitFault(variables[kind], limit, RETRY_SECONDS);
+}
+
 /**
  * Every open connection and subscription, by token. It holds each token to its limits, and ends what a token has open
  * soon after that was revoked or expired.
@@ -50,8 +56,7 @@ export class LiveSessions {
     }
     const { token, kind } = session;
     const ofToken = this.#sessions.get(token) ?? { connection: new Set(), subscription: new Set() };
-    const [variable, limit] = [variables[kind], this.#max(kind)];
-    if (ofToken[kind].size >= limit) throw new LimitFault(variable, limit, RETRY_SECONDS);
+    requireRoom(this.#options.limits, kind, ofToken[kind].size);
     ofToken[kind].add(session);
     this.#sessions.set(token, ofToken);
     return () => {
@@ -59,10 +64,6 @@ export class LiveSessions {
       const isEmpty = ofToken.connection.size + ofToken.subscription.size === 0;
       if (isEmpty && this.#sessions.get(token) === ofToken) this.#sessions.delete(token);
     };
-  }
-
-  #max(kind: Session['kind']): number {
-    return limitOf(this.#options.limits, variables[kind]) ?? Number.POSITIVE_INFINITY;
   }
 
   /** Ends all of them, and those that come after at once; looks at no token again. */

@@ -35,7 +35,7 @@ export function createErrorMask(logger: Logger): (error: unknown) => GraphQLErro
 const tryAgain = { status: 503, headers: { 'retry-after': '5' } };
 
 /** The error of a limit that is reached. */
-export function limitError(fault: LimitFault, from?: GraphQLError): GraphQLError {
+function limitError(fault: LimitFault, from: GraphQLError | undefined): GraphQLError {
   const { code, message, limit, variable, retryAfterSeconds } = fault;
   return requestError(code, {
     message,

@@ -18,10 +18,10 @@ import {
 } from 'graphql-ws';
 import type { Logger } from 'pino';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { LimitFault, type LimitSettings, limitOf } from '../errors/limits.ts';
+import { LimitFault, type LimitSettings } from '../errors/limits.ts';
 import { type Authenticator, authenticate, type Identity } from './authenticate.ts';
 import { requestLimits } from './limits.ts';
-import type { LiveSessions } from './live-sessions.ts';
+import { type LiveSessions, requireRoom } from './live-sessions.ts';
 import { checkParams } from './params.ts';
 import { publicForm, requestError } from './request-error.ts';
 import type { Yoga } from './yoga.ts';
@@ -29,9 +29,6 @@ import type { Yoga } from './yoga.ts';
 /** Close codes of RFC 6455 and of the IANA registry. */
 const GOING_AWAY = 1001;
 const TRY_AGAIN_LATER = 1013;
-const SUBSCRIPTIONS = 'MAX_SUBSCRIPTIONS_PER_TOKEN';
-/** When to come back once a connection has too many operations open: one of them must end first. */
-const RETRY_SECONDS = 30;
 /** How long clients may take to answer a close, and how long it takes between two looks at whether they have. */
 const FAREWELL_MS = 1_000;
 const FAREWELL_PAUSE_MS = 10;
@@ -185,7 +182,9 @@ export class WebSocketEdge<Access> {
     try {
       extra.leave = sessions.open({ kind: 'connection', token: extra.identity.token, end });
     } catch (error) {
-      extra.socket.close(CloseCode.TooManyInitialisationRequests, closeReason(error));
+      if (!(error instanceof LimitFault)) throw error;
+      const reason = `Too many connections: ${error.variable} is ${error.limit}`;
+      extra.socket.close(CloseCode.TooManyInitialisationRequests, reason);
       return false;
     }
     // the client may have gone while its token was looked up
@@ -226,8 +225,8 @@ export class WebSocketEdge<Access> {
   #refuseNow(open: number): void {
     if (this.#options.isClosing())
       throw requestError('UNAVAILABLE', { message: 'The gateway is stopping: connect again.' });
-    const limit = limitOf(this.#options.limits, SUBSCRIPTIONS);
-    if (limit !== undefined && open > limit) throw new LimitFault(SUBSCRIPTIONS, limit, RETRY_SECONDS);
+    // the one that asks is among them
+    requireRoom(this.#options.limits, 'subscription', open - 1);
   }
 
   async #counted(result: OperationResult): Promise<Awaited<OperationResult>> {
@@ -238,11 +237,4 @@ export class WebSocketEdge<Access> {
       this.#running -= 1;
     }
   }
-}
-
-/** Why a connection is refused, as a close frame can say it: a limit by its variable and value. */
-function closeReason(error: unknown): string {
-  return error instanceof LimitFault
-    ? `Too many connections: ${error.variable} is ${error.limit}`
-    : 'Too many connections';
 }
