@@ -90,8 +90,7 @@ export class HealthScheduler {
   async #begin({ datastore_id: datastoreId, running_test_id: running }: HealthRow): Promise<void> {
     try {
       // whoever began it has died, or is late: it is looked at, and not begun twice
-      if (running !== null && !(await this.#settle(datastoreId, running))) return;
-      if (running !== null) return;
+      if (running !== null) return await this.#settle(datastoreId, running);
       const { database, connectionTests, drafts } = this.#options;
       const { subject } = await drafts.stored(checker, datastoreId);
       const test = await connectionTests.start(checker, subject, 'HEALTH', { path: [] });
@@ -125,11 +124,11 @@ export class HealthScheduler {
       if (hasEnded(event.test)) await this.#settle(datastoreId, id);
   }
 
-  /** Takes the result of a check into the health, once. @returns false while the test has not ended */
-  async #settle(datastoreId: string, testId: string): Promise<boolean> {
+  /** Takes the result of a check into the health, once; while the test has not ended, nothing. */
+  async #settle(datastoreId: string, testId: string): Promise<void> {
     const { database, keyring, connectionTests } = this.#options;
     const [test] = await connectionTests.find(checker, [testId]);
-    if (test && !hasEnded(test)) return false;
+    if (test && !hasEnded(test)) return;
     await database.change(async (change) => {
       const row = await lockForResult(change, datastoreId);
       if (!row || row.running_test_id !== testId) return;
@@ -151,7 +150,6 @@ export class HealthScheduler {
         detail: { from: before.status, to: now.status, testId },
       });
     });
-    return true;
   }
 
   #report(error: unknown): void {
