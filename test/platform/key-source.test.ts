@@ -32,12 +32,16 @@ describe('a key command', () => {
   });
 
   test('does not get the gateway’s own secrets', async () => {
-    const path = await script('curious', 'test -z "$DATABASE_URL$BOOTSTRAP_TOKEN$EGRESS_PROXY" && cat "$KEYS_AT"');
+    const path = await script(
+      'curious',
+      'test -z "$DATABASE_URL$BOOTSTRAP_TOKEN$EGRESS_PROXY$OIDC_CLIENT_SECRET" && cat "$KEYS_AT"',
+    );
     const before = { ...process.env };
     Object.assign(process.env, {
       DATABASE_URL: 'x',
       BOOTSTRAP_TOKEN: 'x',
       EGRESS_PROXY: 'x',
+      OIDC_CLIENT_SECRET: 'x',
       KEYS_AT: join(folder, 'keys.json'),
     });
     const read = commandSource(path).read();
