@@ -1,7 +1,6 @@
 import { ENVIRONMENT_NAME_RULE, environmentName } from '../modules/environments/name.ts';
-import { operator, options, print, UsageError } from './command.ts';
-import { withServices } from './settings.ts';
-import { environmentNames } from './tokens.ts';
+import { everyNode, operator, options, print, UsageError } from './command.ts';
+import { type Services, withServices } from './settings.ts';
 
 export async function createEnvironment(args: readonly string[]): Promise<void> {
   const { name = '' } = options(args, { name: { type: 'string' } });
@@ -16,4 +15,10 @@ export async function listEnvironments(args: readonly string[]): Promise<void> {
   await withServices(async (services) => {
     for await (const [id, name] of environmentNames(services)) print(`${id}  ${name}\n`);
   });
+}
+
+/** Tells the id and the name of every environment. */
+export async function* environmentNames(services: Services): AsyncGenerator<readonly [id: string, name: string]> {
+  for await (const { id, name } of everyNode((page) => services.environments.list(operator, null, page)))
+    yield [id, name];
 }

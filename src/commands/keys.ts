@@ -1,4 +1,4 @@
-import { readEnv } from '../env.ts';
+import { type Env, readEnv } from '../env.ts';
 import { createKeyFile, newKeys, readKeyFile, replaceKeyFile, withFreshKey, withoutKey } from '../platform/key-file.ts';
 import { countWrapped, needsRotation, rotate } from '../platform/key-rotation.ts';
 import { keySourceOf } from '../platform/key-source.ts';
@@ -10,7 +10,7 @@ import { withDatabase } from './settings.ts';
 export async function createKey(args: readonly string[]): Promise<void> {
   const { print: isPrinted } = options(args, { print: { type: 'boolean' } });
   if (isPrinted) return printKeys(newKeys());
-  const keyFile = writableFile('key create --print');
+  const keyFile = writableFile(readEnv('serve'), 'key create --print');
   await withSetting({ variable: 'KEY_FILE', value: keyFile }, () => createKeyFile(keyFile));
   print(`Made ${keyFile}. Keep a copy in a safe place: without it no stored secret can be read.\n`);
 }
@@ -50,8 +50,8 @@ export async function rotateKey(args: readonly string[]): Promise<void> {
 }
 
 /** Puts one more key into the key file, which wraps from now on. */
-async function addKey(env: ReturnType<typeof readEnv>, keyring: Keyring): Promise<void> {
-  const keyFile = writableFile('key rotate --print');
+async function addKey(env: Env, keyring: Keyring): Promise<void> {
+  const keyFile = writableFile(env, 'key rotate --print');
   await withSetting(keySetting(env), async () => {
     await replaceKeyFile(keyFile, withFreshKey(await readKeyFile(keyFile)));
     await keyring.reload();
@@ -61,7 +61,7 @@ async function addKey(env: ReturnType<typeof readEnv>, keyring: Keyring): Promis
 export async function forgetKey(args: readonly string[]): Promise<void> {
   const { id } = options(args, { id: { type: 'string' } });
   if (id === undefined) throw new UsageError('Give --id ID, which "key list" prints first.');
-  const keyFile = writableFile('key list');
+  const keyFile = writableFile(readEnv('serve'), 'key list');
   await withDatabase(async ({ database }) => {
     const wrapped = (await countWrapped(database)).get(id) ?? 0;
     if (wrapped > 0) throw new Error(`The key ${id} still wraps ${wrapped}: "key rotate" goes on with the rotation.`);
@@ -103,8 +103,7 @@ function printKeys(keys: object): void {
 }
 
 /** The path of the key file. @throws where a command fetches the keys, which nobody can write to, saying what to do */
-function writableFile(instead: string): string {
-  const { keyFile, keyCommand } = readEnv('serve');
+function writableFile({ keyFile, keyCommand }: Env, instead: string): string {
   if (keyCommand === undefined) return keyFile;
   throw new Error(
     `KEY_COMMAND fetches the keys, and cannot be written to: change them at the key service; "${instead}" prints what it needs.`,

@@ -1,5 +1,6 @@
 import { type Scope, scopes } from '../modules/access/access.ts';
 import { everyNode, operator, options, print, UsageError } from './command.ts';
+import { environmentNames } from './environments.ts';
 import { type Services, withServices } from './settings.ts';
 
 /** In characters. */
@@ -54,12 +55,6 @@ async function findEnvironments(services: Services, names: readonly string[]): P
     }
     return id;
   });
-}
-
-/** Tells the id and the name of every environment. */
-export async function* environmentNames(services: Services): AsyncGenerator<readonly [id: string, name: string]> {
-  for await (const { id, name } of everyNode((page) => services.environments.list(operator, null, page)))
-    yield [id, name];
 }
 
 /** Prints a line for each lasting token, the newest first, with tabs between what it says. */
