@@ -8,6 +8,7 @@ import type { Logger } from '../../platform/logger.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
 import { type Access, scopes as allScopes, type Person, type Scope } from './access.ts';
 import { LastUsed } from './last-used.ts';
+import { RememberedAccess } from './remembered.ts';
 import {
   findToken,
   findTokenByHash,
@@ -21,15 +22,11 @@ import {
 } from './store.ts';
 import { hashToken, isToken, looksLikeToken, makeToken, tokenPrefix } from './token.ts';
 
-/** How long the answer for a token is remembered, and so how long a revoked one may still be taken. */
-const AUTHENTICATION_TTL_MS = 2_000;
 const SIGN_IN_MS = 12 * 3_600_000;
 /** For how long a session token that has expired is kept, for requests that began before. */
 const EXPIRED_KEPT_MS = 3_600_000;
 /** How many expired session tokens make room for a new one: more than one, so that they never pile up. */
 const REMOVED_AT_ONCE = 100;
-/** How many tokens are remembered, wrong ones included, before all of them are forgotten. */
-const MAX_REMEMBERED = 10_000;
 /** In characters: the longest BOOTSTRAP_TOKEN. */
 const MAX_TOKEN_LENGTH = 512;
 /** How many hex digits of its hash tell a bootstrap token from others in the list of names. */
@@ -66,8 +63,7 @@ export interface MadeToken {
 export class AccessService {
   readonly #database: Database;
   readonly #keyring: Keyring;
-  /** What the tokens of the last 2 s allow, by hash, so that a burst of requests asks the database once. */
-  readonly #seen = new Map<string, { readonly at: number; readonly access: Access | null }>();
+  readonly #remembered = new RememberedAccess();
   readonly #lastUsed: LastUsed;
 
   constructor(database: Database, keyring: Keyring, logger: Logger) {
@@ -84,19 +80,14 @@ export class AccessService {
     if (token.length > MAX_TOKEN_LENGTH || (looksLikeToken(token) && !isToken(token))) return null;
     const hash = hashToken(token);
     const now = Date.now();
-    const seen = this.#seen.get(hash);
-    const access = seen && now - seen.at < AUTHENTICATION_TTL_MS ? seen.access : await this.#read(hash, now);
-    if (!access || (access.expiresAt !== null && Date.parse(access.expiresAt) <= now)) return null;
-    this.#lastUsed.note(access.tokenId, now);
+    const access = await this.#remembered.of(hash, now, () => this.#read(hash));
+    if (access) this.#lastUsed.note(access.tokenId, now);
     return access;
   }
 
-  async #read(hash: string, now: number): Promise<Access | null> {
+  async #read(hash: string): Promise<Access | null> {
     const row = await findTokenByHash(this.#database, hash);
-    const access = row && !row.revoked_at ? accessOf(row) : null;
-    if (this.#seen.size >= MAX_REMEMBERED) this.#seen.clear();
-    this.#seen.set(hash, { at: now, access });
-    return access;
+    return row && !row.revoked_at ? accessOf(row) : null;
   }
 
   /** Reads the caller's own token, as the API shows it. */
@@ -155,7 +146,7 @@ export class AccessService {
       if (!revoked) throw new NotFoundError([id]);
       if (revoked.isNew) await this.#journal(change, 'token.revoke', access.actor, id, { name: revoked.name });
     });
-    this.#seen.clear();
+    this.#remembered.forget();
     return this.#shown(await findToken(this.#database, id));
   }
 

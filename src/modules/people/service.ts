@@ -2,12 +2,10 @@ import { createHash } from 'node:crypto';
 import type { JWTPayload } from 'jose';
 import { type Database, isOneOf } from '../../platform/database.ts';
 import type { Access } from '../access/access.ts';
+import { RememberedAccess } from '../access/remembered.ts';
 import { type AuthorizationCode, looksLikeJwt, type OpenIdProvider } from './provider.ts';
 import { type PeopleRule, ruleFor } from './rules.ts';
 
-/** How long an answer for a token is remembered, in milliseconds. */
-const REMEMBERED_MS = 2_000;
-const MAX_REMEMBERED = 10_000;
 /** In characters: the longest token, and the longest name of an actor. */
 const MAX_TOKEN = 8_192;
 const MAX_NAME = 128;
@@ -24,7 +22,7 @@ export interface PeopleServiceOptions {
 /** Tells from a token of an OpenID provider who asks, and by the operator's rules what that person may do. */
 export class PeopleService {
   readonly #options: PeopleServiceOptions;
-  readonly #seen = new Map<string, { readonly at: number; readonly access: Access | null }>();
+  readonly #remembered = new RememberedAccess();
 
   constructor(options: PeopleServiceOptions) {
     this.#options = options;
@@ -43,18 +41,10 @@ export class PeopleService {
   async authenticate(token: string): Promise<Access | null> {
     if (token.length > MAX_TOKEN) return null;
     const hash = createHash('sha256').update(token).digest('base64url');
-    const now = Date.now();
-    const seen = this.#seen.get(hash);
-    const access = seen && now - seen.at < REMEMBERED_MS ? seen.access : await this.#read(token, hash, now);
-    return access?.expiresAt && Date.parse(access.expiresAt) > now ? access : null;
-  }
-
-  async #read(token: string, hash: string, now: number): Promise<Access | null> {
-    const claims = await this.#options.provider.verify(token);
-    const access = claims && (await this.#accessOf(claims));
-    if (this.#seen.size >= MAX_REMEMBERED) this.#seen.clear();
-    this.#seen.set(hash, { at: now, access });
-    return access;
+    return this.#remembered.of(hash, Date.now(), async () => {
+      const claims = await this.#options.provider.verify(token);
+      return claims && (await this.#accessOf(claims));
+    });
   }
 
   /** Exchanges what a browser brings back from the provider for a token; null where it is not good. */
