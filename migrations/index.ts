@@ -16,6 +16,7 @@ import * as dataStructures from './014-data-structures.ts';
 import * as testAttempts from './015-test-attempts.ts';
 import * as revisions from './016-revisions.ts';
 import * as auditLog from './017-audit-log.ts';
+import * as dataKeySeeks from './018-data-key-seeks.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -36,4 +37,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '015-test-attempts': testAttempts,
   '016-revisions': revisions,
   '017-audit-log': auditLog,
+  '018-data-key-seeks': dataKeySeeks,
 };
