@@ -47,7 +47,8 @@ export const pageScript = (hasLinks: boolean): string => `
       else location.reload();
     };
     document.body.prepend(bar);
-    addProvider(bar).catch(() => undefined);
+    // a provider that does not answer has no button: a token does as well
+    addProvider(bar).catch((error) => console.warn(error));
   };
 
   // at an OpenID provider by code flow with PKCE (RFC 7636): the verifier stays in this tab
