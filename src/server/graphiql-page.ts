@@ -24,6 +24,9 @@ export const pageScript = (hasLinks: boolean): string => `
   const NOTICES = ${JSON.stringify(hasLinks ? NOTICES.withLinks : NOTICES.withoutLinks)};
   const TOKEN = 'datastore-gateway:token';
   const PENDING = 'datastore-gateway:sign-in';
+  // in milliseconds: how long another window may take to answer, and how long it is waited for where none is seen
+  const ANSWER_MS = 10000;
+  const UNSEEN_ANSWER_MS = 500;
   const code = new URLSearchParams(location.hash.slice(1)).get('code');
   const back = new URLSearchParams(location.search);
   history.replaceState(null, '', location.pathname);
@@ -103,19 +106,26 @@ export const pageScript = (hasLinks: boolean): string => `
     if (data.kept) heard(data.kept);
     else if (readToken()) windows.postMessage({ kept: sessionStorage.getItem(TOKEN) });
   };
+  // a lock tells at once whether there is one, which may be busy for long with its editors; plain HTTP has no locks
+  const isAnotherSignedIn = async () => {
+    const { held = [] } = (await navigator.locks?.query()) ?? {};
+    return held.some(({ name }) => name === TOKEN);
+  };
+  const tellWhileOpen = () => navigator.locks?.request(TOKEN, { mode: 'shared' }, () => new Promise(() => undefined));
   const askOtherWindows = async () => {
+    const patience = (await isAnotherSignedIn()) ? ANSWER_MS : UNSEEN_ANSWER_MS;
     const answer = new Promise((resolve) => (heard = resolve));
     windows.postMessage({});
-    const kept = await Promise.race([answer, new Promise((resolve) => setTimeout(resolve, 500))]);
+    const kept = await Promise.race([answer, new Promise((resolve) => setTimeout(resolve, patience))]);
     if (kept) sessionStorage.setItem(TOKEN, kept);
   };
 
+  // it returns what to say where nobody is signed in after it
   const signIn = async () => {
     const exchanged = code ? { code } : back.has('state') ? broughtBack() : null;
     if (!exchanged) {
       if (!readToken()) await askOtherWindows();
-      if (!readToken()) notice(NOTICES.signedOut);
-      return;
+      return NOTICES.signedOut;
     }
     const answer = await plainFetch('/graphiql/session', {
       method: 'POST',
@@ -124,9 +134,9 @@ export const pageScript = (hasLinks: boolean): string => `
     });
     if (answer.ok) sessionStorage.setItem(TOKEN, JSON.stringify(await answer.json()));
     else if (!readToken()) await askOtherWindows();
-    if (!readToken()) notice(code ? NOTICES.usedUp : NOTICES.notTaken);
+    return code ? NOTICES.usedUp : NOTICES.notTaken;
   };
-  const signedIn = signIn();
+  const signedIn = signIn().then((otherwise) => (readToken() ? void tellWhileOpen() : notice(otherwise)));
 
   globalThis.fetch = async (input, init = {}) => {
     await signedIn;

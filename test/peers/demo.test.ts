@@ -44,7 +44,7 @@ describePeer('the demo in Chromium', { programs: ['chromium'], packages: ['chrom
       const answer = page.locator('.graphiql-response .view-lines');
       const answered = (text: string) =>
         expect
-          .poll(async () => (await answer.textContent())?.replaceAll('\u00a0', ' '), { timeout: 30_000 })
+          .poll(async () => (await answer.textContent())?.replaceAll('\u00a0', ' '), { timeout: 60_000 })
           .toContain(text);
       await expect
         .poll(
@@ -52,7 +52,7 @@ describePeer('the demo in Chromium', { programs: ['chromium'], packages: ['chrom
             await page.locator('.graphiql-tab-button', { hasText: 'RegisterDatastore' }).click();
             return page.locator('.graphiql-tab-active').textContent();
           },
-          { timeout: 30_000, interval: 500 },
+          { timeout: 60_000, interval: 500 },
         )
         .toContain('RegisterDatastore');
       const run = page.locator('.graphiql-execute-button');

@@ -10,7 +10,7 @@ import { startOpenIdPeer } from '../support/peers/openid-provider.ts';
 const QUIET = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run'];
 const SCREENSHOTS = 'coverage/graphiql';
 
-const PATIENCE_MS = 90_000;
+const PATIENCE_MS = 240_000;
 
 describePeer('GraphiQL in Chromium', { programs: ['chromium'], packages: ['chromium'] }, () => {
   let gateway: TestGateway;
@@ -49,7 +49,7 @@ describePeer('GraphiQL in Chromium', { programs: ['chromium'], packages: ['chrom
   const textOf = async (editor: string) =>
     (await page.locator(`${editor} .view-lines`).textContent())?.replaceAll('\u00a0', ' ');
   const shows = (text: string) =>
-    expect.poll(() => textOf('.graphiql-query-editor'), { timeout: 20_000 }).toContain(text);
+    expect.poll(() => textOf('.graphiql-query-editor'), { timeout: 60_000 }).toContain(text);
   const open = async (url: string) => {
     await page.goto(url);
     await shows('Datastore Gateway');
@@ -61,11 +61,11 @@ describePeer('GraphiQL in Chromium', { programs: ['chromium'], packages: ['chrom
         await page.locator('.graphiql-tab-button', { hasText: name }).click();
         expect(await page.locator('.graphiql-tab-active').textContent()).toContain(name);
       },
-      { timeout: 20_000, interval: 500 },
+      { timeout: 60_000, interval: 500 },
     );
   const execute = () => page.locator('.graphiql-execute-button').click();
   const answered = (text: string) =>
-    expect.poll(() => textOf('.graphiql-response'), { timeout: 20_000 }).toContain(text);
+    expect.poll(() => textOf('.graphiql-response'), { timeout: 60_000 }).toContain(text);
 
   async function setVariables(variables: unknown) {
     await page.locator('.graphiql-editor-tool .view-lines').first().click();
@@ -121,7 +121,7 @@ describePeer('GraphiQL in Chromium', { programs: ['chromium'], packages: ['chrom
           await execute();
           await expect.poll(() => textOf('.graphiql-response'), { timeout: 1_000 }).toContain('"label": "Orders"');
         },
-        { timeout: 20_000 },
+        { timeout: 60_000 },
       );
 
       const others = requests.filter((url) => !url.startsWith(`${gateway.url}/`) && !/^(?:blob|data):/.test(url));
@@ -150,7 +150,7 @@ describePeer('GraphiQL in Chromium', { programs: ['chromium'], packages: ['chrom
       const stranger = await context.newPage();
       await stranger.goto(link);
       await expect
-        .poll(() => stranger.locator('#notice').textContent(), { timeout: 20_000 })
+        .poll(() => stranger.locator('#notice').textContent(), { timeout: 60_000 })
         .toContain('This link was used before');
       await context.close();
     },
@@ -177,7 +177,7 @@ describePeer('GraphiQL in Chromium', { programs: ['chromium'], packages: ['chrom
       const failure = page.locator('.graphiql-response .view-line', { hasText: '"hint"' }).first();
       // Monaco puts other lines in the place of those that it has drawn first
       const height = async () => (await failure.boundingBox())?.y ?? Number.POSITIVE_INFINITY;
-      await expect.poll(height, { timeout: 20_000 }).toBeLessThan(900);
+      await expect.poll(height, { timeout: 60_000 }).toBeLessThan(900);
       await page.screenshot({ path: `${SCREENSHOTS}/4-failure.png` });
       // no variable that has a default is marked as missing
       expect(await page.locator('.graphiql-editor-tool .squiggly-error').count()).toBe(0);
@@ -193,7 +193,7 @@ describePeer('GraphiQL in Chromium', { programs: ['chromium'], packages: ['chrom
       const use = page.getByRole('button', { name: 'Use this token' });
       await box.fill('dsg_wrong');
       await use.click();
-      await expect.poll(() => page.locator('#notice').textContent(), { timeout: 20_000 }).toContain('token');
+      await expect.poll(() => page.locator('#notice').textContent(), { timeout: 60_000 }).toContain('token');
       expect(await page.locator('#notice').textContent()).not.toContain('Not signed in');
       complaints = complaints.filter((complaint) => !complaint.includes('401'));
       await box.fill(gateway.token);
@@ -211,7 +211,7 @@ describePeer('GraphiQL in Chromium', { programs: ['chromium'], packages: ['chrom
     'without a link a token from the Headers tab signs in',
     async () => {
       await open(`${gateway.url}/graphql`);
-      await expect.poll(() => page.locator('#notice').textContent(), { timeout: 20_000 }).toContain('Not signed in');
+      await expect.poll(() => page.locator('#notice').textContent(), { timeout: 60_000 }).toContain('Not signed in');
       await page.getByRole('button', { name: 'Headers' }).click();
       await page.locator('.graphiql-editor-tool .graphiql-editor:not(.hidden) .view-lines').click();
       await page.keyboard.press('ControlOrMeta+A');
