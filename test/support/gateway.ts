@@ -8,6 +8,7 @@ import { WebSocket } from 'ws';
 import { App, type AppOptions } from '../../src/app.ts';
 import { type Scope, scopes } from '../../src/modules/access/access.ts';
 import { createLogger } from '../../src/platform/logger.ts';
+import { PATIENCE_MS } from './eventually.ts';
 
 /** What a client can ask a gateway, wherever it runs. */
 export interface GatewayClient {
@@ -81,6 +82,8 @@ export interface TestGatewayOptions {
 }
 
 const LOOPBACK = ['127.0.0.0/8', '::1'];
+/** An operation without an end in so many milliseconds fails before its test does, which could not tell which one it was. */
+const HANGS_MS = 4 * PATIENCE_MS;
 
 export async function startGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'datastore-gateway-')));
@@ -143,6 +146,7 @@ export function clientOf(url: string, token: string): GatewayClient {
       method: 'POST',
       headers: { 'content-type': 'application/json', accept, authorization: `Bearer ${bearer}` },
       body: typeof body === 'string' ? body : JSON.stringify(body),
+      signal: AbortSignal.timeout(HANGS_MS),
     });
   const send: GatewayClient['send'] = async (body, bearer = token) => {
     const response = await post(body, bearer);
@@ -170,6 +174,9 @@ export function clientOf(url: string, token: string): GatewayClient {
       });
       const results: ExecutionResult<never>[] = [];
       const stream = client.iterate({ query: print(document), variables: variables as Record<string, unknown> });
+      const hanging = setTimeout(() => {
+        void stream.throw?.(new Error(`${results.length} results, then nothing: ${print(document)}`));
+      }, HANGS_MS);
       try {
         for await (const result of stream) {
           results.push(result as never);
@@ -178,6 +185,7 @@ export function clientOf(url: string, token: string): GatewayClient {
         }
         return results;
       } finally {
+        clearTimeout(hanging);
         await client.dispose();
       }
     },
