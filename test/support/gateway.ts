@@ -82,7 +82,7 @@ export interface TestGatewayOptions {
 }
 
 const LOOPBACK = ['127.0.0.0/8', '::1'];
-/** An operation without an end in so many milliseconds fails before its test does, which could not tell which it was. */
+/** An operation without an end in so many milliseconds fails before its test does, which could not tell which one. */
 const HANGS_MS = 4 * PATIENCE_MS;
 
 export async function startGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
