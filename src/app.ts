@@ -128,6 +128,7 @@ export class App {
     const connectionTests = new ConnectionTestService({
       database,
       doorbell,
+      keyring,
       sealer,
       runner: this.#runner,
       unbornWaitMs,

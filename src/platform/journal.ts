@@ -29,17 +29,17 @@ export interface JournalEntry {
   readonly outcome?: AuditOutcome;
 }
 
-/** What is rung when any chain gets longer. */
+/** What is rung when any chain gets longer by a datastore event. */
 export const anyJournalTopic = 'journal';
 
-/** What is rung when an environment's chain gets longer. */
+/** What is rung when an environment's chain gets longer by a datastore event. */
 export function journalTopic(environmentId: string): string {
   return `journal:${environmentId}`;
 }
 
 /**
  * Adds an entry to its environment's chain, in the change that it is about. It locks the chain's head until the change
- * ends, so sequences are given out in commit order; call it last. Rings the environment's journal topic.
+ * ends, so sequences are given out in commit order; call it last. A datastore event rings the environment's topic.
  */
 export async function appendJournal(
   change: Change,
@@ -76,8 +76,10 @@ export async function appendJournal(
     .execute();
   await change.query.updateTable('journal_heads').set({ mac }).where('environment_id', '=', environmentId).execute();
   change.journaled({ environmentId, sequence: head.sequence, mac });
-  change.ring(journalTopic(environmentId));
-  change.ring(anyJournalTopic);
+  if (entry.kind !== '') {
+    change.ring(journalTopic(environmentId));
+    change.ring(anyJournalTopic);
+  }
   return { sequence: head.sequence };
 }
 

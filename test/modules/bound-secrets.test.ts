@@ -144,6 +144,7 @@ describeEachGateway('a stored secret', (open) => {
       .selectFrom('journal')
       .select('detail')
       .where('subject_id', '=', id)
+      .where('action', '=', 'datastore.updated')
       .orderBy('sequence', 'desc')
       .executeTakeFirstOrThrow();
     expect(JSON.parse(entry.detail)).toMatchObject({ changed: ['config.tls'] });

@@ -5,7 +5,7 @@ import { describeEachGateway } from '../support/each-gateway.ts';
 import { eventually } from '../support/eventually.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { postgresConfig } from '../support/inputs.ts';
-import { DatastoreEvents } from '../support/operations.ts';
+import { DatastoreEvents, ReadAuditLog } from '../support/operations.ts';
 import { closedPort } from '../support/peers/tarpit.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
 
@@ -151,6 +151,29 @@ describeEachGateway('the health of a datastore', (open) => {
     await api.updated({ id, config: { postgres } });
     expect(await checked(id, 2)).toMatchObject({ health: { status: 'UNHEALTHY' } });
     expect(await checked(id, 3)).toMatchObject({ health: { status: 'HEALTHY' } });
+    await api.removed(id);
+  });
+
+  test('leaves an entry in the audit log for the first check of each version and day', async () => {
+    const { id } = await api.created({ environmentId, config: real(), checkEveryMinutes: 5 });
+    await checked(id, 1);
+    await checked(id, 2);
+    await api.updated({ id, label: 'Another version' });
+    await checked(id, 3);
+    const { query } = gateway.app.database;
+    const tests = await query.selectFrom('connection_tests').selectAll().where('datastore_id', '=', id).execute();
+    const firsts = new Set(tests.map((each) => `${each.created_at.slice(0, 10)} ${each.datastore_version}`));
+    await query
+      .updateTable('connection_tests')
+      .set({ created_at: new Date(0).toISOString() })
+      .where('datastore_id', '=', id)
+      .execute();
+    await checked(id, 4);
+    const asked = { datastoreId: id, actor: 'health check', action: 'connection_test.start' };
+    const { auditLog } = await gateway.run(ReadAuditLog, asked);
+    expect(auditLog.nodes).toHaveLength(firsts.size + 1);
+    expect(auditLog.nodes.at(-1)).toMatchObject({ detail: { purpose: 'HEALTH', version: 1 } });
+    expect(auditLog.nodes[0]).toMatchObject({ detail: { purpose: 'HEALTH', version: 2 } });
     await api.removed(id);
   });
 

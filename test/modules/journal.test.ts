@@ -1,20 +1,25 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { sql } from 'kysely';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { verifyJournal } from '../../src/platform/journal.ts';
 import { Keyring } from '../../src/platform/keyring.ts';
 import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
+import { eventually } from '../support/eventually.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { postgresConfig } from '../support/inputs.ts';
 import {
   CreateDatastore,
   CreateEnvironment,
+  DatastoreEvents,
   DeleteDatastores,
   DeleteEnvironment,
+  ReadAuditLog,
   UpdateDatastore,
 } from '../support/operations.ts';
+import { startTarpit } from '../support/peers/tarpit.ts';
+import { expectType } from '../support/results.ts';
 
 describeEachGateway('the journal', (open) => {
   let gateway: TestGateway;
@@ -81,7 +86,7 @@ describeEachGateway('the journal', (open) => {
     expect(await verify(environmentId)).toEqual({ intact: 3, brokenAt: null });
   });
 
-  test('has nothing of what was refused, of what changed nothing, and of tests', async () => {
+  test('has nothing of what was refused and of what changed nothing', async () => {
     const environmentId = await api.newEnvironment();
     const config = { postgres: postgresConfig() };
     const { id, name } = await api.created({ environmentId, config });
@@ -92,10 +97,60 @@ describeEachGateway('the journal', (open) => {
     await api.update({ id, config: { postgres: { host: '127.0.0.2' } } });
     await api.updated({ id, config });
     await api.remove({ ids: [id, randomUUID()] });
-    await api.ended((await api.testStarted({ target: { datastoreId: id } })).id);
     const entries = await entriesOf(environmentId);
-    expect(entries.map(({ kind }) => kind)).toEqual(['CREATED']);
-    expect(await verify(environmentId)).toEqual({ intact: 1, brokenAt: null });
+    // a save that fails by its test has sent secrets all the same
+    expect(entries.map(({ action }) => action)).toEqual(['datastore.created', 'connection_test.start']);
+    expect(await verify(environmentId)).toEqual({ intact: 2, brokenAt: null });
+  });
+
+  test('has the start of each test, and where it sends secrets to; no follower of datastores hears of it', async () => {
+    const tarpit = await startTarpit();
+    onTestFinished(() => tarpit.close());
+    const environmentId = await api.newEnvironment();
+    const config = { postgres: postgresConfig({ port: tarpit.port }) };
+    const { id, createdBy } = await api.created({ environmentId, config });
+    const heard = gateway.follow(DatastoreEvents, { environmentId }, { enough: (events) => events.length > 0 });
+    const target = `127.0.0.1:${tarpit.port}`;
+    const options = { timeoutMs: 60_000 };
+    const started = async (given: Parameters<Api['testStarted']>[0]['target']) => {
+      const test = await api.testStarted({ target: given, options });
+      await api.cancel(test.id);
+      return test.id;
+    };
+    const stored = await started({ datastoreId: id });
+    const draft = await started({ draft: { environmentId, config } });
+    const changed = await started({ change: { datastoreId: id, config: { postgres: { database: 'x' } } } });
+    const beforeSave = randomUUID();
+    const saving = api.update({
+      id,
+      config: { postgres: { database: 'y' } },
+      test: { testId: beforeSave, ...options },
+    });
+    await eventually(async () => (await api.readTest(beforeSave))?.status === 'RUNNING');
+    await api.cancel(beforeSave);
+    expect(expectType(await saving, 'ConnectionTestFailedError').test.id).toBe(beforeSave);
+    const { auditLog } = await gateway.run(ReadAuditLog, { environmentId, action: 'connection_test.start' });
+    expect(
+      auditLog.nodes.map(({ actor, subjectType, subjectId, detail }) => [actor, subjectType, subjectId, detail]),
+    ).toEqual(
+      [
+        ['datastore', id, { testId: beforeSave, purpose: 'BEFORE_SAVE', version: null }],
+        ['datastore', id, { testId: changed, purpose: 'REQUESTED', version: null }],
+        ['connection_test', draft, { testId: draft, purpose: 'REQUESTED', version: null }],
+        ['datastore', id, { testId: stored, purpose: 'REQUESTED', version: 1 }],
+      ].map(([type, subject, detail]) => [createdBy, type, subject, { type: 'POSTGRES', target, ...Object(detail) }]),
+    );
+    const cancels = await gateway.run(ReadAuditLog, { environmentId, action: 'connection_test.cancel' });
+    expect(cancels.auditLog.nodes.map(({ detail }) => Object(detail).testId)).toEqual([
+      beforeSave,
+      changed,
+      draft,
+      stored,
+    ]);
+    await api.removed(id);
+    const [first] = await heard;
+    expect(first?.data?.datastoreEvents.kind).toBe('DELETED');
+    expect(await verify(environmentId)).toEqual({ intact: 10, brokenAt: null });
   });
 
   test('is whole after changes from all sides', async () => {

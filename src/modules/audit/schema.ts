@@ -31,7 +31,8 @@ const AuditEntryRef = builder.objectRef<AuditEntry>('AuditEntry').implement({
       description: 'For whom the actor’s session token acted; null where it said nothing.',
     }),
     action: t.exposeString('action', {
-      description: 'What was done: `datastore.created`, `usage.register`, `token.create`, `environment.delete`.',
+      description:
+        'What was done: `datastore.created`, `connection_test.start`, `usage.register`, `token.create`, `environment.delete`.',
     }),
     environmentId: t.exposeID('environmentId', {
       nullable: true,
@@ -39,7 +40,8 @@ const AuditEntryRef = builder.objectRef<AuditEntry>('AuditEntry').implement({
         'In which environment, which may be gone by now; null for what belongs to none: tokens, and environments themselves.',
     }),
     subjectType: t.exposeString('subjectType', {
-      description: 'What kind of thing it was done to: `datastore`, `usage`, `token`, `environment`.',
+      description:
+        'What kind of thing it was done to: `datastore`, `usage`, `token`, `environment`; `connection_test` for the test of a draft, while those of a datastore stand with it.',
     }),
     subjectId: t.exposeID('subjectId', {
       nullable: true,

@@ -7,11 +7,13 @@ import { type Change, type Database, isUniqueViolation } from '../../platform/da
 import type { Doorbell } from '../../platform/doorbell.ts';
 import { followLog } from '../../platform/follow-log.ts';
 import { isUsedId } from '../../platform/ids.ts';
+import type { Keyring } from '../../platform/keyring.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
 import type { Sealer } from '../../platform/sealer.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import { requireRoom, targetOf } from './admission.ts';
+import { journalCancel, journalStart } from './journal.ts';
 import { planTest, type TestOptions, type TestSubject, testTimeoutMs, writes } from './plan.ts';
 import { testTopic } from './recorder.ts';
 import { cancelTopic, queueTopic, type TestRunner } from './runner.ts';
@@ -49,6 +51,7 @@ const UNBORN_WAIT_MS = 60_000;
 export interface ConnectionTestServiceOptions {
   readonly database: Database;
   readonly doorbell: Doorbell;
+  readonly keyring: Keyring;
   readonly sealer: Sealer;
   readonly runner: TestRunner;
   /** How long progress waits for a test that does not exist yet, in milliseconds. The default is 60,000. */
@@ -61,6 +64,7 @@ export interface ConnectionTestServiceOptions {
 export class ConnectionTestService {
   readonly #database: Database;
   readonly #doorbell: Doorbell;
+  readonly #keyring: Keyring;
   readonly #sealer: Sealer;
   readonly #runner: TestRunner;
   readonly #unbornWaitMs: number;
@@ -71,6 +75,7 @@ export class ConnectionTestService {
     this.#limits = options.limits ?? {};
     this.#database = options.database;
     this.#doorbell = options.doorbell;
+    this.#keyring = options.keyring;
     this.#sealer = options.sealer;
     this.#runner = options.runner;
   }
@@ -143,6 +148,7 @@ export class ConnectionTestService {
           await setLastTest(change, row.datastore_id, row.id);
         change.ring(testTopic(row.id));
         change.ring(queueTopic);
+        await journalStart(change, this.#keyring, row);
       });
     } catch (error) {
       if (isUniqueViolation(error)) throw new ConflictError('ID_TAKEN');
@@ -197,9 +203,12 @@ export class ConnectionTestService {
     await this.#database.change(async (change) => {
       const row = await readForChange(change, id);
       if (!row || hasEnded(testOf(row))) return;
-      if (row.status !== 'RUNNING') return await endCancelled(change, row);
-      await requestCancel(change, id);
-      change.ring(cancelTopic);
+      if (row.status === 'RUNNING') {
+        await requestCancel(change, id);
+        change.ring(cancelTopic);
+      } else await endCancelled(change, row);
+      // whoever asks once more, while it still ends, does nothing new
+      if (row.cancel_requested === 0) await journalCancel(change, this.#keyring, access.actor, row);
     });
     const waiting = AbortSignal.timeout(CANCEL_WAIT_MS);
     for await (const event of this.#follow(test, 0, waiting)) {
