@@ -60,6 +60,11 @@ export const failureCodes = {
     message: 'The peer did not answer in time.',
     hint: 'Check host, port and firewalls; a longer timeoutMs helps with a slow server.',
   },
+  NOT_BEGUN: {
+    cause: 'TIMEOUT',
+    message: 'The test’s time was over before its first check.',
+    hint: 'Nothing was connected to: the gateway had too much else to do. Try again, or raise timeoutMs; when it happens each time, look at the load of the machine that the gateway runs on.',
+  },
   PROTOCOL_MISMATCH: {
     cause: 'PROTOCOL',
     message: 'What answers there does not speak the expected protocol.',

@@ -108,7 +108,8 @@ export class RunningTest {
   /** Ends the test from outside of the child; the running check fails with this code, those after it are skipped. */
   fail(code: FailureCode): void {
     if (this.settled) return;
-    const failure = (code === 'TIMEOUT' ? timeoutFailure(this.#passed) : new Failure(code)).report;
+    const begun = this.#current !== undefined || this.#ended > 0;
+    const failure = (code === 'TIMEOUT' ? timeoutFailure({ begun, passed: this.#passed }) : new Failure(code)).report;
     if (this.#current) {
       const { name, start } = this.#current;
       const durationMs = durationBetween(start, performance.now());

@@ -216,7 +216,7 @@ describe('the deadline', () => {
     const { executor } = start();
     const { events, onEvent } = told();
     const outcome = await executor.run(job('PASSES', { timeoutMs: 0 }), onEvent, never);
-    expect(outcome).toMatchObject({ status: 'FAILED', failure: { code: 'TIMEOUT' } });
+    expect(outcome).toMatchObject({ status: 'FAILED', failure: { code: 'NOT_BEGUN', cause: 'TIMEOUT' } });
     expect(outcome.skipped).toHaveLength(3);
     expect(events).toEqual([]);
     expect(executor.stats().children).toBe(0);

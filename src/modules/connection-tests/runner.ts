@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { failed } from '../../connectors/kit/checks/run-checks.ts';
-import { timeoutFailure } from '../../connectors/kit/checks/timeout.ts';
+import { type TestStanding, timeoutFailure } from '../../connectors/kit/checks/timeout.ts';
 import { deserializeConfig, placeSecrets } from '../../connectors/kit/config/shape.ts';
 import type { Tenancy } from '../../connectors/kit/config/tenancy.ts';
 import type { CatalogEntry } from '../../connectors/kit/contract/catalog-entry.ts';
@@ -332,15 +332,16 @@ export class TestRunner {
 function afterDeath(row: TestRow, at: string, isCallerAlive: boolean): TestSnapshot {
   const snapshot = testOf(row);
   if (row.cancel_requested) return ended(snapshot, 'CANCELLED', new Failure('CANCELLED').report, at);
-  if (row.deadline_at <= at) return ended(snapshot, 'FAILED', timeoutFailure(passedChecks(snapshot)).report, at);
+  if (row.deadline_at <= at) return ended(snapshot, 'FAILED', timeoutFailure(standingOf(snapshot)).report, at);
   if (row.attempt >= MOST_ATTEMPTS) return ended(snapshot, 'FAILED', new Failure('INTERNAL').report, at);
   if (row.purpose === 'BEFORE_SAVE' && !isCallerAlive)
     return ended(snapshot, 'FAILED', new Failure('INTERRUPTED').report, at);
   return begunAnew(snapshot);
 }
 
-function passedChecks({ checks }: TestSnapshot): readonly string[] {
-  return checks.filter(({ status }) => status === 'PASSED' || status === 'WARNING').map(({ name }) => name);
+function standingOf({ checks }: TestSnapshot): TestStanding {
+  const passed = checks.filter(({ status }) => status === 'PASSED' || status === 'WARNING').map(({ name }) => name);
+  return { begun: checks.some(({ status }) => status !== 'PENDING'), passed };
 }
 
 function leaseFrom(now: Date): string {

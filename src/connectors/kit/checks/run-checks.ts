@@ -160,7 +160,7 @@ interface Run extends RunChecksOptions {
 async function outcomeOf(checks: readonly AnyCheck[], context: AnyContext, run: Run): Promise<TestOutcome> {
   const { checks: names, signal, progress } = run;
   for (const [index, check] of checks.entries()) {
-    if (signal.aborted) return failed(abortFailure(signal, progress).report, names.slice(index));
+    if (signal.aborted) return failed(abortFailure(signal, progress, index > 0).report, names.slice(index));
     const failure = await runCheck(check, context, run);
     if (failure) return failed(failure, names.slice(index + 1));
     progress.passed.push(checkName(run.connector, check));
@@ -206,16 +206,16 @@ async function resultOf(check: AnyCheck, name: string, context: AnyContext, run:
     const { evidence, warning } = await unlessAborted(() => check.run(context), signal);
     return { status: warning ? 'WARNING' : 'PASSED', evidence, failure: null };
   } catch (error) {
-    const failure = signal.aborted ? abortFailure(signal, run.progress) : failureOf(error, name, run);
+    const failure = signal.aborted ? abortFailure(signal, run.progress, true) : failureOf(error, name, run);
     return { status: 'FAILED', evidence: failure.evidence, failure: failure.report };
   }
 }
 
-function abortFailure(signal: AbortSignal, { passed, waiting }: Progress): Failure {
+function abortFailure(signal: AbortSignal, { passed, waiting }: Progress, begun: boolean): Failure {
   const reason: unknown = signal.reason;
   if (reason === 'thrown') return new Failure('INTERNAL');
   const late = reason === 'deadline' || (reason instanceof DOMException && reason.name === 'TimeoutError');
-  return late ? timeoutFailure(passed, waiting) : new Failure('CANCELLED');
+  return late ? timeoutFailure({ begun, passed, waiting }) : new Failure('CANCELLED');
 }
 
 function failureOf(error: unknown, name: string, run: Run): Failure {
@@ -235,7 +235,8 @@ function failureOf(error: unknown, name: string, run: Run): Failure {
 function inStep(failure: Failure, { passed, waiting }: Progress): Failure {
   const { code, hint } = failure.report;
   if (code !== 'TIMEOUT' || hint !== failureCodes.TIMEOUT.hint) return failure;
-  return timeoutFailure(passed, { ...waiting, error: failure.cause, evidence: failure.evidence });
+  const details = { ...waiting, error: failure.cause, evidence: failure.evidence };
+  return timeoutFailure({ begun: true, passed, waiting: details });
 }
 
 function explained(error: unknown, name: string, options: RunChecksOptions, redactor: Redactor): Failure | undefined {

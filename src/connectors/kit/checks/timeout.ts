@@ -6,11 +6,22 @@ const LATE_HINT =
   'What was asked before was answered, so the way there is right: the server is starting, asleep or busy, or something is locked there. ' +
   'Look at its load, or raise timeoutMs.';
 
+/** How far a test has come when its time is over. */
+export interface TestStanding {
+  /** Whether a check has begun. */
+  readonly begun: boolean;
+  /** The public names of the checks that went well. */
+  readonly passed: readonly string[];
+  /** What the running check is known to wait for. */
+  readonly waiting?: FailureDetails;
+}
+
 /**
- * The failure of a test that was too slow. `passed` are the public names of the checks that went well: once the peer
- * has answered, neither address nor firewall can be at fault. `waiting` is what a check was known to wait for.
+ * The failure of a test that was too slow. Once the peer has answered, neither address nor firewall can be at fault;
+ * before the first check nobody was asked at all.
  */
-export function timeoutFailure(passed: readonly string[], waiting: FailureDetails = {}): Failure {
+export function timeoutFailure({ begun, passed, waiting }: TestStanding): Failure {
+  if (!begun) return new Failure('NOT_BEGUN');
   const hasAnswered = passed.some((name) => !ON_THE_WAY.test(name));
   return new Failure('TIMEOUT', { ...(hasAnswered ? { hint: LATE_HINT } : {}), ...waiting });
 }
