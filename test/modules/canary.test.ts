@@ -47,7 +47,7 @@ const PARSE = `query ($type: DatastoreType, $text: String!) {
 const READ = `query ($id: ID!) { datastore(id: $id) { ${DATASTORE} } datastores(first: 5) { nodes { id configJson } } }`;
 
 /** At peers that work: on a slow machine this may take long. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 120_000;
 /** At the mirror nothing ever passes: long enough to be heard there, by how long everything took at the peers. */
 const impatienceMs = (tookMs: number) => Math.round(Math.min(PATIENCE_MS, Math.max(1_500, tookMs / 10)));
 

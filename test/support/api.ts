@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { PATIENCE_MS } from './eventually.ts';
 import type { GatewayClient } from './gateway.ts';
 import type {
+  ConnectionTestOptions,
   CreateDatastoreInput,
   DatastoreSelection,
   StartConnectionTestInput,
@@ -22,16 +24,27 @@ import { expectType } from './results.ts';
 
 export type Api = ReturnType<typeof apiOf>;
 
+/** The same; its test has longer than by default, for it may have to pass on a machine that is busy with others. */
+function patient<Input extends { readonly test?: ConnectionTestOptions | null }>(input: Input): Input {
+  return input.test ? { ...input, test: { timeoutMs: PATIENCE_MS, ...input.test } } : input;
+}
+
 /** The operations that most suites need, as one caller: `created` and the like fail unless it came to that. */
 export function apiOf(gateway: GatewayClient, token?: string) {
   const create = async (input: CreateDatastoreInput) =>
-    (await gateway.run(CreateDatastore, { input }, token)).createDatastore;
+    (await gateway.run(CreateDatastore, { input: patient(input) }, token)).createDatastore;
   const update = async (input: UpdateDatastoreInput) =>
-    (await gateway.run(UpdateDatastore, { input }, token)).updateDatastore;
+    (await gateway.run(UpdateDatastore, { input: patient(input) }, token)).updateDatastore;
   const remove = async (select: DatastoreSelection) =>
     (await gateway.run(DeleteDatastores, { input: { select } }, token)).deleteDatastores;
   const startTest = async (input: StartConnectionTestInput) =>
-    (await gateway.run(StartTest, { input }, token)).startConnectionTest;
+    (
+      await gateway.run(
+        StartTest,
+        { input: { ...input, options: { timeoutMs: PATIENCE_MS, ...input.options } } },
+        token,
+      )
+    ).startConnectionTest;
   return {
     create,
     update,
