@@ -6,6 +6,8 @@ import type { Context } from './graphql/context.ts';
 import type { Access } from './modules/access/access.ts';
 import { AccessService, requireScope } from './modules/access/service.ts';
 import { ApiTokenService } from './modules/api-tokens/service.ts';
+import { RefusalLog } from './modules/audit/refusals.ts';
+import { RefusedSignIns } from './modules/audit/refused-sign-ins.ts';
 import { AuditService } from './modules/audit/service.ts';
 import { catalogLoader } from './modules/catalogs/loader.ts';
 import { CatalogService } from './modules/catalogs/service.ts';
@@ -98,6 +100,7 @@ export class App {
   readonly #executor: Executor;
   readonly #runner: TestRunner;
   readonly #health: HealthScheduler;
+  readonly #refusals: RefusalLog;
   readonly #signIn: SignIn;
   readonly #server: GatewayServer<Access, Context>;
   readonly #ending = new AbortController();
@@ -119,6 +122,8 @@ export class App {
     const { logger } = options;
     const sealer = new Sealer(database, keyring);
     this.access = new AccessService(database, keyring, logger);
+    this.#refusals = new RefusalLog({ database, keyring, logger });
+    const refusedSignIns = new RefusedSignIns(this.#refusals, this.access, logger);
     const idempotency = new Idempotency(database, keyring);
     this.environments = new EnvironmentService(database, keyring, sealer, idempotency);
     const { access, environments } = this;
@@ -184,12 +189,15 @@ export class App {
       schema,
       access: {
         authenticate: (token) => (people?.isFor(token) ? people.authenticate(token) : access.authenticate(token)),
+        refused: (token) => (people?.isFor(token) ? refusedSignIns.personToken() : refusedSignIns.token(token)),
       },
+      onRefusedCode: (means) => refusedSignIns.code(means),
       ...(people ? { people } : {}),
       createContext: ({ access }): Context => ({
         access,
         services,
         requireScope: (scope) => requireScope(access, scope),
+        refused: (coordinate, fault) => this.#refusals.operation(access, coordinate, fault.message),
         loaders: {
           environment: environmentLoader(environments, access),
           connectionTest: connectionTestLoader(connectionTests, access),
@@ -297,6 +305,7 @@ export class App {
     await this.#runner.stop();
     await this.#executor.close();
     await this.access.close();
+    await this.#refusals.close();
     await this.#opened.close();
   }
 }

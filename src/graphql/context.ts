@@ -1,3 +1,5 @@
+import type { RequestFault } from '../errors/api.ts';
+
 /**
  * The services that resolvers call. Each module's schema.ts adds its own, so that graphql/ need not know the modules.
  */
@@ -15,4 +17,6 @@ export interface Context {
   readonly loaders: Loaders;
   /** Refuses a caller whose token lacks the scope, with a RequestFault FORBIDDEN. */
   readonly requireScope: (scope: keyof Scopes) => void;
+  /** Takes down that an operation or a guarded field, such as `Query.viewer`, was refused to the caller. */
+  readonly refused: (coordinate: string, fault: RequestFault) => void;
 }

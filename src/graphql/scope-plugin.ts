@@ -1,5 +1,6 @@
 import SchemaBuilder, { BasePlugin, type PothosOutputFieldConfig, type SchemaTypes } from '@pothos/core';
 import { type GraphQLFieldResolver, type GraphQLSchema, isObjectType } from 'graphql';
+import { RequestFault } from '../errors/api.ts';
 import type { Context, Scopes } from './context.ts';
 
 const PLUGIN = 'scopes';
@@ -20,7 +21,7 @@ const OPERATIONS: readonly string[] = ['Query', 'Mutation', 'Subscription'];
 
 /**
  * Checks a field's scope before its arguments are judged: who may not ask costs no more than that. The services check
- * scopes too, for whoever else calls them.
+ * scopes too, for whoever else calls them. Whatever of them refuses an operation, the context is told.
  */
 export class ScopePlugin<Types extends SchemaTypes> extends BasePlugin<Types> {
   override onOutputFieldConfig(field: PothosOutputFieldConfig<Types>): PothosOutputFieldConfig<Types> {
@@ -60,13 +61,24 @@ type Resolver<Types extends SchemaTypes> = GraphQLFieldResolver<unknown, Types['
 
 function guarded<Types extends SchemaTypes>(
   resolve: Resolver<Types>,
-  { extensions }: PothosOutputFieldConfig<Types>,
+  { parentType, name, extensions }: PothosOutputFieldConfig<Types>,
 ): Resolver<Types> {
   const scope = extensions?.scope as keyof Scopes | undefined;
-  if (scope === undefined) return resolve;
+  if (scope === undefined && !OPERATIONS.includes(parentType)) return resolve;
   return (parent, args, context, info) => {
-    (context as Context).requireScope(scope);
-    return resolve(parent, args, context, info);
+    // services refuse as well, for what they alone can know; a rejection comes after the rollback
+    const fail = (error: unknown) => {
+      if (error instanceof RequestFault && error.code === 'FORBIDDEN')
+        (context as Context).refused(`${parentType}.${name}`, error);
+      throw error;
+    };
+    try {
+      if (scope !== undefined) (context as Context).requireScope(scope);
+      const result = resolve(parent, args, context, info);
+      return result instanceof Promise ? result.catch(fail) : result;
+    } catch (error) {
+      return fail(error);
+    }
   };
 }
 

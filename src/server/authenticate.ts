@@ -6,6 +6,8 @@ import { requestError } from './request-error.ts';
 export interface Authenticator<Access> {
   /** Who a token is; null when it is unknown, expired or revoked. */
   authenticate(token: string): Promise<Access | null>;
+  /** Told of a token that was refused to somebody who asked with it. Left out: nobody is. */
+  refused?(token: string): void;
 }
 
 /** Who asks. */
@@ -29,6 +31,7 @@ export async function authenticate<Access>(
   const token = typeof authorization === 'string' ? BEARER.exec(authorization)?.[1] : undefined;
   const access = token === undefined ? null : await ask(authenticator, token, logger);
   if (token === undefined || access === null) {
+    if (token !== undefined) authenticator.refused?.(token);
     throw requestError('UNAUTHENTICATED', { status: 401, headers: { 'www-authenticate': 'Bearer' } });
   }
   return { access, token };

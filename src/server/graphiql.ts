@@ -41,12 +41,14 @@ export interface GraphiQLOptions {
   readonly signIn?: SignIn | undefined;
   readonly people?: PeopleSignIn | undefined;
   readonly example?: ExampleDatabase | undefined;
+  /** Told of a code that was refused: of a sign-in link, or of the OpenID provider. */
+  readonly onRefused?: ((means: 'link' | 'provider') => void) | undefined;
 }
 
 /**
  * Makes the page at its first request, for it takes 9 MB, which a gateway that no browser ever looks at does not need.
  */
-export function createGraphiQL({ signIn, people, example }: GraphiQLOptions): GraphiQL {
+export function createGraphiQL({ signIn, people, example, onRefused }: GraphiQLOptions): GraphiQL {
   let page: Promise<Page> | undefined;
   return {
     isFor: ({ method, headers }) => method === 'GET' && /\btext\/html\b/.test(headers.accept ?? ''),
@@ -67,11 +69,13 @@ export function createGraphiQL({ signIn, people, example }: GraphiQLOptions): Gr
       const isProviders = isText(code) && isText(verifier) && isText(redirectUri);
       const exchanged = isProviders ? people?.signIn({ code, verifier, redirectUri }) : undefined;
       const session = isText(code) && !isProviders ? await signIn?.redeem(code) : await exchanged;
-      if (!session)
+      if (!session) {
+        onRefused?.(isProviders ? 'provider' : 'link');
         throw requestError('UNAUTHENTICATED', {
           message: 'This code was used, is too old, or was never given.',
           status: 401,
         });
+      }
       sendJson(response, 200, session);
     },
   };

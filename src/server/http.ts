@@ -8,7 +8,7 @@ import { type LimitSettings, limitOf } from '../errors/limits.ts';
 import { AllowedOrigins } from './allowed-origins.ts';
 import { type Authenticator, authenticate } from './authenticate.ts';
 import { Door } from './door.ts';
-import { createGraphiQL, type GraphiQL, type PeopleSignIn } from './graphiql.ts';
+import { createGraphiQL, type GraphiQL, type GraphiQLOptions, type PeopleSignIn } from './graphiql.ts';
 import type { ExampleDatabase } from './graphiql-examples.ts';
 import { requestLimits } from './limits.ts';
 import { LiveSessions } from './live-sessions.ts';
@@ -71,6 +71,8 @@ export interface GatewayServerOptions<Access, Context extends object> {
   readonly signIn?: SignIn;
   /** Where people sign in who have no link and no token. Left out: nowhere. */
   readonly people?: PeopleSignIn;
+  /** Told of a sign-in code that was refused. Left out: nobody is. */
+  readonly onRefusedCode?: GraphiQLOptions['onRefused'];
   readonly health: { ready(): Promise<boolean> };
   /**
    * The Host headers that are served besides this machine's own names on loopback, each as `name` or `name:port`,
@@ -114,8 +116,8 @@ export class GatewayServer<Access, Context extends object> {
       limits: this.#limits,
     });
     this.#graphql = createGraphQL({ schema, createContext, sessions: this.#sessions, mask: this.#mask, logger });
-    this.#graphiql =
-      graphiql === 'on' ? createGraphiQL({ signIn, people: options.people, example: options.example }) : undefined;
+    const { people, example, onRefusedCode: onRefused } = options;
+    this.#graphiql = graphiql === 'on' ? createGraphiQL({ signIn, people, example, onRefused }) : undefined;
     const { requestMs } = this.#limits;
     const timeouts = {
       headersTimeout: requestMs,

@@ -202,7 +202,7 @@ async function asked(kind: Kind, field: string, name: string, type: GraphQLInput
     schema,
     document: parse(source),
     variableValues: Object.fromEntries(variables.map((each) => [each.name, each.value])),
-    contextValue: { services, loaders, requireScope: () => undefined, access: {} },
+    contextValue: { services, loaders, requireScope: () => undefined, refused: () => undefined, access: {} },
   })) as ExecutionResult;
   const data = result.data?.field as { issues?: { path: string[]; code: string }[] } | null | undefined;
   if (data?.issues) return data.issues.map(({ path, code }) => `${path.join('.')} ${code}`).join();

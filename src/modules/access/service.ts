@@ -8,7 +8,7 @@ import type { Logger } from '../../platform/logger.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
 import { type Access, scopes as allScopes, type Person, type Scope } from './access.ts';
 import { LastUsed } from './last-used.ts';
-import { RememberedAccess } from './remembered.ts';
+import { isGood, type KnownToken, RememberedTokens } from './remembered.ts';
 import {
   findToken,
   findTokenByHash,
@@ -33,7 +33,7 @@ const MAX_TOKEN_LENGTH = 512;
 const HASH_DIGITS_IN_NAME = 8;
 /** Under these names the gateway itself acts, so no token is called so. */
 const ownNames = { commandLine: 'command line', bootstrap: 'bootstrap', signInLink: 'sign-in link' } as const;
-const OTHER_OWN_NAMES = ['first start', 'health check'];
+const OTHER_OWN_NAMES = ['first start', 'health check', 'unknown caller'];
 
 /** What a new token may do, and for how long. */
 export interface NewToken {
@@ -63,7 +63,7 @@ export interface MadeToken {
 export class AccessService {
   readonly #database: Database;
   readonly #keyring: Keyring;
-  readonly #remembered = new RememberedAccess();
+  readonly #remembered = new RememberedTokens();
   readonly #lastUsed: LastUsed;
 
   constructor(database: Database, keyring: Keyring, logger: Logger) {
@@ -76,18 +76,26 @@ export class AccessService {
    * Returns what a bearer token allows, or null when it is unknown, expired or revoked. A revocation counts within 2 s.
    */
   async authenticate(token: string): Promise<Access | null> {
+    const now = Date.now();
+    const known = await this.#known(token, now);
+    if (!known || !isGood(known, now)) return null;
+    this.#lastUsed.note(known.access.tokenId, now);
+    return known.access;
+  }
+
+  /** Whose token it is that authenticate() refuses, or has just refused; null for an unknown one. */
+  async refused(token: string): Promise<KnownToken | null> {
+    return this.#known(token, Date.now());
+  }
+
+  async #known(token: string, now: number): Promise<KnownToken | null> {
     // an operator's own BOOTSTRAP_TOKEN looks otherwise and has no checksum
     if (token.length > MAX_TOKEN_LENGTH || (looksLikeToken(token) && !isToken(token))) return null;
     const hash = hashToken(token);
-    const now = Date.now();
-    const access = await this.#remembered.of(hash, now, () => this.#read(hash));
-    if (access) this.#lastUsed.note(access.tokenId, now);
-    return access;
-  }
-
-  async #read(hash: string): Promise<Access | null> {
-    const row = await findTokenByHash(this.#database, hash);
-    return row && !row.revoked_at ? accessOf(row) : null;
+    return this.#remembered.of(hash, now, async () => {
+      const row = await findTokenByHash(this.#database, hash);
+      return row ? { access: accessOf(row), isRevoked: row.revoked_at !== null } : null;
+    });
   }
 
   /** Reads the caller's own token, as the API shows it. */

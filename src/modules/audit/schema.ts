@@ -13,7 +13,10 @@ const AuditOutcomeRef = builder.enumType('AuditOutcome', {
   description: 'What came of something that somebody wanted done.',
   values: {
     SUCCEEDED: { description: 'It was done; the entry was stored with it, or neither was.' },
-    REFUSED: { description: 'The gateway refused it, and changed nothing.' },
+    REFUSED: {
+      description:
+        'The gateway refused it to who may not do it, and changed nothing. `detail.reason` says why; more of the same within a minute is counted, and `detail.more` of a later entry says how many.',
+    },
     FAILED: { description: 'It was begun, and failed.' },
   } as const,
 });
@@ -24,7 +27,8 @@ const AuditEntryRef = builder.objectRef<AuditEntry>('AuditEntry').implement({
     id: t.exposeID('id', { description: 'A UUID.' }),
     at: t.field({ type: 'DateTime', description: 'When it was done.', resolve: (entry) => entry.at }),
     actor: t.exposeString('actor', {
-      description: 'By whom: the name of a token or a person, or a command such as `command line`.',
+      description:
+        'By whom: the name of a token or a person, or a command such as `command line`; `unknown caller` for whoever was not let in.',
     }),
     onBehalfOf: t.exposeString('onBehalfOf', {
       nullable: true,
@@ -32,7 +36,7 @@ const AuditEntryRef = builder.objectRef<AuditEntry>('AuditEntry').implement({
     }),
     action: t.exposeString('action', {
       description:
-        'What was done: `datastore.created`, `connection_test.start`, `usage.register`, `token.create`, `environment.delete`.',
+        'What was done: `datastore.created`, `connection_test.start`, `usage.register`, `token.create`, `environment.delete`; what was refused: the operation, as `Mutation.createDatastore`, or `sign_in`.',
     }),
     environmentId: t.exposeID('environmentId', {
       nullable: true,
@@ -41,7 +45,7 @@ const AuditEntryRef = builder.objectRef<AuditEntry>('AuditEntry').implement({
     }),
     subjectType: t.exposeString('subjectType', {
       description:
-        'What kind of thing it was done to: `datastore`, `usage`, `token`, `environment`; `connection_test` for the test of a draft, while those of a datastore stand with it.',
+        'What kind of thing it was done to: `datastore`, `usage`, `token`, `environment`; `connection_test` for the test of a draft, while those of a datastore stand with it; `operation` for one that was refused.',
     }),
     subjectId: t.exposeID('subjectId', {
       nullable: true,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { JWTPayload } from 'jose';
 import { type Database, isOneOf } from '../../platform/database.ts';
 import type { Access } from '../access/access.ts';
-import { RememberedAccess } from '../access/remembered.ts';
+import { isGood, RememberedTokens } from '../access/remembered.ts';
 import { type AuthorizationCode, looksLikeJwt, type OpenIdProvider } from './provider.ts';
 import { type PeopleRule, ruleFor } from './rules.ts';
 
@@ -22,7 +22,7 @@ export interface PeopleServiceOptions {
 /** Tells from a token of an OpenID provider who asks, and by the operator's rules what that person may do. */
 export class PeopleService {
   readonly #options: PeopleServiceOptions;
-  readonly #remembered = new RememberedAccess();
+  readonly #remembered = new RememberedTokens();
 
   constructor(options: PeopleServiceOptions) {
     this.#options = options;
@@ -41,10 +41,12 @@ export class PeopleService {
   async authenticate(token: string): Promise<Access | null> {
     if (token.length > MAX_TOKEN) return null;
     const hash = createHash('sha256').update(token).digest('base64url');
-    return this.#remembered.of(hash, Date.now(), async () => {
+    const now = Date.now();
+    const known = await this.#remembered.of(hash, now, async () => {
       const claims = await this.#options.provider.verify(token);
-      return claims && (await this.#accessOf(claims));
+      return claims && { access: await this.#accessOf(claims), isRevoked: false };
     });
+    return known && isGood(known, now) ? known.access : null;
   }
 
   /** Exchanges what a browser brings back from the provider for a token; null where it is not good. */

@@ -60,7 +60,7 @@ export type AthenaConfigPatch = {
 export type AuditOutcome =
   /** It was begun, and failed. */
   | 'FAILED'
-  /** The gateway refused it, and changed nothing. */
+  /** The gateway refused it to who may not do it, and changed nothing. `detail.reason` says why; more of the same within a minute is counted, and `detail.more` of a later entry says how many. */
   | 'REFUSED'
   /** It was done; the entry was stored with it, or neither was. */
   | 'SUCCEEDED';
