@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Kind, parse } from 'graphql';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { sql } from 'kysely';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Scope, scopes } from '../../src/modules/access/access.ts';
 import { type Right, rights } from '../../src/modules/access/rights.ts';
 import { type Api, apiOf } from '../support/api.ts';
@@ -356,6 +357,7 @@ const tables = [
   'datastore_revisions',
   'revision_keys',
   'secret_versions',
+  'secret_keys',
   'connection_tests',
   'journal',
   'retired_ids',
@@ -412,9 +414,9 @@ describeEachGateway('who may', (open, kind) => {
     };
   }
 
-  const dump = async () => {
+  const dump = async (some: readonly (typeof tables)[number][] = tables) => {
     const { query } = gateway.app.database;
-    const all = await Promise.all(tables.map((table) => query.selectFrom(table).selectAll().execute()));
+    const all = await Promise.all(some.map((table) => query.selectFrom(table).selectAll().execute()));
     // that something was refused stands in the audit log
     const isRefusal = (row: object) => 'outcome' in row && row.outcome === 'REFUSED';
     return all.map((rows) =>
@@ -427,6 +429,35 @@ describeEachGateway('who may', (open, kind) => {
 
   const codesOf = (errors: unknown) =>
     (errors as { extensions: { code: string } }[] | undefined)?.map((error) => error.extensions.code);
+
+  describe('to change something, while the audit log cannot be written', () => {
+    const mutations = operations.filter(({ query }) => rootOf(query).type === 'Mutation');
+    let things: Things;
+
+    beforeAll(async () => {
+      things = await newThings();
+      await api.updated({ id: things.datastoreId, label: 'Two', configSecret: 'another' });
+      // nobody runs it, so it can be cancelled
+      const { query } = gateway.app.database;
+      const waiting = { status: 'QUEUED', owner: randomUUID(), deadline_at: '2999-01-01T00:00:00.000Z' };
+      await query.updateTable('connection_tests').set(waiting).where('id', '=', things.testId).execute();
+      await rename('journal', 'journal_away');
+    });
+
+    afterAll(() => rename('journal_away', 'journal'));
+
+    const rename = (from: string, to: string) =>
+      sql`alter table ${sql.table(from)} rename to ${sql.table(to)}`.execute(gateway.app.database.query);
+
+    test.each(mutations)('$title: it is not done, and the answer is an error', async ({ query, variables }) => {
+      const before = await dump(tables.filter((table) => table !== 'journal'));
+      const { json } = await gateway.send({ query, variables: variables(things) });
+      const codes = codesOf(json.errors);
+      expect(codes?.length).toBeGreaterThan(0);
+      for (const code of codes ?? []) expect(code).toBe('INTERNAL');
+      expect(await dump(tables.filter((table) => table !== 'journal'))).toEqual(before);
+    });
+  });
 
   describe('by scope', () => {
     const tokenWith = (some: readonly Scope[]) => gateway.createToken(`scoped ${randomUUID()}`, some);
