@@ -3,7 +3,7 @@ import type { CodegenConfig } from '@graphql-codegen/cli';
 /** Types for the operations that the tests write with graphql(`…`), read off the committed schema. */
 const config: CodegenConfig = {
   schema: 'schema/schema.graphql',
-  documents: ['test/**/*.ts', '!test/support/gql/**'],
+  documents: ['test/**/*.ts', '!test/support/gql/**', '!**/node_modules/**'],
   generates: {
     'test/support/gql/': {
       preset: 'client',

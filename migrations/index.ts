@@ -17,6 +17,7 @@ import * as testAttempts from './015-test-attempts.ts';
 import * as revisions from './016-revisions.ts';
 import * as auditLog from './017-audit-log.ts';
 import * as dataKeySeeks from './018-data-key-seeks.ts';
+import * as reusedIds from './019-reused-ids.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -38,4 +39,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '016-revisions': revisions,
   '017-audit-log': auditLog,
   '018-data-key-seeks': dataKeySeeks,
+  '019-reused-ids': reusedIds,
 };

@@ -2,13 +2,33 @@ import { sql } from 'kysely';
 import type { Change } from './database.ts';
 
 /**
+ * Takes an id for a new datastore. A deleted datastore of the same environment may have had it; whoever asks in another
+ * environment learns what he would learn of any id that is used. What is left under that id is known by its version,
+ * since those of the new datastore come after the old one's:
+ * - revisions, secrets and their keys, tags, usages, health and the catalog in use went with the old datastore;
+ * - its connection tests, and what was read of its catalog, belong to none any more, those too that run on;
+ * - its journal stays, since a chain has no gaps: `DELETED` and then `CREATED` stand between the two;
+ * - idempotency keys stay with the version that they speak of.
+ * @returns the first version of the datastore; null when the id is used
+ */
+export async function claimDatastoreId(change: Change, id: string, environmentId: string): Promise<number | null> {
+  await lockId(change, id);
+  const retired = await change.query
+    .deleteFrom('retired_ids')
+    .where('id', '=', id)
+    .where('environment_id', '=', environmentId)
+    .returning('last_version')
+    .executeTakeFirst();
+  return (await isUsedId(change, id)) ? null : (retired?.last_version ?? 0) + 1;
+}
+
+/**
  * True when anything has this id, whoever may see it, or when a deleted thing had it: ids are unique over all types, so
  * that an id alone says what is meant. Whoever else asks for the same id waits until the change ends.
  */
 export async function isUsedId(change: Change, id: string): Promise<boolean> {
-  const { kind, query } = change;
-  // on SQLite one change runs at a time anyway
-  if (kind === 'postgres') await sql`select pg_advisory_xact_lock(hashtextextended(${id}, 0))`.execute(query);
+  const { query } = change;
+  await lockId(change, id);
   const found = await query
     .selectFrom('datastores')
     .select('id')
@@ -19,4 +39,9 @@ export async function isUsedId(change: Change, id: string): Promise<boolean> {
     .unionAll(query.selectFrom('retired_ids').select('id').where('id', '=', id))
     .executeTakeFirst();
   return found !== undefined;
+}
+
+async function lockId({ kind, query }: Change, id: string): Promise<void> {
+  // on SQLite one change runs at a time anyway
+  if (kind === 'postgres') await sql`select pg_advisory_xact_lock(hashtextextended(${id}, 0))`.execute(query);
 }

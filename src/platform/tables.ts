@@ -101,6 +101,8 @@ export interface DatastoresTable {
   /** JSON: {path, id, updatedAt}[]; id names a row of secret_versions. */
   secrets: string;
   version: number;
+  /** 1, or more where a deleted datastore had this id before: no version of one is a version of the other. */
+  first_version: Generated<number>;
   created_at: string;
   updated_at: string;
   created_by: string;
@@ -341,7 +343,7 @@ export interface IdempotencyKeysTable {
   key_mac: string;
   /** Covers the operation and its whole input, secrets included. */
   input_mac: string;
-  /** JSON: {id, outcome?}. */
+  /** JSON: {id, firstVersion?, outcome?}. */
   result: string;
   created_at: string;
 }
@@ -351,8 +353,12 @@ export interface SettingsTable {
   value: string;
 }
 
-/** The ids of what was deleted: they are never given out again. */
+/** The ids of what was deleted. They are given out again to datastores alone, where a datastore had them. */
 export interface RetiredIdsTable {
   id: string;
   at: string;
+  /** The environment of a deleted datastore, in which a new one may have its id; null for all else. */
+  environment_id: string | null;
+  /** The version that a deleted datastore had at last: those of a new one come after it. Null for all else. */
+  last_version: number | null;
 }

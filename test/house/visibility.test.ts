@@ -11,7 +11,10 @@ import { collect, functionAround, parseSource, readSources, textOf } from './sou
  * Whatever else reads, changes or deletes rows of these tables goes through whereVisible().
  */
 const exceptions: Readonly<Record<string, readonly string[]>> = {
-  'An id is unique over all environments, whoever may see them.': ['platform/ids.ts isUsedId'],
+  'An id is unique over all environments, whoever may see them.': [
+    'platform/ids.ts isUsedId',
+    'platform/ids.ts claimDatastoreId',
+  ],
   'It tells only whether there is anything at all, at the first start.': [
     'modules/environments/store.ts hasEnvironments',
     'platform/keyring.ts verifyKeyring',
@@ -38,6 +41,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/catalogs/store.ts listEntries',
     'modules/catalogs/store.ts keysIn',
     'modules/connection-tests/store.ts setLastTest',
+    'modules/connection-tests/store.ts keepTested',
     'modules/health/schedule.ts endSchedule',
     'modules/health/store.ts readHealth',
   ],
@@ -115,6 +119,10 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   'Secrets of older versions are erased for everybody once their time is over.': [
     'modules/revisions/store.ts eraseSuperseded',
   ],
+  'It is asked of an event that its follower may see, whose datastore and environment it names.': [
+    'modules/datastores/store.ts wasDeletedSince',
+  ],
+  'A bound within a statement that asks what its caller may see.': ['modules/audit/store.ts creationOf'],
   'The journal and the keys are kept for the gateway itself, below who may see what.': [
     'platform/journal.ts appendJournal',
     'platform/journal.ts verifyJournal',

@@ -210,7 +210,7 @@ describeEachGateway('creating and reading datastores', (open) => {
   });
 
   describe('ids', () => {
-    test('an id that is in use, or was, is refused wherever it was used', async () => {
+    test('an id that is in use, or was, is refused in every other environment', async () => {
       const id = randomUUID();
       const config = { postgres: postgresConfig() };
       const elsewhere = await api.newEnvironment();

@@ -225,7 +225,7 @@ describeEachGateway('a call with an idempotency key', (open, kind) => {
       query()
         .updateTable('idempotency_keys')
         .set({ created_at: new Date(Date.now() - hours * HOUR_MS).toISOString() })
-        .where('result', '=', JSON.stringify({ id }))
+        .where('result', 'like', `{"id":"${id}"%`)
         .execute();
     await age(23);
     expect((await api.created(input)).id).toBe(id);

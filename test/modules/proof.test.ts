@@ -21,7 +21,7 @@ function subject(type: string, values: Record<string, unknown>): DraftSubject {
   const connector = connectorOf(type);
   const parsed = parseConfig(connector, { ...connector.example, ...values });
   if (!parsed.success) throw parsed.error;
-  const place = { tenancy: null, environmentId: 'e', datastoreId: null, storedVersion: null };
+  const place = { tenancy: null, environmentId: 'e', datastoreId: null, storedVersion: null, firstVersion: null };
   const paths = { configPath: ['input', 'config', configKey(connector)], tenancyPath: ['input', 'tenancy'] };
   return { connector, config: parsed.data, ...place, ...paths };
 }

@@ -47,7 +47,7 @@ describeEachDatabase('the migrations', (open, kind) => {
 
   it('keep the catalogs in use through 004-catalog-bounds, up and down', async () => {
     const { database } = await open({ migrated: false });
-    const migrator = new Migrator({ db: database.query, provider: { getMigrations: async () => ({ ...migrations }) } });
+    const migrator = migratorOf(database);
     await migrator.migrateTo('003-journal-seeks');
     const id = 'd';
     const stamps = { created_at: '', updated_at: '', created_by: '' };
@@ -89,6 +89,30 @@ describeEachDatabase('the migrations', (open, kind) => {
       database.query,
     );
     expect(rows).toEqual([{ refresh_id: 'in use', sort_key: 'a', datastore_id: id, name: 't' }]);
+  });
+
+  it('find the environment of a deleted datastore’s id through 019-reused-ids', async () => {
+    const { database } = await open({ migrated: false });
+    const migrator = migratorOf(database);
+    await migrator.migrateTo('018-data-key-seeks');
+    for (const id of ['datastore', 'environment'])
+      await sql`insert into retired_ids (id, at) values (${id}, '')`.execute(database.query);
+    for (const [sequence, kind] of ['CREATED', 'UPDATED', 'DELETED'].entries())
+      await sql`
+        insert into journal
+          (environment_id, sequence, id, at, kind, action, actor, subject_type, subject_id, detail, mac)
+        values ('e', ${sequence}, ${kind}, '', ${kind}, '', '', 'datastore', 'datastore', '{}', '')`.execute(
+        database.query,
+      );
+    await migrator.migrateTo('019-reused-ids');
+    expect(await database.query.selectFrom('retired_ids').selectAll().orderBy('id').execute()).toEqual([
+      { id: 'datastore', at: '', environment_id: 'e', last_version: 3 },
+      { id: 'environment', at: '', environment_id: null, last_version: null },
+    ]);
+    await migrator.migrateTo('018-data-key-seeks');
+    expect(await sql`select * from retired_ids where id = 'datastore'`.execute(database.query)).toMatchObject({
+      rows: [{ id: 'datastore', at: '' }],
+    });
   });
 
   it('run once when several processes start together', async () => {
@@ -136,6 +160,10 @@ describeEachDatabase('the migrations', (open, kind) => {
       );
     });
 });
+
+function migratorOf({ query: db }: Database): Migrator {
+  return new Migrator({ db, provider: { getMigrations: async () => ({ ...migrations }) } });
+}
 
 async function schemaOf(database: Database) {
   const tables = await database.query.introspection.getTables();

@@ -73,7 +73,8 @@ builder.queryField('auditLog', (t) =>
         validate: { schema: uuid },
       }),
       datastoreId: t.arg.id({
-        description: 'What was done to this datastore itself; it may be deleted by now.',
+        description:
+          'What was done to this datastore itself; it may be deleted by now. Where several have had its id one after the other, the last of them is meant: `subjectId` finds the entries of all.',
         validate: { schema: uuid },
       }),
       subjectId: t.arg.id({

@@ -1,7 +1,7 @@
-import type { Selectable } from 'kysely';
+import type { ExpressionBuilder, Selectable } from 'kysely';
 import type { Database } from '../../platform/database.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
-import type { JournalTable } from '../../platform/tables.ts';
+import type { JournalTable, Tables } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { isVisible, whereVisible } from '../access/visibility.ts';
 
@@ -79,7 +79,11 @@ function seekEntries(database: Database, access: Access, filter: AuditFilter, re
       return and([
         ...(filter.datastoreId === null
           ? []
-          : [eb('subject_id', '=', filter.datastoreId), eb('subject_type', '=', 'datastore')]),
+          : [
+              eb('subject_id', '=', filter.datastoreId),
+              eb('subject_type', '=', 'datastore'),
+              eb('sequence', '>=', creationOf(eb, filter.datastoreId)),
+            ]),
         ...(filter.subjectId === null ? [] : [eb('subject_id', '=', filter.subjectId)]),
         ...(filter.actor === null ? [] : [eb('actor', '=', filter.actor)]),
         ...(filter.action === null ? [] : [eb('action', '=', filter.action)]),
@@ -96,6 +100,15 @@ function seekEntries(database: Database, access: Access, filter: AuditFilter, re
     .limit(size + 1);
   // SQLite allows ORDER BY in a part of a union only where that is a subquery
   return database.query.selectFrom(entries.as('entries')).selectAll();
+}
+
+/** Where the entries of the datastore begin that had the id last: those of others with that id stand before. */
+function creationOf(eb: ExpressionBuilder<Tables, 'journal'>, datastoreId: string) {
+  return eb
+    .selectFrom('journal as created')
+    .select(({ fn, lit }) => fn.coalesce(fn.max('created.sequence'), lit(0)).as('sequence'))
+    .where('created.subject_id', '=', datastoreId)
+    .where('created.kind', '=', 'CREATED');
 }
 
 function newestFirst(one: AuditRow, other: AuditRow): number {

@@ -143,7 +143,7 @@ function countThatFit(keys: readonly EntryKey[], most: number, size: number): nu
 
 /** Begins or begins again to store what a refresh reads. @returns false when the datastore is gone */
 export async function beginRefresh(change: Change, datastoreId: string, refreshId: string): Promise<boolean> {
-  if (!(await lockDatastore(change, datastoreId))) return false;
+  if (!(await lockDatastore(change, datastoreId, refreshId))) return false;
   await change.query
     .insertInto('catalog_refreshes')
     .values({ id: refreshId, datastore_id: null, entry_count: 0, size: 0 })
@@ -163,7 +163,7 @@ export async function insertEntries(
   refreshId: string,
   entries: readonly CatalogEntry[],
 ): Promise<boolean> {
-  if (!(await lockDatastore(change, datastoreId))) return false;
+  if (!(await lockDatastore(change, datastoreId, refreshId))) return false;
   const refresh = await lockRefresh(change, refreshId);
   if (!refresh) return false;
   if (entries.length === 0) return true;
@@ -191,7 +191,7 @@ export async function exchangeCatalog(
   refreshId: string,
   at: string,
 ): Promise<boolean> {
-  if (!(await lockDatastore(change, datastoreId))) return false;
+  if (!(await lockDatastore(change, datastoreId, refreshId))) return false;
   const refresh = await lockRefresh(change, refreshId);
   if (!refresh) return false;
   await change.query
@@ -260,10 +260,19 @@ export async function removeEntries(change: Change, refreshId: string, after?: s
 
 /**
  * Keeps a datastore from being deleted until the change ends, and others from changing its catalog.
- * @returns false when the datastore is gone already
+ * @returns false when the datastore that the test reads is gone, whether or not another one has its id by now
  */
-async function lockDatastore(change: Change, id: string): Promise<boolean> {
-  const query = change.query.selectFrom('datastores').select('id').where('id', '=', id);
+async function lockDatastore(change: Change, id: string, testId: string): Promise<boolean> {
+  const query = change.query
+    .selectFrom('datastores')
+    .select('id')
+    .where('id', '=', id)
+    .where(({ exists, selectFrom }) => {
+      const test = selectFrom('connection_tests')
+        .select('connection_tests.id')
+        .where('connection_tests.id', '=', testId);
+      return exists(test.whereRef('connection_tests.datastore_id', '=', 'datastores.id'));
+    });
   const row = await (change.kind === 'postgres' ? query.forNoKeyUpdate() : query).executeTakeFirst();
   return row !== undefined;
 }

@@ -28,6 +28,8 @@ export interface TestSubject {
   readonly datastoreId: string | null;
   /** The version of the datastore that it just is; null for a draft and for a change. */
   readonly storedVersion: number | null;
+  /** Tells the datastore from others that have had its id; null for a draft. */
+  readonly firstVersion: number | null;
 }
 
 /**

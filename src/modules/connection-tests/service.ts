@@ -21,6 +21,7 @@ import {
   adoptTest,
   findTests,
   insertTest,
+  keepTested,
   listTests,
   type NewTestRow,
   readEvents,
@@ -60,6 +61,15 @@ export interface ConnectionTestServiceOptions {
   readonly limits?: LimitSettings | undefined;
 }
 
+/** What is stored beside the row of a test that begins. */
+interface Enqueued {
+  readonly subject: TestSubject;
+  readonly secrets: ReadonlyMap<string, string>;
+  readonly snapshot: TestSnapshot;
+  /** Whether its id is the caller's choice. */
+  readonly isChosen: boolean;
+}
+
 /** Starts connection tests, lets them be followed live or later, and cancels them. */
 export class ConnectionTestService {
   readonly #database: Database;
@@ -83,6 +93,7 @@ export class ConnectionTestService {
   /**
    * Stores a test as QUEUED and returns at once. Everything that it needs is kept on its row, sealed, until it ends.
    * @throws ValidationError when it cannot be planned as asked for, ConflictError when its id was used before,
+   *   NotFoundError when its datastore is gone,
    *   LimitFault when too many are under way
    */
   async start(
@@ -125,20 +136,21 @@ export class ConnectionTestService {
       owner: purpose === 'BEFORE_SAVE' ? this.#runner.owner : null,
       lease_expires_at: null,
     };
-    await this.#enqueue(row, secrets, snapshot, options.testId != null);
+    await this.#enqueue(row, { subject, secrets, snapshot, isChosen: options.testId != null });
     return testOf(row);
   }
 
   async #enqueue(
     row: Omit<NewTestRow, 'draft_secrets'>,
-    secrets: ReadonlyMap<string, string>,
-    snapshot: TestSnapshot,
-    isChosen: boolean,
+    { subject, secrets, snapshot, isChosen }: Enqueued,
   ): Promise<void> {
     try {
       await this.#database.change(async (change) => {
         // an id that the gateway has made is nobody's yet
         if (isChosen && (await isUsedId(change, row.id))) throw new ConflictError('ID_TAKEN');
+        const { datastoreId, firstVersion } = subject;
+        if (datastoreId !== null && !(await keepTested(change, datastoreId, firstVersion)))
+          throw new NotFoundError([datastoreId]);
         await requireRoom(change, this.#limits, row);
         const owner = secretOwner(row, serializeConfig(row.draft_config));
         const key = secrets.size > 0 ? await this.#sealer.newKey(change, owner) : null;

@@ -157,6 +157,21 @@ export async function adoptTest(
     .execute();
 }
 
+/**
+ * Keeps the datastore that a test is about from being deleted until the change ends.
+ * @returns false when it is gone, whether or not another one has its id by now
+ */
+export async function keepTested(change: Change, id: string, firstVersion: number | null): Promise<boolean> {
+  const row = await change.query
+    .selectFrom('datastores')
+    .select('id')
+    .where('id', '=', id)
+    .where('first_version', '=', firstVersion)
+    .$if(change.kind === 'postgres', (query) => query.forKeyShare())
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 /** Makes a test the newest one of what is stored. */
 export async function setLastTest(change: Change, datastoreId: string, testId: string): Promise<void> {
   await change.query.updateTable('datastores').set({ last_test_id: testId }).where('id', '=', datastoreId).execute();

@@ -89,7 +89,9 @@ export class DatastoreBatches {
       const done = call && (await idempotency.find(call));
       if (done) return { known: await datastores.again(access, done), save: null };
       const save = await prepare(input);
-      const keep = (change: Change) => (call ? idempotency.keep(change, call, { id: save.id }) : Promise.resolve());
+      const keep = async (change: Change, firstVersion: number) => {
+        if (call) await idempotency.keep(change, call, { id: save.id, firstVersion });
+      };
       return { known: null, save: { ...save, keep } };
     });
     const ready = prepared.map((one) => (one.status === 'fulfilled' ? one.value : null));

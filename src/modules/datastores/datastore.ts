@@ -1,5 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import type { Selectable } from 'kysely';
 import { destinationsDigest } from '../../connectors/kit/config/destinations.ts';
 import { deserializeConfig, type PublicConfig, serializeConfig } from '../../connectors/kit/config/shape.ts';
 import type { Tenancy } from '../../connectors/kit/config/tenancy.ts';
@@ -25,6 +26,8 @@ export interface Datastore extends Details {
   readonly config: PublicConfig;
   readonly secrets: readonly StoredSecret[];
   readonly version: number;
+  /** 1, or more where a deleted datastore had this id before. */
+  readonly firstVersion: number;
   readonly createdAt: string;
   readonly updatedAt: string;
   readonly createdBy: string;
@@ -35,7 +38,7 @@ export interface Datastore extends Details {
   readonly tenancy: Tenancy | null;
 }
 
-export function datastoreOf(row: DatastoresTable): Datastore {
+export function datastoreOf(row: Selectable<DatastoresTable>): Datastore {
   return {
     id: row.id,
     type: row.type,
@@ -45,6 +48,7 @@ export function datastoreOf(row: DatastoresTable): Datastore {
     config: deserializeConfig(row.config),
     secrets: JSON.parse(row.secrets) as StoredSecret[],
     version: row.version,
+    firstVersion: row.first_version,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     createdBy: row.created_by,
@@ -60,7 +64,7 @@ export function datastoreOf(row: DatastoresTable): Datastore {
   };
 }
 
-export function rowOf(datastore: Datastore): DatastoresTable {
+export function rowOf(datastore: Datastore): Selectable<DatastoresTable> {
   return {
     id: datastore.id,
     type: datastore.type,
@@ -71,6 +75,7 @@ export function rowOf(datastore: Datastore): DatastoresTable {
     config: serializeConfig(datastore.config),
     secrets: JSON.stringify(datastore.secrets),
     version: datastore.version,
+    first_version: datastore.firstVersion,
     created_at: datastore.createdAt,
     updated_at: datastore.updatedAt,
     created_by: datastore.createdBy,

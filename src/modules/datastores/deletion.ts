@@ -54,7 +54,7 @@ export class DatastoreDeletion {
       const ids = doomed.map((datastore) => datastore.id);
       const usageIds = isConfirmed ? [] : await this.#usages.ofLocked(change, ids, SHOWN_USAGES);
       if (usageIds.length > 0) throw new ConfirmationRequiredError(usageIds);
-      await deleteDatastoreRows(change, ids, new Date().toISOString());
+      await deleteDatastoreRows(change, doomed, new Date().toISOString());
       // chains are locked in the order of their ids, so that two deletions never wait for one another
       for (const datastore of doomed.toSorted((one, other) => (one.environmentId < other.environmentId ? -1 : 1))) {
         const detail = { type: datastore.type, name: datastore.name };

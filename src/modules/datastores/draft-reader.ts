@@ -111,5 +111,6 @@ function subjectOf(datastore: Datastore, secrets: ReadonlyMap<string, string>): 
     environmentId: datastore.environmentId,
     datastoreId: datastore.id,
     storedVersion: datastore.version,
+    firstVersion: datastore.firstVersion,
   };
 }

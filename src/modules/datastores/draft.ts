@@ -56,7 +56,16 @@ export function readDraft(draft: Draft, environmentId: string): DraftSubject {
   const config = checkedConfig(connector, dropNulls(withConfigSecret(connector, values, draft)), path);
   const tenancy = tenancyOf(connector, draft);
   const paths = { configPath: path, tenancyPath: pathTo(draft, 'tenancy') };
-  return { connector, config, tenancy, environmentId, datastoreId: null, storedVersion: null, ...paths };
+  return {
+    connector,
+    config,
+    tenancy,
+    environmentId,
+    datastoreId: null,
+    storedVersion: null,
+    firstVersion: null,
+    ...paths,
+  };
 }
 
 /** Reads a change over what is stored. @throws ValidationError, SecretsRequiredError */

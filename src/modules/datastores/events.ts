@@ -6,8 +6,16 @@ import { anyJournalTopic, journalTopic } from '../../platform/journal.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import { isVisible } from '../access/visibility.ts';
+import type { Datastore } from './datastore.ts';
 import { JournalTail } from './journal-tail.ts';
-import { type JournalPositions, type JournalRow, journalEnds, readDatastoreEvents, stretchesBetween } from './store.ts';
+import {
+  type JournalPositions,
+  type JournalRow,
+  journalEnds,
+  readDatastoreEvents,
+  stretchesBetween,
+  wasDeletedSince,
+} from './store.ts';
 
 const DAY_MS = 86_400_000;
 /** How long a cursor can be resumed from, as the schema says. */
@@ -21,6 +29,8 @@ export type DatastoreEventKind = 'CREATED' | 'UPDATED' | 'DELETED' | 'HEALTH_CHA
 /** One change of a datastore, as its followers get it. */
 export interface DatastoreEvent {
   readonly cursor: string;
+  /** Its place in the chain of its environment. */
+  readonly sequence: number;
   readonly at: string;
   readonly kind: DatastoreEventKind;
   readonly datastoreId: string;
@@ -73,6 +83,7 @@ export class DatastoreEvents {
     for await (const row of rows) {
       yield {
         cursor: writeCursor(row.at, follower.positions),
+        sequence: row.sequence,
         at: row.at,
         kind: row.kind as DatastoreEventKind,
         datastoreId: row.subject_id,
@@ -81,6 +92,12 @@ export class DatastoreEvents {
         onBehalfOf: row.on_behalf_of,
       };
     }
+  }
+
+  /** The datastore that an event is about, of those that have had its id: null unless it is this one. */
+  async datastoreOf(event: DatastoreEvent, datastore: Datastore | null): Promise<Datastore | null> {
+    if (datastore === null || datastore.firstVersion === 1) return datastore;
+    return (await wasDeletedSince(this.#database, event)) ? null : datastore;
   }
 
   async #now(access: Access, filter: EventFilter): Promise<FollowerStart> {

@@ -37,7 +37,8 @@ export interface Revision {
   readonly changed: readonly string[];
 }
 
-export function revisionOf(draft: NamedDraft, actor: Actor): Revision {
+/** `firstVersion` is the version that a new datastore begins with. */
+export function revisionOf(draft: NamedDraft, actor: Actor, firstVersion = 1): Revision {
   const { subject, stored, name, label, details, testId } = draft;
   const { connector, tenancy } = subject;
   const { config, secrets } = splitSecrets(connector, subject.config);
@@ -56,9 +57,10 @@ export function revisionOf(draft: NamedDraft, actor: Actor): Revision {
   const sealed = stays ? null : references.map((secret) => ({ ...secret, value: secrets.get(secret.path) ?? '' }));
   const fields = { name, label, ...details, tenancy, config, secrets: references };
   if (!before) {
-    const identity = { id: draft.id, type: connector.type, environmentId: subject.environmentId, version: 1 };
+    const identity = { id: draft.id, type: connector.type, environmentId: subject.environmentId };
+    const versions = { version: firstVersion, firstVersion };
     const created = { createdAt: at, createdBy: actor.name, createdOnBehalfOf: actor.onBehalfOf };
-    const after = { ...identity, ...fields, ...created, ...updatedBy(actor, at), lastTestId: testId };
+    const after = { ...identity, ...versions, ...fields, ...created, ...updatedBy(actor, at), lastTestId: testId };
     return { before, after, sealed, changed: [] };
   }
   const changed = changedPaths(before, { ...fields, secrets: [...kept, ...given] });

@@ -1,7 +1,7 @@
 import { connectorId } from '../../connectors/kit/contract/connector.ts';
 import { ConflictError, NameTakenError, NotFoundError, UserError } from '../../errors/api.ts';
 import { type Change, type Database, isForeignKeyViolation, isUniqueViolation } from '../../platform/database.ts';
-import { isUsedId } from '../../platform/ids.ts';
+import { claimDatastoreId } from '../../platform/ids.ts';
 import type { Keyring } from '../../platform/keyring.ts';
 import type { Sealer } from '../../platform/sealer.ts';
 import type { Access } from '../access/access.ts';
@@ -30,7 +30,7 @@ export interface Save extends Omit<NamedDraft, 'name'> {
   /** Where the name stands in the arguments. */
   readonly namePath: readonly string[];
   /** Stores beside it what the call comes to, when that may come again. */
-  readonly keep?: (change: Change) => Promise<void>;
+  readonly keep?: (change: Change, firstVersion: number) => Promise<void>;
 }
 
 /** What a change has stored of one draft, before its journal entry. */
@@ -117,10 +117,12 @@ export class DatastoreSaver {
   /** @throws Superseded when another change of the stored datastore came first */
   async #write(change: Change, access: Access, save: Save): Promise<Written> {
     const { subject, stored, testId } = save;
-    await save.keep?.(change);
-    if (!stored && (await isUsedId(change, save.id))) throw new ConflictError('ID_TAKEN');
+    const firstVersion =
+      stored?.datastore.firstVersion ?? (await claimDatastoreId(change, save.id, subject.environmentId));
+    if (firstVersion === null) throw new ConflictError('ID_TAKEN');
+    await save.keep?.(change, firstVersion);
     const name = save.name ?? (await freeName(change, subject, save.label));
-    const revision = revisionOf({ ...save, name }, access.actor);
+    const revision = revisionOf({ ...save, name }, access.actor, firstVersion);
     const { after, changed } = revision;
     const unchanged = stored !== null && changed.length === 0;
     if (unchanged && !testId) return { datastore: after, entry: null };

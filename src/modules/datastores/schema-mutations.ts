@@ -37,7 +37,8 @@ export const CreateDatastoreInput = builder.inputType('CreateDatastoreInput', {
   validate: draftValidation,
   fields: (t) => ({
     id: t.id({
-      description: 'Choose a UUID that was never used before, or leave it out to have one chosen for you.',
+      description:
+        'Choose a UUID that was never used before, but by a deleted datastore of the same environment, or leave it out to have one chosen for you.',
       validate: { schema: uuid },
     }),
     environmentId: t.id(environmentIdField),

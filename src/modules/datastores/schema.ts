@@ -193,7 +193,10 @@ export const DatastoreRef = builder.interfaceRef<Datastore>('Datastore').impleme
         return environment;
       },
     }),
-    version: t.exposeInt('version', { description: '1 at first, and one more with every change.' }),
+    version: t.exposeInt('version', {
+      description:
+        '1 at first, and one more with every change. Where a deleted datastore of the environment had this id before, the versions go on behind those of that one.',
+    }),
     createdAt: t.field({
       type: 'DateTime',
       description: 'When it was created.',
@@ -280,8 +283,12 @@ builder.objectField(ConnectionTestRef, 'datastore', (t) =>
     type: DatastoreRef,
     nullable: true,
     description: 'The tested datastore; null for a draft, and once the datastore is deleted.',
-    resolve: (test, _arguments, { loaders }) =>
-      test.datastoreId === null ? null : loaders.datastore.load(test.datastoreId),
+    resolve: async (test, _arguments, { loaders }) => {
+      const datastore = test.datastoreId === null ? null : await loaders.datastore.load(test.datastoreId);
+      if (datastore === null || datastore.firstVersion === 1) return datastore;
+      // a test that is followed was read before: its datastore may be gone, and another one have its id
+      return (await loaders.connectionTest.load(test.id))?.datastoreId === datastore.id ? datastore : null;
+    },
   }),
 );
 
@@ -490,7 +497,8 @@ const DatastoreEventRef = builder.objectRef<DatastoreEvent>('DatastoreEvent').im
       type: DatastoreRef,
       nullable: true,
       description: 'The datastore as it is now; null once it is deleted.',
-      resolve: (event, _arguments, { loaders }) => loaders.datastore.load(event.datastoreId),
+      resolve: async (event, _arguments, { loaders, services }) =>
+        services.datastoreEvents.datastoreOf(event, await loaders.datastore.load(event.datastoreId)),
     }),
   }),
 });

@@ -1,5 +1,5 @@
 import { ConflictError, NameTakenError, NotFoundError } from '../../errors/api.ts';
-import type { Database } from '../../platform/database.ts';
+import type { Change, Database } from '../../platform/database.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
@@ -117,16 +117,19 @@ export class DatastoreService {
   }
 
   /** What an earlier call came to, as it is now. @throws NotFoundError when it was deleted since */
-  async again(access: Access, { id }: CallResult): Promise<Datastore> {
+  async again(access: Access, { id, firstVersion = 1 }: CallResult): Promise<Datastore> {
     const [datastore] = await findDatastores(this.#options.database, access, [id]);
-    if (!datastore) throw new NotFoundError([id]);
+    if (datastore?.firstVersion !== firstVersion) throw new NotFoundError([id]);
     return datastore;
   }
 
   async #create(access: Access, input: NewDatastore, keep: KeepResult): Promise<Datastore> {
     const { preparation, saver } = this.#options;
     const save = await preparation.creation(access, input);
-    const created = await saver.save(access, { ...save, keep: (change) => keep(change, { id: save.id }) });
+    const created = await saver.save(access, {
+      ...save,
+      keep: (change, firstVersion) => keep(change, { id: save.id, firstVersion }),
+    });
     if (!created) throw new Error('a new datastore takes the place of none');
     await preparation.refreshCatalog(access, created.id, input);
     return created;
@@ -151,7 +154,10 @@ export class DatastoreService {
     const { preparation, saver } = this.#options;
     for (let attempt = 1; ; attempt += 1) {
       const save = await preparation.update(access, input);
-      const updated = await saver.save(access, { ...save, keep: (change) => keep(change, { id: save.id }) });
+      const updated = await saver.save(access, {
+        ...save,
+        keep: (change, firstVersion) => keep(change, { id: save.id, firstVersion }),
+      });
       if (updated) {
         await preparation.refreshCatalog(access, updated.id, input);
         return updated;
@@ -222,12 +228,14 @@ export class DatastoreService {
     const stored = await drafts.stored(access, id).catch(unlessGone);
     if (stored?.datastore.name !== input.name) return undefined;
     const save = await preparation.replacement(access, stored, input, attempt === 1);
+    const { firstVersion } = stored.datastore;
     const outcome = save ? 'UPDATED' : 'UNCHANGED';
+    const keepIt = (change: Change) => keep(change, { id, firstVersion, outcome });
     if (!save) {
-      if (input.idempotencyKey != null) await database.change((change) => keep(change, { id, outcome }));
+      if (input.idempotencyKey != null) await database.change(keepIt);
       return { datastore: stored.datastore, outcome };
     }
-    const datastore = await saver.save(access, { ...save, keep: (change) => keep(change, { id, outcome }) });
+    const datastore = await saver.save(access, { ...save, keep: keepIt });
     if (datastore) await preparation.refreshCatalog(access, id, input);
     return datastore && { datastore, outcome };
   }

@@ -233,16 +233,17 @@ export async function replaceTags(change: Change, { id, tags }: Pick<Datastore, 
     .execute();
 }
 
-/** Deletes datastores. Their secrets go with them, and their ids are never given out again. */
-export async function deleteDatastoreRows(change: Change, ids: readonly string[], at: string): Promise<void> {
+/** Deletes datastores. Their secrets go with them, and their ids are given to new ones of their environment at most. */
+export async function deleteDatastoreRows(change: Change, doomed: readonly Datastore[], at: string): Promise<void> {
   change.erases();
-  for (let from = 0; from < ids.length; from += IDS_IN_ONE_STATEMENT) {
-    const some = ids.slice(from, from + IDS_IN_ONE_STATEMENT);
-    await change.query.deleteFrom('datastores').where(isOneOf('datastores.id', some)).execute();
-    await change.query
-      .insertInto('retired_ids')
-      .values(some.map((id) => ({ id, at })))
-      .execute();
+  for (let from = 0; from < doomed.length; from += IDS_IN_ONE_STATEMENT) {
+    const some = doomed.slice(from, from + IDS_IN_ONE_STATEMENT);
+    const ids = some.map(({ id }) => id);
+    await change.query.deleteFrom('datastores').where(isOneOf('datastores.id', ids)).execute();
+    const retired = some.map(({ id, environmentId: environment_id, version: last_version }) => {
+      return { id, at, environment_id, last_version };
+    });
+    await change.query.insertInto('retired_ids').values(retired).execute();
   }
 }
 
@@ -450,6 +451,22 @@ export async function readDatastoreEvents(
     if (first) found.push(...(await others.reduce((all, other) => all.unionAll(other), first).execute()));
   }
   return found.sort(inOrder).slice(0, limit);
+}
+
+/** Whether an event's datastore was deleted by it or after it. */
+export async function wasDeletedSince(
+  { query }: Pick<Database, 'query'>,
+  event: { readonly datastoreId: string; readonly environmentId: string; readonly sequence: number },
+): Promise<boolean> {
+  const deletion = await query
+    .selectFrom('journal')
+    .select('id')
+    .where('subject_id', '=', event.datastoreId)
+    .where('environment_id', '=', event.environmentId)
+    .where('sequence', '>=', event.sequence)
+    .where('kind', '=', 'DELETED')
+    .executeTakeFirst();
+  return deletion !== undefined;
 }
 
 function seekEvents(database: Database, stretch: JournalStretch, datastoreId: string | null, limit: number) {

@@ -87,7 +87,8 @@ export class HealthScheduler {
     }
   }
 
-  async #begin({ datastore_id: datastoreId, running_test_id: running }: HealthRow): Promise<void> {
+  async #begin(taken: HealthRow): Promise<void> {
+    const { datastore_id: datastoreId, running_test_id: running } = taken;
     try {
       // whoever began it has died, or is late: it is looked at, and not begun twice
       if (running !== null) return await this.#settle(datastoreId, running);
@@ -95,20 +96,21 @@ export class HealthScheduler {
       const { subject } = await drafts.stored(checker, datastoreId);
       const test = await connectionTests.start(checker, subject, 'HEALTH', { path: [] });
       const until = new Date(Date.now() + LOOK_AGAIN_MS).toISOString();
-      await database.change((change) => setRunning(change, datastoreId, test.id, until));
+      await database.change((change) => setRunning(change, taken, test.id, until));
       this.#follow(datastoreId, test);
     } catch (error) {
-      await this.#refused(datastoreId, error);
+      await this.#refused(taken, error);
     }
   }
 
   /** Why a check cannot be begun: a limit that is reached passes by itself, and what a person has to mend pauses it. */
-  async #refused(datastoreId: string, error: unknown): Promise<void> {
+  async #refused(taken: HealthRow, error: unknown): Promise<void> {
     if (error instanceof LimitFault || error instanceof DatabaseUnavailableError) return;
     const isTold = error instanceof UserError || error instanceof RequestFault;
-    if (!isTold) this.#options.logger.error({ err: error, datastoreId }, 'a health check could not be begun');
+    if (!isTold)
+      this.#options.logger.error({ err: error, datastoreId: taken.datastore_id }, 'a health check could not be begun');
     const reason = isTold ? error.message : 'The check could not be begun; the log of the gateway has more.';
-    await this.#options.database.change((change) => setPaused(change, datastoreId, reason));
+    await this.#options.database.change((change) => setPaused(change, taken, reason));
   }
 
   #follow(datastoreId: string, test: ConnectionTest): void {

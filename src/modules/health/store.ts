@@ -25,7 +25,7 @@ export async function readHealth(database: Database, datastoreIds: readonly stri
     .execute();
 }
 
-/** The datastores whose check is due, at most `limit`. Other processes take others. */
+/** The datastores whose check is due, at most `limit`, as they are taken `until` then. Other processes take others. */
 export async function takeDue(change: Change, now: string, until: string, limit: number): Promise<HealthRow[]> {
   const due = change.query
     .selectFrom('datastore_health')
@@ -42,22 +42,27 @@ export async function takeDue(change: Change, now: string, until: string, limit:
     .set({ next_check_at: until })
     .where(isOneOf('datastore_health.datastore_id', ids))
     .execute();
-  return rows;
+  return rows.map((row) => ({ ...row, next_check_at: until }));
 }
 
-export async function setRunning(change: Change, datastoreId: string, testId: string, until: string): Promise<void> {
+/** By this a check is still as it was taken: neither a change of the datastore nor another one of its id came since. */
+type Taken = Pick<HealthRow, 'datastore_id' | 'next_check_at'>;
+
+export async function setRunning(change: Change, taken: Taken, testId: string, until: string): Promise<void> {
   await change.query
     .updateTable('datastore_health')
     .set({ running_test_id: testId, next_check_at: until })
-    .where('datastore_id', '=', datastoreId)
+    .where('datastore_id', '=', taken.datastore_id)
+    .where('next_check_at', '=', taken.next_check_at)
     .execute();
 }
 
-export async function setPaused(change: Change, datastoreId: string, reason: string): Promise<void> {
+export async function setPaused(change: Change, taken: Taken, reason: string): Promise<void> {
   await change.query
     .updateTable('datastore_health')
     .set({ running_test_id: null, next_check_at: null, paused_reason: reason })
-    .where('datastore_id', '=', datastoreId)
+    .where('datastore_id', '=', taken.datastore_id)
+    .where('next_check_at', '=', taken.next_check_at)
     .execute();
 }
 

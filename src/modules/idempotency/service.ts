@@ -20,6 +20,8 @@ export interface Repeatable extends Given {
 /** What a call has come to: ids alone, from which the answer is read anew. */
 export interface CallResult {
   readonly id: string;
+  /** Of a datastore: another one that has its id by now is not what the call came to. */
+  readonly firstVersion?: number;
   readonly outcome?: string;
 }
 
@@ -35,7 +37,7 @@ export interface CallPlace {
   readonly environmentId: string;
 }
 
-/** Stores in a change, as the first thing, what the call comes to by it. */
+/** Stores in a change, before what it changes, what the call comes to by it. */
 export type KeepResult = (change: Change, result: CallResult) => Promise<void>;
 
 /**
@@ -77,7 +79,7 @@ export class Idempotency {
     return JSON.parse(row.result) as CallResult;
   }
 
-  /** Stores what a call comes to: the first thing in its change. @throws ConflictError when its key is used */
+  /** Stores what a call comes to, before what its change changes. @throws ConflictError when its key is used */
   async keep(change: Change, { keyMac, inputMac }: Call, result: CallResult): Promise<void> {
     const now = await databaseTime(change);
     const row = { key_mac: keyMac, input_mac: inputMac, result: JSON.stringify(result), created_at: now };

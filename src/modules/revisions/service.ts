@@ -93,7 +93,7 @@ export class RevisionService {
       const save = await this.#prepare(access, input);
       const reverted = await this.#options.saver.save(access, {
         ...save,
-        keep: (change) => keep(change, { id: input.id }),
+        keep: (change, firstVersion) => keep(change, { id: input.id, firstVersion }),
       });
       if (reverted) return reverted;
       if (input.expectedVersion != null || attempt === MAX_ATTEMPTS)
@@ -145,12 +145,12 @@ export class RevisionService {
   async purge(access: Access, datastoreId: string): Promise<Purged> {
     requireScope(access, 'DATASTORES_WRITE');
     const { database, datastores, keyring } = this.#options;
-    const purgedCount = await database.change(async (change) => {
-      const environmentId = await lockRevised(change, access, datastoreId);
-      if (environmentId === undefined) throw new NotFoundError([datastoreId]);
+    const { firstVersion, purgedCount } = await database.change(async (change) => {
+      const locked = await lockRevised(change, access, datastoreId);
+      if (!locked) throw new NotFoundError([datastoreId]);
       const count = await eraseUpTo(change, datastoreId, MAX_VERSION);
       await appendJournal(change, keyring, {
-        environmentId,
+        environmentId: locked.environmentId,
         kind: '',
         action: 'datastore.revision-secrets.purged',
         actor: access.actor,
@@ -158,9 +158,9 @@ export class RevisionService {
         subjectId: datastoreId,
         detail: { purgedCount: count },
       });
-      return count;
+      return { firstVersion: locked.firstVersion, purgedCount: count };
     });
-    return { datastore: await datastores.again(access, { id: datastoreId }), purgedCount };
+    return { datastore: await datastores.again(access, { id: datastoreId, firstVersion }), purgedCount };
   }
 }
 

@@ -126,14 +126,17 @@ async function erase(change: Change, keys: readonly Erased[]): Promise<number> {
   return keys.length;
 }
 
-/** Keeps a datastore that the caller may see from being changed until the change ends. @returns its environment */
-export async function lockRevised(change: Change, access: Access, datastoreId: string): Promise<string | undefined> {
-  const row = await change.query
+/** Keeps a datastore that the caller may see from being changed until the change ends. */
+export async function lockRevised(
+  change: Change,
+  access: Access,
+  datastoreId: string,
+): Promise<{ readonly environmentId: string; readonly firstVersion: number } | undefined> {
+  return change.query
     .selectFrom('datastores')
-    .select('environment_id')
+    .select(['environment_id as environmentId', 'first_version as firstVersion'])
     .where('id', '=', datastoreId)
     .where(whereVisible(access, 'datastores.environment_id'))
     .$if(change.kind === 'postgres', (query) => query.forUpdate())
     .executeTakeFirst();
-  return row?.environment_id;
 }

@@ -14,6 +14,7 @@ import type { TypedDocumentNode as DocumentNode } from '@graphql-typed-document-
  * Learn more about it here: https://the-guild.dev/graphql/codegen/plugins/presets/preset-client#reducing-bundle-size
  */
 type Documents = {
+    "\n  subscription TestedDatastore($id: ID!) {\n    connectionTestProgress(id: $id) {\n      test {\n        status\n        datastore {\n          id\n        }\n      }\n    }\n  }\n": typeof types.TestedDatastoreDocument,
     "\n  fragment UserErrorFields on UserError {\n    code\n    message\n    issues { path configPath code message }\n  }\n": typeof types.UserErrorFieldsFragmentDoc,
     "\n  fragment TestFields on ConnectionTest {\n    id type purpose status attempt requestedBy createdAt startedAt finishedAt durationMs\n    failure { code cause message hint configPath }\n    checks { id name title status durationMs evidence { name value } failure { code cause message hint configPath } }\n  }\n": typeof types.TestFieldsFragmentDoc,
     "\n  fragment DatastoreFields on Datastore {\n    __typename\n    id type name label version createdAt updatedAt createdBy updatedBy configJson\n    environment { id name }\n    secrets { path isSet updatedAt }\n    lastTest { id status purpose }\n  }\n": typeof types.DatastoreFieldsFragmentDoc,
@@ -61,6 +62,7 @@ type Documents = {
     "\n  query ListDataStructures($environmentId: ID, $first: Int, $after: String, $last: Int, $before: String) {\n    dataStructures(environmentId: $environmentId, first: $first, after: $after, last: $last, before: $before) {\n      nodes { id name }\n      pageInfo { hasNextPage hasPreviousPage startCursor endCursor }\n    }\n  }\n": typeof types.ListDataStructuresDocument,
 };
 const documents: Documents = {
+    "\n  subscription TestedDatastore($id: ID!) {\n    connectionTestProgress(id: $id) {\n      test {\n        status\n        datastore {\n          id\n        }\n      }\n    }\n  }\n": types.TestedDatastoreDocument,
     "\n  fragment UserErrorFields on UserError {\n    code\n    message\n    issues { path configPath code message }\n  }\n": types.UserErrorFieldsFragmentDoc,
     "\n  fragment TestFields on ConnectionTest {\n    id type purpose status attempt requestedBy createdAt startedAt finishedAt durationMs\n    failure { code cause message hint configPath }\n    checks { id name title status durationMs evidence { name value } failure { code cause message hint configPath } }\n  }\n": types.TestFieldsFragmentDoc,
     "\n  fragment DatastoreFields on Datastore {\n    __typename\n    id type name label version createdAt updatedAt createdBy updatedBy configJson\n    environment { id name }\n    secrets { path isSet updatedAt }\n    lastTest { id status purpose }\n  }\n": types.DatastoreFieldsFragmentDoc,
@@ -122,6 +124,10 @@ const documents: Documents = {
  */
 export function graphql(source: string): unknown;
 
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  subscription TestedDatastore($id: ID!) {\n    connectionTestProgress(id: $id) {\n      test {\n        status\n        datastore {\n          id\n        }\n      }\n    }\n  }\n"): (typeof documents)["\n  subscription TestedDatastore($id: ID!) {\n    connectionTestProgress(id: $id) {\n      test {\n        status\n        datastore {\n          id\n        }\n      }\n    }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
