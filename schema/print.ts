@@ -21,6 +21,7 @@ import { issueCodes } from '../src/errors/field-issues.ts';
 import { scopes } from '../src/modules/access/access.ts';
 import { type Right, rights } from '../src/modules/access/rights.ts';
 import { documentationOf, table } from '../src/modules/connectors/documentation.ts';
+import { manifestJsonSchema } from '../src/modules/manifests/json-schema.ts';
 import { schema } from '../src/schema.ts';
 
 const root = new URL('../', import.meta.url);
@@ -36,6 +37,7 @@ export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ['schema/schema.graphql', printedApi(schema)],
     ['schema/connectors.json', `${JSON.stringify(configs, null, 2)}\n`],
+    ['schema/manifest.json', `${JSON.stringify(manifestJsonSchema(), null, 2)}\n`],
     ['docs/errors.md', errorsPage()],
     ['docs/rights.md', rightsPage()],
     ['docs/connectors/README.md', connectorsPage()],

@@ -11,42 +11,31 @@ import { RefusedSignIns } from './modules/audit/refused-sign-ins.ts';
 import { AuditService } from './modules/audit/service.ts';
 import { catalogLoader } from './modules/catalogs/loader.ts';
 import { CatalogService } from './modules/catalogs/service.ts';
-import { CatalogWriter } from './modules/catalogs/writer.ts';
 import { connectionTestLoader } from './modules/connection-tests/loader.ts';
-import { TestRunner } from './modules/connection-tests/runner.ts';
-import { ConnectionTestService } from './modules/connection-tests/service.ts';
+import type { TestRunner } from './modules/connection-tests/runner.ts';
 import { dataStructureLoader } from './modules/data-structures/loader.ts';
-import { DataStructureService } from './modules/data-structures/service.ts';
 import { DatastoreBatches } from './modules/datastores/batches.ts';
-import { DatastoreDeletion } from './modules/datastores/deletion.ts';
-import { DraftReader } from './modules/datastores/draft-reader.ts';
 import { DatastoreEvents } from './modules/datastores/events.ts';
 import { datastoreLoader } from './modules/datastores/loader.ts';
-import { SavePreparation } from './modules/datastores/preparation.ts';
-import { SaveProof } from './modules/datastores/proof.ts';
-import { DatastoreSaver } from './modules/datastores/save.ts';
-import { DatastoreService } from './modules/datastores/service.ts';
 import { environmentLoader } from './modules/environments/loader.ts';
-import { EnvironmentService } from './modules/environments/service.ts';
+import type { EnvironmentService } from './modules/environments/service.ts';
 import { healthLoader } from './modules/health/loader.ts';
 import { HealthScheduler } from './modules/health/scheduler.ts';
-import { Idempotency } from './modules/idempotency/service.ts';
 import { OpenIdProvider, type ProviderOptions } from './modules/people/provider.ts';
 import { type PeopleRule, readPeopleRules } from './modules/people/rules.ts';
 import { PeopleService } from './modules/people/service.ts';
 import { RequestedTestService } from './modules/requested-tests/service.ts';
-import { RevisionHistory, type RevisionLimits, revisionDefaults } from './modules/revisions/history.ts';
+import { type RevisionLimits, revisionDefaults } from './modules/revisions/history.ts';
 import { RevisionService } from './modules/revisions/service.ts';
 import { SessionTokenService } from './modules/session-tokens/service.ts';
 import { usageLoader } from './modules/usages/loader.ts';
-import { UsageService } from './modules/usages/service.ts';
 import { type OpenedDatabase, openDatabase } from './open-database.ts';
 import { Chores } from './platform/chores.ts';
 import { type Database, type DatabasePlace, databasePlace, type OnStatement } from './platform/database.ts';
 import { goOnRotating } from './platform/key-rotation.ts';
 import type { KeyPlace } from './platform/key-source.ts';
 import type { Logger } from './platform/logger.ts';
-import { Sealer } from './platform/sealer.ts';
+import { constructSaving } from './saving.ts';
 import { schema } from './schema.ts';
 import { GatewayServer, type GatewayServerOptions } from './server/http.ts';
 import { createSignIn, type SignIn } from './server/sign-in.ts';
@@ -120,32 +109,19 @@ export class App {
     this.database = database;
     this.#opened = opened;
     const { logger } = options;
-    const sealer = new Sealer(database, keyring);
+    const saving = constructSaving({
+      ...{ database, doorbell, keyring, executor, logger, limits: options.limits },
+      revisionSecrets: options.revisionSecrets ?? revisionDefaults,
+      unbornWaitMs: options.testing?.unbornWaitMs,
+    });
+    const { idempotency, environments, runner, connectionTests, drafts, proof, history, saver, preparation } = saving;
+    const { datastores, usages, dataStructures, manifests } = saving;
     this.access = new AccessService(database, keyring, logger);
     this.#refusals = new RefusalLog({ database, keyring, logger });
     const refusedSignIns = new RefusedSignIns(this.#refusals, this.access, logger);
-    const idempotency = new Idempotency(database, keyring);
-    this.environments = new EnvironmentService(database, keyring, sealer, idempotency);
-    const { access, environments } = this;
-    const catalogs = new CatalogWriter(database, keyring);
-    this.#runner = new TestRunner({ database, doorbell, sealer, executor: this.#executor, catalogs, logger });
-    const { unbornWaitMs } = options.testing ?? {};
-    const connectionTests = new ConnectionTestService({
-      database,
-      doorbell,
-      keyring,
-      sealer,
-      runner: this.#runner,
-      unbornWaitMs,
-      limits: options.limits,
-    });
-    const drafts = new DraftReader(database, sealer, environments, logger);
-    const proof = new SaveProof(connectionTests, this.#executor);
-    const history = new RevisionHistory({ database, sealer, limits: options.revisionSecrets ?? revisionDefaults });
-    const saver = new DatastoreSaver({ database, keyring, sealer, connectionTests, history });
-    const preparation = new SavePreparation({ database, connectionTests, drafts, proof });
-    const datastores = new DatastoreService({ database, environments, drafts, preparation, saver, idempotency });
-    const usages = new UsageService(database, keyring);
+    this.environments = environments;
+    this.#runner = runner;
+    const { access } = this;
     this.#health = new HealthScheduler({
       database,
       keyring,
@@ -160,14 +136,15 @@ export class App {
       connectionTests,
       datastores,
       datastoreBatches: new DatastoreBatches({ datastores, preparation, saver, idempotency }),
-      datastoreDeletion: new DatastoreDeletion(database, keyring, environments, usages),
+      datastoreDeletion: saving.deletion,
       datastoreEvents: new DatastoreEvents(database, doorbell),
       apiTokens: new ApiTokenService(access, environments),
       sessionTokens: new SessionTokenService(access, environments),
       requestedTests: new RequestedTestService(drafts, connectionTests),
       usages,
       audit: new AuditService(database),
-      dataStructures: new DataStructureService(database, keyring, environments),
+      dataStructures,
+      manifests,
       revisions: new RevisionService({
         ...{ database, keyring, history, datastores, drafts, proof, saver, idempotency, logger },
       }),

@@ -20,6 +20,7 @@ import './modules/datastores/schema-deletion.ts';
 import './modules/datastores/schema-batches.ts';
 import './modules/requested-tests/schema.ts';
 import './modules/catalogs/schema.ts';
+import './modules/manifests/schema.ts';
 import './modules/nodes/schema.ts';
 
 /** The whole API, which is built once from every module's schema.ts. */

@@ -37,6 +37,9 @@ export interface FieldIssue {
   readonly configPath: string | null;
   readonly code: IssueCode;
   readonly message: string;
+  /** Where it stands in a text of several lines that was given, both from 1 on. */
+  readonly line?: number;
+  readonly column?: number;
 }
 
 /** Something that a caller gave, with the path at which it stands in the arguments: issues with it begin there. */

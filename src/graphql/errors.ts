@@ -25,6 +25,11 @@ export const FieldIssueRef = builder.objectRef<FieldIssue>('FieldIssue').impleme
     }),
     code: t.exposeString('code', { description: 'A stable code for programs; docs/errors.md lists them all.' }),
     message: t.exposeString('message', { description: 'What to do, for people. It never holds the value.' }),
+    line: t.exposeInt('line', {
+      nullable: true,
+      description: 'In which line of a manifest it stands, from 1 on; null when it stands in none.',
+    }),
+    column: t.exposeInt('column', { nullable: true, description: 'At which character of that line, from 1 on.' }),
   }),
 });
 

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { issue } from '../connectors/kit/config/marks.ts';
-import { refuseSecret } from '../connectors/kit/config/open-fields.ts';
-import { anyText, trimmedText } from '../connectors/kit/config/text.ts';
+import { anyText } from '../connectors/kit/config/text.ts';
+
+export { label } from '../connectors/kit/config/label.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
@@ -29,16 +30,6 @@ export const idempotencyKeyField = {
     'A text of your own, such as a UUID, of at most 255 characters. The same call with the same key, sent again within 24 hours because its answer was lost, changes nothing more and answers with the same thing, as it is now; another input with that key is a ConflictError. It counts for your token and the environment. A call that is refused leaves nothing: mend it and send it again with the same key.',
   validate: { schema: anyText(MAX_KEY_LENGTH) },
 } as const;
-
-const MAX_LABEL_LENGTH = 128;
-
-/** For people: at most 128 characters, on one line. */
-export const label = trimmedText(MAX_LABEL_LENGTH)
-  .refine(
-    (text) => !/\p{Cc}/u.test(text),
-    issue('INVALID_FORMAT', 'Give it without line breaks and control characters.'),
-  )
-  .superRefine(refuseSecret);
 
 /** No name is longer, be it that of a table with its namespace. */
 const MAX_SEARCH_LENGTH = 2_100;

@@ -65,6 +65,9 @@ function rootOf(query: string): { type: string; field: string } {
 
 const input = (make: (things: Things) => object) => (things: Things) => ({ input: make(things) });
 
+/** YAML takes JSON, too. */
+const manifestOf = (name: string) => JSON.stringify({ manifest: 1, datastores: { [name]: { config } } });
+
 const UPSERT = 'mutation ($input: UpsertDatastoreInput!) { upsertDatastore(input: $input) { __typename } }';
 
 const RESULTS = 'results { datastore { id } error { code } }';
@@ -240,6 +243,36 @@ const tried: readonly Operation[] = [
     title: 'deleteDataStructure',
     query: 'mutation ($id: ID!) { deleteDataStructure(id: $id) { __typename ... on NotFoundError { ids } } }',
     variables: ({ structureId }) => ({ id: structureId }),
+  },
+  {
+    title: 'exportManifest',
+    query: 'query ($id: ID!) { exportManifest(environmentId: $id) { __typename ... on NotFoundError { ids } } }',
+    variables: ({ environmentId }) => ({ id: environmentId }),
+  },
+  {
+    title: 'planManifest',
+    query:
+      'query ($input: PlanManifestInput!) { planManifest(input: $input) { __typename ... on NotFoundError { ids } } }',
+    variables: input(({ environmentId }) => ({ environmentId, manifest: 'manifest: 1', prune: true })),
+  },
+  {
+    title: 'planManifest with a secret',
+    query:
+      'query ($input: PlanManifestInput!) { planManifest(input: $input) { __typename ... on NotFoundError { ids } } }',
+    besides: true,
+    variables: input(({ environmentId, name }) => ({ environmentId, manifest: manifestOf(name) })),
+  },
+  {
+    title: 'applyManifest',
+    query:
+      'mutation ($input: ApplyManifestInput!) { applyManifest(input: $input) { __typename ... on NotFoundError { ids } } }',
+    variables: input(({ environmentId, name }) => ({ environmentId, manifest: manifestOf(name) })),
+  },
+  {
+    title: 'cloneEnvironment',
+    query:
+      'mutation ($input: CloneEnvironmentInput!) { cloneEnvironment(input: $input) { __typename ... on NotFoundError { ids } } }',
+    variables: input(({ environmentId, empty }) => ({ sourceId: environmentId, targetId: empty })),
   },
   {
     title: 'startConnectionTest of what is stored',

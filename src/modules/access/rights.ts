@@ -42,6 +42,8 @@ export const rights = {
   'Query.connectionTest': READ,
   'Query.dataStructures': READ,
   'Query.dataStructure': READ,
+  'Query.exportManifest': READ,
+  'Query.planManifest': { scope: 'DATASTORES_READ', more: { 'with a secret': 'DATASTORES_WRITE' } },
   'Query.node': ANYONE,
   'Query.nodes': ANYONE,
   'Query.apiTokens': TOKENS,
@@ -65,6 +67,8 @@ export const rights = {
   'Mutation.createDataStructure': WRITE,
   'Mutation.updateDataStructure': WRITE,
   'Mutation.deleteDataStructure': WRITE,
+  'Mutation.applyManifest': WRITE,
+  'Mutation.cloneEnvironment': WRITE,
   'Mutation.createEnvironment': { ...ENVIRONMENTS, everywhere: true },
   'Mutation.updateEnvironment': ENVIRONMENTS,
   'Mutation.deleteEnvironment': ENVIRONMENTS,
@@ -76,6 +80,8 @@ export const rights = {
   'ConflictError.current': READ,
   'InUseError.datastores': READ,
   'ConfirmationRequiredError.usages': READ,
+  'ApplyManifestSuccess.plan': READ,
+  'CloneEnvironmentSuccess.plan': READ,
   'DatastoreUsage.datastore': READ,
 } as const satisfies Readonly<Record<string, Right>>;
 

@@ -3,9 +3,9 @@ import { isDeepStrictEqual } from 'node:util';
 import { NotFoundError, ValidationError } from '../../errors/api.ts';
 import { type Given, issueCodes, pathTo } from '../../errors/field-issues.ts';
 import { type Change, type Database, isForeignKeyViolation, isUniqueViolation } from '../../platform/database.ts';
-import { appendJournal } from '../../platform/journal.ts';
+import { type Actor, appendJournal, type JournalEntry } from '../../platform/journal.ts';
 import type { Keyring } from '../../platform/keyring.ts';
-import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
+import { maxPageSize, type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import type { EnvironmentChoice, EnvironmentService } from '../environments/service.ts';
@@ -34,6 +34,13 @@ export interface DataStructureUpdate extends Given {
   readonly fields?: readonly StructureField[] | null | undefined;
 }
 
+/** What a change has made of a structure. */
+export interface ChangedStructure {
+  readonly structure: DataStructure;
+  /** What the change has to journal last; null where nothing differs. */
+  readonly entry: JournalEntry | null;
+}
+
 /** Keeps what the records of managed datastores look like. */
 export class DataStructureService {
   readonly #database: Database;
@@ -58,6 +65,18 @@ export class DataStructureService {
     return listStructures(this.#database, access, environmentId, readPageArguments(page, 'NAME'));
   }
 
+  /** Reads all structures of an environment, sorted by name. */
+  async everyIn(access: Access, environmentId: string): Promise<DataStructure[]> {
+    const found: DataStructure[] = [];
+    for (let after: string | null = null; ; ) {
+      const page = readPageArguments({ first: maxPageSize, after }, 'NAME');
+      const read: Page<DataStructure> = await listStructures(this.#database, access, environmentId, page);
+      found.push(...read.edges.map(({ node }) => node));
+      if (!read.hasNextPage) return found;
+      after = read.edges.at(-1)?.cursor ?? null;
+    }
+  }
+
   /** @throws ValidationError when the name is taken, NotFoundError for its environment */
   async create(access: Access, input: NewDataStructure): Promise<DataStructure> {
     requireScope(access, 'DATASTORES_WRITE');
@@ -65,12 +84,15 @@ export class DataStructureService {
     const { name, strict, fields } = input;
     const structure = { id: randomUUID(), environmentId, name, strict, fields };
     return withFreeName(pathTo(input, 'name'), environmentId, () =>
-      this.#database.change(async (change) => {
-        await insertStructure(change, structure);
-        await this.#journal(change, access, 'data_structure.create', structure, { name, strict });
-        return structure;
-      }),
+      this.#journaled((change) => this.createWithin(change, access, structure)),
     );
+  }
+
+  /** Stores a new structure within a change of the caller's. */
+  async createWithin(change: Change, { actor }: Access, structure: DataStructure): Promise<ChangedStructure> {
+    await insertStructure(change, structure);
+    const { name, strict } = structure;
+    return { structure, entry: entryOf(actor, 'data_structure.create', structure, { name, strict }) };
   }
 
   /**
@@ -79,50 +101,63 @@ export class DataStructureService {
    */
   async update(access: Access, input: DataStructureUpdate): Promise<DataStructure> {
     requireScope(access, 'DATASTORES_WRITE');
-    const { id, name, strict, fields } = input;
     return withFreeName(pathTo(input, 'name'), null, () =>
-      this.#database.change(async (change) => {
-        const before = await lockStructure(change, access, id);
-        if (!before) throw new NotFoundError([id]);
-        const after = {
-          ...before,
-          name: name ?? before.name,
-          strict: strict ?? before.strict,
-          fields: fields ?? before.fields,
-        };
-        const changed = (['name', 'strict', 'fields'] as const).filter(
-          (key) => !isDeepStrictEqual(before[key], after[key]),
-        );
-        if (changed.length === 0) return before;
-        await replaceStructure(change, after);
-        await this.#journal(change, access, 'data_structure.update', after, { name: after.name, changed });
-        return after;
-      }),
+      this.#journaled((change) => this.updateWithin(change, access, input)),
     );
+  }
+
+  /** Changes a structure within a change of the caller's. @throws NotFoundError */
+  async updateWithin(change: Change, access: Access, input: DataStructureUpdate): Promise<ChangedStructure> {
+    const { id, name, strict, fields } = input;
+    const before = await lockStructure(change, access, id);
+    if (!before) throw new NotFoundError([id]);
+    const after = {
+      ...before,
+      name: name ?? before.name,
+      strict: strict ?? before.strict,
+      fields: fields ?? before.fields,
+    };
+    const changed = (['name', 'strict', 'fields'] as const).filter(
+      (key) => !isDeepStrictEqual(before[key], after[key]),
+    );
+    if (changed.length === 0) return { structure: before, entry: null };
+    await replaceStructure(change, after);
+    const detail = { name: after.name, changed };
+    return { structure: after, entry: entryOf(access.actor, 'data_structure.update', after, detail) };
   }
 
   /** @throws NotFoundError */
   async delete(access: Access, id: string): Promise<string> {
     requireScope(access, 'DATASTORES_WRITE');
-    return this.#database.change(async (change) => {
-      const structure = await lockStructure(change, access, id);
-      if (!structure) throw new NotFoundError([id]);
-      await deleteStructure(change, id, new Date().toISOString());
-      await this.#journal(change, access, 'data_structure.delete', structure, { name: structure.name });
-      return id;
-    });
+    await this.#journaled((change) => this.deleteWithin(change, access, id));
+    return id;
   }
 
-  async #journal(
-    change: Change,
-    { actor }: Access,
-    action: string,
-    { id, environmentId }: DataStructure,
-    detail: Record<string, unknown>,
-  ): Promise<void> {
-    const entry = { environmentId, kind: '', action, actor, subjectType: 'data_structure', subjectId: id, detail };
-    await appendJournal(change, this.#keyring, entry);
+  /** Deletes a structure within a change of the caller's. @throws NotFoundError */
+  async deleteWithin(change: Change, access: Access, id: string): Promise<ChangedStructure> {
+    const structure = await lockStructure(change, access, id);
+    if (!structure) throw new NotFoundError([id]);
+    await deleteStructure(change, id, new Date().toISOString());
+    const { name } = structure;
+    return { structure, entry: entryOf(access.actor, 'data_structure.delete', structure, { name }) };
   }
+
+  #journaled(work: (change: Change) => Promise<ChangedStructure>): Promise<DataStructure> {
+    return this.#database.change(async (change) => {
+      const { structure, entry } = await work(change);
+      if (entry) await appendJournal(change, this.#keyring, entry);
+      return structure;
+    });
+  }
+}
+
+function entryOf(
+  actor: Actor,
+  action: string,
+  { id, environmentId }: DataStructure,
+  detail: Record<string, unknown>,
+): JournalEntry {
+  return { environmentId, kind: '', action, actor, subjectType: 'data_structure', subjectId: id, detail };
 }
 
 /** Says in the words of the API that the name is taken, or that the environment was deleted meanwhile. */

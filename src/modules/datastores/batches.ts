@@ -155,7 +155,7 @@ function mayChange(access: Access, { items }: Batch<DatastoreInput>): void {
 }
 
 /** Does some work for each item, a few at a time. */
-async function settled<Item, Result>(
+export async function settled<Item, Result>(
   items: readonly Item[],
   work: (item: Item, index: number) => Promise<Result>,
 ): Promise<PromiseSettledResult<Result>[]> {

@@ -1,7 +1,9 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Selectable } from 'kysely';
+import { z } from 'zod';
 import { destinationsDigest } from '../../connectors/kit/config/destinations.ts';
+import { issue } from '../../connectors/kit/config/marks.ts';
 import { deserializeConfig, type PublicConfig, serializeConfig } from '../../connectors/kit/config/shape.ts';
 import type { Tenancy } from '../../connectors/kit/config/tenancy.ts';
 import type { SecretOwner } from '../../platform/sealer.ts';
@@ -105,7 +107,15 @@ export function fold(text: string): string {
 }
 
 /** The longest name, in characters. */
-export const MAX_NAME = 63;
+const MAX_NAME = 63;
+/** A name for programs, unique within an environment. */
+export const datastoreName = z
+  .string()
+  .refine(
+    (name) => name.length <= MAX_NAME && /^[a-z0-9_-]+$/.test(name),
+    issue('INVALID_FORMAT', '1 to 63 lower-case letters, digits, "-" and "_".'),
+  )
+  .meta({ pattern: '^[a-z0-9_-]{1,63}$' });
 /** What firstFree() may put behind a name, in characters: `-` and a number of up to 12 digits. */
 const MAX_SUFFIX = 13;
 

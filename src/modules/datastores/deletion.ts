@@ -7,7 +7,7 @@ import { requireScope } from '../access/service.ts';
 import type { EnvironmentService } from '../environments/service.ts';
 import type { UsageService } from '../usages/service.ts';
 import type { Datastore } from './datastore.ts';
-import { journalDatastore } from './journal.ts';
+import { type DatastoreEntry, journalDatastore } from './journal.ts';
 import { deleteDatastoreRows, lockDatastores, lockEnvironmentsDatastores } from './store.ts';
 
 /** Which datastores to delete: those that are named, or all of an environment but some. */
@@ -50,18 +50,34 @@ export class DatastoreDeletion {
     requireScope(access, 'DATASTORES_WRITE');
     if ('all' in selection) await this.#environments.resolve(access, selection.all);
     return this.#database.change(async (change) => {
-      const doomed = await lockSelected(change, access, selection);
-      const ids = doomed.map((datastore) => datastore.id);
-      const usageIds = isConfirmed ? [] : await this.#usages.ofLocked(change, ids, SHOWN_USAGES);
-      if (usageIds.length > 0) throw new ConfirmationRequiredError(usageIds);
-      await deleteDatastoreRows(change, doomed, new Date().toISOString());
-      // chains are locked in the order of their ids, so that two deletions never wait for one another
-      for (const datastore of doomed.toSorted((one, other) => (one.environmentId < other.environmentId ? -1 : 1))) {
-        const detail = { type: datastore.type, name: datastore.name };
-        await journalDatastore(change, this.#keyring, { kind: 'DELETED', datastore, actor: access.actor, detail });
-      }
+      const { ids, entries } = await this.deleteWithin(change, access, selection, isConfirmed);
+      for (const entry of entries) await journalDatastore(change, this.#keyring, entry);
       return ids;
     });
+  }
+
+  /**
+   * Deletes as delete() does, within a change of the caller's.
+   * @returns what the change has to journal last, ordered by the chains
+   */
+  async deleteWithin(
+    change: Change,
+    access: Access,
+    selection: DatastoreSelection,
+    isConfirmed: boolean,
+  ): Promise<{ readonly ids: string[]; readonly entries: readonly DatastoreEntry[] }> {
+    const doomed = await lockSelected(change, access, selection);
+    const ids = doomed.map((datastore) => datastore.id);
+    const usageIds = isConfirmed ? [] : await this.#usages.ofLocked(change, ids, SHOWN_USAGES);
+    if (usageIds.length > 0) throw new ConfirmationRequiredError(usageIds);
+    await deleteDatastoreRows(change, doomed, new Date().toISOString());
+    // chains are locked in the order of their ids, so that two deletions never wait for one another
+    const ordered = doomed.toSorted((one, other) => (one.environmentId < other.environmentId ? -1 : 1));
+    const entries = ordered.map((datastore): DatastoreEntry => {
+      const detail = { type: datastore.type, name: datastore.name };
+      return { kind: 'DELETED', datastore, actor: access.actor, detail };
+    });
+    return { ids, entries };
   }
 }
 

@@ -1,3 +1,25 @@
+import { z } from 'zod';
+import { issue } from '../../connectors/kit/config/marks.ts';
+import { refuseSecret } from '../../connectors/kit/config/open-fields.ts';
+import { anyText, trimmedText } from '../../connectors/kit/config/text.ts';
+
+/** In characters. */
+const MAX_DESCRIPTION = 2_000;
+const MAX_KEY = 63;
+/** How many tags a datastore may have, and how many a filter may ask for. */
+export const MAX_TAGS = 20;
+/** In minutes: at most once a day, so that somebody hears of a loss. */
+const MOST_MINUTES = 1_440;
+
+export const tagKey = anyText(MAX_KEY).regex(/^[A-Za-z0-9][A-Za-z0-9._/-]*$/);
+export const description = trimmedText(MAX_DESCRIPTION)
+  .refine(
+    (text) => !/[^\P{Cc}\t\n\r]/u.test(text),
+    issue('INVALID_FORMAT', 'Give it without control characters but line breaks and tabs.'),
+  )
+  .superRefine(refuseSecret);
+export const checkEveryMinutes = z.int().min(1).max(MOST_MINUTES);
+
 /** A word about a datastore, by which it can be found: `team` is `payments`. */
 export interface Tag {
   readonly key: string;

@@ -44,7 +44,7 @@ export interface SavePreparationOptions {
   readonly database: Database;
   readonly connectionTests: ConnectionTestService;
   readonly drafts: DraftReader;
-  readonly proof: SaveProof;
+  readonly proof: Pick<SaveProof, 'prove'>;
 }
 
 /** Makes of an input what may be stored: reads it over what is there, checks the whole and runs its test. */

@@ -22,6 +22,14 @@ const REFUSALS: Readonly<Record<TargetVerdict['verdict'], IssueCode | null>> = {
   unjudged: 'ADDRESS_NOT_CHECKED',
 };
 
+/** For who only wants to know what a save would change: it runs no test, and resolves no name. */
+export const withoutProof: Pick<SaveProof, 'prove'> = {
+  async prove(_access, subject) {
+    requireNeededToSave(subject);
+    return null;
+  },
+};
+
 /** Says whether a draft may be stored. */
 export class SaveProof {
   readonly #connectionTests: Pick<ConnectionTestService, 'run'>;

@@ -40,6 +40,12 @@ interface Written {
   readonly entry: DatastoreEntry | null;
 }
 
+/** What a change has stored, before its journal entries. */
+export interface SavedWithin {
+  readonly datastores: readonly Datastore[];
+  readonly entries: readonly DatastoreEntry[];
+}
+
 /** Another change of the stored datastore came first: nothing of this one is stored. */
 class Superseded extends Error {
   override readonly name = 'Superseded';
@@ -97,21 +103,44 @@ export class DatastoreSaver {
    * @throws RefusedSave for the first that cannot be stored, with what save() throws of it, or a ConflictError when
    * another change of its datastore came first
    */
-  async saveAll(access: Access, saves: readonly Save[]): Promise<Datastore[]> {
+  async saveAll(access: Access, saves: readonly Save[]): Promise<readonly Datastore[]> {
     return this.#options.database.change(async (change) => {
-      await lockTogether(change, access, saves);
-      const written: Written[] = [];
-      for (const [index, save] of saves.entries()) {
-        const one = await this.#write(change, access, save).catch((error: unknown) => {
-          throw refusedAt(index, refusalOf(error, save));
-        });
-        written.push(one);
-      }
-      const entries = written.flatMap(({ entry }) => (entry ? [entry] : []));
-      for (const entry of entries.toSorted((a, b) => (a.datastore.environmentId < b.datastore.environmentId ? -1 : 1)))
-        await journalDatastore(change, this.#options.keyring, entry);
-      return written.map(({ datastore }) => datastore);
+      await this.lock(change, access, saves);
+      const { datastores, entries } = await this.saveWithin(change, access, saves);
+      for (const entry of entries) await journalDatastore(change, this.#options.keyring, entry);
+      return datastores;
     });
+  }
+
+  /**
+   * Takes everything that several saves need, and what is to be deleted with them, in one order, so that no two changes
+   * wait for one another.
+   */
+  async lock(change: Change, access: Access, saves: readonly Save[], doomed: readonly Datastore[] = []): Promise<void> {
+    const environmentIds = new Set([...saves.map(({ subject }) => subject), ...doomed].map((one) => one.environmentId));
+    for (const id of [...environmentIds].toSorted()) await lockNames(change, id);
+    const stored = [...saves.filter((save) => save.stored), ...doomed].map(({ id }) => id);
+    if (stored.length > 0) await lockDatastores(change, access, stored);
+  }
+
+  /**
+   * Stores all drafts within a change that has locked what they need.
+   * @returns what the change has to journal last, ordered by the chains
+   * @throws RefusedSave, as saveAll()
+   */
+  async saveWithin(change: Change, access: Access, saves: readonly Save[]): Promise<SavedWithin> {
+    const written: Written[] = [];
+    for (const [index, save] of saves.entries()) {
+      const one = await this.#write(change, access, save).catch((error: unknown) => {
+        throw refusedAt(index, refusalOf(error, save));
+      });
+      written.push(one);
+    }
+    const entries = written.flatMap(({ entry }) => (entry ? [entry] : []));
+    return {
+      datastores: written.map(({ datastore }) => datastore),
+      entries: entries.toSorted((a, b) => (a.datastore.environmentId < b.datastore.environmentId ? -1 : 1)),
+    };
   }
 
   /** @throws Superseded when another change of the stored datastore came first */
@@ -175,14 +204,6 @@ function refusalOf(error: unknown, save: Save): unknown {
 
 function refusedAt(index: number, refusal: unknown): unknown {
   return refusal instanceof UserError ? new RefusedSave(index, refusal) : refusal;
-}
-
-/** Takes everything that several saves need, in one order, so that no two changes wait for one another. */
-async function lockTogether(change: Change, access: Access, saves: readonly Save[]): Promise<void> {
-  const environmentIds = new Set(saves.map(({ subject }) => subject.environmentId));
-  for (const id of [...environmentIds].toSorted()) await lockNames(change, id);
-  const stored = saves.flatMap((save) => (save.stored ? [save.id] : []));
-  if (stored.length > 0) await lockDatastores(change, access, stored);
 }
 
 /** Begins or ends health checks; any change of what is checked makes the next one come soon. */

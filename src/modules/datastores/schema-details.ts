@@ -1,25 +1,10 @@
 import { z } from 'zod';
 import { issue } from '../../connectors/kit/config/marks.ts';
-import { refuseSecret } from '../../connectors/kit/config/open-fields.ts';
-import { anyText, trimmedText } from '../../connectors/kit/config/text.ts';
 import { builder } from '../../graphql/builder.ts';
 import { boundedList, label } from '../../graphql/fields.ts';
-import type { Tag } from './details.ts';
-
-/** In characters. */
-const MAX_DESCRIPTION = 2_000;
-const MAX_KEY = 63;
-/** How many tags a datastore may have, and how many a filter may ask for. */
-const MAX_TAGS = 20;
+import { checkEveryMinutes, description, MAX_TAGS, type Tag, tagKey } from './details.ts';
 
 const TAG_KEY_RULE = '1 to 63 letters, digits, ".", "-", "_" and "/", beginning with a letter or digit';
-const tagKey = anyText(MAX_KEY).regex(/^[A-Za-z0-9][A-Za-z0-9._/-]*$/);
-const description = trimmedText(MAX_DESCRIPTION)
-  .refine(
-    (text) => !/[^\P{Cc}\t\n\r]/u.test(text),
-    issue('INVALID_FORMAT', 'Give it without control characters but line breaks and tabs.'),
-  )
-  .superRefine(refuseSecret);
 
 export const TagRef = builder.objectRef<Tag>('Tag').implement({
   description: 'A word about a datastore, by which it can be found.',
@@ -78,12 +63,10 @@ export const tagsField = {
   validate: { schema: tagList },
 };
 
-/** In minutes: at most once a day, so that somebody hears of a loss. */
-const MOST_MINUTES = 1_440;
 export const checkEveryMinutesField = {
   description:
     'How often the datastore’s default checks run by themselves: every 1 to 1440 minutes, the first time within a minute. Their result is Datastore.health. Null or nothing: never; in an update, nothing leaves it as it is.',
-  validate: { schema: z.int().min(1).max(MOST_MINUTES) },
+  validate: { schema: checkEveryMinutes },
 } as const;
 
 export const TagFilter = builder.inputType('TagFilter', {

@@ -1,5 +1,3 @@
-import { z } from 'zod';
-import { issue } from '../../connectors/kit/config/marks.ts';
 import {
   ConflictError,
   ConnectionTestFailedError,
@@ -11,7 +9,7 @@ import {
 import { builder } from '../../graphql/builder.ts';
 import { environmentIdField, idempotencyKeyField, label, uuid } from '../../graphql/fields.ts';
 import { ConnectionTestOptions } from '../connection-tests/schema.ts';
-import { type Datastore, MAX_NAME } from './datastore.ts';
+import { type Datastore, datastoreName } from './datastore.ts';
 import { DatastoreRef } from './schema.ts';
 import { checkEveryMinutesField, descriptionField, ownerNameField, tagsField } from './schema-details.ts';
 import {
@@ -24,13 +22,6 @@ import {
   tenancyField,
 } from './schema-inputs.ts';
 import type { UpsertOutcome as Outcome, Upserted } from './service.ts';
-
-const datastoreName = z
-  .string()
-  .refine(
-    (name) => name.length <= MAX_NAME && /^[a-z0-9_-]+$/.test(name),
-    issue('INVALID_FORMAT', '1 to 63 lower-case letters, digits, "-" and "_".'),
-  );
 
 export const CreateDatastoreInput = builder.inputType('CreateDatastoreInput', {
   description: 'A new datastore.',

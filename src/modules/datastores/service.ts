@@ -1,6 +1,6 @@
 import { ConflictError, NameTakenError, NotFoundError } from '../../errors/api.ts';
 import type { Change, Database } from '../../platform/database.ts';
-import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
+import { maxPageSize, type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import type { EnvironmentChoice, EnvironmentService } from '../environments/service.ts';
@@ -20,6 +20,18 @@ import {
 
 /** How often an update that names no version, or an upsert, is tried at most when others come first. */
 const MAX_ATTEMPTS = 5;
+
+const EVERY: Omit<DatastoreQuery, 'environmentId' | 'names'> = {
+  ids: null,
+  types: null,
+  search: null,
+  tags: [],
+  lastTestStatus: null,
+  health: null,
+  inUse: null,
+  updatedSince: null,
+  order: { field: 'NAME', direction: 'ASC' },
+};
 
 export type UpsertOutcome = 'CREATED' | 'UPDATED' | 'UNCHANGED';
 
@@ -72,6 +84,20 @@ export class DatastoreService {
   async list(access: Access, query: DatastoreQuery, page: PageArguments): Promise<Page<Datastore>> {
     requireScope(access, 'DATASTORES_READ');
     return listDatastores(this.#options.database, access, query, readPageArguments(page, orderName(query)));
+  }
+
+  /** Reads all datastores of an environment, or those of them that have these names, sorted by name. */
+  async everyIn(access: Access, environmentId: string, names: readonly string[] | null): Promise<Datastore[]> {
+    const { database } = this.#options;
+    const query = { ...EVERY, environmentId, names };
+    const found: Datastore[] = [];
+    for (let after: string | null = null; ; ) {
+      const page = readPageArguments({ first: maxPageSize, after }, orderName(query));
+      const { edges, hasNextPage }: Page<Datastore> = await listDatastores(database, access, query, page);
+      found.push(...edges.map(({ node }) => node));
+      if (!hasNextPage) return found;
+      after = edges.at(-1)?.cursor ?? null;
+    }
   }
 
   async count(access: Access, query: DatastoreQuery): Promise<number> {

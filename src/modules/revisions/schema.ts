@@ -29,7 +29,7 @@ interface Shown extends RevisionRow {
   readonly datastore: Datastore;
 }
 
-const RevisionChangeRef = builder.objectRef<RevisionChange>('RevisionChange').implement({
+export const RevisionChangeRef = builder.objectRef<RevisionChange>('RevisionChange').implement({
   description: 'What a version changed at one place of the datastore.',
   fields: (t) => ({
     path: t.exposeString('path', { description: 'The place: `label`, `tenancy.tableName`, `config.host`.' }),

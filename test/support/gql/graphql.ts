@@ -265,7 +265,7 @@ export type CreateDatastoreInput = {
   description?: string | null | undefined;
   /** Leave it out when your token has one environment only. */
   environmentId?: string | null | undefined;
-  /** Choose a UUID that was never used before, or leave it out to have one chosen for you. */
+  /** Choose a UUID that was never used before, but by a deleted datastore of the same environment, or leave it out to have one chosen for you. */
   id?: string | null | undefined;
   /** A text of your own, such as a UUID, of at most 255 characters. The same call with the same key, sent again within 24 hours because its answer was lost, changes nothing more and answers with the same thing, as it is now; another input with that key is a ConflictError. It counts for your token and the environment. A call that is refused leaves nothing: mend it and send it again with the same key. */
   idempotencyKey?: string | null | undefined;

@@ -1,0 +1,59 @@
+import type { LimitSettings } from './errors/limits.ts';
+import type { Executor } from './executor/executor.ts';
+import { CatalogWriter } from './modules/catalogs/writer.ts';
+import { TestRunner } from './modules/connection-tests/runner.ts';
+import { ConnectionTestService } from './modules/connection-tests/service.ts';
+import { DataStructureService } from './modules/data-structures/service.ts';
+import { DatastoreDeletion } from './modules/datastores/deletion.ts';
+import { DraftReader } from './modules/datastores/draft-reader.ts';
+import { SavePreparation } from './modules/datastores/preparation.ts';
+import { SaveProof, withoutProof } from './modules/datastores/proof.ts';
+import { DatastoreSaver } from './modules/datastores/save.ts';
+import { DatastoreService } from './modules/datastores/service.ts';
+import { EnvironmentService } from './modules/environments/service.ts';
+import { Idempotency } from './modules/idempotency/service.ts';
+import { ManifestService } from './modules/manifests/service.ts';
+import { RevisionHistory, type RevisionLimits } from './modules/revisions/history.ts';
+import { UsageService } from './modules/usages/service.ts';
+import type { OpenedDatabase } from './open-database.ts';
+import type { Logger } from './platform/logger.ts';
+import { Sealer } from './platform/sealer.ts';
+
+export interface SavingOptions extends Pick<OpenedDatabase, 'database' | 'doorbell' | 'keyring'> {
+  readonly executor: Executor;
+  readonly logger: Logger;
+  readonly revisionSecrets: RevisionLimits;
+  readonly limits?: LimitSettings | undefined;
+  /** How long connectionTestProgress waits for a test that does not exist yet, in milliseconds. */
+  readonly unbornWaitMs?: number | undefined;
+}
+
+/** Constructs what proves and stores datastores: the gateway and the commands that store any have it in common. */
+export function constructSaving({ database, doorbell, keyring, executor, logger, ...options }: SavingOptions) {
+  const { limits, unbornWaitMs } = options;
+  const sealer = new Sealer(database, keyring);
+  const idempotency = new Idempotency(database, keyring);
+  const environments = new EnvironmentService(database, keyring, sealer, idempotency);
+  const catalogs = new CatalogWriter(database, keyring);
+  const runner = new TestRunner({ database, doorbell, sealer, executor, catalogs, logger });
+  const connectionTests = new ConnectionTestService({
+    ...{ database, doorbell, keyring, sealer, runner, unbornWaitMs, limits },
+  });
+  const drafts = new DraftReader(database, sealer, environments, logger);
+  const proof = new SaveProof(connectionTests, executor);
+  const history = new RevisionHistory({ database, sealer, limits: options.revisionSecrets });
+  const saver = new DatastoreSaver({ database, keyring, sealer, connectionTests, history });
+  const preparation = new SavePreparation({ database, connectionTests, drafts, proof });
+  const planning = new SavePreparation({ database, connectionTests, drafts, proof: withoutProof });
+  const datastores = new DatastoreService({ database, environments, drafts, preparation, saver, idempotency });
+  const usages = new UsageService(database, keyring);
+  const deletion = new DatastoreDeletion(database, keyring, environments, usages);
+  const dataStructures = new DataStructureService(database, keyring, environments);
+  const manifests = new ManifestService({
+    ...{ database, keyring, environments, datastores, dataStructures, drafts, preparation, planning, saver, deletion },
+  });
+  return {
+    ...{ sealer, idempotency, environments, runner, connectionTests, drafts, proof, history, saver, preparation },
+    ...{ datastores, usages, deletion, dataStructures, manifests },
+  };
+}
