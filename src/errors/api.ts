@@ -81,7 +81,7 @@ export class SecretsRequiredError extends UserError {
 export class NotFoundError extends UserError {
   override readonly name = 'NotFoundError';
   readonly ids: readonly string[];
-  /** `issues` say where the ids stand, where the caller gave several. */
+  /** `issues` say where the ids stand, where the caller gave several, and where an environment’s does. */
   constructor(ids: readonly string[], issues: readonly FieldIssue[] = []) {
     super('NOT_FOUND', issues);
     this.ids = ids;

@@ -12,6 +12,7 @@ import { createCostLimit } from './cost.ts';
 import { createDocumentValidator, parseDocument } from './documents.ts';
 import { EndableStream } from './endable-stream.ts';
 import type { LiveSessions } from './live-sessions.ts';
+import { readNumbers } from './numbers-as-text.ts';
 import { readParams } from './params.ts';
 import { refusedValuesError, refusedVariables } from './refused-values.ts';
 import { requestError } from './request-error.ts';
@@ -108,14 +109,16 @@ function requireOperation(
   return operation;
 }
 
-/** Refuses wrong variables, and then what costs too much with them. */
+/** Reads the variables, refuses wrong ones, and then what costs too much with them. */
 function useVariables(schema: GraphQLSchema): Plugin {
   const isShown = createShownNames(schema);
   const tooCostly = createCostLimit(schema);
   const refused = (args: { document: DocumentNode; operationName?: string | null; variableValues?: unknown }) => {
     const operation = getOperationAST(args.document, args.operationName);
     if (!operation) return undefined;
-    const variables = { ...(args.variableValues ?? {}) };
+    const variables: Record<string, unknown> = { ...(args.variableValues ?? {}) };
+    readNumbers(schema, operation, variables);
+    args.variableValues = variables;
     const issues = refusedVariables(schema, args.document, operation, variables, isShown);
     if (issues.length > 0) return { errors: [refusedValuesError(issues)] };
     const error = tooCostly(args.document, operation, variables);

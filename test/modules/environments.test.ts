@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { type GraphQLInputType, getNamedType, isInputObjectType, isListType, isNonNullType } from 'graphql';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { schema } from '../../src/schema.ts';
 import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import type { TestGateway } from '../support/gateway.ts';
@@ -14,6 +16,43 @@ import {
   UpdateEnvironment,
 } from '../support/operations.ts';
 import { expectType, issueList } from '../support/results.ts';
+
+/** The paths to every environment that a mutation's arguments name: `input.select.all.environmentId`. */
+function environmentPaths(type: GraphQLInputType, path: readonly string[]): string[][] {
+  if (isNonNullType(type)) return environmentPaths(type.ofType, path);
+  if (isListType(type)) return environmentPaths(type.ofType, [...path, '0']);
+  const named = getNamedType(type);
+  if (!isInputObjectType(named))
+    return /^environmentIds?$/.test(path.findLast((part) => part !== '0') ?? '') ? [[...path]] : [];
+  // no environment stands in a config, nor among the fields of a structure, which hold one another
+  return Object.values(named.getFields()).flatMap((field) =>
+    field.name === 'config' || field.name === 'fields' ? [] : environmentPaths(field.type, [...path, field.name]),
+  );
+}
+
+const places = Object.values(schema.getMutationType()?.getFields() ?? {}).flatMap(({ name, args }) =>
+  args.flatMap((argument) => environmentPaths(argument.type, [argument.name]).map((path) => [name, path] as const)),
+);
+
+/** What an input needs besides the environment, by what holds it. */
+const besides: Record<string, object> = {
+  createDatastore: { config: { postgres: postgresConfig() } },
+  createDatastores: { config: { postgres: postgresConfig() } },
+  startConnectionTest: { config: { postgres: postgresConfig() } },
+  upsertDatastore: { name: 'one', config: { postgres: postgresConfig() } },
+  createDataStructure: { name: 'one', fields: [{ name: 'a', type: 'TEXT' }] },
+  createApiToken: { name: 'one', scopes: ['DATASTORES_READ'] },
+  createSessionToken: { scopes: ['DATASTORES_READ'] },
+};
+
+/** Puts a value at a path of the arguments, and what else is needed beside it. */
+function argumentsWith(path: readonly string[], value: unknown, beside: object): unknown {
+  const [head = '', ...rest] = path;
+  if (path.length === 0) return value;
+  const inner = argumentsWith(rest, value, beside);
+  if (head === '0') return [inner];
+  return { ...(/^environmentIds?$/.test(head) ? beside : {}), [head]: inner };
+}
 
 describeEachGateway('environments', (open) => {
   let gateway: TestGateway;
@@ -56,6 +95,28 @@ describeEachGateway('environments', (open) => {
     expect(await read(id)).toBeNull();
     for (const gone of [await remove(id), await update({ id, name })])
       expect(gone).toMatchObject({ __typename: 'NotFoundError', ids: [id] });
+  });
+
+  test('are named in every mutation that may name one', () => {
+    expect(places.map(([name]) => name).toSorted()).toEqual([...Object.keys(besides), 'deleteDatastores'].toSorted());
+  });
+
+  test.each(places)('%s says at %j that there is no such environment, and that an id is none', async (name, path) => {
+    const Name = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+    const query = `mutation ($input: ${Name}Input!) { answer: ${name}(input: $input) { ...Refusal
+      ${name === 'createDatastores' ? '... on CreateDatastoresSuccess { results { error { ...Refusal } } }' : ''} } }
+      fragment Refusal on UserError { __typename issues { path code } }`;
+    const id = randomUUID();
+    for (const [value, type, code] of [
+      [id, 'NotFoundError', 'NOT_FOUND'],
+      ['no id', 'ValidationError', 'INVALID_ID'],
+    ]) {
+      const variables = argumentsWith(path, value, besides[name] ?? {}) as object;
+      const { json } = await gateway.send({ query, variables });
+      expect(json.errors).toBeUndefined();
+      const answer = json.data?.answer as { results?: { error: unknown }[] };
+      expect(answer.results?.[0]?.error ?? answer).toEqual({ __typename: type, issues: [{ path, code }] });
+    }
   });
 
   test.each(['a', 'Production EU', '7', 'a.b-c_d', 'x'.repeat(63)])('the name %j is taken', async (name) => {

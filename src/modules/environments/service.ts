@@ -7,7 +7,7 @@ import {
   RequestFault,
   ValidationError,
 } from '../../errors/api.ts';
-import { type Given, issueCodes, pathTo } from '../../errors/field-issues.ts';
+import { type FieldIssue, type Given, issueCodes, pathTo } from '../../errors/field-issues.ts';
 import { type Change, type Database, isUniqueViolation } from '../../platform/database.ts';
 import { isUsedId } from '../../platform/ids.ts';
 import { type Actor, appendJournal, type JournalEntry } from '../../platform/journal.ts';
@@ -78,12 +78,7 @@ export class EnvironmentService {
     const found = await this.find(access, ids);
     const missing = ids.flatMap((id, at) => (found[at] ? [] : [{ id, at }]));
     if (missing.length === 0) return [...new Set(ids)];
-    const issues = missing.map(({ at }) => ({
-      path: [...path, String(at)],
-      configPath: null,
-      code: 'NOT_FOUND' as const,
-      message: issueCodes.NOT_FOUND,
-    }));
+    const issues = missing.map(({ at }) => notFoundAt([...path, String(at)]));
     throw new NotFoundError(
       missing.map(({ id }) => id),
       issues,
@@ -98,7 +93,7 @@ export class EnvironmentService {
     const { environmentId } = choice;
     if (environmentId != null) {
       const [row] = await this.find(access, [environmentId]);
-      if (!row) throw new NotFoundError([environmentId]);
+      if (!row) throw new NotFoundError([environmentId], [notFoundAt(pathTo(choice, 'environmentId'))]);
       return row;
     }
     return this.only(access, pathTo(choice, 'environmentId'));
@@ -234,3 +229,7 @@ function requireAllEnvironments(access: Access): void {
 }
 
 export type { EnvironmentRow };
+
+function notFoundAt(path: readonly string[]): FieldIssue {
+  return { path, configPath: null, code: 'NOT_FOUND', message: issueCodes.NOT_FOUND };
+}

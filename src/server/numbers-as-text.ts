@@ -1,0 +1,45 @@
+import {
+  type GraphQLInputType,
+  GraphQLInt,
+  type GraphQLSchema,
+  isInputObjectType,
+  isInputType,
+  isListType,
+  isNonNullType,
+  type OperationDefinitionNode,
+  typeFromAST,
+} from 'graphql';
+
+const WHOLE_NUMBER = /^-?\d{1,15}$/;
+
+/**
+ * Reads whole numbers that came as text in an operation's variables, in their place: a form in a browser knows text
+ * alone, and many send `"5432"` for what was typed. Other text stays, and is refused where it stands. A number in the
+ * document itself was typed by who knows GraphQL.
+ */
+export function readNumbers(
+  schema: GraphQLSchema,
+  operation: OperationDefinitionNode,
+  variables: Record<string, unknown>,
+): void {
+  for (const { variable, type: node } of operation.variableDefinitions ?? []) {
+    const type = typeFromAST(schema, node);
+    if (isInputType(type)) readField(variables, variable.name.value, type);
+  }
+}
+
+/** `holder` is an object of variables, or a list in one with its indexes. */
+function readField(holder: object, key: string, type: GraphQLInputType): void {
+  if (!Object.hasOwn(holder, key)) return;
+  const value: unknown = Reflect.get(holder, key);
+  if (isNonNullType(type)) readField(holder, key, type.ofType);
+  else if (isListType(type)) {
+    if (!Array.isArray(value)) readField(holder, key, type.ofType);
+    else for (const index of value.keys()) readField(value, String(index), type.ofType);
+  } else if (isInputObjectType(type)) {
+    if (typeof value !== 'object' || value === null) return;
+    for (const field of Object.values(type.getFields())) readField(value, field.name, field.type);
+  } else if (type.name === GraphQLInt.name && typeof value === 'string' && WHOLE_NUMBER.test(value)) {
+    Reflect.set(holder, key, Number(value));
+  }
+}
