@@ -8,6 +8,7 @@ import {
   type GraphQLField,
   type GraphQLInputField,
   type GraphQLSchema,
+  getNamedType,
   isEnumType,
   isInputObjectType,
   isInterfaceType,
@@ -66,6 +67,30 @@ describe('the API', () => {
     expect(undescribed(buildSchema(bare))).toEqual(['Query', 'Query.a', 'Query.a.b', 'I', 'I.c', 'E', 'E.D']);
   });
 
+  it('names ids and options by the rules of docs/concepts.md, and nothing else that is deprecated', async () => {
+    const printed = buildSchema(await committed('schema/schema.graphql'));
+    const named = inputsOf(printed);
+    const ids = named.filter(({ type, isDeprecated }) => type === 'ID' && !isDeprecated);
+    expect(ids.length).toBeGreaterThan(30);
+    expect(
+      ids.filter(({ name }) => !/^(?:ids?|(?:environment|datastore|test|subject|parent|except)Ids?)$/.test(name)),
+    ).toEqual([]);
+    // an operation on a datastore has its `id`; what refers to one is about something else
+    const about = (path: string) =>
+      /^(?:Query|Mutation|Subscription)\.datastores?\b|^(?:Update|Revert|Create|Upsert)Datastore/.test(path);
+    expect(ids.filter(({ path, name }) => about(path) && name === 'datastoreId')).toEqual([]);
+    const options = named.filter(({ type }) => type === 'ConnectionTestOptions').map(({ path }) => path);
+    expect(options.toSorted()).toEqual([
+      'CreateDatastoreInput.test',
+      'StartConnectionTestInput.options',
+      'UpdateDatastoreInput.test',
+      'UpsertDatastoreInput.test',
+    ]);
+    const deprecated = named.filter(({ isDeprecated }) => isDeprecated).map(({ path }) => path);
+    expect(deprecated).toEqual(['Query.apiTokens.sessionsOf']);
+    expect(await committed('docs/concepts.md')).toContain('`apiTokens(sessionsOf:)`');
+  });
+
   it('is printed with what can be asked first, and ids before names', async () => {
     const printed = await committed('schema/schema.graphql');
     const types = [...printed.matchAll(/^(?:type|interface|input|enum|union|scalar) (\w+)/gm)].map(([, name]) => name);
@@ -96,6 +121,27 @@ function undescribed(api: GraphQLSchema): string[] {
     return [self, ...fields];
   });
   return described.filter(([, description]) => !description).map(([path]) => path);
+}
+
+/** Every argument and input field, by its path. */
+function inputsOf(api: GraphQLSchema) {
+  return Object.values(api.getTypeMap()).flatMap((type) => {
+    if (isIntrospectionType(type)) return [];
+    if (!isObjectType(type) && !isInterfaceType(type) && !isInputObjectType(type)) return [];
+    const fields: (GraphQLField<unknown, unknown> | GraphQLInputField)[] = Object.values(type.getFields());
+    return fields.flatMap((field) => {
+      const path = `${type.name}.${field.name}`;
+      const inputs = isInputObjectType(type)
+        ? [{ path, input: field }]
+        : argumentsOf(field).map((input) => ({ path: `${path}.${input.name}`, input }));
+      return inputs.map(({ path, input }) => ({
+        path,
+        name: input.name,
+        type: getNamedType(input.type).name,
+        isDeprecated: input.deprecationReason != null,
+      }));
+    });
+  });
 }
 
 function argumentsOf(field: GraphQLField<unknown, unknown> | GraphQLInputField): readonly GraphQLArgument[] {

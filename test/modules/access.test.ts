@@ -317,7 +317,7 @@ const tried: readonly Operation[] = [
   },
   {
     title: 'apiTokens of a session',
-    query: 'query ($id: ID!) { apiTokens(sessionsOf: $id) { nodes { id } } }',
+    query: 'query ($id: ID!) { apiTokens(parentId: $id) { nodes { id } } }',
     variables: ({ tokenId }) => ({ id: tokenId }),
   },
   {

@@ -24,15 +24,20 @@ builder.queryField('apiTokens', (t) =>
     description:
       'The lasting tokens all of whose environments are yours too, revoked and expired ones included, the newest first. The token needs TOKENS_ADMIN.',
     args: {
-      sessionsOf: t.arg.id({
+      parentId: t.arg.id({
         description:
           'Give the id of a token to list the session tokens that it has made instead. They are listed for about an hour after their end.',
         validate: { schema: uuid },
       }),
+      sessionsOf: t.arg.id({
+        deprecationReason: 'Give parentId, which counts where both are given.',
+        description: 'The same as parentId.',
+        validate: { schema: uuid },
+      }),
       ...pageArguments,
     },
-    resolve: (_root, { sessionsOf, ...page }, { access, services }) =>
-      services.access.list(access, sessionsOf ?? null, page),
+    resolve: (_root, { parentId, sessionsOf, ...page }, { access, services }) =>
+      services.access.list(access, parentId ?? sessionsOf ?? null, page),
   }),
 );
 
