@@ -18,6 +18,7 @@ import * as revisions from './016-revisions.ts';
 import * as auditLog from './017-audit-log.ts';
 import * as dataKeySeeks from './018-data-key-seeks.ts';
 import * as reusedIds from './019-reused-ids.ts';
+import * as auditSeeks from './020-audit-seeks.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -40,4 +41,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '017-audit-log': auditLog,
   '018-data-key-seeks': dataKeySeeks,
   '019-reused-ids': reusedIds,
+  '020-audit-seeks': auditSeeks,
 };

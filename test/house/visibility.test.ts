@@ -170,6 +170,7 @@ async function environmentTables(): Promise<Set<string>> {
 function unguarded(source: ts.SourceFile): string[] {
   const guards = new Set([
     'whereVisible',
+    'whereVisibleToo',
     ...collect(source, (node) =>
       ts.isFunctionDeclaration(node) && calls(node, new Set(['whereVisible'])) && queriesIn(node).length === 0
         ? node.name?.text
@@ -225,6 +226,7 @@ test.each([
   [`selectFrom('secret_versions').where(other(access)).execute()`, 1],
   ['sql`select * from test_events`.execute(query)', 1],
   [`selectFrom('datastores').where(whereVisible(access, 'datastores.environment_id')).execute()`, 0],
+  [`selectFrom('datastores').where(whereVisibleToo(access, 'datastores.environment_id', null)).execute()`, 0],
   [`selectFrom('datastores').where(matches(access)).execute()`, 0],
   [`selectFrom('settings').selectAll().execute()`, 0],
 ])('the rule judges %s', (statement, count) => {

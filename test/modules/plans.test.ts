@@ -29,6 +29,10 @@ const tables = [
   'datastore_usages',
   'catalog_refreshes',
   'api_tokens',
+  'idempotency_keys',
+  'datastore_revisions',
+  'revision_keys',
+  'datastore_health',
 ] as const;
 /** So many rows are in each of them; they are explained as if there were a million. */
 const ROWS = 5_000;
@@ -42,11 +46,13 @@ const IN_ONE_STATEMENT = 1_000;
 const BY_SUBJECT = ['journal_subject_id_environment_id_sequence_idx', 'journal_subject_id_at_id_idx'];
 
 const uuid = (number: number) => `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
+/** In the far future: nothing of it is due. */
+const FAR = '2999-01-01T00:00:00.000Z';
 const minute = (number: number) => new Date(Date.UTC(2026, 0, 1, 0, number)).toISOString();
 
 describeEachGateway(
   'with a million rows, the statements of subscriptions, of the runner and of what a datastore has',
-  (open) => {
+  (open, kind) => {
     const seen = new Map<string, Statement>();
     let gateway: TestGateway;
     let api: Api;
@@ -55,7 +61,7 @@ describeEachGateway(
 
     beforeAll(async () => {
       const onStatement = (text: string, parameters: readonly unknown[]) => seen.set(text, { sql: text, parameters });
-      gateway = await open({ testing: { onStatement, unbornWaitMs: 500 } });
+      gateway = await open({ testing: { onStatement, unbornWaitMs: 500, healthTickMs: 50 } });
       api = apiOf(gateway);
       const { database } = gateway.app;
       environmentIds = await fill(database, [await api.newEnvironment(), await api.newEnvironment()]);
@@ -91,6 +97,13 @@ describeEachGateway(
       for (const statement of ofOne)
         for (const used of await explainer.indexes(statement)) expect(BY_SUBJECT).toContain(used);
       for (const statement of ofOne) expect(await explainer.indexes(statement)).toHaveLength(1);
+      for (const [order, index] of AUDIT_SEEKS) {
+        const sought = statements.filter(({ sql: text }) => text.includes(order));
+        expect(sought.length).toBeGreaterThan(0);
+        // Postgres knows how rare a value is, and may do with less; what it looks at is counted above
+        if (kind === 'sqlite')
+          for (const statement of sought) expect(await explainer.indexes(statement)).toEqual([index]);
+      }
       const unseen = landmarks.filter((part) => !statements.some((statement) => part.test(statement.sql)));
       expect(unseen).toEqual([]);
     });
@@ -99,9 +112,22 @@ describeEachGateway(
 
 const EVENTS_OF_ONE = /from "journal" where .+\("subject_id", "environment_id", "sequence"\) > /;
 
+const AUDIT_LOG = /from "journal" .+ order by .*"at" desc, "id" desc/;
+
+/** By what the audit log is sought: without an index of its own, all that an environment has would be looked at. */
+const AUDIT_SEEKS = [
+  ['subject_id'],
+  ['environment_id'],
+  ...['actor', 'action', 'outcome'].flatMap((column) => [[column], ['environment_id', column]]),
+  [],
+].map((columns) => {
+  const order = [...columns, 'at', 'id'].map((column) => `"${column}" desc`).join(', ');
+  return [`order by ${order} limit`, ['journal', ...columns, 'at_id_idx'].join('_')] as const;
+});
+
 /** What is special in each statement of a round: a test that never came to one of them would show nothing of it. */
 const landmarks = [
-  /from "journal" .+ order by "at" desc, "id" desc/,
+  AUDIT_LOG,
   /from "journal_heads" where .+ and /,
   EVENTS_OF_ONE,
   /from "journal" .+ union all /,
@@ -121,6 +147,16 @@ const landmarks = [
   /from "catalog_refreshes" where "datastore_id" is null/,
   /from "api_tokens" where "parent_id" is not null and "expires_at" < /,
   /from "api_tokens" left join "api_tokens" as "parent" .+ where "api_tokens"."hash" = /,
+  /from "connection_tests" where .+"purpose" = .+"datastore_version" = .+ order by "created_at"/,
+  /from "datastore_health" where "next_check_at" <= /,
+  /from "idempotency_keys" where "key_mac" = /,
+  /from "idempotency_keys" where "created_at" <= /,
+  /insert into "idempotency_keys" /,
+  /from "datastore_revisions" .+"datastore_revisions"."version" < .+ order by /,
+  /from "datastore_revisions" .+ left join "revision_keys" /,
+  /from "revision_keys" where "superseded_at" <= /,
+  /from "revision_keys" where "datastore_id" = .+"version" <= /,
+  /update "datastore_revisions" set "sealed" = /,
 ];
 
 /** Follows and runs tests in every way that there is, and has the runner do each thing of its round. */
@@ -148,8 +184,56 @@ async function useEverything(gateway: TestGateway, api: Api, environmentIds: rea
   await gateway.run(CreateSessionToken, { input: { scopes: ['DATASTORES_READ'], environmentIds: [environmentId] } });
   await api.cancel(hanging.id);
   await useUsages(gateway, datastoreId);
+  await useHistory(gateway, api, environmentId);
+  await checkHealth(gateway, api, environmentId);
   await readAuditLog(gateway, environmentIds, datastoreId);
   await api.removed(datastoreId);
+}
+
+/** Creates with a key, changes, reads the versions, goes back, and erases what is due and what is not. */
+async function useHistory(gateway: TestGateway, api: Api, environmentId: string): Promise<void> {
+  const given = { environmentId, config: { postgres: postgresConfig() }, idempotencyKey: randomUUID() };
+  const { id } = await api.created(given);
+  await api.created(given);
+  await api.updated({ id, configSecret: 'another' });
+  await api.updated({ id, configSecret: 'a third' });
+  const ask = (query: string, variables: object) => gateway.send({ query, variables: { id, ...variables } });
+  const versions = `query ($id: ID!, $after: String) { datastore(id: $id) {
+    revisions(first: 1, after: $after) { nodes { version } pageInfo { endCursor } } } }`;
+  const { json } = await ask(versions, {});
+  const { datastore } = json.data as { datastore: { revisions: { pageInfo: { endCursor: string } } } };
+  await ask(versions, { after: datastore.revisions.pageInfo.endCursor });
+  const revert = 'mutation ($id: ID!) { revertDatastore(input: { id: $id, toVersion: 1 }) { __typename } }';
+  expect((await ask(revert, {})).json.data).toEqual({ revertDatastore: { __typename: 'RevertDatastoreSuccess' } });
+  await ask('mutation ($id: ID!) { purgeRevisionSecrets(datastoreId: $id) { __typename } }', {});
+  // what is due of the other rows is removed by the way: the statements are what counts
+  await gateway.app.chores.run();
+  await api.removed(id);
+}
+
+/** Has a health check made, the second of its day. */
+async function checkHealth(gateway: TestGateway, api: Api, environmentId: string): Promise<void> {
+  const config = { postgres: postgresConfig() };
+  const { id } = await api.created({ environmentId, config, checkEveryMinutes: 5 });
+  const { query } = gateway.app.database;
+  for (const count of [1, 2])
+    await eventually(async () => {
+      // its turn comes now, unless it runs
+      await query
+        .updateTable('datastore_health')
+        .set({ next_check_at: minute(0) })
+        .where('datastore_id', '=', id)
+        .where('running_test_id', 'is', null)
+        .execute();
+      const tests = await query
+        .selectFrom('connection_tests')
+        .select('status')
+        .where('datastore_id', '=', id)
+        .where('purpose', '=', 'HEALTH')
+        .execute();
+      return tests.length >= count && tests.every(({ status }) => status === 'FAILED');
+    });
+  await api.removed(id);
 }
 
 async function useUsages(gateway: TestGateway, datastoreId: string): Promise<void> {
@@ -169,8 +253,12 @@ async function readAuditLog(gateway: TestGateway, environmentIds: readonly strin
     { environmentId },
     { datastoreId: id },
     { subjectId: id },
-    { actor: 'test' },
+    { actor: 'nobody' },
     { action: 'usage.register' },
+    { environmentId, actor: 'nobody' },
+    { environmentId, action: 'usage.register' },
+    { environmentId, datastoreId: id },
+    { environmentId, outcome: 'REFUSED' as const },
   ];
   for (const filter of [{}, ...some, { outcome: 'REFUSED' as const }, { from: minute(1), until: minute(2) }]) {
     for (const caller of [gateway.token, token]) {
@@ -250,6 +338,14 @@ async function fill({ query }: Database, environmentIds: readonly string[]): Pro
     await query.insertInto('test_events').values(events).execute();
     const usages = some.map(({ id, number }) => usageRow(id, number));
     await query.insertInto('datastore_usages').values(usages).execute();
+    const revisions = some.map(({ id, number }) => revisionRow(id, number));
+    await query.insertInto('datastore_revisions').values(revisions).execute();
+    const keys = some.map(({ id, number }) => revisionKeyRow(id, number));
+    await query.insertInto('revision_keys').values(keys).execute();
+    const calls = some.map(({ id }) => ({ key_mac: id, input_mac: id, result: '{}', created_at: FAR }));
+    await query.insertInto('idempotency_keys').values(calls).execute();
+    const healths = some.map(({ id }) => ({ datastore_id: id, status: 'UNKNOWN', failures: 0, next_check_at: FAR }));
+    await query.insertInto('datastore_health').values(healths).execute();
     const refreshes = some.map(({ id }) => ({ id, datastore_id: id, entry_count: 0, size: 0 }));
     await query.insertInto('catalog_refreshes').values(refreshes).execute();
     const sessions = some.map(({ id, number }) => sessionRow(id, parentId, number));
@@ -280,6 +376,15 @@ function datastoreRow(id: string, environmentId: string, number: number) {
 
 function usageRow(id: string, number: number) {
   return { id, datastore_id: id, kind: 'dashboard', name: `d${number}`, registered_at: minute(number) };
+}
+
+function revisionRow(id: string, number: number) {
+  const { name, label, config, updated_at: at, updated_by: actor } = datastoreRow(id, '', number);
+  return { datastore_id: id, version: 1, at, actor, name, label, config, secret_paths: '[]', changes: '[]' };
+}
+
+function revisionKeyRow(id: string, number: number) {
+  return { id, datastore_id: id, version: 1, wrapped: `v1.${number}`, bound_to: '[]', superseded_at: FAR };
 }
 
 /** A session token that expires in the far future. */

@@ -16,6 +16,16 @@ export function whereVisible(access: Access, column: EnvironmentColumn, wanted?:
   return environmentIds === 'all' ? sql<SqlBool>`true` : isOneOf(column, [...environmentIds]);
 }
 
+/**
+ * The same for a query that seeks by something else, of which there is little in all environments: SQLite would rather
+ * look at all that an environment has, so no index serves this condition.
+ */
+export function whereVisibleToo(access: Access, column: EnvironmentColumn, wanted: string | null): Expression<SqlBool> {
+  if (wanted === null && access.environmentIds === 'all') return sql<SqlBool>`true`;
+  const ids = wanted === null ? [...access.environmentIds] : isVisible(access, wanted) ? [wanted] : [];
+  return ids.length === 0 ? sql<SqlBool>`false` : sql<SqlBool>`(${sql.ref(column)} || '') in (${sql.join(ids)})`;
+}
+
 /** Tells the same of an environment whose rows have been read already. */
 export function isVisible(access: Access, environmentId: string, wanted?: string | null): boolean {
   if (wanted != null && wanted !== environmentId) return false;

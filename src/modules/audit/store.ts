@@ -1,9 +1,9 @@
-import type { ExpressionBuilder, Selectable } from 'kysely';
+import { type ExpressionBuilder, type Selectable, type SqlBool, sql } from 'kysely';
 import type { Database } from '../../platform/database.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
 import type { JournalTable, Tables } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
-import { isVisible, whereVisible } from '../access/visibility.ts';
+import { isVisible, whereVisibleToo } from '../access/visibility.ts';
 
 /** The order of the audit log, as its cursors name it. */
 export const auditOrder = 'AUDIT';
@@ -67,37 +67,63 @@ function placesOf(access: Access, wanted: string | null): readonly (string | nul
   return access.environmentIds === 'all' ? [null] : [...access.environmentIds];
 }
 
+type Column = 'environment_id' | 'subject_id' | 'actor' | 'action' | 'outcome' | 'at' | 'id';
+
+/** What an entry has to be, besides where and when; a subject may be asked for twice, by the id of two things. */
+function conditionsOf(filter: AuditFilter): [Column | 'subject_type', string][] {
+  const { datastoreId, subjectId, actor, action, outcome } = filter;
+  const wanted = { subject_id: subjectId, actor, action, outcome, subject_type: datastoreId && 'datastore' };
+  return (Object.entries(wanted) as [Column | 'subject_type', string | null][]).flatMap(([column, value]) =>
+    value === null ? [] : [[column, value]],
+  );
+}
+
+/** Above every text of a time. */
+const END_OF_TIME = '~';
+
+/** What is sought by: columns with which an index begins, and their values. Its times and ids follow. */
+function soughtBy(filter: AuditFilter): readonly (readonly [Column, string])[] {
+  const { environmentId, actor, action, outcome } = filter;
+  const subjectId = filter.datastoreId ?? filter.subjectId;
+  // a subject has its entries in one environment
+  if (subjectId !== null) return [['subject_id', subjectId]];
+  const others = { actor, action, outcome };
+  const [other] = (['actor', 'action', 'outcome'] as const).filter((column) => others[column] !== null);
+  return [
+    ...(environmentId === null ? [] : [['environment_id', environmentId] as const]),
+    ...(other ? [[other, others[other] ?? ''] as const] : []),
+  ];
+}
+
 function seekEntries(database: Database, access: Access, filter: AuditFilter, request: PageRequest) {
   const { after, before, backward, size } = request;
   const direction = backward ? 'asc' : 'desc';
-  const entries = database.query
+  const sought = soughtBy(filter);
+  const columns: readonly Column[] = [...sought.map(([column]) => column), 'at', 'id'];
+  // a condition on what is sought would be a choice of another index
+  const filtered = conditionsOf(filter).filter(
+    ([column, value]) => !sought.some(([known, its]) => known === column && its === value),
+  );
+  // between two rows of values SQLite has no choice but the index of these columns; of single conditions it would
+  // rather take that of an environment's times, and look at all that it has for something rare
+  const isBeyond = (sign: '<' | '>', [at = '', id = '']: readonly string[]) => {
+    const values = [...sought.map(([, value]) => value), at, id];
+    return sql<SqlBool>`(${sql.join(columns.map((column) => sql.ref(column)))}) ${sql.raw(sign)} (${sql.join(values)})`;
+  };
+  let entries = database.query
     .selectFrom('journal')
     .select(COLUMNS)
-    .where(whereVisible(access, 'journal.environment_id', filter.environmentId))
-    .where(({ and, eb, refTuple, tuple }) => {
-      const place = refTuple('at', 'id');
-      return and([
-        ...(filter.datastoreId === null
-          ? []
-          : [
-              eb('subject_id', '=', filter.datastoreId),
-              eb('subject_type', '=', 'datastore'),
-              eb('sequence', '>=', creationOf(eb, filter.datastoreId)),
-            ]),
-        ...(filter.subjectId === null ? [] : [eb('subject_id', '=', filter.subjectId)]),
-        ...(filter.actor === null ? [] : [eb('actor', '=', filter.actor)]),
-        ...(filter.action === null ? [] : [eb('action', '=', filter.action)]),
-        ...(filter.outcome === null ? [] : [eb('outcome', '=', filter.outcome)]),
-        // with nothing to seek by, it would count as a scan
-        eb('at', '>=', filter.from ?? ''),
-        ...(filter.until === null ? [] : [eb('at', '<', filter.until)]),
-        ...(after ? [eb(place, '<', tuple(after[0] ?? '', after[1] ?? ''))] : []),
-        ...(before ? [eb(place, '>', tuple(before[0] ?? '', before[1] ?? ''))] : []),
-      ]);
-    })
-    .orderBy('at', direction)
-    .orderBy('id', direction)
+    .where(whereVisibleToo(access, 'journal.environment_id', filter.environmentId))
+    .where(isBeyond('>', latest([filter.from ?? '', ''], before)))
+    .where(isBeyond('<', earliest([filter.until ?? END_OF_TIME, ''], after)))
+    .where(({ and, eb }) =>
+      and([
+        ...filtered.map(([column, value]) => eb(column, '=', value)),
+        ...(filter.datastoreId === null ? [] : [eb('sequence', '>=', creationOf(eb, filter.datastoreId))]),
+      ]),
+    )
     .limit(size + 1);
+  for (const column of columns) entries = entries.orderBy(column, direction);
   // SQLite allows ORDER BY in a part of a union only where that is a subquery
   return database.query.selectFrom(entries.as('entries')).selectAll();
 }
@@ -109,6 +135,22 @@ function creationOf(eb: ExpressionBuilder<Tables, 'journal'>, datastoreId: strin
     .select(({ fn, lit }) => fn.coalesce(fn.max('created.sequence'), lit(0)).as('sequence'))
     .where('created.subject_id', '=', datastoreId)
     .where('created.kind', '=', 'CREATED');
+}
+
+type Place = readonly string[];
+
+function latest(one: Place, other: Place | null): Place {
+  return other !== null && isBefore(one, other) ? other : one;
+}
+
+function earliest(one: Place, other: Place | null): Place {
+  return other !== null && isBefore(other, one) ? other : one;
+}
+
+/** Tells in the databases' order, that of bytes, whether a time and an id come before others. */
+function isBefore([at = '', id = '']: Place, [otherAt = '', otherId = '']: Place): boolean {
+  const order = Buffer.compare(Buffer.from(at), Buffer.from(otherAt));
+  return (order || Buffer.compare(Buffer.from(id), Buffer.from(otherId))) < 0;
 }
 
 function newestFirst(one: AuditRow, other: AuditRow): number {
