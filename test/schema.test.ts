@@ -73,7 +73,9 @@ describe('the API', () => {
     const ids = named.filter(({ type, isDeprecated }) => type === 'ID' && !isDeprecated);
     expect(ids.length).toBeGreaterThan(30);
     expect(
-      ids.filter(({ name }) => !/^(?:ids?|(?:environment|datastore|test|subject|parent|except)Ids?)$/.test(name)),
+      ids.filter(
+        ({ name }) => !/^(?:ids?|(?:environment|datastore|test|subject|parent|source|target|except)Ids?)$/.test(name),
+      ),
     ).toEqual([]);
     // an operation on a datastore has its `id`; what refers to one is about something else
     const about = (path: string) =>

@@ -41,6 +41,7 @@ const besides: Record<string, object> = {
   startConnectionTest: { config: { postgres: postgresConfig() } },
   upsertDatastore: { name: 'one', config: { postgres: postgresConfig() } },
   createDataStructure: { name: 'one', fields: [{ name: 'a', type: 'TEXT' }] },
+  applyManifest: { manifest: 'manifest: 1\ndatastores: {}' },
   createApiToken: { name: 'one', scopes: ['DATASTORES_READ'] },
   createSessionToken: { scopes: ['DATASTORES_READ'] },
 };
