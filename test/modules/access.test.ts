@@ -447,6 +447,14 @@ describeEachGateway('who may', (open, kind) => {
     };
   }
 
+  let lookedAt: Promise<Things> | undefined;
+  /** Things of its own for what changes them; what only looks shares some. */
+  const thingsFor = (query: string): Promise<Things> => {
+    if (rootOf(query).type === 'Mutation') return newThings();
+    lookedAt ??= newThings();
+    return lookedAt;
+  };
+
   const dump = async (some: readonly (typeof tables)[number][] = tables) => {
     const { query } = gateway.app.database;
     const all = await Promise.all(some.map((table) => query.selectFrom(table).selectAll().execute()));
@@ -492,22 +500,117 @@ describeEachGateway('who may', (open, kind) => {
     });
   });
 
+  describe('with a token whose only environment was deleted', () => {
+    /** What is asked for: somebody else's, what went with the environment, or what there never was. */
+    const places = ['of others', 'deleted', 'missing'] as const;
+    type Place = (typeof places)[number];
+
+    async function lostToken(expiresAt: string | null = null) {
+      const deleted = await api.newEnvironment();
+      const wanted = { name: `lost ${randomUUID()}`, scopes, environmentIds: [deleted], expiresAt };
+      const token = await gateway.app.access.createToken('test', wanted);
+      const { deleteEnvironment } = await gateway.run(DeleteEnvironment, { id: deleted });
+      expectType(deleteEnvironment, 'DeleteEnvironmentSuccess');
+      return { token, deleted };
+    }
+
+    const nothingIn = (environmentId: string): Things => ({
+      environmentId,
+      empty: environmentId,
+      datastoreId: randomUUID(),
+      name: 'no-such',
+      testId: randomUUID(),
+      usageId: randomUUID(),
+      structureId: randomUUID(),
+      tokenId: randomUUID(),
+    });
+
+    let token: string;
+    let things: Readonly<Record<Place, Things>>;
+    let before: Awaited<ReturnType<typeof dump>>;
+
+    beforeAll(async () => {
+      const lost = await lostToken();
+      token = lost.token;
+      things = { 'of others': await newThings(), deleted: nothingIn(lost.deleted), missing: nothingIn(randomUUID()) };
+      before = await dump();
+    });
+
+    test.each(operations.flatMap((operation) => places.map((place) => ({ ...operation, place }))))(
+      '$title, $place: as if there were nothing',
+      async ({ query, variables, place, title, everywhere }) => {
+        const { json, status } = await gateway.send({ query, variables: variables(things[place]) }, token);
+        expect(await dump()).toEqual(before);
+        expect(status).toBe(200);
+        expect(codesOf(json.errors)).toEqual(everywhere ? ['FORBIDDEN'] : undefined);
+        const answer = JSON.stringify(json.data);
+        if (ofNoEnvironment.includes(title))
+          expect(answer).toMatch(/"name":"lost |"type":"S3"|"connectorsVersion":"|"ParseConnectionSuccess"/);
+        else expect(answer).toMatch(/null|NotFoundError|"nodes":\[\]/);
+      },
+    );
+
+    test('lists are empty, and whoever names no environment is told to', async () => {
+      const query = `{
+        datastores { nodes { id } totalCount }
+        environments { nodes { id } }
+        viewer { token { environments { id } } }
+      }`;
+      const { json } = await gateway.send({ query }, token);
+      const datastores = { nodes: [], totalCount: 0 };
+      const viewer = { token: { environments: [] } };
+      expect(json).toEqual({ data: { datastores, environments: { nodes: [] }, viewer } });
+      const refused = await apiOf(gateway, token).create({ config });
+      expect(issueList(expectType(refused, 'ValidationError'))).toEqual(['input.environmentId ENVIRONMENT_REQUIRED']);
+    });
+
+    test('no subscription hears anything but its end, over WebSocket and SSE', async () => {
+      const { token: expiring } = await lostToken(new Date(Date.now() + LISTENING_MS).toISOString());
+      const heard: Promise<unknown>[] = [];
+      for (const place of places) {
+        const given = things[place];
+        for (const { query, variables } of subscriptions)
+          for (const by of ['follow', 'followSse'] as const)
+            heard.push(hears(gateway[by](parse(query) as never, variables(given) as never, { token: expiring })));
+        await api.create({ environmentId: given.environmentId, config });
+      }
+      for (const each of await Promise.all(heard)) expect(each).toMatch(/^(NOT_FOUND|UNAUTHENTICATED|4403)$/);
+    });
+
+    /** The codes of the errors that a subscription ends with, and the data that it gets. */
+    const hears = (results: Promise<readonly { errors?: unknown; data?: unknown }[]>) =>
+      results.then(
+        (all) => all.map(({ errors, data }) => codesOf(errors)?.join() ?? JSON.stringify(data)).join(' '),
+        (closed: { code: number }) => String(closed.code),
+      );
+  });
+
   describe('by scope', () => {
     const tokenWith = (some: readonly Scope[]) => gateway.createToken(`scoped ${randomUUID()}`, some);
     const cells = operations.flatMap((operation) => operation.needs.map((scope) => ({ ...operation, scope })));
 
-    test.each(cells)('$title is forbidden without $scope, and changes nothing', async ({ scope, query, variables }) => {
-      const things = await newThings();
-      const token = await tokenWith(scopes.filter((each) => each !== scope));
-      const before = await dump();
-      const { json } = await gateway.send({ query, variables: variables(things) }, token);
-      expect(codesOf(json.errors)).toEqual(['FORBIDDEN']);
-      expect(JSON.stringify(json.errors)).toContain(scope);
-      expect(await dump()).toEqual(before);
+    describe('without one of those that it needs', () => {
+      const tokens = new Map<Scope, string>();
+      let things: Things;
+      let before: Awaited<ReturnType<typeof dump>>;
+
+      beforeAll(async () => {
+        things = await newThings();
+        for (const scope of scopes) tokens.set(scope, await tokenWith(scopes.filter((each) => each !== scope)));
+        before = await dump();
+      });
+
+      test.each(cells)('$title is forbidden without $scope, and changes nothing', async (cell) => {
+        const { scope, query, variables } = cell;
+        const { json } = await gateway.send({ query, variables: variables(things) }, tokens.get(scope));
+        expect(codesOf(json.errors)).toEqual(['FORBIDDEN']);
+        expect(JSON.stringify(json.errors)).toContain(scope);
+        expect(await dump()).toEqual(before);
+      });
     });
 
     test.each(operations)('$title is allowed with just what it needs', async ({ needs, query, variables }) => {
-      const things = await newThings();
+      const things = await thingsFor(query);
       const { json } = await gateway.send({ query, variables: variables(things) }, await tokenWith(needs));
       expect(json.errors).toBeUndefined();
       const [result] = Object.values(json.data ?? {});
@@ -577,90 +680,6 @@ describeEachGateway('who may', (open, kind) => {
     );
   });
 
-  describe('with a token whose only environment was deleted', () => {
-    /** What is asked for: somebody else's, what went with the environment, or what there never was. */
-    const places = ['of others', 'deleted', 'missing'] as const;
-    type Place = (typeof places)[number];
-
-    async function lostToken(expiresAt: string | null = null) {
-      const deleted = await api.newEnvironment();
-      const wanted = { name: `lost ${randomUUID()}`, scopes, environmentIds: [deleted], expiresAt };
-      const token = await gateway.app.access.createToken('test', wanted);
-      const { deleteEnvironment } = await gateway.run(DeleteEnvironment, { id: deleted });
-      expectType(deleteEnvironment, 'DeleteEnvironmentSuccess');
-      return { token, deleted };
-    }
-
-    const nothingIn = (environmentId: string): Things => ({
-      environmentId,
-      empty: environmentId,
-      datastoreId: randomUUID(),
-      name: 'no-such',
-      testId: randomUUID(),
-      usageId: randomUUID(),
-      structureId: randomUUID(),
-      tokenId: randomUUID(),
-    });
-
-    let token: string;
-    let things: Readonly<Record<Place, Things>>;
-
-    beforeAll(async () => {
-      const lost = await lostToken();
-      token = lost.token;
-      things = { 'of others': await newThings(), deleted: nothingIn(lost.deleted), missing: nothingIn(randomUUID()) };
-    });
-
-    test.each(operations.flatMap((operation) => places.map((place) => ({ ...operation, place }))))(
-      '$title, $place: as if there were nothing',
-      async ({ query, variables, place, title, everywhere }) => {
-        const before = await dump();
-        const { json, status } = await gateway.send({ query, variables: variables(things[place]) }, token);
-        expect(await dump()).toEqual(before);
-        expect(status).toBe(200);
-        expect(codesOf(json.errors)).toEqual(everywhere ? ['FORBIDDEN'] : undefined);
-        const answer = JSON.stringify(json.data);
-        if (ofNoEnvironment.includes(title))
-          expect(answer).toMatch(/"name":"lost |"type":"S3"|"connectorsVersion":"|"ParseConnectionSuccess"/);
-        else expect(answer).toMatch(/null|NotFoundError|"nodes":\[\]/);
-      },
-    );
-
-    test('lists are empty, and whoever names no environment is told to', async () => {
-      const query = `{
-        datastores { nodes { id } totalCount }
-        environments { nodes { id } }
-        viewer { token { environments { id } } }
-      }`;
-      const { json } = await gateway.send({ query }, token);
-      const datastores = { nodes: [], totalCount: 0 };
-      const viewer = { token: { environments: [] } };
-      expect(json).toEqual({ data: { datastores, environments: { nodes: [] }, viewer } });
-      const refused = await apiOf(gateway, token).create({ config });
-      expect(issueList(expectType(refused, 'ValidationError'))).toEqual(['input.environmentId ENVIRONMENT_REQUIRED']);
-    });
-
-    test('no subscription hears anything but its end, over WebSocket and SSE', async () => {
-      const { token: expiring } = await lostToken(new Date(Date.now() + LISTENING_MS).toISOString());
-      const heard: Promise<unknown>[] = [];
-      for (const place of places) {
-        const given = things[place];
-        for (const { query, variables } of subscriptions)
-          for (const by of ['follow', 'followSse'] as const)
-            heard.push(hears(gateway[by](parse(query) as never, variables(given) as never, { token: expiring })));
-        await api.create({ environmentId: given.environmentId, config });
-      }
-      for (const each of await Promise.all(heard)) expect(each).toMatch(/^(NOT_FOUND|UNAUTHENTICATED|4403)$/);
-    });
-
-    /** The codes of the errors that a subscription ends with, and the data that it gets. */
-    const hears = (results: Promise<readonly { errors?: unknown; data?: unknown }[]>) =>
-      results.then(
-        (all) => all.map(({ errors, data }) => codesOf(errors)?.join() ?? JSON.stringify(data)).join(' '),
-        (closed: { code: number }) => String(closed.code),
-      );
-  });
-
   describe('by environment', () => {
     const tokenOf = (...ids: string[]) => gateway.createToken(`walled ${randomUUID()}`, scopes, ids);
     /** The answer without the ids that were asked for. */
@@ -671,7 +690,7 @@ describeEachGateway('who may', (open, kind) => {
       '$title: what one may not see looks just like what there is not',
       async ({ query, variables }) => {
         const token = await tokenOf(await api.newEnvironment());
-        const hidden = await newThings();
+        const hidden = await thingsFor(query);
         const missing: Things = {
           environmentId: randomUUID(),
           empty: randomUUID(),
