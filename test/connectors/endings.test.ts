@@ -155,7 +155,7 @@ test('every type has a stand', () => {
 });
 
 describe.each(connectors.map((connector) => [connector.type, connector] as const))('%s', (_type, connector) => {
-  test('no ending of an answer is more than the end of that test', { timeout: 60_000 }, async () => {
+  test('no ending of an answer is more than the end of that test', async () => {
     const hosts = waysTo(connector).flatMap((config) =>
       connector.targets(connector.config.parse(config)).map(({ host }) => host),
     );

@@ -119,10 +119,10 @@ describe('a test that ends while its statement waits', () => {
       const ending = new AbortController();
       const options = { methods: ['schema/create'], deadline: 60_000, cleanUpMs: 20_000, [how]: ending.signal };
       const outcome = used.tryAt(peer, { username: 'builder' }, options);
-      await expect.poll(statements, { timeout: 20_000 }).toBe(1);
+      await expect.poll(statements).toBe(1);
       ending.abort();
       expect(await outcome).toMatchObject({ status, log: [] });
-      await expect.poll(statements, { timeout: 1_000 }).toBe(0);
+      await expect.poll(statements).toBe(0);
     } finally {
       await end();
     }

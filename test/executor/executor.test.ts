@@ -504,9 +504,7 @@ describe('tests of several environments', () => {
     expect(new Set(pids).size).toBe(1);
   });
 
-  it('never share one when they are kept apart, and wait for a child rather than starve', {
-    timeout: 60_000,
-  }, async () => {
+  it('never share one when they are kept apart, and wait for a child rather than starve', async () => {
     const { executor, pids } = start({ isolation: 'environment' });
     const environments = Array.from({ length: 10 }, (_, index) => `environment ${index % 9}`);
     const ran = await Promise.all(environments.map((each) => inEnvironment(executor, each)));

@@ -77,24 +77,20 @@ describe('a message that no child of ours sends', () => {
     ['a release before the outcome', { text: line({ type: 'released', run: 'RUN' }) }],
     ['a line that is too long', { text: 'FILL', fill: 9 * 1024 * 1024 }],
     ['far too many messages', { text: line({ type: 'alive' }), times: 500_000 }],
-  ])(
-    '%s: ends its child alone; the guilty test fails, its neighbour passes',
-    { timeout: 60_000 },
-    async (_, forgery) => {
-      const { executor, log } = start();
-      const good = await listen();
-      const passing = executor.run(job('OBEYS', good.port), () => undefined, never);
-      await good.connected(1);
-      const hostile = await listen();
-      const forging = executor.run(job('FORGES', hostile.port), () => undefined, never);
-      await forge(await hostile.connected(1), forgery);
-      (await good.connected(2)).write('pass');
-      expect((await passing).status).toBe('PASSED');
-      await forge(await hostile.connected(2), forgery);
-      expect(await forging).toMatchObject({ status: 'FAILED', failure: { code: 'INTERNAL' } });
-      expect(log.flatMap(({ reason }) => reason ?? [])).toEqual(['misbehaved', 'misbehaved']);
-    },
-  );
+  ])('%s: ends its child alone; the guilty test fails, its neighbour passes', async (_, forgery) => {
+    const { executor, log } = start();
+    const good = await listen();
+    const passing = executor.run(job('OBEYS', good.port), () => undefined, never);
+    await good.connected(1);
+    const hostile = await listen();
+    const forging = executor.run(job('FORGES', hostile.port), () => undefined, never);
+    await forge(await hostile.connected(1), forgery);
+    (await good.connected(2)).write('pass');
+    expect((await passing).status).toBe('PASSED');
+    await forge(await hostile.connected(2), forgery);
+    expect(await forging).toMatchObject({ status: 'FAILED', failure: { code: 'INTERNAL' } });
+    expect(log.flatMap(({ reason }) => reason ?? [])).toEqual(['misbehaved', 'misbehaved']);
+  });
 
   it.each([
     ['an outcome', { type: 'outcome', failure: null }],
@@ -103,31 +99,27 @@ describe('a message that no child of ours sends', () => {
     ['a catalog', { type: 'catalog', entries: [] }],
     ['an activity', { type: 'active' }],
     ['a log line', { type: 'log', level: 'info', text: 'x' }],
-  ])(
-    '%s for a test of another child is such a message, though its number is right',
-    { timeout: 60_000 },
-    async (_, message) => {
-      const { executor, log } = start('environment');
-      const victim = await listen();
-      const events: string[] = [];
-      const ending = new AbortController();
-      const attacked = executor.run(job('FORGES', victim.port), (event) => events.push(event.kind), ending.signal);
-      const [run] = await once(await victim.connected(1), 'data');
-      const hostile = await listen();
-      const hijacked = { ...job('FORGES', hostile.port), environmentId: 'another' };
-      const forging = executor.run(hijacked, () => undefined, ending.signal);
-      await forge(await hostile.connected(1), { text: line({ ...message, run: String(run) }) });
-      await expect.poll(() => log.flatMap(({ reason }) => reason ?? [])).toEqual(['misbehaved']);
-      expect(events).toEqual(['started', 'ended', 'started']);
-      expect(executor.stats().running).toBe(2);
-      ending.abort();
-      expect([(await attacked).status, (await forging).status]).toEqual(['CANCELLED', 'CANCELLED']);
-    },
-  );
+  ])('%s for a test of another child is such a message, though its number is right', async (_, message) => {
+    const { executor, log } = start('environment');
+    const victim = await listen();
+    const events: string[] = [];
+    const ending = new AbortController();
+    const attacked = executor.run(job('FORGES', victim.port), (event) => events.push(event.kind), ending.signal);
+    const [run] = await once(await victim.connected(1), 'data');
+    const hostile = await listen();
+    const hijacked = { ...job('FORGES', hostile.port), environmentId: 'another' };
+    const forging = executor.run(hijacked, () => undefined, ending.signal);
+    await forge(await hostile.connected(1), { text: line({ ...message, run: String(run) }) });
+    await expect.poll(() => log.flatMap(({ reason }) => reason ?? [])).toEqual(['misbehaved']);
+    expect(events).toEqual(['started', 'ended', 'started']);
+    expect(executor.stats().running).toBe(2);
+    ending.abort();
+    expect([(await attacked).status, (await forging).status]).toEqual(['CANCELLED', 'CANCELLED']);
+  });
 });
 
 describe('what a child logs', () => {
-  it('is bounded in number and in size', { timeout: 60_000 }, async () => {
+  it('is bounded in number and in size', async () => {
     const { executor, log } = start();
     const hostile = await listen();
     const cancel = new AbortController();

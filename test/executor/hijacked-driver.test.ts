@@ -98,7 +98,7 @@ it.runIf(isRoot && process.platform === 'linux')('is not root’s where the gate
   expect(confinement).toMatchObject({ ownUser: true, noNewPrivileges: true });
 });
 
-it('can do what is listed here, and nothing else', { timeout: 60_000 }, async () => {
+it('can do what is listed here, and nothing else', async () => {
   const ownSocket = join(own, 'own.sock');
   const answer = (socket: Socket) => socket.end('HTTP/1.1 204 No Content\r\n\r\n');
   const listener = await listen(0, answer);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { BadMessageError, readFromChild } from '../../src/executor/messages.ts';
 import { RunningTest } from '../../src/executor/running-test.ts';
+import { ownTime } from '../support/own-time.ts';
 
 const failure = {
   code: 'PASSWORD_REFUSED',
@@ -83,10 +84,10 @@ describe('what no child of ours sends', () => {
   });
 
   it('is refused at its first fault, however many it has', () => {
-    const start = performance.now();
+    const start = ownTime();
     const entries = Array(1_000_000).fill(1);
     expect(() => readFromChild({ type: 'catalog', run: 'r', entries })).toThrow(BadMessageError);
-    expect(performance.now() - start).toBeLessThan(1_000);
+    expect(ownTime() - start).toBeLessThan(1_000);
   });
 });
 

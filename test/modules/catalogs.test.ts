@@ -444,10 +444,10 @@ describeEachGateway('catalogs', (open) => {
     test('the catalog is read when that was asked for', async () => {
       const own = await api.newEnvironment();
       const { id } = await api.created({ environmentId: own, config: real(), refreshCatalog: true });
-      await expect.poll(async () => names(await read(id)), { timeout: 10_000 }).toEqual(NAMES);
+      await expect.poll(async () => names(await read(id))).toEqual(NAMES);
       const database = await newDatabase();
       await api.updated({ id, config: { postgres: { database } }, refreshCatalog: true });
-      await expect.poll(async () => names(await read(id)), { timeout: 10_000 }).toEqual([]);
+      await expect.poll(async () => names(await read(id))).toEqual([]);
     });
 
     test('a refresh that fails undoes nothing', async () => {

@@ -39,7 +39,7 @@ describe('the key file', () => {
     });
     expect(stdout).toMatch(/^(made|refused)\n$/);
     await rm(gone, { recursive: true, force: true });
-  }, 90_000);
+  });
 
   it('is made for its owner alone and leaves no other file', async () => {
     await createKeyFile(path);

@@ -82,9 +82,10 @@ export interface TestGatewayOptions {
 }
 
 const LOOPBACK = ['127.0.0.0/8', '::1'];
+const EVENT_STREAM = 'text/event-stream';
 /** The longest pause that a timer knows. */
 const NEVER_MS = 2 ** 31 - 1;
-/** An operation without an end in so many milliseconds fails before its test does, which could not tell which one. */
+/** What gives nothing for so many milliseconds fails before its test does, which could not tell which operation it was. */
 const HANGS_MS = 4 * PATIENCE_MS;
 
 export async function startGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
@@ -150,7 +151,8 @@ export function clientOf(url: string, token: string): GatewayClient {
       method: 'POST',
       headers: { 'content-type': 'application/json', accept, authorization: `Bearer ${bearer}` },
       body: typeof body === 'string' ? body : JSON.stringify(body),
-      signal: AbortSignal.timeout(HANGS_MS),
+      // a stream of events is as long as its test wants it to be
+      signal: accept === EVENT_STREAM ? null : AbortSignal.timeout(HANGS_MS),
     });
   const send: GatewayClient['send'] = async (body, bearer = token) => {
     const response = await post(body, bearer);
@@ -183,6 +185,7 @@ export function clientOf(url: string, token: string): GatewayClient {
       }, HANGS_MS);
       try {
         for await (const result of stream) {
+          hanging.refresh();
           results.push(result as never);
           onResult?.(result as never);
           if (enough?.(results)) break;
@@ -194,7 +197,7 @@ export function clientOf(url: string, token: string): GatewayClient {
       }
     },
     async followSse(document, variables, { token: bearer = token, enough, onResult } = {}) {
-      const response = await post({ query: print(document), variables }, bearer, 'text/event-stream');
+      const response = await post({ query: print(document), variables }, bearer, EVENT_STREAM);
       const results: ExecutionResult<never>[] = [];
       let text = '';
       if (!response.body) throw new Error('no event stream');

@@ -297,7 +297,7 @@ describe('the signal', () => {
     const outcome = await run(connector({ one: passes, two: passes }), { signal: AbortSignal.abort('deadline') });
     expect(outcome).toMatchObject({
       status: 'FAILED',
-      failure: { code: 'TIMEOUT' },
+      failure: { code: 'NOT_BEGUN' },
       skipped: ['my_type/one', 'my_type/two'],
     });
     expect(events).toEqual([]);
