@@ -1,7 +1,6 @@
-import { ANY_OF_THIS_MACHINE } from './connectors/kit/network/addresses.ts';
 import type { OpenIdSettings } from './env.ts';
 import type { LimitSettings } from './errors/limits.ts';
-import { Executor, type ExecutorOptions, findConfinement } from './executor/executor.ts';
+import { type Executor, type ExecutorOptions, findConfinement } from './executor/executor.ts';
 import type { Context } from './graphql/context.ts';
 import type { Access } from './modules/access/access.ts';
 import { AccessService, requireScope } from './modules/access/service.ts';
@@ -35,7 +34,7 @@ import { type Database, type DatabasePlace, databasePlace, type OnStatement } fr
 import { goOnRotating } from './platform/key-rotation.ts';
 import type { KeyPlace } from './platform/key-source.ts';
 import type { Logger } from './platform/logger.ts';
-import { constructSaving } from './saving.ts';
+import { constructSaving, createExecutor, forbidDatabase } from './saving.ts';
 import { schema } from './schema.ts';
 import { GatewayServer, type GatewayServerOptions } from './server/http.ts';
 import { createSignIn, type SignIn } from './server/sign-in.ts';
@@ -203,7 +202,7 @@ export class App {
    * @throws SettingError when the keys or the database cannot be used, naming the variable that says where they are
    */
   static async open(options: AppOptions): Promise<App> {
-    const executor = createExecutor(options);
+    const executor = createExecutor({ ...options, testing: options.testing?.executor });
     const onPeer = (peer: DatabasePlace) => forbidDatabase(executor, peer);
     const named = databasePlace(options.databaseUrl);
     if (named) onPeer(named);
@@ -302,19 +301,4 @@ function writableProbe(database: Database): () => Promise<boolean> {
 
 function readRules({ rulesFile }: OpenIdSettings): Promise<readonly PeopleRule[]> {
   return withSetting({ variable: 'OIDC_RULES', value: rulesFile }, () => readPeopleRules(rulesFile));
-}
-
-function createExecutor({ egressAllow, egressProxy, executorIsolation, logger, testing }: AppOptions): Executor {
-  const policy = { allow: egressAllow, forbidden: [], ...(egressProxy ? { proxy: egressProxy } : {}) };
-  const forTests = testing?.executor ? { testing: testing.executor } : {};
-  return new Executor({ policy, isolation: executorIsolation, logger, ...forTests });
-}
-
-/**
- * Keeps tests from the gateway's own database: at the place that its driver names or has reached, and at the same port
- * of every address of this machine, from which it may be forwarded there.
- */
-function forbidDatabase(executor: Executor, { host, port }: DatabasePlace): void {
-  if (!host.startsWith('/')) executor.forbid({ host, port });
-  executor.forbid({ host: ANY_OF_THIS_MACHINE, port });
 }

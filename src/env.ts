@@ -150,6 +150,11 @@ const meaning: Record<keyof typeof variables.shape, string> = {
   ...(Object.fromEntries(limitVariables.map((name) => [name, LIMIT_MEANING])) as Record<LimitVariable, string>),
 };
 
+/** Reads a variable that a manifest or a command line names. An empty one counts as not set. */
+export function readVariable(name: string): string | undefined {
+  return process.env[name] || undefined;
+}
+
 /** Reads the settings, here and nowhere else. @throws EnvError naming all that is wrong at once */
 export function readEnv(mode: EnvMode, given: Readonly<Record<string, string | undefined>> = process.env): Env {
   // an empty variable counts as not set, but an empty EGRESS_ALLOW says that nothing more is allowed

@@ -30,6 +30,22 @@ Usage: datastore-gateway <command>
   environment create --name NAME
                    Makes an environment and prints its id.
   environment list Prints the id and the name of each.
+  environment clone --from NAME --to NAME
+                   Makes the second one hold what the first one holds, with its
+                   secrets; --prune deletes what the first one does not have.
+  export           Prints what an environment holds as a manifest, without secrets.
+      --environment NAME
+      --out FILE           writes it there instead
+  plan -f FILE     Tells what applying a manifest would do, and ends with 2 when that
+                   is anything.
+      --environment NAME   left out: the one that the manifest names
+      --prune              also what the manifest does not have is deleted
+      --json
+  apply -f FILE    Does it, all at once or not at all, with the options of plan and
+      --confirm            deletes also what is in use
+                   export, plan and apply ask a gateway instead of the database with
+      --gateway URL        its token in GATEWAY_TOKEN, or in the variable that
+      --token-variable NAME  says so
   token create     Makes an API token and prints it, this once.
       --name NAME
       --scopes A,B,…       some of
@@ -73,6 +89,10 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   'key upgrade': async () => (await import('./commands/keys.ts')).upgradeKey,
   'environment create': async () => (await import('./commands/environments.ts')).createEnvironment,
   'environment list': async () => (await import('./commands/environments.ts')).listEnvironments,
+  'environment clone': async () => (await import('./commands/manifests.ts')).cloneEnvironment,
+  export: async () => (await import('./commands/manifests.ts')).exportManifest,
+  plan: async () => (await import('./commands/manifests.ts')).planManifest,
+  apply: async () => (await import('./commands/manifests.ts')).applyManifest,
   'audit verify': async () => (await import('./commands/audit.ts')).verifyAudit,
   'audit export': async () => (await import('./commands/audit.ts')).exportAudit,
   'token create': async () => (await import('./commands/tokens.ts')).createToken,
@@ -99,14 +119,15 @@ async function run(args: readonly string[]): Promise<void> {
 
 function explain(error: unknown): number {
   if (!(error instanceof Error)) throw error;
-  const lines = error.name === 'EnvError' ? error.message.split('\n') : [error.message];
+  const lines = ['EnvError', 'ManifestRefused'].includes(error.name) ? error.message.split('\n') : [error.message];
   // what is behind a setting's error has been put into words, and a system error by who wraps it
   if (error.cause instanceof Error && error.name !== 'SettingError' && !isSystemError(error.cause))
     lines.push(error.cause.message);
   process.stderr.write(lines.map((line) => `datastore-gateway: ${line}\n`).join(''));
   if (!(error instanceof UsageError)) return 1;
   process.stderr.write(`\n${USAGE}`);
-  return 2;
+  // 2 says of a plan that something would change
+  return process.argv[2] === 'plan' ? 1 : 2;
 }
 
 function isSystemError(error: NodeJS.ErrnoException): boolean {

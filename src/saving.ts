@@ -1,5 +1,6 @@
+import { ANY_OF_THIS_MACHINE } from './connectors/kit/network/addresses.ts';
 import type { LimitSettings } from './errors/limits.ts';
-import type { Executor } from './executor/executor.ts';
+import { Executor, type ExecutorOptions } from './executor/executor.ts';
 import { CatalogWriter } from './modules/catalogs/writer.ts';
 import { TestRunner } from './modules/connection-tests/runner.ts';
 import { ConnectionTestService } from './modules/connection-tests/service.ts';
@@ -16,6 +17,7 @@ import { ManifestService } from './modules/manifests/service.ts';
 import { RevisionHistory, type RevisionLimits } from './modules/revisions/history.ts';
 import { UsageService } from './modules/usages/service.ts';
 import type { OpenedDatabase } from './open-database.ts';
+import type { DatabasePlace } from './platform/database.ts';
 import type { Logger } from './platform/logger.ts';
 import { Sealer } from './platform/sealer.ts';
 
@@ -56,4 +58,31 @@ export function constructSaving({ database, doorbell, keyring, executor, logger,
     ...{ sealer, idempotency, environments, runner, connectionTests, drafts, proof, history, saver, preparation },
     ...{ datastores, usages, deletion, dataStructures, manifests },
   };
+}
+
+export type Saving = ReturnType<typeof constructSaving>;
+
+/** As the environment variables give them. */
+export interface ExecutorSettings {
+  readonly egressAllow: readonly string[];
+  readonly egressProxy?: string | undefined;
+  readonly executorIsolation?: ExecutorOptions['isolation'];
+  readonly logger: Logger;
+  /** For the project's own tests alone. */
+  readonly testing?: ExecutorOptions['testing'];
+}
+
+export function createExecutor(settings: ExecutorSettings): Executor {
+  const { egressAllow, egressProxy, executorIsolation, logger, testing } = settings;
+  const policy = { allow: egressAllow, forbidden: [], ...(egressProxy ? { proxy: egressProxy } : {}) };
+  return new Executor({ policy, isolation: executorIsolation, logger, ...(testing ? { testing } : {}) });
+}
+
+/**
+ * Keeps tests from the gateway's own database: at the place that its driver names or has reached, and at the same port
+ * of every address of this machine, from which it may be forwarded there.
+ */
+export function forbidDatabase(executor: Executor, { host, port }: DatabasePlace): void {
+  if (!host.startsWith('/')) executor.forbid({ host, port });
+  executor.forbid({ host: ANY_OF_THIS_MACHINE, port });
 }

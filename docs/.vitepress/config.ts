@@ -17,6 +17,7 @@ export default defineConfig({
       page('Put it into your product', '/put-it-into-your-product'),
       page('Tokens and scopes', '/tokens-and-scopes'),
       page('People', '/people'),
+      page('Configuration as files', '/manifests'),
       {
         text: 'The types',
         items: [

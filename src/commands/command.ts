@@ -19,8 +19,20 @@ type OptionTypes = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>['opt
 
 /** Reads a command's options. @throws UsageError for one that it does not have */
 export function options<const Options extends OptionTypes>(args: readonly string[], types: Options) {
+  return parse(args, types, false).values;
+}
+
+/** The same, for a command that is about one file: the only argument that is no option. @throws UsageError */
+export function optionsAndFile<const Options extends OptionTypes>(args: readonly string[], types: Options) {
+  const { values, positionals } = parse(args, types, true);
+  const [file, more] = positionals;
+  if (file === undefined || more !== undefined) throw new UsageError('Give the path of one file.');
+  return { values, file };
+}
+
+function parse<const Options extends OptionTypes>(args: readonly string[], types: Options, allowPositionals: boolean) {
   try {
-    return parseArgs({ args: [...args], options: types, strict: true, allowPositionals: false }).values;
+    return parseArgs({ args: [...args], options: types, strict: true, allowPositionals });
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : 'The options cannot be read.');
   }

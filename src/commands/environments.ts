@@ -18,7 +18,9 @@ export async function listEnvironments(args: readonly string[]): Promise<void> {
 }
 
 /** Tells the id and the name of every environment. */
-export async function* environmentNames(services: Services): AsyncGenerator<readonly [id: string, name: string]> {
+export async function* environmentNames(
+  services: Pick<Services, 'environments'>,
+): AsyncGenerator<readonly [id: string, name: string]> {
   for await (const { id, name } of everyNode((page) => services.environments.list(operator, null, page)))
     yield [id, name];
 }

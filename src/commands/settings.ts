@@ -3,8 +3,10 @@ import { AccessService } from '../modules/access/service.ts';
 import { EnvironmentService } from '../modules/environments/service.ts';
 import { Idempotency } from '../modules/idempotency/service.ts';
 import { type OpenedDatabase, openDatabase } from '../open-database.ts';
+import { type DatabasePlace, databasePlace } from '../platform/database.ts';
 import { createLogger, type Logger } from '../platform/logger.ts';
 import { Sealer } from '../platform/sealer.ts';
+import type { Saving } from '../saving.ts';
 
 /** The settings of a command, and where it logs. */
 export function settings(mode: EnvMode, level: 'info' | 'warn'): { env: Env; logger: Logger } {
@@ -38,4 +40,21 @@ export function withServices(work: (services: Services) => Promise<void>): Promi
     const sealer = new Sealer(database, keyring);
     return work({ access, environments: new EnvironmentService(database, keyring, sealer, idempotency) });
   });
+}
+
+/** Does something that may store datastores: what they lead to is judged as the gateway judges it. */
+export async function withSaving(work: (saving: Saving) => Promise<void>): Promise<void> {
+  const { constructSaving, createExecutor, forbidDatabase } = await import('../saving.ts');
+  const { env, logger } = settings('serve', 'warn');
+  const executor = createExecutor({ ...env, logger });
+  const named = databasePlace(env.databaseUrl);
+  if (named) forbidDatabase(executor, named);
+  const onPeer = (peer: DatabasePlace) => forbidDatabase(executor, peer);
+  const opened = await openDatabase({ ...env, bootstrap: false, logger, onPeer });
+  try {
+    await work(constructSaving({ ...opened, executor, logger, revisionSecrets: env.revisionSecrets }));
+  } finally {
+    await executor.close();
+    await opened.close();
+  }
 }
