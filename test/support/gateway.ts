@@ -85,7 +85,7 @@ const LOOPBACK = ['127.0.0.0/8', '::1'];
 const EVENT_STREAM = 'text/event-stream';
 /** The longest pause that a timer knows. */
 const NEVER_MS = 2 ** 31 - 1;
-/** What gives nothing for so many milliseconds fails before its test does, which could not tell which operation it was. */
+/** What gives nothing for so many milliseconds fails before its test does, which could not tell which operation. */
 const HANGS_MS = 4 * PATIENCE_MS;
 
 export async function startGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
