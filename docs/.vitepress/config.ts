@@ -18,6 +18,7 @@ export default defineConfig({
       page('Tokens and scopes', '/tokens-and-scopes'),
       page('People', '/people'),
       page('Configuration as files', '/manifests'),
+      page('History, revert, usages, idempotency', '/history'),
       {
         text: 'The types',
         items: [

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
@@ -257,5 +258,32 @@ describeEachGateway('revisions', (open) => {
         .execute();
       expect(await unreadable(four)).toEqual(['SECRETS_UNREADABLE']);
     });
+  });
+
+  test('are read and gone back to as the page about history says, and so are usages', async () => {
+    const page = await readFile(new URL('../../docs/history.md', import.meta.url), 'utf8');
+    const blocks = [...page.matchAll(/^```graphql\n([\s\S]*?)^```/gm)].map(([, block = '']) => block);
+    const { id } = await api.created({ environmentId, label: 'One', config: { postgres: postgresConfig() } });
+    await api.updated({ id, label: 'Two', configSecret: 'another' });
+    await api.ended((await api.testStarted({ target: { datastoreId: id } })).id);
+    const told: Record<string, unknown> = {};
+    for (const block of blocks) {
+      const [, name = ''] = /(\w+)\(/.exec(block) ?? [];
+      const { json, text } = await gateway.send({ query: block, variables: { id, key: randomUUID() } });
+      expect(json.errors, text).toBeUndefined();
+      [told[name]] = Object.values(json.data ?? {});
+    }
+    expect(told).toMatchObject({
+      Versions: {
+        version: 2,
+        revisions: { nodes: [{ version: 2, secretsKept: true, changes: [{ path: 'label' }, { isSecret: true }] }, {}] },
+      },
+      GoBack: { datastore: { version: 3, label: 'One' } },
+      Forget: { purgedCount: 2 },
+      Depend: { usage: { kind: 'dashboard', name: 'Sales', url: 'https://bi.example/sales' } },
+      Delete: { code: 'CONFIRMATION_REQUIRED', usages: [{ kind: 'dashboard', name: 'Sales' }] },
+      Tests: { nodes: [{ outcome: 'SUCCEEDED', detail: { purpose: 'REQUESTED', version: 2 } }] },
+    });
+    expect(Object.keys(told)).toHaveLength(blocks.length);
   });
 });
