@@ -5,12 +5,14 @@ import { join } from 'node:path';
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readPeopleRules } from '../../src/modules/people/rules.ts';
+import { verifyJournal } from '../../src/platform/journal.ts';
+import { Keyring } from '../../src/platform/keyring.ts';
 import { apiOf } from '../support/api.ts';
 import { describeEachGateway, type OpenTestGateway } from '../support/each-gateway.ts';
 import { eventually } from '../support/eventually.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { postgresConfig } from '../support/inputs.ts';
-import { DatastoreEvents } from '../support/operations.ts';
+import { DatastoreEvents, ReadAuditLog } from '../support/operations.ts';
 import { type OpenIdPeer, signInAt, startOpenIdPeer } from '../support/peers/openid-provider.ts';
 
 const REDIRECT = 'http://127.0.0.1/graphql';
@@ -91,6 +93,20 @@ describeEachGateway('a person', (open: OpenTestGateway) => {
     const eve = await provider.tokenFor({ sub: 'eve', name: 'Eve', groups: 'others' });
     expect(await codeOf('{ viewer { token { name } } }', eve)).toBe('taken');
     expect(await codeOf('{ datastores { totalCount } }', eve)).toBe('FORBIDDEN');
+  });
+
+  test('of a long name is found in the audit log by what is left of it, and breaks no chain', async () => {
+    const dan = await provider.tokenFor({ sub: 'dan', ...PEOPLE.ann, name: '😀'.repeat(100) });
+    const make = `mutation { createApiToken(input: { name: "by dan", scopes: [], environmentIds: ["${production}"] }) {
+      ... on CreateApiTokenSuccess { apiToken { createdBy } } } }`;
+    const { json } = await gateway.send({ query: make }, dan);
+    const { createApiToken } = json.data as { createApiToken: { apiToken: { createdBy: string } } };
+    const { apiToken } = createApiToken;
+    expect(apiToken.createdBy).toMatch(/^😀{60}.? \(dan\)$/u);
+    const { auditLog } = await gateway.run(ReadAuditLog, { actor: apiToken.createdBy, action: 'token.create' });
+    expect(auditLog.nodes).toMatchObject([{ actor: apiToken.createdBy, detail: { name: 'by dan' } }]);
+    const keyring = await Keyring.load(join(gateway.folder, 'master.key'));
+    expect((await verifyJournal(gateway.app.database.query, keyring, '')).brokenAt).toBeNull();
   });
 
   test('makes lasting tokens within what the rule says, and no session tokens', async () => {

@@ -98,8 +98,13 @@ function nameOf(claims: JWTPayload): string {
     (value) => typeof value === 'string' && value.trim() !== '',
   );
   const name = printable(typeof found === 'string' ? found : 'OpenID');
-  const subject = printable(sub).slice(0, MAX_NAME / 2);
-  return `${name.slice(0, MAX_NAME - subject.length - 3)} (${subject})`;
+  const subject = cut(printable(sub), MAX_NAME / 2);
+  return `${cut(name, MAX_NAME - subject.length - 3)} (${subject})`;
+}
+
+/** Half a character is none: a database would keep another text than the journal's MAC is over. */
+function cut(text: string, length: number): string {
+  return text.slice(0, length).toWellFormed();
 }
 
 function printable(text: string): string {
