@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { newTestDatabase } from './support/databases.ts';
-import { startGateway, type TestGateway } from './support/gateway.ts';
-import { CreateEnvironment } from './support/operations.ts';
+import { newTestDatabase } from '../support/databases.ts';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { CreateEnvironment } from '../support/operations.ts';
 
-const launcher = fileURLToPath(new URL('../bin/datastore-gateway.js', import.meta.url));
+const launcher = fileURLToPath(new URL('../../bin/datastore-gateway.js', import.meta.url));
 const execute = promisify(execFile);
 const { PATH = '', NODE_COMPILE_CACHE = '' } = process.env;
 const A_MINUTE_MS = 60_000;
