@@ -52,6 +52,18 @@ describePeer('the React example in Chromium', { programs: ['chromium'], packages
 
   const field = (name: string) => page.locator(`#root_${name}`);
   const type = () => page.getByRole('region', { name: 'New datastore' }).locator('select').first();
+  /** Each group as it is seen, from above: its heading, and the names of the fields and blocks right in it. */
+  const groups = () =>
+    page.locator('fieldset.group').evaluateAll((sets) => {
+      const fromAbove = (elements: Iterable<Element>) =>
+        [...elements].sort((a, b) => a.getBoundingClientRect().y - b.getBoundingClientRect().y);
+      return fromAbove(sets).map((set) => [
+        set.querySelector(':scope > legend')?.textContent,
+        ...fromAbove(set.querySelectorAll(':scope > .rjsf-field')).map((field) =>
+          field.querySelector('[id^=root_]')?.id.replace(/^root_([a-zA-Z]+).*$/, '$1'),
+        ),
+      ]);
+    });
   const save = () => page.getByRole('button', { name: 'Test and save' }).click();
 
   test('compiles and is built', { timeout: PATIENCE_MS }, async () => {
@@ -59,6 +71,28 @@ describePeer('the React example in Chromium', { programs: ['chromium'], packages
       cwd: EXAMPLE,
     });
     expect(stdout).toContain('index.html');
+  });
+
+  test('the fields stand in the groups of their type, and a block that is off has none', {
+    timeout: PATIENCE_MS,
+  }, async () => {
+    await expect.poll(groups).toEqual([
+      ['Basics', 'host', 'port', 'database', 'schema'],
+      ['Sign-in', 'username', 'password'],
+      ['TLS', 'tls'],
+      ['SSH tunnel', 'sshTunnel'],
+      ['Advanced', 'allowCleartextPassword'],
+    ]);
+    const tunnel = page.locator('fieldset.group', { hasText: 'SSH tunnel' });
+    expect(await tunnel.locator('select option:checked').allTextContents()).toEqual(['Off']);
+    expect(await tunnel.locator('input').count()).toBe(0);
+    await type().selectOption({ label: 'Snowflake' });
+    await expect.poll(groups).toEqual([
+      ['Basics', 'account', 'warehouse', 'database', 'schema'],
+      ['Sign-in', 'username', 'authentication', 'role'],
+    ]);
+    await page.screenshot({ path: `${SCREENSHOTS}/0-Snowflake.png`, fullPage: true });
+    await type().selectOption({ label: 'PostgreSQL' });
   });
 
   test('a wrong password is seen live and at its field; mended, it is saved', { timeout: PATIENCE_MS }, async () => {
@@ -95,7 +129,8 @@ describePeer('the React example in Chromium', { programs: ['chromium'], packages
       await type().selectOption({ label: title });
       await save();
       // what is required is asked for before anything is sent
-      if (title === 'Snowflake') await page.screenshot({ path: `${SCREENSHOTS}/3-snowflake.png`, fullPage: true });
+      const isLookedAt = ['Snowflake', 'PostgreSQL'].includes(title);
+      if (isLookedAt) await page.screenshot({ path: `${SCREENSHOTS}/3-${title}.png`, fullPage: true });
     }
     const width = await page.evaluate(() => document.documentElement.scrollWidth);
     expect(width).toBeLessThanOrEqual(390);

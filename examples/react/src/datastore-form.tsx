@@ -2,6 +2,7 @@ import Form from '@rjsf/core';
 import { type ErrorSchema, ErrorSchemaBuilder, type RJSFSchema } from '@rjsf/utils';
 import validator from '@rjsf/validator-ajv8';
 import { useEffect, useMemo, useState } from 'react';
+import { type FormGroup, inGroups } from './form-groups.tsx';
 import { useGateway } from './gateway.ts';
 import { LiveTest } from './live-test.tsx';
 
@@ -10,6 +11,7 @@ interface Connector {
   title: string;
   configKey: string;
   configSchema: RJSFSchema;
+  formLayout: FormGroup[];
 }
 
 interface Issue {
@@ -17,7 +19,7 @@ interface Issue {
   message: string;
 }
 
-const CONNECTORS = '{ connectors { type title configKey configSchema } }';
+const CONNECTORS = '{ connectors { type title configKey configSchema formLayout { title fields } } }';
 const CREATE = `mutation ($input: CreateDatastoreInput!) {
   createDatastore(input: $input) {
     ... on CreateDatastoreSuccess { datastore { id } }
@@ -25,7 +27,7 @@ const CREATE = `mutation ($input: CreateDatastoreInput!) {
   }
 }`;
 
-/** Registers a datastore of any type: the form is the type's JSON Schema, and the test is followed as it goes. */
+/** Registers a datastore of any type: the form is the type's JSON Schema in groups, and the test is followed as it goes. */
 export function DatastoreForm({ onSaved }: { onSaved: () => void }) {
   const gateway = useGateway();
   const [connectors, setConnectors] = useState<Connector[]>([]);
@@ -95,9 +97,11 @@ export function DatastoreForm({ onSaved }: { onSaved: () => void }) {
       {message && <p role="alert">{message}</p>}
       <LiveTest id={testId} />
       {connector && (
-        <Form
+        <Form<object, RJSFSchema, FormGroup[]>
           key={type}
           schema={connector.configSchema}
+          uiSchema={inGroups}
+          formContext={connector.formLayout}
           formData={config}
           validator={validator}
           extraErrors={extraErrors}
