@@ -19,6 +19,7 @@ import * as auditLog from './017-audit-log.ts';
 import * as dataKeySeeks from './018-data-key-seeks.ts';
 import * as reusedIds from './019-reused-ids.ts';
 import * as auditSeeks from './020-audit-seeks.ts';
+import * as managedStores from './021-managed-stores.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -42,4 +43,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '018-data-key-seeks': dataKeySeeks,
   '019-reused-ids': reusedIds,
   '020-audit-seeks': auditSeeks,
+  '021-managed-stores': managedStores,
 };

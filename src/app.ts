@@ -20,6 +20,9 @@ import { environmentLoader } from './modules/environments/loader.ts';
 import type { EnvironmentService } from './modules/environments/service.ts';
 import { healthLoader } from './modules/health/loader.ts';
 import { HealthScheduler } from './modules/health/scheduler.ts';
+import { RecordEvents } from './modules/managed-data/events.ts';
+import { managedStoreLoader } from './modules/managed-data/loader.ts';
+import { RecordService } from './modules/managed-data/service.ts';
 import { OpenIdProvider, type ProviderOptions } from './modules/people/provider.ts';
 import { type PeopleRule, readPeopleRules } from './modules/people/rules.ts';
 import { PeopleService } from './modules/people/service.ts';
@@ -121,6 +124,8 @@ export class App {
     this.environments = environments;
     this.#runner = runner;
     const { access } = this;
+    const records = new RecordService(database, keyring, dataStructures);
+    const recordEvents = new RecordEvents(database, doorbell);
     this.#health = new HealthScheduler({
       database,
       keyring,
@@ -144,6 +149,8 @@ export class App {
       audit: new AuditService(database),
       dataStructures,
       manifests,
+      records,
+      recordEvents,
       revisions: new RevisionService({
         ...{ database, keyring, history, datastores, drafts, proof, saver, idempotency, logger },
       }),
@@ -154,6 +161,7 @@ export class App {
       [
         { title: 'idempotency keys that have expired', step: () => idempotency.removeExpired() },
         { title: 'secrets of older versions', step: () => history.eraseExpired() },
+        { title: 'old events of records', step: () => recordEvents.removeExpired() },
       ],
       logger,
     );
@@ -181,6 +189,7 @@ export class App {
           catalog: catalogLoader(services.catalogs, access),
           usage: usageLoader(usages, access),
           health: healthLoader(database),
+          managedStore: managedStoreLoader(records, access),
           dataStructure: dataStructureLoader(services.dataStructures, access),
         },
       }),

@@ -2,6 +2,7 @@ import { ANY_OF_THIS_MACHINE } from './connectors/kit/network/addresses.ts';
 import type { LimitSettings } from './errors/limits.ts';
 import { Executor, type ExecutorOptions } from './executor/executor.ts';
 import { CatalogWriter } from './modules/catalogs/writer.ts';
+import { GatewayTests } from './modules/connection-tests/gateway-tests.ts';
 import { TestRunner } from './modules/connection-tests/runner.ts';
 import { ConnectionTestService } from './modules/connection-tests/service.ts';
 import { DataStructureService } from './modules/data-structures/service.ts';
@@ -13,6 +14,9 @@ import { DatastoreSaver } from './modules/datastores/save.ts';
 import { DatastoreService } from './modules/datastores/service.ts';
 import { EnvironmentService } from './modules/environments/service.ts';
 import { Idempotency } from './modules/idempotency/service.ts';
+import { RecordFit } from './modules/managed-data/fit.ts';
+import { ManagedStorage } from './modules/managed-data/storage.ts';
+import { ManagedStores } from './modules/managed-data/stores.ts';
 import { ManifestService } from './modules/manifests/service.ts';
 import { RevisionHistory, type RevisionLimits } from './modules/revisions/history.ts';
 import { UsageService } from './modules/usages/service.ts';
@@ -37,20 +41,22 @@ export function constructSaving({ database, doorbell, keyring, executor, logger,
   const idempotency = new Idempotency(database, keyring);
   const environments = new EnvironmentService(database, keyring, sealer, idempotency);
   const catalogs = new CatalogWriter(database, keyring);
-  const runner = new TestRunner({ database, doorbell, sealer, executor, catalogs, logger });
+  const dataStructures = new DataStructureService(database, keyring, environments, new RecordFit());
+  const managedStores = new ManagedStores(dataStructures);
+  const gatewayTests = new GatewayTests((job) => new ManagedStorage(database, job), logger);
+  const runner = new TestRunner({ database, doorbell, sealer, executor, catalogs, gatewayTests, logger });
   const connectionTests = new ConnectionTestService({
     ...{ database, doorbell, keyring, sealer, runner, unbornWaitMs, limits },
   });
   const drafts = new DraftReader(database, sealer, environments, logger);
   const proof = new SaveProof(connectionTests, executor);
   const history = new RevisionHistory({ database, sealer, limits: options.revisionSecrets });
-  const saver = new DatastoreSaver({ database, keyring, sealer, connectionTests, history });
+  const saver = new DatastoreSaver({ database, keyring, sealer, connectionTests, history, managedStores });
   const preparation = new SavePreparation({ database, connectionTests, drafts, proof });
   const planning = new SavePreparation({ database, connectionTests, drafts, proof: withoutProof });
   const datastores = new DatastoreService({ database, environments, drafts, preparation, saver, idempotency });
   const usages = new UsageService(database, keyring);
-  const deletion = new DatastoreDeletion(database, keyring, environments, usages);
-  const dataStructures = new DataStructureService(database, keyring, environments);
+  const deletion = new DatastoreDeletion(database, keyring, environments, usages, managedStores);
   const manifests = new ManifestService({
     ...{ database, keyring, environments, datastores, dataStructures, drafts, preparation, planning, saver, deletion },
   });

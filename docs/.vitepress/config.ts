@@ -19,6 +19,7 @@ export default defineConfig({
       page('People', '/people'),
       page('Configuration as files', '/manifests'),
       page('History, revert, usages, idempotency', '/history'),
+      page('Managed data stores', '/managed-data-stores'),
       {
         text: 'The types',
         items: [

@@ -23,6 +23,7 @@ const loaders: Readonly<Record<string, () => Promise<Connector>>> = {
   ATHENA: async () => (await import('./athena/index.ts')).athena,
   FIREBOLT: async () => (await import('./firebolt/index.ts')).firebolt,
   CSV: async () => (await import('./csv/index.ts')).csv,
+  MANAGED: async () => (await import('./managed/index.ts')).managed,
 };
 
 /** The names of all types. */

@@ -1,4 +1,4 @@
-import { type FieldIssue, issueCodes } from './field-issues.ts';
+import { configPathOf, type FieldIssue, issueCodes } from './field-issues.ts';
 
 /*
  * What the API answers with when it refuses: members of a mutation's result union, and top-level errors. Codes are
@@ -15,7 +15,9 @@ export const userErrorCodes = {
   ID_TAKEN: 'This id was used before: choose another one.',
   IDEMPOTENCY_KEY_USED: 'The idempotencyKey came with another input before: give that input again, or another key.',
   CONNECTION_TEST_FAILED: 'The connection test did not pass, so nothing was stored.',
-  IN_USE: 'It still holds datastores: delete those first.',
+  IN_USE: 'Datastores still need it: delete those first, or have them do without it.',
+  RECORDS_MISFIT: 'Stored records would not fit: change or delete them first, or take the change with force: true.',
+  QUOTA_EXCEEDED: 'That is more than the store may hold: delete records, or raise maxSizeMb.',
   CONFIRMATION_REQUIRED: 'Something depends on it, as usages says: delete it with confirmed: true all the same.',
 } as const;
 export type UserErrorCode = keyof typeof userErrorCodes;
@@ -92,9 +94,16 @@ export class ConflictError extends UserError {
   override readonly name = 'ConflictError';
   /** The datastore whose stored version differs; null when an id or a key was used before. */
   readonly currentId: string | null;
-  constructor(code: 'VERSION_CONFLICT' | 'ID_TAKEN' | 'IDEMPOTENCY_KEY_USED', currentId: string | null = null) {
+  /** The record of a managed datastore whose stored version differs. */
+  readonly currentRecord: { readonly datastoreId: string; readonly key: string } | null;
+  constructor(
+    code: 'VERSION_CONFLICT' | 'ID_TAKEN' | 'IDEMPOTENCY_KEY_USED',
+    currentId: string | null = null,
+    currentRecord: ConflictError['currentRecord'] = null,
+  ) {
     super(code);
     this.currentId = currentId;
+    this.currentRecord = currentRecord;
   }
 }
 
@@ -119,9 +128,44 @@ export class InUseError extends UserError {
 export class ConfirmationRequiredError extends UserError {
   override readonly name = 'ConfirmationRequiredError';
   readonly usageIds: readonly string[];
-  constructor(usageIds: readonly string[]) {
-    super('CONFIRMATION_REQUIRED');
+  constructor(usageIds: readonly string[], message?: string) {
+    super('CONFIRMATION_REQUIRED', [], message);
     this.usageIds = usageIds;
+  }
+}
+
+export class QuotaExceededError extends UserError {
+  override readonly name = 'QuotaExceededError';
+  readonly usedBytes: number;
+  readonly maxBytes: number;
+  constructor({ usedBytes, maxBytes }: { usedBytes: number; maxBytes: number }, path: readonly string[]) {
+    const message = `${userErrorCodes.QUOTA_EXCEEDED} ${usedBytes} of ${maxBytes} bytes are in use.`;
+    super('QUOTA_EXCEEDED', [{ path, configPath: configPathOf(path), code: 'OUT_OF_RANGE', message }], message);
+    this.usedBytes = usedBytes;
+    this.maxBytes = maxBytes;
+  }
+}
+
+/** Stored records that do not fit a data structure. */
+export interface Misfits {
+  readonly count: number;
+  /** Some of them: the first that were found. */
+  readonly shown: readonly Misfit[];
+}
+
+export interface Misfit {
+  readonly datastoreId: string;
+  readonly key: string;
+  /** What is wrong with it, each with its path from the record's root. */
+  readonly issues: readonly FieldIssue[];
+}
+
+export class RecordsMisfitError extends UserError {
+  override readonly name = 'RecordsMisfitError';
+  readonly misfits: Misfits;
+  constructor(misfits: Misfits) {
+    super('RECORDS_MISFIT', [], `${userErrorCodes.RECORDS_MISFIT} There are ${misfits.count}.`);
+    this.misfits = misfits;
   }
 }
 

@@ -256,6 +256,11 @@ export const failureCodes = {
     message: 'The server has no such resource.',
     hint: 'Check the names in the config.',
   },
+  QUOTA_EXCEEDED: {
+    cause: 'INVALID_CONFIG',
+    message: 'The store is full.',
+    hint: 'Delete records, or raise `maxSizeMb`.',
+  },
   WRONG_REGION: {
     cause: 'INVALID_CONFIG',
     message: 'What the config names is in another region.',

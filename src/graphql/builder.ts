@@ -13,6 +13,7 @@ export interface SchemaTypes {
     ID: { Input: string; Output: string };
     DateTime: { Input: string; Output: string };
     JSON: { Input: unknown; Output: Answerable };
+    SafeInt: { Input: number; Output: number };
   };
 }
 

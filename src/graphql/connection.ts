@@ -14,12 +14,12 @@ const PageInfo = builder.objectRef<Page<unknown>>('PageInfo').implement({
     startCursor: t.string({
       nullable: true,
       description: 'The cursor of the page’s first node; null for an empty page.',
-      resolve: (page) => page.edges[0]?.cursor ?? null,
+      resolve: (page) => page.startCursor ?? page.edges[0]?.cursor ?? null,
     }),
     endCursor: t.string({
       nullable: true,
       description: 'The cursor of the page’s last node; null for an empty page.',
-      resolve: (page) => page.edges.at(-1)?.cursor ?? null,
+      resolve: (page) => page.endCursor ?? page.edges.at(-1)?.cursor ?? null,
     }),
   }),
 });

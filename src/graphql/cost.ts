@@ -5,6 +5,8 @@ declare module 'graphql' {
   interface GraphQLFieldExtensions<_TSource, _TContext, _TArgs> {
     /** What the field costs by itself, in fields, where one of it may be large; see server/cost.ts. */
     cost?: number;
+    /** What each thing costs that a mutation changes, in fields. Left out: as much as a transaction of its own. */
+    changeCost?: number;
   }
 }
 

@@ -138,10 +138,11 @@ function methodOf(choice: ConfigValues): string {
   return method;
 }
 
-type Scalar = 'String' | 'Int' | 'Float' | 'Boolean';
+type Scalar = 'ID' | 'String' | 'Int' | 'Float' | 'Boolean';
 
 function leafType(field: FieldShape): LeafRef | Scalar {
   const { key, schema } = field;
+  if (field.mark.isId) return 'ID';
   const scalar = scalarOf(schema);
   if (scalar) return scalar;
   if (!(schema instanceof z.core.$ZodEnum))

@@ -3,8 +3,11 @@ import {
   ConflictError,
   ConnectionTestFailedError,
   InUseError,
+  type Misfit,
   NameTakenError,
   NotFoundError,
+  QuotaExceededError,
+  RecordsMisfitError,
   SecretsRequiredError,
   type UserError,
   ValidationError,
@@ -97,7 +100,8 @@ export const ConnectionTestFailedErrorRef = builder.objectType(ConnectionTestFai
 /** The module that knows datastores adds `datastores`. */
 export const InUseErrorRef = builder.objectType(InUseError, {
   name: 'InUseError',
-  description: 'The environment still holds datastores (`datastores` lists them), so it was not deleted.',
+  description:
+    'Datastores are still in the environment, or use the data structure (`datastores` lists them), so it was not deleted.',
   interfaces: [UserErrorRef],
 });
 
@@ -107,4 +111,53 @@ export const ConfirmationRequiredErrorRef = builder.objectType(ConfirmationRequi
   description:
     'Something depends on what is to be deleted (`usages` lists it), so nothing was deleted. Show that to whoever asked, and send the same with `confirmed: true` once they agree.',
   interfaces: [UserErrorRef],
+});
+
+const MisfitRef = builder.objectRef<Misfit>('RecordMisfit').implement({
+  description: 'A stored record that would not fit a data structure.',
+  fields: (t) => ({
+    datastoreId: t.exposeID('datastoreId', { description: 'The managed datastore that holds it.' }),
+    key: t.exposeString('key', { description: 'Its key.' }),
+    issues: t.field({
+      type: [FieldIssueRef],
+      description: 'What would be wrong with it, each with its path from the record’s root.',
+      resolve: ({ issues }) => [...issues],
+    }),
+  }),
+});
+
+builder.objectType(RecordsMisfitError, {
+  name: 'RecordsMisfitError',
+  description: 'Stored records would not fit the data structure any more; nothing was changed.',
+  interfaces: [UserErrorRef],
+  fields: (t) => ({
+    misfitCount: t.field({
+      type: 'SafeInt',
+      description: 'How many records would not fit.',
+      resolve: ({ misfits }) => misfits.count,
+    }),
+    misfits: t.field({
+      type: [MisfitRef],
+      description: 'The first of them, at most 20. The token needs RECORDS_READ.',
+      resolve: ({ misfits }) => [...misfits.shown],
+    }),
+  }),
+});
+
+builder.objectType(QuotaExceededError, {
+  name: 'QuotaExceededError',
+  description: 'The records of a managed datastore would be more than its maxSizeMb allows; nothing was stored.',
+  interfaces: [UserErrorRef],
+  fields: (t) => ({
+    usedBytes: t.field({
+      type: 'SafeInt',
+      description: 'What its records have now, in bytes.',
+      resolve: ({ usedBytes }) => usedBytes,
+    }),
+    maxBytes: t.field({
+      type: 'SafeInt',
+      description: 'What they may have at most, in bytes.',
+      resolve: ({ maxBytes }) => maxBytes,
+    }),
+  }),
 });

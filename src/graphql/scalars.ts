@@ -16,6 +16,18 @@ builder.scalarType('JSON', {
   parseLiteral: (node: ValueNode, variables) => valueFromASTUntyped(node, variables),
 });
 
+builder.scalarType('SafeInt', {
+  description: 'A whole number up to 2^53 − 1, as a JSON number: bytes and counts do not fit Int.',
+  serialize: (value) => value,
+  parseValue: (value) => safeInteger(value),
+  parseLiteral: (node: ValueNode) => safeInteger(node.kind === Kind.INT ? Number(node.value) : undefined),
+});
+
+function safeInteger(value: unknown): number {
+  if (Number.isSafeInteger(value)) return value as number;
+  throw new GraphQLError('SafeInt takes a whole number up to 2^53 − 1.');
+}
+
 const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
 
 function instant(value: unknown): string {

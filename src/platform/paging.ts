@@ -6,6 +6,9 @@ export interface Page<Node> {
   readonly edges: readonly { readonly cursor: string; readonly node: Node }[];
   readonly hasNextPage: boolean;
   readonly hasPreviousPage: boolean;
+  /** Where the list goes on, where that is not at the first or the last node. */
+  readonly startCursor?: string;
+  readonly endCursor?: string;
 }
 
 /** The arguments of a Relay connection, as a caller gave them. */

@@ -20,6 +20,9 @@ export interface Tables {
   data_structures: DataStructuresTable;
   datastore_revisions: DatastoreRevisionsTable;
   revision_keys: RevisionKeysTable;
+  managed_stores: ManagedStoresTable;
+  managed_records: ManagedRecordsTable;
+  record_events: RecordEventsTable;
   secret_keys: SecretKeysTable;
   secret_versions: SecretVersionsTable;
   connection_tests: ConnectionTestsTable;
@@ -182,6 +185,39 @@ export interface RevisionKeysTable {
   bound_to: string;
   /** When another version took the place of this one, by the database's clock. */
   superseded_at: string;
+}
+
+/** What a datastore of the type MANAGED holds. Whoever writes a record locks its row first. */
+export interface ManagedStoresTable {
+  datastore_id: string;
+  data_structure_id: string | null;
+  max_bytes: number;
+  used_bytes: number;
+  record_count: number;
+  /** The sequence of the newest of its record_events; 0 where there was none. */
+  last_event: number;
+}
+
+export interface ManagedRecordsTable {
+  datastore_id: string;
+  key: string;
+  /** Of key and data together, in bytes of UTF-8. */
+  size: number;
+  /** The sequence of the event that tells of its last put. */
+  version: number;
+  updated_at: string;
+  /** JSON: an object. */
+  data: string;
+}
+
+/** What has happened to the records of a store, for a week. */
+export interface RecordEventsTable {
+  datastore_id: string;
+  sequence: number;
+  at: string;
+  kind: 'PUT' | 'DELETED';
+  key: string;
+  actor: string;
 }
 
 /**

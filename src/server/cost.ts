@@ -151,7 +151,8 @@ class Scale {
     const inner = node.selectionSet && isCompositeType(type) ? this.weigh(node.selectionSet, type, ownPage) : FREE;
     const one = parent.name.startsWith('__') ? INTROSPECTION_FIELD : 1;
     const changes = parent === this.#schema.getMutationType() ? (batch ?? 1) : 0;
-    const own = one + (hasPage ? PAGE_COST : 0) + changes * CHANGE_COST + costOf(field);
+    const own =
+      one + (hasPage ? PAGE_COST : 0) + changes * (field.extensions.changeCost ?? CHANGE_COST) + costOf(field);
     const isList = isListType(getNullableType(field.type));
     const items = parent.name.startsWith('__')
       ? this.#sizes.get(name)

@@ -6,7 +6,7 @@ import { tls } from '../../src/connectors/kit/config/tls.ts';
 import type { Connector } from '../../src/connectors/kit/contract/connector.ts';
 import { connectors } from '../../src/connectors/registry.ts';
 import { fieldIssue } from '../../src/errors/field-issues.ts';
-import { canaryConfigs, misplacedKeys, openTextPaths, withMisplaced } from '../support/canaries.ts';
+import { canaryConfigs, misplacedKeys, openConfigs, openTextPaths, withMisplaced } from '../support/canaries.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { pemForms } from '../support/pem-forms.ts';
 import { stands } from '../support/stands/index.ts';
@@ -36,7 +36,12 @@ describe.each(connectors.map((connector) => [connector.type, connector] as const
 
   it('takes no private key, and no password in a URL, in a text that is read back, and names that text', () => {
     const stand = stands.find((each) => each.connector === connector);
-    const configs = canaryConfigs(connector, (stand?.config ?? connector.example) as ConfigValues, () => undefined);
+    const works = (stand?.config ?? connector.example) as ConfigValues;
+    const configs = openConfigs(
+      connector,
+      works,
+      canaryConfigs(connector, works, () => undefined),
+    );
     for (const path of openTextPaths(connector)) {
       for (const text of misplacedKeys) {
         const { error } = connector.config.safeParse(withMisplaced(configs, path, text));

@@ -44,10 +44,18 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/connection-tests/store.ts keepTested',
     'modules/health/schedule.ts endSchedule',
     'modules/health/store.ts readHealth',
+    'modules/managed-data/store.ts lockStores',
+    'modules/managed-data/store.ts lockStoresOf',
+    'modules/managed-data/store.ts countStore',
+    'modules/managed-data/record-store.ts findHeads',
+    'modules/managed-data/record-store.ts nextHeads',
+    'modules/managed-data/record-store.ts readRecords',
+    'modules/managed-data/record-store.ts removeRecords',
   ],
   'The service has found or locked the data structure for its caller, and names it by its id.': [
     'modules/data-structures/store.ts replaceStructure',
     'modules/data-structures/store.ts deleteStructure',
+    'modules/data-structures/store.ts usersOf',
   ],
   'A condition on the datastore at hand, of which the statement around it asks what its caller may see.': [
     'modules/datastores/store.ts lastTestIn',
@@ -100,6 +108,10 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/connection-tests/store.ts readSecretKey',
     'modules/connection-tests/store.ts eraseSecrets',
   ],
+  'The runner’s checks look at the datastore that the test is of, in its environment.': [
+    'modules/managed-data/storage.ts ManagedStorage.#counts',
+    'modules/managed-data/storage.ts ManagedStorage.#fields',
+  ],
   'The runner puts in what a test has read, under the test’s own id.': [
     'modules/catalogs/store.ts exchangeCatalog',
     'modules/catalogs/store.ts insertEntries',
@@ -116,8 +128,9 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   'It looks for those environments of a token, too, that its caller may not see.': [
     'modules/access/store.ts whereWithin',
   ],
-  'Secrets of older versions are erased for everybody once their time is over.': [
+  'What is kept for a time is removed for everybody once that is over.': [
     'modules/revisions/store.ts eraseSuperseded',
+    'modules/managed-data/event-store.ts removeOldEvents',
   ],
   'It is asked of an event that its follower may see, whose datastore and environment it names.': [
     'modules/datastores/store.ts wasDeletedSince',

@@ -26,6 +26,7 @@ interface Things {
   readonly testId: string;
   readonly usageId: string;
   readonly structureId: string;
+  readonly storeId: string;
   readonly tokenId: string;
 }
 
@@ -240,6 +241,16 @@ const tried: readonly Operation[] = [
     variables: input(({ structureId }) => ({ id: structureId, strict: true })),
   },
   {
+    title: 'cloneDataStructure',
+    query:
+      'mutation ($input: CloneDataStructureInput!) { cloneDataStructure(input: $input) { __typename ... on NotFoundError { ids } } }',
+    variables: input(({ structureId, environmentId }) => ({
+      id: structureId,
+      environmentId,
+      name: `made ${randomUUID()}`,
+    })),
+  },
+  {
     title: 'deleteDataStructure',
     query: 'mutation ($id: ID!) { deleteDataStructure(id: $id) { __typename ... on NotFoundError { ids } } }',
     variables: ({ structureId }) => ({ id: structureId }),
@@ -273,6 +284,24 @@ const tried: readonly Operation[] = [
     query:
       'mutation ($input: CloneEnvironmentInput!) { cloneEnvironment(input: $input) { __typename ... on NotFoundError { ids } } }',
     variables: input(({ environmentId, empty }) => ({ sourceId: environmentId, targetId: empty })),
+  },
+  {
+    title: 'putRecord',
+    query:
+      'mutation ($input: PutRecordInput!) { putRecord(input: $input) { __typename ... on NotFoundError { ids } } }',
+    variables: input(({ storeId }) => ({ datastoreId: storeId, key: 'a', data: {} })),
+  },
+  {
+    title: 'putRecords',
+    query:
+      'mutation ($input: PutRecordsInput!) { putRecords(input: $input) { __typename ... on NotFoundError { ids } } }',
+    variables: input(({ storeId }) => ({ datastoreId: storeId, items: [{ key: 'a', data: {} }] })),
+  },
+  {
+    title: 'deleteRecords',
+    query:
+      'mutation ($input: DeleteRecordsInput!) { deleteRecords(input: $input) { __typename ... on NotFoundError { ids } } }',
+    variables: input(({ storeId }) => ({ datastoreId: storeId, select: { all: {} }, confirmed: true })),
   },
   {
     title: 'startConnectionTest of what is stored',
@@ -373,6 +402,11 @@ const triedSubscriptions: readonly Operation[] = [
     query: 'subscription ($id: ID!) { datastoreEvents(environmentId: $id) { cursor } }',
     variables: ({ environmentId }) => ({ id: environmentId }),
   },
+  {
+    title: 'recordEvents',
+    query: 'subscription ($id: ID!) { recordEvents(datastoreId: $id) { cursor } }',
+    variables: ({ storeId }) => ({ id: storeId }),
+  },
 ];
 
 const operations = tried.map(guarded);
@@ -387,6 +421,9 @@ const tables = [
   'datastores',
   'datastore_usages',
   'data_structures',
+  'managed_stores',
+  'managed_records',
+  'record_events',
   'datastore_revisions',
   'revision_keys',
   'secret_versions',
@@ -428,6 +465,15 @@ describeEachGateway('who may', (open, kind) => {
     const structure = { environmentId, name: 'Orders', fields: [] };
     const { createDataStructure } = await gateway.run(CreateDataStructure, { input: structure });
     const { id: structureId } = expectType(createDataStructure, 'CreateDataStructureSuccess').dataStructure;
+    const { id: storeId } = await api.created({ environmentId, config: { managed: { maxSizeMb: 1 } } });
+    const record = { key: 'kept', data: '{}', size: 6, version: 1, updated_at: '' };
+    const counts = { record_count: 1, used_bytes: 6, last_event: 1 };
+    const { query } = gateway.app.database;
+    await query
+      .insertInto('managed_records')
+      .values({ datastore_id: storeId, ...record })
+      .execute();
+    await query.updateTable('managed_stores').set(counts).where('datastore_id', '=', storeId).execute();
     const parent = await gateway.createToken(`thing ${randomUUID()}`, [], [environmentId]);
     const access = await gateway.app.access.authenticate(parent);
     if (!access) throw new Error('The token was just made.');
@@ -443,6 +489,7 @@ describeEachGateway('who may', (open, kind) => {
       testId,
       usageId,
       structureId,
+      storeId,
       tokenId,
     };
   }
@@ -626,7 +673,7 @@ describeEachGateway('who may', (open, kind) => {
 
         beforeAll(async () => {
           [own, foreign, gone] = [await newThings(), await newThings(), await newThings()];
-          const input = { select: { ids: [gone.datastoreId] }, confirmed: true };
+          const input = { select: { ids: [gone.datastoreId, gone.storeId] }, confirmed: true };
           const { deleteDatastores } = await gateway.run(DeleteDatastores, { input });
           expectType(deleteDatastores, 'DeleteDatastoresSuccess');
           for (const id of [gone.environmentId, gone.empty]) {
@@ -699,6 +746,7 @@ describeEachGateway('who may', (open, kind) => {
           testId: randomUUID(),
           usageId: randomUUID(),
           structureId: randomUUID(),
+          storeId: randomUUID(),
           tokenId: randomUUID(),
         };
         const before = await dump();
@@ -732,7 +780,9 @@ describeEachGateway('who may', (open, kind) => {
       const [inside] = [await newThings(), await newThings()];
       const token = await tokenOf(inside.environmentId);
       const { json } = await gateway.send({ query: '{ datastores { nodes { id } totalCount } }' }, token);
-      expect(json.data).toEqual({ datastores: { nodes: [{ id: inside.datastoreId }], totalCount: 1 } });
+      expect(json.data).toEqual({
+        datastores: { nodes: [{ id: inside.storeId }, { id: inside.datastoreId }], totalCount: 2 },
+      });
     });
   });
 });

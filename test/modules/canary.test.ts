@@ -11,6 +11,7 @@ import {
   misplacedSecrets,
   needlesFor,
   needlesOf,
+  openConfigs,
   openTextPaths,
   planted,
   search,
@@ -235,8 +236,9 @@ describeEachGateway('a secret', (open, kind) => {
   }
 
   /** Puts a private key into each text that is read back. */
-  async function misplace(gateway: TestGateway, { key, connector, configs }: Subject): Promise<void> {
+  async function misplace(gateway: TestGateway, { key, connector, works, configs: held }: Subject): Promise<void> {
     const { ask } = callerOf(gateway);
+    const configs = openConfigs(connector, works, held);
     for (const text of misplacedKeys) {
       const named = { schemaName: text, tableName: text, tableClientNameColumn: text, tablePrimaryKeyColumn: text };
       const tenancy = { level: 'TABLE', clientColumnType: 'STRING', ...named };

@@ -4,15 +4,20 @@ import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import type {
+  CloneDataStructureInput,
   CreateDataStructureInput,
   DataStructureFieldInput,
   UpdateDataStructureInput,
 } from '../support/gql/graphql.ts';
 import {
+  CloneDataStructure,
   CreateDataStructure,
   DeleteDataStructure,
   DeleteEnvironment,
+  DeleteRecords,
   ListDataStructures,
+  PutRecord,
+  PutRecords,
   ReadDataStructure,
   UpdateDataStructure,
 } from '../support/operations.ts';
@@ -57,6 +62,23 @@ const faulty: readonly (readonly [string, DataStructureFieldInput[], string[]])[
     ['0.default.c UNKNOWN_FIELD'],
   ],
   ['a default beyond what JSON carries', [{ name: 'a', type: 'NUMBER', default: 1e300 }], ['0.default OUT_OF_RANGE']],
+  ['choices of a truth', [{ name: 'a', type: 'BOOLEAN', choices: [true] }], ['0.choices INVALID_COMBINATION']],
+  [
+    'choices of collections',
+    [{ name: 'a', type: 'ARRAY', itemType: 'COLLECTION', choices: [{}] }],
+    ['0.choices INVALID_COMBINATION'],
+  ],
+  ['no choice', [text('a', { choices: [] })], ['0.choices TOO_SHORT']],
+  ['101 choices', [text('a', { choices: Array.from({ length: 101 }, (_, at) => `c${at}`) })], ['0.choices TOO_LONG']],
+  ['a choice of another type', [text('a', { choices: ['x', 1] })], ['0.choices.1 INVALID_TYPE']],
+  ['a choice that is no date', [{ name: 'a', type: 'DATE', choices: ['soon'] }], ['0.choices.0 INVALID_FORMAT']],
+  ['a choice twice', [text('a', { choices: ['x', 'x'] })], ['0.choices.1 INVALID_COMBINATION']],
+  ['a default that is no choice', [text('a', { choices: ['x'], default: 'y' })], ['0.default INVALID_VALUE']],
+  [
+    'a default with an element that is no choice',
+    [{ name: 'a', type: 'ARRAY', itemType: 'NUMBER', choices: [1], default: [1, 2] }],
+    ['0.default.1 INVALID_VALUE'],
+  ],
   ['six levels', [nested(6)], ['0.fields.0.fields.0.fields.0.fields.0.fields TOO_LONG']],
   ['501 fields', Array.from({ length: 501 }, (_, at) => text(`f${at}`)), [' TOO_LONG']],
   [
@@ -104,14 +126,14 @@ describeEachGateway('data structures', (open) => {
       text('title', { label: 'Title', required: true, default: 'none' }),
       { name: 'price', type: 'NUMBER', default: 1.5 },
       { name: 'sold', type: 'BOOLEAN', default: false },
-      { name: 'since', type: 'DATE', default: '2026-02-28' },
-      { name: 'tags', type: 'ARRAY', itemType: 'TEXT', default: ['a'] },
+      { name: 'since', type: 'DATE', default: '2026-02-28', choices: ['2026-02-28', '2026-03-01'] },
+      { name: 'tags', type: 'ARRAY', itemType: 'TEXT', default: ['a'], choices: ['a', 'b'] },
       { name: 'lines', type: 'ARRAY', itemType: 'COLLECTION', fields: [text('sku')], default: [{ sku: 'x' }] },
       nested(5),
     ];
     const structure = await created({ name: 'Orders', strict: true, fields });
     expect(structure).toMatchObject({ name: 'Orders', strict: true, environment: { id: environmentId } });
-    const none = { label: null, required: false, default: null, itemType: null, fields: null };
+    const none = { label: null, required: false, default: null, choices: null, itemType: null, fields: null };
     expect(structure.fields.slice(0, 5)).toEqual(fields.slice(0, 5).map((field) => ({ ...none, ...field })));
     expect(structure.fields[5]).toMatchObject(fields[5] ?? {});
     expect(structure.fields[6]).toMatchObject({
@@ -170,6 +192,100 @@ describeEachGateway('data structures', (open) => {
     const same = { id: before.id, name: null, strict: true, fields: null };
     expect(expectType(await update(same), 'UpdateDataStructureSuccess').dataStructure).toEqual(changed);
     expect(await actions(before.id)).toEqual(['data_structure.create', 'data_structure.update']);
+  });
+
+  test('are copied to another environment, and then go their own way', async () => {
+    const source = await created({ name: 'Source', strict: true, fields: [text('a', { choices: ['x'] })] });
+    const other = await api.newEnvironment();
+    const clone = async (input: CloneDataStructureInput) =>
+      (await gateway.run(CloneDataStructure, { input })).cloneDataStructure;
+    const { dataStructure: copy } = expectType(
+      await clone({ id: source.id, environmentId: other }),
+      'CloneDataStructureSuccess',
+    );
+    expect(copy).toEqual({ ...source, id: copy.id, environment: { id: other } });
+    expect(copy.id).not.toBe(source.id);
+    const named = await clone({ id: source.id, environmentId, name: 'Copy' });
+    expect(named).toMatchObject({ dataStructure: { name: 'Copy', environment: { id: environmentId } } });
+    expectType(await update({ id: source.id, fields: [] }), 'UpdateDataStructureSuccess');
+    expect((await read(copy.id))?.fields).toMatchObject([{ name: 'a', choices: ['x'] }]);
+    const taken = expectType(await clone({ id: source.id, environmentId: other }), 'ValidationError');
+    expect(issueList(taken)).toEqual(['input.name NAME_TAKEN']);
+    const none = randomUUID();
+    expect(await clone({ id: none, environmentId: other })).toMatchObject({ __typename: 'NotFoundError', ids: [none] });
+    expect(await clone({ id: source.id, environmentId: none })).toMatchObject({ __typename: 'NotFoundError' });
+  });
+
+  describe('that datastores use', () => {
+    const used = async (fields: DataStructureFieldInput[], records: readonly object[]) => {
+      const { id } = await created({ fields });
+      const datastores = [];
+      for (let at = 0; at < 2; at += 1) {
+        const config = { managed: { maxSizeMb: 1, dataStructureId: id } };
+        const { id: datastoreId } = await api.created({ environmentId, config });
+        const items = records.map((data, key) => ({ key: `k${String(key).padStart(3, '0')}`, data }));
+        if (items.length > 0) await gateway.run(PutRecords, { input: { datastoreId, items } });
+        datastores.push(datastoreId);
+      }
+      return { id, datastores: datastores.toSorted() };
+    };
+
+    test('are not deleted: the datastores are named', async () => {
+      const { id, datastores } = await used([], []);
+      const query = `mutation ($id: ID!) { deleteDataStructure(id: $id) { ... on InUseError { code datastores { id } } } }`;
+      const { json } = await gateway.send({ query, variables: { id } });
+      const { deleteDataStructure } = json.data as { deleteDataStructure: { datastores: { id: string }[] } };
+      expect(deleteDataStructure).toMatchObject({ code: 'IN_USE' });
+      expect(deleteDataStructure.datastores.map((each) => each.id).toSorted()).toEqual(datastores);
+      await api.removed(...datastores);
+      expect(await remove(id)).toMatchObject({ __typename: 'DeleteDataStructureSuccess' });
+    });
+
+    test('are changed only as far as all records fit, or with force', async () => {
+      const { id, datastores } = await used([text('a')], [{ a: 'x' }, { a: 'y' }, {}, { a: 'x', b: 1 }]);
+      const [datastoreId = ''] = datastores;
+      const fields = [text('a', { required: true, choices: ['x'] })];
+      const refused = expectType(await update({ id, fields, strict: true }), 'RecordsMisfitError');
+      expect(refused).toMatchObject({ code: 'RECORDS_MISFIT', misfitCount: 6 });
+      expect(refused.message).toContain('There are 6.');
+      expect(refused.misfits.slice(0, 3)).toEqual([
+        { datastoreId, key: 'k001', issues: [{ path: ['a'], code: 'INVALID_VALUE' }] },
+        { datastoreId, key: 'k002', issues: [{ path: ['a'], code: 'REQUIRED' }] },
+        { datastoreId, key: 'k003', issues: [{ path: ['b'], code: 'UNKNOWN_FIELD' }] },
+      ]);
+      expect(await read(id)).toMatchObject({ strict: false });
+      // what every record fits needs no force: a default stands for what is missing
+      const wide = [text('a', { required: true, default: 'x' })];
+      expect(await update({ id, fields: wide })).toMatchObject({ __typename: 'UpdateDataStructureSuccess' });
+      const forced = expectType(await update({ id, fields, force: true }), 'UpdateDataStructureSuccess');
+      expect(forced.dataStructure.fields).toMatchObject([{ required: true, choices: ['x'] }]);
+      const input = { datastoreId, key: 'k001', data: { a: 'y' } };
+      const { putRecord } = await gateway.run(PutRecord, { input });
+      expect(issueList(expectType(putRecord, 'ValidationError'))).toEqual(['input.data.a INVALID_VALUE']);
+    });
+
+    test('show the first twenty records that do not fit, and count all of them', async () => {
+      const { id } = await used(
+        [],
+        Array.from({ length: 300 }, () => ({})),
+      );
+      const refused = expectType(await update({ id, fields: [text('a', { required: true })] }), 'RecordsMisfitError');
+      expect(refused.misfitCount).toBe(600);
+      expect(refused.misfits).toHaveLength(20);
+    });
+
+    test('are taken up by a datastore only where its records fit', async () => {
+      const { datastores } = await used([], [{ a: 1 }, { a: 'x' }]);
+      const { id: dataStructureId } = await created({ fields: [text('a')] });
+      const [id = ''] = datastores;
+      const refused = await api.update({ id, config: { managed: { dataStructureId } } });
+      expect(issueList(expectType(refused, 'ValidationError'))).toEqual([
+        'input.config.managed.dataStructureId INVALID_COMBINATION',
+      ]);
+      const input = { datastoreId: id, select: { keys: ['k000'] }, confirmed: true };
+      await gateway.run(DeleteRecords, { input });
+      await api.updated({ id, config: { managed: { dataStructureId } } });
+    });
   });
 
   test('are deleted once, and their ids are given to nothing else', async () => {

@@ -8,11 +8,18 @@ import { eventually } from '../support/eventually.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { postgresConfig } from '../support/inputs.ts';
 import {
+  CreateDataStructure,
   CreateSessionToken,
   DatastoreEvents,
+  DeleteDataStructure,
+  DeleteRecords,
+  ListRecords,
   Progress,
+  PutRecord,
   ReadAuditLog,
+  ReadRecord,
   ReadUsages,
+  RecordEvents,
   RegisterUsage,
   UnregisterUsage,
 } from '../support/operations.ts';
@@ -33,6 +40,9 @@ const tables = [
   'datastore_revisions',
   'revision_keys',
   'datastore_health',
+  'managed_stores',
+  'managed_records',
+  'record_events',
 ] as const;
 /** So many rows are in each of them; they are explained as if there were a million. */
 const ROWS = 5_000;
@@ -58,6 +68,7 @@ describeEachGateway(
     let api: Api;
     let explainer: Explainer;
     let environmentIds: string[];
+    let storeId: string;
 
     beforeAll(async () => {
       const onStatement = (text: string, parameters: readonly unknown[]) => seen.set(text, { sql: text, parameters });
@@ -65,6 +76,7 @@ describeEachGateway(
       api = apiOf(gateway);
       const { database } = gateway.app;
       environmentIds = await fill(database, [await api.newEnvironment(), await api.newEnvironment()]);
+      storeId = await fillStore(api, database, environmentIds[0] ?? '');
       explainer = await openExplainer(database, gateway.databaseUrl, tables);
     });
 
@@ -86,6 +98,7 @@ describeEachGateway(
     test('scan none of the tables that grow', async () => {
       seen.clear();
       await useEverything(gateway, api, environmentIds);
+      await useRecords(gateway, storeId);
       const statements = [...seen.values()].filter((each) => /^(select|insert|update|delete)\b/i.test(each.sql));
       const faults = [];
       for (const statement of statements) {
@@ -106,6 +119,19 @@ describeEachGateway(
       }
       const unseen = landmarks.filter((part) => !statements.some((statement) => part.test(statement.sql)));
       expect(unseen).toEqual([]);
+    });
+
+    test('put, read and page records by the same statements in a large store as in a small one', async () => {
+      const config = { managed: { maxSizeMb: 1 } };
+      const { id: small } = await api.created({ environmentId: environmentIds[0] ?? '', config });
+      const used = [];
+      for (const id of [small, storeId]) {
+        seen.clear();
+        await putReadAndPage(gateway, id);
+        used.push([...seen.keys()].filter((text) => text.includes('managed_records')));
+      }
+      expect(used[1]).toEqual(used[0]);
+      expect(used[0]?.length).toBeGreaterThan(4);
     });
   },
 );
@@ -146,6 +172,17 @@ const landmarks = [
   /select "id" from "datastore_usages" where "datastore_usages"."datastore_id" in /,
   /from "catalog_refreshes" where "datastore_id" is null/,
   /from "api_tokens" where "parent_id" is not null and "expires_at" < /,
+  /from "managed_records" .+"managed_records"."key" > .+ order by "managed_records"."key" asc limit /,
+  /from "managed_records" .+"managed_records"."key" < .+ order by "managed_records"."key" desc limit /,
+  /from "managed_records" .+"managed_records"."key" >= .+"managed_records"."key" <= /,
+  /from "managed_records" where "datastore_id" = .+ and "managed_records"."key" in /,
+  /from "managed_records" where "datastore_id" = .+ and "key" > .+ order by "key" limit /,
+  /insert into "managed_records" .+ on conflict /,
+  /delete from "managed_records" where "datastore_id" = .+ and "managed_records"."key" in /,
+  /update "managed_stores" set /,
+  /from "managed_stores" where "data_structure_id" = /,
+  /from "record_events" .+"sequence" > .+ order by "record_events"."sequence" limit /,
+  /delete from "record_events" where /,
   /from "api_tokens" left join "api_tokens" as "parent" .+ where "api_tokens"."hash" = /,
   /from "connection_tests" where .+"purpose" = .+"datastore_version" = .+ order by "created_at"/,
   /from "datastore_health" where "next_check_at" <= /,
@@ -243,6 +280,67 @@ async function useUsages(gateway: TestGateway, datastoreId: string): Promise<voi
   const { datastore } = await gateway.run(ReadUsages, { id: datastoreId, first: 1 });
   await gateway.run(ReadUsages, { id: datastoreId, after: datastore?.usages.pageInfo.endCursor ?? '' });
   await gateway.run(UnregisterUsage, { id: expectType(registerUsage, 'RegisterUsageSuccess').usage.id });
+}
+
+/** The ways to reach records that a page, a record or a put takes. */
+async function putReadAndPage(gateway: TestGateway, id: string): Promise<void> {
+  const { putRecord } = await gateway.run(PutRecord, { input: { datastoreId: id, key: 'one', data: {}, merge: true } });
+  expectType(putRecord, 'PutRecordSuccess');
+  await gateway.run(PutRecord, { input: { datastoreId: id, key: 'one', data: {}, merge: true } });
+  await gateway.run(ReadRecord, { id, key: 'one' });
+  // of each statement the last parameters are explained: those of a page without a filter, which looks at fewer rows
+  for (const filter of [[{ path: ['a'], equals: 1 }], null])
+    for (const page of [{ first: 20 }, { last: 20 }]) {
+      const { datastore } = await gateway.run(ListRecords, { id, filter, ...page });
+      const { pageInfo } = (datastore as { records: { pageInfo: { startCursor: string; endCursor: string } } }).records;
+      await gateway.run(ListRecords, {
+        ...{ id, filter, ...page },
+        ...('first' in page ? { after: pageInfo.endCursor } : { before: pageInfo.startCursor }),
+      });
+    }
+}
+
+async function useRecords(gateway: TestGateway, id: string): Promise<void> {
+  await putReadAndPage(gateway, id);
+  const cursor = Buffer.from(JSON.stringify({ at: new Date().toISOString(), datastoreId: id, sequence: ROWS }));
+  const enough = (results: readonly unknown[]) => results.length > 0;
+  await gateway.follow(RecordEvents, { datastoreId: id, after: cursor.toString('base64url') }, { enough });
+  const input = { environmentId: uuid(0), name: 'plans', fields: [] };
+  const { createDataStructure } = await gateway.run(CreateDataStructure, { input });
+  const { dataStructure } = expectType(createDataStructure, 'CreateDataStructureSuccess');
+  await gateway.run(DeleteDataStructure, { id: dataStructure.id });
+  for (const select of [{ keys: ['one', 'none'] }, { all: { exceptKeys: ['000000'] } }]) {
+    const { deleteRecords } = await gateway.run(DeleteRecords, { input: { datastoreId: id, select, confirmed: true } });
+    expectType(deleteRecords, 'DeleteRecordsSuccess');
+  }
+  await gateway.app.chores.run();
+}
+
+/** A managed datastore with many records, and as many events. */
+async function fillStore(api: Api, { query }: Database, environmentId: string): Promise<string> {
+  const { id } = await api.created({ environmentId, config: { managed: { maxSizeMb: 10 } } });
+  for (let from = 0; from < ROWS; from += IN_ONE_STATEMENT) {
+    const keys = Array.from({ length: IN_ONE_STATEMENT }, (_, at) => String(from + at).padStart(6, '0'));
+    const records = keys.map((key, at) => ({
+      key,
+      version: from + at + 1,
+      size: 8,
+      data: '{}',
+      updated_at: minute(0),
+    }));
+    await query
+      .insertInto('managed_records')
+      .values(records.map((record) => ({ datastore_id: id, ...record })))
+      .execute();
+    const events = keys.map((key, at) => ({ key, sequence: from + at + 1, at: new Date().toISOString() }));
+    await query
+      .insertInto('record_events')
+      .values(events.map((event) => ({ datastore_id: id, kind: 'PUT' as const, actor: 'test', ...event })))
+      .execute();
+  }
+  const counts = { record_count: ROWS, used_bytes: ROWS * 8, last_event: ROWS };
+  await query.updateTable('managed_stores').set(counts).where('datastore_id', '=', id).execute();
+  return id;
 }
 
 /** Reads the audit log by each of its filters, with a token of all environments and of two, from a cursor on too. */

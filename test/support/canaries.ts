@@ -99,6 +99,15 @@ export function canaryConfigs(
   );
 }
 
+/** The configs to misplace a text in: those with canaries, or the one that works of a type without secrets. */
+export function openConfigs(
+  connector: Connector,
+  works: ConfigValues,
+  configs: readonly CanaryConfig[],
+): readonly CanaryConfig[] {
+  return configs.length > 0 ? configs : [canaryConfig(connector, works, [], () => undefined)];
+}
+
 function canaryConfig(
   connector: Connector,
   works: ConfigValues,

@@ -76,7 +76,8 @@ export async function startStand(stand: Stand): Promise<StartedStand> {
 class RunningStand implements StartedStand {
   readonly #stand: Stand;
   readonly #used: UsedStand;
-  readonly #target: Target;
+  /** Undefined where nothing is connected to. */
+  readonly #target: Target | undefined;
   #peer: StandPeer = { port: 0, close: async () => undefined };
   #bastion: FakeBastion | undefined;
 
@@ -84,7 +85,7 @@ class RunningStand implements StartedStand {
     this.#stand = stand;
     this.#used = openStand(stand);
     const [target] = stand.connector.targets(stand.connector.config.parse(stand.config));
-    if (!target) throw new Error(`${stand.connector.type} connects to nothing.`);
+    if (!target && !stand.connector.runsInGateway) throw new Error(`${stand.connector.type} connects to nothing.`);
     this.#target = target;
   }
 
@@ -114,8 +115,9 @@ class RunningStand implements StartedStand {
       return 'never' in trial
         ? trial
         : { codes: [trial.code], configPath: trial.configPath, seenInAnswer: trial.seenInAnswer };
+    if (this.#stand.connector.runsInGateway) return { never: 'The gateway keeps it itself, and connects to nothing.' };
     const refusal = cause === 'nothing behind the proxy' ? this.#stand.proxied : this.#stand.limited;
-    const { hostPath = null, portPath = hostPath } = this.#target;
+    const { hostPath = null, portPath = hostPath } = this.#target ?? {};
     const tunnelled = (expectation: Expectation) =>
       this.hasTunnel ? expectation : { never: 'The type has no SSH tunnel.' };
     const ofTls = (code: FailureCode, path: string | null) => ({

@@ -136,7 +136,7 @@ const UUID = '0a7d8f4e-1f6c-4c5e-9f0b-2f6a5d1c3b7e';
 /** The least that an input type takes. */
 function least(type: GraphQLInputType): unknown {
   if (isNonNullType(type)) return least(type.ofType);
-  if (isListType(type)) return [];
+  if (isListType(type)) return [least(type.ofType)];
   if (isEnumType(type)) return type.getValues()[0]?.name;
   if (type instanceof GraphQLScalarType)
     return type.name === 'ID' ? UUID : ({ Int: 1, Float: 1, Boolean: true }[type.name] ?? 'x');

@@ -422,7 +422,7 @@ export const DataStructureFieldsFragment = graphql(`
     strict
     environment { id }
     fields {
-      name type label required default itemType
+      name type label required default choices itemType
       fields { name type required default itemType fields { name type fields { name fields { name } } } }
     }
   }
@@ -446,6 +446,7 @@ export const UpdateDataStructure = graphql(`
       ...UserErrorFields
       ... on UpdateDataStructureSuccess { dataStructure { ...DataStructureFields } }
       ... on NotFoundError { ids }
+      ... on RecordsMisfitError { misfitCount misfits { datastoreId key issues { path code } } }
     }
   }
 `);
@@ -472,6 +473,92 @@ export const ListDataStructures = graphql(`
     dataStructures(environmentId: $environmentId, first: $first, after: $after, last: $last, before: $before) {
       nodes { id name }
       pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+    }
+  }
+`);
+
+export const CloneDataStructure = graphql(`
+  mutation CloneDataStructure($input: CloneDataStructureInput!) {
+    cloneDataStructure(input: $input) {
+      __typename
+      ...UserErrorFields
+      ... on CloneDataStructureSuccess { dataStructure { ...DataStructureFields } }
+      ... on NotFoundError { ids }
+    }
+  }
+`);
+
+export const PutRecord = graphql(`
+  mutation PutRecord($input: PutRecordInput!) {
+    putRecord(input: $input) {
+      __typename
+      ...UserErrorFields
+      ... on PutRecordSuccess { record { key data version updatedAt } }
+      ... on NotFoundError { ids }
+      ... on ConflictError { current { id } currentRecord { key version data } }
+      ... on QuotaExceededError { usedBytes maxBytes }
+    }
+  }
+`);
+
+export const PutRecords = graphql(`
+  mutation PutRecords($input: PutRecordsInput!) {
+    putRecords(input: $input) {
+      __typename
+      ...UserErrorFields
+      ... on PutRecordsSuccess {
+        results { index record { key data version } error { __typename ...UserErrorFields } }
+      }
+      ... on NotFoundError { ids }
+    }
+  }
+`);
+
+export const RecordEvents = graphql(`
+  subscription RecordEvents($datastoreId: ID!, $after: String) {
+    recordEvents(datastoreId: $datastoreId, after: $after) {
+      cursor at kind datastoreId key actor record { data version }
+    }
+  }
+`);
+
+export const DeleteRecords = graphql(`
+  mutation DeleteRecords($input: DeleteRecordsInput!) {
+    deleteRecords(input: $input) {
+      __typename
+      ...UserErrorFields
+      ... on DeleteRecordsSuccess { deletedCount }
+      ... on NotFoundError { ids }
+      ... on ConfirmationRequiredError { usages { id } }
+    }
+  }
+`);
+
+export const ReadManaged = graphql(`
+  query ReadManaged($id: ID!) {
+    datastore(id: $id) {
+      ... on ManagedDatastore { usedBytes recordCount dataStructure { id } config { dataStructureId maxSizeMb } }
+    }
+  }
+`);
+
+export const ReadRecord = graphql(`
+  query ReadRecord($id: ID!, $key: String!) {
+    datastore(id: $id) { ... on ManagedDatastore { record(key: $key) { key data version } } }
+  }
+`);
+
+export const ListRecords = graphql(`
+  query ListRecords(
+    $id: ID!, $filter: [RecordFilter!], $first: Int, $after: String, $last: Int, $before: String
+  ) {
+    datastore(id: $id) {
+      ... on ManagedDatastore {
+        records(filter: $filter, first: $first, after: $after, last: $last, before: $before) {
+          nodes { key data }
+          pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+        }
+      }
     }
   }
 `);

@@ -8,7 +8,7 @@ import {
 import { splitSecrets } from '../../src/connectors/kit/config/shape.ts';
 import type { Tenancy } from '../../src/connectors/kit/config/tenancy.ts';
 import type { CatalogEntry } from '../../src/connectors/kit/contract/catalog-entry.ts';
-import type { Connector } from '../../src/connectors/kit/contract/connector.ts';
+import type { Connector, OwnStorage } from '../../src/connectors/kit/contract/connector.ts';
 import type { FailureReport } from '../../src/connectors/kit/contract/failure.ts';
 import { type DialerOptions, PolicedDialer } from '../../src/connectors/kit/network/dialer.ts';
 import { afterOwnTime } from './own-time.ts';
@@ -26,6 +26,8 @@ export interface TestConnectionOptions
   readonly proxy?: string;
   /** In milliseconds of the test's own time. Left out: 15 seconds. */
   readonly deadline?: number;
+  /** For a type that runs in the gateway. */
+  readonly storage?: OwnStorage;
   /** Cancels the test when it aborts. */
   readonly cancel?: AbortSignal;
   /** Ends the test as its deadline does when it aborts. */
@@ -90,6 +92,7 @@ export async function testConnection(
         ended.push(event);
         if (event.status !== 'FAILED') options.onPassed?.(name(event.name));
       },
+      ...(options.storage ? { storage: options.storage } : {}),
       ...(options.cleanUpMs === undefined ? {} : { cleanUpMs: options.cleanUpMs }),
       log: (level, text) => log.push(`${level}: ${text}`),
     });

@@ -24,7 +24,11 @@ export interface UsedStand<Options extends object = object, Peer extends StandPe
   /** The stand's config with some values changed, each by its path. */
   configFor(changes?: Changes): Record<string, unknown>;
   /** Tests a connection to a peer, to which every host of the config leads. */
-  tryAt(peer: { readonly port: number }, changes?: Changes, how?: TestConnectionOptions): Promise<TestedConnection>;
+  tryAt(
+    peer: Pick<StandPeer, 'port' | 'storage'>,
+    changes?: Changes,
+    how?: TestConnectionOptions,
+  ): Promise<TestedConnection>;
   /** Starts a peer with these options and tests a connection to it. */
   tryWith(options: Options, changes?: Changes, how?: TestConnectionOptions): Promise<TestedConnection>;
   /** The one peer of all tests that want nothing special of theirs; it starts when it is first asked for. */
@@ -74,10 +78,11 @@ export function openStand<Options extends object, Peer extends StandPeer>(
     first ??= start();
     return first;
   };
-  const tryAt: UsedStand['tryAt'] = ({ port }, changes, how) => {
+  const tryAt: UsedStand['tryAt'] = ({ port, storage }, changes, how) => {
     const config = configFor(changes);
     const names = namesFor(port, config);
-    return testConnection(connector, config, { names, publicCa: authority.certificate, ...how });
+    const own = storage ? { storage: storage(config) } : {};
+    return testConnection(connector, config, { names, publicCa: authority.certificate, ...own, ...how });
   };
   return {
     stand,

@@ -21,6 +21,8 @@ const TEST: Right = { scope: 'DATASTORES_TEST' };
 const ENVIRONMENTS: Right = { scope: 'ENVIRONMENTS_WRITE' };
 const TOKENS: Right = { scope: 'TOKENS_ADMIN' };
 const AUDIT: Right = { scope: 'AUDIT_READ' };
+const RECORDS: Right = { scope: 'RECORDS_READ' };
+const WRITE_RECORDS: Right = { scope: 'RECORDS_WRITE' };
 const USAGES: Right = { scope: 'USAGES_WRITE' };
 
 /**
@@ -66,9 +68,13 @@ export const rights = {
   'Mutation.unregisterUsage': USAGES,
   'Mutation.createDataStructure': WRITE,
   'Mutation.updateDataStructure': WRITE,
+  'Mutation.cloneDataStructure': WRITE,
   'Mutation.deleteDataStructure': WRITE,
   'Mutation.applyManifest': WRITE,
   'Mutation.cloneEnvironment': WRITE,
+  'Mutation.putRecord': WRITE_RECORDS,
+  'Mutation.putRecords': WRITE_RECORDS,
+  'Mutation.deleteRecords': WRITE_RECORDS,
   'Mutation.createEnvironment': { ...ENVIRONMENTS, everywhere: true },
   'Mutation.updateEnvironment': ENVIRONMENTS,
   'Mutation.deleteEnvironment': ENVIRONMENTS,
@@ -77,12 +83,18 @@ export const rights = {
   'Mutation.revokeApiToken': TOKENS,
   'Subscription.connectionTestProgress': READ,
   'Subscription.datastoreEvents': READ,
+  'Subscription.recordEvents': RECORDS,
   'ConflictError.current': READ,
+  'ConflictError.currentRecord': RECORDS,
   'InUseError.datastores': READ,
   'ConfirmationRequiredError.usages': READ,
   'ApplyManifestSuccess.plan': READ,
   'CloneEnvironmentSuccess.plan': READ,
   'DatastoreUsage.datastore': READ,
+  'RecordsMisfitError.misfits': RECORDS,
+  'ManagedDatastore.dataStructure': READ,
+  'ManagedDatastore.record': RECORDS,
+  'ManagedDatastore.records': RECORDS,
 } as const satisfies Readonly<Record<string, Right>>;
 
 /** The name of a line: an operation's or a field's coordinate. */

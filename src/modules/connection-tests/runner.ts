@@ -6,6 +6,7 @@ import { deserializeConfig, placeSecrets } from '../../connectors/kit/config/sha
 import type { Tenancy } from '../../connectors/kit/config/tenancy.ts';
 import type { CatalogEntry } from '../../connectors/kit/contract/catalog-entry.ts';
 import { Failure, type FailureReport } from '../../connectors/kit/contract/failure.ts';
+import { connectorOf } from '../../connectors/registry.ts';
 import type { CheckEvent, Executor, TestJob, TestOutcome } from '../../executor/executor.ts';
 import { type Database, DatabaseUnavailableError } from '../../platform/database.ts';
 import type { Doorbell } from '../../platform/doorbell.ts';
@@ -13,6 +14,7 @@ import type { Logger } from '../../platform/logger.ts';
 import { UnsealError } from '../../platform/sealed-box.ts';
 import type { Sealer } from '../../platform/sealer.ts';
 import type { CatalogSink } from './catalog-sink.ts';
+import type { GatewayTests } from './gateway-tests.ts';
 import { TestRecorder, testTopic } from './recorder.ts';
 import { openSecrets } from './secrets.ts';
 import {
@@ -52,6 +54,8 @@ const STOP_WITHOUT_DATABASE_MS = 3_000;
 /** A test whose every run broke off fails rather than being taken up for ever. */
 const MOST_ATTEMPTS = 3;
 
+type Tail<List extends readonly unknown[]> = List extends [unknown, ...infer Rest] ? Rest : never;
+
 interface Run {
   readonly purpose: string;
   readonly abort: AbortController;
@@ -64,6 +68,7 @@ export interface RunnerOptions {
   readonly sealer: Sealer;
   readonly executor: Executor;
   readonly catalogs: CatalogSink;
+  readonly gatewayTests: GatewayTests;
   readonly logger: Logger;
 }
 
@@ -210,9 +215,8 @@ export class TestRunner {
   ): Promise<{ status: 'PASSED' | 'FAILED' | 'CANCELLED'; failure: FailureReport | null }> {
     try {
       const job = await this.#patiently(row, () => this.#jobOf(row));
-      const { executor } = this.#options;
       if (row.purpose === 'CATALOG') return await this.#readCatalog(row, job, log, signal);
-      return await executor.run(job, (event) => log.onCheck(event), signal);
+      return await this.#runJob(row, job, (event) => log.onCheck(event), signal);
     } catch (error) {
       this.#report(error, 'a connection test could not be run', row.id);
       const code = error instanceof UnsealError ? 'SECRETS_UNREADABLE' : 'INTERNAL';
@@ -220,9 +224,16 @@ export class TestRunner {
     }
   }
 
+  /** What the gateway keeps itself is tested right here: a child could not see it. */
+  #runJob(row: TestRow, job: TestJob, ...rest: Tail<Parameters<Executor['run']>>): Promise<TestOutcome> {
+    const { executor, gatewayTests } = this.#options;
+    if (!connectorOf(row.type).runsInGateway) return executor.run(job, ...rest);
+    return gatewayTests.run({ ...job, datastoreId: row.datastore_id }, ...rest);
+  }
+
   /** The new catalog takes the place of the old one before the test is told to have passed. */
   async #readCatalog(row: TestRow, job: TestJob, log: TestLog, signal: AbortSignal): Promise<TestOutcome> {
-    const { executor, catalogs } = this.#options;
+    const { catalogs } = this.#options;
     const test = testOf(row);
     const gone = new AbortController();
     let beginning = this.#patiently(row, () => catalogs.begin(test));
@@ -239,7 +250,7 @@ export class TestRunner {
       await beginning;
       if (!(await catalogs.add(test, entries))) gone.abort('gone');
     };
-    const outcome = await executor.run(job, onCheck, AbortSignal.any([signal, gone.signal]), onCatalog);
+    const outcome = await this.#runJob(row, job, onCheck, AbortSignal.any([signal, gone.signal]), onCatalog);
     // another replica has taken the test over: what is stored under its id is that one's now
     if (signal.reason === 'lost') return outcome;
     if (outcome.status === 'PASSED' && (await this.#patiently(row, () => catalogs.finish(test)))) return outcome;

@@ -1,6 +1,8 @@
 import { issueCodes } from '../../errors/field-issues.ts';
 import type { Faults, Path } from './faults.ts';
-import type { FieldType, Structure, StructureField } from './structure.ts';
+import type { Choice, FieldType, Structure, StructureField } from './structure.ts';
+
+const NO_CHOICE = 'Give one of the field’s choices.';
 
 /** A JSON object. */
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -71,6 +73,10 @@ export function judgeValue(field: Omit<StructureField, 'name'>, value: unknown, 
   const wrong = faultOf(field.type, value);
   if (wrong) {
     faults.add(path, wrong.code, wrong.message);
+    return value;
+  }
+  if (field.type !== 'ARRAY' && field.choices && !field.choices.includes(value as Choice)) {
+    faults.add(path, 'INVALID_VALUE', NO_CHOICE);
     return value;
   }
   if (isObject(value)) return field.fields ? judgeFields(field.fields, value, judging) : value;

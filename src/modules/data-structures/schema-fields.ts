@@ -5,7 +5,7 @@ import { issueCodes } from '../../errors/field-issues.ts';
 import { label } from '../../graphql/fields.ts';
 import { Faults, type Path } from './faults.ts';
 import { judgeJson, judgeValue } from './judge.ts';
-import type { GivenField, StructureField } from './structure.ts';
+import { type Choice, choosableTypes, type GivenField, type StructureField } from './structure.ts';
 
 /** How deep collections may nest. */
 export const MAX_DEPTH = 5;
@@ -13,8 +13,13 @@ export const MAX_DEPTH = 5;
 export const MAX_FIELDS = 500;
 /** In bytes, as JSON. */
 const MAX_SIZE = 65_536;
+/** How many choices a field may have. */
+export const MAX_CHOICES = 100;
 /** In characters. */
 const MAX_NAME = 128;
+
+/** A field that is judged by its type alone. */
+const ANY = { label: null, required: true, default: null, choices: null, itemType: null, fields: null };
 
 const fieldName = anyText(MAX_NAME)
   .refine((name) => !/\p{Cc}/u.test(name) && name.isWellFormed(), issue('INVALID_FORMAT', 'Give it on one line.'))
@@ -62,6 +67,7 @@ class FieldReader {
       required: given.required ?? false,
       default: given.default ?? null,
       itemType: given.itemType ?? null,
+      choices: this.#choices(given, [...path, 'choices']),
       fields: given.fields == null ? null : this.read(given.fields, [...path, 'fields'], depth + 1),
     };
     const refuse = (key: string, message: string) => this.#faults.add([...path, key], 'INVALID_COMBINATION', message);
@@ -71,6 +77,26 @@ class FieldReader {
     // a default in a structure that is wrong otherwise would be judged by what is not meant
     if (field.default !== null && this.#faults.list.length === 0) this.#judgeDefault(field, [...path, 'default']);
     return field;
+  }
+
+  #choices({ type, itemType, choices }: GivenField, path: Path): StructureField['choices'] {
+    if (choices == null) return null;
+    const chosen = type === 'ARRAY' ? itemType : type;
+    if (!chosen || !choosableTypes.includes(chosen)) {
+      const message = 'Only a TEXT, a NUMBER, a DATE, and an ARRAY of one of them, has choices.';
+      this.#faults.add(path, 'INVALID_COMBINATION', message);
+    }
+    if (choices.length === 0) this.#faults.add(path, 'TOO_SHORT', 'Give one choice or more, or none at all.');
+    if (choices.length > MAX_CHOICES) this.#faults.add(path, 'TOO_LONG', `At most ${MAX_CHOICES} choices.`);
+    if (this.#faults.list.length > 0 || !chosen) return null;
+    const field = { ...ANY, type: chosen };
+    for (const [at, choice] of choices.entries()) {
+      const place = [...path, String(at)];
+      judgeJson(choice, place, this.#faults);
+      judgeValue(field, choice, { strict: true, faults: this.#faults, path: place });
+      if (choices.indexOf(choice) < at) this.#faults.add(place, 'INVALID_COMBINATION', 'This choice is there before.');
+    }
+    return choices as readonly Choice[];
   }
 
   #judgeDefault(field: StructureField, path: Path): void {

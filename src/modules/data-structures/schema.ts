@@ -1,5 +1,5 @@
 import type DataLoader from 'dataloader';
-import { NotFoundError, RequestFault, ValidationError } from '../../errors/api.ts';
+import { InUseError, NotFoundError, RecordsMisfitError, RequestFault, ValidationError } from '../../errors/api.ts';
 import { builder } from '../../graphql/builder.ts';
 import { connectionType, pageArguments } from '../../graphql/connection.ts';
 import { environmentIdField, label, uuid } from '../../graphql/fields.ts';
@@ -39,6 +39,8 @@ const texts = {
   label: 'What people call it, on one line of at most 128 characters.',
   required: 'Whether a record must have it, with a value other than null.',
   default: 'The value of a record that leaves the field out. It has to be one that the field takes; null is none.',
+  choices:
+    'The values that a TEXT, a NUMBER or a DATE takes, or each element of an ARRAY of one of them: 1 to 100. Without it, or with null, any.',
   itemType: 'What each element of an ARRAY has to be. Without it, elements may be anything but are not judged.',
   fields: 'The fields of a COLLECTION, or of each in an ARRAY of them. Without it, they may be anything.',
 };
@@ -56,6 +58,12 @@ DataStructureFieldRef.implement({
       nullable: true,
       description: texts.default,
       resolve: (field) => field.default as never,
+    }),
+    choices: t.field({
+      type: ['JSON'],
+      nullable: true,
+      description: texts.choices,
+      resolve: ({ choices }) => choices as never,
     }),
     itemType: t.field({
       type: DataFieldTypeRef,
@@ -135,6 +143,7 @@ DataStructureFieldInput.implement({
     required: t.boolean({ defaultValue: false, description: texts.required }),
     // the builder takes any JSON for unknown, and does not find unknown in the shape
     default: t.field({ type: 'JSON', description: texts.default }) as never,
+    choices: t.field({ type: ['JSON'], description: texts.choices }) as never,
     itemType: t.field({ type: DataFieldTypeRef, description: texts.itemType }),
     fields: t.field({ type: [DataStructureFieldInput], description: texts.fields }),
   }),
@@ -179,6 +188,28 @@ const UpdateDataStructureInput = builder.inputType('UpdateDataStructureInput', {
       type: [DataStructureFieldInput],
       description: `All fields, which take the place of those that are stored. ${fieldsText}`,
       validate: fieldsValidation,
+    }),
+    force: t.boolean({
+      defaultValue: false,
+      description:
+        'True to change it also when stored records do not fit then: they stay as they are, and each is judged when it is put next.',
+    }),
+  }),
+});
+
+const CloneDataStructureInput = builder.inputType('CloneDataStructureInput', {
+  description: 'Where a copy of a data structure is to be.',
+  fields: (t) => ({
+    id: t.id({ required: true, description: 'The data structure to copy.', validate: { schema: uuid } }),
+    environmentId: t.id({
+      required: true,
+      description: 'The environment of the copy, which may be the same.',
+      validate: { schema: uuid },
+    }),
+    name: t.string({
+      description:
+        'The name of the copy, on one line of at most 128 characters. Leave it out for the name of what is copied.',
+      validate: { schema: label },
     }),
   }),
 });
@@ -225,22 +256,39 @@ builder.mutationFields((t) => ({
   updateDataStructure: t.field({
     type: changed('UpdateDataStructureSuccess', 'The data structure is changed.'),
     description:
-      'Changes what records look like. Records that are stored stay as they are: each is judged when it is put next. The token needs DATASTORES_WRITE.',
-    errors: { types: [ValidationError, NotFoundError], union: { name: 'UpdateDataStructureResult' } },
+      'Changes what records look like. Where records that are stored would not fit any more you get a RecordsMisfitError, and nothing is changed unless you give `force`. Records are never changed: each gets new defaults when it is put next. The token needs DATASTORES_WRITE.',
+    errors: {
+      types: [ValidationError, NotFoundError, RecordsMisfitError],
+      union: { name: 'UpdateDataStructureResult' },
+    },
     args: { input: t.arg({ type: UpdateDataStructureInput, required: true, description: 'What to change.' }) },
     resolve: async (_root, { input }, { access, services }) => ({
       dataStructure: await services.dataStructures.update(access, {
         ...input,
         fields: input.fields && read(input.fields),
+        force: input.force ?? false,
         path: ['input'],
       }),
     }),
   }),
+  cloneDataStructure: t.field({
+    type: changed('CloneDataStructureSuccess', 'The copy is made.'),
+    description:
+      'Makes a data structure that is as another one, in the same environment or another; the two know nothing of one another. A name that is taken is an issue with the code NAME_TAKEN. The token needs DATASTORES_WRITE.',
+    errors: { types: [ValidationError, NotFoundError], union: { name: 'CloneDataStructureResult' } },
+    args: {
+      input: t.arg({ type: CloneDataStructureInput, required: true, description: 'What to copy, and where to.' }),
+    },
+    resolve: async (_root, { input }, { access, services }) => ({
+      dataStructure: await services.dataStructures.clone(access, { ...input, path: ['input'] }),
+    }),
+  }),
   deleteDataStructure: t.field({
     type: DeleteDataStructureSuccess,
-    description: 'Deletes a data structure. The token needs DATASTORES_WRITE.',
+    description:
+      'Deletes a data structure that no datastore uses; otherwise you get an InUseError. The token needs DATASTORES_WRITE.',
     // an id that is no UUID ends as a ValidationError
-    errors: { types: [ValidationError, NotFoundError], union: { name: 'DeleteDataStructureResult' } },
+    errors: { types: [ValidationError, NotFoundError, InUseError], union: { name: 'DeleteDataStructureResult' } },
     args: { id: t.arg.id({ required: true, description: 'DataStructure.id.', validate: { schema: uuid } }) },
     resolve: async (_root, { id }, { access, services }) => ({
       deletedId: await services.dataStructures.delete(access, id),

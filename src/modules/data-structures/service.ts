@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { NotFoundError, ValidationError } from '../../errors/api.ts';
+import { InUseError, type Misfits, NotFoundError, RecordsMisfitError, ValidationError } from '../../errors/api.ts';
 import { type Given, issueCodes, pathTo } from '../../errors/field-issues.ts';
 import { type Change, type Database, isForeignKeyViolation, isUniqueViolation } from '../../platform/database.ts';
 import { type Actor, appendJournal, type JournalEntry } from '../../platform/journal.ts';
@@ -17,10 +17,14 @@ import {
   listStructures,
   lockStructure,
   replaceStructure,
+  usersOf,
 } from './store.ts';
 import type { Structure, StructureField } from './structure.ts';
 
 export type { DataStructure } from './store.ts';
+
+/** How many datastores an InUseError names at most. */
+const SHOWN_IN_USE = 100;
 
 export interface NewDataStructure extends EnvironmentChoice, Structure {
   readonly name: string;
@@ -32,6 +36,20 @@ export interface DataStructureUpdate extends Given {
   readonly name?: string | null | undefined;
   readonly strict?: boolean | null | undefined;
   readonly fields?: readonly StructureField[] | null | undefined;
+  /** Whether records may be left behind that do not fit. */
+  readonly force: boolean;
+}
+
+export interface DataStructureClone extends Given {
+  readonly id: string;
+  readonly environmentId: string;
+  readonly name?: string | null | undefined;
+}
+
+/** Knows the records that are stored, which structures do not. */
+export interface StoredRecords {
+  /** Finds the records of all that use a structure which would not fit it; nobody puts any until the change ends. */
+  misfits(change: Change, structure: DataStructure): Promise<Misfits>;
 }
 
 /** What a change has made of a structure. */
@@ -46,11 +64,13 @@ export class DataStructureService {
   readonly #database: Database;
   readonly #keyring: Keyring;
   readonly #environments: EnvironmentService;
+  readonly #records: StoredRecords;
 
-  constructor(database: Database, keyring: Keyring, environments: EnvironmentService) {
+  constructor(database: Database, keyring: Keyring, environments: EnvironmentService, records: StoredRecords) {
     this.#database = database;
     this.#keyring = keyring;
     this.#environments = environments;
+    this.#records = records;
   }
 
   /** Returns structures in the order of the ids, with null where there is none that the caller may see. */
@@ -58,6 +78,17 @@ export class DataStructureService {
     requireScope(access, 'DATASTORES_READ');
     const found = new Map((await findStructures(this.#database, access, ids)).map((one) => [one.id, one]));
     return ids.map((id) => found.get(id) ?? null);
+  }
+
+  /** Reads a structure within a change of what uses it. */
+  async within(change: Change, access: Access, id: string): Promise<DataStructure | undefined> {
+    const [structure] = await findStructures(change, access, [id]);
+    return structure;
+  }
+
+  /** The same, which nobody changes or deletes until the change ends. */
+  locked(change: Change, access: Access, id: string): Promise<DataStructure | undefined> {
+    return lockStructure(change, access, id);
   }
 
   async list(access: Access, environmentId: string | null, page: PageArguments): Promise<Page<DataStructure>> {
@@ -88,6 +119,15 @@ export class DataStructureService {
     );
   }
 
+  /** @throws ValidationError when the name is taken, NotFoundError for the structure and for the environment */
+  async clone(access: Access, { path, id, environmentId, name }: DataStructureClone): Promise<DataStructure> {
+    requireScope(access, 'DATASTORES_WRITE');
+    const [source] = await findStructures(this.#database, access, [id]);
+    if (!source) throw new NotFoundError([id]);
+    const { strict, fields } = source;
+    return this.create(access, { path, environmentId, name: name ?? source.name, strict, fields });
+  }
+
   /** Stores a new structure within a change of the caller's. */
   async createWithin(change: Change, { actor }: Access, structure: DataStructure): Promise<ChangedStructure> {
     await insertStructure(change, structure);
@@ -97,7 +137,7 @@ export class DataStructureService {
 
   /**
    * Records that are stored stay as they are: each is judged when it is put next.
-   * @throws ValidationError, NotFoundError
+   * @throws ValidationError, NotFoundError, RecordsMisfitError where some would not fit, unless that is forced
    */
   async update(access: Access, input: DataStructureUpdate): Promise<DataStructure> {
     requireScope(access, 'DATASTORES_WRITE');
@@ -106,9 +146,9 @@ export class DataStructureService {
     );
   }
 
-  /** Changes a structure within a change of the caller's. @throws NotFoundError */
+  /** Changes a structure within a change of the caller's. @throws NotFoundError, RecordsMisfitError */
   async updateWithin(change: Change, access: Access, input: DataStructureUpdate): Promise<ChangedStructure> {
-    const { id, name, strict, fields } = input;
+    const { id, name, strict, fields, force } = input;
     const before = await lockStructure(change, access, id);
     if (!before) throw new NotFoundError([id]);
     const after = {
@@ -121,25 +161,34 @@ export class DataStructureService {
       (key) => !isDeepStrictEqual(before[key], after[key]),
     );
     if (changed.length === 0) return { structure: before, entry: null };
+    if (!force && changed.some((key) => key !== 'name')) await this.#requireFit(change, after);
     await replaceStructure(change, after);
-    const detail = { name: after.name, changed };
+    const detail = { name: after.name, changed, ...(force ? { force } : {}) };
     return { structure: after, entry: entryOf(access.actor, 'data_structure.update', after, detail) };
   }
 
-  /** @throws NotFoundError */
+  /** @throws NotFoundError, InUseError while datastores use it */
   async delete(access: Access, id: string): Promise<string> {
     requireScope(access, 'DATASTORES_WRITE');
     await this.#journaled((change) => this.deleteWithin(change, access, id));
     return id;
   }
 
-  /** Deletes a structure within a change of the caller's. @throws NotFoundError */
+  /** Deletes a structure within a change of the caller's. @throws NotFoundError, InUseError */
   async deleteWithin(change: Change, access: Access, id: string): Promise<ChangedStructure> {
     const structure = await lockStructure(change, access, id);
     if (!structure) throw new NotFoundError([id]);
+    const users = await usersOf(change, id, SHOWN_IN_USE);
+    if (users.length > 0) throw new InUseError(users);
     await deleteStructure(change, id, new Date().toISOString());
     const { name } = structure;
     return { structure, entry: entryOf(access.actor, 'data_structure.delete', structure, { name }) };
+  }
+
+  /** @throws RecordsMisfitError where stored records would not fit */
+  async #requireFit(change: Change, after: DataStructure): Promise<void> {
+    const misfits = await this.#records.misfits(change, after);
+    if (misfits.count > 0) throw new RecordsMisfitError(misfits);
   }
 
   #journaled(work: (change: Change) => Promise<ChangedStructure>): Promise<DataStructure> {

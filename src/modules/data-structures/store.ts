@@ -19,8 +19,18 @@ function structureOf(row: DataStructuresTable): DataStructure {
     environmentId: environment_id,
     name,
     strict: strict === 1,
-    fields: JSON.parse(fields) as StructureField[],
+    fields: readFields(fields),
   };
+}
+
+/** Reads fields as they are stored. */
+export function readFields(stored: string): readonly StructureField[] {
+  // those that an older version has stored have no choices
+  return (JSON.parse(stored) as StructureField[]).map(withChoices);
+}
+
+function withChoices(field: StructureField): StructureField {
+  return { ...field, choices: field.choices ?? null, fields: field.fields?.map(withChoices) ?? null };
 }
 
 function rowOf({ id, environmentId, name, strict, fields }: DataStructure): DataStructuresTable {
@@ -95,4 +105,16 @@ export async function replaceStructure(change: Change, structure: DataStructure)
 export async function deleteStructure(change: Change, id: string, at: string): Promise<void> {
   await change.query.deleteFrom('data_structures').where('id', '=', id).execute();
   await change.query.insertInto('retired_ids').values({ id, at }).execute();
+}
+
+/** Reads the ids of up to `limit` datastores that use a structure, which the service has found for its caller. */
+export async function usersOf(change: Change, dataStructureId: string, limit: number): Promise<string[]> {
+  const rows = await change.query
+    .selectFrom('managed_stores')
+    .select('datastore_id')
+    .where('data_structure_id', '=', dataStructureId)
+    .orderBy('datastore_id')
+    .limit(limit)
+    .execute();
+  return rows.map((row) => row.datastore_id);
 }

@@ -5,6 +5,7 @@ import type { Keyring } from '../../platform/keyring.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import type { EnvironmentService } from '../environments/service.ts';
+import type { ManagedStores } from '../managed-data/stores.ts';
 import type { UsageService } from '../usages/service.ts';
 import type { Datastore } from './datastore.ts';
 import { type DatastoreEntry, journalDatastore } from './journal.ts';
@@ -24,6 +25,7 @@ export interface AllDatastores extends Given {
   readonly exceptIds: readonly string[];
 }
 
+const RECORDS_GO = 'It holds records, which go with it: delete it with confirmed: true all the same.';
 /** How many usages a ConfirmationRequiredError names at most. */
 const SHOWN_USAGES = 100;
 
@@ -33,12 +35,20 @@ export class DatastoreDeletion {
   readonly #keyring: Keyring;
   readonly #environments: EnvironmentService;
   readonly #usages: UsageService;
+  readonly #managedStores: ManagedStores;
 
-  constructor(database: Database, keyring: Keyring, environments: EnvironmentService, usages: UsageService) {
+  constructor(
+    database: Database,
+    keyring: Keyring,
+    environments: EnvironmentService,
+    usages: UsageService,
+    managedStores: ManagedStores,
+  ) {
     this.#database = database;
     this.#keyring = keyring;
     this.#environments = environments;
     this.#usages = usages;
+    this.#managedStores = managedStores;
   }
 
   /**
@@ -70,7 +80,10 @@ export class DatastoreDeletion {
     const ids = doomed.map((datastore) => datastore.id);
     const usageIds = isConfirmed ? [] : await this.#usages.ofLocked(change, ids, SHOWN_USAGES);
     if (usageIds.length > 0) throw new ConfirmationRequiredError(usageIds);
+    if (!isConfirmed && (await this.#managedStores.holdRecords(change, doomed)))
+      throw new ConfirmationRequiredError([], RECORDS_GO);
     await deleteDatastoreRows(change, doomed, new Date().toISOString());
+    this.#managedStores.tellGone(change, doomed);
     // chains are locked in the order of their ids, so that two deletions never wait for one another
     const ordered = doomed.toSorted((one, other) => (one.environmentId < other.environmentId ? -1 : 1));
     const entries = ordered.map((datastore): DatastoreEntry => {

@@ -7,6 +7,7 @@ import type { Sealer } from '../../platform/sealer.ts';
 import type { Access } from '../access/access.ts';
 import type { ConnectionTestService } from '../connection-tests/service.ts';
 import { endSchedule, setSchedule } from '../health/schedule.ts';
+import type { ManagedStores } from '../managed-data/stores.ts';
 import type { RevisionHistory } from '../revisions/history.ts';
 import { type Datastore, firstFree, nameFrom, numberedStem } from './datastore.ts';
 import { type DatastoreEntry, journalDatastore } from './journal.ts';
@@ -70,6 +71,7 @@ export interface DatastoreSaverOptions {
   readonly sealer: Sealer;
   readonly connectionTests: ConnectionTestService;
   readonly history: RevisionHistory;
+  readonly managedStores: ManagedStores;
 }
 
 /** Stores what has been proved: a datastore, its sealed secrets, its test and its journal entry, in one change. */
@@ -162,6 +164,7 @@ export class DatastoreSaver {
     if (unchanged) return { datastore: after, entry: null };
     if (changed.includes('tags') || (!stored && after.tags.length > 0)) await replaceTags(change, after);
     await this.#exchangeSecrets(change, revision);
+    await this.#options.managedStores.keep(change, access, after, subject.configPath);
     await reschedule(change, after, stored ? changed : ['checkEveryMinutes']);
     await this.#options.history.write(change, revision, stored);
     const { type, label, version } = after;

@@ -6,6 +6,7 @@ import {
   ConnectionTestFailedError,
   NameTakenError,
   NotFoundError,
+  QuotaExceededError,
   SecretsRequiredError,
   type UserError,
   ValidationError,
@@ -82,6 +83,7 @@ const refusals = [
   ConflictError,
   SecretsRequiredError,
   ConnectionTestFailedError,
+  QuotaExceededError,
 ];
 
 interface IndexedResult extends BatchResult {

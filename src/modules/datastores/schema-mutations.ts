@@ -3,6 +3,7 @@ import {
   ConnectionTestFailedError,
   NameTakenError,
   NotFoundError,
+  QuotaExceededError,
   SecretsRequiredError,
   ValidationError,
 } from '../../errors/api.ts';
@@ -233,6 +234,7 @@ builder.mutationFields((t) => ({
         ConflictError,
         SecretsRequiredError,
         ConnectionTestFailedError,
+        QuotaExceededError,
       ],
       union: { name: 'UpdateDatastoreResult' },
     },
@@ -246,7 +248,14 @@ builder.mutationFields((t) => ({
     description:
       'Creates the datastore of this name in this environment, or changes it to be as the input says, and tells which; where nothing differs, nothing is done. It may be sent again and again, also by several at once. A type never changes. When the config leads to another host or account, stored secrets must be given again: SecretsRequiredError names them. The token needs DATASTORES_WRITE.',
     errors: {
-      types: [ValidationError, NotFoundError, ConflictError, SecretsRequiredError, ConnectionTestFailedError],
+      types: [
+        ValidationError,
+        NotFoundError,
+        ConflictError,
+        SecretsRequiredError,
+        ConnectionTestFailedError,
+        QuotaExceededError,
+      ],
       union: { name: 'UpsertDatastoreResult' },
     },
     args: {

@@ -264,7 +264,7 @@ export const DatastoreRef = builder.interfaceRef<Datastore>('Datastore').impleme
   }),
 });
 
-for (const connector of connectors) {
+const newDatastoreRef = (connector: Connector) =>
   builder.objectRef<Datastore>(`${pascalName(connector)}Datastore`).implement({
     description: connector.description,
     interfaces: [DatastoreRef, NodeRef],
@@ -276,6 +276,13 @@ for (const connector of connectors) {
       }),
     }),
   });
+const datastoreRefs = new Map(connectors.map((connector) => [connector.type, newDatastoreRef(connector)] as const));
+
+/** The object type of the datastores of a type, to which a module may add fields. */
+export function datastoreRefOf(type: string): ReturnType<typeof newDatastoreRef> {
+  const ref = datastoreRefs.get(type);
+  if (!ref) throw new Error(`There is no connector of the type ${type}.`);
+  return ref;
 }
 
 builder.objectField(ConnectionTestRef, 'datastore', (t) =>

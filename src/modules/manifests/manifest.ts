@@ -63,6 +63,7 @@ const structureField: z.ZodType<GivenField> = z
     label: z.string().nullish(),
     required: z.boolean().nullish(),
     default: (z.unknown() as z.ZodType<NonNullable<unknown> | null>).optional(),
+    choices: z.array(z.unknown() as z.ZodType<NonNullable<unknown>>).nullish(),
     itemType: z.enum(fieldTypes).nullish(),
     get fields() {
       return z.array(structureField).nullish();

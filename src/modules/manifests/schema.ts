@@ -4,7 +4,10 @@ import { anyText } from '../../connectors/kit/config/text.ts';
 import {
   ConfirmationRequiredError,
   ConflictError,
+  InUseError,
   NotFoundError,
+  QuotaExceededError,
+  RecordsMisfitError,
   SecretsRequiredError,
   ValidationError,
 } from '../../errors/api.ts';
@@ -228,7 +231,16 @@ builder.queryFields((t) => ({
   }),
 }));
 
-const refusals = [ValidationError, NotFoundError, SecretsRequiredError, ConflictError, ConfirmationRequiredError];
+const refusals = [
+  ValidationError,
+  NotFoundError,
+  SecretsRequiredError,
+  ConflictError,
+  ConfirmationRequiredError,
+  InUseError,
+  QuotaExceededError,
+  RecordsMisfitError,
+];
 
 builder.mutationFields((t) => ({
   applyManifest: t.field({

@@ -224,7 +224,7 @@ export class ManifestService {
     for (const { before, after } of steps) {
       const { entry } = after
         ? before
-          ? await dataStructures.updateWithin(change, access, { ...after, path: [] })
+          ? await dataStructures.updateWithin(change, access, { ...after, force: false, path: [] })
           : await dataStructures.createWithin(change, access, after)
         : await dataStructures.deleteWithin(change, access, before?.id ?? '');
       if (entry) entries.push(entry);

@@ -4,6 +4,7 @@ import {
   ConflictError,
   NameTakenError,
   NotFoundError,
+  QuotaExceededError,
   SecretsRequiredError,
   ValidationError,
 } from '../../errors/api.ts';
@@ -143,7 +144,7 @@ builder.mutationFields((t) => ({
     description:
       'Makes a new version of a datastore that is as an older one was: config, name, label, tags and all, with that version’s own secrets; only how often its health is checked stays. These are kept for 30 days and 10 versions, unless the operator says otherwise; after that SecretsRequiredError names those to give again in `config`. Nothing is tested: startConnectionTest does that. The token needs DATASTORES_WRITE.',
     errors: {
-      types: [ValidationError, NotFoundError, NameTakenError, ConflictError, SecretsRequiredError],
+      types: [ValidationError, NotFoundError, NameTakenError, ConflictError, SecretsRequiredError, QuotaExceededError],
       union: { name: 'RevertDatastoreResult' },
     },
     args: {

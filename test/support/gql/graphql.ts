@@ -12,6 +12,12 @@ export type AllDatastores = {
   exceptIds?: Array<string> | null | undefined;
 };
 
+/** All records of a datastore, but those that are excepted. */
+export type AllRecords = {
+  /** The records to leave out: at most 1,000. */
+  exceptKeys?: Array<string> | null | undefined;
+};
+
 /** A field that may be left out may also be null, which means the same. */
 export type AthenaConfigInput = {
   /** The id of the access key, at most 256 characters. Example: AKIAIOSFODNN7EXAMPLE */
@@ -159,6 +165,16 @@ export type ClientColumnType =
   | 'NUMBER'
   /** Texts, UUIDs included. */
   | 'STRING';
+
+/** Where a copy of a data structure is to be. */
+export type CloneDataStructureInput = {
+  /** The environment of the copy, which may be the same. */
+  environmentId: string;
+  /** The data structure to copy. */
+  id: string;
+  /** The name of the copy, on one line of at most 128 characters. Leave it out for the name of what is copied. */
+  name?: string | null | undefined;
+};
 
 /** A field that may be left out may also be null, which means the same. */
 export type CockroachdbConfigInput = {
@@ -366,6 +382,8 @@ export type DataFieldType =
 
 /** A field of a record, or of a collection in it. */
 export type DataStructureFieldInput = {
+  /** The values that a TEXT, a NUMBER or a DATE takes, or each element of an ARRAY of one of them: 1 to 100. Without it, or with null, any. */
+  choices?: Array<unknown> | null | undefined;
   /** The value of a record that leaves the field out. It has to be one that the field takes; null is none. */
   default?: unknown;
   /** The fields of a COLLECTION, or of each in an ARRAY of them. Without it, they may be anything. */
@@ -467,91 +485,95 @@ export type DatastoreChange = {
 /** The config of a new datastore. Give exactly one field: it decides the type. A generic form writes `{ [Connector.configKey]: values }`. */
 export type DatastoreConfigInput =
   {   /** A data catalog that Amazon Athena queries, signed in to with an access key. */
-  athena: AthenaConfigInput; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  athena: AthenaConfigInput; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never;   /** A project of Google BigQuery, or one of its datasets, signed in to with the key of a service account. Reading the catalog runs a query on INFORMATION_SCHEMA for each dataset, which Google bills as 10 MB. */
-  bigquery: BigqueryConfigInput; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  bigquery: BigqueryConfigInput; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never;   /** A database of a ClickHouse server or of ClickHouse Cloud, by its HTTP interface. */
-  clickhouse: ClickhouseConfigInput; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  clickhouse: ClickhouseConfigInput; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never; clickhouse?: never;   /** A database of a CockroachDB cluster, in CockroachDB Cloud or self-hosted. */
-  cockroachdb: CockroachdbConfigInput; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  cockroachdb: CockroachdbConfigInput; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never;   /** One file of comma-separated values: fetched from a URL, or kept with the datastore. The query of a URL has a field of its own, because the signature of a pre-signed URL stands there: it is a secret, the rest of the URL is not. No file of the gateway’s own machine is ever read. */
-  csv: CsvConfigInput; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  csv: CsvConfigInput; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never;   /** A SQL warehouse of a Databricks workspace with Unity Catalog, signed in to with a token or as a service principal. Queries, and reading the catalog, start a warehouse that sleeps. */
-  databricks: DatabricksConfigInput; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  databricks: DatabricksConfigInput; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never;   /** An Elasticsearch cluster, version 7.9 or newer, in Elastic Cloud or self-managed, by its REST API. */
-  elasticsearch: ElasticsearchConfigInput; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  elasticsearch: ElasticsearchConfigInput; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never;   /** A database of a Firebolt account, signed in to as a service account. */
-  firebolt: FireboltConfigInput; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  firebolt: FireboltConfigInput; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never;   /** A bucket of Google Cloud Storage, signed in to with the key of a service account. */
-  googleCloudStorage: GoogleCloudStorageConfigInput; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never;   /** A database behind the Data API, which is MongoDB over HTTPS. MongoDB ended its hosted service on 30 September 2025, but compatible servers remain. */
+  googleCloudStorage: GoogleCloudStorageConfigInput; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never;   /** Records that the gateway keeps itself, in its own database: each a JSON object under a key, which a data structure may judge, up to a size that you set. Nothing is connected to. */
+  managed: ManagedConfigInput; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never;   /** A database behind the Data API, which is MongoDB over HTTPS. MongoDB ended its hosted service on 30 September 2025, but compatible servers remain. */
   mongoDataApi: MongoDataApiConfigInput; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never;   /** A database of a MongoDB server, 3.6 or newer, of a hosted cluster (by its SRV name), or of a service that speaks the protocol. A connection string is not kept: its parts are fields, which parseConnection reads from it. */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never;   /** A database of a MongoDB server, 3.6 or newer, of a hosted cluster (by its SRV name), or of a service that speaks the protocol. A connection string is not kept: its parts are fields, which parseConnection reads from it. */
   mongodb: MongodbConfigInput; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never;   /** A database of a Microsoft SQL Server, 2012 or newer, or of Azure SQL (with the connection policy Proxy). */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never;   /** A database of a Microsoft SQL Server, 2012 or newer, or of Azure SQL (with the connection policy Proxy). */
   mssql: MssqlConfigInput; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never;   /** A database of a MySQL server, version 5.7 or newer, of MariaDB, or of a service that speaks its protocol. Accounts sign in with `mysql_native_password`, `caching_sha2_password`, `sha256_password`, or a client certificate. */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never;   /** A database of a MySQL server, version 5.7 or newer, of MariaDB, or of a service that speaks its protocol. Accounts sign in with `mysql_native_password`, `caching_sha2_password`, `sha256_password`, or a client certificate. */
   mysql: MysqlConfigInput; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never;   /** An OpenSearch cluster, in a cloud or self-managed, by its REST API. */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never;   /** An OpenSearch cluster, in a cloud or self-managed, by its REST API. */
   opensearch: OpensearchConfigInput; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never;   /** A database of a PostgreSQL server, version 10 or newer, or of a service that speaks its protocol. */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never;   /** A database of a PostgreSQL server, version 10 or newer, or of a service that speaks its protocol. */
   postgres: PostgresConfigInput; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never;   /** A collection of a Qdrant vector database, in Qdrant Cloud or self-hosted, by its REST API. */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never;   /** A collection of a Qdrant vector database, in Qdrant Cloud or self-hosted, by its REST API. */
   qdrant: QdrantConfigInput; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never;   /** A database of an Amazon Redshift cluster or workgroup, by its own host and port. Signs in with user name and password; IAM and identity providers are not used. The catalog holds external schemas and late-binding views too. */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never;   /** A database of an Amazon Redshift cluster or workgroup, by its own host and port. Signs in with user name and password; IAM and identity providers are not used. The catalog holds external schemas and late-binding views too. */
   redshift: RedshiftConfigInput; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never;   /** A bucket of Amazon S3, or of a service that speaks its API: Cloudflare R2, MinIO, Ceph, Swift, … */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never;   /** A bucket of Amazon S3, or of a service that speaks its API: Cloudflare R2, MinIO, Ceph, Swift, … */
   s3: S3ConfigInput; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never;   /** A database of a SingleStore cluster or workspace, formerly MemSQL. It speaks MySQL’s protocol. */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never;   /** A database of a SingleStore cluster or workspace, formerly MemSQL. It speaks MySQL’s protocol. */
   singlestore: SinglestoreConfigInput; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never;   /** A database of a Snowflake account, signed in to with a password, a key pair or an access token. Reading the catalog uses the warehouse. */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never;   /** A database of a Snowflake account, signed in to with a password, a key pair or an access token. Reading the catalog uses the warehouse. */
   snowflake: SnowflakeConfigInput; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never;   /** A catalog of a Trino cluster, by its REST API. Without TLS, on a private network, no password is sent. */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never;   /** A catalog of a Trino cluster, by its REST API. Without TLS, on a private network, no password is sent. */
   trino: TrinoConfigInput; };
 
 /** A change of a config. Give exactly one field, that of the stored type: a type never changes. */
 export type DatastoreConfigPatch =
   {   /** A data catalog that Amazon Athena queries, signed in to with an access key. */
-  athena: AthenaConfigPatch; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  athena: AthenaConfigPatch; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never;   /** A project of Google BigQuery, or one of its datasets, signed in to with the key of a service account. Reading the catalog runs a query on INFORMATION_SCHEMA for each dataset, which Google bills as 10 MB. */
-  bigquery: BigqueryConfigPatch; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  bigquery: BigqueryConfigPatch; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never;   /** A database of a ClickHouse server or of ClickHouse Cloud, by its HTTP interface. */
-  clickhouse: ClickhouseConfigPatch; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  clickhouse: ClickhouseConfigPatch; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never; clickhouse?: never;   /** A database of a CockroachDB cluster, in CockroachDB Cloud or self-hosted. */
-  cockroachdb: CockroachdbConfigPatch; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  cockroachdb: CockroachdbConfigPatch; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never;   /** One file of comma-separated values: fetched from a URL, or kept with the datastore. The query of a URL has a field of its own, because the signature of a pre-signed URL stands there: it is a secret, the rest of the URL is not. No file of the gateway’s own machine is ever read. */
-  csv: CsvConfigPatch; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  csv: CsvConfigPatch; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never;   /** A SQL warehouse of a Databricks workspace with Unity Catalog, signed in to with a token or as a service principal. Queries, and reading the catalog, start a warehouse that sleeps. */
-  databricks: DatabricksConfigPatch; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  databricks: DatabricksConfigPatch; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never;   /** An Elasticsearch cluster, version 7.9 or newer, in Elastic Cloud or self-managed, by its REST API. */
-  elasticsearch: ElasticsearchConfigPatch; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  elasticsearch: ElasticsearchConfigPatch; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never;   /** A database of a Firebolt account, signed in to as a service account. */
-  firebolt: FireboltConfigPatch; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  firebolt: FireboltConfigPatch; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never;   /** A bucket of Google Cloud Storage, signed in to with the key of a service account. */
-  googleCloudStorage: GoogleCloudStorageConfigPatch; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never;   /** A database behind the Data API, which is MongoDB over HTTPS. MongoDB ended its hosted service on 30 September 2025, but compatible servers remain. */
+  googleCloudStorage: GoogleCloudStorageConfigPatch; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never;   /** Records that the gateway keeps itself, in its own database: each a JSON object under a key, which a data structure may judge, up to a size that you set. Nothing is connected to. */
+  managed: ManagedConfigPatch; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never;   /** A database behind the Data API, which is MongoDB over HTTPS. MongoDB ended its hosted service on 30 September 2025, but compatible servers remain. */
   mongoDataApi: MongoDataApiConfigPatch; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never;   /** A database of a MongoDB server, 3.6 or newer, of a hosted cluster (by its SRV name), or of a service that speaks the protocol. A connection string is not kept: its parts are fields, which parseConnection reads from it. */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never;   /** A database of a MongoDB server, 3.6 or newer, of a hosted cluster (by its SRV name), or of a service that speaks the protocol. A connection string is not kept: its parts are fields, which parseConnection reads from it. */
   mongodb: MongodbConfigPatch; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never;   /** A database of a Microsoft SQL Server, 2012 or newer, or of Azure SQL (with the connection policy Proxy). */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never;   /** A database of a Microsoft SQL Server, 2012 or newer, or of Azure SQL (with the connection policy Proxy). */
   mssql: MssqlConfigPatch; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never;   /** A database of a MySQL server, version 5.7 or newer, of MariaDB, or of a service that speaks its protocol. Accounts sign in with `mysql_native_password`, `caching_sha2_password`, `sha256_password`, or a client certificate. */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never;   /** A database of a MySQL server, version 5.7 or newer, of MariaDB, or of a service that speaks its protocol. Accounts sign in with `mysql_native_password`, `caching_sha2_password`, `sha256_password`, or a client certificate. */
   mysql: MysqlConfigPatch; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never;   /** An OpenSearch cluster, in a cloud or self-managed, by its REST API. */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never;   /** An OpenSearch cluster, in a cloud or self-managed, by its REST API. */
   opensearch: OpensearchConfigPatch; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never;   /** A database of a PostgreSQL server, version 10 or newer, or of a service that speaks its protocol. */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never;   /** A database of a PostgreSQL server, version 10 or newer, or of a service that speaks its protocol. */
   postgres: PostgresConfigPatch; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never;   /** A collection of a Qdrant vector database, in Qdrant Cloud or self-hosted, by its REST API. */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never;   /** A collection of a Qdrant vector database, in Qdrant Cloud or self-hosted, by its REST API. */
   qdrant: QdrantConfigPatch; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never;   /** A database of an Amazon Redshift cluster or workgroup, by its own host and port. Signs in with user name and password; IAM and identity providers are not used. The catalog holds external schemas and late-binding views too. */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never;   /** A database of an Amazon Redshift cluster or workgroup, by its own host and port. Signs in with user name and password; IAM and identity providers are not used. The catalog holds external schemas and late-binding views too. */
   redshift: RedshiftConfigPatch; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never;   /** A bucket of Amazon S3, or of a service that speaks its API: Cloudflare R2, MinIO, Ceph, Swift, … */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never;   /** A bucket of Amazon S3, or of a service that speaks its API: Cloudflare R2, MinIO, Ceph, Swift, … */
   s3: S3ConfigPatch; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never;   /** A database of a SingleStore cluster or workspace, formerly MemSQL. It speaks MySQL’s protocol. */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never;   /** A database of a SingleStore cluster or workspace, formerly MemSQL. It speaks MySQL’s protocol. */
   singlestore: SinglestoreConfigPatch; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never;   /** A database of a Snowflake account, signed in to with a password, a key pair or an access token. Reading the catalog uses the warehouse. */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never;   /** A database of a Snowflake account, signed in to with a password, a key pair or an access token. Reading the catalog uses the warehouse. */
   snowflake: SnowflakeConfigPatch; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never;   /** A catalog of a Trino cluster, by its REST API. Without TLS, on a private network, no password is sent. */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never;   /** A catalog of a Trino cluster, by its REST API. Without TLS, on a private network, no password is sent. */
   trino: TrinoConfigPatch; };
 
 /** A datastore that is not stored, written as createDatastore takes it. */
@@ -649,6 +671,8 @@ export type DatastoreType =
   | 'FIREBOLT'
   /** Google Cloud Storage */
   | 'GOOGLE_CLOUD_STORAGE'
+  /** Managed data store */
+  | 'MANAGED'
   /** MongoDB */
   | 'MONGODB'
   /** MongoDB Data API */
@@ -682,6 +706,16 @@ export type DeleteDatastoresInput = {
   missing?: MissingDatastores | null | undefined;
   /** The datastores to delete. */
   select: DatastoreSelection;
+};
+
+/** Which records to delete. */
+export type DeleteRecordsInput = {
+  /** Has to be true, for nothing brings a record back: otherwise you get a ConfirmationRequiredError. */
+  confirmed?: boolean | null | undefined;
+  /** The managed datastore. */
+  datastoreId: string;
+  /** The records to delete. */
+  select: RecordSelection;
 };
 
 /** A field that may be left out may also be null, which means the same. */
@@ -830,6 +864,22 @@ export type HealthStatus =
   | 'UNHEALTHY'
   /** It is not checked, or was not yet. */
   | 'UNKNOWN';
+
+/** A field that may be left out may also be null, which means the same. */
+export type ManagedConfigInput = {
+  /** The id of the data structure that records have to fit, in the same environment. Leave empty to take any. */
+  dataStructureId?: string | null | undefined;
+  /** How much all records together may have, in MB of 1,048,576 bytes. Example: 100 */
+  maxSizeMb: number;
+};
+
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
+export type ManagedConfigPatch = {
+  /** The id of the data structure that records have to fit, in the same environment. Leave empty to take any. */
+  dataStructureId?: string | null | undefined;
+  /** How much all records together may have, in MB of 1,048,576 bytes. Example: 100 */
+  maxSizeMb?: number | null | undefined;
+};
 
 /** What to do about selected datastores that do not exist, or that the caller may not see. */
 export type MissingDatastores =
@@ -1110,6 +1160,30 @@ export type PostgresConfigPatch = {
   username?: string | null | undefined;
 };
 
+/** A record to store. */
+export type PutRecordInput = {
+  /** A JSON object of at most 512 KiB, 32 deep, whose whole numbers have at most ±9,007,199,254,740,991. The datastore’s data structure judges it, and fills in defaults. */
+  data: unknown;
+  /** The managed datastore. */
+  datastoreId: string;
+  /** DataRecord.version of what you have read: when another one is stored by now, you get a ConflictError. 0: there must be none yet. Leave it out to replace whatever is stored. */
+  expectedVersion?: number | null | undefined;
+  /** Where to store it: 1 to 256 characters, none of them a control character. Leave it out to have a UUID made. */
+  key?: string | null | undefined;
+  /** True to keep the fields of the stored record that `data` leaves out. The whole is then judged. */
+  merge?: boolean | null | undefined;
+};
+
+/** Several records to store in one datastore. */
+export type PutRecordsInput = {
+  /** True to store all items or none: when one cannot be stored, its result says why, and each other one has neither record nor error. */
+  atomic?: boolean | null | undefined;
+  /** The managed datastore. */
+  datastoreId: string;
+  /** The records: 1 to 500. They are put one after the other, so that a key may come twice. */
+  items: Array<RecordItemInput>;
+};
+
 /** A field that may be left out may also be null, which means the same. */
 export type QdrantConfigInput = {
   /** Secret. An API key or a token (JWT), at most 4,096 characters. Leave empty when the server asks for none. This secret is never shown again. */
@@ -1137,6 +1211,40 @@ export type QdrantConfigPatch = {
   /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsPatch | null | undefined;
 };
+
+/** What happened to a record. New values may be added: keep a default branch. */
+export type RecordEventKind =
+  /** It was deleted. */
+  | 'DELETED'
+  /** It was stored, as a new one or in the place of another. */
+  | 'PUT';
+
+/** What one field of a record has to be. */
+export type RecordFilter = {
+  /** A text of at most 1,024 characters, a number, true or false, which the field has to be exactly. Null, or left out: the field is null, or not there. */
+  equals?: unknown;
+  /** Where the field stands: its name, or the names on the way to it, `["address", "city"]`; in an array, a number from 0 on, `["lines", "0", "sku"]`. At most 32. */
+  path: Array<string>;
+};
+
+/** One of several records to store. */
+export type RecordItemInput = {
+  /** A JSON object of at most 512 KiB, 32 deep, whose whole numbers have at most ±9,007,199,254,740,991. The datastore’s data structure judges it, and fills in defaults. */
+  data: unknown;
+  /** DataRecord.version of what you have read: when another one is stored by now, you get a ConflictError. 0: there must be none yet. Leave it out to replace whatever is stored. */
+  expectedVersion?: number | null | undefined;
+  /** Where to store it: 1 to 256 characters, none of them a control character. Leave it out to have a UUID made. */
+  key?: string | null | undefined;
+  /** True to keep the fields of the stored record that `data` leaves out. The whole is then judged. */
+  merge?: boolean | null | undefined;
+};
+
+/** Which records. Give exactly one field. */
+export type RecordSelection =
+  {   /** All records but those that you except. */
+  all: AllRecords; keys?: never; }
+  |  { all?: never;   /** The records with these keys: 1 to 1,000. */
+  keys: Array<string>; };
 
 /** A field that may be left out may also be null, which means the same. */
 export type RedshiftConfigInput = {
@@ -1669,6 +1777,8 @@ export type TrinoConfigPatch = {
 export type UpdateDataStructureInput = {
   /** All fields, which take the place of those that are stored. At most 500 in all, with collections in collections at most 5 deep, and 64 KiB of JSON. */
   fields?: Array<DataStructureFieldInput> | null | undefined;
+  /** True to change it also when stored records do not fit then: they stay as they are, and each is judged when it is put next. */
+  force?: boolean | null | undefined;
   /** The data structure to change. */
   id: string;
   /** A new name, unique within the environment, on one line of at most 128 characters. */
@@ -1746,6 +1856,7 @@ export type TestedDatastoreSubscription = { connectionTestProgress: { test: { st
         | { id: string }
         | { id: string }
         | { id: string }
+        | { id: string }
        | null } } };
 
 type UserErrorFields_ConfirmationRequiredError_Fragment = { code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> };
@@ -1760,6 +1871,10 @@ type UserErrorFields_NameTakenError_Fragment = { code: string, message: string, 
 
 type UserErrorFields_NotFoundError_Fragment = { code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> };
 
+type UserErrorFields_QuotaExceededError_Fragment = { code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> };
+
+type UserErrorFields_RecordsMisfitError_Fragment = { code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> };
+
 type UserErrorFields_SecretsRequiredError_Fragment = { code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> };
 
 type UserErrorFields_ValidationError_Fragment = { code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> };
@@ -1771,6 +1886,8 @@ export type UserErrorFieldsFragment =
   | UserErrorFields_InUseError_Fragment
   | UserErrorFields_NameTakenError_Fragment
   | UserErrorFields_NotFoundError_Fragment
+  | UserErrorFields_QuotaExceededError_Fragment
+  | UserErrorFields_RecordsMisfitError_Fragment
   | UserErrorFields_SecretsRequiredError_Fragment
   | UserErrorFields_ValidationError_Fragment
 ;
@@ -1794,6 +1911,8 @@ type DatastoreFields_ElasticsearchDatastore_Fragment = { __typename: 'Elasticsea
 type DatastoreFields_FireboltDatastore_Fragment = { __typename: 'FireboltDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null };
 
 type DatastoreFields_GoogleCloudStorageDatastore_Fragment = { __typename: 'GoogleCloudStorageDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null };
+
+type DatastoreFields_ManagedDatastore_Fragment = { __typename: 'ManagedDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null };
 
 type DatastoreFields_MongoDataApiDatastore_Fragment = { __typename: 'MongoDataApiDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null };
 
@@ -1829,6 +1948,7 @@ export type DatastoreFieldsFragment =
   | DatastoreFields_ElasticsearchDatastore_Fragment
   | DatastoreFields_FireboltDatastore_Fragment
   | DatastoreFields_GoogleCloudStorageDatastore_Fragment
+  | DatastoreFields_ManagedDatastore_Fragment
   | DatastoreFields_MongoDataApiDatastore_Fragment
   | DatastoreFields_MongodbDatastore_Fragment
   | DatastoreFields_MssqlDatastore_Fragment
@@ -1871,6 +1991,7 @@ export type CreateDatastoreMutation = { createDatastore:
         | { id: string, version: number }
         | { id: string, version: number }
         | { id: string, version: number }
+        | { id: string, version: number }
        | null, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
     | { __typename: 'ConnectionTestFailedError', code: string, message: string, test: { id: string, type: DatastoreType, purpose: TestPurpose, status: TestStatus, attempt: number, requestedBy: string, createdAt: string, startedAt: string | null, finishedAt: string | null, durationMs: number | null, failure: { code: string, cause: FailureCause, message: string, hint: string | null, configPath: string | null } | null, checks: Array<{ id: string, name: string, title: string, status: CheckStatus, durationMs: number | null, evidence: Array<{ name: string, value: string }>, failure: { code: string, cause: FailureCause, message: string, hint: string | null, configPath: string | null } | null }> }, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
     | { __typename: 'CreateDatastoreSuccess', datastore:
@@ -1883,6 +2004,7 @@ export type CreateDatastoreMutation = { createDatastore:
         | { __typename: 'ElasticsearchDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
         | { __typename: 'FireboltDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
         | { __typename: 'GoogleCloudStorageDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
+        | { __typename: 'ManagedDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
         | { __typename: 'MongoDataApiDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
         | { __typename: 'MongodbDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
         | { __typename: 'MssqlDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
@@ -1929,10 +2051,12 @@ export type UpdateDatastoreMutation = { updateDatastore:
         | { id: string, version: number, label: string }
         | { id: string, version: number, label: string }
         | { id: string, version: number, label: string }
+        | { id: string, version: number, label: string }
        | null, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
     | { __typename: 'ConnectionTestFailedError', code: string, message: string, test: { id: string, type: DatastoreType, purpose: TestPurpose, status: TestStatus, attempt: number, requestedBy: string, createdAt: string, startedAt: string | null, finishedAt: string | null, durationMs: number | null, failure: { code: string, cause: FailureCause, message: string, hint: string | null, configPath: string | null } | null, checks: Array<{ id: string, name: string, title: string, status: CheckStatus, durationMs: number | null, evidence: Array<{ name: string, value: string }>, failure: { code: string, cause: FailureCause, message: string, hint: string | null, configPath: string | null } | null }> }, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
     | { __typename: 'NameTakenError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
     | { __typename: 'NotFoundError', ids: Array<string>, code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+    | { __typename: 'QuotaExceededError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
     | { __typename: 'SecretsRequiredError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
     | { __typename: 'UpdateDatastoreSuccess', datastore:
         | { __typename: 'AthenaDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
@@ -1944,6 +2068,7 @@ export type UpdateDatastoreMutation = { updateDatastore:
         | { __typename: 'ElasticsearchDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
         | { __typename: 'FireboltDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
         | { __typename: 'GoogleCloudStorageDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
+        | { __typename: 'ManagedDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
         | { __typename: 'MongoDataApiDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
         | { __typename: 'MongodbDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
         | { __typename: 'MssqlDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
@@ -1979,6 +2104,7 @@ export type DeleteConfirmedMutationVariables = Exact<{
 
 export type DeleteConfirmedMutation = { deleteDatastores:
     | { __typename: 'ConfirmationRequiredError', code: string, message: string, usages: Array<{ id: string, kind: string, name: string, datastore:
+          | { id: string }
           | { id: string }
           | { id: string }
           | { id: string }
@@ -2060,54 +2186,10 @@ export type ReadUsagesQuery = { datastore:
               | { id: string }
               | { id: string }
               | { id: string }
-             } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
-    | { usages: { totalCount: number, edges: Array<{ cursor: string, node: { id: string, kind: string, name: string, url: string | null, registeredAt: string, datastore:
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
               | { id: string }
              } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
     | { usages: { totalCount: number, edges: Array<{ cursor: string, node: { id: string, kind: string, name: string, url: string | null, registeredAt: string, datastore:
               | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-             } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
-    | { usages: { totalCount: number, edges: Array<{ cursor: string, node: { id: string, kind: string, name: string, url: string | null, registeredAt: string, datastore:
               | { id: string }
               | { id: string }
               | { id: string }
@@ -2152,54 +2234,10 @@ export type ReadUsagesQuery = { datastore:
               | { id: string }
               | { id: string }
               | { id: string }
-             } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
-    | { usages: { totalCount: number, edges: Array<{ cursor: string, node: { id: string, kind: string, name: string, url: string | null, registeredAt: string, datastore:
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
               | { id: string }
              } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
     | { usages: { totalCount: number, edges: Array<{ cursor: string, node: { id: string, kind: string, name: string, url: string | null, registeredAt: string, datastore:
               | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-             } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
-    | { usages: { totalCount: number, edges: Array<{ cursor: string, node: { id: string, kind: string, name: string, url: string | null, registeredAt: string, datastore:
               | { id: string }
               | { id: string }
               | { id: string }
@@ -2244,54 +2282,10 @@ export type ReadUsagesQuery = { datastore:
               | { id: string }
               | { id: string }
               | { id: string }
-             } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
-    | { usages: { totalCount: number, edges: Array<{ cursor: string, node: { id: string, kind: string, name: string, url: string | null, registeredAt: string, datastore:
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
               | { id: string }
              } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
     | { usages: { totalCount: number, edges: Array<{ cursor: string, node: { id: string, kind: string, name: string, url: string | null, registeredAt: string, datastore:
               | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-             } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
-    | { usages: { totalCount: number, edges: Array<{ cursor: string, node: { id: string, kind: string, name: string, url: string | null, registeredAt: string, datastore:
               | { id: string }
               | { id: string }
               | { id: string }
@@ -2336,54 +2330,10 @@ export type ReadUsagesQuery = { datastore:
               | { id: string }
               | { id: string }
               | { id: string }
-             } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
-    | { usages: { totalCount: number, edges: Array<{ cursor: string, node: { id: string, kind: string, name: string, url: string | null, registeredAt: string, datastore:
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
               | { id: string }
              } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
     | { usages: { totalCount: number, edges: Array<{ cursor: string, node: { id: string, kind: string, name: string, url: string | null, registeredAt: string, datastore:
               | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-             } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
-    | { usages: { totalCount: number, edges: Array<{ cursor: string, node: { id: string, kind: string, name: string, url: string | null, registeredAt: string, datastore:
               | { id: string }
               | { id: string }
               | { id: string }
@@ -2428,28 +2378,6 @@ export type ReadUsagesQuery = { datastore:
               | { id: string }
               | { id: string }
               | { id: string }
-             } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
-    | { usages: { totalCount: number, edges: Array<{ cursor: string, node: { id: string, kind: string, name: string, url: string | null, registeredAt: string, datastore:
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
-              | { id: string }
               | { id: string }
              } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
     | { usages: { totalCount: number, edges: Array<{ cursor: string, node: { id: string, kind: string, name: string, url: string | null, registeredAt: string, datastore:
@@ -2474,6 +2402,31 @@ export type ReadUsagesQuery = { datastore:
               | { id: string }
               | { id: string }
               | { id: string }
+              | { id: string }
+             } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
+    | { usages: { totalCount: number, edges: Array<{ cursor: string, node: { id: string, kind: string, name: string, url: string | null, registeredAt: string, datastore:
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
              } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
     | { usages: { totalCount: number, edges: Array<{ cursor: string, node: { id: string, kind: string, name: string, url: string | null, registeredAt: string, datastore:
               | { id: string }
@@ -2497,8 +2450,226 @@ export type ReadUsagesQuery = { datastore:
               | { id: string }
               | { id: string }
               | { id: string }
+              | { id: string }
              } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
     | { usages: { totalCount: number, edges: Array<{ cursor: string, node: { id: string, kind: string, name: string, url: string | null, registeredAt: string, datastore:
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+             } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
+    | { usages: { totalCount: number, edges: Array<{ cursor: string, node: { id: string, kind: string, name: string, url: string | null, registeredAt: string, datastore:
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+             } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
+    | { usages: { totalCount: number, edges: Array<{ cursor: string, node: { id: string, kind: string, name: string, url: string | null, registeredAt: string, datastore:
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+             } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
+    | { usages: { totalCount: number, edges: Array<{ cursor: string, node: { id: string, kind: string, name: string, url: string | null, registeredAt: string, datastore:
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+             } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
+    | { usages: { totalCount: number, edges: Array<{ cursor: string, node: { id: string, kind: string, name: string, url: string | null, registeredAt: string, datastore:
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+             } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
+    | { usages: { totalCount: number, edges: Array<{ cursor: string, node: { id: string, kind: string, name: string, url: string | null, registeredAt: string, datastore:
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+             } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
+    | { usages: { totalCount: number, edges: Array<{ cursor: string, node: { id: string, kind: string, name: string, url: string | null, registeredAt: string, datastore:
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+             } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
+    | { usages: { totalCount: number, edges: Array<{ cursor: string, node: { id: string, kind: string, name: string, url: string | null, registeredAt: string, datastore:
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+             } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
+    | { usages: { totalCount: number, edges: Array<{ cursor: string, node: { id: string, kind: string, name: string, url: string | null, registeredAt: string, datastore:
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+              | { id: string }
+             } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
+    | { usages: { totalCount: number, edges: Array<{ cursor: string, node: { id: string, kind: string, name: string, url: string | null, registeredAt: string, datastore:
+              | { id: string }
               | { id: string }
               | { id: string }
               | { id: string }
@@ -2538,6 +2709,7 @@ export type ReadDatastoreQuery = { datastore:
     | { __typename: 'ElasticsearchDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
     | { __typename: 'FireboltDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
     | { __typename: 'GoogleCloudStorageDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
+    | { __typename: 'ManagedDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
     | { __typename: 'MongoDataApiDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
     | { __typename: 'MongodbDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
     | { __typename: 'MssqlDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
@@ -2568,6 +2740,7 @@ export type ReadDatastoreByNameQuery = { datastoreByName:
     | { __typename: 'ElasticsearchDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
     | { __typename: 'FireboltDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
     | { __typename: 'GoogleCloudStorageDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
+    | { __typename: 'ManagedDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
     | { __typename: 'MongoDataApiDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
     | { __typename: 'MongodbDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
     | { __typename: 'MssqlDatastore', id: string, type: DatastoreType, name: string, label: string, version: number, createdAt: string, updatedAt: string, createdBy: string, updatedBy: string, configJson: unknown, environment: { id: string, name: string }, secrets: Array<{ path: string, isSet: boolean, updatedAt: string | null }>, lastTest: { id: string, status: TestStatus, purpose: TestPurpose } | null }
@@ -2597,6 +2770,7 @@ export type ReadTypedConfigsQuery = { datastores: { nodes: Array<
       | { id: string, config: { __typename: 'ElasticsearchConfig' } }
       | { id: string, config: { __typename: 'FireboltConfig' } }
       | { id: string, config: { __typename: 'GoogleCloudStorageConfig', bucket: string | null, credentials: { type: string, clientEmail: string, projectId: string | null } | null } }
+      | { id: string, config: { __typename: 'ManagedConfig' } }
       | { id: string, config: { __typename: 'MongoDataApiConfig', apiUrl: string | null, dataSource: string | null, database: string | null, collection: string | null, tls: { mode: TlsMode, serverName: string | null } | null } }
       | { id: string, config: { __typename: 'MongodbConfig' } }
       | { id: string, config: { __typename: 'MssqlConfig' } }
@@ -2624,6 +2798,7 @@ export type ListDatastoresQueryVariables = Exact<{
 
 
 export type ListDatastoresQuery = { datastores: { totalCount: number, edges: Array<{ cursor: string, node:
+        | { id: string, name: string, label: string, type: DatastoreType }
         | { id: string, name: string, label: string, type: DatastoreType }
         | { id: string, name: string, label: string, type: DatastoreType }
         | { id: string, name: string, label: string, type: DatastoreType }
@@ -2676,54 +2851,10 @@ export type ListWithRelationsQuery = { datastores: { nodes: Array<
             | { id: string }
             | { id: string }
             | { id: string }
-           | null } | null }
-      | { id: string, environment: { id: string, name: string }, lastTest: { id: string, status: TestStatus, checks: Array<{ name: string }>, datastore:
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
             | { id: string }
            | null } | null }
       | { id: string, environment: { id: string, name: string }, lastTest: { id: string, status: TestStatus, checks: Array<{ name: string }>, datastore:
             | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-           | null } | null }
-      | { id: string, environment: { id: string, name: string }, lastTest: { id: string, status: TestStatus, checks: Array<{ name: string }>, datastore:
             | { id: string }
             | { id: string }
             | { id: string }
@@ -2768,54 +2899,10 @@ export type ListWithRelationsQuery = { datastores: { nodes: Array<
             | { id: string }
             | { id: string }
             | { id: string }
-           | null } | null }
-      | { id: string, environment: { id: string, name: string }, lastTest: { id: string, status: TestStatus, checks: Array<{ name: string }>, datastore:
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
             | { id: string }
            | null } | null }
       | { id: string, environment: { id: string, name: string }, lastTest: { id: string, status: TestStatus, checks: Array<{ name: string }>, datastore:
             | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-           | null } | null }
-      | { id: string, environment: { id: string, name: string }, lastTest: { id: string, status: TestStatus, checks: Array<{ name: string }>, datastore:
             | { id: string }
             | { id: string }
             | { id: string }
@@ -2860,54 +2947,10 @@ export type ListWithRelationsQuery = { datastores: { nodes: Array<
             | { id: string }
             | { id: string }
             | { id: string }
-           | null } | null }
-      | { id: string, environment: { id: string, name: string }, lastTest: { id: string, status: TestStatus, checks: Array<{ name: string }>, datastore:
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
             | { id: string }
            | null } | null }
       | { id: string, environment: { id: string, name: string }, lastTest: { id: string, status: TestStatus, checks: Array<{ name: string }>, datastore:
             | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-           | null } | null }
-      | { id: string, environment: { id: string, name: string }, lastTest: { id: string, status: TestStatus, checks: Array<{ name: string }>, datastore:
             | { id: string }
             | { id: string }
             | { id: string }
@@ -2952,54 +2995,10 @@ export type ListWithRelationsQuery = { datastores: { nodes: Array<
             | { id: string }
             | { id: string }
             | { id: string }
-           | null } | null }
-      | { id: string, environment: { id: string, name: string }, lastTest: { id: string, status: TestStatus, checks: Array<{ name: string }>, datastore:
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
             | { id: string }
            | null } | null }
       | { id: string, environment: { id: string, name: string }, lastTest: { id: string, status: TestStatus, checks: Array<{ name: string }>, datastore:
             | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-           | null } | null }
-      | { id: string, environment: { id: string, name: string }, lastTest: { id: string, status: TestStatus, checks: Array<{ name: string }>, datastore:
             | { id: string }
             | { id: string }
             | { id: string }
@@ -3044,28 +3043,6 @@ export type ListWithRelationsQuery = { datastores: { nodes: Array<
             | { id: string }
             | { id: string }
             | { id: string }
-           | null } | null }
-      | { id: string, environment: { id: string, name: string }, lastTest: { id: string, status: TestStatus, checks: Array<{ name: string }>, datastore:
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
-            | { id: string }
             | { id: string }
            | null } | null }
       | { id: string, environment: { id: string, name: string }, lastTest: { id: string, status: TestStatus, checks: Array<{ name: string }>, datastore:
@@ -3090,6 +3067,31 @@ export type ListWithRelationsQuery = { datastores: { nodes: Array<
             | { id: string }
             | { id: string }
             | { id: string }
+            | { id: string }
+           | null } | null }
+      | { id: string, environment: { id: string, name: string }, lastTest: { id: string, status: TestStatus, checks: Array<{ name: string }>, datastore:
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
            | null } | null }
       | { id: string, environment: { id: string, name: string }, lastTest: { id: string, status: TestStatus, checks: Array<{ name: string }>, datastore:
             | { id: string }
@@ -3113,8 +3115,226 @@ export type ListWithRelationsQuery = { datastores: { nodes: Array<
             | { id: string }
             | { id: string }
             | { id: string }
+            | { id: string }
            | null } | null }
       | { id: string, environment: { id: string, name: string }, lastTest: { id: string, status: TestStatus, checks: Array<{ name: string }>, datastore:
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+           | null } | null }
+      | { id: string, environment: { id: string, name: string }, lastTest: { id: string, status: TestStatus, checks: Array<{ name: string }>, datastore:
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+           | null } | null }
+      | { id: string, environment: { id: string, name: string }, lastTest: { id: string, status: TestStatus, checks: Array<{ name: string }>, datastore:
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+           | null } | null }
+      | { id: string, environment: { id: string, name: string }, lastTest: { id: string, status: TestStatus, checks: Array<{ name: string }>, datastore:
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+           | null } | null }
+      | { id: string, environment: { id: string, name: string }, lastTest: { id: string, status: TestStatus, checks: Array<{ name: string }>, datastore:
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+           | null } | null }
+      | { id: string, environment: { id: string, name: string }, lastTest: { id: string, status: TestStatus, checks: Array<{ name: string }>, datastore:
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+           | null } | null }
+      | { id: string, environment: { id: string, name: string }, lastTest: { id: string, status: TestStatus, checks: Array<{ name: string }>, datastore:
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+           | null } | null }
+      | { id: string, environment: { id: string, name: string }, lastTest: { id: string, status: TestStatus, checks: Array<{ name: string }>, datastore:
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+           | null } | null }
+      | { id: string, environment: { id: string, name: string }, lastTest: { id: string, status: TestStatus, checks: Array<{ name: string }>, datastore:
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+            | { id: string }
+           | null } | null }
+      | { id: string, environment: { id: string, name: string }, lastTest: { id: string, status: TestStatus, checks: Array<{ name: string }>, datastore:
+            | { id: string }
             | { id: string }
             | { id: string }
             | { id: string }
@@ -3150,6 +3370,7 @@ export type ListTestsQueryVariables = Exact<{
 
 
 export type ListTestsQuery = { datastore:
+    | { lastTest: { id: string, type: DatastoreType, purpose: TestPurpose, status: TestStatus, attempt: number, requestedBy: string, createdAt: string, startedAt: string | null, finishedAt: string | null, durationMs: number | null, failure: { code: string, cause: FailureCause, message: string, hint: string | null, configPath: string | null } | null, checks: Array<{ id: string, name: string, title: string, status: CheckStatus, durationMs: number | null, evidence: Array<{ name: string, value: string }>, failure: { code: string, cause: FailureCause, message: string, hint: string | null, configPath: string | null } | null }> } | null, connectionTests: { edges: Array<{ cursor: string, node: { id: string, purpose: TestPurpose, status: TestStatus } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
     | { lastTest: { id: string, type: DatastoreType, purpose: TestPurpose, status: TestStatus, attempt: number, requestedBy: string, createdAt: string, startedAt: string | null, finishedAt: string | null, durationMs: number | null, failure: { code: string, cause: FailureCause, message: string, hint: string | null, configPath: string | null } | null, checks: Array<{ id: string, name: string, title: string, status: CheckStatus, durationMs: number | null, evidence: Array<{ name: string, value: string }>, failure: { code: string, cause: FailureCause, message: string, hint: string | null, configPath: string | null } | null }> } | null, connectionTests: { edges: Array<{ cursor: string, node: { id: string, purpose: TestPurpose, status: TestStatus } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
     | { lastTest: { id: string, type: DatastoreType, purpose: TestPurpose, status: TestStatus, attempt: number, requestedBy: string, createdAt: string, startedAt: string | null, finishedAt: string | null, durationMs: number | null, failure: { code: string, cause: FailureCause, message: string, hint: string | null, configPath: string | null } | null, checks: Array<{ id: string, name: string, title: string, status: CheckStatus, durationMs: number | null, evidence: Array<{ name: string, value: string }>, failure: { code: string, cause: FailureCause, message: string, hint: string | null, configPath: string | null } | null }> } | null, connectionTests: { edges: Array<{ cursor: string, node: { id: string, purpose: TestPurpose, status: TestStatus } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
     | { lastTest: { id: string, type: DatastoreType, purpose: TestPurpose, status: TestStatus, attempt: number, requestedBy: string, createdAt: string, startedAt: string | null, finishedAt: string | null, durationMs: number | null, failure: { code: string, cause: FailureCause, message: string, hint: string | null, configPath: string | null } | null, checks: Array<{ id: string, name: string, title: string, status: CheckStatus, durationMs: number | null, evidence: Array<{ name: string, value: string }>, failure: { code: string, cause: FailureCause, message: string, hint: string | null, configPath: string | null } | null }> } | null, connectionTests: { edges: Array<{ cursor: string, node: { id: string, purpose: TestPurpose, status: TestStatus } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
@@ -3224,6 +3445,7 @@ export type ReadTestQuery = { connectionTest: { id: string, type: DatastoreType,
       | { id: string }
       | { id: string }
       | { id: string }
+      | { id: string }
      | null, failure: { code: string, cause: FailureCause, message: string, hint: string | null, configPath: string | null } | null, checks: Array<{ id: string, name: string, title: string, status: CheckStatus, durationMs: number | null, evidence: Array<{ name: string, value: string }>, failure: { code: string, cause: FailureCause, message: string, hint: string | null, configPath: string | null } | null }> } | null };
 
 export type ProgressSubscriptionVariables = Exact<{
@@ -3242,6 +3464,7 @@ export type DatastoreEventsSubscriptionVariables = Exact<{
 
 
 export type DatastoreEventsSubscription = { datastoreEvents: { cursor: string, at: string, kind: DatastoreEventKind, datastoreId: string, environmentId: string, actor: string, onBehalfOf: string | null, datastore:
+      | { id: string, label: string, version: number }
       | { id: string, label: string, version: number }
       | { id: string, label: string, version: number }
       | { id: string, label: string, version: number }
@@ -3293,6 +3516,7 @@ export type CreateEnvironmentMutation = { createEnvironment:
         | { id: string }
         | { id: string }
         | { id: string }
+        | { id: string }
        | null, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
     | { __typename: 'CreateEnvironmentSuccess', environment: { id: string, name: string, createdAt: string } }
     | { __typename: 'NameTakenError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
@@ -3321,6 +3545,7 @@ export type DeleteEnvironmentMutationVariables = Exact<{
 export type DeleteEnvironmentMutation = { deleteEnvironment:
     | { __typename: 'DeleteEnvironmentSuccess', deletedId: string }
     | { __typename: 'InUseError', code: string, message: string, datastores: Array<
+        | { id: string, name: string }
         | { id: string, name: string }
         | { id: string, name: string }
         | { id: string, name: string }
@@ -3462,6 +3687,7 @@ export type WhoActedQuery = { datastore:
     | { createdBy: string, createdOnBehalfOf: string | null, updatedBy: string, updatedOnBehalfOf: string | null, lastTest: { requestedBy: string, requestedOnBehalfOf: string | null } | null }
     | { createdBy: string, createdOnBehalfOf: string | null, updatedBy: string, updatedOnBehalfOf: string | null, lastTest: { requestedBy: string, requestedOnBehalfOf: string | null } | null }
     | { createdBy: string, createdOnBehalfOf: string | null, updatedBy: string, updatedOnBehalfOf: string | null, lastTest: { requestedBy: string, requestedOnBehalfOf: string | null } | null }
+    | { createdBy: string, createdOnBehalfOf: string | null, updatedBy: string, updatedOnBehalfOf: string | null, lastTest: { requestedBy: string, requestedOnBehalfOf: string | null } | null }
    | null };
 
 export type ListConnectorsQueryVariables = Exact<{ [key: string]: never; }>;
@@ -3483,6 +3709,7 @@ export type RefreshCatalogMutationVariables = Exact<{
 
 export type RefreshCatalogMutation = { refreshCatalog:
     | { __typename: 'ConflictError', code: string, message: string, current:
+        | { id: string }
         | { id: string }
         | { id: string }
         | { id: string }
@@ -3542,6 +3769,7 @@ export type ReadCatalogQuery = { datastore:
     | { version: number, lastTest: { id: string } | null, catalog: { refreshedAt: string, entryCount: number, entries: { edges: Array<{ cursor: string, node: { namespace: string | null, name: string, kind: CatalogEntryKind, readable: boolean | null, columns: Array<{ name: string, dataType: string, nullable: boolean | null }> } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } } | null }
     | { version: number, lastTest: { id: string } | null, catalog: { refreshedAt: string, entryCount: number, entries: { edges: Array<{ cursor: string, node: { namespace: string | null, name: string, kind: CatalogEntryKind, readable: boolean | null, columns: Array<{ name: string, dataType: string, nullable: boolean | null }> } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } } | null }
     | { version: number, lastTest: { id: string } | null, catalog: { refreshedAt: string, entryCount: number, entries: { edges: Array<{ cursor: string, node: { namespace: string | null, name: string, kind: CatalogEntryKind, readable: boolean | null, columns: Array<{ name: string, dataType: string, nullable: boolean | null }> } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } } | null }
+    | { version: number, lastTest: { id: string } | null, catalog: { refreshedAt: string, entryCount: number, entries: { edges: Array<{ cursor: string, node: { namespace: string | null, name: string, kind: CatalogEntryKind, readable: boolean | null, columns: Array<{ name: string, dataType: string, nullable: boolean | null }> } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } } | null }
    | null };
 
 export type ReadTenancyQueryVariables = Exact<{
@@ -3571,9 +3799,10 @@ export type ReadTenancyQuery = { datastore:
     | { version: number, tenancy: { level: TenancyLevel, clientColumnType: ClientColumnType | null, schemaName: string | null, tableName: string | null, tableClientNameColumn: string | null, tablePrimaryKeyColumn: string | null } | null }
     | { version: number, tenancy: { level: TenancyLevel, clientColumnType: ClientColumnType | null, schemaName: string | null, tableName: string | null, tableClientNameColumn: string | null, tablePrimaryKeyColumn: string | null } | null }
     | { version: number, tenancy: { level: TenancyLevel, clientColumnType: ClientColumnType | null, schemaName: string | null, tableName: string | null, tableClientNameColumn: string | null, tablePrimaryKeyColumn: string | null } | null }
+    | { version: number, tenancy: { level: TenancyLevel, clientColumnType: ClientColumnType | null, schemaName: string | null, tableName: string | null, tableClientNameColumn: string | null, tablePrimaryKeyColumn: string | null } | null }
    | null };
 
-export type DataStructureFieldsFragment = { id: string, name: string, strict: boolean, environment: { id: string }, fields: Array<{ name: string, type: DataFieldType, label: string | null, required: boolean, default: unknown, itemType: DataFieldType | null, fields: Array<{ name: string, type: DataFieldType, required: boolean, default: unknown, itemType: DataFieldType | null, fields: Array<{ name: string, type: DataFieldType, fields: Array<{ name: string, fields: Array<{ name: string }> | null }> | null }> | null }> | null }> };
+export type DataStructureFieldsFragment = { id: string, name: string, strict: boolean, environment: { id: string }, fields: Array<{ name: string, type: DataFieldType, label: string | null, required: boolean, default: unknown, choices: Array<unknown> | null, itemType: DataFieldType | null, fields: Array<{ name: string, type: DataFieldType, required: boolean, default: unknown, itemType: DataFieldType | null, fields: Array<{ name: string, type: DataFieldType, fields: Array<{ name: string, fields: Array<{ name: string }> | null }> | null }> | null }> | null }> };
 
 export type CreateDataStructureMutationVariables = Exact<{
   input: CreateDataStructureInput;
@@ -3581,7 +3810,7 @@ export type CreateDataStructureMutationVariables = Exact<{
 
 
 export type CreateDataStructureMutation = { createDataStructure:
-    | { __typename: 'CreateDataStructureSuccess', dataStructure: { id: string, name: string, strict: boolean, environment: { id: string }, fields: Array<{ name: string, type: DataFieldType, label: string | null, required: boolean, default: unknown, itemType: DataFieldType | null, fields: Array<{ name: string, type: DataFieldType, required: boolean, default: unknown, itemType: DataFieldType | null, fields: Array<{ name: string, type: DataFieldType, fields: Array<{ name: string, fields: Array<{ name: string }> | null }> | null }> | null }> | null }> } }
+    | { __typename: 'CreateDataStructureSuccess', dataStructure: { id: string, name: string, strict: boolean, environment: { id: string }, fields: Array<{ name: string, type: DataFieldType, label: string | null, required: boolean, default: unknown, choices: Array<unknown> | null, itemType: DataFieldType | null, fields: Array<{ name: string, type: DataFieldType, required: boolean, default: unknown, itemType: DataFieldType | null, fields: Array<{ name: string, type: DataFieldType, fields: Array<{ name: string, fields: Array<{ name: string }> | null }> | null }> | null }> | null }> } }
     | { __typename: 'NotFoundError', ids: Array<string>, code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
     | { __typename: 'ValidationError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
    };
@@ -3593,7 +3822,8 @@ export type UpdateDataStructureMutationVariables = Exact<{
 
 export type UpdateDataStructureMutation = { updateDataStructure:
     | { __typename: 'NotFoundError', ids: Array<string>, code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
-    | { __typename: 'UpdateDataStructureSuccess', dataStructure: { id: string, name: string, strict: boolean, environment: { id: string }, fields: Array<{ name: string, type: DataFieldType, label: string | null, required: boolean, default: unknown, itemType: DataFieldType | null, fields: Array<{ name: string, type: DataFieldType, required: boolean, default: unknown, itemType: DataFieldType | null, fields: Array<{ name: string, type: DataFieldType, fields: Array<{ name: string, fields: Array<{ name: string }> | null }> | null }> | null }> | null }> } }
+    | { __typename: 'RecordsMisfitError', misfitCount: number, code: string, message: string, misfits: Array<{ datastoreId: string, key: string, issues: Array<{ path: Array<string>, code: string }> }>, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+    | { __typename: 'UpdateDataStructureSuccess', dataStructure: { id: string, name: string, strict: boolean, environment: { id: string }, fields: Array<{ name: string, type: DataFieldType, label: string | null, required: boolean, default: unknown, choices: Array<unknown> | null, itemType: DataFieldType | null, fields: Array<{ name: string, type: DataFieldType, required: boolean, default: unknown, itemType: DataFieldType | null, fields: Array<{ name: string, type: DataFieldType, fields: Array<{ name: string, fields: Array<{ name: string }> | null }> | null }> | null }> | null }> } }
     | { __typename: 'ValidationError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
    };
 
@@ -3604,6 +3834,7 @@ export type DeleteDataStructureMutationVariables = Exact<{
 
 export type DeleteDataStructureMutation = { deleteDataStructure:
     | { __typename: 'DeleteDataStructureSuccess', deletedId: string }
+    | { __typename: 'InUseError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
     | { __typename: 'NotFoundError', ids: Array<string>, code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
     | { __typename: 'ValidationError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
    };
@@ -3613,7 +3844,7 @@ export type ReadDataStructureQueryVariables = Exact<{
 }>;
 
 
-export type ReadDataStructureQuery = { dataStructure: { id: string, name: string, strict: boolean, environment: { id: string }, fields: Array<{ name: string, type: DataFieldType, label: string | null, required: boolean, default: unknown, itemType: DataFieldType | null, fields: Array<{ name: string, type: DataFieldType, required: boolean, default: unknown, itemType: DataFieldType | null, fields: Array<{ name: string, type: DataFieldType, fields: Array<{ name: string, fields: Array<{ name: string }> | null }> | null }> | null }> | null }> } | null };
+export type ReadDataStructureQuery = { dataStructure: { id: string, name: string, strict: boolean, environment: { id: string }, fields: Array<{ name: string, type: DataFieldType, label: string | null, required: boolean, default: unknown, choices: Array<unknown> | null, itemType: DataFieldType | null, fields: Array<{ name: string, type: DataFieldType, required: boolean, default: unknown, itemType: DataFieldType | null, fields: Array<{ name: string, type: DataFieldType, fields: Array<{ name: string, fields: Array<{ name: string }> | null }> | null }> | null }> | null }> } | null };
 
 export type ListDataStructuresQueryVariables = Exact<{
   environmentId?: string | null | undefined;
@@ -3626,11 +3857,136 @@ export type ListDataStructuresQueryVariables = Exact<{
 
 export type ListDataStructuresQuery = { dataStructures: { nodes: Array<{ id: string, name: string }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } };
 
+export type CloneDataStructureMutationVariables = Exact<{
+  input: CloneDataStructureInput;
+}>;
+
+
+export type CloneDataStructureMutation = { cloneDataStructure:
+    | { __typename: 'CloneDataStructureSuccess', dataStructure: { id: string, name: string, strict: boolean, environment: { id: string }, fields: Array<{ name: string, type: DataFieldType, label: string | null, required: boolean, default: unknown, choices: Array<unknown> | null, itemType: DataFieldType | null, fields: Array<{ name: string, type: DataFieldType, required: boolean, default: unknown, itemType: DataFieldType | null, fields: Array<{ name: string, type: DataFieldType, fields: Array<{ name: string, fields: Array<{ name: string }> | null }> | null }> | null }> | null }> } }
+    | { __typename: 'NotFoundError', ids: Array<string>, code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+    | { __typename: 'ValidationError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+   };
+
+export type PutRecordMutationVariables = Exact<{
+  input: PutRecordInput;
+}>;
+
+
+export type PutRecordMutation = { putRecord:
+    | { __typename: 'ConflictError', code: string, message: string, current:
+        | { id: string }
+        | { id: string }
+        | { id: string }
+        | { id: string }
+        | { id: string }
+        | { id: string }
+        | { id: string }
+        | { id: string }
+        | { id: string }
+        | { id: string }
+        | { id: string }
+        | { id: string }
+        | { id: string }
+        | { id: string }
+        | { id: string }
+        | { id: string }
+        | { id: string }
+        | { id: string }
+        | { id: string }
+        | { id: string }
+        | { id: string }
+        | { id: string }
+       | null, currentRecord: { key: string, version: number, data: unknown } | null, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+    | { __typename: 'NotFoundError', ids: Array<string>, code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+    | { __typename: 'PutRecordSuccess', record: { key: string, data: unknown, version: number, updatedAt: string } }
+    | { __typename: 'QuotaExceededError', usedBytes: number, maxBytes: number, code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+    | { __typename: 'ValidationError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+   };
+
+export type PutRecordsMutationVariables = Exact<{
+  input: PutRecordsInput;
+}>;
+
+
+export type PutRecordsMutation = { putRecords:
+    | { __typename: 'NotFoundError', ids: Array<string>, code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+    | { __typename: 'PutRecordsSuccess', results: Array<{ index: number, record: { key: string, data: unknown, version: number } | null, error:
+          | { __typename: 'ConfirmationRequiredError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+          | { __typename: 'ConflictError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+          | { __typename: 'ConnectionTestFailedError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+          | { __typename: 'InUseError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+          | { __typename: 'NameTakenError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+          | { __typename: 'NotFoundError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+          | { __typename: 'QuotaExceededError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+          | { __typename: 'RecordsMisfitError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+          | { __typename: 'SecretsRequiredError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+          | { __typename: 'ValidationError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+         | null }> }
+    | { __typename: 'ValidationError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+   };
+
+export type RecordEventsSubscriptionVariables = Exact<{
+  datastoreId: string;
+  after?: string | null | undefined;
+}>;
+
+
+export type RecordEventsSubscription = { recordEvents: { cursor: string, at: string, kind: RecordEventKind, datastoreId: string, key: string, actor: string, record: { data: unknown, version: number } | null } };
+
+export type DeleteRecordsMutationVariables = Exact<{
+  input: DeleteRecordsInput;
+}>;
+
+
+export type DeleteRecordsMutation = { deleteRecords:
+    | { __typename: 'ConfirmationRequiredError', code: string, message: string, usages: Array<{ id: string }>, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+    | { __typename: 'DeleteRecordsSuccess', deletedCount: number }
+    | { __typename: 'NotFoundError', ids: Array<string>, code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+    | { __typename: 'ValidationError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+   };
+
+export type ReadManagedQueryVariables = Exact<{
+  id: string;
+}>;
+
+
+export type ReadManagedQuery = { datastore:
+    | { usedBytes: number, recordCount: number, dataStructure: { id: string } | null, config: { dataStructureId: string | null, maxSizeMb: number | null } }
+    | Record<PropertyKey, never>
+   | null };
+
+export type ReadRecordQueryVariables = Exact<{
+  id: string;
+  key: string;
+}>;
+
+
+export type ReadRecordQuery = { datastore:
+    | { record: { key: string, data: unknown, version: number } | null }
+    | Record<PropertyKey, never>
+   | null };
+
+export type ListRecordsQueryVariables = Exact<{
+  id: string;
+  filter?: Array<RecordFilter> | RecordFilter | null | undefined;
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+  last?: number | null | undefined;
+  before?: string | null | undefined;
+}>;
+
+
+export type ListRecordsQuery = { datastore:
+    | { records: { nodes: Array<{ key: string, data: unknown }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } }
+    | Record<PropertyKey, never>
+   | null };
+
 export const UserErrorFieldsFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"UserErrorFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"UserError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"issues"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}},{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}}]} as unknown as DocumentNode<UserErrorFieldsFragment, unknown>;
 export const TestFieldsFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"TestFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"ConnectionTest"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"purpose"}},{"kind":"Field","name":{"kind":"Name","value":"status"}},{"kind":"Field","name":{"kind":"Name","value":"attempt"}},{"kind":"Field","name":{"kind":"Name","value":"requestedBy"}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"startedAt"}},{"kind":"Field","name":{"kind":"Name","value":"finishedAt"}},{"kind":"Field","name":{"kind":"Name","value":"durationMs"}},{"kind":"Field","name":{"kind":"Name","value":"failure"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"cause"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"hint"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}}]}},{"kind":"Field","name":{"kind":"Name","value":"checks"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"title"}},{"kind":"Field","name":{"kind":"Name","value":"status"}},{"kind":"Field","name":{"kind":"Name","value":"durationMs"}},{"kind":"Field","name":{"kind":"Name","value":"evidence"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"value"}}]}},{"kind":"Field","name":{"kind":"Name","value":"failure"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"cause"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"hint"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}}]}}]}}]}}]} as unknown as DocumentNode<TestFieldsFragment, unknown>;
 export const DatastoreFieldsFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"DatastoreFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Datastore"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"__typename"}},{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"label"}},{"kind":"Field","name":{"kind":"Name","value":"version"}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"updatedAt"}},{"kind":"Field","name":{"kind":"Name","value":"createdBy"}},{"kind":"Field","name":{"kind":"Name","value":"updatedBy"}},{"kind":"Field","name":{"kind":"Name","value":"configJson"}},{"kind":"Field","name":{"kind":"Name","value":"environment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"secrets"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"isSet"}},{"kind":"Field","name":{"kind":"Name","value":"updatedAt"}}]}},{"kind":"Field","name":{"kind":"Name","value":"lastTest"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"status"}},{"kind":"Field","name":{"kind":"Name","value":"purpose"}}]}}]}}]} as unknown as DocumentNode<DatastoreFieldsFragment, unknown>;
 export const TokenFieldsFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"TokenFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"ApiToken"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"prefix"}},{"kind":"Field","name":{"kind":"Name","value":"scopes"}},{"kind":"Field","name":{"kind":"Name","value":"environments"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"createdBy"}},{"kind":"Field","name":{"kind":"Name","value":"expiresAt"}},{"kind":"Field","name":{"kind":"Name","value":"lastUsedAt"}},{"kind":"Field","name":{"kind":"Name","value":"revokedAt"}},{"kind":"Field","name":{"kind":"Name","value":"onBehalfOf"}}]}}]} as unknown as DocumentNode<TokenFieldsFragment, unknown>;
-export const DataStructureFieldsFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"DataStructureFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"DataStructure"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"strict"}},{"kind":"Field","name":{"kind":"Name","value":"environment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"label"}},{"kind":"Field","name":{"kind":"Name","value":"required"}},{"kind":"Field","name":{"kind":"Name","value":"default"}},{"kind":"Field","name":{"kind":"Name","value":"itemType"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"required"}},{"kind":"Field","name":{"kind":"Name","value":"default"}},{"kind":"Field","name":{"kind":"Name","value":"itemType"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}}]}}]}}]}}]}}]} as unknown as DocumentNode<DataStructureFieldsFragment, unknown>;
+export const DataStructureFieldsFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"DataStructureFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"DataStructure"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"strict"}},{"kind":"Field","name":{"kind":"Name","value":"environment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"label"}},{"kind":"Field","name":{"kind":"Name","value":"required"}},{"kind":"Field","name":{"kind":"Name","value":"default"}},{"kind":"Field","name":{"kind":"Name","value":"choices"}},{"kind":"Field","name":{"kind":"Name","value":"itemType"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"required"}},{"kind":"Field","name":{"kind":"Name","value":"default"}},{"kind":"Field","name":{"kind":"Name","value":"itemType"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}}]}}]}}]}}]}}]} as unknown as DocumentNode<DataStructureFieldsFragment, unknown>;
 export const TestedDatastoreDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"subscription","name":{"kind":"Name","value":"TestedDatastore"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"connectionTestProgress"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"test"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"status"}},{"kind":"Field","name":{"kind":"Name","value":"datastore"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}}]}}]}}]}}]} as unknown as DocumentNode<TestedDatastoreSubscription, TestedDatastoreSubscriptionVariables>;
 export const CreateDatastoreDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CreateDatastore"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"CreateDatastoreInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"createDatastore"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"__typename"}},{"kind":"FragmentSpread","name":{"kind":"Name","value":"UserErrorFields"}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"CreateDatastoreSuccess"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"datastore"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"DatastoreFields"}}]}}]}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"ConnectionTestFailedError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"test"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"TestFields"}}]}}]}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"ConflictError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"current"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"version"}}]}}]}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"NotFoundError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"ids"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"UserErrorFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"UserError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"issues"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}},{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"TestFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"ConnectionTest"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"purpose"}},{"kind":"Field","name":{"kind":"Name","value":"status"}},{"kind":"Field","name":{"kind":"Name","value":"attempt"}},{"kind":"Field","name":{"kind":"Name","value":"requestedBy"}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"startedAt"}},{"kind":"Field","name":{"kind":"Name","value":"finishedAt"}},{"kind":"Field","name":{"kind":"Name","value":"durationMs"}},{"kind":"Field","name":{"kind":"Name","value":"failure"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"cause"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"hint"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}}]}},{"kind":"Field","name":{"kind":"Name","value":"checks"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"title"}},{"kind":"Field","name":{"kind":"Name","value":"status"}},{"kind":"Field","name":{"kind":"Name","value":"durationMs"}},{"kind":"Field","name":{"kind":"Name","value":"evidence"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"value"}}]}},{"kind":"Field","name":{"kind":"Name","value":"failure"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"cause"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"hint"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"DatastoreFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Datastore"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"__typename"}},{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"label"}},{"kind":"Field","name":{"kind":"Name","value":"version"}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"updatedAt"}},{"kind":"Field","name":{"kind":"Name","value":"createdBy"}},{"kind":"Field","name":{"kind":"Name","value":"updatedBy"}},{"kind":"Field","name":{"kind":"Name","value":"configJson"}},{"kind":"Field","name":{"kind":"Name","value":"environment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"secrets"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"isSet"}},{"kind":"Field","name":{"kind":"Name","value":"updatedAt"}}]}},{"kind":"Field","name":{"kind":"Name","value":"lastTest"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"status"}},{"kind":"Field","name":{"kind":"Name","value":"purpose"}}]}}]}}]} as unknown as DocumentNode<CreateDatastoreMutation, CreateDatastoreMutationVariables>;
 export const UpdateDatastoreDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"UpdateDatastore"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"UpdateDatastoreInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"updateDatastore"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"__typename"}},{"kind":"FragmentSpread","name":{"kind":"Name","value":"UserErrorFields"}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"UpdateDatastoreSuccess"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"datastore"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"DatastoreFields"}}]}}]}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"ConnectionTestFailedError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"test"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"TestFields"}}]}}]}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"ConflictError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"current"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"version"}},{"kind":"Field","name":{"kind":"Name","value":"label"}}]}}]}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"NotFoundError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"ids"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"UserErrorFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"UserError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"issues"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}},{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"TestFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"ConnectionTest"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"purpose"}},{"kind":"Field","name":{"kind":"Name","value":"status"}},{"kind":"Field","name":{"kind":"Name","value":"attempt"}},{"kind":"Field","name":{"kind":"Name","value":"requestedBy"}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"startedAt"}},{"kind":"Field","name":{"kind":"Name","value":"finishedAt"}},{"kind":"Field","name":{"kind":"Name","value":"durationMs"}},{"kind":"Field","name":{"kind":"Name","value":"failure"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"cause"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"hint"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}}]}},{"kind":"Field","name":{"kind":"Name","value":"checks"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"title"}},{"kind":"Field","name":{"kind":"Name","value":"status"}},{"kind":"Field","name":{"kind":"Name","value":"durationMs"}},{"kind":"Field","name":{"kind":"Name","value":"evidence"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"value"}}]}},{"kind":"Field","name":{"kind":"Name","value":"failure"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"cause"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"hint"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"DatastoreFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Datastore"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"__typename"}},{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"label"}},{"kind":"Field","name":{"kind":"Name","value":"version"}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"updatedAt"}},{"kind":"Field","name":{"kind":"Name","value":"createdBy"}},{"kind":"Field","name":{"kind":"Name","value":"updatedBy"}},{"kind":"Field","name":{"kind":"Name","value":"configJson"}},{"kind":"Field","name":{"kind":"Name","value":"environment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"secrets"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"isSet"}},{"kind":"Field","name":{"kind":"Name","value":"updatedAt"}}]}},{"kind":"Field","name":{"kind":"Name","value":"lastTest"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"status"}},{"kind":"Field","name":{"kind":"Name","value":"purpose"}}]}}]}}]} as unknown as DocumentNode<UpdateDatastoreMutation, UpdateDatastoreMutationVariables>;
@@ -3667,8 +4023,16 @@ export const ReadDocumentationDocument = {"kind":"Document","definitions":[{"kin
 export const RefreshCatalogDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"RefreshCatalog"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"RefreshCatalogInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"refreshCatalog"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"__typename"}},{"kind":"FragmentSpread","name":{"kind":"Name","value":"UserErrorFields"}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"RefreshCatalogSuccess"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"test"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"TestFields"}}]}}]}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"NotFoundError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"ids"}}]}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"ConflictError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"current"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"UserErrorFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"UserError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"issues"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}},{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"TestFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"ConnectionTest"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"purpose"}},{"kind":"Field","name":{"kind":"Name","value":"status"}},{"kind":"Field","name":{"kind":"Name","value":"attempt"}},{"kind":"Field","name":{"kind":"Name","value":"requestedBy"}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"startedAt"}},{"kind":"Field","name":{"kind":"Name","value":"finishedAt"}},{"kind":"Field","name":{"kind":"Name","value":"durationMs"}},{"kind":"Field","name":{"kind":"Name","value":"failure"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"cause"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"hint"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}}]}},{"kind":"Field","name":{"kind":"Name","value":"checks"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"title"}},{"kind":"Field","name":{"kind":"Name","value":"status"}},{"kind":"Field","name":{"kind":"Name","value":"durationMs"}},{"kind":"Field","name":{"kind":"Name","value":"evidence"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"value"}}]}},{"kind":"Field","name":{"kind":"Name","value":"failure"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"cause"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"hint"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}}]}}]}}]}}]} as unknown as DocumentNode<RefreshCatalogMutation, RefreshCatalogMutationVariables>;
 export const ReadCatalogDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"ReadCatalog"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"search"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"first"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"last"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"before"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"datastore"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"version"}},{"kind":"Field","name":{"kind":"Name","value":"lastTest"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},{"kind":"Field","name":{"kind":"Name","value":"catalog"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"refreshedAt"}},{"kind":"Field","name":{"kind":"Name","value":"entryCount"}},{"kind":"Field","name":{"kind":"Name","value":"entries"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"search"},"value":{"kind":"Variable","name":{"kind":"Name","value":"search"}}},{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"Variable","name":{"kind":"Name","value":"first"}}},{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}},{"kind":"Argument","name":{"kind":"Name","value":"last"},"value":{"kind":"Variable","name":{"kind":"Name","value":"last"}}},{"kind":"Argument","name":{"kind":"Name","value":"before"},"value":{"kind":"Variable","name":{"kind":"Name","value":"before"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"edges"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cursor"}},{"kind":"Field","name":{"kind":"Name","value":"node"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"namespace"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"kind"}},{"kind":"Field","name":{"kind":"Name","value":"readable"}},{"kind":"Field","name":{"kind":"Name","value":"columns"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"dataType"}},{"kind":"Field","name":{"kind":"Name","value":"nullable"}}]}}]}}]}},{"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}},{"kind":"Field","name":{"kind":"Name","value":"hasPreviousPage"}},{"kind":"Field","name":{"kind":"Name","value":"startCursor"}},{"kind":"Field","name":{"kind":"Name","value":"endCursor"}}]}}]}}]}}]}}]}}]} as unknown as DocumentNode<ReadCatalogQuery, ReadCatalogQueryVariables>;
 export const ReadTenancyDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"ReadTenancy"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"datastore"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"version"}},{"kind":"Field","name":{"kind":"Name","value":"tenancy"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"level"}},{"kind":"Field","name":{"kind":"Name","value":"clientColumnType"}},{"kind":"Field","name":{"kind":"Name","value":"schemaName"}},{"kind":"Field","name":{"kind":"Name","value":"tableName"}},{"kind":"Field","name":{"kind":"Name","value":"tableClientNameColumn"}},{"kind":"Field","name":{"kind":"Name","value":"tablePrimaryKeyColumn"}}]}}]}}]}}]} as unknown as DocumentNode<ReadTenancyQuery, ReadTenancyQueryVariables>;
-export const CreateDataStructureDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CreateDataStructure"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"CreateDataStructureInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"createDataStructure"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"__typename"}},{"kind":"FragmentSpread","name":{"kind":"Name","value":"UserErrorFields"}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"CreateDataStructureSuccess"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"dataStructure"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"DataStructureFields"}}]}}]}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"NotFoundError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"ids"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"UserErrorFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"UserError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"issues"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}},{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"DataStructureFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"DataStructure"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"strict"}},{"kind":"Field","name":{"kind":"Name","value":"environment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"label"}},{"kind":"Field","name":{"kind":"Name","value":"required"}},{"kind":"Field","name":{"kind":"Name","value":"default"}},{"kind":"Field","name":{"kind":"Name","value":"itemType"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"required"}},{"kind":"Field","name":{"kind":"Name","value":"default"}},{"kind":"Field","name":{"kind":"Name","value":"itemType"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}}]}}]}}]}}]}}]} as unknown as DocumentNode<CreateDataStructureMutation, CreateDataStructureMutationVariables>;
-export const UpdateDataStructureDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"UpdateDataStructure"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"UpdateDataStructureInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"updateDataStructure"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"__typename"}},{"kind":"FragmentSpread","name":{"kind":"Name","value":"UserErrorFields"}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"UpdateDataStructureSuccess"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"dataStructure"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"DataStructureFields"}}]}}]}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"NotFoundError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"ids"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"UserErrorFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"UserError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"issues"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}},{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"DataStructureFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"DataStructure"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"strict"}},{"kind":"Field","name":{"kind":"Name","value":"environment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"label"}},{"kind":"Field","name":{"kind":"Name","value":"required"}},{"kind":"Field","name":{"kind":"Name","value":"default"}},{"kind":"Field","name":{"kind":"Name","value":"itemType"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"required"}},{"kind":"Field","name":{"kind":"Name","value":"default"}},{"kind":"Field","name":{"kind":"Name","value":"itemType"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}}]}}]}}]}}]}}]} as unknown as DocumentNode<UpdateDataStructureMutation, UpdateDataStructureMutationVariables>;
+export const CreateDataStructureDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CreateDataStructure"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"CreateDataStructureInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"createDataStructure"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"__typename"}},{"kind":"FragmentSpread","name":{"kind":"Name","value":"UserErrorFields"}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"CreateDataStructureSuccess"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"dataStructure"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"DataStructureFields"}}]}}]}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"NotFoundError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"ids"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"UserErrorFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"UserError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"issues"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}},{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"DataStructureFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"DataStructure"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"strict"}},{"kind":"Field","name":{"kind":"Name","value":"environment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"label"}},{"kind":"Field","name":{"kind":"Name","value":"required"}},{"kind":"Field","name":{"kind":"Name","value":"default"}},{"kind":"Field","name":{"kind":"Name","value":"choices"}},{"kind":"Field","name":{"kind":"Name","value":"itemType"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"required"}},{"kind":"Field","name":{"kind":"Name","value":"default"}},{"kind":"Field","name":{"kind":"Name","value":"itemType"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}}]}}]}}]}}]}}]} as unknown as DocumentNode<CreateDataStructureMutation, CreateDataStructureMutationVariables>;
+export const UpdateDataStructureDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"UpdateDataStructure"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"UpdateDataStructureInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"updateDataStructure"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"__typename"}},{"kind":"FragmentSpread","name":{"kind":"Name","value":"UserErrorFields"}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"UpdateDataStructureSuccess"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"dataStructure"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"DataStructureFields"}}]}}]}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"NotFoundError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"ids"}}]}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"RecordsMisfitError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"misfitCount"}},{"kind":"Field","name":{"kind":"Name","value":"misfits"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"datastoreId"}},{"kind":"Field","name":{"kind":"Name","value":"key"}},{"kind":"Field","name":{"kind":"Name","value":"issues"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"UserErrorFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"UserError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"issues"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}},{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"DataStructureFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"DataStructure"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"strict"}},{"kind":"Field","name":{"kind":"Name","value":"environment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"label"}},{"kind":"Field","name":{"kind":"Name","value":"required"}},{"kind":"Field","name":{"kind":"Name","value":"default"}},{"kind":"Field","name":{"kind":"Name","value":"choices"}},{"kind":"Field","name":{"kind":"Name","value":"itemType"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"required"}},{"kind":"Field","name":{"kind":"Name","value":"default"}},{"kind":"Field","name":{"kind":"Name","value":"itemType"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}}]}}]}}]}}]}}]} as unknown as DocumentNode<UpdateDataStructureMutation, UpdateDataStructureMutationVariables>;
 export const DeleteDataStructureDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"DeleteDataStructure"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"deleteDataStructure"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"__typename"}},{"kind":"FragmentSpread","name":{"kind":"Name","value":"UserErrorFields"}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"DeleteDataStructureSuccess"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"deletedId"}}]}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"NotFoundError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"ids"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"UserErrorFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"UserError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"issues"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}},{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}}]} as unknown as DocumentNode<DeleteDataStructureMutation, DeleteDataStructureMutationVariables>;
-export const ReadDataStructureDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"ReadDataStructure"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"dataStructure"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"DataStructureFields"}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"DataStructureFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"DataStructure"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"strict"}},{"kind":"Field","name":{"kind":"Name","value":"environment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"label"}},{"kind":"Field","name":{"kind":"Name","value":"required"}},{"kind":"Field","name":{"kind":"Name","value":"default"}},{"kind":"Field","name":{"kind":"Name","value":"itemType"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"required"}},{"kind":"Field","name":{"kind":"Name","value":"default"}},{"kind":"Field","name":{"kind":"Name","value":"itemType"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}}]}}]}}]}}]}}]} as unknown as DocumentNode<ReadDataStructureQuery, ReadDataStructureQueryVariables>;
+export const ReadDataStructureDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"ReadDataStructure"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"dataStructure"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"DataStructureFields"}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"DataStructureFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"DataStructure"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"strict"}},{"kind":"Field","name":{"kind":"Name","value":"environment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"label"}},{"kind":"Field","name":{"kind":"Name","value":"required"}},{"kind":"Field","name":{"kind":"Name","value":"default"}},{"kind":"Field","name":{"kind":"Name","value":"choices"}},{"kind":"Field","name":{"kind":"Name","value":"itemType"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"required"}},{"kind":"Field","name":{"kind":"Name","value":"default"}},{"kind":"Field","name":{"kind":"Name","value":"itemType"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}}]}}]}}]}}]}}]} as unknown as DocumentNode<ReadDataStructureQuery, ReadDataStructureQueryVariables>;
 export const ListDataStructuresDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"ListDataStructures"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"environmentId"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"first"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"last"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"before"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"dataStructures"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"environmentId"},"value":{"kind":"Variable","name":{"kind":"Name","value":"environmentId"}}},{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"Variable","name":{"kind":"Name","value":"first"}}},{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}},{"kind":"Argument","name":{"kind":"Name","value":"last"},"value":{"kind":"Variable","name":{"kind":"Name","value":"last"}}},{"kind":"Argument","name":{"kind":"Name","value":"before"},"value":{"kind":"Variable","name":{"kind":"Name","value":"before"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}},{"kind":"Field","name":{"kind":"Name","value":"hasPreviousPage"}},{"kind":"Field","name":{"kind":"Name","value":"startCursor"}},{"kind":"Field","name":{"kind":"Name","value":"endCursor"}}]}}]}}]}}]} as unknown as DocumentNode<ListDataStructuresQuery, ListDataStructuresQueryVariables>;
+export const CloneDataStructureDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CloneDataStructure"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"CloneDataStructureInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cloneDataStructure"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"__typename"}},{"kind":"FragmentSpread","name":{"kind":"Name","value":"UserErrorFields"}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"CloneDataStructureSuccess"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"dataStructure"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"DataStructureFields"}}]}}]}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"NotFoundError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"ids"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"UserErrorFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"UserError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"issues"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}},{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"DataStructureFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"DataStructure"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"strict"}},{"kind":"Field","name":{"kind":"Name","value":"environment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"label"}},{"kind":"Field","name":{"kind":"Name","value":"required"}},{"kind":"Field","name":{"kind":"Name","value":"default"}},{"kind":"Field","name":{"kind":"Name","value":"choices"}},{"kind":"Field","name":{"kind":"Name","value":"itemType"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"required"}},{"kind":"Field","name":{"kind":"Name","value":"default"}},{"kind":"Field","name":{"kind":"Name","value":"itemType"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}}]}}]}}]}}]}}]} as unknown as DocumentNode<CloneDataStructureMutation, CloneDataStructureMutationVariables>;
+export const PutRecordDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"PutRecord"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"PutRecordInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"putRecord"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"__typename"}},{"kind":"FragmentSpread","name":{"kind":"Name","value":"UserErrorFields"}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"PutRecordSuccess"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"record"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},{"kind":"Field","name":{"kind":"Name","value":"data"}},{"kind":"Field","name":{"kind":"Name","value":"version"}},{"kind":"Field","name":{"kind":"Name","value":"updatedAt"}}]}}]}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"NotFoundError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"ids"}}]}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"ConflictError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"current"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},{"kind":"Field","name":{"kind":"Name","value":"currentRecord"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},{"kind":"Field","name":{"kind":"Name","value":"version"}},{"kind":"Field","name":{"kind":"Name","value":"data"}}]}}]}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"QuotaExceededError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"usedBytes"}},{"kind":"Field","name":{"kind":"Name","value":"maxBytes"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"UserErrorFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"UserError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"issues"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}},{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}}]} as unknown as DocumentNode<PutRecordMutation, PutRecordMutationVariables>;
+export const PutRecordsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"PutRecords"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"PutRecordsInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"putRecords"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"__typename"}},{"kind":"FragmentSpread","name":{"kind":"Name","value":"UserErrorFields"}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"PutRecordsSuccess"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"results"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"index"}},{"kind":"Field","name":{"kind":"Name","value":"record"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},{"kind":"Field","name":{"kind":"Name","value":"data"}},{"kind":"Field","name":{"kind":"Name","value":"version"}}]}},{"kind":"Field","name":{"kind":"Name","value":"error"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"__typename"}},{"kind":"FragmentSpread","name":{"kind":"Name","value":"UserErrorFields"}}]}}]}}]}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"NotFoundError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"ids"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"UserErrorFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"UserError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"issues"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}},{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}}]} as unknown as DocumentNode<PutRecordsMutation, PutRecordsMutationVariables>;
+export const RecordEventsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"subscription","name":{"kind":"Name","value":"RecordEvents"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"datastoreId"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"recordEvents"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"datastoreId"},"value":{"kind":"Variable","name":{"kind":"Name","value":"datastoreId"}}},{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cursor"}},{"kind":"Field","name":{"kind":"Name","value":"at"}},{"kind":"Field","name":{"kind":"Name","value":"kind"}},{"kind":"Field","name":{"kind":"Name","value":"datastoreId"}},{"kind":"Field","name":{"kind":"Name","value":"key"}},{"kind":"Field","name":{"kind":"Name","value":"actor"}},{"kind":"Field","name":{"kind":"Name","value":"record"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"data"}},{"kind":"Field","name":{"kind":"Name","value":"version"}}]}}]}}]}}]} as unknown as DocumentNode<RecordEventsSubscription, RecordEventsSubscriptionVariables>;
+export const DeleteRecordsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"DeleteRecords"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"DeleteRecordsInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"deleteRecords"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"__typename"}},{"kind":"FragmentSpread","name":{"kind":"Name","value":"UserErrorFields"}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"DeleteRecordsSuccess"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"deletedCount"}}]}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"NotFoundError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"ids"}}]}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"ConfirmationRequiredError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"usages"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"UserErrorFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"UserError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"issues"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}},{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}}]} as unknown as DocumentNode<DeleteRecordsMutation, DeleteRecordsMutationVariables>;
+export const ReadManagedDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"ReadManaged"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"datastore"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"ManagedDatastore"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"usedBytes"}},{"kind":"Field","name":{"kind":"Name","value":"recordCount"}},{"kind":"Field","name":{"kind":"Name","value":"dataStructure"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},{"kind":"Field","name":{"kind":"Name","value":"config"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"dataStructureId"}},{"kind":"Field","name":{"kind":"Name","value":"maxSizeMb"}}]}}]}}]}}]}}]} as unknown as DocumentNode<ReadManagedQuery, ReadManagedQueryVariables>;
+export const ReadRecordDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"ReadRecord"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"key"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"datastore"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"ManagedDatastore"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"record"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"key"},"value":{"kind":"Variable","name":{"kind":"Name","value":"key"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},{"kind":"Field","name":{"kind":"Name","value":"data"}},{"kind":"Field","name":{"kind":"Name","value":"version"}}]}}]}}]}}]}}]} as unknown as DocumentNode<ReadRecordQuery, ReadRecordQueryVariables>;
+export const ListRecordsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"ListRecords"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"filter"}},"type":{"kind":"ListType","type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"RecordFilter"}}}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"first"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"last"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"before"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"datastore"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"ManagedDatastore"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"records"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"filter"},"value":{"kind":"Variable","name":{"kind":"Name","value":"filter"}}},{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"Variable","name":{"kind":"Name","value":"first"}}},{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}},{"kind":"Argument","name":{"kind":"Name","value":"last"},"value":{"kind":"Variable","name":{"kind":"Name","value":"last"}}},{"kind":"Argument","name":{"kind":"Name","value":"before"},"value":{"kind":"Variable","name":{"kind":"Name","value":"before"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},{"kind":"Field","name":{"kind":"Name","value":"data"}}]}},{"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}},{"kind":"Field","name":{"kind":"Name","value":"hasPreviousPage"}},{"kind":"Field","name":{"kind":"Name","value":"startCursor"}},{"kind":"Field","name":{"kind":"Name","value":"endCursor"}}]}}]}}]}}]}}]}}]} as unknown as DocumentNode<ListRecordsQuery, ListRecordsQueryVariables>;

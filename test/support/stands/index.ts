@@ -7,6 +7,7 @@ import { databricksStand } from './databricks.ts';
 import { elasticsearchStand } from './elasticsearch.ts';
 import { fireboltStand } from './firebolt.ts';
 import { googleCloudStorageStand } from './google-cloud-storage.ts';
+import { managedStand } from './managed.ts';
 import { mongoDataApiStand } from './mongo-data-api.ts';
 import { mongodbStand } from './mongodb.ts';
 import { mssqlStand } from './mssql.ts';
@@ -44,4 +45,5 @@ export const stands: readonly Stand[] = [
   athenaStand,
   fireboltStand,
   csvStand,
+  managedStand,
 ];

@@ -1,6 +1,6 @@
 import { setAt } from '../../../src/connectors/kit/config/shape.ts';
 import type { Tenancy } from '../../../src/connectors/kit/config/tenancy.ts';
-import type { Connector } from '../../../src/connectors/kit/contract/connector.ts';
+import type { Connector, OwnStorage } from '../../../src/connectors/kit/contract/connector.ts';
 import type { FailureCode } from '../../../src/errors/check-failures.ts';
 import type { IssuedCertificate } from '../certificates.ts';
 
@@ -10,6 +10,8 @@ export type OwnCause = 'wrong password or key' | 'unknown user' | 'missing name'
 /** A server on loopback that a stand is led to. */
 export interface StandPeer {
   readonly port: number;
+  /** What a type sees that runs in the gateway, instead of anything at the port. */
+  readonly storage?: (config: Record<string, unknown>) => OwnStorage;
   close(): Promise<unknown>;
 }
 

@@ -10,6 +10,7 @@ import {
   type Dialer,
   type Evidence,
   type Link,
+  type OwnStorage,
   type TestContext,
 } from '../contract/connector.ts';
 import { explainNetworkError } from '../contract/explain.ts';
@@ -96,6 +97,8 @@ export interface RunChecksOptions {
   /** Takes the entries of a catalog read, and resolves when it can take more. Left out: the entries are dropped. */
   readonly onCatalog?: (entries: readonly CatalogEntry[]) => Promise<void>;
   readonly log?: CheckLog;
+  /** For a type that runs in the gateway. */
+  readonly storage?: OwnStorage;
   /** Takes the outcome as soon as it is there, before what the test has opened at the other side is ended. */
   readonly onOutcome?: (outcome: TestOutcome) => void;
   /** How long that may take, in milliseconds. Left out: 1,000. */
@@ -122,6 +125,7 @@ export async function runChecks(options: RunChecksOptions): Promise<TestOutcome>
     signal,
     dialer,
     link: createLink(),
+    storage: options.storage,
     tenancy,
     emitCatalog: onCatalog,
     onEnd: (cleanUp, leaves) => cleanUps.add(cleanUp, leaves),

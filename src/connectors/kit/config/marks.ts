@@ -27,6 +27,8 @@ export interface FieldMark {
   readonly labels?: Readonly<Record<string, string>>;
   /** True for a field that a draft may be tested without, but not stored. */
   readonly neededToSave?: boolean;
+  /** True for a text that is the id of something, which the API types as ID. */
+  readonly isId?: boolean;
   /** The part of the form that a field at the config's root stands in. Left out: form-layout.ts tells. */
   readonly group?: FormGroupName;
 }
@@ -65,6 +67,11 @@ export function labelled<T extends z.ZodEnum>(schema: T, labels: Readonly<Record
 /** Marks a field in place as one that a draft may be tested without, but not stored. */
 export function neededToSave<T extends z.ZodType>(schema: T): T {
   return mark(schema, { neededToSave: true });
+}
+
+/** Marks a text in place as the id of something. */
+export function identifier<T extends z.ZodType>(schema: T): T {
+  return mark(schema, { isId: true });
 }
 
 /** Puts a field of the config's root, with all that is in it, into a part of the form. */

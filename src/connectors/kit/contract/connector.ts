@@ -5,7 +5,7 @@ import type { SshTunnel } from '../config/ssh-tunnel.ts';
 import type { Tenancy, TenancyLevel } from '../config/tenancy.ts';
 import type { Tls } from '../config/tls.ts';
 import type { ConnectionTexts } from '../connection-text/connection-text.ts';
-import type { CatalogEntry } from './catalog-entry.ts';
+import type { CatalogColumn, CatalogEntry } from './catalog-entry.ts';
 import type { Failure, FailureDetails } from './failure.ts';
 import type { PeerSocket } from './peer-socket.ts';
 
@@ -106,6 +106,16 @@ export interface Ending {
 /** Ends at the other side what a test has opened there. Nobody waits for it, and its failure changes nothing. */
 export type CleanUp = (ending: Ending) => Promise<unknown>;
 
+/** What the gateway itself keeps for a datastore, as the checks of a type that runs in the gateway see it. */
+export interface OwnStorage {
+  /** Fails with RESOURCE_NOT_FOUND where the config names what there is not. */
+  read(): Promise<Evidence>;
+  /** Writes something and takes it back. Fails with QUOTA_EXCEEDED where there is no room for it. */
+  write(): Promise<Evidence>;
+  /** What is known of how its records look. */
+  columns(): Promise<readonly CatalogColumn[]>;
+}
+
 /** What a test gives to its checks: the config, and the way into the world. */
 export interface TestContext<Config> {
   /** The parsed config, with its secrets in place. */
@@ -113,6 +123,8 @@ export interface TestContext<Config> {
   /** Aborts at the deadline and at a cancellation. */
   readonly signal: AbortSignal;
   readonly dialer: Dialer;
+  /** Only where the type runs in the gateway. */
+  readonly storage?: OwnStorage | undefined;
   /** The connection that endpoint/connect and tls/handshake have made, for the check that signs in. */
   readonly link: Link;
   /** How clients are laid out inside the datastore; null when the datastore says nothing of clients. */
@@ -226,6 +238,8 @@ export interface Connector<Schema extends z.ZodObject = z.ZodObject, State = unk
   readonly tenancyLevels?: readonly TenancyLevel[];
   /** Reads the catalog. It is not among `checks`, because only a refresh runs it. Left out: the type has no catalog. */
   readonly catalogCheck?: Check<z.output<Schema>, State>;
+  /** True where tests run in the gateway, since they are about what it keeps itself: they dial nothing. */
+  readonly runsInGateway?: true;
   /** Makes a fresh state for a test. Nothing is sent before a check runs. */
   readonly createState: (test: TestContext<z.output<Schema>>) => State;
   /** Ends what the state holds, and says goodbye where the protocol does. The dialer destroys the sockets anyway. */

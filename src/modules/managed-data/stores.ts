@@ -1,0 +1,83 @@
+import { QuotaExceededError, ValidationError } from '../../errors/api.ts';
+import { type FieldIssue, issueCodes } from '../../errors/field-issues.ts';
+import type { Change } from '../../platform/database.ts';
+import type { Access } from '../access/access.ts';
+import type { DataStructure, DataStructureService } from '../data-structures/service.ts';
+import { misfitsIn } from './fit.ts';
+import { BYTES_IN_MB, type ManagedConfig } from './managed-config.ts';
+import { keepStore, lockStores } from './store.ts';
+import { recordsTopic } from './topic.ts';
+
+/** A datastore as it is to be stored, of any type. */
+export interface KeptDatastore {
+  readonly id: string;
+  readonly type: string;
+  readonly environmentId: string;
+  /** More than 1 where its id was another datastore's before. */
+  readonly firstVersion: number;
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * A store whose id was another's before counts its events from here on, in thousandths of milliseconds since 1970: no
+ * store has come that far by counting, so a version or a cursor of the old one is none of the new one.
+ */
+const EVENTS_IN_MS = 1_000;
+
+const isManaged = ({ type }: Pick<KeptDatastore, 'type'>) => type === 'MANAGED';
+
+/** Keeps a store for each datastore of the type MANAGED, in the changes of the datastore itself. */
+export class ManagedStores {
+  readonly #structures: DataStructureService;
+
+  constructor(structures: DataStructureService) {
+    this.#structures = structures;
+  }
+
+  /**
+   * Makes the store of a datastore, or has it follow its config, which stands at `configPath` in the arguments.
+   * @throws ValidationError for a data structure that is not in the same environment or that stored records do not
+   * fit, QuotaExceededError for less room than is in use
+   */
+  async keep(change: Change, access: Access, datastore: KeptDatastore, configPath: readonly string[]): Promise<void> {
+    if (!isManaged(datastore)) return;
+    const { dataStructureId = null, maxSizeMb } = datastore.config as unknown as ManagedConfig;
+    // it is locked before the store is, as whoever changes the structure does
+    const structure = dataStructureId && (await this.#structures.locked(change, access, dataStructureId));
+    if (structure !== null && (!structure || structure.environmentId !== datastore.environmentId))
+      throw wrong([...configPath, 'dataStructureId'], 'NOT_FOUND', issueCodes.NOT_FOUND);
+    await requireFit(change, datastore.id, structure, [...configPath, 'dataStructureId']);
+    const wanted = { datastoreId: datastore.id, dataStructureId, maxBytes: maxSizeMb * BYTES_IN_MB };
+    const store = await keepStore(change, wanted, datastore.firstVersion > 1 ? Date.now() * EVENTS_IN_MS : 0);
+    if (store.usedBytes > store.maxBytes) throw new QuotaExceededError(store, [...configPath, 'maxSizeMb']);
+  }
+
+  /** Tells whether one of some datastores holds records. The change has locked them; now nobody puts any into them. */
+  async holdRecords(change: Change, doomed: readonly KeptDatastore[]): Promise<boolean> {
+    const ids = doomed.filter(isManaged).map(({ id }) => id);
+    return ids.length > 0 && (await lockStores(change, ids)).some(({ recordCount }) => recordCount > 0);
+  }
+
+  /** Tells those who follow the records of some datastores that there are none any more. */
+  tellGone(change: Change, deleted: readonly KeptDatastore[]): void {
+    for (const { id } of deleted.filter(isManaged)) change.ring(recordsTopic(id));
+  }
+}
+
+/** @throws ValidationError where the store gets another structure, which records of it do not fit */
+async function requireFit(
+  change: Change,
+  datastoreId: string,
+  structure: DataStructure | null,
+  path: readonly string[],
+): Promise<void> {
+  const [store] = await lockStores(change, [datastoreId]);
+  if (!store || structure === null || store.dataStructureId === structure.id || store.recordCount === 0) return;
+  const { count } = await misfitsIn(change, datastoreId, structure, 0);
+  const message = `${count} of its records do not fit this data structure: change or delete them first, or make the structure wider.`;
+  if (count > 0) throw wrong(path, 'INVALID_COMBINATION', message);
+}
+
+function wrong(path: readonly string[], code: FieldIssue['code'], message: string): ValidationError {
+  return new ValidationError([{ path, configPath: 'dataStructureId', code, message }]);
+}
