@@ -5,11 +5,12 @@ import { parse, stringify } from 'yaml';
 import { type ConfigValues, parseConfig } from '../../src/connectors/kit/config/shape.ts';
 import { configKey } from '../../src/connectors/kit/contract/connector.ts';
 import { connectors } from '../../src/connectors/registry.ts';
+import { withStructures } from '../../src/modules/manifests/references.ts';
 import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { postgresConfig, s3Config } from '../support/inputs.ts';
-import { RegisterUsage } from '../support/operations.ts';
+import { PutRecord, RegisterUsage } from '../support/operations.ts';
 
 const ERRORS = '... on UserError { code issues { path configPath code message line column } }';
 const PLAN =
@@ -73,7 +74,8 @@ const everyType = {
     Orders: {
       strict: true,
       fields: [
-        { name: 'price', type: 'NUMBER', required: true, label: 'Price', default: 1 },
+        { name: 'price', type: 'NUMBER', required: true, label: 'Price', default: 1, choices: [1, 2] },
+        { name: 'sold', type: 'BOOLEAN', default: false },
         { name: 'lines', type: 'ARRAY', itemType: 'COLLECTION', fields: [{ name: 'sku', type: 'TEXT' }] },
       ],
     },
@@ -84,7 +86,10 @@ const everyType = {
       const name = key.toLowerCase();
       const details = { label: connector.title, tags: { team: 'payments', 'a.b/c': '1' }, checkEveryMinutes: 1440 };
       const tenancy = connector.tenancyLevels?.includes('DATABASE') ? { tenancy: { level: 'DATABASE' } } : {};
-      return [name, { ...details, ...tenancy, ownerName: 'Ann', config: { [key]: connector.example } }];
+      // a manifest names a data structure by its name
+      const named = new Map([['7b0d4c1e-2f3a-4b5c-8d6e-9f0a1b2c3d4e', 'Orders']]);
+      const config = withStructures(connector, connector.example as ConfigValues, named);
+      return [name, { ...details, ...tenancy, ownerName: 'Ann', config: { [key]: config } }];
     }),
   ),
 };
@@ -293,6 +298,43 @@ describeEachGateway('manifests', (open) => {
     expect((await apply(input)).__typename).toBe('ConfirmationRequiredError');
     expect(await journal()).toEqual(before);
     expect(actions(await applied({ ...input, confirmed: true }))).toEqual(['new CREATE', 'postgresql DELETE']);
+  });
+
+  test('names data structures by their names, in another environment too, and keeps to the records that are stored', async () => {
+    const [environmentId, targetId] = [await api.newEnvironment(), await api.newEnvironment()];
+    const field = (more: object) => ({
+      dataStructures: { Orders: { fields: [{ name: 'a', type: 'TEXT', ...more }] } },
+    });
+    const datastores = { store: { config: { managed: { dataStructureId: 'Orders', maxSizeMb: 2 } } } };
+    await applied({ environmentId, manifest: manifestOf(datastores, field({})) });
+    const { text } = await exported(environmentId);
+    expect(parse(text)).toMatchObject({ datastores });
+    const cloned = await ask<{ plan: Plan }>(CLONE, { input: { sourceId: environmentId, targetId } });
+    expect(actions(cloned.plan)).toEqual(['Orders CREATE', 'store CREATE']);
+    expect((await plan({ environmentId: targetId, manifest: text.replace(/^environment: .*$/m, '') })).hasChanges).toBe(
+      false,
+    );
+
+    const { datastoreByName } = await gateway
+      .send({
+        query: 'query ($id: ID!) { datastoreByName(environmentId: $id, name: "store") { id } }',
+        variables: { id: targetId },
+      })
+      .then(({ json }) => json.data as { datastoreByName: { id: string } });
+    const items = [1, 2, 3].map((at) => ({ key: String(at), data: { text: 'x'.repeat(400_000) } }));
+    for (const item of items) {
+      const input = { datastoreId: datastoreByName.id, ...item };
+      await gateway.run(PutRecord, { input });
+    }
+    const small = { store: { config: { managed: { dataStructureId: 'Orders', maxSizeMb: 1 } } } };
+    for (const [manifest, code] of [
+      [manifestOf(datastores, field({ required: true })), 'RECORDS_MISFIT'],
+      [manifestOf(small, field({})), 'QUOTA_EXCEEDED'],
+      [manifestOf({}, field({})), 'CONFIRMATION_REQUIRED'],
+    ] as const)
+      expect(await apply({ environmentId: targetId, manifest, prune: true })).toMatchObject({ code });
+    const none = await plan({ environmentId: targetId, manifest: manifestOf(datastores, field({})) });
+    expect(none.hasChanges).toBe(false);
   });
 
   test('clones an environment with its secrets', async () => {

@@ -5,7 +5,7 @@ import { connectorOf } from '../../connectors/registry.ts';
 import type { DataStructure } from '../data-structures/service.ts';
 import type { StructureField } from '../data-structures/structure.ts';
 import type { Datastore } from '../datastores/datastore.ts';
-import { type NamedSecret, referenceTo, variableNames } from './references.ts';
+import { type NamedSecret, referenceTo, variableNames, withStructures } from './references.ts';
 
 /** What is written into a manifest. */
 export interface Exported {
@@ -42,13 +42,14 @@ export function manifestValues({ environment, dataStructures, datastores }: Expo
     ...secret,
     reference: referenceTo(`env:${name}`),
   }));
+  const names = new Map(dataStructures.map(({ id, name }) => [id, name]));
   const values = {
     manifest: 1,
     ...(environment === null ? {} : { environment }),
     ...(dataStructures.length > 0 ? { dataStructures: byName(dataStructures, structureValues) } : {}),
     datastores: byName(datastores, (datastore) => {
       const own = secrets.filter((secret) => secret.datastore === datastore.name);
-      return datastoreValues(datastore, own);
+      return datastoreValues(datastore, own, names);
     }),
   };
   return { values, secrets };
@@ -67,10 +68,14 @@ function byName<Item extends { readonly name: string }>(items: readonly Item[], 
   return Object.fromEntries(sorted.map((item) => [item.name, write(item)]));
 }
 
-function datastoreValues(datastore: Datastore, secrets: readonly ManifestSecret[]): object {
+function datastoreValues(
+  datastore: Datastore,
+  secrets: readonly ManifestSecret[],
+  structures: ReadonlyMap<string, string>,
+): object {
   const { name, label, description, ownerName, tags, checkEveryMinutes, tenancy, type } = datastore;
   const connector = connectorOf(type);
-  const config: ConfigValues = structuredClone(datastore.config);
+  const config = withStructures(connector, datastore.config, structures);
   for (const { configPath, reference } of secrets) setAt(config, configPath, reference);
   return {
     ...(label === name ? {} : { label }),
@@ -101,6 +106,7 @@ function structureValues({ strict, fields }: DataStructure): object {
 
 /** A field with what it has: what is left out is read as null or false again. */
 function fieldValues({ fields, ...field }: StructureField): object {
-  const had = Object.entries(field).filter(([, value]) => value !== null && value !== false);
+  const isSaid = (key: string, value: unknown) => value !== null && !(key === 'required' && value === false);
+  const had = Object.entries(field).filter(([key, value]) => isSaid(key, value));
   return { ...Object.fromEntries(had), ...(fields ? { fields: fields.map(fieldValues) } : {}) };
 }

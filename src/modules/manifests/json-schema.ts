@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { configJsonSchema, tenancyJsonSchema } from '../../connectors/kit/config/json-schema.ts';
-import { secretPathsOf } from '../../connectors/kit/config/shape.ts';
+import { secretPathsOf, setAt } from '../../connectors/kit/config/shape.ts';
 import { tenancyLevels } from '../../connectors/kit/config/tenancy.ts';
 import { configKey } from '../../connectors/kit/contract/connector.ts';
 import { connectors } from '../../connectors/registry.ts';
 import { manifestSchema } from './manifest.ts';
-import { REFERENCE_PATTERN } from './references.ts';
+import { REFERENCE_PATTERN, structurePathsOf } from './references.ts';
 
 type Json = Record<string, unknown>;
 
@@ -14,6 +14,12 @@ const REFERENCE = {
   pattern: REFERENCE_PATTERN,
   title: 'Named, not held',
   description: 'An environment variable or a file of the machine on which the command runs.',
+};
+
+const STRUCTURE = {
+  type: ['string', 'null'],
+  title: 'Data structure',
+  description: 'The name of a data structure of the manifest or of the environment, or its id.',
 };
 
 /** Writes what a manifest may be as JSON Schema, draft-07, which editors check YAML by. */
@@ -25,6 +31,7 @@ export function manifestJsonSchema(): Json {
   const configs = connectors.map((connector) => {
     const { examples: _, $schema: __, ...config } = configJsonSchema(connector, { purpose: 'update' });
     for (const path of secretPathsOf(connector)) nameInstead(config, path.split('.'));
+    for (const path of structurePathsOf(connector)) setAt(config, `properties.${path}`, STRUCTURE);
     return [configKey(connector), { title: connector.title, description: connector.description, ...config }];
   });
   properties.config = {

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { type ConfigValues, leavesOf, setAt, valueAt } from '../../connectors/kit/config/shape.ts';
+import type { Connector } from '../../connectors/kit/contract/connector.ts';
 
 /** An environment variable, or a file, of the machine on which a command runs. The server reads neither. */
 const REFERENCE = /^\$\{(env:[A-Za-z_][A-Za-z0-9_]{0,254}|file:[^\0\r\n{}]{1,1024})\}$/;
@@ -53,4 +55,24 @@ function variableName({ datastore, configPath }: NamedSecret): string {
 
 function digestOf({ datastore, configPath }: NamedSecret): string {
   return createHash('sha256').update(`${datastore}\n${configPath}`).digest('hex').slice(0, DIGEST).toUpperCase();
+}
+
+/** The config paths at which a type names a data structure: a manifest has its name there, for ids differ. */
+export function structurePathsOf(connector: Connector): string[] {
+  return leavesOf(connector.config).flatMap(({ mark, path }) => (mark.isId ? [path] : []));
+}
+
+/** Puts other texts in the place of those that name data structures, where there are any. */
+export function withStructures(
+  connector: Connector,
+  config: ConfigValues,
+  others: ReadonlyMap<string, string>,
+): ConfigValues {
+  const changed = structuredClone(config);
+  for (const path of structurePathsOf(connector)) {
+    const given = valueAt(changed, path);
+    const other = typeof given === 'string' ? others.get(given) : undefined;
+    if (other !== undefined) setAt(changed, path, other);
+  }
+  return changed;
 }

@@ -16,7 +16,7 @@ import type { DatastoreService } from '../datastores/service.ts';
 import { changesOf } from '../revisions/changes.ts';
 import type { Manifest, ManifestDatastore, ManifestPath } from './manifest.ts';
 import { type PlannedItem, sortedItems } from './plan.ts';
-import { referenceTo } from './references.ts';
+import { referenceTo, withStructures } from './references.ts';
 
 /** A data structure that differs from what is stored. */
 export interface StructureStep {
@@ -76,9 +76,11 @@ export class StepReader {
     const stored = await this.#options.datastores.everyIn(access, environmentId, names);
     const known = new Map(stored.map((datastore) => [datastore.name, datastore]));
     const wanted = [...manifest.datastores];
-    const found = await settled(wanted, ([name, one]) =>
-      this.#datastore(access, request, { name, wanted: one, known: known.get(name) }),
-    );
+    const ids = new Map(structures.flatMap(({ after }) => (after ? [[after.name, after.id] as const] : [])));
+    const found = await settled(wanted, ([name, one]) => {
+      const config = withStructures(one.connector, one.config, ids);
+      return this.#datastore(access, request, { name, wanted: { ...one, config }, known: known.get(name) });
+    });
     throwRefusals(found);
     const datastores = found.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
     const doomed = stored.filter(({ name }) => !manifest.datastores.has(name));
