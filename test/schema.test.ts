@@ -74,7 +74,8 @@ describe('the API', () => {
     expect(ids.length).toBeGreaterThan(30);
     expect(
       ids.filter(
-        ({ name }) => !/^(?:ids?|(?:environment|datastore|test|subject|parent|source|target|except)Ids?)$/.test(name),
+        ({ name }) =>
+          !/^(?:ids?|(?:environment|datastore|dataStructure|test|subject|parent|source|target|except)Ids?)$/.test(name),
       ),
     ).toEqual([]);
     // an operation on a datastore has its `id`; what refers to one is about something else

@@ -569,6 +569,7 @@ describeEachGateway('who may', (open, kind) => {
       testId: randomUUID(),
       usageId: randomUUID(),
       structureId: randomUUID(),
+      storeId: randomUUID(),
       tokenId: randomUUID(),
     });
 
