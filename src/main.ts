@@ -57,6 +57,10 @@ Usage: datastore-gateway <command>
   token revoke --name NAME
                    Ends a token for ever, and within five seconds what it has
                    open; with --id ID also a session token.
+  import --from PROGRAM FILE
+                   Prints a manifest of what grafana, airflow, dbeaver, dbt, superset
+                   or kubernetes keeps, without secrets, and says what it did not take.
+      --out FILE           writes it there instead
   audit verify     Looks whether every entry of the journal is as it was written; if
                    not, says which is the first one and ends with 1.
       --log FILE           once or more: a gateway's log, whose signed ends of
@@ -93,6 +97,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   export: async () => (await import('./commands/manifests.ts')).exportManifest,
   plan: async () => (await import('./commands/manifests.ts')).planManifest,
   apply: async () => (await import('./commands/manifests.ts')).applyManifest,
+  import: async () => (await import('./commands/import.ts')).importFile,
   'audit verify': async () => (await import('./commands/audit.ts')).verifyAudit,
   'audit export': async () => (await import('./commands/audit.ts')).exportAudit,
   'token create': async () => (await import('./commands/tokens.ts')).createToken,

@@ -86,6 +86,7 @@ describe('the command line', () => {
       'export',
       'plan',
       'apply',
+      'import',
       'token create',
       'token list',
       'token revoke',

@@ -209,7 +209,7 @@ export function setAt(values: ConfigValues, path: string, value: unknown): void 
   block[last] = value;
 }
 
-function removeAt(values: ConfigValues, path: string): void {
+export function removeAt(values: ConfigValues, path: string): void {
   const cut = path.lastIndexOf('.');
   const block = cut < 0 ? values : valueAt(values, path.slice(0, cut));
   if (isBlock(block)) delete block[path.slice(cut + 1)];

@@ -1,0 +1,42 @@
+import type { IgnoredPart } from '../../../connectors/kit/connection-text/config-draft.ts';
+import { type ForeignConnection, type Found, isValues, textAt, within } from './foreign.ts';
+
+/** Kinds of Secrets that hold no connection. */
+const OTHER_TYPES = /^(?:kubernetes\.io\/(?!basic-auth)|helm\.sh\/)/;
+/** What a value in base64 is no text without. */
+const NOT_TEXT = 'It is no text in UTF-8.';
+
+/** Reads Secrets: each is one connection, whose settings are its keys, as a `.env` has them. */
+export function readKubernetes(documents: readonly unknown[]): Found {
+  const ignored: IgnoredPart[] = [];
+  const items = documents.flatMap((document) => (isValues(document) ? [document.items ?? document].flat() : []));
+  const connections = items.flatMap((item): ForeignConnection[] => {
+    if (!isValues(item)) return [];
+    const name = textAt(within(item, 'metadata'), 'name') ?? '';
+    const kind = textAt(item, 'kind') ?? '';
+    if (kind !== 'Secret' || OTHER_TYPES.test(textAt(item, 'type') ?? '')) {
+      ignored.push({ name: `${kind} ${name}`.trim(), reason: 'It is no Secret that may hold a connection.' });
+      return [];
+    }
+    const settings = new Map<string, string>();
+    for (const key of Object.keys(within(item, 'data'))) {
+      const decoded = decodedText(textAt(within(item, 'data'), key) ?? '');
+      if (decoded === undefined) ignored.push({ name: `${name}.${key}`, reason: NOT_TEXT });
+      else settings.set(key, decoded);
+    }
+    const plain = within(item, 'stringData');
+    for (const key of Object.keys(plain)) settings.set(key, textAt(plain, key) ?? '');
+    return [{ name, type: undefined, settings: Object.fromEntries(settings) }];
+  });
+  return { connections, ignored };
+}
+
+function decodedText(base64: string): string | undefined {
+  try {
+    // what editors and `echo` put at the end is no part of a setting
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(base64, 'base64')).replace(/\n$/, '');
+  } catch (error) {
+    if (error instanceof TypeError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,280 @@
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { importers, importManifest } from '../../src/modules/manifests/importers/import.ts';
+import { readManifest } from '../../src/modules/manifests/manifest.ts';
+
+const reference = (name: string) => `\${env:${name}}`;
+
+interface Case {
+  readonly from: string;
+  readonly text: string;
+  /** The datastores of the manifest, as far as they are told here. */
+  readonly datastores: Readonly<Record<string, unknown>>;
+  /** The names of what was not taken. */
+  readonly ignored: readonly string[];
+}
+
+/* Written after the public documentation of each program. */
+const cases: readonly Case[] = [
+  {
+    from: 'grafana',
+    text: `
+apiVersion: 1
+deleteDatasources:
+  - {name: Old, orgId: 1}
+datasources:
+  - name: Sales DB
+    type: grafana-postgresql-datasource
+    access: proxy
+    url: sales.db.example:5433
+    user: grafana_reader
+    jsonData:
+      database: sales
+      sslmode: verify-full
+      maxOpenConns: 100
+      timescaledb: false
+      enableSecureSocksProxy: true
+    secureJsonData:
+      password: $SALES_PASSWORD
+  - name: Logs
+    type: mysql
+    url: logs.db.example:3306
+    user: \${LOGS_USER}
+    database: logs
+    secureJsonData:
+      password: hunter2
+  - name: Metrics
+    type: prometheus
+    url: http://prometheus.example:9090
+`,
+    datastores: {
+      'sales-db': {
+        label: 'Sales DB',
+        config: {
+          postgres: {
+            host: 'sales.db.example',
+            port: 5433,
+            username: 'grafana_reader',
+            password: reference('SALES_PASSWORD'),
+            database: 'sales',
+            tls: { mode: 'VERIFY_FULL' },
+          },
+        },
+      },
+      logs: { config: { mysql: { host: 'logs.db.example', password: reference('LOGS_PASSWORD') } } },
+    },
+    ignored: ['Sales DB.jsonData.enableSecureSocksProxy', 'Metrics', 'logs.config.username'],
+  },
+  {
+    from: 'airflow',
+    text: JSON.stringify({
+      warehouse_pg: {
+        ...{ conn_type: 'postgres', description: 'The warehouse', host: 'pg.example', login: 'etl' },
+        ...{ password: 'hunter2', schema: 'warehouse', port: 5432, extra: '{"sslmode": "require", "cursor": "dict"}' },
+      },
+      trino_default: 'trino://etl:hunter%402@trino.example:8443/sales?catalog=hive',
+      ftp_default: { conn_type: 'ftp', host: 'ftp.example', extra: null },
+    }),
+    datastores: {
+      warehouse_pg: {
+        description: 'The warehouse',
+        config: {
+          postgres: {
+            ...{ host: 'pg.example', port: 5432, username: 'etl', database: 'warehouse' },
+            ...{ password: reference('WAREHOUSE_PG_PASSWORD'), tls: { mode: 'REQUIRE' } },
+          },
+        },
+      },
+      trino_default: { config: { trino: { host: 'trino.example', catalog: 'hive', schema: 'sales' } } },
+    },
+    ignored: ['warehouse_pg.extra.cursor', 'ftp_default'],
+  },
+  {
+    from: 'airflow',
+    text: 'AIRFLOW_CONN_SHOP=mysql://app:hunter2@shop.example:3307/shop\nAIRFLOW_CONN_SMTP=smtp://mail.example',
+    datastores: {
+      shop: { config: { mysql: { host: 'shop.example', port: 3307, username: 'app', database: 'shop' } } },
+    },
+    ignored: ['smtp'],
+  },
+  {
+    from: 'dbeaver',
+    text: JSON.stringify({
+      folders: {},
+      connections: {
+        'postgres-jdbc-1': {
+          ...{ provider: 'postgresql', driver: 'postgres-jdbc', name: 'Shop', 'save-password': true },
+          configuration: {
+            ...{
+              host: 'shop.example',
+              port: '5432',
+              database: 'shop',
+              url: 'jdbc:postgresql://shop.example:5432/shop',
+            },
+            ...{ configurationType: 'MANUAL', type: 'prod', 'auth-model': 'native' },
+            handlers: { ssh_tunnel: { type: 'TUNNEL', enabled: true } },
+          },
+          'auth-properties': { name: 'reader', password: 'hunter2' },
+        },
+        'oracle-1': { provider: 'oracle', driver: 'oracle_thin', name: 'ERP', configuration: {} },
+      },
+    }),
+    datastores: {
+      shop: {
+        label: 'Shop',
+        config: { postgres: { host: 'shop.example', username: 'reader', password: reference('SHOP_PASSWORD') } },
+      },
+    },
+    ignored: ['Shop.configuration.handlers.ssh_tunnel', 'ERP'],
+  },
+  {
+    from: 'dbt',
+    text: `
+jaffle_shop:
+  target: dev
+  outputs:
+    dev:
+      type: postgres
+      host: localhost.example
+      user: alice
+      password: "{{ env_var('DBT_PASSWORD') }}"
+      port: 5432
+      dbname: jaffle_shop
+      role: "{{ env_var('DBT_ROLE') }}"
+      schema: dbt_alice
+      threads: 4
+      search_path: raw
+    prod:
+      type: snowflake
+      account: abc12345
+      user: DBT
+      password: hunter2
+      role: TRANSFORMER
+      database: ANALYTICS
+      warehouse: TRANSFORMING
+      schema: PUBLIC
+      threads: 8
+    local:
+      type: duckdb
+      path: a.duckdb
+`,
+    datastores: {
+      'jaffle_shop-dev': {
+        config: {
+          postgres: {
+            ...{ host: 'localhost.example', username: 'alice', database: 'jaffle_shop', schema: 'dbt_alice' },
+            password: reference('DBT_PASSWORD'),
+          },
+        },
+      },
+      'jaffle_shop-prod': { config: { snowflake: { account: 'abc12345', role: 'TRANSFORMER', schema: 'PUBLIC' } } },
+    },
+    ignored: ['jaffle_shop-dev.role', 'jaffle_shop-dev.search_path', 'jaffle_shop-local'],
+  },
+  {
+    from: 'superset',
+    text: `
+database_name: Analytics
+sqlalchemy_uri: postgresql+psycopg2://superset:XXXXXXXXXX@analytics.example:5432/analytics
+cache_timeout: null
+expose_in_sqllab: true
+allow_run_async: false
+extra:
+  allows_virtual_table_explore: true
+impersonate_user: true
+uuid: 4a8d6f2e-0b1c-4d5e-8f9a-1b2c3d4e5f60
+version: 1.0.0
+`,
+    datastores: {
+      analytics: {
+        label: 'Analytics',
+        config: {
+          postgres: {
+            ...{ host: 'analytics.example', username: 'superset', database: 'analytics' },
+            password: reference('ANALYTICS_PASSWORD'),
+          },
+        },
+      },
+    },
+    ignored: ['Analytics.sqlalchemy_uri', 'Analytics.impersonate_user'],
+  },
+  {
+    from: 'kubernetes',
+    text: `
+apiVersion: v1
+kind: Secret
+metadata:
+  name: orders-db
+type: Opaque
+data:
+  PGHOST: b3JkZXJzLmRiLmV4YW1wbGU=
+  PGUSER: cmVhZGVy
+  PGPASSWORD: aHVudGVyMg==
+stringData:
+  PGDATABASE: orders
+---
+apiVersion: v1
+kind: Secret
+metadata:
+  name: web-tls
+type: kubernetes.io/tls
+data: {}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: settings
+`,
+    datastores: {
+      'orders-db': {
+        config: {
+          postgres: {
+            ...{ host: 'orders.db.example', username: 'reader', database: 'orders' },
+            password: reference('ORDERS_DB_PASSWORD'),
+          },
+        },
+      },
+    },
+    ignored: ['Secret web-tls', 'ConfigMap settings'],
+  },
+];
+
+describe('what other programs keep', () => {
+  test.each(cases)('$from: makes a manifest without secrets, and names what was not taken', async (one) => {
+    const { text, ignored } = await importManifest(
+      importers[one.from] ?? (() => ({ connections: [], ignored: [] })),
+      one.text,
+    );
+    const { datastores } = parse(text) as { datastores: object };
+    expect(Object.keys(datastores)).toEqual(Object.keys(one.datastores));
+    expect(datastores).toMatchObject(one.datastores);
+    expect(ignored.map(({ name }) => name).toSorted()).toEqual(one.ignored.toSorted());
+    expect(text + JSON.stringify(ignored)).not.toContain('hunter');
+    const manifest = await readManifest(text, []);
+    expect(manifest.datastores.size).toBe(Object.keys(one.datastores).length);
+  });
+
+  test('each importer is tried', () => {
+    expect(new Set(cases.map(({ from }) => from))).toEqual(new Set(Object.keys(importers)));
+  });
+
+  test.each(Object.entries(importers))(
+    '%s: what is none of its files gives nothing, or says at which line',
+    async (_, importer) => {
+      for (const text of ['', '[]', 'a: 1', '- {a: [1, {b: 2}]}', '"text"', '{"datasources": {"name": {}}}', 'null']) {
+        const { text: written } = await importManifest(importer, text);
+        expect(parse(written)).toEqual({ manifest: 1, datastores: {} });
+      }
+      await expect(importManifest(importer, 'a: hunter2\n b: [')).rejects.toThrow(
+        /^Line \d+: this is neither YAML nor JSON\.$/,
+      );
+      const laughs = [
+        'a: &a [x, x]',
+        ...'bcdefghijkl'
+          .split('')
+          .map((key, at) => `${key}: &${key} [${Array(9).fill(`*${'abcdefghijkl'[at]}`).join()}]`),
+      ];
+      await expect(importManifest(importer, laughs.join('\n'))).rejects.toThrow('alias');
+    },
+  );
+});
