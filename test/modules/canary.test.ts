@@ -1,4 +1,8 @@
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ConfigValues, secretPathsOf, setAt, valueAt } from '../../src/connectors/kit/config/shape.ts';
@@ -11,6 +15,7 @@ import {
   misplacedSecrets,
   needlesFor,
   needlesOf,
+  newCanary,
   openConfigs,
   openTextPaths,
   planted,
@@ -40,7 +45,16 @@ const UPDATE = CREATE.replaceAll('CreateDatastore', 'UpdateDatastore').replace('
 const START = `mutation ($input: StartConnectionTestInput!) {
   startConnectionTest(input: $input) { __typename ${ERRORS} ... on StartConnectionTestSuccess { test { ${TEST} } } }
 }`;
-const DELETE = `mutation ($input: DeleteDatastoresInput!) { deleteDatastores(input: $input) { __typename ${ERRORS} } }`;
+const REGISTER = `mutation ($input: RegisterUsageInput!) { registerUsage(input: $input) { __typename ${ERRORS} } }`;
+const REVERT = `mutation ($input: RevertDatastoreInput!) {
+  revertDatastore(input: $input) { __typename ${ERRORS} ... on RevertDatastoreSuccess { datastore { ${DATASTORE} } } }
+}`;
+const PURGE = `mutation ($id: ID!) { purgeRevisionSecrets(datastoreId: $id) { __typename ${ERRORS} } }`;
+const AUDIT = `query ($after: String) { auditLog(first: 100, after: $after) {
+  nodes { actor onBehalfOf action subjectType subjectId outcome detail } pageInfo { hasNextPage endCursor } } }`;
+const DELETE = `mutation ($input: DeleteDatastoresInput!) {
+  deleteDatastores(input: $input) { __typename ${ERRORS} ... on ConfirmationRequiredError { usages { kind name url } } }
+}`;
 /** Its answer holds the secrets of the text, for who sent that. */
 const PARSE = `query ($type: DatastoreType, $text: String!) {
   parseConnection(type: $type, text: $text) { __typename ${ERRORS} ... on ParseConnectionSuccess { configJson ignored { name } } }
@@ -206,12 +220,53 @@ describeEachGateway('a secret', (open, kind) => {
       await follow(await tested({ datastoreId: id }), 'followSse');
       await follow(await tested({ change: { datastoreId: id, config: { [key]: config.freshPatch() } } }));
       await follow(await tested({ draft: { config: { [key]: config.fresh() } } }));
+      await rely(gateway, config, key);
     }
     await ask(READ, { id });
     if (!keep)
       expect(await ask(DELETE, { input: { select: { ids: [id] } } })).toMatchObject({
         __typename: 'DeleteDatastoresSuccess',
       });
+  }
+
+  /** Sends idempotency keys and usages, goes back to an older version, and asks whether it may be deleted. */
+  async function rely(gateway: TestGateway, config: CanaryConfig, key: string): Promise<void> {
+    const { ask } = callerOf(gateway);
+    const sent = () => {
+      const text = newCanary();
+      remember(text);
+      return text;
+    };
+    const [idempotencyKey, password] = [sent(), sent()];
+    const input = { config: { [key]: config.fresh() }, idempotencyKey };
+    const { datastore } = await ask(CREATE, { input });
+    const datastoreId = datastore?.id ?? '';
+    expect((await ask(CREATE, { input })).datastore?.id).toBe(datastoreId);
+    const other = { ...input, label: 'Another' };
+    expect((await ask(CREATE, { input: other })).__typename).toBe('ConflictError');
+    const changed = { id: datastoreId, config: { [key]: config.freshPatch() }, idempotencyKey: sent() };
+    expect((await ask(UPDATE, { input: changed })).__typename).toBe('UpdateDatastoreSuccess');
+    const back = { id: datastoreId, toVersion: 1, idempotencyKey: sent() };
+    expect((await ask(REVERT, { input: back })).__typename).toBe('RevertDatastoreSuccess');
+    const usage = { datastoreId, kind: 'dashboard', name: 'Sales' };
+    const url = `https://user:${password}@bi.example/sales`;
+    expect((await ask(REGISTER, { input: { ...usage, url } })).__typename).toBe('ValidationError');
+    await ask(REGISTER, { input: { ...usage, url: 'https://bi.example/sales' } });
+    const select = { ids: [datastoreId] };
+    expect((await ask(DELETE, { input: { select } })).__typename).toBe('ConfirmationRequiredError');
+    expect((await ask(PURGE, { id: datastoreId })).__typename).toBe('PurgeRevisionSecretsSuccess');
+    await ask(DELETE, { input: { select, confirmed: true } });
+  }
+
+  /** Reads the whole audit log as the API answers it. What `audit export` prints are the rows of the same table. */
+  async function readAuditLog(gateway: TestGateway): Promise<void> {
+    for (let after: string | null = null; ; ) {
+      const { text, json } = await gateway.send({ query: AUDIT, variables: { after } });
+      said.push(text);
+      const { auditLog } = json.data as { auditLog: { pageInfo: { hasNextPage: boolean; endCursor: string } } };
+      if (!auditLog.pageInfo.hasNextPage) return;
+      after = auditLog.pageInfo.endCursor;
+    }
   }
 
   /** The same with the right secrets. */
@@ -290,6 +345,7 @@ describeEachGateway('a secret', (open, kind) => {
         }),
       ),
     );
+    await readAuditLog(atPeers);
     // what peers say back never gets as far as the database, so one of the two is enough
     if (kind === 'postgres') return;
     const timeoutMs = impatienceMs(performance.now() - from);
@@ -332,12 +388,24 @@ describeEachGateway('a secret', (open, kind) => {
   });
 
   test('is in no reply and in no event', () => {
+    for (const part of ['"datastore.updated"', '"connection_test.start"', '"revisions"', '"ConfirmationRequiredError"'])
+      expect(inReplies()).toContain(part);
     expect(search(inReplies(), needles())).toEqual([]);
   });
 
   test('is not in the log', () => {
     expect(inLogs()).toContain('A check failed');
     expect(search(inLogs(), needles())).toEqual([]);
+  });
+
+  test('is not in what `audit export` prints', async () => {
+    const [{ databaseUrl = '', folder = '' } = {}] = gateways;
+    const env = { ...process.env, DATABASE_URL: databaseUrl, KEY_FILE: join(folder, 'master.key') };
+    const launcher = fileURLToPath(new URL('../../bin/datastore-gateway.js', import.meta.url));
+    const options = { env, maxBuffer: 2 ** 28 };
+    const { stdout } = await promisify(execFile)(process.execPath, [launcher, 'audit', 'export'], options);
+    expect(stdout).toContain('"action":"datastore.revision-secrets.purged"');
+    expect(search(stdout, needles())).toEqual([]);
   });
 
   test('is not in the database, its journal files included', async () => {

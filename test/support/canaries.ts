@@ -51,6 +51,9 @@ const newValue = {
   pem: () => keys[given++ % keys.length] ?? '',
 } as const;
 
+/** A text that is no secret of a config, and must not be seen again either. */
+export const newCanary = newValue.plain;
+
 export type CanaryForm = keyof typeof newValue;
 
 /** A config that is right, with canaries at some of its secrets. */
