@@ -42,7 +42,7 @@ export interface ServerLimits extends LimitSettings {
 }
 
 const DEFAULT_LIMITS: ServerLimits = {
-  connectionInitMs: 10_000,
+  connectionInitMs: 3_000,
   recheckMs: 1_000,
   pingMs: 12_000,
   drainMs: 15_000,
