@@ -196,13 +196,14 @@ const CloneEnvironmentInput = builder.inputType('CloneEnvironmentInput', {
   }),
 });
 
-const planned = (name: string, description: string) =>
+const NEEDS_READ = ' The token needs DATASTORES_READ.';
+const planned = (name: string, description: string, needs = '') =>
   builder.objectRef<{ readonly plan: ManifestPlan }>(name).implement({
     description,
     fields: (t) => ({
       plan: t.field({
         type: ManifestPlanRef,
-        description: 'What is done to each datastore and data structure.',
+        description: `What is done to each datastore and data structure.${needs}`,
         resolve: ({ plan }) => plan,
       }),
     }),
@@ -244,7 +245,7 @@ const refusals = [
 
 builder.mutationFields((t) => ({
   applyManifest: t.field({
-    type: planned('ApplyManifestSuccess', 'The environment is as the manifest says.'),
+    type: planned('ApplyManifestSuccess', 'The environment is as the manifest says.', NEEDS_READ),
     description:
       'Makes an environment as a manifest says, all at once or not at all; each change is journaled and kept as a version, as any other is. Sent again, it changes nothing. No connection is tested. The token needs DATASTORES_WRITE.',
     extensions: { cost: COST },
@@ -255,7 +256,7 @@ builder.mutationFields((t) => ({
     }),
   }),
   cloneEnvironment: t.field({
-    type: planned('CloneEnvironmentSuccess', 'The target holds what the source holds.'),
+    type: planned('CloneEnvironmentSuccess', 'The target holds what the source holds.', NEEDS_READ),
     description:
       'Makes an environment hold the datastores and data structures of another one, with their secrets, which go only where they went before. Health, tests, catalogs, usages and versions are not copied. The token needs DATASTORES_WRITE, and both environments.',
     extensions: { cost: COST },
