@@ -67,7 +67,7 @@ const SOCKET_CODES =
   /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT|EMFILE)$/;
 /** pg gives its own errors no code, so they are known by their words. */
 const PG_MESSAGES =
-  /^(Connection terminated|Client has encountered a connection error|timeout exceeded when trying to connect|Connection ended)/;
+  /^(Connection terminated|Client has encountered a connection error|timeout exceeded when trying to connect|timeout expired|Connection ended)/;
 
 function isUnavailability(error: unknown): boolean {
   if (!(error instanceof Error)) return false;

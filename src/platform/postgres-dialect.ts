@@ -4,6 +4,8 @@ import { type OnDatabasePeer, tellingSockets } from './postgres-peers.ts';
 
 const MAX_CONNECTIONS = 10;
 const CONNECT_TIMEOUT_MS = 5_000;
+/** How long a statement waits for one of the connections: others have them, or this process is busy itself. */
+const WAIT_TIMEOUT_MS = 20_000;
 /** After how long Postgres ends a transaction that nobody goes on with. */
 const IDLE_IN_TRANSACTION_MS = 60_000;
 
@@ -13,13 +15,21 @@ export interface PostgresDialectOptions {
   readonly onPeer?: OnDatabasePeer | undefined;
 }
 
-/** Kysely on a pool of at most 10 connections; a wait for one ends after 5 s. */
+/** Connects within 5 s, however long one may wait for a connection of the pool. */
+class PooledClient extends pg.Client {
+  constructor(options: pg.ClientConfig = {}) {
+    super({ ...options, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
+  }
+}
+
+/** Kysely on a pool of at most 10 connections; a wait for one ends after 20 s. */
 export function openPostgresDialect(options: PostgresDialectOptions): Dialect {
   const pool = new pg.Pool({
     connectionString: options.url,
     stream: tellingSockets(options.onPeer),
     max: MAX_CONNECTIONS,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    Client: PooledClient,
+    connectionTimeoutMillis: WAIT_TIMEOUT_MS,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
     keepAlive: true,
     application_name: 'datastore-gateway',

@@ -8,6 +8,7 @@ import type { TestGateway } from '../support/gateway.ts';
 import type { CreateEnvironmentInput, UpdateEnvironmentInput } from '../support/gql/graphql.ts';
 import { postgresConfig } from '../support/inputs.ts';
 import {
+  CreateDataStructure,
   CreateEnvironment,
   DeleteEnvironment,
   ListEnvironments,
@@ -41,6 +42,7 @@ const besides: Record<string, object> = {
   startConnectionTest: { config: { postgres: postgresConfig() } },
   upsertDatastore: { name: 'one', config: { postgres: postgresConfig() } },
   createDataStructure: { name: 'one', fields: [{ name: 'a', type: 'TEXT' }] },
+  cloneDataStructure: {},
   applyManifest: { manifest: 'manifest: 1\ndatastores: {}' },
   createApiToken: { name: 'one', scopes: ['DATASTORES_READ'] },
   createSessionToken: { scopes: ['DATASTORES_READ'] },
@@ -59,9 +61,14 @@ describeEachGateway('environments', (open) => {
   let gateway: TestGateway;
   let api: Api;
 
+  let structureId: string;
+
   beforeAll(async () => {
     gateway = await open();
     api = apiOf(gateway);
+    const input = { environmentId: await api.newEnvironment(), name: 'one', fields: [] };
+    const { createDataStructure } = await gateway.run(CreateDataStructure, { input });
+    structureId = expectType(createDataStructure, 'CreateDataStructureSuccess').dataStructure.id;
   });
 
   const create = async (input: CreateEnvironmentInput, token?: string) =>
@@ -112,7 +119,8 @@ describeEachGateway('environments', (open) => {
       [id, 'NotFoundError', 'NOT_FOUND'],
       ['no id', 'ValidationError', 'INVALID_ID'],
     ]) {
-      const variables = argumentsWith(path, value, besides[name] ?? {}) as object;
+      const beside = name === 'cloneDataStructure' ? { id: structureId } : (besides[name] ?? {});
+      const variables = argumentsWith(path, value, beside) as object;
       const { json } = await gateway.send({ query, variables });
       expect(json.errors).toBeUndefined();
       const answer = json.data?.answer as { results?: { error: unknown }[] };
