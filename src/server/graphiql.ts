@@ -100,13 +100,29 @@ async function buildPage(hasLinks: boolean, example: ExampleDatabase | undefined
     // headers that are typed there may hold a token
     shouldPersistHeaders: false,
   };
-  const rendered = renderGraphiQL(options as Parameters<typeof renderGraphiQL>[0]);
+  const rendered = withHistory(renderGraphiQL(options as Parameters<typeof renderGraphiQL>[0]));
   const html = replaceOnce(
     replaceOnce(rendered, 'YogaGraphiQL.renderYogaGraphiQL(', 'startGraphiQL('),
     '<div id="root"></div>',
     `<style>${pageStyle}</style><div id="root"><p id="loading" role="status">Loading GraphiQL…</p></div><script>${pageScript(hasLinks)}</script>`,
   );
   return { html, zipped: await promisify(gzip)(html), headers: pageHeaders(html) };
+}
+
+/**
+ * The bundle holds GraphiQL's history panel, but turns the explorer on in its place: this turns both on. What the
+ * history remembers ends with the tab, as all that GraphiQL remembers here. Headers are none of it, for a token may be
+ * among them: GraphiQL itself would keep them there, although shouldPersistHeaders is false.
+ */
+function withHistory(html: string): string {
+  const [, history] = /[;,\s]([\w$]+)=\{title:"History",icon:/.exec(html) ?? [];
+  const [plugins, explorer] = /plugins:\[([\w$]+)\],schemaDescription:/.exec(html) ?? [];
+  const [update, headers] =
+    /updateHistory=\(\{query:[\w$]+,variables:[\w$]+,headers:([\w$]+),operationName:[\w$]+\}\)=>\{/.exec(html) ?? [];
+  if (!history || !plugins || !explorer || !update || !headers)
+    throw new Error('GraphiQL’s bundle has changed: its plugins, or what its history keeps, are not found.');
+  const withBoth = replaceOnce(html, plugins, `plugins:[${history},${explorer}],schemaDescription:`);
+  return replaceOnce(withBoth, update, `${update}${headers}=undefined;`);
 }
 
 /**

@@ -11,6 +11,7 @@ const QUIET = ['--disable-background-networking', '--disable-component-update', 
 const SCREENSHOTS = 'coverage/graphiql';
 
 const PATIENCE_MS = 240_000;
+const WAIT = { timeout: 60_000 };
 
 describePeer('GraphiQL in Chromium', { programs: ['chromium'], packages: ['chromium'] }, () => {
   let gateway: TestGateway;
@@ -124,6 +125,17 @@ describePeer('GraphiQL in Chromium', { programs: ['chromium'], packages: ['chrom
         { timeout: 60_000 },
       );
 
+      await page.getByRole('button', { name: 'Show History' }).click();
+      const history = page.locator('.graphiql-history-items');
+      await expect.poll(() => history.textContent(), WAIT).toMatch(/Datastores[\s\S]*RegisterDatastore/);
+      await page.screenshot({ path: `${SCREENSHOTS}/4-history.png` });
+      await page.getByRole('button', { name: 'Hide History' }).click();
+      // the explorer is there beside it
+      await page
+        .getByRole('button', { name: /Explorer/ })
+        .first()
+        .waitFor();
+
       const others = requests.filter((url) => !url.startsWith(`${gateway.url}/`) && !/^(?:blob|data):/.test(url));
       expect(others).toEqual([]);
       expect(requests.length).toBeGreaterThan(5);
@@ -220,6 +232,12 @@ describePeer('GraphiQL in Chromium', { programs: ['chromium'], packages: ['chrom
       await answered('"name": "default"');
       const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
       expect(kept).not.toContain(gateway.token);
+      // what ran before can be picked again, and brings no header back
+      await page.getByRole('button', { name: 'Show History' }).click();
+      const picked = page.locator('.graphiql-history-item-label').first();
+      await picked.click();
+      const headers = page.locator('.graphiql-editor-tool .graphiql-editor:not(.hidden) .view-lines');
+      await expect.poll(() => headers.textContent(), WAIT).not.toContain('Bearer');
     },
     PATIENCE_MS,
   );
