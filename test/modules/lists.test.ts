@@ -258,7 +258,7 @@ describeEachGateway('lists of datastores', (open) => {
         expect(environment.id).toBe(own);
         expect(lastTest).toMatchObject({ status: 'FAILED', datastore: { id } });
       }
-      // the runner's rounds look for statuses and for left-over refreshes, no list does; a token is looked at anew after 2 s
+      // the runner's rounds look for statuses and for left-over refreshes, no list does; a token is remembered for 2 s
       return gateway.statements.filter((sql) => !/"status" = |"catalog_refreshes"|"api_tokens"/.test(sql));
     };
     const few = await counted(5);
