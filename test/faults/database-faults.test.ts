@@ -186,7 +186,9 @@ describe.each([
     await eventually(async () => (await fetch(`${gateway.url}/readyz`)).status === 200);
     const lines = gateway.log().slice(logged).split('\n').filter(Boolean);
     const told = lines.map((line) => JSON.parse(line)).filter(({ level }) => level !== 'debug' && level !== 20);
-    expect(told.map(({ msg }) => msg)).toEqual([
+    // the ends of the journal's chains are told up to five seconds after what was stored before
+    const messages = told.map(({ msg }) => msg).filter((message) => message !== 'journal head');
+    expect(messages).toEqual([
       'the database cannot do its work: requests are answered UNAVAILABLE meanwhile',
       'the database can be written again',
     ]);
