@@ -19,7 +19,8 @@ export async function cancelStatement(target: Target, key: CancelKey, ending: En
   request.writeInt32BE(key.processId, 8);
   request.writeInt32BE(key.secretKey, 12);
   const closed = once(socket.resume(), 'close', { signal: ending.signal });
-  socket.end(request);
+  // whoever ends here at once is gone before a pooler has passed the request on, which drops it then
+  socket.write(request);
   await closed;
 }
 
