@@ -30,34 +30,32 @@ const texts = {
   expectedVersion:
     'DataRecord.version of what you have read: when another one is stored by now, you get a ConflictError. 0: there must be none yet. Leave it out to replace whatever is stored.',
 };
-const version = z.number().min(0);
+/** What is said of each record that is put, in a call for one as in a call for many. */
+const recordFields = {
+  key: { description: texts.key, validate: { schema: recordKey } },
+  data: { type: 'JSON', required: true, description: texts.data },
+  merge: { defaultValue: false, description: texts.merge },
+  expectedVersion: { type: 'SafeInt', description: texts.expectedVersion, validate: { schema: z.number().min(0) } },
+} as const;
 
 const PutRecordInput = builder.inputType('PutRecordInput', {
   description: 'A record to store.',
   fields: (t) => ({
     datastoreId: t.id({ required: true, description: texts.datastoreId, validate: { schema: uuid } }),
-    key: t.string({ description: texts.key, validate: { schema: recordKey } }),
-    data: t.field({ type: 'JSON', required: true, description: texts.data }),
-    merge: t.boolean({ defaultValue: false, description: texts.merge }),
-    expectedVersion: t.field({
-      type: 'SafeInt',
-      description: texts.expectedVersion,
-      validate: { schema: version },
-    }),
+    key: t.string(recordFields.key),
+    data: t.field(recordFields.data),
+    merge: t.boolean(recordFields.merge),
+    expectedVersion: t.field(recordFields.expectedVersion),
   }),
 });
 
 const RecordItemInput = builder.inputType('RecordItemInput', {
   description: 'One of several records to store.',
   fields: (t) => ({
-    key: t.string({ description: texts.key, validate: { schema: recordKey } }),
-    data: t.field({ type: 'JSON', required: true, description: texts.data }),
-    merge: t.boolean({ defaultValue: false, description: texts.merge }),
-    expectedVersion: t.field({
-      type: 'SafeInt',
-      description: texts.expectedVersion,
-      validate: { schema: version },
-    }),
+    key: t.string(recordFields.key),
+    data: t.field(recordFields.data),
+    merge: t.boolean(recordFields.merge),
+    expectedVersion: t.field(recordFields.expectedVersion),
   }),
 });
 
