@@ -20,6 +20,7 @@ import * as dataKeySeeks from './018-data-key-seeks.ts';
 import * as reusedIds from './019-reused-ids.ts';
 import * as auditSeeks from './020-audit-seeks.ts';
 import * as managedStores from './021-managed-stores.ts';
+import * as eventLogs from './022-event-logs.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -44,4 +45,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '019-reused-ids': reusedIds,
   '020-audit-seeks': auditSeeks,
   '021-managed-stores': managedStores,
+  '022-event-logs': eventLogs,
 };

@@ -10,6 +10,7 @@ import { RefusedSignIns } from './modules/audit/refused-sign-ins.ts';
 import { AuditService } from './modules/audit/service.ts';
 import { catalogLoader } from './modules/catalogs/loader.ts';
 import { CatalogService } from './modules/catalogs/service.ts';
+import { TestHistory } from './modules/connection-tests/history.ts';
 import { connectionTestLoader } from './modules/connection-tests/loader.ts';
 import type { TestRunner } from './modules/connection-tests/runner.ts';
 import { dataStructureLoader } from './modules/data-structures/loader.ts';
@@ -157,11 +158,13 @@ export class App {
       catalogs: new CatalogService(database, drafts, connectionTests),
     };
 
+    const testHistory = new TestHistory(database);
     this.chores = new Chores(
       [
         { title: 'idempotency keys that have expired', step: () => idempotency.removeExpired() },
         { title: 'secrets of older versions', step: () => history.eraseExpired() },
         { title: 'old events of records', step: () => recordEvents.removeExpired() },
+        { title: 'events of connection tests that have ended', step: () => testHistory.foldEnded() },
       ],
       logger,
     );

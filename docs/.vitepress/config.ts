@@ -34,6 +34,7 @@ export default defineConfig({
           page('Deploy', '/deploy'),
           page('Back up and restore', '/back-up-and-restore'),
           page('Upgrade', '/upgrade'),
+          page('What is kept', '/what-is-kept'),
           page('Security', '/security'),
         ],
       },

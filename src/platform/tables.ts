@@ -286,6 +286,8 @@ export interface ConnectionTestsTable {
   /** The server that it is about, `host:port`; null for tests of older gateways, and where there is none. */
   target: string | null;
   requested_on_behalf_of: string | null;
+  /** JSON: its events, as foldEvents() writes them once it has ended; null while they are rows of test_events. */
+  event_log: string | null;
 }
 
 /** How a datastore is, as its health checks see it; there is no row while it was never to be checked. */
@@ -340,7 +342,7 @@ export interface CatalogEntriesTable {
   columns: string;
 }
 
-/** The log and outbox of a test, with one snapshot in each row. */
+/** The log and outbox of a test, with one snapshot in each row, until it is folded into the test's event_log. */
 export interface TestEventsTable {
   test_id: string;
   sequence: number;

@@ -70,10 +70,15 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/connection-tests/store.ts replaceSealed',
   ],
   'The service has found the connection test for its caller, and names it by its id.': [
-    'modules/connection-tests/store.ts readEvents',
+    'modules/connection-tests/event-store.ts readEvents',
+    'modules/connection-tests/event-store.ts readFolded',
     'modules/connection-tests/store.ts adoptTest',
     'modules/connection-tests/store.ts readForChange',
     'modules/connection-tests/store.ts requestCancel',
+  ],
+  'The events of everybody’s tests are folded, unread, into the rows of these tests.': [
+    'modules/connection-tests/event-store.ts findUnfolded',
+    'modules/connection-tests/event-store.ts storeFolded',
   ],
   'The operator’s rules name environments: they are what the person may see.': [
     'modules/people/service.ts PeopleService.#environmentIds',

@@ -102,11 +102,33 @@ describeEachGateway('the progress of a connection test', (open, kind) => {
     const { id } = await api.testStarted({ target: { draft: { environmentId, config: real() } } });
     const all = await webSocket(id);
     expect(all.length).toBeGreaterThan(10);
-    for (let after = -1; after <= all.length + 1; after += 1) {
-      const follow = after % 2 === 0 ? webSocket : sse;
-      expect(await follow(id, after)).toEqual(all.slice(Math.max(after, 0)));
-    }
+    const readFromEverywhere = async () => {
+      for (let after = -1; after <= all.length + 1; after += 1) {
+        const follow = after % 2 === 0 ? webSocket : sse;
+        expect(await follow(id, after)).toEqual(all.slice(Math.max(after, 0)));
+      }
+    };
+    await readFromEverywhere();
+    await fold(id);
+    await readFromEverywhere();
   });
+
+  /** Has the events of a test that has ended folded, as they are an hour after its end. */
+  async function fold(id: string): Promise<void> {
+    const { query } = gateway.app.database;
+    const test = query.selectFrom('connection_tests').where('id', '=', id);
+    const { finished_at } = await test.select('finished_at').executeTakeFirstOrThrow();
+    const finish = (at: string | null) =>
+      query.updateTable('connection_tests').set({ finished_at: at }).where('id', '=', id).execute();
+    const rows = () => query.selectFrom('test_events').select('sequence').where('test_id', '=', id).execute();
+    await gateway.app.chores.run();
+    expect(await rows()).not.toEqual([]);
+    await finish(new Date(Date.now() - 3_601_000).toISOString());
+    await gateway.app.chores.run();
+    expect(await rows()).toEqual([]);
+    expect(await test.select('event_log').executeTakeFirst()).toEqual({ event_log: expect.any(String) });
+    await finish(finished_at);
+  }
 
   test('is joined in the middle without a gap', async () => {
     const { gate, config } = await gated();

@@ -157,7 +157,11 @@ const landmarks = [
   /from "journal_heads" where .+ and /,
   EVENTS_OF_ONE,
   /from "journal" .+ union all /,
-  /from "test_events" where /,
+  /from "connection_tests" left join "test_events" .+ order by "test_events"."sequence" limit /,
+  /from "connection_tests" where "event_log" is null and "finished_at" < .+ order by "finished_at" limit /,
+  /from "test_events" where "test_events"."test_id" in /,
+  /update "connection_tests" set "event_log" = /,
+  /delete from "test_events" where "test_id" = /,
   /"status" = .+ and "deadline_at" > .+ order by "created_at"/,
   /"attempt" = "attempt" \+ /,
   /set "lease_expires_at" = .+ where .*"owner" = /,
@@ -212,6 +216,15 @@ async function useEverything(gateway: TestGateway, api: Api, environmentIds: rea
   const progress = gateway.follow(Progress, { id: testId });
   await api.testStarted({ target: { datastoreId }, options: { testId } });
   await progress;
+  await gateway.follow(Progress, { id: testId, after: 1 });
+  // an hour after its end its events are folded
+  const { query } = gateway.app.database;
+  await query
+    .updateTable('connection_tests')
+    .set({ finished_at: minute(0) })
+    .where('id', '=', testId)
+    .execute();
+  await gateway.app.chores.run();
   await gateway.follow(Progress, { id: testId, after: 1 });
   await gateway.follow(Progress, { id: randomUUID() });
 
@@ -495,7 +508,7 @@ function sessionRow(id: string, parentId: string, number: number) {
   return { id, name: id, prefix: 'dsg_', hash: id, scopes: '[]', all_environments: 1, parent_id: parentId, ...stamps };
 }
 
-/** A test that has ended. */
+/** A test that has ended, just now. */
 function testRow(id: string, environmentId: string, number: number) {
   return {
     id,
@@ -509,7 +522,7 @@ function testRow(id: string, environmentId: string, number: number) {
     checks: '[]',
     plan: '[]',
     created_at: minute(number),
-    finished_at: minute(number),
+    finished_at: FAR,
     deadline_at: minute(number),
   };
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Change, type Database, DatabaseUnavailableError } from '../../platform/database.ts';
-import { type NewEvent, type Ownership, writeEvents } from './store.ts';
+import { type Ownership, writeEvents } from './store.ts';
+import type { StoredEvent } from './test.ts';
 
 /** How many events one change writes: each binds five values, far below what a statement may bind. */
 const MOST_IN_ONE_CHANGE = 500;
@@ -16,7 +17,7 @@ export function testTopic(testId: string): string {
 /** One event on its way to the log. */
 interface Pending {
   readonly by: Ownership;
-  readonly event: NewEvent;
+  readonly event: StoredEvent;
   readonly settle: (written: boolean) => void;
   readonly fail: (error: unknown) => void;
 }
@@ -37,7 +38,7 @@ export class TestRecorder {
   }
 
   /** Writes an event. @returns false when the writer no longer owns the test: somebody else goes on with it */
-  record(by: Ownership, event: NewEvent): Promise<boolean> {
+  record(by: Ownership, event: StoredEvent): Promise<boolean> {
     return new Promise((settle, fail) => {
       this.#pending.push({ by, event, settle, fail });
       if (!this.#writing) void this.#write();

@@ -13,6 +13,7 @@ import type { Sealer } from '../../platform/sealer.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import { requireRoom, targetOf } from './admission.ts';
+import { readEvents } from './event-store.ts';
 import { journalCancel, journalStart } from './journal.ts';
 import { planTest, type TestOptions, type TestSubject, testTimeoutMs, writes } from './plan.ts';
 import { testTopic } from './recorder.ts';
@@ -24,7 +25,6 @@ import {
   keepTested,
   listTests,
   type NewTestRow,
-  readEvents,
   readForChange,
   requestCancel,
   setLastTest,

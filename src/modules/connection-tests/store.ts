@@ -6,17 +6,26 @@ import type { WrappedKey } from '../../platform/sealer.ts';
 import type { ConnectionTestsTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { whereVisible } from '../access/visibility.ts';
-import type { CheckResult, ConnectionTest, TestEvent, TestPurpose, TestSnapshot, TestStatus } from './test.ts';
-import { running } from './test.ts';
+import {
+  type CheckResult,
+  type ConnectionTest,
+  running,
+  type StoredEvent,
+  snapshotOf,
+  type TestPurpose,
+  type TestSnapshot,
+  type TestStatus,
+} from './test.ts';
 
 export type TestRow = Selectable<ConnectionTestsTable>;
 
 /** A test that was not stored yet, with the config that it is to test. */
-export interface NewTestRow extends Omit<TestRow, 'draft_config' | 'attempt' | 'sequence' | 'cancel_requested'> {
+export interface NewTestRow
+  extends Omit<TestRow, 'draft_config' | 'attempt' | 'sequence' | 'cancel_requested' | 'event_log'> {
   readonly draft_config: PublicConfig;
 }
 
-/** How many events, or how many abandoned tests, one statement reads. */
+/** How many abandoned tests one statement reads. */
 const READ_AT_ONCE = 200;
 
 /** Reads the tests with these ids that the caller may see. */
@@ -60,24 +69,6 @@ export async function listTests(
     .limit(request.size + 1)
     .execute();
   return toPage(rows.map(testOf), request, (test) => encodeCursor('NEWEST', [test.createdAt, test.id]));
-}
-
-/** Reads the log of a test after a sequence number. Each event has the test as it was then. */
-export async function readEvents(database: Database, test: ConnectionTest, after: number): Promise<TestEvent[]> {
-  const rows = await database.query
-    .selectFrom('test_events')
-    .selectAll()
-    .where('test_id', '=', test.id)
-    .where('sequence', '>', after)
-    .orderBy('sequence')
-    .limit(READ_AT_ONCE)
-    .execute();
-  return rows.map((row) => {
-    // an older version has told of no attempts
-    const snapshot: TestSnapshot = { attempt: 1, ...JSON.parse(row.snapshot) };
-    const check = snapshot.checks.find(({ name }) => name === row.check_name) ?? null;
-    return { sequence: row.sequence, at: row.at, test: { ...test, ...snapshot }, check };
-  });
 }
 
 /** Stores a new test with its first event, QUEUED, and with the key of its secrets when it has any. */
@@ -177,20 +168,13 @@ export async function setLastTest(change: Change, datastoreId: string, testId: s
   await change.query.updateTable('datastores').set({ last_test_id: testId }).where('id', '=', datastoreId).execute();
 }
 
-export interface NewEvent {
-  readonly sequence: number;
-  readonly at: string;
-  readonly checkName: string | null;
-  readonly snapshot: TestSnapshot;
-}
-
-async function insertEvents(change: Change, testId: string, events: readonly NewEvent[]): Promise<void> {
+async function insertEvents(change: Change, testId: string, events: readonly StoredEvent[]): Promise<void> {
   const rows = events.map(({ sequence, at, checkName, snapshot }) => ({
     test_id: testId,
     sequence,
     at,
     check_name: checkName,
-    snapshot: JSON.stringify(snapshot),
+    snapshot: JSON.stringify(snapshotOf(snapshot)),
   }));
   await change.query.insertInto('test_events').values(rows).execute();
 }
@@ -207,7 +191,7 @@ export interface Ownership {
  * that try has written is not written twice.
  * @returns false when somebody else has the test
  */
-export async function writeEvents(change: Change, by: Ownership, events: readonly NewEvent[]): Promise<boolean> {
+export async function writeEvents(change: Change, by: Ownership, events: readonly StoredEvent[]): Promise<boolean> {
   const [first] = events;
   if (!first) return true;
   if (await appendEvents(change, by, first.sequence - 1, events)) return true;
@@ -228,7 +212,7 @@ async function appendEvents(
   change: Change,
   by: Ownership,
   after: number,
-  events: readonly NewEvent[],
+  events: readonly StoredEvent[],
 ): Promise<boolean> {
   const last = events.at(-1);
   if (!last) return true;
@@ -391,7 +375,7 @@ function columnsOf(snapshot: TestSnapshot) {
 /** The columns that the API shows of a test. The others are the queue's. */
 type ShownColumns = Omit<
   TestRow,
-  'draft_config' | 'draft_secrets' | 'draft_tenancy' | 'attempt' | 'sequence' | 'cancel_requested'
+  'draft_config' | 'draft_secrets' | 'draft_tenancy' | 'attempt' | 'sequence' | 'cancel_requested' | 'event_log'
 >;
 
 /** Reads a row as the API shows it. */

@@ -46,6 +46,15 @@ export interface ConnectionTest extends TestSnapshot {
   readonly createdAt: string;
 }
 
+/** One event, as it is stored. */
+export interface StoredEvent {
+  readonly sequence: number;
+  readonly at: string;
+  /** The check that it is about; null when it is about the test itself. */
+  readonly checkName: string | null;
+  readonly snapshot: TestSnapshot;
+}
+
 /** One entry of a test's log. */
 export interface TestEvent {
   readonly sequence: number;
@@ -57,6 +66,12 @@ export interface TestEvent {
 
 export function hasEnded(test: Pick<TestSnapshot, 'status'>): boolean {
   return !(running as readonly TestStatus[]).includes(test.status);
+}
+
+/** The part of a test that each event keeps. */
+export function snapshotOf(test: TestSnapshot): TestSnapshot {
+  const { status, attempt, checks, failure, startedAt, finishedAt, durationMs } = test;
+  return { status, attempt, checks, failure, startedAt, finishedAt, durationMs };
 }
 
 /** Makes the snapshot of a test of which nothing ran yet. */
