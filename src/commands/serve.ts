@@ -77,7 +77,7 @@ async function runUntilSignal(app: App, logger: Logger, afterwards?: () => unkno
   let stoppedAt: number | undefined;
   const stop = () => {
     if (stoppedAt === undefined) {
-      stoppedAt = Date.now();
+      stoppedAt = performance.now();
       app
         .close()
         .then(afterwards)
@@ -85,7 +85,7 @@ async function runUntilSignal(app: App, logger: Logger, afterwards?: () => unkno
           () => process.exit(0),
           (error: unknown) => fail(error),
         );
-    } else if (Date.now() - stoppedAt > SECOND_SIGNAL_MS) {
+    } else if (performance.now() - stoppedAt > SECOND_SIGNAL_MS) {
       process.exit(1);
     }
   };

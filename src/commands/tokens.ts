@@ -1,4 +1,5 @@
 import { type Scope, scopes } from '../modules/access/access.ts';
+import type { TokenRow } from '../modules/access/store.ts';
 import { everyNode, operator, options, print, UsageError } from './command.ts';
 import { environmentNames } from './environments.ts';
 import { type Services, withServices } from './settings.ts';
@@ -22,10 +23,12 @@ export async function createToken(args: readonly string[]): Promise<void> {
     throw new UsageError(`--name must be 1 to ${MAX_TOKEN_NAME} characters, on one line.`);
   if (all === environments.length > 0)
     throw new UsageError('Give --environment NAME, once or more, or --all-environments.');
-  const wanted = { name: name.trim(), scopes: readScopes(given.scopes), expiresAt: readExpiry(given['expires-in']) };
+  const wanted = { name: name.trim(), scopes: readScopes(given.scopes) };
+  const lastsMs = readExpiry(given['expires-in']);
   await withServices(async (services) => {
     const environmentIds = all ? null : await findEnvironments(services, environments);
-    print(`${await services.access.createToken(operator.actor.name, { ...wanted, environmentIds })}\n`);
+    const expiresAt = lastsMs === null ? null : services.access.clock.timestamp(lastsMs);
+    print(`${await services.access.createToken(operator.actor.name, { ...wanted, environmentIds, expiresAt })}\n`);
   });
 }
 
@@ -36,11 +39,12 @@ function readScopes(text = ''): Scope[] {
   return [...new Set(names.filter(isScope))];
 }
 
-function readExpiry(text: string | undefined): string | null {
+/** For how long a token is to last, in milliseconds; null: for ever. */
+function readExpiry(text: string | undefined): number | null {
   if (text === undefined) return null;
   const [, count = '', unit = ''] = /^([1-9]\d{0,5})([dhm])$/.exec(text) ?? [];
   if (count === '') throw new UsageError('--expires-in takes a number and d, h or m: 90d.');
-  return new Date(Date.now() + Number(count) * (UNITS[unit] ?? 0)).toISOString();
+  return Number(count) * (UNITS[unit] ?? 0);
 }
 
 async function findEnvironments(services: Services, names: readonly string[]): Promise<string[]> {
@@ -72,17 +76,17 @@ export async function listTokens(args: readonly string[]): Promise<void> {
         (JSON.parse(token.scopes) as string[]).join(','),
         token.all_environments ? 'all environments' : environments.join(','),
         `used ${token.last_used_at ?? 'never'}`,
-        stateOf(token),
+        stateOf(token, services.access.clock.now()),
       ];
       print(`${columns.join('\t')}\n`);
     }
   });
 }
 
-function stateOf({ revoked_at, expires_at }: { revoked_at: string | null; expires_at: string | null }): string {
+function stateOf({ revoked_at, expires_at }: Pick<TokenRow, 'revoked_at' | 'expires_at'>, now: number): string {
   if (revoked_at !== null) return `revoked ${revoked_at}`;
   if (expires_at === null) return 'lasts';
-  return `${Date.parse(expires_at) <= Date.now() ? 'expired' : 'until'} ${expires_at}`;
+  return `${Date.parse(expires_at) <= now ? 'expired' : 'until'} ${expires_at}`;
 }
 
 export async function revokeToken(args: readonly string[]): Promise<void> {

@@ -29,6 +29,7 @@ import {
   HEARTBEAT_MS,
   type JudgedTarget,
   LONGEST_LOG,
+  machineTime,
   type TestJob,
   type ToChild,
   type WorkId,
@@ -96,8 +97,8 @@ function receive(message: ToChild): void {
       forbidden.push(message.place);
       break;
     case 'run': {
-      const { run, job, timeoutMs } = message;
-      const test = currentRun.run(run, () => runTest(run, job, timeoutMs)).finally(() => tests.delete(test));
+      const { run, job, deadline } = message;
+      const test = currentRun.run(run, () => runTest(run, job, deadline)).finally(() => tests.delete(test));
       tests.add(test);
       break;
     }
@@ -115,14 +116,13 @@ function receive(message: ToChild): void {
   }
 }
 
-async function runTest(run: WorkId, job: TestJob, timeoutMs: number): Promise<void> {
+async function runTest(run: WorkId, job: TestJob, deadline: number): Promise<void> {
   const controller = new AbortController();
   const dialer = new PolicedDialer({ ...dialerSettings(), signal: controller.signal });
   const abort = (reason: AbortReason) => controller.abort(reason);
   running.set(run, abort);
   secrets.set(run, job.secrets);
-  // the smaller one: a clock that was set back in between must not lengthen the test
-  const left = Math.min(timeoutMs, job.deadline - Date.now());
+  const left = deadline - machineTime();
   const timer = setTimeout(() => abort('deadline'), Math.max(0, left));
   if (left <= 0) abort('deadline');
   const watched = watchActivity(dialer, () => markActive(run));

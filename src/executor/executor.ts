@@ -118,8 +118,8 @@ export class Executor {
     onCatalog?: CatalogTaker,
   ): Promise<TestOutcome> {
     const test = new RunningTest(job, (event) => this.#report(test, event, onEvent), onCatalog);
-    const left = job.deadline - Date.now();
-    const over = this.#closing ? 'INTERRUPTED' : signal.aborted ? 'CANCELLED' : left <= 0 ? 'TIMEOUT' : undefined;
+    const { timeoutMs } = job;
+    const over = this.#closing ? 'INTERRUPTED' : signal.aborted ? 'CANCELLED' : timeoutMs <= 0 ? 'TIMEOUT' : undefined;
     if (over) {
       test.fail(over);
       return test.outcome;
@@ -133,7 +133,7 @@ export class Executor {
       this.#tests.delete(test);
       setTimeout(() => this.#redactors.delete(test.redactor), LINGER_MS).unref();
     });
-    test.timer = setTimeout(() => this.#overdue(test), left + GRACE_MS);
+    test.timer = setTimeout(() => this.#overdue(test), timeoutMs + GRACE_MS);
     this.#place(test);
     return test.outcome;
   }
@@ -207,7 +207,7 @@ export class Executor {
         type: 'run',
         run: id,
         job,
-        timeoutMs: job.deadline - Date.now(),
+        deadline: test.deadline,
       }));
       this.#placements.set(test, { child, run });
     } catch (error) {

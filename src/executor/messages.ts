@@ -20,8 +20,8 @@ export interface TestJob {
   readonly secrets: readonly string[];
   /** Public names, in order, as planChecks gives them. */
   readonly checks: readonly string[];
-  /** Milliseconds since 1970. */
-  readonly deadline: number;
+  /** What is left until its deadline, in milliseconds, when it is handed over. */
+  readonly timeoutMs: number;
   /** How clients are laid out inside the datastore; left out: unknown. */
   readonly tenancy?: Tenancy | null;
 }
@@ -55,6 +55,14 @@ export interface DialerSettings {
   readonly publicCa?: string | undefined;
 }
 
+/**
+ * Milliseconds on a counter that all processes of a machine have in common: whoever sets the machine's clock, and
+ * however long a message takes, a deadline stays where it is.
+ */
+export function machineTime(): number {
+  return Number(process.hrtime.bigint() / 1_000n) / 1_000;
+}
+
 /** Names one attempt at a test, or one judgement, and cannot be guessed. */
 export type WorkId = string;
 
@@ -63,8 +71,8 @@ export type ToChild =
   | { readonly type: 'start'; readonly settings: DialerSettings }
   /** No connection leads to this place from now on, in tests that run already either. */
   | { readonly type: 'forbid'; readonly place: HostAndPort }
-  /** `timeoutMs` is what was left until the deadline when the message was sent. */
-  | { readonly type: 'run'; readonly run: WorkId; readonly job: TestJob; readonly timeoutMs: number }
+  /** `deadline` is told by machineTime(). */
+  | { readonly type: 'run'; readonly run: WorkId; readonly job: TestJob; readonly deadline: number }
   | { readonly type: 'cancel'; readonly run: WorkId }
   /** A part of a catalog has been taken: the next may be sent. */
   | { readonly type: 'taken'; readonly run: WorkId }
@@ -133,7 +141,7 @@ const entry = z.strictObject({
   columns: listOf(column).refine((columns) => columns.length <= catalogLimits.columns),
 });
 const progress = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('started'), name: checkName, startedAt: z.number() }),
+  z.strictObject({ kind: z.literal('started'), name: checkName }),
   z.strictObject({
     kind: z.literal('ended'),
     name: checkName,

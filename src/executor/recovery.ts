@@ -1,5 +1,6 @@
 import type { FailureCode } from '../errors/check-failures.ts';
 import type { ChildHandle, GoneReason } from './child-handle.ts';
+import { machineTime } from './messages.ts';
 import { RunningTest } from './running-test.ts';
 
 /** How often a test is tried that may have brought its child down, or a judgement. */
@@ -21,7 +22,7 @@ export function suspectOf({ work, lastActive }: ChildHandle, reason: GoneReason)
 /** With which code a test ends whose child is lost; undefined: it runs again. */
 export function finalCode(test: RunningTest, reason: GoneReason, suspected: boolean): FailureCode | undefined {
   if (test.cancelled) return 'CANCELLED';
-  if (test.job.deadline <= Date.now() || (suspected && reason === 'blocked')) return 'TIMEOUT';
+  if (test.deadline <= machineTime() || (suspected && reason === 'blocked')) return 'TIMEOUT';
   if (test.wrote) return 'INTERRUPTED';
   const most = suspected || reason === 'killed' ? ATTEMPTS : INNOCENT_ATTEMPTS;
   return test.attempt < most ? undefined : 'INTERNAL';

@@ -4,7 +4,7 @@ import { timeoutFailure } from '../connectors/kit/checks/timeout.ts';
 import type { CatalogEntry } from '../connectors/kit/contract/catalog-entry.ts';
 import { Failure, type FailureReport } from '../connectors/kit/contract/failure.ts';
 import type { FailureCode } from '../errors/check-failures.ts';
-import { BadMessageError, type TestJob } from './messages.ts';
+import { BadMessageError, machineTime, type TestJob } from './messages.ts';
 
 /** What an executor tells about a test: `restarted` takes all events before it back, the checks are pending again. */
 export type CheckEvent = CheckProgress | { readonly kind: 'restarted' };
@@ -15,6 +15,8 @@ export type CatalogTaker = (entries: readonly CatalogEntry[]) => Promise<void>;
 /** A test on its way through the executor, over one to three attempts. It settles once. */
 export class RunningTest {
   readonly job: TestJob;
+  /** As machineTime() tells it. */
+  readonly deadline: number;
   readonly outcome: Promise<TestOutcome>;
   readonly redactor: Redactor;
   attempt = 1;
@@ -40,6 +42,7 @@ export class RunningTest {
   constructor(job: TestJob, onEvent: (event: CheckEvent) => void, onCatalog?: CatalogTaker) {
     const { promise, resolve } = Promise.withResolvers<TestOutcome>();
     this.job = job;
+    this.deadline = machineTime() + job.timeoutMs;
     this.redactor = createRedactor(job.secrets);
     this.outcome = promise;
     this.#onEvent = onEvent;

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Expression, expressionBuilder, Kysely, type LogEvent, type SqlBool, sql, type Transaction } from 'kysely';
+import { DatabaseClock } from './database-clock.ts';
 import { DatabaseUnavailableError, isTransactionConflict } from './database-errors.ts';
 import { type Doorbell, doorbellChannel, LocalDoorbell } from './doorbell.ts';
 import { guardDialect } from './guarded-dialect.ts';
@@ -49,6 +50,7 @@ export interface JournalHead {
 /** What a piece of work gets inside of its transaction. */
 export interface Change {
   readonly kind: Database['kind'];
+  readonly clock: DatabaseClock;
   readonly query: Transaction<Tables>;
   /** Rings the doorbell of a topic once the change is stored; never when it is not. At most 1,000 characters. */
   ring(topic: string): void;
@@ -183,6 +185,8 @@ export class Database {
   readonly kind: 'sqlite' | 'postgres';
   /** Single statements, each by itself. Inside of change() use the change's own query: this one throws there. */
   readonly query: Kysely<Tables>;
+  /** Its time, which all its processes have in common. */
+  readonly clock: DatabaseClock;
   readonly #doorbell: Doorbell;
   readonly #scopes: AsyncLocalStorage<ChangeScope>;
   readonly #availability: Availability;
@@ -204,6 +208,7 @@ export class Database {
     this.#availability = availability;
     this.#onJournaled = onJournaled;
     this.#log = kind === 'sqlite' ? new WriteAheadLog(query) : undefined;
+    this.clock = new DatabaseClock(kind === 'postgres' ? () => readClock(query) : null);
   }
 
   /**
@@ -228,6 +233,7 @@ export class Database {
     const database = new Database(place.kind, query, options.doorbell, scopes, availability, options.onJournaled);
     try {
       await (place.kind === 'postgres' ? requireUtf8(query) : database.ping());
+      await database.clock.start();
     } catch (error) {
       await database.close();
       // at the start the operator reads the database's own words
@@ -273,7 +279,9 @@ export class Database {
       const transaction = this.query.transaction();
       const started = this.kind === 'postgres' ? transaction.setIsolationLevel('read committed') : transaction;
       const result = await started.execute(async (query) => {
-        const done = await this.#scopes.run(scope, () => work({ kind: this.kind, query, ring, journaled, erases }));
+        const done = await this.#scopes.run(scope, () =>
+          work({ kind: this.kind, clock: this.clock, query, ring, journaled, erases }),
+        );
         if (this.kind === 'postgres' && topics.size > 0) await notify(query, topics);
         return done;
       });
@@ -294,7 +302,7 @@ export class Database {
 
   /** Writes a row of its own. Rejects when nothing can be written, or not within 3 s. Needs the migrated tables. */
   async checkWritable(): Promise<void> {
-    const value = new Date().toISOString();
+    const value = this.clock.timestamp();
     await answered(
       this.query
         .insertInto('settings')
@@ -306,6 +314,7 @@ export class Database {
 
   /** Waits for the running change, then closes. */
   async close(): Promise<void> {
+    this.clock.stop();
     this.#availability.close();
     await this.#log?.close();
     await this.query.destroy();
@@ -338,10 +347,19 @@ async function requireUtf8(query: Kysely<Tables>): Promise<void> {
   if (rows[0]?.encoding !== 'UTF8') throw new Error('The Postgres database must have the encoding UTF8');
 }
 
-const TRANSACTION_CONTROL = /^(begin|start transaction|commit|rollback)\b/;
+const CLOCK = sql<{ now: number }>`select (extract(epoch from clock_timestamp()) * 1000)::float8 as now`;
+
+async function readClock(query: Kysely<Tables>): Promise<number> {
+  const { rows } = await CLOCK.execute(query);
+  if (rows[0] === undefined) throw new Error('The database does not say what time it is');
+  return rows[0].now;
+}
+
+/** Statements that come by themselves, or with any piece of work, tell nothing of it. */
+const UNTOLD = /^(begin|start transaction|commit|rollback|select \(extract\(epoch from clock_timestamp)\b/;
 
 function statementLog(onStatement: OnStatement): (event: LogEvent) => void {
   return ({ level, query }) => {
-    if (level === 'query' && !TRANSACTION_CONTROL.test(query.sql)) onStatement(query.sql, query.parameters);
+    if (level === 'query' && !UNTOLD.test(query.sql)) onStatement(query.sql, query.parameters);
   };
 }

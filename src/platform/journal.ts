@@ -59,7 +59,7 @@ export async function appendJournal(
     environment_id: environmentId,
     sequence: head.sequence,
     id: randomUUID(),
-    at: new Date().toISOString(),
+    at: change.clock.timestamp(),
     kind: entry.kind,
     action: entry.action,
     actor: entry.actor.name,

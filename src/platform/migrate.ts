@@ -27,7 +27,7 @@ export async function vacuumOnce(database: Database): Promise<void> {
   await sql`pragma wal_checkpoint(truncate)`.execute(query);
   await query
     .insertInto('settings')
-    .values({ key: VACUUMED_KEY, value: new Date().toISOString() })
+    .values({ key: VACUUMED_KEY, value: database.clock.timestamp() })
     .onConflict((conflict) => conflict.column('key').doNothing())
     .execute();
 }

@@ -124,7 +124,7 @@ export class Sealer {
         wrapped,
         key_id: this.#keyring.activeKeyId,
         active: 1,
-        created_at: new Date().toISOString(),
+        created_at: change.clock.timestamp(),
       })
       .execute();
   }

@@ -31,14 +31,14 @@ export function createSignIn(exchange: () => Promise<SignInToken>): SignIn {
         codes.delete(oldest);
       }
       const code = randomBytes(CODE_BYTES).toString('base64url');
-      codes.set(hash(code), Date.now() + CODE_MS);
+      codes.set(hash(code), performance.now() + CODE_MS);
       return code;
     },
     async redeem(code) {
       const given = hash(code);
       const found = [...codes].filter(([known]) => timingSafeEqual(known, given));
       for (const [known] of found) codes.delete(known);
-      return found.some(([, expires]) => Date.now() < expires) ? await exchange() : null;
+      return found.some(([, expires]) => performance.now() < expires) ? await exchange() : null;
     },
   };
 }

@@ -102,8 +102,8 @@ export class WebSocketEdge<Access> {
   /** Closes every connection. */
   async close(): Promise<void> {
     for (const client of this.#sockets.clients) client.close(GOING_AWAY, 'Going away');
-    const deadline = Date.now() + FAREWELL_MS;
-    while (this.#sockets.clients.size > 0 && Date.now() < deadline) await sleep(FAREWELL_PAUSE_MS);
+    const deadline = performance.now() + FAREWELL_MS;
+    while (this.#sockets.clients.size > 0 && performance.now() < deadline) await sleep(FAREWELL_PAUSE_MS);
     for (const client of this.#sockets.clients) client.terminate();
     this.#sockets.close();
   }

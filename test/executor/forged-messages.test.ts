@@ -36,8 +36,8 @@ function start(isolation?: 'environment'): { executor: Executor; log: LogLine[] 
 function job(type: string, port: number): TestJob {
   const checks = ['first', 'second', 'third'].map((step) => `${type.toLowerCase()}/${step}/step`);
   const config = { host: '127.0.0.1', port };
-  const deadline = Date.now() + 60_000;
-  return { testId: 'a-test', environmentId: 'an-environment', type, config, secrets: [], checks, deadline };
+  const timeoutMs = 60_000;
+  return { testId: 'a-test', environmentId: 'an-environment', type, config, secrets: [], checks, timeoutMs };
 }
 
 /** A peer whose connections the test talks to itself. */
@@ -95,7 +95,7 @@ describe('a message that no child of ours sends', () => {
   it.each([
     ['an outcome', { type: 'outcome', failure: null }],
     ['a release', { type: 'released' }],
-    ['an event', { type: 'event', event: { kind: 'started', name: 'obeys/first/step', startedAt: 1 }, writes: false }],
+    ['an event', { type: 'event', event: { kind: 'started', name: 'obeys/first/step' }, writes: false }],
     ['a catalog', { type: 'catalog', entries: [] }],
     ['an activity', { type: 'active' }],
     ['a log line', { type: 'log', level: 'info', text: 'x' }],

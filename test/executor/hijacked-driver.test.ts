@@ -112,7 +112,7 @@ it('can do what is listed here, and nothing else', async () => {
   const cancel = new AbortController();
   const checks = ['first', 'second', 'third'].map((step) => `plays/${step}/step`);
   const config = { host: '127.0.0.1', port: portOf(peer) };
-  const place = { testId: 'a-test', environmentId: 'an-environment', type: 'PLAYS', deadline: Date.now() + 60_000 };
+  const place = { testId: 'a-test', environmentId: 'an-environment', type: 'PLAYS', timeoutMs: 60_000 };
   const outcome = executor.run({ ...place, config, secrets: [], checks }, ignore, cancel.signal);
   await vi.waitFor(() => expect(calls).toHaveLength(1), 30_000);
   const [socket] = calls as [Socket];

@@ -10,7 +10,7 @@ const failure = {
   hint: null,
   configPath: 'password',
 };
-const started = { kind: 'started', name: 'a/first/step', startedAt: 1 } as const;
+const started = { kind: 'started', name: 'a/first/step' } as const;
 const ended = {
   kind: 'ended',
   name: 'a/first/step',
@@ -94,7 +94,7 @@ describe('what no child of ours sends', () => {
 describe('what a test takes from its child', () => {
   const test = () => {
     const checks = ['a/first/step', 'a/second/step'];
-    const job = { testId: 't', environmentId: 'e', type: 'A', config: {}, secrets: [], checks, deadline: 0 };
+    const job = { testId: 't', environmentId: 'e', type: 'A', config: {}, secrets: [], checks, timeoutMs: 0 };
     return new RunningTest(job, () => undefined);
   };
   const second = 'a/second/step';

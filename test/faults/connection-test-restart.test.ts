@@ -1,19 +1,17 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { afterAll, beforeAll, expect, type OnTestFinishedHandler, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { apiOf } from '../support/api.ts';
-import { childProgram } from '../support/child-program.ts';
 import { newTestDatabase } from '../support/databases.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import { eventually } from '../support/eventually.ts';
-import { clientOf, type GatewayClient, type TestGateway } from '../support/gateway.ts';
+import type { GatewayClient, TestGateway } from '../support/gateway.ts';
 import { postgresConfig } from '../support/inputs.ts';
 import { Progress } from '../support/operations.ts';
+import { type Finally, startProcess } from '../support/own-gateway.ts';
 import { startGate } from '../support/peers/gate.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
 
@@ -24,9 +22,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => target.stop());
-
-/** Registers what a test undoes at its end: tests that run at the same time cannot share one. */
-type Finally = (undo: OnTestFinishedHandler) => void;
 
 async function gated(onTestFinished: Finally) {
   const gate = await startGate(target.port);
@@ -40,22 +35,6 @@ async function newFolder(onTestFinished: Finally): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'gateway-restart-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   return folder;
-}
-
-/** A gateway in a process of its own. */
-async function startProcess(
-  databaseUrl: string,
-  folder: string,
-  onTestFinished: Finally,
-): Promise<{ child: ChildProcess; client: GatewayClient }> {
-  const script = join(import.meta.dirname, '../support/gateway-process.ts');
-  const child = spawn(process.execPath, [script, databaseUrl, folder, childProgram().childUrl], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
-  const { url, token } = JSON.parse(line) as { url: string; token: string };
-  return { child, client: clientOf(url, token) };
 }
 
 describeEachGateway('connection tests whose gateway goes away', (open, kind) => {

@@ -1,13 +1,15 @@
 import { startGateway } from './gateway.ts';
 
 /*
- * A gateway in a process of its own, for tests that kill it: `node gateway-process.ts DATABASE_URL FOLDER CHILD_URL`,
- * the last of which is the executor's child as it was built. It prints its URL and a token as one line of JSON, then
+ * A gateway in a process of its own, for tests that kill it: `node gateway-process.ts DATABASE_URL FOLDER CHILD_URL
+ * [AHEAD_MS]`. CHILD_URL is the executor's child as it was built, AHEAD_MS by how much this machine's clock is to be
+ * wrong, as far as the gateway can see. It prints its URL and a token as one line of JSON, then
  * serves until it is killed. With Node's --expose-gc it tells at each SIGUSR2, as another line, how many bytes live in
  * its heap.
  */
-const [databaseUrl, folder, childUrl] = process.argv.slice(2);
+const [databaseUrl, folder, childUrl, aheadMs = '0'] = process.argv.slice(2);
 if (!databaseUrl || !folder || !childUrl) throw new Error('Give a database URL, a folder and a child’s URL');
+if (Number(aheadMs) !== 0) setClock(Number(aheadMs));
 // nobody counts its statements: kept, they would look like a leak
 const { url, token } = await startGateway({
   databaseUrl,
@@ -19,3 +21,12 @@ process.on('SIGUSR2', () => {
   globalThis.gc?.();
   process.stdout.write(`${JSON.stringify({ heap: process.memoryUsage().heapUsed })}\n`);
 });
+
+/** Sets what everybody in this process takes for the machine's clock, drivers included. */
+function setClock(ms: number): void {
+  globalThis.Date = new Proxy(Date, {
+    construct: (RightDate, given, made) =>
+      Reflect.construct(RightDate, given.length === 0 ? [RightDate.now() + ms] : given, made),
+    get: (RightDate, key) => (key === 'now' ? () => RightDate.now() + ms : Reflect.get(RightDate, key)),
+  });
+}

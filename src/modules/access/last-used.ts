@@ -56,7 +56,7 @@ export class LastUsed {
   async #write(): Promise<void> {
     const ids = [...this.#unwritten];
     this.#unwritten.clear();
-    const at = new Date().toISOString();
+    const at = this.#database.clock.timestamp();
     try {
       for (let from = 0; from < ids.length; from += IN_ONE_STATEMENT)
         await touchTokens(this.#database, ids.slice(from, from + IN_ONE_STATEMENT), at);

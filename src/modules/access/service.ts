@@ -72,11 +72,16 @@ export class AccessService {
     this.#lastUsed = new LastUsed(database, logger);
   }
 
+  /** By which tokens expire. */
+  get clock(): Database['clock'] {
+    return this.#database.clock;
+  }
+
   /**
    * Returns what a bearer token allows, or null when it is unknown, expired or revoked. A revocation counts within 2 s.
    */
   async authenticate(token: string): Promise<Access | null> {
-    const now = Date.now();
+    const now = this.clock.now();
     const known = await this.#known(token, now);
     if (!known || !isGood(known, now)) return null;
     this.#lastUsed.note(known.access.tokenId, now);
@@ -85,7 +90,7 @@ export class AccessService {
 
   /** Whose token it is that authenticate() refuses, or has just refused; null for an unknown one. */
   async refused(token: string): Promise<KnownToken | null> {
-    return this.#known(token, Date.now());
+    return this.#known(token, this.clock.now());
   }
 
   async #known(token: string, now: number): Promise<KnownToken | null> {
@@ -150,7 +155,7 @@ export class AccessService {
   async revoke(access: Access, id: string): Promise<TokenRow> {
     requireScope(access, 'TOKENS_ADMIN');
     await this.#database.change(async (change) => {
-      const revoked = await revokeToken(change, access, id, new Date().toISOString());
+      const revoked = await revokeToken(change, access, id, change.clock.timestamp());
       if (!revoked) throw new NotFoundError([id]);
       if (revoked.isNew) await this.#journal(change, 'token.revoke', access.actor, id, { name: revoked.name });
     });
@@ -185,7 +190,7 @@ export class AccessService {
 
   /** Makes a token for a sign-in link: it has every scope and every environment, and lasts 12 hours. */
   async createSignInToken(): Promise<{ token: string; expiresAt: string }> {
-    const expiresAt = new Date(Date.now() + SIGN_IN_MS).toISOString();
+    const expiresAt = this.clock.timestamp(SIGN_IN_MS);
     const name = `GraphiQL session ${randomUUID()}`;
     const token = await this.createToken(ownNames.signInLink, {
       name,
@@ -227,7 +232,7 @@ export class AccessService {
     const { name, scopes, environmentIds, expiresAt } = wanted;
     if (isOwnName(name) && !parent) throw new NameTakenError(namePath);
     const id = randomUUID();
-    const at = new Date().toISOString();
+    const at = this.clock.timestamp();
     try {
       await this.#database.change(async (change) => {
         const row = {

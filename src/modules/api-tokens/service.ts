@@ -37,7 +37,7 @@ export class ApiTokenService {
     const issues = [
       ...scopeIssues(access, input.scopes, pathTo(input, 'scopes')),
       ...environmentIssues(access, input),
-      ...expiryIssues(access, input),
+      ...expiryIssues(access, input, this.#tokens.clock.now()),
     ];
     if (issues.length > 0) throw new ValidationError(issues);
     const { name, scopes, environmentIds, expiresAt } = input;
@@ -61,11 +61,11 @@ function environmentIssues(access: Access, input: ApiTokenInput): FieldIssue[] {
   return [];
 }
 
-function expiryIssues(access: Access, input: ApiTokenInput): FieldIssue[] {
+function expiryIssues(access: Access, input: ApiTokenInput, now: number): FieldIssue[] {
   const { expiresAt } = input;
   if (expiresAt == null) return [];
   const refuse = (message: string) => [issueAt(pathTo(input, 'expiresAt'), 'OUT_OF_RANGE', message)];
-  if (Date.parse(expiresAt) <= Date.now()) return refuse('Give a time to come.');
+  if (Date.parse(expiresAt) <= now) return refuse('Give a time to come.');
   // ISO 8601 in UTC has the order of time
   if (access.expiresAt !== null && expiresAt > access.expiresAt)
     return refuse(`Your own token ends before that, at ${access.expiresAt}.`);

@@ -36,7 +36,7 @@ export class CatalogWriter implements CatalogSink {
     const { datastoreId, environmentId } = test;
     if (datastoreId === null) return false;
     return this.#database.change(async (change) => {
-      if (!(await exchangeCatalog(change, datastoreId, test.id, new Date().toISOString()))) return false;
+      if (!(await exchangeCatalog(change, datastoreId, test.id, change.clock.timestamp()))) return false;
       await journalDatastore(change, this.#keyring, {
         kind: 'CATALOG_REFRESHED',
         datastore: { id: datastoreId, environmentId },

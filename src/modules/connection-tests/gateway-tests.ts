@@ -40,7 +40,7 @@ export class GatewayTests {
     signal: AbortSignal,
     onCatalog?: (entries: readonly CatalogEntry[]) => Promise<void>,
   ): Promise<TestOutcome> {
-    const deadline = AbortSignal.timeout(Math.max(0, job.deadline - Date.now()));
+    const deadline = AbortSignal.timeout(Math.max(0, job.timeoutMs));
     return runChecks({
       connector: connectorOf(job.type),
       config: job.config,

@@ -1,5 +1,4 @@
 import type { Database } from '../../platform/database.ts';
-import { before, databaseTime } from '../../platform/database-time.ts';
 import { foldEvents } from './event-log.ts';
 import { findUnfolded, storeFolded } from './event-store.ts';
 
@@ -18,7 +17,7 @@ export class TestHistory {
 
   /** Folds the events of some tests that ended an hour ago or earlier. @returns whether there may be more */
   async foldEnded(): Promise<boolean> {
-    const endedBefore = before(await databaseTime(this.#database), UNFOLDED_MS);
+    const endedBefore = this.#database.clock.timestamp(-UNFOLDED_MS);
     const ended = await findUnfolded(this.#database, endedBefore, FOLDED_AT_ONCE);
     // the events of a test that has ended change no more: only what is written has to be one change
     const logs = ended.map(({ test, events }) => ({ id: test.id, log: foldEvents(events, test) }));

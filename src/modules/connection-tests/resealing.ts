@@ -21,7 +21,7 @@ export async function resealTests(database: Database, sealer: Sealer): Promise<v
         try {
           const secrets = await openSecrets(sealer, row, undefined, change.query);
           const key = await sealer.newKey(change, secretOwner(row, row.draft_config ?? '{}'));
-          await insertSecretKey(change, row.id, key, new Date().toISOString());
+          await insertSecretKey(change, row.id, key, change.clock.timestamp());
           await replaceSealed(change, row.id, key.seal(draftPath, JSON.stringify([...secrets])));
         } catch (error) {
           if (!(error instanceof UnsealError)) throw error;

@@ -148,10 +148,7 @@ export class TestRunner {
         if (this.#mayHaveOrphans) await this.#settleOrphans();
         const free = MOST_AT_ONCE - this.#running.size;
         if (free <= 0) return;
-        const now = new Date();
-        const rows = await this.#options.database.change((change) =>
-          claimTests(change, this.owner, leaseFrom(now), now.toISOString(), free),
-        );
+        const rows = await this.#options.database.change((change) => claimTests(change, this.owner, LEASE_MS, free));
         for (const row of rows) this.#begin(row);
       } catch (error) {
         // the claim may be stored all the same: its answer alone was lost
@@ -166,7 +163,7 @@ export class TestRunner {
   async #settleOrphans(): Promise<void> {
     this.#mayHaveOrphans = false;
     for (const row of await findOwned(this.#options.database, this.owner)) {
-      if (!this.#running.has(row.id)) await this.#settle(row, new Date().toISOString());
+      if (!this.#running.has(row.id)) await this.#settle(row);
     }
   }
 
@@ -192,7 +189,7 @@ export class TestRunner {
   }
 
   async #run(row: TestRow, signal: AbortSignal): Promise<void> {
-    const log = new TestLog(row, this.owner, this.#recorder, this.#options.logger);
+    const log = new TestLog(row, this.owner, this.#recorder, this.#options);
     const lost = new AbortController();
     log.onLost = () => lost.abort('lost');
     await log.write(null, { ...testOf(row), status: 'RUNNING' });
@@ -201,10 +198,11 @@ export class TestRunner {
     const interrupted = signal.reason === 'stopping' && outcome.status === 'CANCELLED';
     // a replica that stops leaves its tests to the others, but for those whose caller waits in this process
     if (interrupted && row.purpose !== 'BEFORE_SAVE') return await this.#handBack(row, log);
+    const { database } = this.#options;
     const failure = interrupted ? new Failure('INTERRUPTED').report : outcome.failure;
     await log.write(
       null,
-      ended(log.snapshot, interrupted ? 'FAILED' : outcome.status, failure, new Date().toISOString()),
+      ended(log.snapshot, interrupted ? 'FAILED' : outcome.status, failure, database.clock.timestamp()),
     );
   }
 
@@ -264,7 +262,7 @@ export class TestRunner {
       try {
         return await work();
       } catch (error) {
-        const isOver = this.#stopped || new Date().toISOString() >= row.deadline_at;
+        const isOver = this.#stopped || this.#options.database.clock.timestamp() >= row.deadline_at;
         if (isOver || !(error instanceof DatabaseUnavailableError)) throw error;
       }
       await sleep(DATABASE_PAUSE_MS);
@@ -282,7 +280,7 @@ export class TestRunner {
       config: placeSecrets({ config, secrets }),
       secrets: [...secrets.values()],
       checks: JSON.parse(row.plan) as string[],
-      deadline: Date.parse(row.deadline_at),
+      timeoutMs: Date.parse(row.deadline_at) - database.clock.now(),
       tenancy: row.draft_tenancy === null ? null : (JSON.parse(row.draft_tenancy) as Tenancy),
     };
   }
@@ -293,7 +291,7 @@ export class TestRunner {
     await database.change(async (change) => {
       const current = { ...row, status: 'RUNNING', sequence: log.sequence };
       const queued = begunAnew(log.snapshot);
-      if (!(await settleAbandoned(change, current, queued, new Date().toISOString()))) return;
+      if (!(await settleAbandoned(change, current, queued, change.clock.timestamp()))) return;
       change.ring(testTopic(row.id));
       change.ring(queueTopic);
     });
@@ -307,25 +305,25 @@ export class TestRunner {
   /** Looks after what a ring may have missed, and after what dead processes left behind. */
   async #goRound(): Promise<void> {
     const { database, catalogs } = this.#options;
-    const now = Date.now();
+    const now = performance.now();
     if (this.#running.size > 0 && now - this.#renewedAt >= RENEW_MS) {
       const ids = [...this.#running.keys()].sort();
-      await database.change((change) => renewLeases(change, this.owner, ids, leaseFrom(new Date(now))));
+      await database.change((change) => renewLeases(change, this.owner, ids, LEASE_MS));
       this.#renewedAt = now;
     }
     if (this.#running.size > 0) await this.#cancelRequested();
-    const at = new Date(now).toISOString();
-    for (const row of await findAbandoned(database, at, new Date(now - OVERDUE_MS).toISOString())) {
+    for (const row of await findAbandoned(database, OVERDUE_MS)) {
       // the test is our own and goes on: its lease ran out while this process could not renew it
       if (row.owner === this.owner && this.#running.has(row.id)) continue;
-      await this.#settle(row, at);
+      await this.#settle(row);
     }
     await catalogs.tidy();
     this.#wake();
   }
 
   /** Ends a test that nobody runs, or gives it back to the queue. */
-  async #settle(row: TestRow, at: string): Promise<void> {
+  async #settle(row: TestRow): Promise<void> {
+    const at = this.#options.database.clock.timestamp();
     const next = afterDeath(row, at, row.owner === this.owner);
     await this.#options.database.change(async (change) => {
       if (!(await settleAbandoned(change, row, next, at))) return;
@@ -355,10 +353,6 @@ function standingOf({ checks }: TestSnapshot): TestStanding {
   return { begun: checks.some(({ status }) => status !== 'PENDING'), passed };
 }
 
-function leaseFrom(now: Date): string {
-  return new Date(now.getTime() + LEASE_MS).toISOString();
-}
-
 /** The log of one test while this process owns it. */
 class TestLog {
   snapshot: TestSnapshot;
@@ -366,14 +360,16 @@ class TestLog {
   onLost: () => void = () => {};
   readonly #by: Ownership;
   readonly #recorder: TestRecorder;
+  readonly #clock: Database['clock'];
   readonly #logger: Logger;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(row: TestRow, owner: string, recorder: TestRecorder, logger: Logger) {
+  constructor(row: TestRow, owner: string, recorder: TestRecorder, { database, logger }: RunnerOptions) {
     this.snapshot = testOf(row);
     this.sequence = row.sequence;
     this.#by = { testId: row.id, owner, attempt: row.attempt };
     this.#recorder = recorder;
+    this.#clock = database.clock;
     this.#logger = logger;
   }
 
@@ -382,7 +378,7 @@ class TestLog {
     const { status, attempt, checks, failure, startedAt, finishedAt, durationMs } = next;
     this.snapshot = { status, attempt, checks, failure, startedAt, finishedAt, durationMs };
     this.sequence += 1;
-    const event = { sequence: this.sequence, at: new Date().toISOString(), checkName, snapshot: this.snapshot };
+    const event = { sequence: this.sequence, at: this.#clock.timestamp(), checkName, snapshot: this.snapshot };
     const writing = this.#recorder.record(this.#by, event).then((written) => {
       if (!written) this.onLost();
     });

@@ -107,7 +107,7 @@ export class ConnectionTestService {
     if (writes(subject.connector, checks)) requireScope(access, 'DATASTORES_WRITE');
     const { config, secrets } = splitSecrets(subject.connector, subject.config);
     const snapshot = unstarted(checks.map((name) => ({ id: randomUUID(), name })));
-    const now = new Date();
+    const now = this.#database.clock.now();
     const row = {
       id: options.testId ?? randomUUID(),
       datastore_id: subject.datastoreId,
@@ -127,10 +127,10 @@ export class ConnectionTestService {
       draft_config: config,
       draft_tenancy: subject.tenancy && JSON.stringify(subject.tenancy),
       target: targetOf(subject.connector, subject.config),
-      created_at: now.toISOString(),
+      created_at: new Date(now).toISOString(),
       started_at: null,
       finished_at: null,
-      deadline_at: new Date(now.getTime() + (options.timeoutMs ?? testTimeoutMs.default)).toISOString(),
+      deadline_at: new Date(now + (options.timeoutMs ?? testTimeoutMs.default)).toISOString(),
       duration_ms: null,
       // this process runs the test itself when a caller waits for it here
       owner: purpose === 'BEFORE_SAVE' ? this.#runner.owner : null,
@@ -289,7 +289,7 @@ export class ConnectionTestService {
 }
 
 async function endCancelled(change: Change, row: TestRow): Promise<void> {
-  const at = new Date().toISOString();
+  const at = change.clock.timestamp();
   await settleAbandoned(change, row, ended(testOf(row), 'CANCELLED', new Failure('CANCELLED').report, at), at);
   change.ring(testTopic(row.id));
 }

@@ -231,20 +231,15 @@ async function appendEvents(
   return true;
 }
 
-/** Takes up to `limit` queued tests for this process. */
-export async function claimTests(
-  change: Change,
-  owner: string,
-  leaseUntil: string,
-  now: string,
-  limit: number,
-): Promise<TestRow[]> {
+/** Takes up to `limit` queued tests for this process, which keeps them for so many milliseconds. */
+export async function claimTests(change: Change, owner: string, leaseMs: number, limit: number): Promise<TestRow[]> {
+  const { clock } = change;
   const queued = change.query
     .selectFrom('connection_tests')
     .select('id')
     .where('status', '=', 'QUEUED')
     .where((eb) => eb.or([eb('owner', 'is', null), eb('owner', '=', owner)]))
-    .where('deadline_at', '>', now)
+    .where('deadline_at', '>', clock.timestamp())
     .orderBy('created_at')
     .limit(limit);
   const ids = await (change.kind === 'postgres' ? queued.forUpdate().skipLocked() : queued).execute();
@@ -254,9 +249,9 @@ export async function claimTests(
     .set((eb) => ({
       status: 'RUNNING',
       owner,
-      lease_expires_at: leaseUntil,
+      lease_expires_at: clock.timestamp(leaseMs),
       attempt: eb('attempt', '+', 1),
-      started_at: now,
+      started_at: clock.timestamp(),
     }))
     .where(
       isOneOf(
@@ -273,12 +268,12 @@ export async function renewLeases(
   change: Change,
   owner: string,
   ids: readonly string[],
-  leaseUntil: string,
+  leaseMs: number,
 ): Promise<void> {
   if (ids.length === 0) return;
   await change.query
     .updateTable('connection_tests')
-    .set({ lease_expires_at: leaseUntil })
+    .set({ lease_expires_at: change.clock.timestamp(leaseMs) })
     .where(isOneOf('connection_tests.id', ids))
     .where('owner', '=', owner)
     .where('status', '=', 'RUNNING')
@@ -295,8 +290,13 @@ export async function findOwned(database: Database, owner: string): Promise<Test
     .execute();
 }
 
-/** Reads the tests whose runner died or is overdue, and those that nobody took in time. */
-export async function findAbandoned(database: Database, now: string, overdueSince: string): Promise<TestRow[]> {
+/**
+ * Reads the tests whose runner died, those that run `overdueMs` past their deadline, and those that nobody took in
+ * time.
+ */
+export async function findAbandoned(database: Database, overdueMs: number): Promise<TestRow[]> {
+  const now = database.clock.timestamp();
+  const overdueSince = database.clock.timestamp(-overdueMs);
   return database.query
     .selectFrom('connection_tests')
     .selectAll()

@@ -110,8 +110,11 @@ export function ended(
     if (check.status === 'PENDING') return { ...check, status: 'SKIPPED' };
     return check.status === 'RUNNING' ? { ...check, status: 'FAILED', failure } : check;
   });
-  const durationMs = snapshot.startedAt ? Date.parse(at) - Date.parse(snapshot.startedAt) : null;
-  return { ...snapshot, status, checks, failure, finishedAt: at, durationMs };
+  const { startedAt } = snapshot;
+  // processes measure the database's clock each for itself, and differ by what that takes
+  const finishedAt = startedAt !== null && at < startedAt ? startedAt : at;
+  const durationMs = startedAt ? Date.parse(finishedAt) - Date.parse(startedAt) : null;
+  return { ...snapshot, status, checks, failure, finishedAt, durationMs };
 }
 
 /** Replaces one check of a snapshot. */

@@ -180,7 +180,7 @@ export class DataStructureService {
     if (!structure) throw new NotFoundError([id]);
     const users = await usersOf(change, id, SHOWN_IN_USE);
     if (users.length > 0) throw new InUseError(users);
-    await deleteStructure(change, id, new Date().toISOString());
+    await deleteStructure(change, id, change.clock.timestamp());
     const { name } = structure;
     return { structure, entry: entryOf(access.actor, 'data_structure.delete', structure, { name }) };
   }

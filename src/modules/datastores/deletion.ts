@@ -82,7 +82,7 @@ export class DatastoreDeletion {
     if (usageIds.length > 0) throw new ConfirmationRequiredError(usageIds);
     if (!isConfirmed && (await this.#managedStores.holdRecords(change, doomed)))
       throw new ConfirmationRequiredError([], RECORDS_GO);
-    await deleteDatastoreRows(change, doomed, new Date().toISOString());
+    await deleteDatastoreRows(change, doomed, change.clock.timestamp());
     this.#managedStores.tellGone(change, doomed);
     // chains are locked in the order of their ids, so that two deletions never wait for one another
     const ordered = doomed.toSorted((one, other) => (one.environmentId < other.environmentId ? -1 : 1));

@@ -69,7 +69,9 @@ export class DatastoreEvents {
   ): AsyncGenerator<DatastoreEvent> {
     requireScope(access, 'DATASTORES_READ');
     const { environmentId } = filter;
-    const start = after === null ? await this.#now(access, filter) : { positions: readCursor(after), next: null };
+    const { clock } = this.#database;
+    const start =
+      after === null ? await this.#now(access, filter) : { positions: readCursor(after, clock.now()), next: null };
     const follower = new Follower(this.#database, this.#tail, access, filter, start);
     const rows = followLog<JournalRow, JournalPositions>({
       doorbell: this.#doorbell,
@@ -173,10 +175,10 @@ function writeCursor(at: string, positions: JournalPositions): string {
   return Buffer.from(JSON.stringify({ at, positions })).toString('base64url');
 }
 
-function readCursor(text: string): JournalPositions {
+function readCursor(text: string, now: number): JournalPositions {
   const cursor = parse(text);
   if (!cursor) throw new RequestFault('BAD_USER_INPUT', 'after: this is no cursor of a datastore event.');
-  if (Date.now() - Date.parse(cursor.at) > CURSOR_KEPT_MS) throw new RequestFault('CURSOR_EXPIRED');
+  if (now - Date.parse(cursor.at) > CURSOR_KEPT_MS) throw new RequestFault('CURSOR_EXPIRED');
   return cursor.positions;
 }
 

@@ -104,7 +104,7 @@ export class SavePreparation {
     mayRefreshCatalog(access, subject, input);
     const { label, details } = { label: input.label ?? before.label, details: detailsOver(before, input) };
     const save = { subject, stored, id, name, label, details, namePath: pathTo(input, 'name') };
-    const { changed } = revisionOf({ ...save, testId: null }, access.actor);
+    const { changed } = revisionOf({ ...save, testId: null }, access.actor, this.#options.database.clock.timestamp());
     if (changed.length === 0) return null;
     if (!mayUseTestId && input.test?.testId != null) throw new ConflictError('VERSION_CONFLICT', id);
     const needsProof = input.test != null || changed.some((path) => path.startsWith('config.'));

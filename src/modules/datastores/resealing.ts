@@ -47,7 +47,7 @@ async function reseal(change: Change, datastore: Datastore, sealer: Sealer, logg
   );
   try {
     const secrets = await openSecrets(sealer, datastore, sealed, change.query);
-    const key = await createSecretKey(change, sealer, datastore, new Date().toISOString());
+    const key = await createSecretKey(change, sealer, datastore, change.clock.timestamp());
     for (const secret of datastore.secrets)
       await replaceSealed(change, secret.id, key.seal(secret.path, secrets.get(secret.path) ?? ''));
     return true;

@@ -37,12 +37,11 @@ export interface Revision {
   readonly changed: readonly string[];
 }
 
-/** `firstVersion` is the version that a new datastore begins with. */
-export function revisionOf(draft: NamedDraft, actor: Actor, firstVersion = 1): Revision {
+/** `at` is when it is stored; `firstVersion` is the version that a new datastore begins with. */
+export function revisionOf(draft: NamedDraft, actor: Actor, at: string, firstVersion = 1): Revision {
   const { subject, stored, name, label, details, testId } = draft;
   const { connector, tenancy } = subject;
   const { config, secrets } = splitSecrets(connector, subject.config);
-  const at = new Date().toISOString();
   const before = stored?.datastore ?? null;
   const kept = stored
     ? keptSecrets(stored.datastore, splitSecrets(connector, stored.subject.config).secrets, secrets)

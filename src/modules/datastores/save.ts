@@ -153,7 +153,7 @@ export class DatastoreSaver {
     if (firstVersion === null) throw new ConflictError('ID_TAKEN');
     await save.keep?.(change, firstVersion);
     const name = save.name ?? (await freeName(change, subject, save.label));
-    const revision = revisionOf({ ...save, name }, access.actor, firstVersion);
+    const revision = revisionOf({ ...save, name }, access.actor, change.clock.timestamp(), firstVersion);
     const { after, changed } = revision;
     const unchanged = stored !== null && changed.length === 0;
     if (unchanged && !testId) return { datastore: after, entry: null };

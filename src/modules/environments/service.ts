@@ -133,7 +133,7 @@ export class EnvironmentService {
 
   async #create(actor: Actor, input: NewEnvironment, keep?: KeepResult): Promise<EnvironmentRow> {
     const id = input.id ?? randomUUID();
-    const at = new Date().toISOString();
+    const at = this.#database.clock.timestamp();
     const row = { id, name: input.name, created_at: at, updated_at: at, created_by: actor.name };
     const entry = { action: 'environment.create', actor, subjectId: id, detail: { name: input.name } };
     return unique(pathTo(input, 'name'), () =>
@@ -168,7 +168,7 @@ export class EnvironmentService {
     const [row] = await this.find(access, [input.id]);
     if (!row) throw new NotFoundError([input.id]);
     if (input.name == null || input.name === row.name) return row;
-    const renamed = { ...row, name: input.name, updated_at: new Date().toISOString() };
+    const renamed = { ...row, name: input.name, updated_at: this.#database.clock.timestamp() };
     const detail = { name: { before: row.name, after: renamed.name } };
     const entry = { action: 'environment.update', actor: access.actor, subjectId: row.id, detail };
     return unique(pathTo(input, 'name'), () =>
@@ -193,7 +193,7 @@ export class EnvironmentService {
       const held = await heldDatastoreIds(change, row.id, SHOWN_IN_USE);
       if (held.length > 0) throw new InUseError(held);
       await deleteEnvironmentRow(change, row.id);
-      await retireId(change, row.id, new Date().toISOString());
+      await retireId(change, row.id, change.clock.timestamp());
       return row.id;
     });
   }

@@ -70,6 +70,6 @@ function pauseMs(everyMinutes: number, failures: number, random: number): number
 }
 
 /** When the first check comes: within a minute, so that its result is soon there. */
-export function firstCheckAt(now: Date, random: number): string {
-  return new Date(now.getTime() + random * MINUTE_MS).toISOString();
+export function firstCheckAt(now: number, random: number): string {
+  return new Date(now + random * MINUTE_MS).toISOString();
 }

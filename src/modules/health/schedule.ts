@@ -3,7 +3,7 @@ import { firstCheckAt } from './health.ts';
 
 /** Begins the checks of a datastore anew, as a part of the change that wants them. What is known of it stays. */
 export async function setSchedule(change: Change, datastoreId: string): Promise<void> {
-  const next_check_at = firstCheckAt(new Date(), Math.random());
+  const next_check_at = firstCheckAt(change.clock.now(), Math.random());
   const schedule = { next_check_at, running_test_id: null, paused_reason: null, failures: 0 };
   await change.query
     .insertInto('datastore_health')

@@ -77,10 +77,8 @@ export class HealthScheduler {
 
   async #goOn(): Promise<void> {
     for (let taken = AT_ONCE; taken === AT_ONCE && !this.#stopping.signal.aborted; ) {
-      const now = Date.now();
-      const until = new Date(now + TAKEN_MS).toISOString();
       const rows = await this.#options.database.change((change) =>
-        takeDue(change, new Date(now).toISOString(), until, AT_ONCE),
+        takeDue(change, change.clock.timestamp(), change.clock.timestamp(TAKEN_MS), AT_ONCE),
       );
       taken = rows.length;
       for (const row of rows) await this.#begin(row);
@@ -95,7 +93,7 @@ export class HealthScheduler {
       const { database, connectionTests, drafts } = this.#options;
       const { subject } = await drafts.stored(checker, datastoreId);
       const test = await connectionTests.start(checker, subject, 'HEALTH', { path: [] });
-      const until = new Date(Date.now() + LOOK_AGAIN_MS).toISOString();
+      const until = database.clock.timestamp(LOOK_AGAIN_MS);
       await database.change((change) => setRunning(change, taken, test.id, until));
       this.#follow(datastoreId, test);
     } catch (error) {
@@ -136,7 +134,7 @@ export class HealthScheduler {
       if (!row || row.running_test_id !== testId) return;
       const before = healthOf(row);
       const every = row.check_every_minutes;
-      const at = new Date(test?.finishedAt ?? Date.now());
+      const at = new Date(test?.finishedAt ?? change.clock.now());
       const result = test?.status === 'PASSED' ? 'HEALTHY' : 'UNHEALTHY';
       // a test that somebody has cancelled, or that is gone, tells nothing: the next one does
       const tells = test && test.status !== 'CANCELLED';

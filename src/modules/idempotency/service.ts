@@ -1,7 +1,6 @@
 import { ConflictError, UserError } from '../../errors/api.ts';
 import type { Given } from '../../errors/field-issues.ts';
 import type { Change, Database } from '../../platform/database.ts';
-import { before, databaseTime } from '../../platform/database-time.ts';
 import type { Keyring } from '../../platform/keyring.ts';
 import type { Access } from '../access/access.ts';
 import { findCall, insertCall, removeCalls } from './store.ts';
@@ -73,7 +72,7 @@ export class Idempotency {
    * @throws ConflictError when its key came with another input
    */
   async find(call: Call): Promise<CallResult | null> {
-    const row = await findCall(this.#database, call.keyMac, expiredAt(await databaseTime(this.#database)));
+    const row = await findCall(this.#database, call.keyMac, this.#database.clock.timestamp(-KEPT_MS));
     if (!row) return null;
     if (row.input_mac !== call.inputMac) throw new ConflictError('IDEMPOTENCY_KEY_USED');
     return JSON.parse(row.result) as CallResult;
@@ -81,9 +80,9 @@ export class Idempotency {
 
   /** Stores what a call comes to, before what its change changes. @throws ConflictError when its key is used */
   async keep(change: Change, { keyMac, inputMac }: Call, result: CallResult): Promise<void> {
-    const now = await databaseTime(change);
-    const row = { key_mac: keyMac, input_mac: inputMac, result: JSON.stringify(result), created_at: now };
-    if (!(await insertCall(change, row, expiredAt(now)))) throw new ConflictError('IDEMPOTENCY_KEY_USED');
+    const { clock } = change;
+    const row = { key_mac: keyMac, input_mac: inputMac, result: JSON.stringify(result), created_at: clock.timestamp() };
+    if (!(await insertCall(change, row, clock.timestamp(-KEPT_MS)))) throw new ConflictError('IDEMPOTENCY_KEY_USED');
   }
 
   /**
@@ -130,12 +129,8 @@ export class Idempotency {
   /** Removes some keys that nobody can repeat any more. @returns whether there may be more */
   async removeExpired(): Promise<boolean> {
     return this.#database.change(async (change) => {
-      const expired = expiredAt(await databaseTime(change));
+      const expired = change.clock.timestamp(-KEPT_MS);
       return (await removeCalls(change, expired, REMOVED_AT_ONCE)) === REMOVED_AT_ONCE;
     });
   }
-}
-
-function expiredAt(now: string): string {
-  return before(now, KEPT_MS);
 }

@@ -43,7 +43,7 @@ export class RecordEvents {
     signal: AbortSignal,
   ): AsyncGenerator<RecordEvent> {
     requireScope(access, 'RECORDS_READ');
-    const start = after === null ? null : readCursor(after, datastoreId);
+    const start = after === null ? null : readCursor(after, datastoreId, this.#database.clock.now());
     const [store] = await findStores(this.#database, access, [datastoreId]);
     if (!store) throw new RequestFault('NOT_FOUND');
     const gone = new AbortController();
@@ -65,7 +65,7 @@ export class RecordEvents {
 
   /** Removes some of the events that nobody can resume from any more. @returns whether there may be more */
   async removeExpired(): Promise<boolean> {
-    const before = new Date(Date.now() - KEPT_MS).toISOString();
+    const before = this.#database.clock.timestamp(-KEPT_MS);
     const removed = await this.#database.change((change) => removeOldEvents(change, before, REMOVED_AT_ONCE));
     return removed === REMOVED_AT_ONCE;
   }
@@ -79,11 +79,11 @@ function writeCursor({ at, sequence }: RecordEventRow, datastoreId: string): str
   return Buffer.from(JSON.stringify({ at, datastoreId, sequence })).toString('base64url');
 }
 
-function readCursor(text: string, datastoreId: string): number {
+function readCursor(text: string, datastoreId: string, now: number): number {
   const cursor = parse(text);
   if (cursor?.datastoreId !== datastoreId)
     throw new RequestFault('BAD_USER_INPUT', 'after: this is no cursor of this datastore’s record events.');
-  if (Date.now() - Date.parse(cursor.at) > KEPT_MS) throw new RequestFault('CURSOR_EXPIRED');
+  if (now - Date.parse(cursor.at) > KEPT_MS) throw new RequestFault('CURSOR_EXPIRED');
   return cursor.sequence;
 }
 

@@ -101,7 +101,7 @@ export class RecordBatch {
     this.#usedBytes = usedBytes;
     this.#recordCount += before ? 0 : 1;
     this.#lastEvent += 1;
-    const at = new Date().toISOString();
+    const at = this.#change.clock.timestamp();
     const record = { key, data, size, version: this.#lastEvent, updatedAt: at };
     this.#put.set(key, record);
     this.#events.push({ sequence: this.#lastEvent, at, kind: 'PUT', key, actor: this.#access.actor.name });

@@ -152,7 +152,7 @@ async function deleteSelected(
   let left = store;
   const remove = async (heads: readonly RecordHead[]) => {
     const keys = heads.map(({ key }) => key);
-    const stamps = { at: new Date().toISOString(), kind: 'DELETED', actor: access.actor.name } as const;
+    const stamps = { at: change.clock.timestamp(), kind: 'DELETED', actor: access.actor.name } as const;
     const events = keys.map((key, at) => ({ ...stamps, key, sequence: left.lastEvent + at + 1 }));
     await removeRecords(change, datastoreId, keys);
     await appendRecordEvents(change, datastoreId, events);

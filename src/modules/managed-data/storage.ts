@@ -43,7 +43,7 @@ export class ManagedStorage implements OwnStorage {
         return {};
       }
       const { usedBytes } = await this.#counts();
-      const trial = trialRecord();
+      const trial = trialRecord(this.#database.clock.timestamp());
       const evidence = { usedBytes, maxBytes: this.#maxBytes };
       if (usedBytes + trial.size > this.#maxBytes)
         throw new Failure('QUOTA_EXCEEDED', { configPath: 'maxSizeMb', evidence });
@@ -84,10 +84,10 @@ export class ManagedStorage implements OwnStorage {
   }
 }
 
-function trialRecord(): SizedRecord {
+function trialRecord(updatedAt: string): SizedRecord {
   const data = { trial: true };
   const size = Buffer.byteLength(JSON.stringify(data)) + Buffer.byteLength(TRIAL_KEY);
-  return { key: TRIAL_KEY, data, size, version: 0, updatedAt: new Date().toISOString() };
+  return { key: TRIAL_KEY, data, size, version: 0, updatedAt };
 }
 
 /** Nobody else sees the record: it goes in the change that it comes in. */

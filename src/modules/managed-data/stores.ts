@@ -48,7 +48,7 @@ export class ManagedStores {
       throw wrong([...configPath, 'dataStructureId'], 'NOT_FOUND', issueCodes.NOT_FOUND);
     await requireFit(change, datastore.id, structure, [...configPath, 'dataStructureId']);
     const wanted = { datastoreId: datastore.id, dataStructureId, maxBytes: maxSizeMb * BYTES_IN_MB };
-    const store = await keepStore(change, wanted, datastore.firstVersion > 1 ? Date.now() * EVENTS_IN_MS : 0);
+    const store = await keepStore(change, wanted, datastore.firstVersion > 1 ? change.clock.now() * EVENTS_IN_MS : 0);
     if (store.usedBytes > store.maxBytes) throw new QuotaExceededError(store, [...configPath, 'maxSizeMb']);
   }
 

@@ -4,6 +4,7 @@ import { type ConfigValues, secretPathsOf, setAt, valueAt } from '../../connecto
 import { configKey } from '../../connectors/kit/contract/connector.ts';
 import { SecretsRequiredError, UserError, ValidationError } from '../../errors/api.ts';
 import type { FieldIssue } from '../../errors/field-issues.ts';
+import type { Database } from '../../platform/database.ts';
 import type { Access } from '../access/access.ts';
 import type { DataStructure, DataStructureService } from '../data-structures/service.ts';
 import { settled } from '../datastores/batches.ts';
@@ -55,6 +56,7 @@ export interface StepRequest {
 }
 
 export interface StepReaderOptions {
+  readonly database: Pick<Database, 'clock'>;
   readonly datastores: DatastoreService;
   readonly dataStructures: DataStructureService;
   readonly drafts: DraftReader;
@@ -150,7 +152,8 @@ export class StepReader {
       return prepared(config);
     });
     const named = (paths: readonly string[]) => paths.map((at) => referenceTo(wanted.references.get(at) ?? ''));
-    const changes = save ? changesOf(revisionOf({ ...save, name: save.name ?? name }, access.actor)) : [];
+    const now = this.#options.database.clock.timestamp();
+    const changes = save ? changesOf(revisionOf({ ...save, name: save.name ?? name }, access.actor, now)) : [];
     const item = itemOf({
       ...{ kind: 'DATASTORE', name, id: stored?.datastore.id ?? null, changes },
       action: stored ? (save ? 'UPDATE' : 'UNCHANGED') : 'CREATE',

@@ -41,7 +41,7 @@ export class PeopleService {
   async authenticate(token: string): Promise<Access | null> {
     if (token.length > MAX_TOKEN) return null;
     const hash = createHash('sha256').update(token).digest('base64url');
-    const now = Date.now();
+    const now = this.#options.database.clock.now();
     const known = await this.#remembered.of(hash, now, async () => {
       const claims = await this.#options.provider.verify(token);
       return claims && { access: await this.#accessOf(claims), isRevoked: false };

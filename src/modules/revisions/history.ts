@@ -1,7 +1,6 @@
 import { destinationPathsOf, destinationsDigest } from '../../connectors/kit/config/destinations.ts';
 import { deserializeConfig } from '../../connectors/kit/config/shape.ts';
 import type { Change, Database } from '../../platform/database.ts';
-import { databaseTime, before as timeBefore } from '../../platform/database-time.ts';
 import type { Sealer, SecretOwner } from '../../platform/sealer.ts';
 import { type Datastore, rowOf } from '../datastores/datastore.ts';
 import type { StoredDatastore } from '../datastores/draft-reader.ts';
@@ -60,7 +59,7 @@ export class RevisionHistory {
     const key = await this.#options.sealer.newKey(change, owner);
     await putRevision(change, revisionRow(datastore, [], key.seal(SEALED_AS, JSON.stringify([...secrets]))));
     const { id: keyId, wrapped } = key;
-    const superseded_at = await databaseTime(change);
+    const superseded_at = change.clock.timestamp();
     const row = { id: keyId, datastore_id: id, version, wrapped, bound_to: JSON.stringify(boundTo), superseded_at };
     await insertKey(change, row);
   }
@@ -84,7 +83,7 @@ export class RevisionHistory {
   async eraseExpired(): Promise<boolean> {
     const { database, limits } = this.#options;
     return database.change(async (change) => {
-      const expired = timeBefore(await databaseTime(change), limits.days * DAY_MS);
+      const expired = change.clock.timestamp(-limits.days * DAY_MS);
       return (await eraseSuperseded(change, expired, ERASED_AT_ONCE)) === ERASED_AT_ONCE;
     });
   }

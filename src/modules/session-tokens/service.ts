@@ -36,7 +36,7 @@ export class SessionTokenService {
    */
   async create(access: Access, input: SessionTokenInput): Promise<MadeToken> {
     requireNoSession(access);
-    const now = Date.now();
+    const now = this.#tokens.clock.now();
     const issues = [...scopeIssues(access, input.scopes, pathTo(input, 'scopes')), ...expiryIssues(access, input, now)];
     if (issues.length > 0) throw new ValidationError(issues);
     return this.#tokens.createSession(access, {

@@ -62,7 +62,7 @@ export class UsageService {
     return this.#database.change(async (change) => {
       const environmentId = await lockUsed(change, access, datastoreId);
       if (environmentId === undefined) throw new NotFoundError([datastoreId]);
-      const wanted = { id: randomUUID(), datastoreId, kind, name, url, registeredAt: new Date().toISOString() };
+      const wanted = { id: randomUUID(), datastoreId, kind, name, url, registeredAt: change.clock.timestamp() };
       const { usage, isChanged } = await putUsage(change, wanted);
       if (isChanged) await this.#journal(change, access, 'usage.register', { ...usage, environmentId });
       return usage;

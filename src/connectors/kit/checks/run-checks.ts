@@ -39,8 +39,6 @@ export interface CheckStarted {
   readonly kind: 'started';
   /** The public name: `s3/bucket/head`. */
   readonly name: string;
-  /** When the check started, in milliseconds since 1970. */
-  readonly startedAt: number;
 }
 
 /** A check has ended. */
@@ -103,8 +101,6 @@ export interface RunChecksOptions {
   readonly onOutcome?: (outcome: TestOutcome) => void;
   /** How long that may take, in milliseconds. Left out: 1,000. */
   readonly cleanUpMs?: number;
-  /** The time in milliseconds since 1970. Left out: Date.now. */
-  readonly now?: () => number;
 }
 
 /**
@@ -188,8 +184,7 @@ type AnyContext = CheckContext<Record<string, unknown>, unknown>;
 
 async function runCheck(check: AnyCheck, context: AnyContext, run: Run): Promise<FailureReport | null> {
   const name = checkName(run.connector, check);
-  const now = run.now ?? Date.now;
-  run.onEvent({ kind: 'started', name, startedAt: now() });
+  run.onEvent({ kind: 'started', name });
   const start = performance.now();
   const { status, evidence, failure } = await resultOf(check, name, context, run);
   const durationMs = durationBetween(start, performance.now());
