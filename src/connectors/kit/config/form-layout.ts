@@ -42,5 +42,5 @@ function groupOf({ mark, schema }: FieldShape): FormGroupName {
 }
 
 function pathsOf({ key, schema }: FieldShape): readonly string[] {
-  return schema instanceof z.core.$ZodObject ? leavesOf(schema, `${key}.`).map(({ path }) => path) : [key];
+  return schema instanceof z.core.$ZodObject ? leavesOf(schema).map(({ path }) => `${key}.${path}`) : [key];
 }

@@ -38,9 +38,21 @@ export interface FieldShape {
   readonly defaultValue: unknown;
 }
 
+/** A connector's schemas do not change: each is walked once, and not with every datastore that is read. */
+const shapes = new WeakMap<z.core.$ZodObject, readonly FieldShape[]>();
+const leaves = new WeakMap<z.core.$ZodObject, readonly LeafField[]>();
+
 /** Lists the fields of a config or a block, in their order. */
-export function fieldsOf(object: z.core.$ZodObject): FieldShape[] {
-  return Object.entries(object._zod.def.shape).map(([key, schema]) => fieldShape(key, schema));
+export function fieldsOf(object: z.core.$ZodObject): readonly FieldShape[] {
+  return once(shapes, object, () =>
+    Object.entries(object._zod.def.shape).map(([key, schema]) => fieldShape(key, schema)),
+  );
+}
+
+function once<Made>(made: WeakMap<z.core.$ZodObject, Made>, object: z.core.$ZodObject, make: () => Made): Made {
+  const known = made.get(object) ?? make();
+  made.set(object, known);
+  return known;
 }
 
 function fieldShape(key: string, outer: z.core.$ZodType): FieldShape {
@@ -72,11 +84,13 @@ export interface LeafField extends FieldShape {
 }
 
 /** Lists every leaf of a config, blocks walked into. */
-export function leavesOf(object: z.core.$ZodObject, prefix = ''): LeafField[] {
-  return fieldsOf(object).flatMap((field) => {
-    const path = prefix + field.key;
-    return field.schema instanceof z.core.$ZodObject ? leavesOf(field.schema, `${path}.`) : [{ ...field, path }];
-  });
+export function leavesOf(object: z.core.$ZodObject): readonly LeafField[] {
+  return once(leaves, object, () =>
+    fieldsOf(object).flatMap((field) => {
+      if (!(field.schema instanceof z.core.$ZodObject)) return [{ ...field, path: field.key }];
+      return leavesOf(field.schema).map((leaf) => ({ ...leaf, path: `${field.key}.${leaf.path}` }));
+    }),
+  );
 }
 
 /** Lists the config paths of a connector's secrets. */
