@@ -14,7 +14,12 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/peers/**', 'test/faults/**'] },
+        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/{tables,peers,faults}/**'] },
+      },
+      {
+        extends: true,
+        // what holds of each operation, type or text, tried with all of them
+        test: { name: 'tables', include: ['test/tables/**/*.test.ts'] },
       },
       {
         extends: true,

@@ -137,7 +137,7 @@ function scopesPage(): string {
   ]);
   return `# Tokens and scopes
 
-Written by \`npm run schema\` from \`src/modules/access/rights.ts\`, of which the checks are made, too; \`test/modules/access.test.ts\` tries every cell, with what is the
+Written by \`npm run schema\` from \`src/modules/access/rights.ts\`, of which the checks are made, too; \`test/tables/access.test.ts\` tries every cell, with what is the
 caller's, somebody else's and deleted.
 
 Every request brings a token. It has scopes, and it lists its environments or is for all of them, those made later included. What is not in its environments looks like

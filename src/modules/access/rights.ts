@@ -28,7 +28,7 @@ const USAGES: Right = { scope: 'USAGES_WRITE' };
 /**
  * What each operation asks of the caller's token, and each field of another type that asks for anything. The schema's
  * checks are made of it before any input is judged, docs/tokens-and-scopes.md is printed from it, and
- * test/modules/access.test.ts tries every cell. An operation that has no line here keeps the gateway from starting.
+ * test/tables/access.test.ts tries every cell. An operation that has no line here keeps the gateway from starting.
  */
 export const rights = {
   'Query.viewer': ANYONE,
