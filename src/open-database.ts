@@ -67,7 +67,9 @@ async function openWith(options: OpenDatabaseOptions, keyring: Keyring): Promise
   };
   try {
     await verifyKeyring(database, keyring);
-    await migrateToLatest(database);
+    await migrateToLatest(database, (newer) =>
+      logger.warn({ newer }, 'a newer version has extended the tables: this one goes on, until it is replaced'),
+    );
     await forgetDeleted(database, logger);
     await verifyKeyring(database, keyring);
     const endsOldForm = keyring.opensOldForm && options.bootstrap && options.keyCommand === undefined;

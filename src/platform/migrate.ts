@@ -1,17 +1,45 @@
 import { sql } from 'kysely';
-import { type MigrationResultSet, Migrator, NO_MIGRATIONS } from 'kysely/migration';
+import { DEFAULT_MIGRATION_TABLE, type MigrationResultSet, Migrator, NO_MIGRATIONS } from 'kysely/migration';
 import { migrations } from '../../migrations/index.ts';
 import type { Database } from './database.ts';
 
 const VACUUMED_KEY = 'vacuumed_at';
+/** The setting by which a migration says how new a program has to be: the last migration that it knows, at least. */
+export const OLDEST_KEY = 'oldest_migration';
+const LAST_KNOWN = Object.keys(migrations).at(-1) ?? '';
 
 /**
  * Brings the tables up to date and returns the names of the migrations that it ran. It does all of them or none; of two
- * processes that start at once, one migrates and the other waits. It rejects when the database was made by a newer
- * version.
+ * processes that start at once, one migrates and the other waits. Tables of a newer version are left as they are, for
+ * it has kept what this one reads and writes: `onNewer` gets the names of its migrations. It rejects when a newer
+ * version has said that this one is too old.
  */
-export async function migrateToLatest(database: Database): Promise<readonly string[]> {
-  return namesOf(await migratorOf(database).migrateToLatest());
+export async function migrateToLatest(
+  database: Database,
+  onNewer: (names: readonly string[]) => void = () => undefined,
+): Promise<readonly string[]> {
+  // they are read under the migrator's lock: a newer version may be at work until then
+  const getMigrations = async () => {
+    const newer = await newerMigrations(database);
+    if (newer.length > 0) onNewer(newer);
+    return { ...migrations, ...Object.fromEntries(newer.map((name) => [name, { up: async () => undefined }])) };
+  };
+  return namesOf(await new Migrator({ db: database.query, provider: { getMigrations } }).migrateToLatest());
+}
+
+/** The migrations of a newer version that were run already. */
+async function newerMigrations({ query }: Database): Promise<readonly string[]> {
+  const tables = await query.introspection.getTables({ withInternalKyselyTables: true });
+  if (!tables.some(({ name }) => name === DEFAULT_MIGRATION_TABLE)) return [];
+  const { rows } = await sql<{
+    name: string;
+  }>`select name from ${sql.table(DEFAULT_MIGRATION_TABLE)} order by name`.execute(query);
+  const newer = rows.map(({ name }) => name).filter((name) => name > LAST_KNOWN);
+  if (newer.length === 0) return [];
+  const oldest = await query.selectFrom('settings').select('value').where('key', '=', OLDEST_KEY).executeTakeFirst();
+  if (oldest && oldest.value > LAST_KNOWN)
+    throw new Error(`A newer version has changed its tables (${newer.join(', ')}): this one is too old for them`);
+  return newer;
 }
 
 /**

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { apiOf } from '../support/api.ts';
 import { newTestDatabase } from '../support/databases.ts';
@@ -108,6 +109,45 @@ describeEachGateway('connection tests whose gateway goes away', (open, kind) => 
     await gateway.close();
     await remove();
   });
+
+  test.runIf(kind === 'postgres')(
+    'by kill -9 a second before their deadline: another process ends them by it + 2 s',
+    async ({ onTestFinished }) => {
+      const { url, remove } = await newTestDatabase(kind);
+      const folder = await newFolder(onTestFinished);
+      const survivor = await open({ databaseUrl: url, folder });
+      const { child, client } = await startProcess(url, folder, onTestFinished);
+      const api = apiOf(client);
+      const { gate, config } = await gated(onTestFinished);
+      const draft = { environmentId: await api.newEnvironment(), config };
+      const options = { timeoutMs: 15_000 };
+      const ids: string[] = [];
+      while (ids.length < 10) ids.push((await api.testStarted({ target: { draft }, options })).id);
+      await eventually(() => gate.waiting() === ids.length);
+      const rows = await Promise.all(ids.map((id) => rowOf(survivor, id)));
+      const owners = Map.groupBy(rows, ({ owner }) => owner);
+      const [first = ''] = rows.map(({ deadline_at }) => deadline_at).toSorted();
+      await sleep(Date.parse(first) - Date.now() - 1_000);
+      child.kill('SIGKILL');
+
+      const late = await Promise.all(
+        rows.map(async ({ id, deadline_at }) => {
+          const events = await survivor.follow(Progress, { id, after: 0 });
+          const seen = Date.now();
+          const { finishedAt, status, failure } = events.at(-1)?.data?.connectionTestProgress.test ?? {};
+          expect({ status, failure }).toMatchObject({ status: 'FAILED', failure: { code: 'TIMEOUT' } });
+          return Math.max(seen, Date.parse(finishedAt ?? '')) - Date.parse(deadline_at);
+        }),
+      );
+      process.stdout.write(
+        `killed before the deadline of ${ids.length} tests: the latest end ${Math.max(...late)} ms past\n`,
+      );
+      expect(Math.max(...late)).toBeLessThanOrEqual(2_000);
+      expect(owners.size).toBe(2);
+      await survivor.close();
+      await remove();
+    },
+  );
 
   test.concurrent('by stopping: one is handed on, the one before a save is over', async ({ onTestFinished }) => {
     const { url, remove } = await newTestDatabase(kind);

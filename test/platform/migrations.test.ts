@@ -1,9 +1,9 @@
 import { sql } from 'kysely';
 import { Migrator } from 'kysely/migration';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { migrations } from '../../migrations/index.ts';
 import type { Database } from '../../src/platform/database.ts';
-import { migrateDown, migrateToLatest } from '../../src/platform/migrate.ts';
+import { migrateDown, migrateToLatest, OLDEST_KEY } from '../../src/platform/migrate.ts';
 import { describeEachDatabase } from '../support/databases.ts';
 
 const ALL = Object.keys(migrations);
@@ -138,19 +138,45 @@ describeEachDatabase('the migrations', (open, kind) => {
     expect(await migrateToLatest(database)).toEqual(ALL);
   });
 
-  it('refuse a database of a newer version', async () => {
-    const { database } = await open();
-    await database.query.schema.alterTable('settings').addColumn('of_the_future', 'integer').execute();
-    const future = { name: '999-future', timestamp: new Date().toISOString() };
-    await database.query
-      .withTables<{ kysely_migration: typeof future }>()
-      .insertInto('kysely_migration')
-      .values(future)
-      .execute();
-    const error = await migrateToLatest(database).catch((caught: Error) => caught);
-    expect(error).toMatchObject({
-      message: 'The database could not be migrated',
-      cause: { message: expect.stringContaining('999-future') },
+  describe('beside a newer version', () => {
+    const open999 = async (oldest?: string) => {
+      const { database } = await open();
+      const { query } = database;
+      await query.schema.alterTable('settings').addColumn('of_the_future', 'integer').execute();
+      // they run later than ours, whose times may lie some milliseconds ahead
+      const future = { name: '999-future', timestamp: new Date(Date.now() + 60_000).toISOString() };
+      await query
+        .withTables<{ kysely_migration: typeof future }>()
+        .insertInto('kysely_migration')
+        .values(future)
+        .execute();
+      if (oldest) await query.insertInto('settings').values({ key: OLDEST_KEY, value: oldest }).execute();
+      return database;
+    };
+
+    it('leave its tables as they are and tell of them: an older process that starts beside it goes on', async () => {
+      for (const oldest of [undefined, ALL.at(-1)]) {
+        const database = await open999(oldest);
+        const before = await schemaOf(database);
+        const told: string[][] = [];
+        expect(await migrateToLatest(database, (newer) => told.push([...newer]))).toEqual([]);
+        expect(told).toEqual([['999-future']]);
+        expect(await schemaOf(database)).toEqual(before);
+        await database.checkWritable();
+      }
+    });
+
+    it('refuse where it says that this one is too old, and never undo what they do not know', async () => {
+      const database = await open999('999-future');
+      await expect(migrateToLatest(database)).rejects.toMatchObject({
+        message: 'The database could not be migrated',
+        cause: { message: expect.stringMatching(/\(999-future\): this one is too old/) },
+      });
+      const before = await schemaOf(database);
+      await expect(migrateDown(database)).rejects.toMatchObject({
+        cause: { message: expect.stringContaining('999-future') },
+      });
+      expect(await schemaOf(database)).toEqual(before);
     });
   });
 

@@ -43,8 +43,8 @@ const LEASE_MS = 15_000;
 const RENEW_MS = 5_000;
 /** How often the runner looks after what a ring may have missed. */
 const ROUND_MS = 1_000;
-/** The executor ends a test one second past its deadline by itself; whoever sees one that is later ends it. */
-const OVERDUE_MS = 1_500;
+/** The executor ends a test one second past its deadline by itself; whoever knows of one that is later ends it. */
+const OVERDUE_MS = 1_200;
 /** How soon a claim that failed is tried again. */
 const CLAIM_AGAIN_MS = 500;
 /** The pause between two tries of what a test needs from a database that is away. */
@@ -88,6 +88,7 @@ export class TestRunner {
   #claiming: Promise<void> | undefined;
   #claimAgain = false;
   #claimLater: NodeJS.Timeout | undefined;
+  #lookAgain: NodeJS.Timeout | undefined;
   /** Rows may be RUNNING in this process's name that it does not run: a claim's answer was lost, or a run broke off. */
   #mayHaveOrphans = false;
   #renewedAt = 0;
@@ -121,6 +122,7 @@ export class TestRunner {
     this.#stopped = true;
     clearInterval(this.#round);
     clearTimeout(this.#claimLater);
+    clearTimeout(this.#lookAgain);
     for (const stop of this.#stopListening) stop();
     const patience = setTimeout(() => this.#recorder.giveUp(), STOP_WITHOUT_DATABASE_MS);
     await this.#claiming;
@@ -312,13 +314,23 @@ export class TestRunner {
       this.#renewedAt = now;
     }
     if (this.#running.size > 0) await this.#cancelRequested();
-    for (const row of await findAbandoned(database, OVERDUE_MS)) {
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const row of await findAbandoned(database, OVERDUE_MS - ROUND_MS)) {
       // the test is our own and goes on: its lease ran out while this process could not renew it
       if (row.owner === this.owner && this.#running.has(row.id)) continue;
-      await this.#settle(row);
+      const leftMs = msUntilOverdue(row, database.clock.now());
+      if (leftMs > 0) nextMs = Math.min(nextMs, leftMs);
+      else await this.#settle(row);
     }
+    if (nextMs < ROUND_MS) this.#lookIn(nextMs);
     await catalogs.tidy();
     this.#wake();
+  }
+
+  /** A test whose process may have died is late before the next round: it is looked at when it is. */
+  #lookIn(ms: number): void {
+    clearTimeout(this.#lookAgain);
+    if (!this.#stopped) this.#lookAgain = setTimeout(() => this.#guard(this.#goRound()), ms).unref();
   }
 
   /** Ends a test that nobody runs, or gives it back to the queue. */
@@ -346,6 +358,13 @@ function afterDeath(row: TestRow, at: string, isCallerAlive: boolean): TestSnaps
   if (row.purpose === 'BEFORE_SAVE' && !isCallerAlive)
     return ended(snapshot, 'FAILED', new Failure('INTERRUPTED').report, at);
   return begunAnew(snapshot);
+}
+
+/** How long a test may still be its owner's, in milliseconds: until its lease is over, or it is overdue. */
+function msUntilOverdue({ status, lease_expires_at: lease, deadline_at }: TestRow, now: number): number {
+  if (status !== 'RUNNING') return 0;
+  const overdue = Date.parse(deadline_at) + OVERDUE_MS;
+  return Math.min(overdue, lease === null ? overdue : Date.parse(lease)) - now;
 }
 
 function standingOf({ checks }: TestSnapshot): TestStanding {
