@@ -10,7 +10,7 @@ import { RefusedSignIns } from './modules/audit/refused-sign-ins.ts';
 import { AuditService } from './modules/audit/service.ts';
 import { catalogLoader } from './modules/catalogs/loader.ts';
 import { CatalogService } from './modules/catalogs/service.ts';
-import { TestHistory } from './modules/connection-tests/history.ts';
+import { retentionDefaults, TestHistory, type TestRetention } from './modules/connection-tests/history.ts';
 import { connectionTestLoader } from './modules/connection-tests/loader.ts';
 import type { TestRunner } from './modules/connection-tests/runner.ts';
 import { dataStructureLoader } from './modules/data-structures/loader.ts';
@@ -63,6 +63,8 @@ export interface AppOptions extends KeyPlace {
   readonly limits?: LimitSettings | undefined;
   /** For how long the secrets of older versions are kept. */
   readonly revisionSecrets?: RevisionLimits | undefined;
+  /** How long connection tests are kept. */
+  readonly testRetention?: TestRetention | undefined;
   readonly openId?: (OpenIdSettings & Pick<ProviderOptions, 'cooldownMs'>) | undefined;
   readonly graphiql: 'on' | 'off';
   readonly example?: GatewayServerOptions<never, never>['example'];
@@ -158,13 +160,15 @@ export class App {
       catalogs: new CatalogService(database, drafts, connectionTests),
     };
 
-    const testHistory = new TestHistory(database);
+    const testHistory = new TestHistory(database, options.testRetention ?? retentionDefaults);
     this.chores = new Chores(
       [
         { title: 'idempotency keys that have expired', step: () => idempotency.removeExpired() },
         { title: 'secrets of older versions', step: () => history.eraseExpired() },
         { title: 'old events of records', step: () => recordEvents.removeExpired() },
         { title: 'events of connection tests that have ended', step: () => testHistory.foldEnded() },
+        { title: 'old connection tests of no datastore', step: () => testHistory.removeOldOfNone() },
+        { title: 'old connection tests of datastores', step: () => testHistory.removeOld() },
       ],
       logger,
     );

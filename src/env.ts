@@ -26,6 +26,8 @@ export interface Env {
   readonly openId: OpenIdSettings | undefined;
   /** For how long the secrets of older versions are kept. */
   readonly revisionSecrets: { readonly days: number; readonly versions: number };
+  /** For how many days connection tests are kept, and how many of a datastore's newest however old they are. */
+  readonly testRetention: { readonly days: number; readonly perDatastore: number };
   /** One of pino's levels; undefined to leave it to the command. */
   readonly logLevel: z.output<typeof logLevel> | undefined;
 }
@@ -98,6 +100,7 @@ const kept = z
   .regex(/^\d{1,4}$/)
   .transform(Number)
   .pipe(z.number().max(MAX_KEPT));
+const keptAtLeastOne = kept.pipe(z.number().min(1));
 
 const variables = z.object({
   HOST: hostName.default('127.0.0.1'),
@@ -122,6 +125,8 @@ const variables = z.object({
   OIDC_CLIENT_SECRET: z.string().max(MAX_OIDC_TEXT).optional(),
   REVISION_SECRETS_DAYS: kept.default(30),
   REVISION_SECRETS_VERSIONS: kept.default(10),
+  TEST_RETENTION_DAYS: keptAtLeastOne.default(30),
+  TESTS_KEPT_PER_DATASTORE: keptAtLeastOne.default(20),
   LOG_LEVEL: logLevel.optional(),
   ...limits,
 });
@@ -146,6 +151,8 @@ const meaning: Record<keyof typeof variables.shape, string> = {
   OIDC_CLIENT_SECRET: 'must be the secret of OIDC_CLIENT_ID',
   REVISION_SECRETS_DAYS: `must be a whole number from 0 to ${MAX_KEPT}`,
   REVISION_SECRETS_VERSIONS: `must be a whole number from 0 to ${MAX_KEPT}`,
+  TEST_RETENTION_DAYS: `must be a whole number from 1 to ${MAX_KEPT}`,
+  TESTS_KEPT_PER_DATASTORE: `must be a whole number from 1 to ${MAX_KEPT}`,
   LOG_LEVEL: `must be one of ${logLevel.options.join(', ')}`,
   ...(Object.fromEntries(limitVariables.map((name) => [name, LIMIT_MEANING])) as Record<LimitVariable, string>),
 };
@@ -189,6 +196,7 @@ export function readEnv(mode: EnvMode, given: Readonly<Record<string, string | u
     ),
     openId: openIdOf(data),
     revisionSecrets: { days: data.REVISION_SECRETS_DAYS, versions: data.REVISION_SECRETS_VERSIONS },
+    testRetention: { days: data.TEST_RETENTION_DAYS, perDatastore: data.TESTS_KEPT_PER_DATASTORE },
     logLevel: data.LOG_LEVEL,
   };
 }

@@ -21,6 +21,7 @@ describe('settings', () => {
       limits: {},
       openId: undefined,
       revisionSecrets: { days: 30, versions: 10 },
+      testRetention: { days: 30, perDatastore: 20 },
       logLevel: undefined,
     });
   });
@@ -48,6 +49,8 @@ describe('settings', () => {
       LOG_LEVEL: 'debug',
       MAX_REQUESTS_PER_MINUTE: '600',
       MAX_TESTS_PER_TARGET: '2',
+      TEST_RETENTION_DAYS: '7',
+      TESTS_KEPT_PER_DATASTORE: '5',
       SOMETHING_ELSE: 'x',
     };
     expect(readEnv('serve', given)).toEqual({
@@ -64,6 +67,7 @@ describe('settings', () => {
       limits: { MAX_REQUESTS_PER_MINUTE: 600, MAX_TESTS_PER_TARGET: 2 },
       openId: undefined,
       revisionSecrets: { days: 30, versions: 10 },
+      testRetention: { days: 7, perDatastore: 5 },
       logLevel: 'debug',
     });
   });
@@ -138,6 +142,10 @@ describe('faults', () => {
     ['MAX_TESTS_PER_TOKEN', '-1'],
     ['MAX_TESTS_PER_ENVIRONMENT', '1.5'],
     ['MAX_TESTS_PER_TARGET', '1e3'],
+    ['TEST_RETENTION_DAYS', '0'],
+    ['TEST_RETENTION_DAYS', '1001'],
+    ['TESTS_KEPT_PER_DATASTORE', '0'],
+    ['TESTS_KEPT_PER_DATASTORE', 'all'],
   ])('%s=%s: named, and not echoed', (name, value) => {
     const [fault = '', ...more] = faults({ [name]: value });
     expect(fault).toMatch(new RegExp(`^${name}\\b`));

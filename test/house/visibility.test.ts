@@ -80,6 +80,11 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/connection-tests/event-store.ts findUnfolded',
     'modules/connection-tests/event-store.ts storeFolded',
   ],
+  'The old tests of everybody are removed, unread.': [
+    'modules/connection-tests/removal-store.ts nextDatastores',
+    'modules/connection-tests/removal-store.ts findOld',
+    'modules/connection-tests/removal-store.ts removeTests',
+  ],
   'The operator’s rules name environments: they are what the person may see.': [
     'modules/people/service.ts PeopleService.#environmentIds',
   ],

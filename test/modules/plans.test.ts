@@ -162,6 +162,10 @@ const landmarks = [
   /from "test_events" where "test_events"."test_id" in /,
   /update "connection_tests" set "event_log" = /,
   /delete from "test_events" where "test_id" = /,
+  /select "id" from "connection_tests" where "datastore_id" is null and "created_at" < /,
+  /select "datastores"."id", .+ as "kept_since" from "datastores" where /,
+  /select "id" from "connection_tests" where "datastore_id" = .+ and not exists .+ order by "created_at" limit /,
+  /delete from "connection_tests" where /,
   /"status" = .+ and "deadline_at" > .+ order by "created_at"/,
   /"attempt" = "attempt" \+ /,
   /set "lease_expires_at" = .+ where .*"owner" = /,
@@ -224,6 +228,13 @@ async function useEverything(gateway: TestGateway, api: Api, environmentIds: rea
     .set({ finished_at: minute(0) })
     .where('id', '=', testId)
     .execute();
+  // a datastore has more old ones than are kept, and it is an hour since these were removed
+  const old = Array.from({ length: 25 }, (_, at) => ({
+    ...testRow(randomUUID(), environmentId, at),
+    datastore_id: datastoreId,
+  }));
+  await query.insertInto('connection_tests').values(old).execute();
+  await query.deleteFrom('settings').where('key', '=', 'connection_tests_removed_at').execute();
   await gateway.app.chores.run();
   await gateway.follow(Progress, { id: testId, after: 1 });
   await gateway.follow(Progress, { id: randomUUID() });
@@ -443,7 +454,10 @@ async function fill({ query }: Database, environmentIds: readonly string[]): Pro
     }));
     const datastores = some.map(({ id, number, environmentId }) => datastoreRow(id, environmentId, number));
     await query.insertInto('datastores').values(datastores).execute();
-    const tests = some.map(({ id, number, environmentId }) => testRow(id, environmentId, number));
+    const tests = some.map(({ id, number, environmentId }) => ({
+      ...testRow(id, environmentId, number),
+      datastore_id: id,
+    }));
     await query.insertInto('connection_tests').values(tests).execute();
     const events = some.map(({ id, number }) => ({ test_id: id, sequence: 1, at: minute(number), snapshot: '{}' }));
     await query.insertInto('test_events').values(events).execute();

@@ -253,7 +253,8 @@ export const DatastoreRef = builder.interfaceRef<Datastore>('Datastore').impleme
     }),
     connectionTests: t.field({
       type: ConnectionTestConnection,
-      description: 'The datastore’s connection tests, the newest first.',
+      description:
+        'The datastore’s connection tests, the newest first. They are kept for 30 days, and the newest 20 however old they are, unless the operator has set it otherwise.',
       args: {
         purpose: t.arg({ type: [TestPurposeRef], description: 'Leave it out to get the tests of every purpose.' }),
         ...pageArguments,
