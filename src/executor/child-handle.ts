@@ -3,6 +3,7 @@ import type { Duplex, Readable } from 'node:stream';
 import { Allowance } from '../platform/allowance.ts';
 import { readMessages, writeMessage } from './channel.ts';
 import { CHANNEL_FD, type ChildCommand } from './child-command.ts';
+import { cpuTimeOf } from './cpu-time.ts';
 import type { Judgement } from './judgement.ts';
 import {
   BadMessageError,
@@ -15,7 +16,12 @@ import {
 } from './messages.ts';
 import type { RunningTest } from './running-test.ts';
 
+/** How long a child may be silent that works. */
 const SILENCE_MS = 2_000;
+/** How much of the machine's time a child has to have had in its silence for being hung rather than starved. */
+const HUNG_CPU_MS = SILENCE_MS / 2;
+/** How long a child may be silent that gets none, and how long one may take to start. */
+const STARVED_MS = 20_000;
 const START_MS = 20_000;
 /** How long a child that is told to end may take, in milliseconds: a second of it is for its tests' clean-ups. */
 const STOP_MS = 2_000;
@@ -72,6 +78,8 @@ export class ChildHandle {
   readonly #traffic = new Allowance(TRAFFIC);
   #ready = false;
   #silentMs = 0;
+  /** What it had got of the machine's time when its silence began to show. */
+  #cpuMs: number | undefined;
   #ending = false;
   #reason: GoneReason | undefined;
 
@@ -119,7 +127,22 @@ export class ChildHandle {
     // a gateway that was itself held up has messages to read first, and must not take that time for the child's silence
     const counted = Math.min(elapsedMs, 2 * HEARTBEAT_MS);
     this.#silentMs = this.work.size > 0 || !this.#ready ? this.#silentMs + counted : 0;
-    if (this.#silentMs > (this.#ready ? SILENCE_MS : START_MS)) this.kill(this.#ready ? 'blocked' : 'crashed');
+    if (!this.#ready) {
+      if (this.#silentMs > START_MS) this.kill('crashed');
+      return;
+    }
+    if (this.#silentMs === counted) this.#cpuMs = this.#cpuTime();
+    if (this.#silentMs > SILENCE_MS && (this.#silentMs > STARVED_MS || !this.#isStarved())) this.kill('blocked');
+  }
+
+  /** Whether the machine had no time for it: what holds an event loop takes time. */
+  #isStarved(): boolean {
+    const now = this.#cpuTime();
+    return now !== undefined && this.#cpuMs !== undefined && now - this.#cpuMs < HUNG_CPU_MS;
+  }
+
+  #cpuTime(): number | undefined {
+    return this.pid === undefined ? undefined : cpuTimeOf(this.pid);
   }
 
   kill(reason: GoneReason): void {

@@ -291,8 +291,8 @@ export async function findOwned(database: Database, owner: string): Promise<Test
 }
 
 /**
- * Reads the tests whose runner died, those that run so many milliseconds past their deadline, or will soon where that is
- * negative, and those that nobody took in time.
+ * Reads the tests whose runner died, those that run `overdueMs` past their deadline or longer, and those that nobody
+ * took in time.
  */
 export async function findAbandoned(database: Database, overdueMs: number): Promise<TestRow[]> {
   const now = database.clock.timestamp();
