@@ -2,6 +2,7 @@ import type { OpenIdSettings } from './env.ts';
 import type { LimitSettings } from './errors/limits.ts';
 import { type Executor, type ExecutorOptions, findConfinement } from './executor/executor.ts';
 import type { Context } from './graphql/context.ts';
+import type { Metrics } from './metrics.ts';
 import type { Access } from './modules/access/access.ts';
 import { AccessService, requireScope } from './modules/access/service.ts';
 import { ApiTokenService } from './modules/api-tokens/service.ts';
@@ -41,6 +42,7 @@ import type { Logger } from './platform/logger.ts';
 import { constructSaving, createExecutor, forbidDatabase } from './saving.ts';
 import { schema } from './schema.ts';
 import { GatewayServer, type GatewayServerOptions } from './server/http.ts';
+import { MetricsServer } from './server/metrics-server.ts';
 import { createSignIn, type SignIn } from './server/sign-in.ts';
 import { withSetting } from './setting-error.ts';
 
@@ -48,6 +50,8 @@ import { withSetting } from './setting-error.ts';
 export interface AppOptions extends KeyPlace {
   readonly host: string;
   readonly port: number;
+  /** Left out: there are no metrics. */
+  readonly metricsPort?: number | undefined;
   readonly databaseUrl: string;
   /**
    * True to make the key file and an environment "default" when there are none, for the first start on a fresh machine.
@@ -97,9 +101,11 @@ export class App {
   readonly #refusals: RefusalLog;
   readonly #signIn: SignIn;
   readonly #server: GatewayServer<Access, Context>;
+  readonly #metrics: MetricsServer | undefined;
   readonly #ending = new AbortController();
   #rotating: Promise<void> | undefined;
   #url = '';
+  #metricsUrl: string | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(
@@ -107,6 +113,7 @@ export class App {
     executor: Executor,
     opened: OpenedDatabase,
     rules: readonly PeopleRule[] | undefined,
+    metrics: Metrics | undefined,
   ) {
     const { database, doorbell, keyring } = opened;
     this.#options = options;
@@ -118,6 +125,7 @@ export class App {
       ...{ database, doorbell, keyring, executor, logger, limits: options.limits },
       revisionSecrets: options.revisionSecrets ?? revisionDefaults,
       unbornWaitMs: options.testing?.unbornWaitMs,
+      onTestEnded: metrics?.onTestEnded,
     });
     const { idempotency, environments, runner, connectionTests, drafts, proof, history, saver, preparation } = saving;
     const { datastores, usages, dataStructures, manifests } = saving;
@@ -210,6 +218,15 @@ export class App {
       ...(options.allowedHosts ? { allowedHosts: options.allowedHosts } : {}),
       ...(options.allowedOrigins ? { allowedOrigins: options.allowedOrigins } : {}),
       limits: { ...options.limits, ...options.testing?.limits },
+      onResponse: metrics?.onResponse,
+      onOperation: metrics?.onOperation,
+    });
+    this.#metrics = metrics && new MetricsServer({ metrics, logger });
+    metrics?.readFrom({
+      queue: () => connectionTests.queue(),
+      executor: () => executor.stats(),
+      open: () => this.#server.open(),
+      pool: () => database.connections(),
     });
   }
 
@@ -222,11 +239,12 @@ export class App {
     const onPeer = (peer: DatabasePlace) => forbidDatabase(executor, peer);
     const named = databasePlace(options.databaseUrl);
     if (named) onPeer(named);
-    const onStatement = options.testing?.onStatement;
+    const metrics = options.metricsPort === undefined ? undefined : new (await import('./metrics.ts')).Metrics();
+    const onStatement = bothOf(options.testing?.onStatement, metrics?.onStatement);
     const rules = options.openId && (await readRules(options.openId));
     const opened = await openDatabase({ ...options, onPeer, ...(onStatement ? { onStatement } : {}) });
     try {
-      const app = new App(options, executor, opened, rules);
+      const app = new App(options, executor, opened, rules, metrics);
       // in production the operator says when
       if (opened.keyring.opensOldForm) options.logger.warn(OLD_FORM);
       await app.#prepare();
@@ -248,6 +266,11 @@ export class App {
     return this.#url;
   }
 
+  /** Where the metrics are; undefined where nobody collects any, and until listen() has resolved. */
+  get metricsUrl(): string | undefined {
+    return this.#metricsUrl;
+  }
+
   async listen(): Promise<void> {
     const { host } = this.#options;
     this.#executor.confine(await findConfinement());
@@ -257,11 +280,24 @@ export class App {
       ),
     );
     this.#executor.forbid({ host: address, port });
+    await this.#listenForMetrics();
     this.#url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
     this.#runner.start();
     this.chores.start();
     this.#health.start();
     this.#rotating = this.#goOnRotating();
+  }
+
+  async #listenForMetrics(): Promise<void> {
+    const { host, metricsPort, logger } = this.#options;
+    const server = this.#metrics;
+    if (server === undefined || metricsPort === undefined) return;
+    const { address, port } = await withSetting({ variable: 'METRICS_PORT', value: String(metricsPort) }, () =>
+      server.listen(host, metricsPort),
+    );
+    this.#executor.forbid({ host: address, port });
+    this.#metricsUrl = `http://${host.includes(':') ? `[${host}]` : host}:${port}/metrics`;
+    logger.info({ url: this.#metricsUrl }, 'metrics');
   }
 
   async #goOnRotating(): Promise<void> {
@@ -291,6 +327,7 @@ export class App {
     this.#runner.endSaves();
     this.#ending.abort();
     await drained;
+    await this.#metrics?.close();
     await this.chores.stop();
     await this.#rotating;
     await this.#health.stop();
@@ -300,6 +337,14 @@ export class App {
     await this.#refusals.close();
     await this.#opened.close();
   }
+}
+
+function bothOf(one: OnStatement | undefined, metrics: Metrics['onStatement'] | undefined): OnStatement | undefined {
+  if (metrics === undefined) return one;
+  return (sql, parameters, ms) => {
+    one?.(sql, parameters, ms);
+    metrics(ms);
+  };
 }
 
 /** How long an answer of the readiness probe is given again. */

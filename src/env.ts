@@ -10,6 +10,8 @@ import { isLoopback } from './server/same-origin.ts';
 export interface Env {
   readonly host: string;
   readonly port: number;
+  /** Undefined where nobody collects metrics. */
+  readonly metricsPort: number | undefined;
   readonly databaseUrl: string;
   readonly keyFile: string;
   readonly keyCommand: string | undefined;
@@ -105,6 +107,7 @@ const keptAtLeastOne = kept.pipe(z.number().min(1));
 const variables = z.object({
   HOST: hostName.default('127.0.0.1'),
   PORT: port.default(4000),
+  METRICS_PORT: port.optional(),
   DATABASE_URL: z.string().transform(parsedBy(parseDatabaseUrl)).default('sqlite:./data/gateway.db'),
   KEY_FILE: z.string().max(MAX_PATH).default('./data/master.key'),
   KEY_COMMAND: z.string().max(MAX_PATH).regex(/\S/).optional(),
@@ -134,6 +137,7 @@ const variables = z.object({
 const meaning: Record<keyof typeof variables.shape, string> = {
   HOST: 'must be an address or a host name of this machine',
   PORT: `must be a whole number from 0 to ${MAX_PORT}`,
+  METRICS_PORT: `must be a whole number from 0 to ${MAX_PORT}`,
   DATABASE_URL: 'must be sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE',
   KEY_FILE: 'must be the path of a file',
   KEY_COMMAND: 'must be a program and its arguments, parted by blanks',
@@ -182,6 +186,7 @@ export function readEnv(mode: EnvMode, given: Readonly<Record<string, string | u
   return {
     host: data.HOST,
     port: data.PORT,
+    metricsPort: data.METRICS_PORT,
     databaseUrl: data.DATABASE_URL,
     keyFile: data.KEY_FILE,
     keyCommand: data.KEY_COMMAND,

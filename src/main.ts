@@ -68,7 +68,7 @@ Usage: datastore-gateway <command>
   audit export     Prints every entry as a line of JSON.
   --help, --version
 
-Environment variables (and their defaults): HOST (127.0.0.1), PORT (4000),
+Environment variables (and their defaults): HOST (127.0.0.1), PORT (4000), METRICS_PORT,
 DATABASE_URL (sqlite:./data/gateway.db), KEY_FILE (./data/master.key) or
 KEY_COMMAND, BOOTSTRAP_TOKEN, EGRESS_ALLOW, EGRESS_PROXY, EXECUTOR_ISOLATION (none),
 ALLOWED_HOSTS, ALLOWED_ORIGINS, OIDC_ISSUER, OIDC_AUDIENCE, OIDC_RULES,

@@ -3,7 +3,7 @@ import type { LimitSettings } from './errors/limits.ts';
 import { Executor, type ExecutorOptions } from './executor/executor.ts';
 import { CatalogWriter } from './modules/catalogs/writer.ts';
 import { GatewayTests } from './modules/connection-tests/gateway-tests.ts';
-import { TestRunner } from './modules/connection-tests/runner.ts';
+import { type RunnerOptions, TestRunner } from './modules/connection-tests/runner.ts';
 import { ConnectionTestService } from './modules/connection-tests/service.ts';
 import { DataStructureService } from './modules/data-structures/service.ts';
 import { DatastoreDeletion } from './modules/datastores/deletion.ts';
@@ -32,11 +32,13 @@ export interface SavingOptions extends Pick<OpenedDatabase, 'database' | 'doorbe
   readonly limits?: LimitSettings | undefined;
   /** How long connectionTestProgress waits for a test that does not exist yet, in milliseconds. */
   readonly unbornWaitMs?: number | undefined;
+  /** Told of each test that this process has ended. Left out: nobody is. */
+  readonly onTestEnded?: RunnerOptions['onEnded'];
 }
 
 /** Constructs what proves and stores datastores: the gateway and the commands that store any have it in common. */
 export function constructSaving({ database, doorbell, keyring, executor, logger, ...options }: SavingOptions) {
-  const { limits, unbornWaitMs } = options;
+  const { limits, unbornWaitMs, onTestEnded: onEnded } = options;
   const sealer = new Sealer(database, keyring);
   const idempotency = new Idempotency(database, keyring);
   const environments = new EnvironmentService(database, keyring, sealer, idempotency);
@@ -44,7 +46,7 @@ export function constructSaving({ database, doorbell, keyring, executor, logger,
   const dataStructures = new DataStructureService(database, keyring, environments, new RecordFit());
   const managedStores = new ManagedStores(dataStructures);
   const gatewayTests = new GatewayTests((job) => new ManagedStorage(database, job), logger);
-  const runner = new TestRunner({ database, doorbell, sealer, executor, catalogs, gatewayTests, logger });
+  const runner = new TestRunner({ database, doorbell, sealer, executor, catalogs, gatewayTests, logger, onEnded });
   const connectionTests = new ConnectionTestService({
     ...{ database, doorbell, keyring, sealer, runner, unbornWaitMs, limits },
   });

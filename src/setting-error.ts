@@ -2,7 +2,7 @@ import type { KeyPlace } from './platform/key-source.ts';
 
 /** A setting that the gateway is started with and that the system, or the database, does not let it work with. */
 export interface Setting {
-  readonly variable: 'HOST' | 'PORT' | 'DATABASE_URL' | 'KEY_FILE' | 'KEY_COMMAND' | 'OIDC_RULES';
+  readonly variable: 'HOST' | 'PORT' | 'METRICS_PORT' | 'DATABASE_URL' | 'KEY_FILE' | 'KEY_COMMAND' | 'OIDC_RULES';
   /** As it may be shown: without a password. */
   readonly value: string;
 }
@@ -113,10 +113,10 @@ const HOSTS: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'The name server does not answer. Set HOST to an address of this machine, or to 0.0.0.0 for all of them.',
 };
 
-const PORTS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'The port is taken. Set PORT to another one.',
-  EACCES: 'The gateway’s user may not listen on this port. Set PORT to one above 1023.',
-};
+const ports = (variable: Setting['variable']): Readonly<Record<string, string>> => ({
+  EADDRINUSE: `The port is taken. Set ${variable} to another one.`,
+  EACCES: `The gateway’s user may not listen on this port. Set ${variable} to one above 1023.`,
+});
 
 /** What OpenSSL and Node say of a certificate that they do not trust. */
 const CERTIFICATE = /CERT|LEAF_SIGNATURE/;
@@ -134,5 +134,6 @@ const REASONS: Readonly<Record<Setting['variable'], (code: string) => string | u
     return DATABASES[code] ?? DATABASES[/^SQLITE_[A-Z]+/.exec(code)?.[0] ?? ''];
   },
   HOST: (code) => HOSTS[code],
-  PORT: (code) => PORTS[code],
+  PORT: (code) => ports('PORT')[code],
+  METRICS_PORT: (code) => ports('METRICS_PORT')[code],
 };

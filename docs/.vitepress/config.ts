@@ -32,6 +32,8 @@ export default defineConfig({
         text: 'Run it',
         items: [
           page('Deploy', '/deploy'),
+          page('Health', '/health'),
+          page('Metrics', '/metrics'),
           page('Back up and restore', '/back-up-and-restore'),
           page('Upgrade', '/upgrade'),
           page('What is kept', '/what-is-kept'),

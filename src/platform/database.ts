@@ -1,11 +1,20 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Expression, expressionBuilder, Kysely, type LogEvent, type SqlBool, sql, type Transaction } from 'kysely';
+import {
+  type Dialect,
+  type Expression,
+  expressionBuilder,
+  Kysely,
+  type LogEvent,
+  type SqlBool,
+  sql,
+  type Transaction,
+} from 'kysely';
 import { DatabaseClock } from './database-clock.ts';
 import { DatabaseUnavailableError, isTransactionConflict } from './database-errors.ts';
 import { type Doorbell, doorbellChannel, LocalDoorbell } from './doorbell.ts';
 import { guardDialect } from './guarded-dialect.ts';
-import { openPostgresDialect } from './postgres-dialect.ts';
+import { type DriverPool, openPostgresDialect } from './postgres-dialect.ts';
 import { PostgresDoorbell } from './postgres-doorbell.ts';
 import { type DatabasePlace, type OnDatabasePeer, placeOfPostgresUrl } from './postgres-peers.ts';
 import { openSqliteDialect } from './sqlite-dialect.ts';
@@ -74,7 +83,15 @@ export interface DatabaseOptions {
   readonly onAvailability?: (change: AvailabilityChange) => void;
 }
 
-export type OnStatement = (sql: string, parameters: readonly unknown[]) => void;
+/** Told of a statement when it has run, and how many milliseconds it took. */
+export type OnStatement = (sql: string, parameters: readonly unknown[], ms: number) => void;
+
+/** The connections of a pool, and the statements that wait for one. */
+export interface PoolCounts {
+  readonly total: number;
+  readonly idle: number;
+  readonly waiting: number;
+}
 
 /** The database went away, or came back after some milliseconds. */
 export type AvailabilityChange =
@@ -119,6 +136,12 @@ export function shownDatabaseUrl(url: string): string {
 /** Open while a change's work runs: whoever then asks the database itself would wait for its own transaction. */
 interface ChangeScope {
   open: boolean;
+}
+
+interface DatabaseParts {
+  readonly scopes: AsyncLocalStorage<ChangeScope>;
+  readonly availability: Availability;
+  readonly pool: DriverPool | undefined;
 }
 
 /** How long the database may take to answer whether it is there. */
@@ -190,22 +213,22 @@ export class Database {
   readonly #doorbell: Doorbell;
   readonly #scopes: AsyncLocalStorage<ChangeScope>;
   readonly #availability: Availability;
+  readonly #pool: DriverPool | undefined;
   readonly #log: WriteAheadLog | undefined;
   readonly #onJournaled: DatabaseOptions['onJournaled'];
 
   private constructor(
     kind: Database['kind'],
     query: Kysely<Tables>,
-    doorbell: Doorbell,
-    scopes: AsyncLocalStorage<ChangeScope>,
-    availability: Availability,
-    onJournaled: DatabaseOptions['onJournaled'],
+    { doorbell, onJournaled }: DatabaseOptions,
+    { scopes, availability, pool }: DatabaseParts,
   ) {
     this.kind = kind;
     this.query = query;
     this.#doorbell = doorbell;
     this.#scopes = scopes;
     this.#availability = availability;
+    this.#pool = pool;
     this.#onJournaled = onJournaled;
     this.#log = kind === 'sqlite' ? new WriteAheadLog(query) : undefined;
     this.clock = new DatabaseClock(kind === 'postgres' ? () => readClock(query) : null);
@@ -223,14 +246,15 @@ export class Database {
     };
     const availability = new Availability(options.onAvailability);
     const { onPeer } = options;
-    const driver = place.kind === 'sqlite' ? openSqliteDialect(place) : openPostgresDialect({ url: place.url, onPeer });
-    const dialect = guardDialect(driver, {
+    const driver: { dialect: Dialect; pool?: DriverPool } =
+      place.kind === 'sqlite' ? { dialect: openSqliteDialect(place) } : openPostgresDialect({ url: place.url, onPeer });
+    const dialect = guardDialect(driver.dialect, {
       beforeAcquire,
       onUnavailable: (error) => availability.lost(error),
       onWritten: () => availability.restored(),
     });
     const query = new Kysely<Tables>({ dialect, log: options.onStatement && statementLog(options.onStatement) });
-    const database = new Database(place.kind, query, options.doorbell, scopes, availability, options.onJournaled);
+    const database = new Database(place.kind, query, options, { scopes, availability, pool: driver.pool });
     try {
       await (place.kind === 'postgres' ? requireUtf8(query) : database.ping());
       await database.clock.start();
@@ -241,6 +265,13 @@ export class Database {
     }
     availability.watch(() => database.checkWritable());
     return database;
+  }
+
+  /** The connections of this process; undefined for SQLite, which has one. */
+  connections(): PoolCounts | undefined {
+    if (this.#pool === undefined) return undefined;
+    const { totalCount: total, idleCount: idle, waitingCount: waiting } = this.#pool;
+    return { total, idle, waiting };
   }
 
   /**
@@ -359,7 +390,7 @@ async function readClock(query: Kysely<Tables>): Promise<number> {
 const UNTOLD = /^(begin|start transaction|commit|rollback|select \(extract\(epoch from clock_timestamp)\b/;
 
 function statementLog(onStatement: OnStatement): (event: LogEvent) => void {
-  return ({ level, query }) => {
-    if (level === 'query' && !UNTOLD.test(query.sql)) onStatement(query.sql, query.parameters);
+  return ({ level, query, queryDurationMillis: ms }) => {
+    if (level === 'query' && !UNTOLD.test(query.sql)) onStatement(query.sql, query.parameters, ms);
   };
 }

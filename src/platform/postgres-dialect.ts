@@ -15,6 +15,9 @@ export interface PostgresDialectOptions {
   readonly onPeer?: OnDatabasePeer | undefined;
 }
 
+/** What the pool tells of itself. */
+export type DriverPool = Pick<pg.Pool, 'totalCount' | 'idleCount' | 'waitingCount'>;
+
 /** Connects within 5 s, however long one may wait for a connection of the pool. */
 class PooledClient extends pg.Client {
   constructor(options: pg.ClientConfig = {}) {
@@ -23,7 +26,10 @@ class PooledClient extends pg.Client {
 }
 
 /** Kysely on a pool of at most 10 connections; a wait for one ends after 20 s. */
-export function openPostgresDialect(options: PostgresDialectOptions): Dialect {
+export function openPostgresDialect(options: PostgresDialectOptions): {
+  readonly dialect: Dialect;
+  readonly pool: DriverPool;
+} {
   const pool = new pg.Pool({
     connectionString: options.url,
     stream: tellingSockets(options.onPeer),
@@ -38,12 +44,13 @@ export function openPostgresDialect(options: PostgresDialectOptions): Dialect {
   // the pool throws a broken connection away, and the statement on it fails; without a listener the process would end
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));
-  return {
+  const dialect: Dialect = {
     createDriver: () => new PostgresDriver({ pool }),
     createAdapter: () => new PostgresAdapter(),
     createIntrospector: (db) => new PostgresIntrospector(db),
     createQueryCompiler: () => new PostgresQueryCompiler(),
   };
+  return { dialect, pool };
 }
 
 /** Parses as pg does, but count() and other 64-bit integers become numbers, as they are on SQLite. */

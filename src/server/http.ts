@@ -13,6 +13,7 @@ import type { ExampleDatabase } from './graphiql-examples.ts';
 import { requestLimits } from './limits.ts';
 import { LiveSessions } from './live-sessions.ts';
 import { createErrorMask } from './mask-error.ts';
+import { knownPath, type OnOperation, type OnResponse } from './observers.ts';
 import { parseJson } from './params.ts';
 import { readBody, refuseUpgrade, sendError, sendFetchResponse, sendText } from './replies.ts';
 import { requestError } from './request-error.ts';
@@ -82,6 +83,9 @@ export interface GatewayServerOptions<Access, Context extends object> {
   /** The origins whose pages may ask besides the gateway's own, as parseAllowedOrigins() gives them. */
   readonly allowedOrigins?: readonly string[];
   readonly limits?: Partial<ServerLimits>;
+  /** Told of what was answered. Left out: nobody is. */
+  readonly onResponse?: OnResponse | undefined;
+  readonly onOperation?: OnOperation | undefined;
 }
 
 /** The gateway's edge: HTTP, SSE and WebSocket. Nothing listens before listen(). */
@@ -115,8 +119,10 @@ export class GatewayServer<Access, Context extends object> {
       recheckMs: this.#limits.recheckMs,
       limits: this.#limits,
     });
-    this.#graphql = createGraphQL({ schema, createContext, sessions: this.#sessions, mask: this.#mask, logger });
-    const { people, example, onRefusedCode: onRefused } = options;
+    const { people, example, onRefusedCode: onRefused, onOperation } = options;
+    this.#graphql = createGraphQL({
+      ...{ schema, createContext, sessions: this.#sessions, mask: this.#mask, logger, onOperation },
+    });
     this.#graphiql = graphiql === 'on' ? createGraphiQL({ signIn, people, example, onRefused }) : undefined;
     const { requestMs } = this.#limits;
     const timeouts = {
@@ -145,6 +151,11 @@ export class GatewayServer<Access, Context extends object> {
       if (refusal) refuseUpgrade(socket, refusal);
       else this.#webSocket.upgrade(request, socket, head);
     });
+  }
+
+  /** How many WebSockets and subscriptions are open. */
+  open(): ReturnType<LiveSessions['count']> {
+    return this.#sessions.count();
   }
 
   /** Starts to listen and says where, which is news for port 0 and for a name. Rejects when the address is taken. */
@@ -187,6 +198,7 @@ export class GatewayServer<Access, Context extends object> {
     response.once('close', () => {
       const ms = Math.round(performance.now() - started);
       this.#options.logger.debug({ method: request.method, path, status: response.statusCode, ms }, 'request');
+      this.#options.onResponse?.(knownPath(path), response.statusCode);
     });
     try {
       if (path === '/livez') sendText(response, 200, 'alive');

@@ -66,6 +66,16 @@ export class LiveSessions {
     };
   }
 
+  /** How many are open, of all tokens. */
+  count(): { readonly connections: number; readonly subscriptions: number } {
+    let [connections, subscriptions] = [0, 0];
+    for (const ofToken of this.#sessions.values()) {
+      connections += ofToken.connection.size;
+      subscriptions += ofToken.subscription.size;
+    }
+    return { connections, subscriptions };
+  }
+
   /** Ends all of them, and those that come after at once; looks at no token again. */
   close(reason: GraphQLError): void {
     this.#closed = reason;

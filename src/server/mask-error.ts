@@ -12,23 +12,36 @@ import { isRequestError, requestError } from './request-error.ts';
  */
 export function createErrorMask(logger: Logger): (error: unknown) => GraphQLError {
   return (error) => {
-    const from = error instanceof GraphQLError ? error : undefined;
-    if (from && isRequestError(from)) return from;
-    const cause = innermost(error);
-    if (cause instanceof LimitFault) return limitError(cause, from);
-    if (cause instanceof RequestFault)
-      return requestError(cause.code, { message: cause.message, from, ...(cause.code === 'UNAVAILABLE' && tryAgain) });
-    if (cause instanceof NotFoundError) return requestError('NOT_FOUND', { from });
-    if (cause instanceof UserError)
-      return requestError('BAD_USER_INPUT', { message: cause.message, issues: cause.issues, from });
-    if (cause instanceof GraphQLError) {
-      const refused = refusedArgument(cause, from) ?? refusedByYoga(cause);
-      if (refused) return refused;
-    }
+    const shown = expected(error);
+    if (shown) return shown;
     const errorId = randomUUID();
-    logger.error({ errorId, err: forLog(cause) }, 'unexpected error');
-    return requestError('INTERNAL', { message: 'Unexpected error.', from, extensions: { errorId, unexpected: true } });
+    logger.error({ errorId, err: forLog(innermost(error)) }, 'unexpected error');
+    const extensions = { errorId, unexpected: true };
+    return requestError('INTERNAL', { message: 'Unexpected error.', from: graphQLError(error), extensions });
   };
+}
+
+/** The code under which the caller sees an error. */
+export function codeOf(error: unknown): string {
+  return String(expected(error)?.extensions.code ?? 'INTERNAL');
+}
+
+/** What is shown of an error that may be; undefined for any other. */
+function expected(error: unknown): GraphQLError | undefined {
+  const from = graphQLError(error);
+  if (from && isRequestError(from)) return from;
+  const cause = innermost(error);
+  if (cause instanceof LimitFault) return limitError(cause, from);
+  if (cause instanceof RequestFault)
+    return requestError(cause.code, { message: cause.message, from, ...(cause.code === 'UNAVAILABLE' && tryAgain) });
+  if (cause instanceof NotFoundError) return requestError('NOT_FOUND', { from });
+  if (cause instanceof UserError)
+    return requestError('BAD_USER_INPUT', { message: cause.message, issues: cause.issues, from });
+  return cause instanceof GraphQLError ? (refusedArgument(cause, from) ?? refusedByYoga(cause)) : undefined;
+}
+
+function graphQLError(error: unknown): GraphQLError | undefined {
+  return error instanceof GraphQLError ? error : undefined;
 }
 
 /** Tells a client when to come back: after 5 s. */

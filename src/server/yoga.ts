@@ -13,6 +13,7 @@ import { createDocumentValidator, parseDocument } from './documents.ts';
 import { EndableStream } from './endable-stream.ts';
 import type { LiveSessions } from './live-sessions.ts';
 import { readNumbers } from './numbers-as-text.ts';
+import { type OnOperation, useObserver } from './observers.ts';
 import { readParams } from './params.ts';
 import { refusedValuesError, refusedVariables } from './refused-values.ts';
 import { requestError } from './request-error.ts';
@@ -40,6 +41,8 @@ export interface YogaOptions<Access, Context extends object> {
   readonly sessions: LiveSessions;
   readonly mask: (error: unknown) => GraphQLError;
   readonly logger: Logger;
+  /** Left out: nobody is told. */
+  readonly onOperation?: OnOperation | undefined;
 }
 
 export type Yoga<Access> = ReturnType<typeof createYoga<Caller<Access>>>;
@@ -62,7 +65,13 @@ export function createGraphQL<Access, Context extends object>(options: YogaOptio
     maxRequestBodySize: false,
     logging: false,
     maskedErrors: { maskError: options.mask },
-    plugins: [useParams(), useDocuments(options.schema), useVariables(options.schema), useLiveSubscriptions(options)],
+    plugins: [
+      ...(options.onOperation ? [useObserver(options.onOperation)] : []),
+      useParams(),
+      useDocuments(options.schema),
+      useVariables(options.schema),
+      useLiveSubscriptions(options),
+    ],
   });
 }
 

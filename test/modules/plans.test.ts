@@ -72,7 +72,7 @@ describeEachGateway(
 
     beforeAll(async () => {
       const onStatement = (text: string, parameters: readonly unknown[]) => seen.set(text, { sql: text, parameters });
-      gateway = await open({ testing: { onStatement, unbornWaitMs: 500, healthTickMs: 50 } });
+      gateway = await open({ metricsPort: 0, testing: { onStatement, unbornWaitMs: 500, healthTickMs: 50 } });
       api = apiOf(gateway);
       const { database } = gateway.app;
       environmentIds = await fill(database, [await api.newEnvironment(), await api.newEnvironment()]);
@@ -161,6 +161,7 @@ const landmarks = [
   /from "connection_tests" where "event_log" is null and "finished_at" < .+ order by "finished_at" limit /,
   /from "test_events" where "test_events"."test_id" in /,
   /update "connection_tests" set "event_log" = /,
+  /count\(\*\) as "count", min\("created_at"\) as "oldest" from /,
   /delete from "test_events" where "test_id" = /,
   /select "id" from "connection_tests" where "datastore_id" is null and "created_at" < /,
   /select "datastores"."id", .+ as "kept_since" from "datastores" where /,
@@ -215,6 +216,7 @@ async function useEverything(gateway: TestGateway, api: Api, environmentIds: rea
   await eventually(() => tarpit.open() === 1);
 
   await followChanges(gateway, api, datastoreId, [environmentId, other]);
+  expect(await (await fetch(gateway.app.metricsUrl ?? '')).text()).toContain('datastore_gateway_database_up 1');
 
   const testId = randomUUID();
   const progress = gateway.follow(Progress, { id: testId });

@@ -78,6 +78,7 @@ export interface TestGatewayOptions {
   readonly openId?: AppOptions['openId'];
   /** Left out: the defaults. */
   readonly limits?: AppOptions['limits'];
+  readonly metricsPort?: number;
   readonly testing?: AppOptions['testing'];
 }
 
@@ -107,6 +108,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     allowedOrigins: options.allowedOrigins,
     allowedHosts: options.allowedHosts,
     limits: options.limits,
+    metricsPort: options.metricsPort,
     openId: options.openId,
     graphiql: 'on',
     logger,

@@ -29,7 +29,7 @@ import {
   type TestRow,
   testOf,
 } from './store.ts';
-import { begunAnew, ended, type TestSnapshot, withCheck } from './test.ts';
+import { begunAnew, type ConnectionTest, ended, hasEnded, type TestSnapshot, withCheck } from './test.ts';
 /** This topic is rung when a test is queued. */
 export const queueTopic = 'connection-tests:queued';
 /** This topic is rung when somebody wants a running test cancelled. */
@@ -70,6 +70,8 @@ export interface RunnerOptions {
   readonly catalogs: CatalogSink;
   readonly gatewayTests: GatewayTests;
   readonly logger: Logger;
+  /** Told of each test that this process has ended. Left out: nobody is. */
+  readonly onEnded?: ((test: ConnectionTest) => void) | undefined;
 }
 
 /**
@@ -202,10 +204,9 @@ export class TestRunner {
     if (interrupted && row.purpose !== 'BEFORE_SAVE') return await this.#handBack(row, log);
     const { database } = this.#options;
     const failure = interrupted ? new Failure('INTERRUPTED').report : outcome.failure;
-    await log.write(
-      null,
-      ended(log.snapshot, interrupted ? 'FAILED' : outcome.status, failure, database.clock.timestamp()),
-    );
+    const status = interrupted ? 'FAILED' : outcome.status;
+    await log.write(null, ended(log.snapshot, status, failure, database.clock.timestamp()));
+    if (!lost.signal.aborted) this.#options.onEnded?.({ ...testOf(row), ...log.snapshot });
   }
 
   async #execute(
@@ -337,11 +338,13 @@ export class TestRunner {
   async #settle(row: TestRow): Promise<void> {
     const at = this.#options.database.clock.timestamp();
     const next = afterDeath(row, at, row.owner === this.owner);
-    await this.#options.database.change(async (change) => {
-      if (!(await settleAbandoned(change, row, next, at))) return;
+    const isSettled = await this.#options.database.change(async (change) => {
+      if (!(await settleAbandoned(change, row, next, at))) return false;
       change.ring(testTopic(row.id));
       change.ring(queueTopic);
+      return true;
     });
+    if (isSettled && hasEnded(next)) this.#options.onEnded?.({ ...testOf(row), ...next });
   }
 
   #guard(work: Promise<void>): void {

@@ -26,6 +26,7 @@ import {
   listTests,
   type NewTestRow,
   readForChange,
+  readQueue,
   requestCancel,
   setLastTest,
   settleAbandoned,
@@ -70,6 +71,14 @@ interface Enqueued {
   readonly isChosen: boolean;
 }
 
+/** The tests of all replicas that wait to be taken. */
+export interface TestQueue {
+  /** 10,000 where there are more. */
+  readonly depth: number;
+  /** How long the oldest of them has waited; 0 where none waits. */
+  readonly oldestMs: number;
+}
+
 /** Starts connection tests, lets them be followed live or later, and cancels them. */
 export class ConnectionTestService {
   readonly #database: Database;
@@ -88,6 +97,13 @@ export class ConnectionTestService {
     this.#keyring = options.keyring;
     this.#sealer = options.sealer;
     this.#runner = options.runner;
+  }
+
+  /** Looks at what waits to be taken, for the metrics. */
+  async queue(): Promise<TestQueue> {
+    const { count: depth, oldest } = await readQueue(this.#database);
+    const oldestMs = oldest === null ? 0 : Math.max(0, this.#database.clock.now() - Date.parse(oldest));
+    return { depth, oldestMs };
   }
 
   /**

@@ -263,6 +263,23 @@ export async function claimTests(change: Change, owner: string, leaseMs: number,
     .execute();
 }
 
+/** How many tests are counted at most, so that nobody waits for the counting of a million. */
+const MOST_COUNTED = 10_000;
+
+/** Counts the tests that wait to be taken, up to 10,000, and says since when the oldest of them waits. */
+export async function readQueue({ query }: Database): Promise<{ count: number; oldest: string | null }> {
+  const queued = query
+    .selectFrom('connection_tests')
+    .select('created_at')
+    .where('status', '=', 'QUEUED')
+    .orderBy('created_at')
+    .limit(MOST_COUNTED);
+  return query
+    .selectFrom(queued.as('queued'))
+    .select(({ fn }) => [fn.countAll<number>().as('count'), fn.min('created_at').as('oldest')])
+    .executeTakeFirstOrThrow();
+}
+
 /** Renews the leases of the tests that this process really runs. */
 export async function renewLeases(
   change: Change,
