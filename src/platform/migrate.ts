@@ -18,13 +18,16 @@ export async function migrateToLatest(
   database: Database,
   onNewer: (names: readonly string[]) => void = () => undefined,
 ): Promise<readonly string[]> {
-  // they are read under the migrator's lock: a newer version may be at work until then
-  const getMigrations = async () => {
+  for (;;) {
     const newer = await newerMigrations(database);
+    const known = { ...migrations, ...Object.fromEntries(newer.map((name) => [name, { up: async () => undefined }])) };
+    const migrator = new Migrator({ db: database.query, provider: { getMigrations: async () => known } });
+    const result = await migrator.migrateToLatest();
+    // a newer version may have come in between
+    if (result.error !== undefined && (await newerMigrations(database)).length > newer.length) continue;
     if (newer.length > 0) onNewer(newer);
-    return { ...migrations, ...Object.fromEntries(newer.map((name) => [name, { up: async () => undefined }])) };
-  };
-  return namesOf(await new Migrator({ db: database.query, provider: { getMigrations } }).migrateToLatest());
+    return namesOf(result);
+  }
 }
 
 /** The migrations of a newer version that were run already. */
@@ -38,7 +41,9 @@ async function newerMigrations({ query }: Database): Promise<readonly string[]> 
   if (newer.length === 0) return [];
   const oldest = await query.selectFrom('settings').select('value').where('key', '=', OLDEST_KEY).executeTakeFirst();
   if (oldest && oldest.value > LAST_KNOWN)
-    throw new Error(`A newer version has changed its tables (${newer.join(', ')}): this one is too old for them`);
+    throw notMigrated(
+      new Error(`A newer version has changed its tables (${newer.join(', ')}): this one is too old for them`),
+    );
   return newer;
 }
 
@@ -70,6 +75,10 @@ function migratorOf(database: Database): Migrator {
 }
 
 function namesOf({ error, results = [] }: MigrationResultSet): readonly string[] {
-  if (error !== undefined) throw new Error('The database could not be migrated', { cause: error });
+  if (error !== undefined) throw notMigrated(error);
   return results.map((result) => result.migrationName);
+}
+
+function notMigrated(cause: unknown): Error {
+  return new Error('The database could not be migrated', { cause });
 }
