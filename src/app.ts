@@ -82,6 +82,8 @@ export interface AppOptions extends KeyPlace {
     readonly unbornWaitMs?: number;
     /** How often it looks for health checks that are due, in milliseconds. */
     readonly healthTickMs?: number;
+    /** Lets several gateways have one SQLite file, as replicas of one another. */
+    readonly sharesFile?: boolean;
   };
 }
 
@@ -213,7 +215,7 @@ export class App {
       example: options.example,
       ...(options.bootstrap ? { signIn: this.#signIn } : {}),
       health: {
-        ready: writableProbe(database),
+        ready: writableProbe(database, opened.hold),
       },
       ...(options.allowedHosts ? { allowedHosts: options.allowedHosts } : {}),
       ...(options.allowedOrigins ? { allowedOrigins: options.allowedOrigins } : {}),
@@ -242,7 +244,12 @@ export class App {
     const metrics = options.metricsPort === undefined ? undefined : new (await import('./metrics.ts')).Metrics();
     const onStatement = bothOf(options.testing?.onStatement, metrics?.onStatement);
     const rules = options.openId && (await readRules(options.openId));
-    const opened = await openDatabase({ ...options, onPeer, ...(onStatement ? { onStatement } : {}) });
+    const opened = await openDatabase({
+      ...options,
+      serves: !options.testing?.sharesFile,
+      onPeer,
+      ...(onStatement ? { onStatement } : {}),
+    });
     try {
       const app = new App(options, executor, opened, rules, metrics);
       // in production the operator says when
@@ -350,10 +357,14 @@ function bothOf(one: OnStatement | undefined, metrics: Metrics['onStatement'] | 
 /** How long an answer of the readiness probe is given again. */
 const PROBE_MS = 1_000;
 
-/** Says whether something can be written. The database is asked once a second at most, since anybody may ask us. */
-function writableProbe(database: Database): () => Promise<boolean> {
+/**
+ * Says whether something can be written that is still there later. The database is asked once a second at most, since
+ * anybody may ask us.
+ */
+function writableProbe(database: Database, hold: OpenedDatabase['hold']): () => Promise<boolean> {
   let last: { readonly at: number; readonly answer: Promise<boolean> } | undefined;
-  return () => {
+  return async () => {
+    if (hold && !hold.isThere) return false;
     const now = performance.now();
     if (!last || now - last.at >= PROBE_MS) last = { at: now, answer: database.checkWritable().then(() => true) };
     return last.answer;

@@ -14,12 +14,15 @@ import { type KeyPlace, keySourceOf } from './platform/key-source.ts';
 import { Keyring, verifyKeyring } from './platform/keyring.ts';
 import type { Logger } from './platform/logger.ts';
 import { migrateToLatest, vacuumOnce } from './platform/migrate.ts';
+import { SqliteHold } from './platform/sqlite-hold.ts';
 import { keySetting, withSetting } from './setting-error.ts';
 
 export interface OpenDatabaseOptions extends KeyPlace, Pick<DatabaseOptions, 'onPeer' | 'onStatement'> {
   readonly databaseUrl: string;
   /** True to make the key file where there is none, and to seal anew what an older version has sealed. */
   readonly bootstrap: boolean;
+  /** True for a gateway: of those one at a time has a SQLite file. */
+  readonly serves?: boolean;
   readonly logger: Logger;
 }
 
@@ -28,6 +31,8 @@ export interface OpenedDatabase {
   readonly database: Database;
   readonly doorbell: Doorbell;
   readonly keyring: Keyring;
+  /** Left out but for a gateway on a SQLite file. */
+  readonly hold?: SqliteHold | undefined;
   close(): Promise<void>;
 }
 
@@ -60,12 +65,15 @@ async function openWith(options: OpenDatabaseOptions, keyring: Keyring): Promise
     await doorbell.close();
     throw error;
   });
+  let hold: SqliteHold | undefined;
   const close = async () => {
+    hold?.release();
     await doorbell.close();
     await database.close();
     heads.flush();
   };
   try {
+    if (options.serves) hold = SqliteHold.take(url, (isThere) => logFile(logger, isThere));
     await verifyKeyring(database, keyring);
     await migrateToLatest(database, (newer) =>
       logger.warn({ newer }, 'a newer version has extended the tables: this one goes on, until it is replaced'),
@@ -74,7 +82,7 @@ async function openWith(options: OpenDatabaseOptions, keyring: Keyring): Promise
     await verifyKeyring(database, keyring);
     const endsOldForm = keyring.opensOldForm && options.bootstrap && options.keyCommand === undefined;
     const current = endsOldForm ? await withoutOldForm(options, database, keyring) : keyring;
-    return { database, doorbell, keyring: current, close };
+    return { database, doorbell, keyring: current, hold, close };
   } catch (error) {
     await close();
     throw error;
@@ -86,6 +94,14 @@ function logAvailability(logger: Logger, change: AvailabilityChange): void {
   if (change.available) logger.info({ awayMs: change.awayMs }, 'the database can be written again');
   else
     logger.error({ err: change.error }, 'the database cannot do its work: requests are answered UNAVAILABLE meanwhile');
+}
+
+function logFile(logger: Logger, isThere: boolean): void {
+  if (isThere) logger.info('the database’s file is back');
+  else
+    logger.error(
+      'the database’s file was removed or replaced: what is written now is lost with it. Restart the gateway',
+    );
 }
 
 /** On one's own machine secrets that an older version has sealed are sealed anew. */

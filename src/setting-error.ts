@@ -86,6 +86,7 @@ const DATABASES: Readonly<Record<string, string>> = {
   SQLITE_CORRUPT: 'The file is damaged. Restore it from a backup.',
   SQLITE_READONLY: 'The file, or its disk, is read-only. Give the gateway’s user the right to write it.',
   SQLITE_FULL: 'The disk is full. Free some of it.',
+  SQLITE_HELD: 'Another gateway serves this file, and one at a time can. Stop it, or have both use Postgres.',
   SQLITE_BUSY: 'Another process holds the file. End it, or wait until it is done.',
   SQLITE_IOERR: 'The disk cannot be read or written. Check it, and the system’s log.',
   '28P01': 'The user name or the password is wrong.',

@@ -167,6 +167,10 @@ describe('the command line', () => {
     // one that was killed before it had wrapped anything goes on at the next start
     const keyFile = join(cwd, 'data/master.key');
     await replaceKeyFile(keyFile, withFreshKey(await readKeyFile(keyFile)));
+    const second = await run(['serve'], { cwd });
+    expect(second).toMatchObject({ code: 1, stderr: expect.stringContaining('Another gateway serves this file') });
+    gateway.child.kill('SIGKILL');
+    await gateway.ended;
     await launch(['serve'], { cwd, until: /the rotation of the key-encryption key is over/ });
     expect((await run(['key', 'list'], { cwd })).stdout).toMatch(
       new RegExp(`^(k\\w+)\tactive\twraps 3\n${added}\tformer\twraps 0\n$`),

@@ -31,6 +31,7 @@ describe('a system error names the variable, its value, and what to do', () => {
     [file, 'EROFS', /disk is read-only/],
     [file, 'SQLITE_CANTOPEN', /cannot be opened/],
     [file, 'SQLITE_READONLY_DIRECTORY', /read-only/],
+    [file, 'SQLITE_HELD', /Another gateway serves this file.*Stop it/],
     [file, 'SQLITE_NOTADB', /no SQLite database/],
     [database, 'ECONNREFUSED', /Nothing listens there. Start the database/],
     [database, 'ENOTFOUND', /does not resolve/],

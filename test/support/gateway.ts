@@ -116,6 +116,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
       onStatement: (sql) => statements.push(sql),
       // what nobody has asked for is among no statements that a test counts
       healthTickMs: NEVER_MS,
+      sharesFile: true,
       ...options.testing,
       // client and gateway share a process, and both may be late
       limits: { connectionInitMs: PATIENCE_MS, ...options.testing?.limits },
