@@ -21,6 +21,7 @@ import * as reusedIds from './019-reused-ids.ts';
 import * as auditSeeks from './020-audit-seeks.ts';
 import * as managedStores from './021-managed-stores.ts';
 import * as eventLogs from './022-event-logs.ts';
+import * as webhooks from './023-webhooks.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -46,4 +47,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '020-audit-seeks': auditSeeks,
   '021-managed-stores': managedStores,
   '022-event-logs': eventLogs,
+  '023-webhooks': webhooks,
 };

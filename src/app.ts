@@ -1,3 +1,4 @@
+import { isNamedByOperator } from './connectors/kit/network/addresses.ts';
 import type { OpenIdSettings } from './env.ts';
 import type { LimitSettings } from './errors/limits.ts';
 import { type Executor, type ExecutorOptions, findConfinement } from './executor/executor.ts';
@@ -33,6 +34,10 @@ import { type RevisionLimits, revisionDefaults } from './modules/revisions/histo
 import { RevisionService } from './modules/revisions/service.ts';
 import { SessionTokenService } from './modules/session-tokens/service.ts';
 import { usageLoader } from './modules/usages/loader.ts';
+import { WebhookDeliverer } from './modules/webhooks/deliverer.ts';
+import { WebhookSecrets } from './modules/webhooks/secrets.ts';
+import { WebhookSender } from './modules/webhooks/sender.ts';
+import { WebhookService } from './modules/webhooks/service.ts';
 import { type OpenedDatabase, openDatabase } from './open-database.ts';
 import { Chores } from './platform/chores.ts';
 import { type Database, type DatabasePlace, databasePlace, type OnStatement } from './platform/database.ts';
@@ -84,6 +89,8 @@ export interface AppOptions extends KeyPlace {
     readonly healthTickMs?: number;
     /** Lets several gateways have one SQLite file, as replicas of one another. */
     readonly sharesFile?: boolean;
+    /** How often it looks for messages to webhooks that are due, in milliseconds. */
+    readonly webhookTickMs?: number;
   };
 }
 
@@ -100,6 +107,7 @@ export class App {
   readonly #executor: Executor;
   readonly #runner: TestRunner;
   readonly #health: HealthScheduler;
+  readonly #webhooks: WebhookDeliverer;
   readonly #refusals: RefusalLog;
   readonly #signIn: SignIn;
   readonly #server: GatewayServer<Access, Context>;
@@ -147,6 +155,14 @@ export class App {
       logger,
       tickMs: options.testing?.healthTickMs,
     });
+    const webhookSecrets = new WebhookSecrets(database, saving.sealer);
+    const webhookSender = new WebhookSender(executor, (host, port) =>
+      isNamedByOperator(host, port, { allow: options.egressAllow }),
+    );
+    this.#webhooks = new WebhookDeliverer({
+      ...{ database, keyring, secrets: webhookSecrets, sender: webhookSender, logger },
+      tickMs: options.testing?.webhookTickMs,
+    });
     const services = {
       access,
       environments,
@@ -168,6 +184,9 @@ export class App {
         ...{ database, keyring, history, datastores, drafts, proof, saver, idempotency, logger },
       }),
       catalogs: new CatalogService(database, drafts, connectionTests),
+      webhooks: new WebhookService({
+        ...{ database, keyring, environments, idempotency, secrets: webhookSecrets, sender: webhookSender },
+      }),
     };
 
     const testHistory = new TestHistory(database, options.testRetention ?? retentionDefaults);
@@ -179,6 +198,7 @@ export class App {
         { title: 'events of connection tests that have ended', step: () => testHistory.foldEnded() },
         { title: 'old connection tests of no datastore', step: () => testHistory.removeOldOfNone() },
         { title: 'old connection tests of datastores', step: () => testHistory.removeOld() },
+        { title: 'old deliveries and secrets of webhooks', step: () => this.#webhooks.removeOld() },
       ],
       logger,
     );
@@ -292,6 +312,7 @@ export class App {
     this.#runner.start();
     this.chores.start();
     this.#health.start();
+    this.#webhooks.start();
     this.#rotating = this.#goOnRotating();
   }
 
@@ -338,6 +359,7 @@ export class App {
     await this.chores.stop();
     await this.#rotating;
     await this.#health.stop();
+    await this.#webhooks.stop();
     await this.#runner.stop();
     await this.#executor.close();
     await this.access.close();

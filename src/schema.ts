@@ -24,6 +24,8 @@ import './modules/datastores/schema-batches.ts';
 import './modules/requested-tests/schema.ts';
 import './modules/catalogs/schema.ts';
 import './modules/manifests/schema.ts';
+import './modules/webhooks/schema.ts';
+import './modules/webhooks/schema-mutations.ts';
 import './modules/nodes/schema.ts';
 
 /** The whole API, which is built once from every module's schema.ts. */

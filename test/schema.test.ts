@@ -75,7 +75,9 @@ describe('the API', () => {
     expect(
       ids.filter(
         ({ name }) =>
-          !/^(?:ids?|(?:environment|datastore|dataStructure|test|subject|parent|source|target|except)Ids?)$/.test(name),
+          !/^(?:ids?|(?:environment|datastore|dataStructure|webhook|test|subject|parent|source|target|except)Ids?)$/.test(
+            name,
+          ),
       ),
     ).toEqual([]);
     // an operation on a datastore has its `id`; what refers to one is about something else

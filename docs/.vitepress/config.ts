@@ -20,6 +20,7 @@ export default defineConfig({
       page('Configuration as files', '/manifests'),
       page('History, revert, usages, idempotency', '/history'),
       page('Managed data stores', '/managed-data-stores'),
+      page('Webhooks', '/webhooks'),
       {
         text: 'The types',
         items: [

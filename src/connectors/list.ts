@@ -26,12 +26,17 @@ const loaders: Readonly<Record<string, () => Promise<Connector>>> = {
   MANAGED: async () => (await import('./managed/index.ts')).managed,
 };
 
+/** What the executor runs besides: nobody can register one. */
+const others: typeof loaders = {
+  WEBHOOK: async () => (await import('./webhook/index.ts')).webhook,
+};
+
 /** The names of all types. */
 export const types: readonly string[] = Object.keys(loaders);
 
-/** Loads the connector of a type, and nothing of the others. Rejects when there is none. */
+/** Loads the connector of a type, be it `WEBHOOK`, and nothing of the others. Rejects when there is none. */
 export async function loadConnector(type: string): Promise<Connector> {
-  const load = Object.hasOwn(loaders, type) ? loaders[type] : undefined;
+  const load = [loaders, others].find((some) => Object.hasOwn(some, type))?.[type];
   if (!load) throw new Error(`There is no connector of the type ${type}.`);
   return await load();
 }

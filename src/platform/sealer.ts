@@ -8,7 +8,7 @@ import type { Tables } from './tables.ts';
 /** Whose secrets are sealed together, under a key of their own. */
 export interface SecretOwner {
   readonly environmentId: string;
-  readonly kind: 'datastore' | 'test' | 'revision';
+  readonly kind: 'datastore' | 'test' | 'revision' | 'webhook';
   readonly id: string;
   /** A digest of what they are sealed for, such as the destinations that they may be sent to. */
   readonly boundTo: string;

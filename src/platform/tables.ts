@@ -35,6 +35,8 @@ export interface Tables {
   settings: SettingsTable;
   retired_ids: RetiredIdsTable;
   datastore_health: DatastoreHealthTable;
+  webhooks: WebhooksTable;
+  webhook_deliveries: WebhookDeliveriesTable;
 }
 
 export interface EnvironmentsTable {
@@ -399,4 +401,54 @@ export interface RetiredIdsTable {
   environment_id: string | null;
   /** The version that a deleted datastore had at last: those of a new one come after it. Null for all else. */
   last_version: number | null;
+}
+
+/** Who is told of an environment's events. */
+export interface WebhooksTable {
+  id: string;
+  environment_id: string;
+  url: string;
+  description: string | null;
+  /** JSON: WebhookEvent[]. */
+  events: string;
+  /** JSON: string[]; null for all datastores. */
+  datastore_ids: string | null;
+  /** JSON: {key, value}[]; null for none. */
+  tags: string | null;
+  /** The key of its secrets, wrapped by a data key of the environment. */
+  key_id: string;
+  wrapped: string;
+  sealed: string;
+  /** Sealed JSON: {secret, until}[], the secrets of before, which sign as well until then. */
+  previous_sealed: string | null;
+  /** When the last of them ends. */
+  previous_until: string | null;
+  /** Since when nothing has been delivered although it was tried; null after a delivery. */
+  failing_since: string | null;
+  disabled_at: string | null;
+  disabled_reason: string | null;
+  created_at: string;
+  created_by: string;
+  updated_at: string;
+  updated_by: string;
+}
+
+/** What a webhook is told: the queue, and for some time what became of it. */
+export interface WebhookDeliveriesTable {
+  /** The webhook-id of each attempt. */
+  id: string;
+  webhook_id: string;
+  type: string;
+  /** The JSON that is sent and signed, letter for letter. */
+  body: string;
+  created_at: string;
+  state: string;
+  /** How often somebody has taken it to send it. By it a result is known to be of the present attempt. */
+  attempts: number;
+  /** When it is to be sent, or, while a process sends it, when another one may; null once it is over. */
+  due_at: string | null;
+  last_attempt_at: string | null;
+  response_status: number | null;
+  last_error: string | null;
+  ended_at: string | null;
 }

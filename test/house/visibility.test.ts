@@ -57,6 +57,26 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/data-structures/store.ts deleteStructure',
     'modules/data-structures/store.ts usersOf',
   ],
+  'The service has found the environment, or locked the webhook or its deliveries, for its caller.': [
+    'modules/webhooks/store.ts countLocked',
+    'modules/webhooks/store.ts replaceWebhook',
+    'modules/webhooks/store.ts replaceSecrets',
+    'modules/webhooks/store.ts deleteWebhookRow',
+    'modules/webhooks/delivery-store.ts endPending',
+    'modules/webhooks/delivery-store.ts requeue',
+  ],
+  'An event is told to all webhooks of its environment, whoever brings it about.': [
+    'modules/webhooks/store.ts lockHearers',
+    'modules/webhooks/store.ts readToldDatastore',
+  ],
+  'The deliverer sends everybody’s messages.': [
+    'modules/webhooks/store.ts readForDelivery',
+    'modules/webhooks/store.ts setWorking',
+    'modules/webhooks/store.ts setFailing',
+    'modules/webhooks/store.ts setDisabled',
+    'modules/webhooks/delivery-store.ts takeDueDeliveries',
+    'modules/webhooks/delivery-store.ts settleAttempt',
+  ],
   'A condition on the datastore at hand, of which the statement around it asks what its caller may see.': [
     'modules/datastores/store.ts lastTestIn',
     'modules/datastores/store.ts taggedWith',
@@ -141,6 +161,8 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   'What is kept for a time is removed for everybody once that is over.': [
     'modules/revisions/store.ts eraseSuperseded',
     'modules/managed-data/event-store.ts removeOldEvents',
+    'modules/webhooks/store.ts eraseOldSecrets',
+    'modules/webhooks/delivery-store.ts removeOldDeliveries',
   ],
   'It is asked of an event that its follower may see, whose datastore and environment it names.': [
     'modules/datastores/store.ts wasDeletedSince',

@@ -43,6 +43,7 @@ const besides: Record<string, object> = {
   upsertDatastore: { name: 'one', config: { postgres: postgresConfig() } },
   createDataStructure: { name: 'one', fields: [{ name: 'a', type: 'TEXT' }] },
   cloneDataStructure: {},
+  createWebhook: { url: 'https://192.0.2.1/hook', events: ['DELETED'] },
   applyManifest: { manifest: 'manifest: 1\ndatastores: {}' },
   createApiToken: { name: 'one', scopes: ['DATASTORES_READ'] },
   createSessionToken: { scopes: ['DATASTORES_READ'] },

@@ -40,6 +40,8 @@ describeEachDatabase('the migrations', (open, kind) => {
       'secret_versions',
       'settings',
       'test_events',
+      'webhook_deliveries',
+      'webhooks',
     ]);
     expect(await migrateToLatest(database)).toEqual([]);
     expect(await migrateDown(database)).toEqual([...ALL].reverse());

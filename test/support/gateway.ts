@@ -117,6 +117,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
       // what nobody has asked for is among no statements that a test counts
       healthTickMs: NEVER_MS,
       sharesFile: true,
+      webhookTickMs: NEVER_MS,
       ...options.testing,
       // client and gateway share a process, and both may be late
       limits: { connectionInitMs: PATIENCE_MS, ...options.testing?.limits },

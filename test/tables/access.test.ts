@@ -15,6 +15,7 @@ const config = { postgres: postgresConfig() };
 /** How long a subscription may listen that must hear nothing. */
 const LISTENING_MS = 2_000;
 const MINUTE_MS = 60_000;
+const hook = { url: 'http://127.0.0.1:9/hook', events: ['DELETED'] };
 const writing = { validationMethods: ['postgres/schema/create'] };
 
 /** What an operation is tried on: things that are there, or ids of none. */
@@ -27,6 +28,8 @@ interface Things {
   readonly usageId: string;
   readonly structureId: string;
   readonly storeId: string;
+  readonly webhookId: string;
+  readonly deliveryId: string;
   readonly tokenId: string;
 }
 
@@ -256,6 +259,39 @@ const tried: readonly Operation[] = [
     variables: ({ structureId }) => ({ id: structureId }),
   },
   {
+    title: 'webhooks',
+    query: 'query ($id: ID!) { webhooks(environmentId: $id) { nodes { id environment { id } } } }',
+    variables: ({ environmentId }) => ({ id: environmentId }),
+  },
+  {
+    title: 'webhookDeliveries',
+    query: 'query ($id: ID!) { webhookDeliveries(webhookId: $id) { nodes { id } } }',
+    variables: ({ webhookId }) => ({ id: webhookId }),
+  },
+  {
+    title: 'createWebhook',
+    query:
+      'mutation ($input: CreateWebhookInput!) { createWebhook(input: $input) { __typename ... on NotFoundError { ids } } }',
+    variables: input(({ environmentId }) => ({ environmentId, ...hook })),
+  },
+  {
+    title: 'updateWebhook',
+    query:
+      'mutation ($input: UpdateWebhookInput!) { updateWebhook(input: $input) { __typename ... on NotFoundError { ids } } }',
+    variables: input(({ webhookId }) => ({ id: webhookId, enabled: false })),
+  },
+  ...['deleteWebhook', 'rotateWebhookSecret', 'sendTestWebhook'].map((field) => ({
+    title: field,
+    query: `mutation ($id: ID!) { ${field}(id: $id) { __typename ... on NotFoundError { ids } } }`,
+    variables: ({ webhookId }: Things) => ({ id: webhookId }),
+  })),
+  {
+    title: 'redeliverWebhookMessages',
+    query:
+      'mutation ($ids: [ID!]!) { redeliverWebhookMessages(ids: $ids) { __typename ... on NotFoundError { ids } } }',
+    variables: ({ deliveryId }) => ({ ids: [deliveryId] }),
+  },
+  {
     title: 'exportManifest',
     query: 'query ($id: ID!) { exportManifest(environmentId: $id) { __typename ... on NotFoundError { ids } } }',
     variables: ({ environmentId }) => ({ id: environmentId }),
@@ -424,6 +460,8 @@ const tables = [
   'managed_stores',
   'managed_records',
   'record_events',
+  'webhooks',
+  'webhook_deliveries',
   'datastore_revisions',
   'revision_keys',
   'secret_versions',
@@ -474,6 +512,19 @@ describeEachGateway('who may', (open, kind) => {
       .values({ datastore_id: storeId, ...record })
       .execute();
     await query.updateTable('managed_stores').set(counts).where('datastore_id', '=', storeId).execute();
+    const made = await gateway.send({
+      query: `mutation ($input: CreateWebhookInput!) {
+        createWebhook(input: $input) { ... on CreateWebhookSuccess { webhook { id } } } }`,
+      variables: { input: { environmentId, ...hook } },
+    });
+    const { id: webhookId } = (made.json.data as { createWebhook: { webhook: { id: string } } }).createWebhook.webhook;
+    const deliveryId = randomUUID();
+    const over = { state: 'DEAD', attempts: 10, due_at: null, ended_at: new Date().toISOString() };
+    const unknown = { last_attempt_at: null, response_status: null, last_error: null };
+    await query
+      .insertInto('webhook_deliveries')
+      .values({ ...over, ...unknown, id: deliveryId, webhook_id: webhookId, type: 'a', body: '{}', created_at: '' })
+      .execute();
     const parent = await gateway.createToken(`thing ${randomUUID()}`, [], [environmentId]);
     const access = await gateway.app.access.authenticate(parent);
     if (!access) throw new Error('The token was just made.');
@@ -490,6 +541,8 @@ describeEachGateway('who may', (open, kind) => {
       usageId,
       structureId,
       storeId,
+      webhookId,
+      deliveryId,
       tokenId,
     };
   }
@@ -570,6 +623,8 @@ describeEachGateway('who may', (open, kind) => {
       usageId: randomUUID(),
       structureId: randomUUID(),
       storeId: randomUUID(),
+      webhookId: randomUUID(),
+      deliveryId: randomUUID(),
       tokenId: randomUUID(),
     });
 
@@ -748,6 +803,8 @@ describeEachGateway('who may', (open, kind) => {
           usageId: randomUUID(),
           structureId: randomUUID(),
           storeId: randomUUID(),
+          webhookId: randomUUID(),
+          deliveryId: randomUUID(),
           tokenId: randomUUID(),
         };
         const before = await dump();

@@ -42,6 +42,7 @@ export class CatalogWriter implements CatalogSink {
         datastore: { id: datastoreId, environmentId },
         actor: { name: test.requestedBy, onBehalfOf: test.requestedOnBehalfOf },
         detail: { testId: test.id },
+        facts: { testId: test.id },
       });
       return true;
     });

@@ -148,6 +148,7 @@ export class HealthScheduler {
         datastore: { id: datastoreId, environmentId: row.environment_id },
         actor: checker.actor,
         detail: { from: before.status, to: now.status, testId },
+        facts: { from: before.status, to: now.status, since: now.since, testId },
       });
     });
   }

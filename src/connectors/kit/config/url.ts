@@ -17,7 +17,7 @@ const AUTHORITY = /^(?:\[(?<v6>[0-9a-f:.]+)\]|(?<name>[^:]+))(?::(?<port>\d+))?$
  * httpNeedsTlsDisabled.
  */
 export function url(options: UrlOptions = {}): z.ZodString {
-  const { protocols = ['https', 'http'], queryField } = options;
+  const { protocols = ['https', 'http'], queryField, keepsPath = queryField !== undefined } = options;
   return (
     anyText(2048)
       .superRefine((value, context) => {
@@ -25,7 +25,7 @@ export function url(options: UrlOptions = {}): z.ZodString {
         if (fault) context.addIssue({ code: 'custom', ...fault });
       })
       // this comes after the refinement, which judges what was written, not what a parser makes of it
-      .overwrite((value) => (urlFault(value, protocols) ? value : normalUrl(value, queryField !== undefined)))
+      .overwrite((value) => (urlFault(value, protocols) ? value : normalUrl(value, keepsPath)))
       .meta({ pattern: urlPattern(protocols) })
   );
 }
@@ -40,6 +40,8 @@ interface UrlOptions {
   readonly protocols?: readonly ('http' | 'https')[];
   /** The field that takes the query, when the URL is that of a file: the path is then kept as it stands. */
   readonly queryField?: string;
+  /** True to keep the path as it stands, for a URL that is no base of others. */
+  readonly keepsPath?: boolean;
 }
 
 function urlFault(

@@ -132,6 +132,15 @@ export function judgeBehindTunnel(host: string, port: number): 'allowed' | 'neve
   return judgeHostName(host, port, { allow: [], forbidden: [] }) === 'never' ? 'never' : 'allowed';
 }
 
+/** Tells whether the operator has allowed this very place: the name itself, or where a written address lies. */
+export function isNamedByOperator(host: string, port: number, policy: Pick<EgressPolicy, 'allow'>): boolean {
+  const address = parseAddress(host);
+  return policy.allow.map(parseEntry).some((entry) => {
+    if (address) return opens(entry, address, port, undefined);
+    return entry.host === host.toLowerCase() && (entry.port === undefined || entry.port === port);
+  });
+}
+
 /**
  * Reads the entries of EGRESS_ALLOW, which commas separate, into normal form: CIDR, address or host, each with an
  * optional `:port` (`[v6]:port`). Throws an Error that names the bad entry, or one that can never be allowed.

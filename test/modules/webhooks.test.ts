@@ -1,0 +1,343 @@
+import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Webhook as Receiver } from 'standardwebhooks';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { pauseAfter } from '../../src/modules/webhooks/webhook.ts';
+import { type Api, apiOf } from '../support/api.ts';
+import { describeEachGateway } from '../support/each-gateway.ts';
+import { eventually } from '../support/eventually.ts';
+import type { TestGateway } from '../support/gateway.ts';
+import { postgresConfig } from '../support/inputs.ts';
+import { closedPort } from '../support/peers/tarpit.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const WEBHOOK = 'id url events tags { key } enabled disabledReason failingSince previousSecretUntil';
+const DELIVERY = 'id type body state attempts nextAttemptAt responseStatus lastError';
+const ISSUES = '... on ValidationError { issues { path code } } ... on NotFoundError { ids }';
+
+interface ToldWebhook {
+  readonly id: string;
+  readonly enabled: boolean;
+  readonly disabledReason: string | null;
+  readonly failingSince: string | null;
+  readonly previousSecretUntil: string | null;
+}
+
+interface ToldDelivery {
+  readonly id: string;
+  readonly type: string;
+  readonly body: string;
+  readonly state: string;
+  readonly attempts: number;
+  readonly nextAttemptAt: string | null;
+  readonly responseStatus: number | null;
+  readonly lastError: string | null;
+}
+
+test('ten attempts, with the pauses that the specification proposes and up to a tenth more', () => {
+  const seconds = Array.from({ length: 10 }, (_, at) => pauseAfter(at + 1, 0)).map((ms) => ms && ms / 1_000);
+  expect(seconds).toEqual([5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400, null]);
+  expect(pauseAfter(1, 1)).toBe(5_500);
+});
+
+describeEachGateway('webhooks', (open) => {
+  let gateway: TestGateway;
+  let api: Api;
+  let environmentId: string;
+  let base: string;
+  const received: { path: string; headers: IncomingHttpHeaders; body: string }[] = [];
+  /** What the receiver answers: the status that the path begins with, or 204. */
+  const receiver = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const path = request.url ?? '';
+      received.push({ path, headers: request.headers, body: Buffer.concat(chunks).toString() });
+      const status = Number(/^\/(\d{3})\b/.exec(path)?.[1] ?? 204);
+      response.writeHead(status, status === 302 ? { location: `${base}/followed` } : {});
+      response.end(path.includes('huge') ? Buffer.alloc(1024 * 1024) : undefined);
+    });
+  });
+
+  beforeAll(async () => {
+    await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+    base = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`;
+    gateway = await open({ testing: { webhookTickMs: 20, healthTickMs: 50 } });
+    api = apiOf(gateway);
+    environmentId = await api.newEnvironment();
+  });
+
+  afterAll(() => receiver.close());
+
+  async function ask<Result>(field: string, query: string, variables: object): Promise<Result> {
+    const { json } = await gateway.send({ query, variables });
+    expect(json.errors).toBeUndefined();
+    return (json.data as Record<string, Result>)[field] as Result;
+  }
+
+  interface Made {
+    readonly webhook: ToldWebhook;
+    readonly secret: string | null;
+    readonly issues?: { path: string[]; code: string }[];
+  }
+  const create = (input: object) =>
+    ask<Made>(
+      'createWebhook',
+      `mutation ($input: CreateWebhookInput!) { createWebhook(input: $input) {
+        ... on CreateWebhookSuccess { secret webhook { ${WEBHOOK} } } ${ISSUES} } }`,
+      { input: { environmentId, events: ['DELETED'], ...input } },
+    );
+  const made = async (path: string, input: object = {}) => {
+    const { webhook, secret } = await create({ url: `${base}${path}`, ...input });
+    if (secret === null) throw new Error('A webhook that is made has a secret.');
+    return { id: webhook.id, secret };
+  };
+  const update = (input: object) =>
+    ask<{ webhook: ToldWebhook }>(
+      'updateWebhook',
+      `mutation ($input: UpdateWebhookInput!) { updateWebhook(input: $input) {
+        ... on UpdateWebhookSuccess { webhook { ${WEBHOOK} } } ${ISSUES} } }`,
+      { input },
+    );
+  const sendTest = (id: string) =>
+    ask<{ delivery?: ToldDelivery; issues?: { path: string[]; code: string }[] }>(
+      'sendTestWebhook',
+      `mutation ($id: ID!) { sendTestWebhook(id: $id) {
+        ... on SendTestWebhookSuccess { delivery { ${DELIVERY} } } ${ISSUES} } }`,
+      { id },
+    );
+  const redeliver = (...ids: string[]) =>
+    ask<{ deliveries?: ToldDelivery[]; issues?: { path: string[]; code: string }[] }>(
+      'redeliverWebhookMessages',
+      `mutation ($ids: [ID!]!) { redeliverWebhookMessages(ids: $ids) {
+        ... on RedeliverWebhookMessagesSuccess { deliveries { ${DELIVERY} } } ${ISSUES} } }`,
+      { ids },
+    );
+  const rotate = (id: string, endPrevious = false) =>
+    ask<Made>(
+      'rotateWebhookSecret',
+      `mutation ($id: ID!, $end: Boolean) { rotateWebhookSecret(id: $id, endPrevious: $end) {
+        ... on RotateWebhookSecretSuccess { secret webhook { ${WEBHOOK} } } ${ISSUES} } }`,
+      { id, end: endPrevious },
+    );
+  const deliveries = async (webhookId: string, state: string | null = null) =>
+    (
+      await ask<{ nodes: ToldDelivery[] }>(
+        'webhookDeliveries',
+        `query ($id: ID!, $state: WebhookDeliveryState) { webhookDeliveries(webhookId: $id, state: $state) { nodes { ${DELIVERY} } } }`,
+        { id: webhookId, state },
+      )
+    ).nodes;
+  const read = async (id: string) => {
+    const query = `query ($id: ID!) { webhooks(environmentId: $id, first: 100) { nodes { ${WEBHOOK} } } }`;
+    const { nodes } = await ask<{ nodes: ToldWebhook[] }>('webhooks', query, { id: environmentId });
+    return nodes.find((webhook) => webhook.id === id);
+  };
+  const tried = async (webhookId: string, attempts: number) => {
+    await eventually(async () => {
+      const [delivery] = await deliveries(webhookId);
+      return delivery?.attempts === attempts && (delivery.lastError !== null || delivery.state === 'DELIVERED');
+    });
+    return (await deliveries(webhookId))[0] as ToldDelivery;
+  };
+  const at = async (path: string, count = 1) => {
+    await eventually(() => received.filter((message) => message.path === path).length >= count);
+    return received.filter((message) => message.path === path);
+  };
+  const verified = (message: (typeof received)[number] | undefined, secret: string) =>
+    new Receiver(secret).verify(message?.body ?? '', message?.headers as Record<string, string>);
+  /** A moment in the past or in the future, as the database has it. */
+  const moment = (inMs: number) => gateway.app.database.clock.timestamp(inMs);
+
+  test('a test message verifies by the official package, and is delivered once', async () => {
+    const { id, secret } = await made('/test/');
+    expect(secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
+    const { delivery } = await sendTest(id);
+    const [message] = await at('/test/');
+    expect(verified(message, secret)).toEqual({
+      type: 'webhook.test',
+      timestamp: expect.any(String),
+      data: { environmentId, webhookId: id },
+    });
+    expect(message?.headers).toMatchObject({ 'content-type': 'application/json', 'webhook-id': delivery?.id });
+    expect(await tried(id, 1)).toMatchObject({ id: delivery?.id, state: 'DELIVERED', responseStatus: 204 });
+    expect(() => verified(message, `whsec_${Buffer.alloc(32).toString('base64')}`)).toThrow();
+    const stored = await gateway.app.database.query.selectFrom('webhooks').selectAll().where('id', '=', id).execute();
+    expect(JSON.stringify(stored)).not.toContain(secret.slice('whsec_'.length));
+  });
+
+  test('the receiver of the documentation takes what is signed, once, and nothing else', async () => {
+    const [, code = ''] = /```js\n([\s\S]*?)```/.exec(await readFile(join(ROOT, 'docs/webhooks.md'), 'utf8')) ?? [];
+    const { id, secret } = await made('/documented');
+    const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
+      cwd: ROOT,
+      env: { PORT: '0', WEBHOOK_SECRET: secret },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    onTestFinished(() => void child.kill());
+    const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+    const next = async () => (await lines.next()).value ?? '';
+    const port = /^Listening on (\d+)$/.exec(await next())?.[1];
+    await update({ id, url: `http://127.0.0.1:${port}/` });
+    const { delivery } = await sendTest(id);
+    expect(JSON.parse(await next())).toMatchObject({ type: 'webhook.test', data: { webhookId: id } });
+    await tried(id, 1);
+    await redeliver(delivery?.id ?? '');
+    await sendTest(id);
+    // the one that came twice is told once
+    expect(JSON.parse(await next())).toMatchObject({ type: 'webhook.test' });
+    await rotate(id, true);
+    await sendTest(id);
+    expect(await tried(id, 1)).toMatchObject({ responseStatus: 401 });
+  });
+
+  test('a deletion is told to those who want to hear of it, by event, datastore, tags and environment', async () => {
+    const config = { postgres: postgresConfig({ password: 'hunter2-never-told' }) };
+    const tags = [{ key: 'team', value: 'payments' }];
+    const datastore = await api.created({ environmentId, name: 'orders', label: 'Orders', tags, config });
+    const { secret } = await made('/deleted');
+    await made('/by-tag', { tags });
+    await made('/by-id', { datastoreIds: [datastore.id] });
+    const deaf = [
+      await made('/other-tag', { tags: [{ key: 'team', value: 'sales' }] }),
+      await made('/other-id', { datastoreIds: [environmentId] }),
+      await made('/other-event', { events: ['HEALTH_CHANGED'] }),
+      await made('/elsewhere', { environmentId: await api.newEnvironment() }),
+    ];
+    await api.removed(datastore.id);
+    const [message] = await at('/deleted');
+    expect(verified(message, secret)).toEqual({
+      type: 'datastore.deleted',
+      timestamp: expect.any(String),
+      data: {
+        environmentId,
+        datastore: { id: datastore.id, type: 'POSTGRES', name: 'orders', label: 'Orders', tags },
+      },
+    });
+    await at('/by-tag');
+    await at('/by-id');
+    for (const { id } of deaf) expect(await deliveries(id)).toEqual([]);
+    expect(JSON.stringify(received)).not.toContain('hunter2');
+  });
+
+  test('a health that changes is told', async () => {
+    const { secret } = await made('/health', { events: ['HEALTH_CHANGED'] });
+    const config = { postgres: postgresConfig({ port: await closedPort() }) };
+    const { id } = await api.created({ environmentId, name: 'ill', config, checkEveryMinutes: 5 });
+    await gateway.app.database.query
+      .updateTable('datastore_health')
+      .set({ next_check_at: moment(-HOUR) })
+      .where('datastore_id', '=', id)
+      .execute();
+    const [message] = await at('/health');
+    expect(verified(message, secret)).toMatchObject({
+      type: 'datastore.health_changed',
+      data: { datastore: { id, name: 'ill' }, from: 'UNKNOWN', to: 'UNHEALTHY', testId: expect.any(String) },
+    });
+  });
+
+  test('what fails is sent again later, is dead in the end, and can be sent again under its id', async () => {
+    const { id } = await made('/500/failing');
+    const { delivery } = await sendTest(id);
+    const before = Date.parse(moment(0));
+    const first = await tried(id, 1);
+    expect(first).toMatchObject({ state: 'PENDING', responseStatus: 500, lastError: 'The receiver answered 500.' });
+    const pause = Date.parse(first.nextAttemptAt ?? '') - before;
+    expect(pause).toBeGreaterThan(4_000);
+    expect(pause).toBeLessThan(60_000);
+    expect((await read(id))?.failingSince).not.toBeNull();
+
+    const { query } = gateway.app.database;
+    await query
+      .updateTable('webhooks')
+      .set({ failing_since: moment(-4 * DAY) })
+      .where('id', '=', id)
+      .execute();
+    await query
+      .updateTable('webhook_deliveries')
+      .set({ attempts: 9, last_error: null, due_at: moment(-1) })
+      .where('webhook_id', '=', id)
+      .execute();
+    expect(await tried(id, 10)).toMatchObject({ state: 'DEAD', nextAttemptAt: null });
+    expect(await deliveries(id, 'DEAD')).toHaveLength(1);
+    expect(await deliveries(id, 'PENDING')).toEqual([]);
+    const disabled = await read(id);
+    expect(disabled?.enabled).toBe(false);
+    expect(disabled?.disabledReason).toContain('The receiver answered 500. Mend the receiver, and enable it again.');
+    expect((await redeliver(first.id)).issues).toEqual([{ path: ['ids', '0'], code: 'INVALID_COMBINATION' }]);
+    expect((await sendTest(id)).issues).toEqual([{ path: ['id'], code: 'INVALID_COMBINATION' }]);
+
+    const { webhook } = await update({ id, enabled: true, url: `${base}/mended` });
+    expect(webhook).toMatchObject({ enabled: true, disabledReason: null, failingSince: null });
+    expect((await redeliver(first.id)).deliveries).toMatchObject([{ id: delivery?.id, state: 'PENDING', attempts: 0 }]);
+    const [again] = await at('/mended');
+    expect(again?.headers['webhook-id']).toBe(delivery?.id);
+    expect(await tried(id, 1)).toMatchObject({ state: 'DELIVERED' });
+  });
+
+  test.each([
+    ['a redirect is not followed', '/302/away', { state: 'PENDING', responseStatus: 302 }],
+    ['a huge answer counts by its status', '/200/huge', { state: 'DELIVERED', responseStatus: 200 }],
+    ['410 disables the webhook at once', '/410/gone', { state: 'DEAD', responseStatus: 410 }],
+  ])('%s', async (_title, path, expected) => {
+    const { id } = await made(path);
+    await sendTest(id);
+    expect(await tried(id, 1)).toMatchObject(expected);
+    expect((await read(id))?.enabled).toBe(expected.responseStatus !== 410);
+    expect(received.some((message) => message.path === '/followed')).toBe(false);
+  });
+
+  test('after a rotation the secret before signs as well, until it ends', async () => {
+    const { id, secret: first } = await made('/rotated');
+    const { secret: second, webhook } = await rotate(id);
+    const left = Date.parse(webhook.previousSecretUntil ?? '') - Date.parse(moment(0));
+    expect(left).toBeGreaterThan(DAY - HOUR);
+    await sendTest(id);
+    const [both] = await at('/rotated');
+    expect(both?.headers['webhook-signature']).toMatch(/^v1,\S+ v1,\S+$/);
+    for (const secret of [first, second ?? '']) expect(verified(both, secret)).toMatchObject({ type: 'webhook.test' });
+
+    // the answer to the first rotation may have been lost: the receiver still has the first secret
+    const { secret: third } = await rotate(id);
+    await sendTest(id);
+    const [, three] = await at('/rotated', 2);
+    for (const secret of [first, second ?? '', third ?? '']) expect(verified(three, secret)).toBeDefined();
+
+    const { secret: last, webhook: alone } = await rotate(id, true);
+    expect(alone.previousSecretUntil).toBeNull();
+    await sendTest(id);
+    const [, , one] = await at('/rotated', 3);
+    expect(verified(one, last ?? '')).toBeDefined();
+    for (const secret of [first, second ?? '', third ?? '']) expect(() => verified(one, secret)).toThrow();
+  });
+
+  test.each([
+    ['in clear text, to a host that the operator does not name', 'http://receiver.example.com/', 'INVALID_FORMAT'],
+    ['to a private address', 'https://10.1.2.3/', 'ADDRESS_NOT_ALLOWED'],
+    ['to a metadata service', 'https://169.254.169.254/', 'ADDRESS_NOT_ALLOWED'],
+    ['with a password', 'https://a:b@receiver.example.com/', 'SECRET_IN_OPEN_FIELD'],
+    ['to the gateway itself', null, 'ADDRESS_NOT_ALLOWED'],
+  ])('none is made %s', async (_title, url, code) => {
+    expect((await create({ url: url ?? `${gateway.url}/graphql` })).issues).toEqual([{ path: ['input', 'url'], code }]);
+  });
+
+  test('a call that is repeated makes no second one, and shows no secret', async () => {
+    const input = { url: `${base}/once`, idempotencyKey: 'once' };
+    const first = await create(input);
+    expect(await create(input)).toEqual({ webhook: first.webhook, secret: null });
+  });
+
+  test('an environment has twenty at most', async () => {
+    const full = await api.newEnvironment();
+    for (let count = 0; count < 20; count += 1) await made('/many', { environmentId: full });
+    expect((await create({ url: `${base}/many`, environmentId: full })).issues).toEqual([
+      { path: ['input', 'environmentId'], code: 'OUT_OF_RANGE' },
+    ]);
+  });
+});
