@@ -22,6 +22,7 @@ import * as auditSeeks from './020-audit-seeks.ts';
 import * as managedStores from './021-managed-stores.ts';
 import * as eventLogs from './022-event-logs.ts';
 import * as webhooks from './023-webhooks.ts';
+import * as keysByDataKey from './024-keys-by-data-key.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -48,4 +49,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '021-managed-stores': managedStores,
   '022-event-logs': eventLogs,
   '023-webhooks': webhooks,
+  '024-keys-by-data-key': keysByDataKey,
 };

@@ -3,6 +3,7 @@ import type { OpenIdSettings } from './env.ts';
 import type { LimitSettings } from './errors/limits.ts';
 import { type Executor, type ExecutorOptions, findConfinement } from './executor/executor.ts';
 import type { Context } from './graphql/context.ts';
+import { keyOwners } from './key-owners.ts';
 import type { Metrics } from './metrics.ts';
 import type { Access } from './modules/access/access.ts';
 import { AccessService, requireScope } from './modules/access/service.ts';
@@ -332,9 +333,9 @@ export class App {
     const { logger } = this.#options;
     try {
       const { signal } = this.#ending;
-      await goOnRotating({ database: this.database, keyring: this.#opened.keyring, signal, logger });
+      await goOnRotating({ database: this.database, keyring: this.#opened.keyring, owners: keyOwners, signal, logger });
     } catch (error) {
-      logger.warn({ err: error }, 'a rotation of the key-encryption key could not go on: the next start tries again');
+      logger.warn({ err: error }, 'a rotation of the keys could not go on: the next start tries again');
     }
   }
 

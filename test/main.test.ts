@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -132,21 +133,34 @@ describe('the command line', () => {
     const cwd = await folder();
     await run(['key', 'create'], { cwd });
     const bootstrap = 'a-bootstrap-token-of-more-than-32-characters';
-    const gateway = await launch(['serve'], { cwd, env: { BOOTSTRAP_TOKEN: bootstrap }, until: /"url":"([^"]+)"/ });
+    const gateway = await launch(['serve'], {
+      cwd,
+      env: { BOOTSTRAP_TOKEN: bootstrap, EGRESS_ALLOW: '127.0.0.1' },
+      until: /"url":"([^"]+)"/,
+    });
     const ask = async (query: string): Promise<unknown> => {
       const headers = { authorization: `Bearer ${bootstrap}`, 'content-type': 'application/json' };
       const body = JSON.stringify({ query });
       return (await fetch(`${gateway.found?.[1]}/graphql`, { method: 'POST', headers, body })).json();
     };
-    const make = (name: string) =>
+    const make = (name: string, environmentId = randomUUID()) =>
       ask(
-        `mutation { createEnvironment(input: { name: "${name}" }) { ... on CreateEnvironmentSuccess { environment { name } } } }`,
+        `mutation { createEnvironment(input: { id: "${environmentId}", name: "${name}" }) { ... on CreateEnvironmentSuccess { environment { name } } } }`,
       );
-    expect(await make('before')).toEqual({ data: { createEnvironment: { environment: { name: 'before' } } } });
+    const environmentId = randomUUID();
+    expect(await make('before', environmentId)).toEqual({
+      data: { createEnvironment: { environment: { name: 'before' } } },
+    });
+    const config = '{ postgres: { host: "127.0.0.1", port: 1, username: "u", password: "p", database: "d" } }';
+    const saved = await ask(
+      `mutation { createDatastore(input: { environmentId: "${environmentId}", config: ${config} }) { ... on CreateDatastoreSuccess { datastore { version } } } }`,
+    );
+    expect(saved).toEqual({ data: { createDatastore: { datastore: { version: 1 } } } });
     const rotated = await run(['key', 'rotate'], { cwd });
-    const [, added = ''] =
-      /^Added (k[0-9a-f]{8})\.\n1 of 2\n2 of 2\nEverything is wrapped by \1\./.exec(rotated.stdout) ?? [];
-    expect(added).not.toBe('');
+    expect(rotated.stdout).toMatch(
+      /^Added (k[0-9a-f]{8})\.\nNew data keys: 1 of 1\nKeys wrapped anew: 1 of 1\nOld data keys deleted: 1 of 1\nEverything is wrapped by \1, under new data keys\./,
+    );
+    const [, added = ''] = /^Added (k\w+)/.exec(rotated.stdout) ?? [];
     expect(await make('after')).toEqual({ data: { createEnvironment: { environment: { name: 'after' } } } });
     const { stdout: listed } = await run(['key', 'list'], { cwd });
     const [, former = ''] = /^k\w+\tactive\twraps 3\n(k\w+)\tformer\twraps 0\n$/.exec(listed) ?? [];
@@ -171,7 +185,7 @@ describe('the command line', () => {
     expect(second).toMatchObject({ code: 1, stderr: expect.stringContaining('Another gateway serves this file') });
     gateway.child.kill('SIGKILL');
     await gateway.ended;
-    await launch(['serve'], { cwd, until: /the rotation of the key-encryption key is over/ });
+    await launch(['serve'], { cwd, until: /the rotation of the keys is over/ });
     expect((await run(['key', 'list'], { cwd })).stdout).toMatch(
       new RegExp(`^(k\\w+)\tactive\twraps 3\n${added}\tformer\twraps 0\n$`),
     );

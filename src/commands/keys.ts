@@ -1,6 +1,6 @@
 import { type Env, readEnv } from '../env.ts';
 import { createKeyFile, newKeys, readKeyFile, replaceKeyFile, withFreshKey, withoutKey } from '../platform/key-file.ts';
-import { countWrapped, needsRotation, rotate } from '../platform/key-rotation.ts';
+import { countWrapped, logUnreadable, needsRotation, type RotationStep, rotate } from '../platform/key-rotation.ts';
 import { keySourceOf } from '../platform/key-source.ts';
 import { Keyring } from '../platform/keyring.ts';
 import { keySetting, withSetting } from '../setting-error.ts';
@@ -34,18 +34,29 @@ export async function rotateKey(args: readonly string[]): Promise<void> {
     const source = keySourceOf(env);
     return printKeys(withFreshKey(await withSetting(keySetting(env), () => source.read())));
   }
-  await withDatabase(async ({ database, keyring }) => {
+  const { keyOwners } = await import('../key-owners.ts');
+  await withDatabase(async ({ database, keyring }, logger) => {
     if (keyring.opensOldForm)
       throw new Error('Run "datastore-gateway key upgrade" first: older versions sealed otherwise.');
     // a rotation that was ended half way comes to its end before another one begins
     const goesOn = await needsRotation(database, keyring);
     if (!goesOn) await addKey(env, keyring);
-    print(goesOn ? `Going on with ${keyring.activeKeyId}.\n` : `Added ${keyring.activeKeyId}.\n`);
-    await rotate({ database, keyring, onProgress: (done, all) => print(`${done} of ${all}\n`) });
+    const { activeKeyId } = keyring;
+    print(goesOn ? `Going on with ${activeKeyId}.\n` : `Added ${activeKeyId}.\n`);
+    const onProgress = (step: RotationStep, done: number, all: number) => print(`${step}: ${done} of ${all}\n`);
+    const unreadable = await rotate({ database, keyring, owners: keyOwners, onProgress });
+    logUnreadable(logger, unreadable);
     print(
-      `Everything is wrapped by ${keyring.activeKeyId}. Gateways that read the same keys have taken it up by themselves; ` +
-        'bring the keys to those that have a copy of their own, and keep the former ones as long as backups from before.\n',
+      `Everything${unreadable.length > 0 ? ' that opens' : ''} is wrapped by ${activeKeyId}, under new data keys. ` +
+        'Gateways that read the same keys have taken it up by themselves; bring the keys to those that have a copy of ' +
+        'their own, and keep the former ones as long as backups from before.\n',
     );
+    if (unreadable.length > 0) {
+      throw new Error(
+        `${unreadable.length} keys of secrets do not open beside their configs, which the log names: restore those rows, ` +
+          'or delete their datastores. Until the next rotation their old data keys stay.',
+      );
+    }
   });
 }
 

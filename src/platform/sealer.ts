@@ -1,9 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Kysely } from 'kysely';
+import { dataKeyAad, insertDataKey, type KeyTable, keyId, lockActiveDataKey, type WrappedKey } from './data-keys.ts';
 import type { Change, Database } from './database.ts';
 import type { Keyring } from './keyring.ts';
 import { keyBytes, keyIdOf, openBox, sealBox, UnsealError } from './sealed-box.ts';
 import type { Tables } from './tables.ts';
+
+export type { WrappedKey } from './data-keys.ts';
 
 /** Whose secrets are sealed together, under a key of their own. */
 export interface SecretOwner {
@@ -12,12 +15,6 @@ export interface SecretOwner {
   readonly id: string;
   /** A digest of what they are sealed for, such as the destinations that they may be sent to. */
   readonly boundTo: string;
-}
-
-/** A secret key as it is stored. */
-export interface WrappedKey {
-  readonly id: string;
-  readonly wrapped: string;
 }
 
 /** How many unwrapped data keys are kept in memory. */
@@ -72,13 +69,7 @@ export class Sealer {
    * Rejects when the environment has no data key.
    */
   async newKey(change: Change, owner: SecretOwner): Promise<SecretKey> {
-    const row = await change.query
-      .selectFrom('data_keys')
-      .select(['id', 'wrapped'])
-      .where('environment_id', '=', owner.environmentId)
-      .where('active', '=', 1)
-      .executeTakeFirst();
-    if (!row) throw new Error(`The environment ${owner.environmentId} has no data key`);
+    const row = await lockActiveDataKey(change, owner.environmentId);
     const [id, key] = [randomUUID(), randomBytes(keyBytes)];
     const wrapped = sealBox(await this.#unwrap(owner.environmentId, row), row.id, keyPlace(owner, id), key);
     return new SecretKey({ id, wrapped }, owner, key);
@@ -89,8 +80,18 @@ export class Sealer {
    * @throws UnsealError when it was altered, is another owner's, or was made for something else than `boundTo`
    */
   async openKey(owner: SecretOwner, key: WrappedKey, query: Kysely<Tables> = this.#database.query): Promise<SecretKey> {
-    const dataKey = await this.#dataKey(query, owner.environmentId, keyIdOf(key.wrapped));
-    return new SecretKey(key, owner, openBox(dataKey, keyPlace(owner, key.id), key.wrapped));
+    const dataKeyId = keyIdOf(key.wrapped);
+    const dataKey = await this.#findDataKey(query, owner.environmentId, dataKeyId);
+    if (dataKey) return new SecretKey(key, owner, openBox(dataKey, keyPlace(owner, key.id), key.wrapped));
+    // a rotation has wrapped it anew since it was read, and deleted that data key
+    const table = tableOf(owner);
+    const anew = await query
+      .selectFrom(table)
+      .select([keyId(table).as('id'), 'wrapped'])
+      .where(keyId(table), '=', key.id)
+      .executeTakeFirst();
+    if (!anew || keyIdOf(anew.wrapped) === dataKeyId) throw noDataKey(dataKeyId);
+    return this.openKey(owner, anew, query);
   }
 
   /**
@@ -106,7 +107,8 @@ export class Sealer {
   ): Promise<string> {
     if (!this.#keyring.opensOldForm)
       throw new UnsealError({ cause: new Error('the key file says that nothing is sealed in the old form any more') });
-    const key = await this.#dataKey(query, owner.environmentId, keyIdOf(sealed));
+    const key = await this.#findDataKey(query, owner.environmentId, keyIdOf(sealed));
+    if (!key) throw noDataKey(keyIdOf(sealed));
     return openBox(key, [owner.environmentId, owner.id, path], sealed).toString();
   }
 
@@ -114,22 +116,10 @@ export class Sealer {
   async createDataKey(change: Change, environmentId: string): Promise<void> {
     // a rotation may have begun since the keys were read
     await this.#keyring.reload();
-    const id = randomUUID();
-    const wrapped = this.#keyring.wrap(randomBytes(keyBytes), dataKeyAad(environmentId, id));
-    await change.query
-      .insertInto('data_keys')
-      .values({
-        id,
-        environment_id: environmentId,
-        wrapped,
-        key_id: this.#keyring.activeKeyId,
-        active: 1,
-        created_at: change.clock.timestamp(),
-      })
-      .execute();
+    await insertDataKey(change, this.#keyring, environmentId);
   }
 
-  async #dataKey(query: Kysely<Tables>, environmentId: string, id: string): Promise<Buffer> {
+  async #findDataKey(query: Kysely<Tables>, environmentId: string, id: string): Promise<Buffer | undefined> {
     const known = this.#opened.get(id);
     if (known) return known;
     const row = await query
@@ -138,8 +128,7 @@ export class Sealer {
       .where('id', '=', id)
       .where('environment_id', '=', environmentId)
       .executeTakeFirst();
-    if (!row) throw new UnsealError({ cause: new Error(`the environment has no data key ${id}`) });
-    return this.#unwrap(environmentId, row);
+    return row && this.#unwrap(environmentId, row);
   }
 
   async #unwrap(environmentId: string, row: WrappedKey): Promise<Buffer> {
@@ -152,11 +141,16 @@ export class Sealer {
   }
 }
 
-function keyPlace({ environmentId, kind, id, boundTo }: SecretOwner, keyId: string): readonly string[] {
+/** What the key of an owner's secrets is bound to, besides the data key that wraps it. */
+export function keyPlace({ environmentId, kind, id, boundTo }: SecretOwner, keyId: string): readonly string[] {
   return ['secret key', environmentId, kind, id, keyId, boundTo];
 }
 
-/** What a data key is bound to. */
-export function dataKeyAad(environmentId: string, dataKeyId: string): string {
-  return JSON.stringify(['data key', environmentId, dataKeyId]);
+function tableOf({ kind }: SecretOwner): KeyTable {
+  if (kind === 'revision') return 'revision_keys';
+  return kind === 'webhook' ? 'webhooks' : 'secret_keys';
+}
+
+function noDataKey(id: string): UnsealError {
+  return new UnsealError({ cause: new Error(`the environment has no data key ${id}`) });
 }

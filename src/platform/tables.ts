@@ -1,4 +1,4 @@
-import type { Generated } from 'kysely';
+import type { Generated, GeneratedAlways } from 'kysely';
 
 /*
  * The tables are the same on SQLite and Postgres and hold text and numbers alone. A timestamp is ISO 8601 text in UTC
@@ -55,8 +55,8 @@ export interface JournalHeadsTable {
 }
 
 /**
- * The keys that seal an environment's secrets, each wrapped by the key-encryption key `key_id`. At most one of an
- * environment's is active.
+ * The keys that wrap the keys of an environment's secrets, each wrapped by the key-encryption key `key_id`. One of an
+ * environment's is active; a retired one goes as soon as nothing is under it.
  */
 export interface DataKeysTable {
   id: string;
@@ -183,6 +183,8 @@ export interface RevisionKeysTable {
   datastore_id: string;
   version: number;
   wrapped: string;
+  /** The data key that wraps it, as `wrapped` says. */
+  data_key_id: GeneratedAlways<string>;
   /** JSON: the config paths of the destinations that the secrets are sealed for. */
   bound_to: string;
   /** When another version took the place of this one, by the database's clock. */
@@ -224,13 +226,16 @@ export interface RecordEventsTable {
 
 /**
  * The keys that seal the secrets of one datastore, or of one test that has not ended, each wrapped by a data key of the
- * environment. They die with their secrets. A row is never changed: a change of secrets brings a new key.
+ * environment. They die with their secrets. Of a row nothing changes but what wraps it: a change of secrets brings a
+ * new key.
  */
 export interface SecretKeysTable {
   id: string;
   datastore_id: string | null;
   test_id: string | null;
   wrapped: string;
+  /** The data key that wraps it, as `wrapped` says. */
+  data_key_id: GeneratedAlways<string>;
   /** JSON: the config paths of the destinations that a datastore's secrets are sealed for; null for a test's. */
   bound_to: string | null;
   created_at: string;
@@ -418,6 +423,8 @@ export interface WebhooksTable {
   /** The key of its secrets, wrapped by a data key of the environment. */
   key_id: string;
   wrapped: string;
+  /** The data key that wraps it, as `wrapped` says. */
+  data_key_id: GeneratedAlways<string>;
   sealed: string;
   /** Sealed JSON: {secret, until}[], the secrets of before, which sign as well until then. */
   previous_sealed: string | null;

@@ -108,10 +108,17 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   'The operator’s rules name environments: they are what the person may see.': [
     'modules/people/service.ts PeopleService.#environmentIds',
   ],
-  'An operator has everybody’s data keys wrapped by another key.': [
+  'An operator has everybody’s data keys made anew, and what they wrap wrapped anew.': [
     'platform/key-rotation.ts countWrapped',
     'platform/key-rotation.ts needsRotation',
-    'platform/key-rotation.ts rewrapSome',
+    'platform/key-rotation.ts countFormer',
+    'platform/key-rotation.ts makeSome',
+    'platform/key-rotation.ts eachRetired',
+    'platform/rewrapping.ts forgetDataKey',
+    'platform/rewrapping.ts keepDataKey',
+    'modules/connection-tests/store.ts findKeyed',
+    'modules/datastores/store.ts findKeyed',
+    'modules/revisions/store.ts findKeyed',
   ],
   'The scheduler checks the health of everybody’s datastores.': [
     'modules/health/store.ts takeDue',
@@ -120,8 +127,9 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/health/store.ts lockForResult',
     'modules/health/store.ts writeResult',
   ],
-  'A limit counts the tests of everybody, and tells none of them.': [
+  'A limit or a measurement counts the tests of everybody, and tells none of them.': [
     'modules/connection-tests/admission.ts requireRoom',
+    'modules/connection-tests/store.ts readQueue',
   ],
   'Whether a health check is the first of its day decides on its entry in the audit log alone.': [
     'modules/connection-tests/journal.ts isLaterCheck',
@@ -174,8 +182,8 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'platform/journal.ts journalChains',
     'platform/journal.ts readJournal',
     'platform/journal.ts holdsLoggedHead',
-    'platform/sealer.ts Sealer.newKey',
-    'platform/sealer.ts Sealer.#dataKey',
+    'platform/data-keys.ts lockActiveDataKey',
+    'platform/sealer.ts Sealer.#findDataKey',
   ],
 };
 

@@ -61,7 +61,12 @@ function behind(gateway: TestGateway) {
     query,
     secretsOf: (id: string) =>
       query().selectFrom('secret_versions').selectAll().where('datastore_id', '=', id).orderBy('path').execute(),
-    keysOf: (id: string) => query().selectFrom('secret_keys').selectAll().where('datastore_id', '=', id).execute(),
+    keysOf: (id: string) =>
+      query()
+        .selectFrom('secret_keys')
+        .select(['id', 'datastore_id', 'wrapped', 'bound_to', 'created_at'])
+        .where('datastore_id', '=', id)
+        .execute(),
     configOf: async (id: string) => JSON.parse((await rowOf(id)).config) as Config,
     store: (id: string, config: Config) =>
       query()

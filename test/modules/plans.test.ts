@@ -1,7 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { keyOwners } from '../../src/key-owners.ts';
+import { insertDataKey } from '../../src/platform/data-keys.ts';
 import type { Database } from '../../src/platform/database.ts';
+import { rotate } from '../../src/platform/key-rotation.ts';
+import { Keyring } from '../../src/platform/keyring.ts';
 import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import { eventually } from '../support/eventually.ts';
@@ -39,6 +44,7 @@ const tables = [
   'idempotency_keys',
   'datastore_revisions',
   'revision_keys',
+  'secret_keys',
   'datastore_health',
   'managed_stores',
   'managed_records',
@@ -119,6 +125,26 @@ describeEachGateway(
       }
       const unseen = landmarks.filter((part) => !statements.some((statement) => part.test(statement.sql)));
       expect(unseen).toEqual([]);
+    });
+
+    test('wrap keys anew by pages of those that are under a retired data key', async () => {
+      const { database } = gateway.app;
+      const environmentId = environmentIds[1] ?? '';
+      const { id } = await api.created({ environmentId, config: { postgres: postgresConfig() } });
+      await api.updated({ id, configSecret: 'another' });
+      const keyring = await Keyring.load(join(gateway.folder, 'master.key'));
+      await database.change(async (change) => {
+        const retired = change.query.updateTable('data_keys').set({ active: 0 });
+        await retired.where('environment_id', '=', environmentId).execute();
+        await insertDataKey(change, keyring, environmentId);
+      });
+      seen.clear();
+      expect(await rotate({ database, keyring, owners: keyOwners, readersMs: 0 })).toEqual([]);
+      const statements = [...seen.values()].filter(({ sql: text }) => /(secret|revision)_keys/.test(text));
+      expect(statements.filter(({ sql: text }) => text.startsWith('update'))).toHaveLength(2);
+      for (const statement of statements)
+        expect([statement.sql, await explainer.faults(statement)]).toEqual([statement.sql, []]);
+      await api.removed(id);
     });
 
     test('put, read and page records by the same statements in a large store as in a small one', async () => {
@@ -448,6 +474,11 @@ async function fill({ query }: Database, environmentIds: readonly string[]): Pro
     .values(all.map((id) => ({ environment_id: id, sequence: ROWS / ENVIRONMENTS, mac: '' })))
     .execute();
   const { id: parentId } = await query.selectFrom('api_tokens').select('id').executeTakeFirstOrThrow();
+  const { id: dataKeyId } = await query
+    .selectFrom('data_keys')
+    .select('id')
+    .where('environment_id', '=', environmentIds[0] ?? '')
+    .executeTakeFirstOrThrow();
   for (let from = 0; from < ROWS; from += IN_ONE_STATEMENT) {
     const some = Array.from({ length: IN_ONE_STATEMENT }, (_, at) => ({
       id: uuid(from + at),
@@ -467,8 +498,16 @@ async function fill({ query }: Database, environmentIds: readonly string[]): Pro
     await query.insertInto('datastore_usages').values(usages).execute();
     const revisions = some.map(({ id, number }) => revisionRow(id, number));
     await query.insertInto('datastore_revisions').values(revisions).execute();
-    const keys = some.map(({ id, number }) => revisionKeyRow(id, number));
-    await query.insertInto('revision_keys').values(keys).execute();
+    const keys = some.map(({ id, number }) => ({ id, datastore_id: id, wrapped: `v1.${dataKeyId}.${number}` }));
+    const older = { version: 1, bound_to: '[]', superseded_at: FAR };
+    await query
+      .insertInto('revision_keys')
+      .values(keys.map((key) => ({ ...key, ...older })))
+      .execute();
+    await query
+      .insertInto('secret_keys')
+      .values(keys.map((key) => ({ ...key, created_at: FAR })))
+      .execute();
     const calls = some.map(({ id }) => ({ key_mac: id, input_mac: id, result: '{}', created_at: FAR }));
     await query.insertInto('idempotency_keys').values(calls).execute();
     const healths = some.map(({ id }) => ({ datastore_id: id, status: 'UNKNOWN', failures: 0, next_check_at: FAR }));
@@ -508,10 +547,6 @@ function usageRow(id: string, number: number) {
 function revisionRow(id: string, number: number) {
   const { name, label, config, updated_at: at, updated_by: actor } = datastoreRow(id, '', number);
   return { datastore_id: id, version: 1, at, actor, name, label, config, secret_paths: '[]', changes: '[]' };
-}
-
-function revisionKeyRow(id: string, number: number) {
-  return { id, datastore_id: id, version: 1, wrapped: `v1.${number}`, bound_to: '[]', superseded_at: FAR };
 }
 
 /** A session token that expires in the far future. */

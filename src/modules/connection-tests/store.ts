@@ -105,6 +105,16 @@ export async function readSecretKey(
     .executeTakeFirst();
 }
 
+/** Reads the tests to which keys belong, as far as their keys are bound to it. */
+export async function findKeyed(change: Change, keyIds: readonly string[]) {
+  return change.query
+    .selectFrom('secret_keys')
+    .innerJoin('connection_tests', 'connection_tests.id', 'secret_keys.test_id')
+    .select(['secret_keys.id as key_id', 'connection_tests.id', 'environment_id', 'type', 'draft_config'])
+    .where(isOneOf('secret_keys.id', keyIds))
+    .execute();
+}
+
 /** Takes the secrets of a test that has ended away for good: their key dies with them. */
 async function eraseSecrets(change: Change, testId: string): Promise<void> {
   change.erases();

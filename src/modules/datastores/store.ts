@@ -1,4 +1,5 @@
 import type { ExpressionBuilder, Selectable } from 'kysely';
+import { deserializeConfig } from '../../connectors/kit/config/shape.ts';
 import { type Change, type Database, isOneOf, positionFunction } from '../../platform/database.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
 import type { WrappedKey } from '../../platform/sealer.ts';
@@ -347,6 +348,28 @@ export async function readSealed(database: Pick<Database, 'query'>, ids: readonl
       ? null
       : { id: first.key_id, wrapped: first.wrapped, boundTo: JSON.parse(first.bound_to ?? '[]') as string[] };
   return { texts: new Map(rows.map((row) => [row.id, row.sealed])), key };
+}
+
+/** A datastore with the key of its secrets. */
+export interface KeyedDatastore {
+  readonly keyId: string;
+  readonly datastore: Pick<Datastore, 'environmentId' | 'id' | 'type' | 'config'>;
+  readonly boundTo: readonly string[];
+}
+
+/** Reads the datastores to which keys belong. */
+export async function findKeyed(change: Change, keyIds: readonly string[]): Promise<KeyedDatastore[]> {
+  const rows = await change.query
+    .selectFrom('secret_keys')
+    .innerJoin('datastores', 'datastores.id', 'secret_keys.datastore_id')
+    .select(['secret_keys.id as key_id', 'bound_to', 'environment_id', 'datastores.id', 'type', 'config'])
+    .where(isOneOf('secret_keys.id', keyIds))
+    .execute();
+  return rows.map(({ key_id: keyId, bound_to, environment_id: environmentId, id, type, config }) => ({
+    keyId,
+    datastore: { environmentId, id, type, config: deserializeConfig(config) },
+    boundTo: JSON.parse(bound_to ?? '[]') as string[],
+  }));
 }
 
 /**

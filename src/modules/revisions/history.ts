@@ -1,5 +1,5 @@
 import { destinationPathsOf, destinationsDigest } from '../../connectors/kit/config/destinations.ts';
-import { deserializeConfig } from '../../connectors/kit/config/shape.ts';
+import { deserializeConfig, type PublicConfig } from '../../connectors/kit/config/shape.ts';
 import type { Change, Database } from '../../platform/database.ts';
 import type { Sealer, SecretOwner } from '../../platform/sealer.ts';
 import { type Datastore, rowOf } from '../datastores/datastore.ts';
@@ -48,14 +48,14 @@ export class RevisionHistory {
   }
 
   async #supersede(change: Change, { datastore, subject, secrets }: StoredDatastore): Promise<void> {
-    const { id, version, type, config } = datastore;
+    const { id, version, config } = datastore;
     const { versions, days } = this.#options.limits;
     await eraseUpTo(change, id, version - versions);
     const { connector } = subject;
     const keeps = secrets.size > 0 && versions > 0 && days > 0;
     if (!keeps) return putRevision(change, revisionRow(datastore, [], null));
     const boundTo = destinationPathsOf(connector);
-    const owner = ownerOf(datastore, version, destinationsDigest(type, config, boundTo));
+    const owner = revisionOwner(datastore, version, config, boundTo);
     const key = await this.#options.sealer.newKey(change, owner);
     await putRevision(change, revisionRow(datastore, [], key.seal(SEALED_AS, JSON.stringify([...secrets]))));
     const { id: keyId, wrapped } = key;
@@ -74,7 +74,7 @@ export class RevisionHistory {
   ): Promise<Map<string, string> | null> {
     if (sealed === null || key === null) return null;
     const boundTo = JSON.parse(key.bound_to) as string[];
-    const owner = ownerOf(datastore, version, destinationsDigest(datastore.type, deserializeConfig(config), boundTo));
+    const owner = revisionOwner(datastore, version, deserializeConfig(config), boundTo);
     const opened = await this.#options.sealer.openKey(owner, key);
     return new Map(JSON.parse(opened.open(SEALED_AS, sealed)) as [string, string][]);
   }
@@ -89,8 +89,15 @@ export class RevisionHistory {
   }
 }
 
-function ownerOf({ environmentId, id }: Datastore, version: number, boundTo: string): SecretOwner {
-  return { environmentId, kind: 'revision', id: `${id}/${version}`, boundTo };
+/** Says whose secrets a version's are, when they are sealed for the destinations at these paths of its config. */
+export function revisionOwner(
+  { environmentId, id, type }: Pick<Datastore, 'environmentId' | 'id' | 'type'>,
+  version: number,
+  config: PublicConfig,
+  boundTo: readonly string[],
+): SecretOwner {
+  const digest = destinationsDigest(type, config, boundTo);
+  return { environmentId, kind: 'revision', id: `${id}/${version}`, boundTo: digest };
 }
 
 function revisionRow(datastore: Datastore, changes: readonly RevisionChange[], sealed: string | null): RevisionRow {

@@ -1,3 +1,4 @@
+import type { Insertable } from 'kysely';
 import { type Change, type Database, isOneOf } from '../../platform/database.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
 import type { DatastoreRevisionsTable, RevisionKeysTable } from '../../platform/tables.ts';
@@ -80,8 +81,27 @@ export async function putRevision(change: Change, row: RevisionRow): Promise<voi
     .execute();
 }
 
-export async function insertKey(change: Change, row: RevisionKeysTable): Promise<void> {
+export async function insertKey(change: Change, row: Insertable<RevisionKeysTable>): Promise<void> {
   await change.query.insertInto('revision_keys').values(row).execute();
+}
+
+/** Reads the versions to which keys belong, and their datastores, as far as the keys are bound to them. */
+export async function findKeyed(change: Change, keyIds: readonly string[]) {
+  const rows = await change.query
+    .selectFrom('revision_keys')
+    .innerJoin('datastore_revisions', (join) =>
+      join
+        .onRef('datastore_revisions.datastore_id', '=', 'revision_keys.datastore_id')
+        .onRef('datastore_revisions.version', '=', 'revision_keys.version'),
+    )
+    .innerJoin('datastores', 'datastores.id', 'revision_keys.datastore_id')
+    .select(['revision_keys.id as keyId', 'bound_to', 'revision_keys.version', 'datastore_revisions.config'])
+    .select(['datastores.id', 'environment_id as environmentId', 'type'])
+    .where(isOneOf('revision_keys.id', keyIds))
+    .execute();
+  return rows.map(({ keyId, version, config, bound_to, ...datastore }) => {
+    return { keyId, version, config, datastore, boundTo: JSON.parse(bound_to) as string[] };
+  });
 }
 
 /** Erases the secrets of a datastore's versions up to one. @returns of how many versions */

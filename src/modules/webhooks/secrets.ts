@@ -87,6 +87,6 @@ function openPrevious(key: SecretKey, { previous_sealed: sealed }: SealedSecrets
 }
 
 /** What signs is sent nowhere, so it is bound to its webhook alone, and not to its URL. */
-function ownerOf({ id, environmentId }: Owned): SecretOwner {
+export function ownerOf({ id, environmentId }: Owned): SecretOwner {
   return { environmentId, kind: 'webhook', id, boundTo: 'signature' };
 }

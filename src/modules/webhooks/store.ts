@@ -161,6 +161,15 @@ export async function replaceSecrets(
   await change.query.updateTable('webhooks').set(secrets).where('id', '=', id).execute();
 }
 
+/** Reads whose keys these are; what is no webhook's is left out. */
+export async function findKeyed(change: Change, keyIds: readonly string[]) {
+  return change.query
+    .selectFrom('webhooks')
+    .select(['key_id as keyId', 'id', 'environment_id as environmentId'])
+    .where(isOneOf('webhooks.key_id', keyIds))
+    .execute();
+}
+
 /** Deletes a webhook that the caller has locked, with its deliveries. */
 export async function deleteWebhookRow(change: Change, id: string): Promise<void> {
   await change.query.deleteFrom('webhooks').where('id', '=', id).execute();

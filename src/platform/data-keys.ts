@@ -1,0 +1,67 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
+import type { Change } from './database.ts';
+import type { Keyring } from './keyring.ts';
+import { keyBytes } from './sealed-box.ts';
+
+/** A key as it is stored, wrapped by another one. */
+export interface WrappedKey {
+  readonly id: string;
+  readonly wrapped: string;
+}
+
+/** The tables of what data keys wrap, and the column with the id of each key. */
+const idColumns = { secret_keys: 'id', revision_keys: 'id', webhooks: 'key_id' } as const;
+export type KeyTable = keyof typeof idColumns;
+export const keyTables = Object.keys(idColumns) as KeyTable[];
+
+/** The id of a key, in a statement about its table. */
+export function keyId(table: KeyTable) {
+  return sql.ref<string>(idColumns[table]);
+}
+
+/** What a data key is bound to. */
+export function dataKeyAad(environmentId: string, dataKeyId: string): string {
+  return JSON.stringify(['data key', environmentId, dataKeyId]);
+}
+
+/**
+ * Gives an environment a fresh active data key, under the active key-encryption key. Rejects while it has another one,
+ * and when what the database has stored does not open.
+ */
+export async function insertDataKey(change: Change, keyring: Keyring, environmentId: string): Promise<void> {
+  const [id, key] = [randomUUID(), randomBytes(keyBytes)];
+  const aad = dataKeyAad(environmentId, id);
+  const row = await change.query
+    .insertInto('data_keys')
+    .values({
+      id,
+      environment_id: environmentId,
+      wrapped: keyring.wrap(key, aad),
+      key_id: keyring.activeKeyId,
+      active: 1,
+      created_at: change.clock.timestamp(),
+    })
+    .returning('wrapped')
+    .executeTakeFirstOrThrow();
+  if (!(await keyring.unwrap(row.wrapped, aad)).equals(key)) throw new Error('a new data key was not stored');
+}
+
+/**
+ * Reads the data key that wraps an environment's new keys, and keeps it from being deleted until the change ends: what
+ * is under it then is seen by a rotation that retires it meanwhile. Rejects when the environment has none.
+ */
+export async function lockActiveDataKey(change: Change, environmentId: string): Promise<WrappedKey> {
+  const read = () =>
+    change.query
+      .selectFrom('data_keys')
+      .select(['id', 'wrapped'])
+      .where('environment_id', '=', environmentId)
+      .where('active', '=', 1)
+      .$if(change.kind === 'postgres', (query) => query.forKeyShare())
+      .executeTakeFirst();
+  // a statement that meets a rotation's change sees the old key retired, and the new one not yet: the next one does
+  const row = (await read()) ?? (await read());
+  if (!row) throw new Error(`The environment ${environmentId} has no data key`);
+  return row;
+}
