@@ -132,6 +132,7 @@ async function tryConfigs(): Promise<void> {
 
 const someConnector = connectors[0] as Connector;
 const UUID = '0a7d8f4e-1f6c-4c5e-9f0b-2f6a5d1c3b7e';
+const A_URL = 'https://receiver.example.com/hook';
 
 /** The least that an input type takes. */
 function least(type: GraphQLInputType): unknown {
@@ -143,7 +144,8 @@ function least(type: GraphQLInputType): unknown {
   if (type.name === 'DatastoreConfigInput') return { [configKey(someConnector)]: someConnector.example };
   const fields = Object.values((type as GraphQLInputObjectType).getFields());
   const given = (type as GraphQLInputObjectType).isOneOf ? fields.slice(0, 1) : fields.filter(isRequiredInputField);
-  return Object.fromEntries(given.map((field) => [field.name, least(field.type)]));
+  // a text that has to be given is any, but for a URL
+  return Object.fromEntries(given.map(({ name, type: its }) => [name, name === 'url' ? A_URL : least(its)]));
 }
 
 interface Place {
