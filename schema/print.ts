@@ -161,7 +161,10 @@ ${table(['scope', 'for'], meanings)}
 
 No ✓: a token is enough. (✓): some inputs ask for it besides, as the last column says.
 
-${table(['operation or field', ...scopes.map((each) => `\`${each}\``), 'besides'], rows)}`;
+${table(['operation or field', ...scopes.map((each) => `\`${each}\``), 'besides'], rows)}
+Beside GraphQL, \`GET /datastores/{id}/records\` asks for \`RECORDS_READ\` and \`POST\` for \`RECORDS_WRITE\`:
+[import and export](managed-data-stores.md#take-all-out-or-in).
+`;
 }
 
 function errorsPage(): string {

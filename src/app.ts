@@ -27,6 +27,7 @@ import { HealthScheduler } from './modules/health/scheduler.ts';
 import { RecordEvents } from './modules/managed-data/events.ts';
 import { managedStoreLoader } from './modules/managed-data/loader.ts';
 import { RecordService } from './modules/managed-data/service.ts';
+import { RecordTransfers } from './modules/managed-data/transfers.ts';
 import { OpenIdProvider, type ProviderOptions } from './modules/people/provider.ts';
 import { type PeopleRule, readPeopleRules } from './modules/people/rules.ts';
 import { PeopleService } from './modules/people/service.ts';
@@ -147,6 +148,7 @@ export class App {
     this.#runner = runner;
     const { access } = this;
     const records = new RecordService(database, keyring, dataStructures);
+    const transfers = new RecordTransfers({ database, keyring, records });
     const recordEvents = new RecordEvents(database, doorbell);
     this.#health = new HealthScheduler({
       database,
@@ -231,6 +233,11 @@ export class App {
           dataStructure: dataStructureLoader(services.dataStructures, access),
         },
       }),
+      records: {
+        export: (...given) => transfers.export(...given),
+        import: (...given) => transfers.import(...given),
+        refused: (access, operation, message) => this.#refusals.operation(access, operation, message),
+      },
       logger,
       graphiql: options.graphiql,
       example: options.example,

@@ -61,6 +61,23 @@ Usage: datastore-gateway <command>
                    Prints a manifest of what grafana, airflow, dbeaver, dbt, superset
                    or kubernetes keeps, without secrets, and says what it did not take.
       --out FILE           writes it there instead
+  records export --datastore ID
+                   Prints all records of a managed datastore, and how far it is
+                   where errors go.
+      --format jsonl|csv   left out: as the name of --out says, or jsonl
+      --out FILE           writes them there instead, once all are there
+      --field NAME         once or more: these columns of CSV alone
+      --escape-formulas    for a spreadsheet, and not to be imported again
+  records import --datastore ID FILE
+                   Puts what a file says, or stdin for -, and tells each line that is
+                   refused; ends with 1 when there was one.
+      --format jsonl|csv   left out: as the name of FILE says
+      --mode put|merge|new replaces what is there (put), keeps its other fields
+                           (merge), or passes over it (new)
+      --key-field NAME     the field that is the key of a record without one
+      --stop-at-first      ends at the first line that is refused
+                   both ask a gateway with --gateway and --token-variable, as export
+                   does.
   audit verify     Looks whether every entry of the journal is as it was written; if
                    not, says which is the first one and ends with 1.
       --log FILE           once or more: a gateway's log, whose signed ends of
@@ -75,8 +92,9 @@ ALLOWED_HOSTS, ALLOWED_ORIGINS, OIDC_ISSUER, OIDC_AUDIENCE, OIDC_RULES,
 OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, REVISION_SECRETS_DAYS (30),
 REVISION_SECRETS_VERSIONS (10), LOG_LEVEL, and limits, which are none unless
 set: MAX_REQUESTS_PER_MINUTE, MAX_CONNECTIONS_PER_TOKEN (100),
-MAX_SUBSCRIPTIONS_PER_TOKEN (1000), MAX_TESTS_PER_TOKEN,
-MAX_TESTS_PER_ENVIRONMENT, MAX_TESTS_PER_TARGET.
+MAX_SUBSCRIPTIONS_PER_TOKEN (1000), MAX_TRANSFERS_PER_TOKEN (10),
+MAX_IMPORT_MB (1024), MAX_TESTS_PER_TOKEN, MAX_TESTS_PER_ENVIRONMENT,
+MAX_TESTS_PER_TARGET.
 `;
 
 type Command = (args: readonly string[]) => Promise<void>;
@@ -97,6 +115,8 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   export: async () => (await import('./commands/manifests.ts')).exportManifest,
   plan: async () => (await import('./commands/manifests.ts')).planManifest,
   apply: async () => (await import('./commands/manifests.ts')).applyManifest,
+  'records export': async () => (await import('./commands/records.ts')).exportRecords,
+  'records import': async () => (await import('./commands/records.ts')).importRecords,
   import: async () => (await import('./commands/import.ts')).importFile,
   'audit verify': async () => (await import('./commands/audit.ts')).verifyAudit,
   'audit export': async () => (await import('./commands/audit.ts')).exportAudit,

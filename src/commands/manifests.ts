@@ -1,16 +1,15 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { readVariable } from '../env.ts';
 import type { FieldIssue } from '../errors/field-issues.ts';
 import { readManifest } from '../modules/manifests/manifest.ts';
 import { hasChanges, type ManifestPlan } from '../modules/manifests/plan.ts';
 import { operator, options, print, UsageError } from './command.ts';
 import { environmentNames } from './environments.ts';
+import { GATEWAY, type GivenGateway, readGateway } from './gateway.ts';
 import { readSecrets } from './manifest-secrets.ts';
 import { databaseTarget, type Given, gatewayTarget, type ManifestTarget, planText } from './manifest-target.ts';
 import { withSaving } from './settings.ts';
 
-const GATEWAY = { gateway: { type: 'string' }, 'token-variable': { type: 'string' } } as const;
 const MANIFEST = {
   ...GATEWAY,
   file: { type: 'string', short: 'f' },
@@ -20,11 +19,6 @@ const MANIFEST = {
 } as const;
 const UNCHANGED = 0;
 const WOULD_CHANGE = 2;
-
-interface Named {
-  readonly gateway?: string | undefined;
-  readonly 'token-variable'?: string | undefined;
-}
 
 export async function exportManifest(args: readonly string[]): Promise<void> {
   const given = options(args, { ...GATEWAY, environment: { type: 'string' }, out: { type: 'string' } });
@@ -83,19 +77,16 @@ async function environmentIdOf(target: ManifestTarget, name: string): Promise<st
 }
 
 /** Does something with the database or, where one is named, a gateway. */
-async function withTarget(given: Named, work: (target: ManifestTarget) => Promise<void>): Promise<void> {
-  const { gateway, 'token-variable': variable = 'GATEWAY_TOKEN' } = given;
-  if (gateway === undefined) return withSaving((saving) => work(databaseTarget(saving)));
-  if (!URL.canParse(gateway) || !/^https?:$/.test(new URL(gateway).protocol))
-    throw new UsageError('--gateway takes the URL of a gateway: https://gateway.example.');
-  const token = readVariable(variable);
-  if (token === undefined) throw new Error(`${variable} is not set: put the token of the gateway into it.`);
-  await work(gatewayTarget(new URL(gateway), token));
+async function withTarget(given: GivenGateway, work: (target: ManifestTarget) => Promise<void>): Promise<void> {
+  const gateway = readGateway(given);
+  if (!gateway) return withSaving((saving) => work(databaseTarget(saving)));
+  await work(gatewayTarget(gateway.url, gateway.token));
 }
 
 /** Reads a manifest and the secrets that it names, and does something with them. */
 async function withManifest(
-  given: Named & Partial<Record<'file' | 'environment', string | undefined>> & { readonly prune?: boolean | undefined },
+  given: GivenGateway &
+    Partial<Record<'file' | 'environment', string | undefined>> & { readonly prune?: boolean | undefined },
   work: (target: ManifestTarget, manifest: Given) => Promise<void>,
 ): Promise<void> {
   const { file, prune = false } = given;

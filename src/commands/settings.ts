@@ -1,9 +1,14 @@
 import { type Env, type EnvMode, readEnv } from '../env.ts';
 import { AccessService } from '../modules/access/service.ts';
+import { DataStructureService } from '../modules/data-structures/service.ts';
 import { EnvironmentService } from '../modules/environments/service.ts';
 import { Idempotency } from '../modules/idempotency/service.ts';
+import { RecordFit } from '../modules/managed-data/fit.ts';
+import { RecordService } from '../modules/managed-data/service.ts';
+import { RecordTransfers } from '../modules/managed-data/transfers.ts';
 import { type OpenedDatabase, openDatabase } from '../open-database.ts';
-import { type DatabasePlace, databasePlace } from '../platform/database.ts';
+import { type Database, type DatabasePlace, databasePlace } from '../platform/database.ts';
+import type { Keyring } from '../platform/keyring.ts';
 import { createLogger, type Logger } from '../platform/logger.ts';
 import { Sealer } from '../platform/sealer.ts';
 import type { Saving } from '../saving.ts';
@@ -36,9 +41,22 @@ export interface Services {
 export function withServices(work: (services: Services) => Promise<void>): Promise<void> {
   return withDatabase(({ database, keyring }, logger) => {
     const access = new AccessService(database, keyring, logger);
-    const idempotency = new Idempotency(database, keyring);
-    const sealer = new Sealer(database, keyring);
-    return work({ access, environments: new EnvironmentService(database, keyring, sealer, idempotency) });
+    return work({ access, environments: environmentsOf(database, keyring) });
+  });
+}
+
+function environmentsOf(database: Database, keyring: Keyring): EnvironmentService {
+  const idempotency = new Idempotency(database, keyring);
+  return new EnvironmentService(database, keyring, new Sealer(database, keyring), idempotency);
+}
+
+/** Does something with the records of managed datastores. */
+export function withTransfers(work: (transfers: RecordTransfers) => Promise<void>): Promise<void> {
+  return withDatabase(({ database, keyring }) => {
+    const environments = environmentsOf(database, keyring);
+    const structures = new DataStructureService(database, keyring, environments, new RecordFit());
+    const records = new RecordService(database, keyring, structures);
+    return work(new RecordTransfers({ database, keyring, records }));
   });
 }
 

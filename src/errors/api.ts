@@ -32,7 +32,8 @@ export const requestErrorCodes = {
   BAD_USER_INPUT: 'An argument is not valid; issues names each of them.',
   QUERY_TOO_COMPLEX: 'The document is over a limit; the message names it.',
   PAYLOAD_TOO_LARGE: 'The request body is over 1 MiB.',
-  UNSUPPORTED_MEDIA_TYPE: 'Send the body as JSON in UTF-8, with Content-Type: application/json.',
+  UNSUPPORTED_MEDIA_TYPE:
+    'Send the body as JSON in UTF-8, with Content-Type: application/json; records as application/jsonl or text/csv.',
   METHOD_NOT_ALLOWED: 'Send a mutation by POST: nothing is changed by GET.',
   NOT_FOUND: 'It does not exist, or you may not see it.',
   CURSOR_EXPIRED: 'The cursor is older than what is kept: load the list again.',

@@ -9,6 +9,8 @@ export const limitTable = {
     code: 'TOO_MANY_SUBSCRIPTIONS',
     default: 1_000,
   },
+  MAX_TRANSFERS_PER_TOKEN: { of: 'imports and exports at once for one token', code: 'RATE_LIMITED', default: 10 },
+  MAX_IMPORT_MB: { of: 'MB in one import', code: 'PAYLOAD_TOO_LARGE', default: 1_024 },
   MAX_TESTS_PER_TOKEN: { of: 'connection tests at once for one token', code: 'RATE_LIMITED', default: undefined },
   MAX_TESTS_PER_ENVIRONMENT: {
     of: 'connection tests at once in one environment',

@@ -32,12 +32,12 @@ export class Door {
     this.#hosts = hosts;
   }
 
-  /** Lets in who may ask for a path. @throws a request error FORBIDDEN */
-  admit({ headers: { host, origin } }: IncomingMessage, path: string | undefined): void {
+  /** Lets in who may ask, of pages of another origin for the API alone. @throws a request error FORBIDDEN */
+  admit({ headers: { host, origin } }: IncomingMessage, isApi: boolean): void {
     if (!this.#hosts?.serves(host)) throw this.#refused(hostMessage(host));
     if (this.#hosts.isSameOrigin(origin, host)) return;
     if (!this.#origins.has(origin)) throw this.#refused(originMessage(origin));
-    if (path !== '/graphql') throw this.#refused('Pages of another origin are served at /graphql alone.');
+    if (!isApi) throw this.#refused('Pages of another origin are served the API alone, at /graphql and for records.');
   }
 
   #refused(message: string): GraphQLError {

@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import { RequestFault } from '../errors/api.ts';
 import { type LimitSettings, limitOf } from '../errors/limits.ts';
 import { AllowedOrigins } from './allowed-origins.ts';
-import { type Authenticator, authenticate } from './authenticate.ts';
+import { type Authenticator, authenticate, type Identity } from './authenticate.ts';
 import { Door } from './door.ts';
 import { createGraphiQL, type GraphiQL, type GraphiQLOptions, type PeopleSignIn } from './graphiql.ts';
 import type { ExampleDatabase } from './graphiql-examples.ts';
@@ -15,7 +15,8 @@ import { LiveSessions } from './live-sessions.ts';
 import { createErrorMask } from './mask-error.ts';
 import { knownPath, type OnOperation, type OnResponse } from './observers.ts';
 import { parseJson } from './params.ts';
-import { readBody, refuseUpgrade, sendError, sendFetchResponse, sendText } from './replies.ts';
+import { isRecordsPath, RecordEdge, type RecordTransfers } from './record-transfers.ts';
+import { endWhenLate, readBody, refuseUpgrade, sendError, sendFetchResponse, sendText } from './replies.ts';
 import { requestError } from './request-error.ts';
 import { RequestRate } from './request-rate.ts';
 import { ServedHosts } from './same-origin.ts';
@@ -36,8 +37,10 @@ export interface ServerLimits extends LimitSettings {
   readonly pingMs: number;
   /** How long close() waits for what is running. */
   readonly drainMs: number;
-  /** How long a request may take to arrive, headers and body; it is over a thirtieth of that later at most. */
+  /** How long the headers of a request may take to arrive, and then a body that is no import. */
   readonly requestMs: number;
+  /** For how long nothing may go over the connection of an import or an export. */
+  readonly transferIdleMs: number;
   /** Unread bytes at which a WebSocket's client counts as too slow and is closed. */
   readonly unreadBytes: number;
 }
@@ -48,6 +51,7 @@ const DEFAULT_LIMITS: ServerLimits = {
   pingMs: 12_000,
   drainMs: 15_000,
   requestMs: 30_000,
+  transferIdleMs: 120_000,
   unreadBytes: 1024 * 1024,
 };
 /** How long /readyz waits for the database. */
@@ -74,6 +78,8 @@ export interface GatewayServerOptions<Access, Context extends object> {
   readonly people?: PeopleSignIn;
   /** Told of a sign-in code that was refused. Left out: nobody is. */
   readonly onRefusedCode?: GraphiQLOptions['onRefused'];
+  /** Left out: records are neither imported nor exported. */
+  readonly records?: RecordTransfers<Access>;
   readonly health: { ready(): Promise<boolean> };
   /**
    * The Host headers that are served besides this machine's own names on loopback, each as `name` or `name:port`,
@@ -97,6 +103,7 @@ export class GatewayServer<Access, Context extends object> {
   readonly #mask: ReturnType<typeof createErrorMask>;
   readonly #graphql: ReturnType<typeof createGraphQL<Access, Context>>;
   readonly #graphiql: GraphiQL | undefined;
+  readonly #records: RecordEdge<Access> | undefined;
   readonly #webSocket: WebSocketEdge<Access>;
   readonly #origins: AllowedOrigins;
   readonly #door: Door;
@@ -123,11 +130,13 @@ export class GatewayServer<Access, Context extends object> {
     this.#graphql = createGraphQL({
       ...{ schema, createContext, sessions: this.#sessions, mask: this.#mask, logger, onOperation },
     });
+    const edge = { sessions: this.#sessions, mask: this.#mask, limits: this.#limits };
+    this.#records = options.records && new RecordEdge({ ...edge, records: options.records });
     this.#graphiql = graphiql === 'on' ? createGraphiQL({ signIn, people, example, onRefused }) : undefined;
     const { requestMs } = this.#limits;
     const timeouts = {
       headersTimeout: requestMs,
-      requestTimeout: requestMs,
+      requestTimeout: 0,
       connectionsCheckingInterval: requestMs / REQUEST_LOOKS,
       keepAliveTimeout: KEEP_ALIVE_MS,
     };
@@ -193,6 +202,7 @@ export class GatewayServer<Access, Context extends object> {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const started = performance.now();
     const [path] = (request.url ?? '').split('?', 1);
+    if (!this.#isTransfer(path)) endWhenLate(request, response, this.#limits.requestMs);
     response.setHeader('x-content-type-options', 'nosniff');
     response.setHeader('cache-control', 'no-store');
     response.once('close', () => {
@@ -227,8 +237,9 @@ export class GatewayServer<Access, Context extends object> {
   }
 
   async #answerGuarded(path: string | undefined, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (path === '/graphql') this.#origins.setHeaders(request, response);
-    this.#door.admit(request, path);
+    const isApi = path === '/graphql' || this.#isTransfer(path);
+    if (isApi) this.#origins.setHeaders(request, response);
+    this.#door.admit(request, isApi);
     if (path === '/graphiql/session' && this.#graphiql && request.method === 'POST') {
       return await this.#graphiql.signIn(parseJson(await readJsonBody(request), 'The body'), response);
     }
@@ -236,14 +247,28 @@ export class GatewayServer<Access, Context extends object> {
       return await this.#graphiql.sendProvider(response);
     if (path === '/' && this.#graphiql?.isFor(request))
       return void response.writeHead(302, { location: '/graphql' }).end();
-    if (path !== '/graphql') return sendText(response, 404, 'There is nothing here. The API is at /graphql.');
+    if (!isApi) return sendText(response, 404, 'There is nothing here. The API is at /graphql.');
     if (this.#origins.isPreflight(request)) return this.#origins.sendPreflight(response);
-    if (this.#graphiql?.isFor(request)) return await this.#graphiql.sendPage(request, response);
+    if (path === '/graphql' && this.#graphiql?.isFor(request)) return await this.#graphiql.sendPage(request, response);
     this.#running += 1;
     response.once('close', () => {
       this.#running -= 1;
     });
-    await this.#answerGraphQL(request, response);
+    if (path === '/graphql') return await this.#answerGraphQL(request, response);
+    await this.#records?.answer(request, response, await this.#identify(request));
+  }
+
+  /** Finds out who asks, and counts the request. @throws a request error while the gateway stops */
+  async #identify({ headers }: IncomingMessage): Promise<Identity<Access>> {
+    if (this.#closing)
+      throw requestError('UNAVAILABLE', { status: 503, headers: { 'retry-after': '1', connection: 'close' } });
+    const identity = await authenticate(this.#options.access, headers.authorization, this.#options.logger);
+    this.#rate?.take(identity.token);
+    return identity;
+  }
+
+  #isTransfer(path: string | undefined): boolean {
+    return this.#records !== undefined && isRecordsPath(path);
   }
 
   async #answerGraphQL(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -252,10 +277,7 @@ export class GatewayServer<Access, Context extends object> {
       const message = 'GraphQL takes GET and POST.';
       throw requestError('METHOD_NOT_ALLOWED', { message, status: 405, headers: { allow: 'GET, POST' } });
     }
-    if (this.#closing)
-      throw requestError('UNAVAILABLE', { status: 503, headers: { 'retry-after': '1', connection: 'close' } });
-    const identity = await authenticate(this.#options.access, headers.authorization, this.#options.logger);
-    this.#rate?.take(identity.token);
+    const identity = await this.#identify(request);
     const body = method === 'POST' ? await readJsonBody(request) : undefined;
     const init = {
       method,
@@ -273,7 +295,7 @@ export class GatewayServer<Access, Context extends object> {
     if (path !== '/graphql') return requestError('NOT_FOUND', { message: 'WebSockets are at /graphql.', status: 404 });
     if (this.#closing) return requestError('UNAVAILABLE', { status: 503, headers: { 'retry-after': '1' } });
     try {
-      this.#door.admit(request, path);
+      this.#door.admit(request, true);
       return undefined;
     } catch (error) {
       return this.#mask(error);

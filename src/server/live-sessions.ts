@@ -3,9 +3,9 @@ import type { Logger } from 'pino';
 import { LimitFault, type LimitSettings, type LimitVariable, limitOf } from '../errors/limits.ts';
 import { requestError } from './request-error.ts';
 
-/** What stays open after its request: a WebSocket, or one subscription over SSE or WebSocket. */
+/** What stays open: a WebSocket, one subscription over SSE or WebSocket, or one import or export. */
 export interface Session {
-  readonly kind: 'connection' | 'subscription';
+  readonly kind: 'connection' | 'subscription' | 'transfer';
   readonly token: string;
   /** Ends it and tells the client why. */
   end(reason: GraphQLError): void;
@@ -24,6 +24,7 @@ const RETRY_SECONDS = 30;
 const variables = {
   connection: 'MAX_CONNECTIONS_PER_TOKEN',
   subscription: 'MAX_SUBSCRIPTIONS_PER_TOKEN',
+  transfer: 'MAX_TRANSFERS_PER_TOKEN',
 } as const satisfies Record<Session['kind'], LimitVariable>;
 
 /** @throws LimitFault when so many of a token's are open that there may not be one more */
@@ -33,8 +34,8 @@ export function requireRoom(limits: LimitSettings, kind: Session['kind'], open: 
 }
 
 /**
- * Every open connection and subscription, by token. It holds each token to its limits, and ends what a token has open
- * soon after that was revoked or expired.
+ * Every open connection, subscription and transfer, by token. It holds each token to its limits, and ends what a token
+ * has open soon after that was revoked or expired.
  */
 export class LiveSessions {
   readonly #options: LiveSessionsOptions;
@@ -55,13 +56,17 @@ export class LiveSessions {
       return () => undefined;
     }
     const { token, kind } = session;
-    const ofToken = this.#sessions.get(token) ?? { connection: new Set(), subscription: new Set() };
+    const ofToken = this.#sessions.get(token) ?? {
+      connection: new Set(),
+      subscription: new Set(),
+      transfer: new Set(),
+    };
     requireRoom(this.#options.limits, kind, ofToken[kind].size);
     ofToken[kind].add(session);
     this.#sessions.set(token, ofToken);
     return () => {
       ofToken[kind].delete(session);
-      const isEmpty = ofToken.connection.size + ofToken.subscription.size === 0;
+      const isEmpty = Object.values(ofToken).every(({ size }) => size === 0);
       if (isEmpty && this.#sessions.get(token) === ofToken) this.#sessions.delete(token);
     };
   }
@@ -102,6 +107,6 @@ export class LiveSessions {
 
   #end(token: string, reason: GraphQLError): void {
     const ofToken = this.#sessions.get(token);
-    for (const session of ofToken ? [...ofToken.connection, ...ofToken.subscription] : []) session.end(reason);
+    for (const session of Object.values(ofToken ?? {}).flatMap((some) => [...some])) session.end(reason);
   }
 }

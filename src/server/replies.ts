@@ -11,6 +11,7 @@ const MAX_DISCARDED_BYTES = 8 * 1024 * 1024;
  * unread resets it (RFC 9112 §9.6), and a sender who is still writing would then never see the answer.
  */
 const LINGER_MS = 1_000;
+const CLOSING = { connection: 'close' };
 /** How long a client may read nothing of a stream. */
 const STALLED_MS = 30_000;
 
@@ -40,9 +41,17 @@ export function sendJson(response: ServerResponse, status: number, value: unknow
   response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' }).end(JSON.stringify(value));
 }
 
-/** Answers with one GraphQL error, in the media type that the caller asks for. */
-export function sendError(request: IncomingMessage, response: ServerResponse, error: GraphQLError): void {
-  const { status, headers } = httpPart(error);
+/**
+ * Answers with one GraphQL error, in the media type that the caller asks for; by the `fallback` where the error itself
+ * has no status.
+ */
+export function sendError(
+  request: IncomingMessage,
+  response: ServerResponse,
+  error: GraphQLError,
+  fallback: HttpPart = { status: 500, headers: {} },
+): void {
+  const { status, headers } = httpPart(error, fallback);
   const type = request.headers.accept?.includes('application/graphql-response+json')
     ? 'application/graphql-response+json'
     : 'application/json';
@@ -52,13 +61,37 @@ export function sendError(request: IncomingMessage, response: ServerResponse, er
     'content-type': `${type}; charset=utf-8`,
     'content-length': Buffer.byteLength(body),
   });
-  if (headers.connection !== 'close' || request.complete) {
-    response.end(body);
+  if (headers.connection !== 'close') response.end(body);
+  else endAfter(request, response, body);
+}
+
+/** Ends an answer that closes its connection, and leaves the sender of what was not read the time to see it. */
+export function endAfter(request: IncomingMessage, response: ServerResponse, last: string): void {
+  if (request.complete) {
+    response.end(last);
   } else {
-    response.write(body);
+    response.write(last);
     const timer = setTimeout(() => response.end(), LINGER_MS);
     response.once('close', () => clearTimeout(timer));
   }
+}
+
+/**
+ * Ends a request that takes too long to arrive, its answer or its connection. Node's own limit knows one time for all
+ * requests, and an import takes as long as it takes.
+ */
+export function endWhenLate(request: IncomingMessage, response: ServerResponse, requestMs: number): void {
+  const { headers } = request;
+  if (headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0') return;
+  const timer = setTimeout(() => {
+    if (request.complete) return;
+    // what is answered already, whatever comes, has nobody who reads on
+    if (response.headersSent) return void request.socket.destroy();
+    const message = `The request has not arrived within ${requestMs / 1_000} s.`;
+    sendError(request, response, requestError('BAD_REQUEST', { message, status: 408, headers: CLOSING }));
+  }, requestMs);
+  const forget = () => clearTimeout(timer);
+  request.once('end', forget).once('close', forget);
 }
 
 /** Answers a request for a WebSocket with one GraphQL error, which a browser shows its developer, and no page. */
@@ -75,12 +108,14 @@ export function refuseUpgrade(socket: Duplex, error: GraphQLError): void {
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`);
 }
 
-function httpPart({ extensions }: GraphQLError): { status: number; headers: Record<string, string> } {
-  const { status = 500, headers = {} } = (extensions.http ?? {}) as {
-    status?: number;
-    headers?: Record<string, string>;
-  };
-  return { status, headers };
+interface HttpPart {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+function httpPart({ extensions }: GraphQLError, fallback: HttpPart = { status: 500, headers: {} }): HttpPart {
+  const { status = fallback.status, headers = {} } = (extensions.http ?? {}) as Partial<HttpPart>;
+  return { status, headers: { ...fallback.headers, ...headers } };
 }
 
 /**
@@ -118,8 +153,8 @@ async function pump(response: ServerResponse, answer: Response): Promise<void> {
   response.end();
 }
 
-/** Resolves to false when the client is gone or has read nothing for 30 s. */
-function drained(response: ServerResponse): Promise<boolean> {
+/** Resolves to false when the client is gone or has read nothing for 30 s, or for `stalledMs`. */
+export function drained(response: ServerResponse, stalledMs = STALLED_MS): Promise<boolean> {
   return new Promise((resolve) => {
     const settle = (isDrained: boolean) => {
       clearTimeout(timer);
@@ -128,7 +163,7 @@ function drained(response: ServerResponse): Promise<boolean> {
     };
     const onDrain = () => settle(true);
     const onClose = () => settle(false);
-    const timer = setTimeout(onClose, STALLED_MS).unref();
+    const timer = setTimeout(onClose, stalledMs).unref();
     response.once('drain', onDrain).once('close', onClose);
   });
 }

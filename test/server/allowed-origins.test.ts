@@ -112,7 +112,7 @@ describe('a page of a listed origin', () => {
         const headers = { origin: APP, 'access-control-request-method': 'POST' };
         const answer = await fetch(new URL(path, edge.url), { method, headers });
         expect(answer.status).toBe(403);
-        expect(await answer.text()).toContain('served at /graphql alone');
+        expect(await answer.text()).toContain('served the API alone');
         expect(corsHeaders(answer.headers)).toEqual([]);
       }
     }

@@ -80,9 +80,9 @@ export class DataStructureService {
     return ids.map((id) => found.get(id) ?? null);
   }
 
-  /** Reads a structure within a change of what uses it. */
-  async within(change: Change, access: Access, id: string): Promise<DataStructure | undefined> {
-    const [structure] = await findStructures(change, access, [id]);
+  /** Reads a structure for what uses it, within a change of that or by itself. */
+  async within(database: Pick<Database, 'query'>, access: Access, id: string): Promise<DataStructure | undefined> {
+    const [structure] = await findStructures(database, access, [id]);
     return structure;
   }
 

@@ -91,7 +91,7 @@ export class RecordBatch {
     const { expectedVersion, merge } = input;
     if (expectedVersion != null && expectedVersion !== (before?.version ?? 0))
       throw new ConflictError('VERSION_CONFLICT', null, { datastoreId: this.#store.datastoreId, key });
-    if (merge && before && !before.data) throw tooMuchMerged(input);
+    if (merge && before && !before.data) throw new TooMuchMerged(input);
     const data = this.#judged(merge && before?.data ? { ...before.data, ...given } : given, input);
     const size = sizeOf(key, data, input);
     const usedBytes = this.#usedBytes - (before?.size ?? 0) + size;
@@ -137,9 +137,12 @@ function sizeOf(key: string, data: JsonObject, input: RecordInput): number {
   throw new ValidationError([{ path: pathTo(input, 'data'), configPath: null, code: 'TOO_LONG', message }]);
 }
 
-function tooMuchMerged(input: RecordInput): ValidationError {
-  const message = `${issueCodes.TOO_LONG} One call merges into ${MAX_MERGED} bytes of stored records at most: send the rest in another.`;
-  return new ValidationError([{ path: pathTo(input, 'merge'), configPath: null, code: 'TOO_LONG', message }]);
+/** A record that has nothing wrong with it, but is behind as many as one call merges. */
+export class TooMuchMerged extends ValidationError {
+  constructor(input: RecordInput) {
+    const message = `${issueCodes.TOO_LONG} One call merges into ${MAX_MERGED} bytes of stored records at most: send the rest in another.`;
+    super([{ path: pathTo(input, 'merge'), configPath: null, code: 'TOO_LONG', message }]);
+  }
 }
 
 /** What one of several puts has come to: both are null when another one is the reason that it was not stored. */

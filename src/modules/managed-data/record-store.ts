@@ -98,12 +98,15 @@ export async function listRecords(
   return pageOf(kept, request, isMore ? (isCut ? (kept.at(-1)?.key ?? last) : last) : null);
 }
 
-/** The first of some records, as far as they have 8 MiB together; the first one, whatever its size. */
-export function withinBytes<Head extends { readonly size: number }>(heads: readonly Head[]): readonly Head[] {
+/** The first of some records, as far as they have 8 MiB together, or `most`; the first one, whatever its size. */
+export function withinBytes<Head extends { readonly size: number }>(
+  heads: readonly Head[],
+  most = MAX_LOOKED_AT_BYTES,
+): readonly Head[] {
   let bytes = 0;
   const end = heads.findIndex(({ size }, at) => {
     bytes += Number(size);
-    return at > 0 && bytes > MAX_LOOKED_AT_BYTES;
+    return at > 0 && bytes > most;
   });
   return end < 0 ? heads : heads.slice(0, end);
 }
@@ -123,6 +126,43 @@ function pageOf(
     hasPreviousPage: backward ? goesOnAfter !== null : after !== null,
     ...boundary,
   };
+}
+
+/** How much of a store is exported between two looks at whether anybody still reads: records, and their bytes. */
+const EXPORTED_AT_ONCE = 500;
+const EXPORTED_AT_ONCE_BYTES = 1_048_576;
+
+/** A record as it is stored, its data as JSON. */
+export interface StoredRecord {
+  readonly key: string;
+  readonly data: string;
+}
+
+/** Reads the next records of a datastore behind a key. `next` is where to go on; null at the end. */
+export async function nextStored(
+  database: Database,
+  access: Access,
+  datastoreId: string,
+  after: string,
+): Promise<{ readonly records: readonly StoredRecord[]; readonly next: string | null }> {
+  const seen = database.query
+    .selectFrom('managed_records')
+    .innerJoin('datastores', 'datastores.id', 'managed_records.datastore_id')
+    .where('managed_records.datastore_id', '=', datastoreId)
+    .where(whereVisible(access, 'datastores.environment_id'))
+    .where('managed_records.key', '>', after)
+    .orderBy('managed_records.key');
+  const heads = await seen.select(['managed_records.key', 'managed_records.size']).limit(EXPORTED_AT_ONCE).execute();
+  const looked = withinBytes(heads, EXPORTED_AT_ONCE_BYTES);
+  const last = looked.at(-1)?.key;
+  if (last === undefined) return { records: [], next: null };
+  const records = await seen
+    .select(['managed_records.key', 'managed_records.data'])
+    .where('managed_records.key', '<=', last)
+    // more than that, where some were put meanwhile, comes next
+    .limit(looked.length)
+    .execute();
+  return { records, next: records.length === looked.length ? (records.at(-1)?.key ?? last) : last };
 }
 
 /** Reads what is known of the records with these keys, in a store that the change has locked. */

@@ -185,7 +185,7 @@ builder.mutationFields((t) => ({
   putRecords: t.field({
     type: PutRecordsSuccess,
     description:
-      'Stores up to 500 records in a managed datastore, each with its own result. A field that breaks a rule of its own (a key, a negative version) is told before anything is done, by one ValidationError for all items; whatever else is wrong with an item is told by its own result. The token needs RECORDS_WRITE.',
+      'Stores up to 500 records in a managed datastore, each with its own result. A field that breaks a rule of its own (a key, a negative version) is told before anything is done, by one ValidationError for all items; whatever else is wrong with an item is told by its own result. More of them are a file: POST /datastores/{id}/records, with the same token. The token needs RECORDS_WRITE.',
     errors: { types: [ValidationError, NotFoundError], union: { name: 'PutRecordsResult' } },
     extensions: { changeCost: COST_OF_ONE },
     args: { input: t.arg({ type: PutRecordsInput, required: true, description: 'The records to store.' }) },

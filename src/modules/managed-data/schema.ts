@@ -120,7 +120,7 @@ builder.objectFields(datastoreRefOf('MANAGED'), (t) => ({
   records: t.field({
     type: DataRecordConnection,
     description:
-      'Its records, in the order of their keys, by the bytes of UTF-8. A page looks at no more than 8 MiB of records, and with a filter at no more than 2,000 of them: it may have fewer than you ask for, even none, while pageInfo.hasNextPage says that there is more. The token needs RECORDS_READ.',
+      'Its records, in the order of their keys, by the bytes of UTF-8. A page looks at no more than 8 MiB of records, and with a filter at no more than 2,000 of them: it may have fewer than you ask for, even none, while pageInfo.hasNextPage says that there is more. All of them at once are a file: GET /datastores/{id}/records?format=jsonl, or csv, with the same token. The token needs RECORDS_READ.',
     args: {
       filter: t.arg({
         type: [RecordFilter],

@@ -7,6 +7,7 @@ import { type Page, type PageArguments, readPageArguments } from '../../platform
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import type { DataStructureService } from '../data-structures/service.ts';
+import type { Structure } from '../data-structures/structure.ts';
 import type { FieldCondition } from './conditions.ts';
 import { appendRecordEvents } from './event-store.ts';
 import { type PutResult, prepareRecord, RecordBatch, type RecordInput, resultOf } from './record-batch.ts';
@@ -30,6 +31,15 @@ export type { ManagedStore } from './store.ts';
 /** How many records are deleted in one statement, so that the event loop goes on between them. */
 const DELETED_AT_ONCE = 500;
 const NOT_BROUGHT_BACK = 'Nothing brings deleted records back: send the same with confirmed: true once you are sure.';
+
+/** What a call that puts records does about those that are refused, and what it is in the journal. */
+interface PutRules {
+  /** Whether all are stored or none. */
+  readonly atomic: boolean;
+  /** Whether nothing is put behind a record that was refused for this. */
+  stopsAt(refusal: UserError): boolean;
+  readonly action: string;
+}
 
 /** Which records of a store: those with these keys, or all but those. */
 export type KeySelection = { readonly keys: readonly string[] } | { readonly exceptKeys: readonly string[] };
@@ -86,6 +96,37 @@ export class RecordService {
     inputs: readonly RecordInput[],
     atomic: boolean,
   ): Promise<PutResult[]> {
+    return this.#put(access, datastoreId, inputs, { atomic, stopsAt: () => false, action: 'records.put' });
+  }
+
+  /**
+   * Puts some of the records of an import as putAll() does, up to the first that is refused for something at which it
+   * stops: there are no results behind that one. @throws NotFoundError
+   */
+  async importSome(
+    access: Access,
+    datastoreId: string,
+    inputs: readonly RecordInput[],
+    stopsAt: PutRules['stopsAt'],
+  ): Promise<PutResult[]> {
+    return this.#put(access, datastoreId, inputs, { atomic: false, stopsAt, action: 'records.import' });
+  }
+
+  /** Reads the data structure of a store. @throws NotFoundError for a store that the caller may not see */
+  async structureOf(access: Access, datastoreId: string): Promise<Structure | null> {
+    const [store] = await findStores(this.#database, access, [datastoreId]);
+    if (!store) throw new NotFoundError([datastoreId]);
+    const { dataStructureId } = store;
+    if (dataStructureId === null) return null;
+    return (await this.#structures.within(this.#database, access, dataStructureId)) ?? null;
+  }
+
+  async #put(
+    access: Access,
+    datastoreId: string,
+    inputs: readonly RecordInput[],
+    { atomic, stopsAt, action }: PutRules,
+  ): Promise<PutResult[]> {
     requireScope(access, 'RECORDS_WRITE');
     const prepared = inputs.map((input) => resultOf(() => prepareRecord(input)));
     return this.#database.change(async (change) => {
@@ -97,14 +138,17 @@ export class RecordService {
       if (structure === undefined) throw new Error('a store uses a data structure that is not there');
       const batch = new RecordBatch(change, access, store, structure);
       await batch.read(prepared.flatMap((one) => (one instanceof UserError ? [] : [one])));
-      const results = prepared.map((one): PutResult => {
+      const results: PutResult[] = [];
+      for (const one of prepared) {
         const result = one instanceof UserError ? one : resultOf(() => batch.put(one));
-        return result instanceof UserError ? { record: null, error: result } : { record: result, error: null };
-      });
+        const isRefused = result instanceof UserError;
+        results.push(isRefused ? { record: null, error: result } : { record: result, error: null });
+        if (isRefused && stopsAt(result)) break;
+      }
       if (atomic && results.some(({ error }) => error)) return results.map(({ error }) => ({ record: null, error }));
       await batch.write();
       const count = results.filter(({ record }) => record).length;
-      if (count > 0) await this.#journal(change, access, store, 'records.put', count);
+      if (count > 0) await this.#journal(change, access, store, action, count);
       return results;
     });
   }
