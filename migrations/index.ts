@@ -23,6 +23,7 @@ import * as managedStores from './021-managed-stores.ts';
 import * as eventLogs from './022-event-logs.ts';
 import * as webhooks from './023-webhooks.ts';
 import * as keysByDataKey from './024-keys-by-data-key.ts';
+import * as typeLists from './025-type-lists.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -50,4 +51,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '022-event-logs': eventLogs,
   '023-webhooks': webhooks,
   '024-keys-by-data-key': keysByDataKey,
+  '025-type-lists': typeLists,
 };

@@ -25,7 +25,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/environments/store.ts deleteEnvironmentRow',
     'modules/environments/store.ts heldDatastoreIds',
     'modules/datastores/store.ts lockNames',
-    'modules/datastores/store.ts namesLike',
+    'modules/datastores/store.ts takenNames',
   ],
   'The service has found or locked the datastore for its caller, and names it by its id.': [
     'modules/datastores/store.ts replaceDatastore',

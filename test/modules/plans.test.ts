@@ -123,6 +123,13 @@ describeEachGateway(
         if (kind === 'sqlite')
           for (const statement of sought) expect(await explainer.indexes(statement)).toEqual([index]);
       }
+      for (const [list, index] of LISTS) {
+        const listed = statements.filter(
+          ({ sql: text }) => text.includes('from "datastores" where') && list.test(text),
+        );
+        expect(listed.length).toBeGreaterThan(0);
+        for (const statement of listed) expect(await explainer.indexes(statement)).toEqual([index]);
+      }
       const unseen = landmarks.filter((part) => !statements.some((statement) => part.test(statement.sql)));
       expect(unseen).toEqual([]);
     });
@@ -176,6 +183,16 @@ const AUDIT_SEEKS = [
   const order = [...columns, 'at', 'id'].map((column) => `"${column}" desc`).join(', ');
   return [`order by ${order} limit`, ['journal', ...columns, 'at_id_idx'].join('_')] as const;
 });
+
+/** By what datastores are listed: each part of a list has its order from an index. */
+const LISTS: readonly (readonly [RegExp, string])[] = [
+  [
+    /"environment_id" in \S+ and "datastores"."type" in \S+ order by "label_folded"/,
+    'datastores_environment_id_type_label_folded_id_idx',
+  ],
+  [/where \(true and "datastores"."type" in \S+ order by "label_folded"/, 'datastores_type_label_folded_id_idx'],
+  [/ union all .+"environment_id" in \S+ order by "label_folded"/, 'datastores_environment_id_label_folded_id_idx'],
+];
 
 /** What is special in each statement of a round: a test that never came to one of them would show nothing of it. */
 const landmarks = [
@@ -276,7 +293,26 @@ async function useEverything(gateway: TestGateway, api: Api, environmentIds: rea
   await useHistory(gateway, api, environmentId);
   await checkHealth(gateway, api, environmentId);
   await readAuditLog(gateway, environmentIds, datastoreId);
+  await listSome(gateway, [environmentId, other]);
   await api.removed(datastoreId);
+}
+
+/** Lists those of a type that is rare, and all that a token of two environments sees. */
+async function listSome(gateway: TestGateway, environmentIds: readonly string[]): Promise<void> {
+  const token = await gateway.createToken(`lists ${randomUUID()}`, ['DATASTORES_READ'], environmentIds);
+  const query = `query ($filter: DatastoreFilter, $environmentId: ID, $last: Int) {
+    datastores(filter: $filter, environmentId: $environmentId, last: $last) { nodes { id } } }`;
+  const ask = async (filter: object, caller: string, environmentId: string | null = null) => {
+    for (const last of [null, 3]) {
+      const { json } = await gateway.send({ query, variables: { filter, environmentId, last } }, caller);
+      expect(json.errors).toBeUndefined();
+    }
+  };
+  for (const types of [['S3'], ['S3', 'CSV']]) {
+    for (const caller of [gateway.token, token]) await ask({ types }, caller);
+    await ask({ types }, token, environmentIds[0]);
+  }
+  await ask({}, token);
 }
 
 /** Creates with a key, changes, reads the versions, goes back, and erases what is due and what is not. */

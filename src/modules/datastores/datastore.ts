@@ -116,9 +116,6 @@ export const datastoreName = z
     issue('INVALID_FORMAT', '1 to 63 lower-case letters, digits, "-" and "_".'),
   )
   .meta({ pattern: '^[a-z0-9_-]{1,63}$' });
-/** What firstFree() may put behind a name, in characters: `-` and a number of up to 12 digits. */
-const MAX_SUFFIX = 13;
-
 /**
  * Makes a name from a label, of lower-case letters, digits, '-' and '_'; `fallback` where nothing of the label is left.
  */
@@ -128,19 +125,17 @@ export function nameFrom(label: string, fallback: string): string {
   return name.slice(0, MAX_NAME).replace(/[-_]+$/, '') || fallback;
 }
 
-/** Returns what the name begins with, and what each name begins with that firstFree() can make of it. */
-export function numberedStem(name: string): string {
-  return name.slice(0, MAX_NAME - MAX_SUFFIX);
+/** Returns a name with a number behind it; that of 1 is the name itself. */
+export function numbered(name: string, number: number): string {
+  const suffix = number === 1 ? '' : `-${number}`;
+  return name.slice(0, MAX_NAME - suffix.length) + suffix;
 }
 
 /** Returns the name or, when it is taken, the first free one with a number behind it. */
 export function firstFree(name: string, taken: ReadonlySet<string>): string {
-  let free = name;
-  for (let number = 2; taken.has(free); number += 1) {
-    const suffix = `-${number}`;
-    free = name.slice(0, MAX_NAME - suffix.length) + suffix;
-  }
-  return free;
+  let number = 1;
+  while (taken.has(numbered(name, number))) number += 1;
+  return numbered(name, number);
 }
 
 /** Returns the stored secrets that a change leaves as they are. */

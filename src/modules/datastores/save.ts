@@ -9,7 +9,8 @@ import type { ConnectionTestService } from '../connection-tests/service.ts';
 import { endSchedule, setSchedule } from '../health/schedule.ts';
 import type { ManagedStores } from '../managed-data/stores.ts';
 import type { RevisionHistory } from '../revisions/history.ts';
-import { type Datastore, firstFree, nameFrom, numberedStem } from './datastore.ts';
+import { type Datastore, nameFrom } from './datastore.ts';
+import { findFreeName } from './free-name.ts';
 import { type DatastoreEntry, journalDatastore } from './journal.ts';
 import { type NamedDraft, type Revision, revisionOf } from './revision.ts';
 import { createSecretKey } from './secret-key.ts';
@@ -19,9 +20,9 @@ import {
   insertSecrets,
   lockDatastores,
   lockNames,
-  namesLike,
   replaceDatastore,
   replaceTags,
+  takenNames,
 } from './store.ts';
 
 /** A draft that may be stored. */
@@ -193,7 +194,7 @@ export class DatastoreSaver {
 async function freeName(change: Change, { environmentId, connector }: Save['subject'], label: string): Promise<string> {
   const wanted = nameFrom(label, connectorId(connector));
   await lockNames(change, environmentId);
-  return firstFree(wanted, await namesLike(change, environmentId, numberedStem(wanted)));
+  return findFreeName(wanted, (names) => takenNames(change, environmentId, names));
 }
 
 /** Says in the API's words why a draft cannot be stored. */

@@ -20,6 +20,7 @@ const orderColumns = {
   CREATED_AT: 'created_at',
   UPDATED_AT: 'updated_at',
 } as const;
+type OrderColumn = (typeof orderColumns)[keyof typeof orderColumns];
 
 /** Says which datastores to list, in which order. */
 export interface DatastoreQuery {
@@ -146,11 +147,49 @@ export async function listDatastores(
   request: PageRequest,
 ): Promise<Page<Datastore>> {
   const column = orderColumns[query.order.field];
-  const ascending = (query.order.direction === 'ASC') !== request.backward;
+  const direction = (query.order.direction === 'ASC') !== request.backward ? 'asc' : 'desc';
+  const limit = request.size + 1;
+  const ordered = { column, direction, limit: request.offset + limit } as const;
+  const seeks = partsOf(access, query).map((part) => seekDatastores(database, access, part, request, ordered));
+  const [only, ...others] = seeks;
+  // in a union SQLite takes the order and the limit of a part inside of it alone
+  const union = seeks
+    .map((seek) => database.query.selectFrom(seek.as('part')).selectAll())
+    .reduce((all, part) => all.unionAll(part));
+  const merged = database.query.selectFrom(union.as('found')).selectAll();
+  const inOrder = merged.orderBy(column, direction).orderBy('id', direction);
+  const rows =
+    only && others.length === 0
+      ? await only.limit(limit).offset(request.offset).execute()
+      : await inOrder.limit(limit).offset(request.offset).execute();
+  const page = toPage(rows, request, (row) => encodeCursor(orderName(query), [row[column], row.id]));
+  return { ...page, edges: page.edges.map(({ cursor, node }) => ({ cursor, node: datastoreOf(node) })) };
+}
+
+/**
+ * Splits a list into those of one environment and one type each: an index has these in their order, where all that
+ * several of them have would be sorted for each page. Too many are looked at as one.
+ */
+function partsOf(access: Access, query: DatastoreQuery): DatastoreQuery[] {
+  const { environmentId, types } = query;
+  const environmentIds = environmentId === null && access.environmentIds !== 'all' ? [...access.environmentIds] : [];
+  const inEnvironments = environmentIds.map((id) => ({ ...query, environmentId: id }));
+  const parts = (inEnvironments.length > 0 ? inEnvironments : [query]).flatMap((part) =>
+    types && types.length > 0 ? [...new Set(types)].map((type) => ({ ...part, types: [type] })) : [part],
+  );
+  return parts.length > SEEKS_IN_ONE_STATEMENT ? [query] : parts;
+}
+
+function seekDatastores(
+  database: Database,
+  access: Access,
+  query: DatastoreQuery,
+  { after, before }: PageRequest,
+  { column, direction, limit }: { column: OrderColumn; direction: 'asc' | 'desc'; limit: number },
+) {
   const forward = query.order.direction === 'ASC' ? '>' : '<';
   const backward = forward === '>' ? '<' : '>';
-  const { after, before } = request;
-  const rows = await database.query
+  return database.query
     .selectFrom('datastores')
     .selectAll()
     .where(matches(database.kind, access, query))
@@ -164,13 +203,9 @@ export async function listDatastores(
         eb(refTuple(column, 'id'), backward, tuple(before?.[0] ?? '', before?.[1] ?? '')),
       ),
     )
-    .orderBy(column, ascending ? 'asc' : 'desc')
-    .orderBy('id', ascending ? 'asc' : 'desc')
-    .limit(request.size + 1)
-    .$if(request.offset > 0, (list) => list.offset(request.offset))
-    .execute();
-  const page = toPage(rows, request, (row) => encodeCursor(orderName(query), [row[column], row.id]));
-  return { ...page, edges: page.edges.map(({ cursor, node }) => ({ cursor, node: datastoreOf(node) })) };
+    .orderBy(column, direction)
+    .orderBy('id', direction)
+    .limit(limit);
 }
 
 /** Names a list's order in its cursors. */
@@ -196,14 +231,17 @@ export async function lockNames(change: Change, environmentId: string): Promise<
   await change.query.selectFrom('environments').select('id').where('id', '=', environmentId).forNoKeyUpdate().execute();
 }
 
-/** Reads the names of an environment that begin with a text. */
-export async function namesLike(change: Change, environmentId: string, start: string): Promise<Set<string>> {
+/** Says which of some names datastores of an environment have. */
+export async function takenNames(
+  change: Change,
+  environmentId: string,
+  names: readonly string[],
+): Promise<ReadonlySet<string>> {
   const rows = await change.query
     .selectFrom('datastores')
     .select('name')
     .where('environment_id', '=', environmentId)
-    .where('name', '>=', start)
-    .where('name', '<', `${start}\u{10ffff}`)
+    .where(isOneOf('datastores.name', names))
     .execute();
   return new Set(rows.map((row) => row.name));
 }
