@@ -119,6 +119,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/connection-tests/store.ts findKeyed',
     'modules/datastores/store.ts findKeyed',
     'modules/revisions/store.ts findKeyed',
+    'modules/webhooks/store.ts findKeyed',
   ],
   'The scheduler checks the health of everybody’s datastores.': [
     'modules/health/store.ts takeDue',
