@@ -43,6 +43,7 @@ export default defineConfig({
       },
       page('Errors', '/errors'),
       page('Architecture', '/architecture'),
+      page('Performance', '/performance'),
       page('Lessons', '/lessons'),
     ],
   },
