@@ -3,12 +3,8 @@ import { index } from './dialect.ts';
 
 type Schema = Kysely<unknown>;
 
-/** The tables whose `wrapped` is `v1.<id of the data key>.…`, each with the id of what that wraps. */
-const TABLES = [
-  ['secret_keys', 'id'],
-  ['revision_keys', 'id'],
-  ['webhooks', 'key_id'],
-] as const;
+/** The tables whose `wrapped` is `v1.<id of the data key>.…`. */
+const TABLES = ['secret_keys', 'revision_keys', 'webhooks'];
 
 /**
  * A column that the database itself takes out of `wrapped` tells which data key wraps a key. So what is under a data
@@ -16,17 +12,17 @@ const TABLES = [
  */
 export async function up(db: Schema): Promise<void> {
   const isPostgres = db.getExecutor().adapter instanceof PostgresAdapter;
-  for (const [table, id] of TABLES) {
+  for (const table of TABLES) {
     await (isPostgres ? addToPostgres(db, table) : addToSqlite(db, table));
-    await index(db, table, ['data_key_id', id]);
+    await index(db, table, ['data_key_id', 'id']);
   }
   await index(db, 'data_keys', ['active', 'id']);
 }
 
 export async function down(db: Schema): Promise<void> {
   await db.schema.dropIndex('data_keys_active_id_idx').execute();
-  for (const [table, id] of TABLES) {
-    await db.schema.dropIndex(`${table}_data_key_id_${id}_idx`).execute();
+  for (const table of TABLES) {
+    await db.schema.dropIndex(`${table}_data_key_id_id_idx`).execute();
     await db.schema.alterTable(table).dropColumn('data_key_id').execute();
   }
 }

@@ -1,5 +1,4 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { sql } from 'kysely';
 import type { Change } from './database.ts';
 import type { Keyring } from './keyring.ts';
 import { keyBytes } from './sealed-box.ts';
@@ -8,16 +7,6 @@ import { keyBytes } from './sealed-box.ts';
 export interface WrappedKey {
   readonly id: string;
   readonly wrapped: string;
-}
-
-/** The tables of what data keys wrap, and the column with the id of each key. */
-const idColumns = { secret_keys: 'id', revision_keys: 'id', webhooks: 'key_id' } as const;
-export type KeyTable = keyof typeof idColumns;
-export const keyTables = Object.keys(idColumns) as KeyTable[];
-
-/** The id of a key, in a statement about its table. */
-export function keyId(table: KeyTable) {
-  return sql.ref<string>(idColumns[table]);
 }
 
 /** What a data key is bound to. */

@@ -96,9 +96,9 @@ export async function goOnRotating({
 
 /** Logs what does not open: somebody has changed it, or its owner, outside of the gateway. */
 export function logUnreadable(logger: Logger, unreadable: readonly Unreadable[]): void {
-  for (const { keyId, environmentId, owner } of unreadable)
+  for (const { id, environmentId, owner } of unreadable)
     logger.error(
-      { keyId, environmentId, ...(owner ? { owner: owner.kind, ownerId: owner.id } : {}) },
+      { row: id, environmentId, ...(owner ? { owner: owner.kind, ownerId: owner.id } : {}) },
       'the key of secrets does not open beside their config: it stays under an old data key',
     );
 }

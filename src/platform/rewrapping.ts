@@ -1,14 +1,18 @@
-import { dataKeyAad, type KeyTable, keyId, keyTables, lockActiveDataKey, type WrappedKey } from './data-keys.ts';
+import { dataKeyAad, lockActiveDataKey, type WrappedKey } from './data-keys.ts';
 import type { Change, Database } from './database.ts';
 import { type Keyring, UnknownKeyError } from './keyring.ts';
 import { openBox, sealBox, UnsealError } from './sealed-box.ts';
 import { keyPlace, type SecretOwner } from './sealer.ts';
 
+/** The tables of what data keys wrap, and where the id of such a key stands. */
+const keyIds = { secret_keys: 'id as key_id', revision_keys: 'id as key_id', webhooks: 'key_id' } as const;
+type KeyTable = keyof typeof keyIds;
+const tables = Object.keys(keyIds) as KeyTable[];
 /** How many keys are wrapped anew in one change. */
 const AT_ONCE = 100;
 
-/** Finds to whom keys belong, by their ids; what belongs to nobody that it knows is left out. */
-export type FindOwners = (change: Change, keyIds: readonly string[]) => Promise<ReadonlyMap<string, SecretOwner>>;
+/** Finds to whom keys belong, by the ids of their rows; what belongs to nobody that it knows is left out. */
+export type FindOwners = (change: Change, ids: readonly string[]) => Promise<ReadonlyMap<string, SecretOwner>>;
 
 /** Who knows to whom the keys of each table belong, which they are bound to. */
 export type KeyOwners = Readonly<Record<KeyTable, readonly FindOwners[]>>;
@@ -20,7 +24,8 @@ export interface RetiredKey extends WrappedKey {
 
 /** A key that does not open beside what its owner is now. */
 export interface Unreadable {
-  readonly keyId: string;
+  /** The id of its row. */
+  readonly id: string;
   readonly environmentId: string;
   /** Undefined where nobody owns it. */
   readonly owner: SecretOwner | undefined;
@@ -37,7 +42,7 @@ export interface RewrappingOptions {
 /** How many keys are under a data key. */
 export async function countUnder({ query }: Database, dataKeyId: string): Promise<number> {
   let sum = 0;
-  for (const table of keyTables) {
+  for (const table of tables) {
     const { count } = await query
       .selectFrom(table)
       .select(({ fn }) => fn.countAll<number | string>().as('count'))
@@ -60,7 +65,7 @@ export async function rewrapKeys(
 ): Promise<Unreadable[]> {
   const { database, signal } = options;
   const unreadable: Unreadable[] = [];
-  for (const table of keyTables) {
+  for (const table of tables) {
     for (let after: string | undefined = ''; after !== undefined && !signal?.aborted; ) {
       const from: string = after;
       const page = await database.change((change) => rewrapPage(change, options, table, retired, from));
@@ -75,7 +80,7 @@ export async function rewrapKeys(
 interface RewrappedPage {
   readonly rewrapped: number;
   readonly unreadable: readonly Unreadable[];
-  /** The id of the last key of the page; undefined where there was none. */
+  /** The id of the last row of the page; undefined where there was none. */
   readonly last: string | undefined;
 }
 
@@ -99,10 +104,10 @@ async function rewrapPage(
   const unreadable: Unreadable[] = [];
   for (const row of rows) {
     const owner = owned.get(row.id);
-    const place = owner && keyPlace(owner, row.id);
+    const place = owner && keyPlace(owner, row.key_id);
     const key = former && place && openOrNone(former, place, row.wrapped);
     if (!place || !key) {
-      unreadable.push({ keyId: row.id, environmentId, owner });
+      unreadable.push({ id: row.id, environmentId, owner });
       continue;
     }
     const stored = await store(change, table, row.id, sealBox(dataKey, active.id, place, key));
@@ -113,14 +118,14 @@ async function rewrapPage(
   return { rewrapped: rows.length - unreadable.length, unreadable, last };
 }
 
-/** Locks some keys behind an id that are under a data key; on Postgres it passes over those that somebody changes. */
-function lockPage(change: Change, table: KeyTable, dataKeyId: string, after: string): Promise<WrappedKey[]> {
+/** Locks some rows behind an id that are under a data key; on Postgres it passes over those that somebody changes. */
+function lockPage(change: Change, table: KeyTable, dataKeyId: string, after: string) {
   return change.query
     .selectFrom(table)
-    .select([keyId(table).as('id'), 'wrapped'])
+    .select(['id', 'wrapped', keyIds[table]])
     .where('data_key_id', '=', dataKeyId)
-    .where(keyId(table), '>', after)
-    .orderBy(keyId(table))
+    .where('id', '>', after)
+    .orderBy('id')
     .limit(AT_ONCE)
     .$if(change.kind === 'postgres', (query) => query.forUpdate().skipLocked())
     .execute();
@@ -131,7 +136,7 @@ async function store(change: Change, table: KeyTable, id: string, wrapped: strin
   const row = await change.query
     .updateTable(table)
     .set({ wrapped })
-    .where(keyId(table), '=', id)
+    .where('id', '=', id)
     .returning('wrapped')
     .executeTakeFirstOrThrow();
   return row.wrapped;
@@ -147,7 +152,7 @@ export async function forgetDataKey(
   retired: RetiredKey,
   unreadable: readonly Unreadable[],
 ): Promise<'deleted' | 'kept' | 'used'> {
-  const known = new Set(unreadable.map(({ keyId }) => keyId));
+  const known = new Set(unreadable.map(({ id }) => id));
   return database.change(async (change) => {
     // this waits for those who have sealed under it: what they have stored is seen below
     await change.query
@@ -168,13 +173,13 @@ export async function forgetDataKey(
   });
 }
 
-/** Some of the keys under a data key, at least one more than `limit` where there are so many. */
+/** The ids of some of the rows under a data key, at least one more than `limit` where there are so many. */
 async function idsUnder(change: Change, dataKeyId: string, limit: number): Promise<string[]> {
   const ids = [];
-  for (const table of keyTables) {
+  for (const table of tables) {
     const rows = await change.query
       .selectFrom(table)
-      .select(keyId(table).as('id'))
+      .select('id')
       .where('data_key_id', '=', dataKeyId)
       .limit(limit)
       .execute();

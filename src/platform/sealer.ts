@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Kysely } from 'kysely';
-import { dataKeyAad, insertDataKey, type KeyTable, keyId, lockActiveDataKey, type WrappedKey } from './data-keys.ts';
+import { dataKeyAad, insertDataKey, lockActiveDataKey, type WrappedKey } from './data-keys.ts';
 import type { Change, Database } from './database.ts';
 import type { Keyring } from './keyring.ts';
 import { keyBytes, keyIdOf, openBox, sealBox, UnsealError } from './sealed-box.ts';
@@ -84,12 +84,7 @@ export class Sealer {
     const dataKey = await this.#findDataKey(query, owner.environmentId, dataKeyId);
     if (dataKey) return new SecretKey(key, owner, openBox(dataKey, keyPlace(owner, key.id), key.wrapped));
     // a rotation has wrapped it anew since it was read, and deleted that data key
-    const table = tableOf(owner);
-    const anew = await query
-      .selectFrom(table)
-      .select([keyId(table).as('id'), 'wrapped'])
-      .where(keyId(table), '=', key.id)
-      .executeTakeFirst();
+    const anew = await readAgain(query, owner, key.id);
     if (!anew || keyIdOf(anew.wrapped) === dataKeyId) throw noDataKey(dataKeyId);
     return this.openKey(owner, anew, query);
   }
@@ -146,9 +141,12 @@ export function keyPlace({ environmentId, kind, id, boundTo }: SecretOwner, keyI
   return ['secret key', environmentId, kind, id, keyId, boundTo];
 }
 
-function tableOf({ kind }: SecretOwner): KeyTable {
-  if (kind === 'revision') return 'revision_keys';
-  return kind === 'webhook' ? 'webhooks' : 'secret_keys';
+/** Reads a key as it is stored now; undefined when it is not the owner's any more. */
+function readAgain(query: Kysely<Tables>, { kind, id }: SecretOwner, keyId: string): Promise<WrappedKey | undefined> {
+  const webhook = query.selectFrom('webhooks').select(['key_id as id', 'wrapped']).where('id', '=', id);
+  if (kind === 'webhook') return webhook.where('key_id', '=', keyId).executeTakeFirst();
+  const table = kind === 'revision' ? 'revision_keys' : 'secret_keys';
+  return query.selectFrom(table).select(['id', 'wrapped']).where('id', '=', keyId).executeTakeFirst();
 }
 
 function noDataKey(id: string): UnsealError {

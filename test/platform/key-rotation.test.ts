@@ -66,6 +66,7 @@ async function dataKeysOf({ query }: Database) {
     .selectFrom('secret_keys')
     .select('data_key_id')
     .unionAll(query.selectFrom('revision_keys').select('data_key_id'))
+    .unionAll(query.selectFrom('webhooks').select('data_key_id'))
     .execute();
   const rows = await query.selectFrom('data_keys').selectAll().execute();
   return {
@@ -182,6 +183,13 @@ describeEachDatabase('a rotation of the keys', (open, kind) => {
     await opens(await keys.load());
   });
 
+  it('knows every table in which something is wrapped', async () => {
+    const { database } = await open();
+    const tables = await database.query.introspection.getTables();
+    const wrapping = tables.filter(({ columns }) => columns.some(({ name }) => name === 'wrapped'));
+    expect(wrapping.map(({ name }) => name).sort()).toEqual(['data_keys', ...Object.keys(keyOwners)].sort());
+  });
+
   it('leaves who has read a key before it no key that does not open', async () => {
     const { database, keys, ids } = await filled(open, 1, 1);
     const [id = ''] = ids;
@@ -242,7 +250,7 @@ describeEachDatabase('a rotation of the keys', (open, kind) => {
     const keyring = await keys.withFreshKey();
     const unreadable = await rotateNow({ database, keyring });
     const owner = { environmentId: environmentIds[0], kind: 'datastore', id, boundTo: expect.any(String) };
-    expect(unreadable).toEqual([{ keyId: expect.any(String), environmentId: environmentIds[0], owner }]);
+    expect(unreadable).toEqual([{ id: expect.any(String), environmentId: environmentIds[0], owner }]);
     // the former key-encryption key can go all the same, and nothing is left to go on with
     expect((await countWrapped(database)).get(first.activeKeyId)).toBeUndefined();
     expect(await needsRotation(database, keyring)).toBe(false);

@@ -14,9 +14,7 @@ import { createSecretKey } from '../../src/modules/datastores/secret-key.ts';
 import { insertSecrets, readSealed } from '../../src/modules/datastores/store.ts';
 import { RevisionHistory, revisionDefaults, revisionOwner } from '../../src/modules/revisions/history.ts';
 import { findRevision, insertKey, putRevision } from '../../src/modules/revisions/store.ts';
-import { WebhookSecrets, ownerOf as webhookOwner } from '../../src/modules/webhooks/secrets.ts';
-import { insertWebhook, readForDelivery } from '../../src/modules/webhooks/store.ts';
-import type { Webhook } from '../../src/modules/webhooks/webhook.ts';
+import { WebhookSecrets, secretOwner as webhookOwner } from '../../src/modules/webhooks/secrets.ts';
 import type { Change, Database } from '../../src/platform/database.ts';
 import type { Sealer, SecretKey } from '../../src/platform/sealer.ts';
 
@@ -47,9 +45,9 @@ export async function addEnvironments(database: Database, sealer: Sealer, count:
 }
 
 /**
- * Stores a datastore with its secret, an older version with its own, a queued test of a draft with its own, and a
- * webhook with its own, by what the gateway stores them.
- * @returns the datastore's id, which is in all four secrets and is the test's and the webhook's id too
+ * Stores a datastore with its secret, an older version with its own, a queued test of a draft and a webhook with
+ * theirs, by what the gateway stores them.
+ * @returns the datastore's id, which is in all four secrets and is the id of test and webhook too
  */
 export async function addSecrets(database: Database, sealer: Sealer, environmentId: string): Promise<string> {
   const id = randomUUID();
@@ -88,16 +86,14 @@ export async function addSecrets(database: Database, sealer: Sealer, environment
     await storeDraft(change, id, await newDraftKey(change, sealer, environmentId, id));
 
     const signing = await sealer.newKey(change, webhookOwner({ id, environmentId }));
-    const own = { key_id: signing.id, wrapped: signing.wrapped, sealed: signing.seal('secret', `webhook ${id}`) };
-    await insertWebhook(change, webhook(id, environmentId), { ...own, previous_sealed: null, previous_until: null });
+    const keyed = { key_id: signing.id, wrapped: signing.wrapped, sealed: signing.seal('secret', `signs ${id}`) };
+    const hook = { id, environment_id: environmentId, url: 'https://hooks.example/', events: '[]', updated_by: '' };
+    await query
+      .insertInto('webhooks')
+      .values({ ...hook, ...keyed, ...STAMPS })
+      .execute();
   });
   return id;
-}
-
-function webhook(id: string, environmentId: string): Webhook {
-  const given = { url: 'https://hooks.example', description: null, events: [], datastoreIds: null, tags: [] };
-  const working = { previousSecretUntil: null, failingSince: null, disabledAt: null, disabledReason: null };
-  return { id, environmentId, ...given, ...working, createdAt: '', createdBy: '', updatedAt: '', updatedBy: '' };
 }
 
 /** Makes a key for the secrets of the test that addSecrets has stored. */
@@ -123,7 +119,7 @@ export async function readSecretsOf(database: Database, id: string): Promise<(se
   const revision = await findRevision(database, everybody, id, 1);
   const test = await query.selectFrom('connection_tests').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
   const draftKey = await readSecretKey(database, id);
-  const hook = await readForDelivery(database, id);
+  const webhook = await query.selectFrom('webhooks').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
   return async (sealer) => {
     const history = new RevisionHistory({ database, sealer, limits: revisionDefaults });
     const opened = [
@@ -131,12 +127,12 @@ export async function readSecretsOf(database: Database, id: string): Promise<(se
       revision && (await history.open(datastore, revision)),
       await openTestSecrets(sealer, test, draftKey),
     ];
-    const [signing = ''] = hook ? await new WebhookSecrets(database, sealer).open(hook, '') : [];
-    return [...opened.map((secrets) => secrets?.get('password') ?? ''), signing];
+    const signing = await new WebhookSecrets(database, sealer).open(webhook, '');
+    return [...opened.map((secrets) => secrets?.get('password') ?? ''), ...signing];
   };
 }
 
 /** What all of it says. */
 export function secretsOf(id: string): string[] {
-  return [`stored ${id}`, `older ${id}`, `draft ${id}`, `webhook ${id}`];
+  return [`stored ${id}`, `older ${id}`, `draft ${id}`, `signs ${id}`];
 }

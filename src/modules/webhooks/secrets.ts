@@ -34,7 +34,7 @@ export class WebhookSecrets {
 
   /** Makes the first secret of a webhook. */
   async make(change: Change, webhook: Owned): Promise<MadeSecret> {
-    const key = await this.#sealer.newKey(change, ownerOf(webhook));
+    const key = await this.#sealer.newKey(change, secretOwner(webhook));
     const secret = newSecret();
     const own = { key_id: key.id, wrapped: key.wrapped, sealed: key.seal('secret', secret) };
     return { secret, sealed: { ...own, previous_sealed: null, previous_until: null } };
@@ -78,7 +78,7 @@ export class WebhookSecrets {
     { key_id, wrapped }: SealedSecrets,
     query: Database['query'],
   ): Promise<SecretKey> {
-    return this.#sealer.openKey(ownerOf({ id, environmentId }), { id: key_id, wrapped }, query);
+    return this.#sealer.openKey(secretOwner({ id, environmentId }), { id: key_id, wrapped }, query);
   }
 }
 
@@ -87,6 +87,6 @@ function openPrevious(key: SecretKey, { previous_sealed: sealed }: SealedSecrets
 }
 
 /** What signs is sent nowhere, so it is bound to its webhook alone, and not to its URL. */
-export function ownerOf({ id, environmentId }: Owned): SecretOwner {
+export function secretOwner({ id, environmentId }: Owned): SecretOwner {
   return { environmentId, kind: 'webhook', id, boundTo: 'signature' };
 }

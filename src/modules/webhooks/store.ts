@@ -117,6 +117,15 @@ export async function lockWebhook(change: Change, access: Access, id: string): P
     .executeTakeFirst();
 }
 
+/** Reads the webhooks with these ids, as far as their keys are bound to them. */
+export async function findKeyed(change: Change, ids: readonly string[]) {
+  return change.query
+    .selectFrom('webhooks')
+    .select(['id', 'environment_id as environmentId'])
+    .where(isOneOf('webhooks.id', ids))
+    .execute();
+}
+
 export async function insertWebhook(change: Change, webhook: Webhook, secrets: SealedSecrets): Promise<void> {
   await change.query
     .insertInto('webhooks')
@@ -159,15 +168,6 @@ export async function replaceSecrets(
   secrets: SealedSecrets & Pick<WebhookRow, 'updated_at' | 'updated_by'>,
 ): Promise<void> {
   await change.query.updateTable('webhooks').set(secrets).where('id', '=', id).execute();
-}
-
-/** Reads whose keys these are; what is no webhook's is left out. */
-export async function findKeyed(change: Change, keyIds: readonly string[]) {
-  return change.query
-    .selectFrom('webhooks')
-    .select(['key_id as keyId', 'id', 'environment_id as environmentId'])
-    .where(isOneOf('webhooks.key_id', keyIds))
-    .execute();
 }
 
 /** Deletes a webhook that the caller has locked, with its deliveries. */
