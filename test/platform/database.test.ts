@@ -333,7 +333,8 @@ describeEachDatabase('files and settings', (open, kind) => {
           await add(second);
         });
       await Promise.all([touch('a', 'b', 0), touch('b', 'a', 1)]);
-      expect(attempts).toBe(3);
+      // the one that lost can take its row again before the one that waits for it wakes up, and lose once more
+      expect(attempts).toBeGreaterThan(2);
       expect(await settingOf(database, 'a')).toBe('2');
       expect(await settingOf(database, 'b')).toBe('2');
     });
