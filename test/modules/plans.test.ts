@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { keyOwners } from '../../src/key-owners.ts';
+import { WebhookSecrets } from '../../src/modules/webhooks/secrets.ts';
 import { insertDataKey } from '../../src/platform/data-keys.ts';
 import type { Database } from '../../src/platform/database.ts';
 import { rotate } from '../../src/platform/key-rotation.ts';
 import { Keyring } from '../../src/platform/keyring.ts';
+import { Sealer } from '../../src/platform/sealer.ts';
 import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import { eventually } from '../support/eventually.ts';
@@ -45,6 +47,7 @@ const tables = [
   'datastore_revisions',
   'revision_keys',
   'secret_keys',
+  'webhooks',
   'datastore_health',
   'managed_stores',
   'managed_records',
@@ -140,15 +143,23 @@ describeEachGateway(
       const { id } = await api.created({ environmentId, config: { postgres: postgresConfig() } });
       await api.updated({ id, configSecret: 'another' });
       const keyring = await Keyring.load(join(gateway.folder, 'master.key'));
+      const secrets = new WebhookSecrets(database, new Sealer(database, keyring));
       await database.change(async (change) => {
+        const hook = { id: randomUUID(), environmentId };
+        const { sealed } = await secrets.make(change, hook);
+        const stamps = { created_at: FAR, created_by: '', updated_at: FAR, updated_by: '' };
+        await change.query
+          .insertInto('webhooks')
+          .values({ id: hook.id, environment_id: environmentId, url: '', events: '[]', ...sealed, ...stamps })
+          .execute();
         const retired = change.query.updateTable('data_keys').set({ active: 0 });
         await retired.where('environment_id', '=', environmentId).execute();
         await insertDataKey(change, keyring, environmentId);
       });
       seen.clear();
       expect(await rotate({ database, keyring, owners: keyOwners, readersMs: 0 })).toEqual([]);
-      const statements = [...seen.values()].filter(({ sql: text }) => /(secret|revision)_keys/.test(text));
-      expect(statements.filter(({ sql: text }) => text.startsWith('update'))).toHaveLength(2);
+      const statements = [...seen.values()].filter(({ sql: text }) => /(secret|revision)_keys|webhooks/.test(text));
+      expect(statements.filter(({ sql: text }) => text.startsWith('update'))).toHaveLength(3);
       for (const statement of statements)
         expect([statement.sql, await explainer.faults(statement)]).toEqual([statement.sql, []]);
       await api.removed(id);
@@ -539,6 +550,11 @@ async function fill({ query }: Database, environmentIds: readonly string[]): Pro
     await query
       .insertInto('revision_keys')
       .values(keys.map((key) => ({ ...key, ...older })))
+      .execute();
+    const hook = { environment_id: environmentIds[0] ?? '', url: '', events: '[]', sealed: '', ...stamps };
+    await query
+      .insertInto('webhooks')
+      .values(keys.map(({ id, wrapped }) => ({ id, key_id: id, wrapped, ...hook, updated_by: 'test' })))
       .execute();
     await query
       .insertInto('secret_keys')

@@ -5,7 +5,7 @@ import type { WebhooksTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { whereVisible } from '../access/visibility.ts';
 
-import type { Tag, ToldDatastore, Webhook, WebhookEvent } from './webhook.ts';
+import { MAX_WEBHOOKS, type Tag, type ToldDatastore, type Webhook, type WebhookEvent } from './webhook.ts';
 
 export type WebhookRow = Selectable<WebhooksTable>;
 
@@ -102,6 +102,7 @@ export async function countLocked(change: Change, environmentId: string): Promis
     .selectFrom('webhooks')
     .select('id')
     .where('environment_id', '=', environmentId)
+    .limit(MAX_WEBHOOKS)
     .execute();
   return rows.length;
 }
@@ -190,6 +191,7 @@ export async function lockHearers(change: Change, environmentId: string): Promis
     .where('disabled_at', 'is', null)
     .orderBy('created_at')
     .orderBy('id')
+    .limit(MAX_WEBHOOKS)
     .$if(change.kind === 'postgres', (query) => query.forKeyShare())
     .execute();
   return rows.map(webhookOf);
