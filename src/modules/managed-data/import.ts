@@ -7,8 +7,8 @@ import type { RecordService } from './service.ts';
 import type { ImportOptions, ReadLine } from './transfer-text.ts';
 
 /**
- * How many lines one transaction takes, and how many bytes of them. With 500 V8 lets its young generation grow by some
- * 60 MB, for too much of it is still in use when it is looked at.
+ * How many lines one transaction takes, and how many bytes of them. With 500 on SQLite V8 lets its heap grow by some
+ * 60 MB more.
  */
 const AT_ONCE = 200;
 const AT_ONCE_BYTES = 2 * 1_048_576;
