@@ -169,6 +169,14 @@ describe('the command line', () => {
     expect((await run(['key', 'forget', '--id', former], { cwd })).stdout).toContain(`Forgot ${former}.`);
     expect((await run(['key', 'forget', '--id', former], { cwd })).stderr).toContain(`There is no key ${former}`);
     expect((await run(['key', 'forget'], { cwd })).code).toBe(2);
+    const entries = (await run(['audit', 'export'], { cwd })).stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(entries.filter(({ subjectType }) => subjectType === 'key')).toMatchObject([
+      { action: 'key.rotate', actor: 'command line', subjectId: added },
+      { action: 'key.forget', actor: 'command line', subjectId: former },
+    ]);
     const env = { KEY_COMMAND: `cat ${join(cwd, 'data/master.key')}` };
     expect((await run(['key', 'list'], { cwd, env })).stdout).toBe(`${added}\tactive\twraps 3\n`);
     expect((await run(['key', 'rotate'], { cwd, env })).stderr).toContain('KEY_COMMAND fetches the keys');

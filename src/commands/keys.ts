@@ -1,10 +1,12 @@
 import { type Env, readEnv } from '../env.ts';
+import type { OpenedDatabase } from '../open-database.ts';
+import { appendJournal } from '../platform/journal.ts';
 import { createKeyFile, newKeys, readKeyFile, replaceKeyFile, withFreshKey, withoutKey } from '../platform/key-file.ts';
 import { countWrapped, logUnreadable, needsRotation, type RotationStep, rotate } from '../platform/key-rotation.ts';
 import { keySourceOf } from '../platform/key-source.ts';
 import { Keyring } from '../platform/keyring.ts';
 import { keySetting, withSetting } from '../setting-error.ts';
-import { options, print, UsageError } from './command.ts';
+import { operator, options, print, UsageError } from './command.ts';
 import { withDatabase } from './settings.ts';
 
 export async function createKey(args: readonly string[]): Promise<void> {
@@ -35,12 +37,13 @@ export async function rotateKey(args: readonly string[]): Promise<void> {
     return printKeys(withFreshKey(await withSetting(keySetting(env), () => source.read())));
   }
   const { keyOwners } = await import('../key-owners.ts');
-  await withDatabase(async ({ database, keyring }, logger) => {
+  await withDatabase(async (opened, logger) => {
+    const { database, keyring } = opened;
     if (keyring.opensOldForm)
       throw new Error('Run "datastore-gateway key upgrade" first: older versions sealed otherwise.');
     // a rotation that was ended half way comes to its end before another one begins
     const goesOn = await needsRotation(database, keyring);
-    if (!goesOn) await addKey(env, keyring);
+    if (!goesOn) await addKey(env, opened);
     const { activeKeyId } = keyring;
     print(goesOn ? `Going on with ${activeKeyId}.\n` : `Added ${activeKeyId}.\n`);
     const onProgress = (step: RotationStep, done: number, all: number) => print(`${step}: ${done} of ${all}\n`);
@@ -61,24 +64,42 @@ export async function rotateKey(args: readonly string[]): Promise<void> {
 }
 
 /** Puts one more key into the key file, which wraps from now on. */
-async function addKey(env: Env, keyring: Keyring): Promise<void> {
+async function addKey(env: Env, opened: OpenedDatabase): Promise<void> {
   const keyFile = writableFile(env, 'key rotate --print');
-  await withSetting(keySetting(env), async () => {
-    await replaceKeyFile(keyFile, withFreshKey(await readKeyFile(keyFile)));
-    await keyring.reload();
+  const setting = keySetting(env);
+  const next = await withSetting(setting, async () => withFreshKey(await readKeyFile(keyFile)));
+  await journalKey(opened, 'key.rotate', next.activeKeyId);
+  await withSetting(setting, async () => {
+    await replaceKeyFile(keyFile, next);
+    await opened.keyring.reload();
   });
+}
+
+/** Enters what is about to be done to the keys: when that cannot be entered, it is not done. */
+async function journalKey({ database, keyring }: OpenedDatabase, action: string, subjectId: string): Promise<void> {
+  const entry = {
+    environmentId: '',
+    kind: '',
+    action,
+    actor: operator.actor,
+    subjectType: 'key',
+    subjectId,
+    detail: {},
+  };
+  await database.change((change) => appendJournal(change, keyring, entry));
 }
 
 export async function forgetKey(args: readonly string[]): Promise<void> {
   const { id } = options(args, { id: { type: 'string' } });
   if (id === undefined) throw new UsageError('Give --id ID, which "key list" prints first.');
   const keyFile = writableFile(readEnv('serve'), 'key list');
-  await withDatabase(async ({ database }) => {
-    const wrapped = (await countWrapped(database)).get(id) ?? 0;
+  await withDatabase(async (opened) => {
+    const wrapped = (await countWrapped(opened.database)).get(id) ?? 0;
     if (wrapped > 0) throw new Error(`The key ${id} still wraps ${wrapped}: "key rotate" goes on with the rotation.`);
-    await withSetting({ variable: 'KEY_FILE', value: keyFile }, async () => {
-      await replaceKeyFile(keyFile, withoutKey(await readKeyFile(keyFile), id));
-    });
+    const setting = { variable: 'KEY_FILE', value: keyFile } as const;
+    const rest = await withSetting(setting, async () => withoutKey(await readKeyFile(keyFile), id));
+    await journalKey(opened, 'key.forget', id);
+    await withSetting(setting, () => replaceKeyFile(keyFile, rest));
     print(`Forgot ${id}. A backup from before the rotation opens with a key file from before alone.\n`);
   });
 }
@@ -91,7 +112,9 @@ export async function upgradeKey(args: readonly string[]): Promise<void> {
   const place = keyCommand === undefined ? keyFile : 'What KEY_COMMAND prints';
   if (!keys.opensOldForm) return print(`${place} is up to date.\n`);
   const { upgradeSeals } = await import('../upgrade.ts');
-  await withDatabase(async ({ database, keyring }, logger) => {
+  await withDatabase(async (opened, logger) => {
+    const { database, keyring } = opened;
+    await journalKey(opened, 'key.upgrade', keyring.activeKeyId);
     const { resealed, unreadable } = await upgradeSeals({
       database,
       keyring,

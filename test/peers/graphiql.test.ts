@@ -52,7 +52,7 @@ describePeer('GraphiQL in Chromium', { programs: ['chromium'], packages: ['chrom
   const shows = (text: string) =>
     expect.poll(() => textOf('.graphiql-query-editor'), { timeout: 60_000 }).toContain(text);
   const open = async (url: string) => {
-    await page.goto(url);
+    await page.goto(url, { timeout: 120_000 });
     await shows('Datastore Gateway');
   };
   /** GraphiQL lets its tabs slide into their places, and overlooks a click meanwhile. */

@@ -9,7 +9,7 @@ import { closedPort } from '../support/peers/tarpit.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
 import { gist, type TestConnectionOptions, testConnection } from '../support/test-connection.ts';
 
-const POLL = { timeout: 20_000 };
+const POLL = { timeout: 60_000 };
 
 describePeer('PgBouncer before a PostgreSQL', PGBOUNCER, () => {
   let server: PostgresServer;
@@ -99,7 +99,7 @@ describePeer('PgBouncer before a PostgreSQL', PGBOUNCER, () => {
     } finally {
       await end();
     }
-  }, 60_000);
+  }, 240_000);
 
   test('TLS that it wants', async () => {
     const { key, certificate } = await authority.issue({ commonName: 'localhost' });
