@@ -279,7 +279,8 @@ describeEachGateway('records go in and out', (open, kind) => {
   test('with no more told than somebody reads', async () => {
     const id = await store();
     const reports = await imported(id, JSON_LINES, `${'no JSON\n'.repeat(1_200)}${linesOf(1)}`);
-    expect(reports).toHaveLength(1_001);
+    // on a slow machine it tells of its progress, too
+    expect(reports.filter(({ type }) => type !== 'progress')).toHaveLength(1_001);
     expect(reports.at(-1)).toMatchObject({ read: 1_201, refused: 1_200, untold: 200, put: 1 });
     const long = JSON.stringify({ data: { ['n'.repeat(500_000)]: { __proto__x: 1 } }, ['o'.repeat(500_000)]: 1 });
     const [refused] = await imported(id, JSON_LINES, long);
