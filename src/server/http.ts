@@ -11,6 +11,7 @@ import { Door } from './door.ts';
 import { createGraphiQL, type GraphiQL, type GraphiQLOptions, type PeopleSignIn } from './graphiql.ts';
 import type { ExampleDatabase } from './graphiql-examples.ts';
 import { requestLimits } from './limits.ts';
+import { listenAt } from './listen.ts';
 import { LiveSessions } from './live-sessions.ts';
 import { createErrorMask } from './mask-error.ts';
 import { knownPath, type OnOperation, type OnResponse } from './observers.ts';
@@ -169,13 +170,7 @@ export class GatewayServer<Access, Context extends object> {
 
   /** Starts to listen and says where, which is news for port 0 and for a name. Rejects when the address is taken. */
   async listen(host: string, port: number): Promise<AddressInfo> {
-    await new Promise<void>((resolve, reject) => {
-      this.server.once('error', reject).listen({ host, port }, () => {
-        this.server.off('error', reject);
-        resolve();
-      });
-    });
-    const bound = this.server.address() as AddressInfo;
+    const bound = await listenAt(this.server, host, port);
     this.#door.open(new ServedHosts(host, bound.port, this.#options.allowedHosts ?? []));
     return bound;
   }

@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from '../platform/logger.ts';
+import { listenAt } from './listen.ts';
 import { sendText } from './replies.ts';
 
 export interface MetricsServerOptions {
@@ -30,14 +31,8 @@ export class MetricsServer {
   }
 
   /** Starts to listen and says at which port. Rejects when the address is taken. */
-  async listen(host: string, port: number): Promise<AddressInfo> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject).listen({ host, port }, () => {
-        this.#server.off('error', reject);
-        resolve();
-      });
-    });
-    return this.#server.address() as AddressInfo;
+  listen(host: string, port: number): Promise<AddressInfo> {
+    return listenAt(this.#server, host, port);
   }
 
   async close(): Promise<void> {
