@@ -14,12 +14,17 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/{tables,peers,faults}/**'] },
+        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/{tables,processes,peers,faults}/**'] },
       },
       {
         extends: true,
         // what holds of each operation, type or text, tried with all of them
         test: { name: 'tables', include: ['test/tables/**/*.test.ts'] },
+      },
+      {
+        extends: true,
+        // what is about processes: the command line, and the executor with its children
+        test: { name: 'processes', include: ['test/processes/**/*.test.ts'] },
       },
       {
         extends: true,

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -7,6 +8,13 @@ import { afterAll, describe, inject } from 'vitest';
 import { Database, type JournalHead, openDoorbell } from '../../src/platform/database.ts';
 import type { Doorbell } from '../../src/platform/doorbell.ts';
 import { migrateToLatest } from '../../src/platform/migrate.ts';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** A SQLite file with all tables and nothing in it. */
+    sqliteTemplate: string;
+  }
+}
 
 const TEMPLATE = 'gateway_template';
 
@@ -42,7 +50,6 @@ export function describeEachDatabase(
         const { url, remove } = await newTestDatabase(kind, migrated);
         endings.push(remove);
         const opened = await connect(url, endings);
-        if (kind === 'sqlite' && migrated) await migrateToLatest(opened.database);
         opened.statements.length = 0;
         return opened;
       };
@@ -54,14 +61,24 @@ export function describeEachDatabase(
 /** Makes the database that Postgres copies for each test; `serverUrl` ends with a slash. */
 export async function migrateTestTemplate(serverUrl: string): Promise<void> {
   await administer(serverUrl, `create database ${TEMPLATE}`);
-  const url = `${serverUrl}${TEMPLATE}`;
+  await migrate(`${serverUrl}${TEMPLATE}`);
+  // whoever is connected to a database keeps it from being copied
+  await administer(serverUrl, `alter database ${TEMPLATE} allow_connections false`);
+}
+
+/** Makes the file that SQLite's tests copy: its migrations cost more than most tests. */
+export async function migrateSqliteTemplate(folder: string): Promise<string> {
+  const file = join(folder, 'template.db');
+  await migrate(`sqlite:${file}`);
+  return file;
+}
+
+async function migrate(url: string): Promise<void> {
   const doorbell = await openDoorbell(url);
   const database = await Database.open({ url, doorbell });
   await migrateToLatest(database);
   await database.close();
   await doorbell.close();
-  // whoever is connected to a database keeps it from being copied
-  await administer(serverUrl, `alter database ${TEMPLATE} allow_connections false`);
 }
 
 async function connect(url: string, endings: (() => Promise<unknown>)[]): Promise<TestDatabase> {
@@ -92,17 +109,28 @@ export interface NewDatabase {
   readonly remove: () => Promise<unknown>;
 }
 
-/** A database that nobody else has, not open yet. SQLite's is migrated by whoever opens it. */
+/** A database that nobody else has, not open yet; `migrated: false` is an empty one. */
 export function newTestDatabase(kind: Database['kind'], migrated = true): Promise<NewDatabase> {
-  return kind === 'sqlite' ? newSqlite() : newPostgres(migrated);
+  return kind === 'sqlite' ? newSqlite(migrated) : newPostgres(migrated);
 }
 
-async function newSqlite(): Promise<NewDatabase> {
+async function newSqlite(migrated: boolean): Promise<NewDatabase> {
   const directory = await mkdtemp(join(tmpdir(), 'gateway-sqlite-'));
+  const file = join(directory, 'gateway.db');
+  if (migrated) await copySqliteTemplate(file);
   return {
-    url: `sqlite:${join(directory, 'gateway.db')}`,
+    url: `sqlite:${file}`,
     remove: () => rm(directory, { recursive: true, force: true }),
   };
+}
+
+/** Puts a migrated database where no file is yet. */
+export async function copySqliteTemplate(file: string): Promise<void> {
+  try {
+    await copyFile(inject('sqliteTemplate'), file, constants.COPYFILE_EXCL);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
 }
 
 async function newPostgres(migrated: boolean): Promise<NewDatabase> {

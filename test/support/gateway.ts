@@ -94,8 +94,10 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
   const lines: string[] = [];
   const statements: string[] = [];
   const logger = createLogger({ level: 'debug', destination: { write: (line: string) => void lines.push(line) } });
-  const databaseUrl = options.databaseUrl ?? `sqlite:${join(folder, 'gateway.db')}`;
-  // a gateway in a process of its own is told, for vitest is not there
+  const file = join(folder, 'gateway.db');
+  const databaseUrl = options.databaseUrl ?? `sqlite:${file}`;
+  // a gateway in a process of its own is told both, for vitest is not there
+  if (!options.databaseUrl) await (await import('./databases.ts')).copySqliteTemplate(file);
   const program = options.testing?.executor?.childUrl ? {} : (await import('./child-program.ts')).childProgram();
   const app = await App.open({
     host: '127.0.0.1',

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import type { TestProject } from 'vitest/node';
 import { buildChild } from './built-child.ts';
-import { migrateTestTemplate } from './databases.ts';
+import { migrateSqliteTemplate, migrateTestTemplate } from './databases.ts';
 import { preparePostgres, startPostgres } from './postgres.ts';
 
 declare module 'vitest' {
@@ -12,8 +12,8 @@ declare module 'vitest' {
 }
 
 /**
- * One Postgres server for the whole run, with a migrated database in it that each test file's own is a copy of, and the
- * executor's child.
+ * One Postgres server for the whole run, with a migrated database in it that each test file's own is a copy of, the
+ * same of SQLite, and the executor's child.
  */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const files = await preparePostgres();
@@ -22,6 +22,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     for (const ending of endings.reverse()) await ending();
   };
   try {
+    project.provide('sqliteTemplate', await migrateSqliteTemplate(files.folder));
     const { built, remove } = await buildChild();
     endings.push(remove);
     project.provide('builtChild', built);

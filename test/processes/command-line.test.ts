@@ -8,11 +8,11 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import Sqlite from 'better-sqlite3';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { findBundledNode, isRecentEnough } from '../bin/node-version.js';
-import { readKeyFile, replaceKeyFile, withFreshKey } from '../src/platform/key-file.ts';
-import { ageKeyFile } from './support/keys.ts';
+import { findBundledNode, isRecentEnough } from '../../bin/node-version.js';
+import { readKeyFile, replaceKeyFile, withFreshKey } from '../../src/platform/key-file.ts';
+import { ageKeyFile } from '../support/keys.ts';
 
-const launcher = fileURLToPath(new URL('../bin/datastore-gateway.js', import.meta.url));
+const launcher = fileURLToPath(new URL('../../bin/datastore-gateway.js', import.meta.url));
 const execute = promisify(execFile);
 
 interface Ended {
@@ -98,7 +98,7 @@ describe('the command line', () => {
   });
 
   test('says its version', async () => {
-    const manifest = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')) as {
+    const manifest = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as {
       version: string;
     };
     expect(await run(['--version'])).toEqual({ code: 0, stdout: `${manifest.version}\n`, stderr: '' });
@@ -386,8 +386,8 @@ describe('the version of Node', () => {
       if (!old) return expect(isRecentEnough('20.0.0')).toBe(false);
       const cwd = await folder();
       await mkdir(join(cwd, 'bin'));
-      await cp(fileURLToPath(new URL('../bin', import.meta.url)), join(cwd, 'bin'), { recursive: true });
-      await cp(fileURLToPath(new URL('../package.json', import.meta.url)), join(cwd, 'package.json'));
+      await cp(fileURLToPath(new URL('../../bin', import.meta.url)), join(cwd, 'bin'), { recursive: true });
+      await cp(fileURLToPath(new URL('../../package.json', import.meta.url)), join(cwd, 'package.json'));
       const { code, stderr } = await run(['start'], { node: old, cwd, script: join(cwd, 'bin/datastore-gateway.js') });
       expect(code).toBe(1);
       expect(stderr).toContain('It needs Node.js 22.19 or newer');
@@ -397,8 +397,8 @@ describe('the version of Node', () => {
 
   test('a package without anything to run says so', async () => {
     const cwd = await folder();
-    await cp(fileURLToPath(new URL('../bin', import.meta.url)), join(cwd, 'bin'), { recursive: true });
-    await cp(fileURLToPath(new URL('../package.json', import.meta.url)), join(cwd, 'package.json'));
+    await cp(fileURLToPath(new URL('../../bin', import.meta.url)), join(cwd, 'bin'), { recursive: true });
+    await cp(fileURLToPath(new URL('../../package.json', import.meta.url)), join(cwd, 'package.json'));
     const { code, stderr } = await run(['start'], { cwd, script: join(cwd, 'bin/datastore-gateway.js') });
     expect(code).toBe(1);
     expect(stderr).toContain('is missing: install the package again');
