@@ -19,6 +19,8 @@ export class DatabaseClock {
   /** Half of the time that the answer took which the offset is from: it cannot be more wrong than that. */
   #error = Number.POSITIVE_INFINITY;
   #measuredAt = 0;
+  /** What it has told last: two answers differ by what one of them was on its way, and time goes back for nobody. */
+  #latest = 0;
 
   /** `ask` reads the time on the database's clock, in milliseconds since 1970; null for this machine's. */
   constructor(ask: (() => Promise<number>) | null, counter: Counter = () => performance.now()) {
@@ -44,9 +46,11 @@ export class DatabaseClock {
     await this.#measure(this.#ask).catch(() => undefined);
   }
 
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970, never less than before unless the database's clock was set back. */
   now(): number {
-    return this.#ask ? Math.round(this.#counter() + this.#offset) : Date.now();
+    if (!this.#ask) return Date.now();
+    this.#latest = Math.max(this.#latest, Math.round(this.#counter() + this.#offset));
+    return this.#latest;
   }
 
   /** A moment so many milliseconds from now, as timestamps are stored; before now, for a negative number. */
@@ -61,8 +65,11 @@ export class DatabaseClock {
     const offset = time - (asked + answered) / 2;
     const error = (answered - asked) / 2;
     const known = this.#error + (answered - this.#measuredAt) * DRIFT;
-    // a slow answer says less than a quick one before it did, unless both cannot be: then a clock was set
-    if (error > known && Math.abs(offset - this.#offset) <= error + known) return;
+    // when both cannot be, a clock was set
+    const wasSet = Math.abs(offset - this.#offset) > error + known;
+    // a slow answer says less than a quick one before it did
+    if (error > known && !wasSet) return;
+    if (wasSet) this.#latest = 0;
     this.#offset = offset;
     this.#error = error;
     this.#measuredAt = answered;

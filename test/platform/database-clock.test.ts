@@ -41,6 +41,20 @@ test('a slow answer moves nothing that a quick one has told', async () => {
   expect(Math.abs(error())).toBe(0);
 });
 
+test('time goes back for nobody when a better answer comes', async () => {
+  const { state, clock, error } = await scene();
+  Object.assign(state, { here: 3_600_000 });
+  // all of the second that the answer took was before the database read its clock
+  Object.assign(state, { tookMs: 1_000, ahead: 500 });
+  await clock.measure();
+  const before = clock.now();
+  Object.assign(state, { tookMs: 0, ahead: 0 });
+  await clock.measure();
+  expect(clock.now()).toBe(before);
+  state.here += 1_000;
+  expect(error()).toBe(0);
+});
+
 test('a clock that was set is followed, and so is one of a process that stood still', async () => {
   for (const step of [-300_000, 300_000, 3_600_000]) {
     const { state, clock, error } = await scene();
