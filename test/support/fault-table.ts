@@ -29,7 +29,7 @@ export function printFailures(rows: ReadonlyMap<string, ReadonlyMap<Cause, Cell>
 
 const INTRODUCTION = `# What a failed test says
 
-Written by \`test/connectors/fault-matrix.test.ts\`, which compares it at each run; with \`-u\` it writes it anew.
+Written by \`test/tables/fault-matrix.test.ts\`, which compares it at each run; with \`-u\` it writes it anew.
 
 Every type against every cause of failure that can come about for it, each of which the test brings about. A cell holds the failure's
 stable \`code\` ([errors.md](errors.md) has them all), its cause where that has another name, and the \`configPath\` that it points at,
