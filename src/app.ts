@@ -60,6 +60,8 @@ export interface AppOptions extends KeyPlace {
   /** Left out: there are no metrics. */
   readonly metricsPort?: number | undefined;
   readonly databaseUrl: string;
+  /** True to refuse a database without tables instead of making them. */
+  readonly databaseMustExist?: boolean;
   /**
    * True to make the key file and an environment "default" when there are none, for the first start on a fresh machine.
    */
@@ -274,6 +276,7 @@ export class App {
     const rules = options.openId && (await readRules(options.openId));
     const opened = await openDatabase({
       ...options,
+      mustExist: options.databaseMustExist,
       serves: !options.testing?.sharesFile,
       onPeer,
       ...(onStatement ? { onStatement } : {}),

@@ -13,6 +13,8 @@ export interface Env {
   /** Undefined where nobody collects metrics. */
   readonly metricsPort: number | undefined;
   readonly databaseUrl: string;
+  /** Whether a gateway refuses a database without its tables instead of making them. */
+  readonly databaseMustExist: boolean;
   readonly keyFile: string;
   readonly keyCommand: string | undefined;
   readonly bootstrapToken: string | undefined;
@@ -109,6 +111,7 @@ const variables = z.object({
   PORT: port.default(4000),
   METRICS_PORT: port.optional(),
   DATABASE_URL: z.string().transform(parsedBy(parseDatabaseUrl)).default('sqlite:./data/gateway.db'),
+  DATABASE_MUST_EXIST: z.enum(['true', 'false']).optional(),
   KEY_FILE: z.string().max(MAX_PATH).default('./data/master.key'),
   KEY_COMMAND: z.string().max(MAX_PATH).regex(/\S/).optional(),
   BOOTSTRAP_TOKEN: z
@@ -139,6 +142,7 @@ const meaning: Record<keyof typeof variables.shape, string> = {
   PORT: `must be a whole number from 0 to ${MAX_PORT}`,
   METRICS_PORT: `must be a whole number from 0 to ${MAX_PORT}`,
   DATABASE_URL: 'must be sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE',
+  DATABASE_MUST_EXIST: 'must be true or false',
   KEY_FILE: 'must be the path of a file',
   KEY_COMMAND: 'must be a program and its arguments, parted by blanks',
   BOOTSTRAP_TOKEN: 'must be 32 to 512 characters: ASCII letters, digits and signs, no spaces',
@@ -188,6 +192,7 @@ export function readEnv(mode: EnvMode, given: Readonly<Record<string, string | u
     port: data.PORT,
     metricsPort: data.METRICS_PORT,
     databaseUrl: data.DATABASE_URL,
+    databaseMustExist: mustExist(mode, data),
     keyFile: data.KEY_FILE,
     keyCommand: data.KEY_COMMAND,
     bootstrapToken: data.BOOTSTRAP_TOKEN,
@@ -204,6 +209,14 @@ export function readEnv(mode: EnvMode, given: Readonly<Record<string, string | u
     testRetention: { days: data.TEST_RETENTION_DAYS, perDatastore: data.TESTS_KEPT_PER_DATASTORE },
     logLevel: data.LOG_LEVEL,
   };
+}
+
+/**
+ * Without a token nobody could use what `serve` has just made: unless it brings the first one along, a database is
+ * expected.
+ */
+function mustExist(mode: EnvMode, { DATABASE_MUST_EXIST: told, BOOTSTRAP_TOKEN: token }: z.output<typeof variables>) {
+  return told === undefined ? mode === 'serve' && token === undefined : told === 'true';
 }
 
 /** What is missing of an OpenID provider that is set in parts; it is told once the issuer is right. */

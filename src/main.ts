@@ -11,8 +11,10 @@ Usage: datastore-gateway <command>
                    prints a link that opens GraphiQL signed in.
       --demo           With a Postgres to try it on, and a small shop in that.
                        All of it is gone when the gateway stops.
-  serve            In production: nothing is guessed, nothing is made but tables.
-  migrate          Brings the tables of the database up to date.
+  serve            In production: nothing is guessed. With BOOTSTRAP_TOKEN it begins
+                   with an empty database; without, there has to be one.
+  migrate          Brings the tables of the database up to date, and makes them
+                   where there are none.
   key create       Makes a key file at KEY_FILE. Without it no stored secret can
                    ever be read again: keep a copy in a safe place.
       --print          Prints one instead, for a key service to keep.
@@ -86,8 +88,8 @@ Usage: datastore-gateway <command>
   --help, --version
 
 Environment variables (and their defaults): HOST (127.0.0.1), PORT (4000), METRICS_PORT,
-DATABASE_URL (sqlite:./data/gateway.db), KEY_FILE (./data/master.key) or
-KEY_COMMAND, BOOTSTRAP_TOKEN, EGRESS_ALLOW, EGRESS_PROXY, EXECUTOR_ISOLATION (none),
+DATABASE_URL (sqlite:./data/gateway.db), DATABASE_MUST_EXIST (true unless
+BOOTSTRAP_TOKEN is set), KEY_FILE (./data/master.key) or KEY_COMMAND, BOOTSTRAP_TOKEN, EGRESS_ALLOW, EGRESS_PROXY, EXECUTOR_ISOLATION (none),
 ALLOWED_HOSTS, ALLOWED_ORIGINS, OIDC_ISSUER, OIDC_AUDIENCE, OIDC_RULES,
 OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, REVISION_SECRETS_DAYS (30),
 REVISION_SECRETS_VERSIONS (10), LOG_LEVEL, and limits, which are none unless

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { access as accessFile } from 'node:fs/promises';
 import {
   type AvailabilityChange,
@@ -5,6 +6,7 @@ import {
   type DatabaseOptions,
   DatabaseUnavailableError,
   openDoorbell,
+  parseDatabaseUrl,
   shownDatabaseUrl,
 } from './platform/database.ts';
 import type { Doorbell } from './platform/doorbell.ts';
@@ -13,7 +15,7 @@ import { createKeyFile } from './platform/key-file.ts';
 import { type KeyPlace, keySourceOf } from './platform/key-source.ts';
 import { Keyring, verifyKeyring } from './platform/keyring.ts';
 import type { Logger } from './platform/logger.ts';
-import { migrateToLatest, vacuumOnce } from './platform/migrate.ts';
+import { isMigrated, migrateToLatest, vacuumOnce } from './platform/migrate.ts';
 import { SqliteHold } from './platform/sqlite-hold.ts';
 import { keySetting, withSetting } from './setting-error.ts';
 
@@ -21,6 +23,8 @@ export interface OpenDatabaseOptions extends KeyPlace, Pick<DatabaseOptions, 'on
   readonly databaseUrl: string;
   /** True to make the key file where there is none, and to seal anew what an older version has sealed. */
   readonly bootstrap: boolean;
+  /** True to make no tables where there are none, nor the file that is to hold them. */
+  readonly mustExist?: boolean | undefined;
   /** True for a gateway: of those one at a time has a SQLite file. */
   readonly serves?: boolean;
   readonly logger: Logger;
@@ -51,7 +55,8 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Opened
 }
 
 async function openWith(options: OpenDatabaseOptions, keyring: Keyring): Promise<OpenedDatabase> {
-  const { databaseUrl: url, onPeer, onStatement, logger } = options;
+  const { databaseUrl: url, mustExist, onPeer, onStatement, logger } = options;
+  if (mustExist && !hasFile(url)) throw noTables();
   const doorbell = await openDoorbell(url, onPeer);
   const heads = new JournalHeadLog(keyring, logger);
   const database = await Database.open({
@@ -73,6 +78,7 @@ async function openWith(options: OpenDatabaseOptions, keyring: Keyring): Promise
     heads.flush();
   };
   try {
+    if (mustExist && !(await isMigrated(database))) throw noTables();
     if (options.serves) hold = SqliteHold.take(url, (isThere) => logFile(logger, isThere));
     await verifyKeyring(database, keyring);
     await migrateToLatest(database, (newer) =>
@@ -87,6 +93,17 @@ async function openWith(options: OpenDatabaseOptions, keyring: Keyring): Promise
     await close();
     throw error;
   }
+}
+
+/** False where opening a SQLite database would make it. */
+function hasFile(url: string): boolean {
+  const place = parseDatabaseUrl(url);
+  return place.kind !== 'sqlite' || place.path === ':memory:' || existsSync(place.path);
+}
+
+/** What is wrong with a mistyped place, or with a disk that is not mounted. */
+function noTables(): Error {
+  return Object.assign(new Error('The database has no tables'), { code: 'NO_TABLES' });
 }
 
 /** Logs one line when the database goes away and one when it is back, however many requests meet it in between. */

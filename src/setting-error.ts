@@ -81,6 +81,8 @@ const DATABASES: Readonly<Record<string, string>> = {
   ENETUNREACH: 'No network route leads there. Check the host.',
   ENOTFOUND: 'The host name does not resolve. Check its spelling.',
   EAI_AGAIN: 'The name server does not answer. Try again, or check the host name.',
+  NO_TABLES:
+    'No gateway has a database there, and none was made. Check it, and that its disk is there; for a new one run "datastore-gateway migrate" first.',
   SQLITE_CANTOPEN: 'The file cannot be opened. Check the path and the rights to its folder.',
   SQLITE_NOTADB: 'The file is no SQLite database. Check the path.',
   SQLITE_CORRUPT: 'The file is damaged. Restore it from a backup.',

@@ -10,6 +10,7 @@ describe('settings', () => {
       host: '127.0.0.1',
       port: 4000,
       databaseUrl: 'sqlite:./data/gateway.db',
+      databaseMustExist: true,
       keyFile: './data/master.key',
       keyCommand: undefined,
       bootstrapToken: undefined,
@@ -57,6 +58,7 @@ describe('settings', () => {
       host: '0.0.0.0',
       port: 8080,
       databaseUrl: given.DATABASE_URL,
+      databaseMustExist: false,
       keyFile: given.KEY_FILE,
       bootstrapToken: given.BOOTSTRAP_TOKEN,
       egressAllow: [],
@@ -101,6 +103,16 @@ describe('settings', () => {
     );
   });
 
+  test.each([
+    ['serve', {}, true],
+    ['serve', { BOOTSTRAP_TOKEN: 'x'.repeat(32) }, false],
+    ['serve', { BOOTSTRAP_TOKEN: 'x'.repeat(32), DATABASE_MUST_EXIST: 'true' }, true],
+    ['serve', { DATABASE_MUST_EXIST: 'false' }, false],
+    ['start', {}, false],
+  ] as const)('a database is expected: %s %j %s', (mode, given, expected) => {
+    expect(readEnv(mode, given).databaseMustExist).toBe(expected);
+  });
+
   test('set to nothing are as good as not set', () => {
     expect(readEnv('serve', { PORT: '', HOST: '', BOOTSTRAP_TOKEN: '', LOG_LEVEL: '' })).toEqual(readEnv('serve', {}));
   });
@@ -124,6 +136,7 @@ describe('faults', () => {
     ['PORT', '80 '],
     ['DATABASE_URL', `mysql://u:${secret}@h/d`],
     ['DATABASE_URL', 'sqlite:'],
+    ['DATABASE_MUST_EXIST', '1'],
     ['BOOTSTRAP_TOKEN', secret],
     ['BOOTSTRAP_TOKEN', `${secret} ${'x'.repeat(40)}`],
     ['EGRESS_ALLOW', '10.0.0.0/99'],

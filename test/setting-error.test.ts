@@ -1,13 +1,17 @@
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { App } from '../src/app.ts';
-import { DatabaseUnavailableError, shownDatabaseUrl } from '../src/platform/database.ts';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { App, type AppOptions } from '../src/app.ts';
+import { Database, DatabaseUnavailableError, shownDatabaseUrl } from '../src/platform/database.ts';
+import { LocalDoorbell } from '../src/platform/doorbell.ts';
 import { createKeyFile } from '../src/platform/key-file.ts';
 import { createLogger } from '../src/platform/logger.ts';
+import { migrateToLatest } from '../src/platform/migrate.ts';
 import { type Setting, withSetting } from '../src/setting-error.ts';
+import { newTestDatabase } from './support/databases.ts';
 import { closedPort } from './support/peers/tarpit.ts';
 
 const failing = (code: string, message = code) => Object.assign(new Error(message), { code });
@@ -84,7 +88,7 @@ test.each([
 describe('a gateway that cannot start', () => {
   let folder = '';
   let keyFile = '';
-  const open = (options: { keyFile?: string; databaseUrl?: string; port?: number; host?: string }) =>
+  const open = (options: Partial<AppOptions>) =>
     App.open({
       host: '127.0.0.1',
       port: 0,
@@ -128,6 +132,32 @@ describe('a gateway that cannot start', () => {
     const error = await open({ databaseUrl }).catch((thrown: unknown) => thrown as Error);
     expect(String(error)).toMatch(/DATABASE_URL=postgres:\/\/gateway@127\.0\.0\.1:\d+\/gateway: Nothing listens there/);
     expect(String(error)).not.toContain('hunter2');
+  });
+
+  describe.each(['sqlite', 'postgres'] as const)('an expected database that is empty: %s', (kind) => {
+    test('nothing is made until "migrate" makes it', async () => {
+      const { url, remove } = await newTestDatabase(kind, false);
+      onTestFinished(async () => void (await remove()));
+      const path = url.slice('sqlite:'.length);
+      const refused = () =>
+        expect(open({ databaseUrl: url, databaseMustExist: true })).rejects.toThrow(
+          /^DATABASE_URL=.*: No gateway has a database there.*"datastore-gateway migrate".*\(NO_TABLES\)$/,
+        );
+      await refused();
+      if (kind === 'sqlite') {
+        expect(existsSync(path)).toBe(false);
+        // as a disk that was full left it
+        await writeFile(path, '', { mode: 0o600 });
+        await refused();
+      }
+      const doorbell = new LocalDoorbell();
+      const database = await Database.open({ url, doorbell });
+      expect(await database.query.introspection.getTables({ withInternalKyselyTables: true })).toEqual([]);
+      await migrateToLatest(database);
+      await database.close();
+      const app = await open({ databaseUrl: url, databaseMustExist: true });
+      await app.close();
+    });
   });
 
   test('a port that is taken, a host that is another machine’s', async () => {

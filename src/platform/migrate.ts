@@ -30,10 +30,16 @@ export async function migrateToLatest(
   }
 }
 
-/** The migrations of a newer version that were run already. */
-async function newerMigrations({ query }: Database): Promise<readonly string[]> {
+/** Whether the database was ever migrated. */
+export async function isMigrated({ query }: Database): Promise<boolean> {
   const tables = await query.introspection.getTables({ withInternalKyselyTables: true });
-  if (!tables.some(({ name }) => name === DEFAULT_MIGRATION_TABLE)) return [];
+  return tables.some(({ name }) => name === DEFAULT_MIGRATION_TABLE);
+}
+
+/** The migrations of a newer version that were run already. */
+async function newerMigrations(database: Database): Promise<readonly string[]> {
+  const { query } = database;
+  if (!(await isMigrated(database))) return [];
   const { rows } = await sql<{
     name: string;
   }>`select name from ${sql.table(DEFAULT_MIGRATION_TABLE)} order by name`.execute(query);

@@ -206,6 +206,9 @@ describe('the command line', () => {
     const again = await run(['key', 'create'], { cwd });
     expect(again.code).toBe(1);
     expect(again.stderr).toContain('never overwritten');
+    const unexpected = await run(['serve'], { cwd });
+    expect(unexpected).toMatchObject({ code: 1, stderr: expect.stringContaining('No gateway has a database there') });
+    expect(existsSync(join(cwd, 'data/gateway.db'))).toBe(false);
     expect((await run(['migrate'], { cwd })).stdout).toContain('Migrated: 001-initial');
     expect((await run(['migrate'], { cwd })).stdout).toBe('The tables are up to date.\n');
 
