@@ -29,7 +29,11 @@ export default defineConfig({
       {
         extends: true,
         // under load and in the middle of deaths: one file after the other has the machine for itself
-        test: { name: 'faults', include: ['test/faults/**/*.test.ts'] },
+        test: {
+          name: 'faults',
+          include: ['test/faults/**/*.test.ts'],
+          globalSetup: ['test/support/fault-report.ts'],
+        },
       },
       {
         extends: true,

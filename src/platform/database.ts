@@ -14,7 +14,7 @@ import { DatabaseClock } from './database-clock.ts';
 import { DatabaseUnavailableError, isTransactionConflict } from './database-errors.ts';
 import { type Doorbell, doorbellChannel, LocalDoorbell } from './doorbell.ts';
 import { guardDialect } from './guarded-dialect.ts';
-import { type DriverPool, openPostgresDialect } from './postgres-dialect.ts';
+import { openPostgresDialect, type PostgresDriverParts } from './postgres-dialect.ts';
 import { PostgresDoorbell } from './postgres-doorbell.ts';
 import { type DatabasePlace, type OnDatabasePeer, placeOfPostgresUrl } from './postgres-peers.ts';
 import { openSqliteDialect } from './sqlite-dialect.ts';
@@ -141,7 +141,7 @@ interface ChangeScope {
 interface DatabaseParts {
   readonly scopes: AsyncLocalStorage<ChangeScope>;
   readonly availability: Availability;
-  readonly pool: DriverPool | undefined;
+  readonly driver: Partial<PostgresDriverParts>;
 }
 
 /** How long the database may take to answer whether it is there. */
@@ -213,7 +213,7 @@ export class Database {
   readonly #doorbell: Doorbell;
   readonly #scopes: AsyncLocalStorage<ChangeScope>;
   readonly #availability: Availability;
-  readonly #pool: DriverPool | undefined;
+  readonly #driver: Partial<PostgresDriverParts>;
   readonly #log: WriteAheadLog | undefined;
   readonly #onJournaled: DatabaseOptions['onJournaled'];
 
@@ -221,14 +221,14 @@ export class Database {
     kind: Database['kind'],
     query: Kysely<Tables>,
     { doorbell, onJournaled }: DatabaseOptions,
-    { scopes, availability, pool }: DatabaseParts,
+    { scopes, availability, driver }: DatabaseParts,
   ) {
     this.kind = kind;
     this.query = query;
     this.#doorbell = doorbell;
     this.#scopes = scopes;
     this.#availability = availability;
-    this.#pool = pool;
+    this.#driver = driver;
     this.#onJournaled = onJournaled;
     this.#log = kind === 'sqlite' ? new WriteAheadLog(query) : undefined;
     this.clock = new DatabaseClock(kind === 'postgres' ? () => readClock(query) : null);
@@ -246,7 +246,7 @@ export class Database {
     };
     const availability = new Availability(options.onAvailability);
     const { onPeer } = options;
-    const driver: { dialect: Dialect; pool?: DriverPool } =
+    const driver: { dialect: Dialect } & Partial<PostgresDriverParts> =
       place.kind === 'sqlite' ? { dialect: openSqliteDialect(place) } : openPostgresDialect({ url: place.url, onPeer });
     const dialect = guardDialect(driver.dialect, {
       beforeAcquire,
@@ -254,7 +254,7 @@ export class Database {
       onWritten: () => availability.restored(),
     });
     const query = new Kysely<Tables>({ dialect, log: options.onStatement && statementLog(options.onStatement) });
-    const database = new Database(place.kind, query, options, { scopes, availability, pool: driver.pool });
+    const database = new Database(place.kind, query, options, { scopes, availability, driver });
     try {
       await (place.kind === 'postgres' ? requireUtf8(query) : database.ping());
       await database.clock.start();
@@ -267,10 +267,19 @@ export class Database {
     return database;
   }
 
+  /**
+   * From now on a statement that Postgres has not answered within 30 s breaks its connection, as one that it lost. What
+   * takes longer, as a migration may, comes before.
+   */
+  boundSilence(): void {
+    this.#driver.boundSilence?.();
+  }
+
   /** The connections of this process; undefined for SQLite, which has one. */
   connections(): PoolCounts | undefined {
-    if (this.#pool === undefined) return undefined;
-    const { totalCount: total, idleCount: idle, waitingCount: waiting } = this.#pool;
+    const { pool } = this.#driver;
+    if (pool === undefined) return undefined;
+    const { totalCount: total, idleCount: idle, waitingCount: waiting } = pool;
     return { total, idle, waiting };
   }
 

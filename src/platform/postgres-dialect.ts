@@ -6,6 +6,13 @@ const MAX_CONNECTIONS = 10;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** How long a statement waits for one of the connections: others have them, or this process is busy itself. */
 const WAIT_TIMEOUT_MS = 20_000;
+/**
+ * How long a connection may be silent in the middle of a statement: none of the gateway's takes as long but migrations.
+ * A server behind a network that drops everything never answers, and the system would wait for a quarter of an hour.
+ */
+const SILENT_MS = 30_000;
+/** After how long without a word the system asks whether the other side is still there. */
+export const KEEP_ALIVE_MS = 10_000;
 /** After how long Postgres ends a transaction that nobody goes on with. */
 const IDLE_IN_TRANSACTION_MS = 60_000;
 
@@ -25,19 +32,34 @@ class PooledClient extends pg.Client {
   }
 }
 
-/** Kysely on a pool of at most 10 connections; a wait for one ends after 20 s. */
-export function openPostgresDialect(options: PostgresDialectOptions): {
+/** A driver of Postgres, which waits for an answer for as long as it takes until it is told otherwise. */
+export interface PostgresDriverParts {
   readonly dialect: Dialect;
   readonly pool: DriverPool;
-} {
+  /** From now on a connection on which nothing comes or goes for 30 s is broken. */
+  readonly boundSilence: () => void;
+}
+
+/** Kysely on a pool of at most 10 connections; a wait for one ends after 20 s. */
+export function openPostgresDialect(options: PostgresDialectOptions): PostgresDriverParts {
+  let isBounded = false;
+  const socketOf = tellingSockets(options.onPeer);
+  const stream = () => {
+    const socket = socketOf();
+    return socket.setTimeout(SILENT_MS, () => {
+      const words = `The database did not answer within ${SILENT_MS} ms`;
+      if (isBounded) socket.destroy(Object.assign(new Error(words), { code: 'ETIMEDOUT' }));
+    });
+  };
   const pool = new pg.Pool({
     connectionString: options.url,
-    stream: tellingSockets(options.onPeer),
+    stream,
     max: MAX_CONNECTIONS,
     Client: PooledClient,
     connectionTimeoutMillis: WAIT_TIMEOUT_MS,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     application_name: 'datastore-gateway',
     types: { getTypeParser },
   });
@@ -50,7 +72,10 @@ export function openPostgresDialect(options: PostgresDialectOptions): {
     createIntrospector: (db) => new PostgresIntrospector(db),
     createQueryCompiler: () => new PostgresQueryCompiler(),
   };
-  return { dialect, pool };
+  const boundSilence = () => {
+    isBounded = true;
+  };
+  return { dialect, pool, boundSilence };
 }
 
 /** Parses as pg does, but count() and other 64-bit integers become numbers, as they are on SQLite. */

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { type Doorbell, doorbellChannel, LocalDoorbell } from './doorbell.ts';
+import { KEEP_ALIVE_MS } from './postgres-dialect.ts';
 import { type OnDatabasePeer, tellingSockets } from './postgres-peers.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -56,6 +57,7 @@ export class PostgresDoorbell implements Doorbell {
       stream: tellingSockets(this.#onPeer),
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
       application_name: 'datastore-gateway doorbell',
     });
     client.on('notification', ({ payload }) => payload && this.#local.ring(payload));
