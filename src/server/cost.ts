@@ -25,6 +25,7 @@ import {
   TypeMetaFieldDef,
   typeFromAST,
   valueFromASTUntyped,
+  visit,
 } from 'graphql';
 import { costOf, pageSizes } from '../graphql/cost.ts';
 import { requestLimits } from './limits.ts';
@@ -47,6 +48,12 @@ interface Cost {
   readonly path: readonly string[];
 }
 
+/** What an operation was found to cost, which holds as long as the variables that count are what they were. */
+interface Weighed {
+  readonly cost: Cost;
+  readonly read: ReadonlyMap<string, unknown>;
+}
+
 const FREE: Cost = { total: 0, path: [] };
 const ONE_FIELD: Cost = { total: 1, path: [] };
 
@@ -56,13 +63,27 @@ export function createCostLimit(
   limit: number = requestLimits.cost,
 ): (document: DocumentNode, operation: OperationDefinitionNode, variables: Variables) => GraphQLError | undefined {
   const sizes = introspectionSizes(schema);
-  return (document, operation, variables) => {
+  const weighed = new WeakMap<OperationDefinitionNode, Weighed>();
+  const weigh = (document: DocumentNode, operation: OperationDefinitionNode, variables: Variables): Weighed => {
+    const values = valuesOf(operation, variables);
+    const last = weighed.get(operation);
+    if (last && [...last.read].every(([name, value]) => Object.is(values[name], value))) return last;
     const type = schema.getRootType(operation.operation);
-    if (!type) return undefined;
-    const scale = new Scale(schema, sizes, document, valuesOf(operation, variables));
-    const { total, path } = scale.weigh(operation.selectionSet, type, undefined);
+    const scale = new Scale(schema, sizes, document, values);
+    const cost = type ? scale.weigh(operation.selectionSet, type, undefined) : FREE;
+    const found = { cost, read: scale.read };
+    // a text or an input may be a secret, which is not to be kept here
+    if ([...scale.read.values()].every(isPlain)) weighed.set(operation, found);
+    return found;
+  };
+  return (document, operation, variables) => {
+    const { total, path } = weigh(document, operation, variables).cost;
     return total > limit ? tooCostly(Math.ceil(total), limit, path) : undefined;
   };
+}
+
+function isPlain(value: unknown): boolean {
+  return value === undefined || value === null || typeof value === 'number' || typeof value === 'boolean';
 }
 
 function tooCostly(cost: number, limit: number, path: readonly string[]): GraphQLError {
@@ -94,6 +115,8 @@ class Scale {
   readonly #sizes: ReadonlyMap<string, number>;
   readonly #variables: Variables;
   readonly #fragments = new Map<string, FragmentDefinitionNode>();
+  /** The variables that were looked at, and what they were. */
+  readonly read = new Map<string, unknown>();
   readonly #weighed = new Map<SelectionSetNode, Map<string, Cost>>();
 
   constructor(schema: GraphQLSchema, sizes: ReadonlyMap<string, number>, document: DocumentNode, variables: Variables) {
@@ -204,6 +227,7 @@ class Scale {
   }
 
   #valueOf(node: Parameters<typeof valueFromASTUntyped>[0]): unknown {
+    visit(node, { Variable: ({ name }) => void this.read.set(name.value, this.#variables[name.value]) });
     return valueFromASTUntyped(node, this.#variables);
   }
 }

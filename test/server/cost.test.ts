@@ -165,3 +165,32 @@ describe('the cost', () => {
     expect(judge(`{ ...F0 } ${fragments} fragment F60 on Query { viewer { token { name } } }`).cost).toBe(3 * 2 ** 60);
   });
 });
+
+test('what an operation was found to cost is not taken for what it costs with other variables', () => {
+  const document = parse(
+    'query ($size: Int, $skips: Boolean!, $ids: [ID!]!) { datastores(first: $size) { nodes { id name @skip(if: $skips) } } nodes(ids: $ids) { id } }',
+  );
+  const operation = getOperationAST(document);
+  if (!operation) throw new Error('The document has to have one operation.');
+  const costs = [
+    { size: 10, skips: false },
+    { size: 100, skips: false },
+    { size: 100, skips: true },
+    { skips: true },
+    { size: 100, skips: false },
+    { skips: false, ids: ['a', 'b'] },
+    { skips: false, ids: ['a'] },
+  ].map((variables) => limit(document, operation, variables)?.extensions.cost);
+  const anew = [
+    [10, false],
+    [100, false],
+    [100, true],
+    [20, true],
+    [100, false],
+  ].map(
+    ([size, skips]) =>
+      judge(`{ datastores(first: ${size}) { nodes { id ${skips ? '' : 'name'} } } nodes { id } }`).cost,
+  );
+  expect(costs.slice(0, 5)).toEqual(anew);
+  expect(new Set(costs.slice(5)).size).toBe(2);
+});
