@@ -42,6 +42,14 @@ describe('a Trino that works', () => {
     expect(peer.requests.every((request) => request.headers.authorization === undefined)).toBe(true);
   });
 
+  test('sends a name and a password in ISO-8859-1, as Trino reads them', async () => {
+    const users = { jürgen: 'pä55 ÿ' };
+    const peer = await stand.start({ users });
+    const result = await stand.tryAt(peer, { username: 'jürgen', password: users.jürgen });
+    expect(result.failure).toBeNull();
+    expect(result.evidence['session/authenticate']).toMatchObject({ user: 'jürgen' });
+  });
+
   test('counts 1,000 tables at most', async () => {
     const tables = Object.fromEntries(Array.from({ length: 1_001 }, (_, index) => [`t${index}`, { columns: {} }]));
     const result = await open.tryWith({ catalogs: { 'my"hive': { sales: tables } } });

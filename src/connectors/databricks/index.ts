@@ -14,7 +14,7 @@ export const databricks = defineConnector({
   description:
     'A SQL warehouse of a Databricks workspace with Unity Catalog, signed in to with a token or as a service principal. Queries, and reading the catalog, start a warehouse that sleeps.',
   category: 'WAREHOUSE',
-  provenAgainst: 'fake that verifies token and client secret',
+  provenAgainst: 'fake that verifies token and client secret, and that Databricks’ Python SDK 0.162 accepts',
   leastRights: '`CAN USE` on the warehouse, `USE CATALOG` on the catalog and `USE SCHEMA` on the schema.',
   recipe: databricksRecipe,
   config: databricksConfig,

@@ -13,7 +13,7 @@ export const firebolt = defineConnector({
   title: 'Firebolt',
   description: 'A database of a Firebolt account, signed in to as a service account.',
   category: 'WAREHOUSE',
-  provenAgainst: 'fake that verifies secret and token',
+  provenAgainst: 'fake that verifies secret and token, and that firebolt-sdk 1.19 accepts',
   leastRights: 'A service account whose user has `USAGE` on the database and on the engine.',
   recipe: fireboltRecipe,
   config: fireboltConfig,

@@ -11,7 +11,8 @@ export const mysql = defineConnector({
     'A database of a MySQL server, version 5.7 or newer, of MariaDB, or of a service that speaks its protocol. Accounts sign in with ' +
     '`mysql_native_password`, `caching_sha2_password`, `sha256_password`, or a client certificate.',
   category: 'SQL',
-  provenAgainst: 'real MariaDB 10.11; fake for caching_sha2_password and sha256_password',
+  provenAgainst:
+    'real MariaDB 10.11; fake for caching_sha2_password and sha256_password, which MySQL Connector/Python accepts',
   leastRights: 'Any right on the database or on something in it: `SELECT` on one column of one table.',
   recipe: mysqlRecipe,
   config: mysqlConfig,

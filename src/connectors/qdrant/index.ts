@@ -11,7 +11,7 @@ export const qdrant = defineConnector({
   title: 'Qdrant',
   description: 'A collection of a Qdrant vector database, in Qdrant Cloud or self-hosted, by its REST API.',
   category: 'VECTOR',
-  provenAgainst: 'fake that verifies the key',
+  provenAgainst: 'fake that verifies the key, and that qdrant-client 1.20 accepts',
   leastRights: 'A read-only key, or a token with access `r` to the collection.',
   recipe: qdrantRecipe,
   config: qdrantConfig,

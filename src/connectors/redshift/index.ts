@@ -11,7 +11,8 @@ export const redshift = defineConnector({
   description:
     'A database of an Amazon Redshift cluster or workgroup, by its own host and port. Signs in with user name and password; IAM and identity providers are not used. The catalog holds external schemas and late-binding views too.',
   category: 'WAREHOUSE',
-  provenAgainst: 'real PostgreSQL 18 with stand-ins for its catalog views; a fake for its own sign-in and version',
+  provenAgainst:
+    'real PostgreSQL 18 with stand-ins for its catalog views; a fake for its own sign-in and version, which redshift_connector 2.2 accepts',
   leastRights: 'A user with `USAGE` on the schema; `SELECT` on a table in it, without which tables/list warns.',
   recipe: redshiftRecipe,
   config: redshiftConfig,

@@ -3,7 +3,7 @@ import type { CheckContext } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
 import { jsonAnswer, listOf } from '../kit/http/answers.ts';
-import { basicAuthorization, headerBytes } from '../kit/http/basic-auth.ts';
+import { headerBytes, latin1BasicAuthorization, latin1HeaderBytes } from '../kit/http/basic-auth.ts';
 import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
 import { begin, type HttpState } from '../kit/http/http-base.ts';
 import { PollPace, pollUntil } from '../kit/http/poll.ts';
@@ -97,11 +97,12 @@ export function ask({ config, state }: TrinoContext, request: HttpRequest): Prom
     ...request,
     headers: {
       ...request.headers,
-      'x-trino-user': headerBytes(username),
+      // Trino and its own clients take both for ISO-8859-1 (io.trino.server.security.BasicAuthCredentials)
+      'x-trino-user': latin1HeaderBytes(username),
       'x-trino-source': 'datastore-gateway',
       'x-trino-catalog': headerBytes(catalog),
       ...(schema === undefined ? {} : { 'x-trino-schema': headerBytes(schema) }),
-      ...(password === undefined ? {} : { authorization: basicAuthorization(username, password) }),
+      ...(password === undefined ? {} : { authorization: latin1BasicAuthorization(username, password) }),
     },
   });
 }

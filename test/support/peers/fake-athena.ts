@@ -86,6 +86,10 @@ function serve(operation: string, input: Input, options: FakeAthenaOptions, quer
     return done({});
   }
   if (operation === 'GetQueryExecution') return execution(input, options, queries);
+  if (operation === 'GetQueryResults') {
+    const Rows = ['_col0', '1'].map((VarCharValue) => ({ Data: [{ VarCharValue }] }));
+    return done({ ResultSet: { Rows, ResultSetMetadata: { ColumnInfo: [{ Name: '_col0', Type: 'integer' }] } } });
+  }
   if (input.CatalogName !== 'AwsDataCatalog')
     return refused(options, 'MetadataException', `Catalog ${input.CatalogName} was not found.`);
   const { databases = {} } = options;

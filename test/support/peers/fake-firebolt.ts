@@ -58,7 +58,7 @@ function answer(request: PeerRequest, fake: Fake): PeerAnswer | undefined {
   const [, token = ''] = /^Bearer (.+)$/.exec(request.headers.authorization ?? '') ?? [];
   if (!fake.tokens.has(token)) return json(401, { error: 'Unauthorized' });
   if (host === 'api.app.firebolt.io') return account(request, fake.options);
-  if (request.method !== 'POST' || request.path !== '/query') return { status: 404, body: 'Not Found' };
+  if (request.method !== 'POST' || !['/', '/query'].includes(request.path)) return { status: 404, body: 'Not Found' };
   if (host === USER_ENGINE && fake.options.engineStarting) return undefined;
   if (host === SYSTEM_ENGINE || host === USER_ENGINE) return query(request, host, fake.options);
   return { status: 421, body: `no engine is called ${host}` };
@@ -90,7 +90,8 @@ function query(request: PeerRequest, host: string, options: FakeFireboltOptions)
   const sql = request.body.toString();
   if (parameters.get('account_id') !== ACCOUNT_ID) return failed(options, 'account_id is missing');
   if (parameters.get('output_format') !== 'JSON_Compact') return failed(options, 'unknown output format');
-  const [, kind, quoted = ''] = /^use (database|engine) "((?:[^"]|"")*)"$/.exec(sql) ?? [];
+  const [, given = '', quoted = ''] = /^use (database|engine) "((?:[^"]|"")*)"$/i.exec(sql) ?? [];
+  const kind = given.toLowerCase();
   const name = quoted.replaceAll('""', '"');
   if (kind === 'database') {
     if (name !== database || denied.includes('database'))
@@ -114,7 +115,15 @@ function query(request: PeerRequest, host: string, options: FakeFireboltOptions)
 
 function done(rows: unknown[][], options: FakeFireboltOptions, headers: Record<string, string> = {}): PeerAnswer {
   const data = rows.slice(0, options.rowsAtOnce ?? rows.length);
-  return json(200, { meta: [], data, rows: rows.length, statistics: {} }, headers);
+  const meta = (data[0] ?? []).map((value, at) => ({
+    name: `c${at}`,
+    type: typeof value === 'number' ? 'int' : 'text',
+  }));
+  return json(
+    200,
+    { meta, data, rows: rows.length, statistics: { elapsed: 0.001, rows_read: data.length, bytes_read: 0 } },
+    headers,
+  );
 }
 
 function failed({ jsonErrors }: FakeFireboltOptions, description: string): PeerAnswer {

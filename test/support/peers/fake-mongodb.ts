@@ -146,6 +146,9 @@ function onMessages(socket: Socket, answer: (request: Document, id: number) => B
   });
 }
 
+/** Where a client does not say how many it wants. */
+const FIRST_BATCH = 101;
+
 type Cursors = Map<bigint, { readonly namespace: string; rest: Document[] }>;
 type Databases = Map<string, Map<string, readonly Document[]>>;
 
@@ -194,6 +197,8 @@ class Session {
     const database = String(request.$db);
     switch (command) {
       case 'isMaster':
+      case 'ismaster':
+      case 'hello':
         return this.#hello(request);
       case 'saslStart':
         return this.#saslStart(request, database);
@@ -344,7 +349,7 @@ class Session {
     const id = BigInt(request.getMore.toString());
     const cursor = this.#cursors.get(id);
     if (!cursor?.namespace.endsWith(`.${request.collection}`)) throw new Refusal(43, 'CursorNotFound');
-    const nextBatch = cursor.rest.splice(0, this.#options.batch ?? Number(request.batchSize));
+    const nextBatch = cursor.rest.splice(0, this.#options.batch ?? Number(request.batchSize ?? cursor.rest.length));
     if (cursor.rest.length === 0) this.#cursors.delete(id);
     return { cursor: { id: this.#cursors.has(id) ? Long.fromBigInt(id) : Long.ZERO, ns: cursor.namespace, nextBatch } };
   }
@@ -359,7 +364,7 @@ class Session {
 
   #cursor(namespace: string, documents: Document[], request: Document): Document {
     const rest = [...documents];
-    const firstBatch = rest.splice(0, this.#options.batch ?? Number(request.cursor?.batchSize));
+    const firstBatch = rest.splice(0, this.#options.batch ?? Number(request.cursor?.batchSize ?? FIRST_BATCH));
     // beyond what a double holds, as real ones are
     const id = BigInt.asIntN(62, BigInt(`0x${randomBytes(8).toString('hex')}`)) | 1n;
     if (rest.length > 0) this.#cursors.set(id, { namespace, rest });

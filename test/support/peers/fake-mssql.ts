@@ -246,6 +246,7 @@ class Session {
     const instead = this.#options.misbehave?.('statement', sql);
     if (instead) return instead;
     if (sql.startsWith('create schema') && !this.#user?.mayCreate) return refusal(262, 2759);
+    if (sql === 'select 1') return Buffer.concat([rowTokens([[1]], 1), doneToken({ rows: 1 })]);
     const token = /^(begin|rollback) transaction$/.exec(sql)?.[1];
     return Buffer.concat([...(token ? [transactionToken(token === 'begin')] : []), doneToken()]);
   }

@@ -255,6 +255,10 @@ async function answerStatements(
   const state = { database: '', connection, made: seen.made };
   while (true) {
     const command = await channel.next();
+    if (command?.[0] === 0x0e) {
+      channel.send(OK);
+      continue;
+    }
     if (command?.[0] !== 0x03) return;
     const sql = command.toString('utf8', 1).replaceAll(/\s+/g, ' ');
     seen.statements.push(sql);
@@ -277,7 +281,7 @@ function answerTo(sql: string, options: FakeMysqlOptions, state: StatementState)
   const { databases = {}, lacks } = options;
   if (lacks && sql.includes(lacks)) return [errorBody(1193, 'Unknown system variable')];
   if (sql.startsWith('select ') && sql.endsWith(PLACE)) return place(sql.slice(7, -PLACE.length), options, state);
-  if (/^kill query \d+$/.test(sql)) return [OK];
+  if (/^kill query \d+$/.test(sql) || /^set (names|@@session\.autocommit) /i.test(sql)) return [OK];
   const tables = databases[state.database] ?? [];
   if (sql === 'select 1') return resultBodies([['1']]);
   if (sql.startsWith('select version()') || sql.startsWith('select @@')) return versionAnswer(sql.slice(7), options);

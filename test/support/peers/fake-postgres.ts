@@ -74,6 +74,8 @@ export async function startFakePostgres(options: FakePostgresOptions): Promise<F
   };
 }
 
+const STATEMENT = 'S'.charCodeAt(0);
+
 interface Heard {
   readonly startups: Record<string, string>[];
   readonly statements: string[];
@@ -85,6 +87,8 @@ function serve(socket: Socket, options: FakePostgresOptions, { startups, stateme
   let rest: Buffer = Buffer.alloc(0);
   let isStarted = false;
   let sql = '';
+  let asked: string[] = [];
+  let isBinary = false;
   const onMessage = (type: string, body: Buffer) => {
     if (type === 'p') {
       answers.push(textOf(body));
@@ -92,10 +96,16 @@ function serve(socket: Socket, options: FakePostgresOptions, { startups, stateme
     }
     if (type === 'Q' || type === 'P') sql = type === 'Q' ? textOf(body) : textOf(body.subarray(body.indexOf(0) + 1));
     if (type === 'X') return socket.end();
+    // with no parameters, a portal's message ends with the formats of its columns
+    if (type === 'B') isBinary = body.readUInt16BE(body.length - 2) === 1;
+    // what describes a statement says so in its body, and else describes a portal
+    asked.push(type === 'D' && body[0] === STATEMENT ? 'DS' : type);
     if (type !== 'Q' && type !== 'S') return;
-    statements.push(sql);
+    const steps = type === 'Q' ? ['D', 'E'] : asked;
+    asked = [];
+    if (steps.includes('E')) statements.push(sql);
     if (options.asked) return options.asked(socket);
-    const answered = Buffer.concat([...answerTo(sql, options, type === 'S'), message('Z', 'I')]);
+    const answered = Buffer.concat([...answerTo(sql, options, steps, isBinary && type !== 'Q'), message('Z', 'I')]);
     if (!options.stalls?.(sql)) socket.write(answered);
   };
   socket.on('data', (chunk) => {
@@ -135,7 +145,8 @@ function signIn(socket: Socket, options: FakePostgresOptions, salt: Buffer, answ
   signedIn?.(socket);
 }
 
-function answerTo(sql: string, { answer }: FakePostgresOptions, isExtended: boolean): Buffer[] {
+/** Answers the steps of the extended protocol in their order; a simple query has the last two. */
+function answerTo(sql: string, { answer }: FakePostgresOptions, steps: readonly string[], isBinary: boolean): Buffer[] {
   const found = answer?.(sql) ?? { code: '42601', message: `the fake has no answer to ${sql}` };
   if ('code' in found) return [errorMessage(found as FakePostgresError)];
   const rows = found as readonly FakePostgresRow[];
@@ -144,17 +155,21 @@ function answerTo(sql: string, { answer }: FakePostgresOptions, isExtended: bool
     numbers.writeInt32BE(typeof value === 'number' ? 23 : typeof value === 'boolean' ? 16 : 25, 6);
     return Buffer.concat([Buffer.from(`${name}\0`), numbers]);
   });
-  return [
-    ...(isExtended ? [message('1', ''), message('2', '')] : []),
-    message('T', Buffer.concat([int16(fields.length), ...fields])),
-    ...rows.map(rowMessage),
-    message('C', `SELECT ${rows.length}\0`),
-  ];
+  const description = message('T', Buffer.concat([int16(fields.length), ...fields]));
+  const answers: Readonly<Record<string, readonly Buffer[]>> = {
+    P: [message('1', '')],
+    B: [message('2', '')],
+    D: [description],
+    DS: [message('t', int16(0)), description],
+    E: [...rows.map((row) => rowMessage(row, isBinary)), message('C', `SELECT ${rows.length}\0`)],
+  };
+  return steps.flatMap((step) => answers[step] ?? []);
 }
 
-function rowMessage(row: FakePostgresRow): Buffer {
+function rowMessage(row: FakePostgresRow, isBinary: boolean): Buffer {
   const values = Object.values(row).map((value) => {
     if (value === null) return int32(-1);
+    if (isBinary && typeof value === 'number') return Buffer.concat([int32(4), int32(value)]);
     const text = Buffer.from(typeof value === 'boolean' ? (value ? 't' : 'f') : String(value));
     return Buffer.concat([int32(text.length), text]);
   });

@@ -65,7 +65,7 @@ export async function startFakeSnowflake(options: FakeSnowflakeOptions): Promise
 function answer(request: PeerRequest, fake: Fake): PeerAnswer {
   const { method, path } = request;
   if (method === 'POST' && path === '/session/v1/login-request') return login(request, fake);
-  if (method === 'POST' && request.target === '/session?delete=true') return logout(request, fake);
+  if (method === 'POST' && path === '/session' && request.query.get('delete') === 'true') return logout(request, fake);
   if (path.startsWith('/queries/')) return sessionQuery(request, fake);
   if (path.startsWith('/api/v2/statements')) return statement(request, fake);
   return { status: 404, headers: { 'content-type': 'text/html' }, body: '<html>404 Not Found</html>' };
@@ -76,7 +76,7 @@ function login(request: PeerRequest, { options, sessions }: Fake): PeerAnswer {
   const { user, account = 'MYORG-ACCOUNT1', refusal } = options;
   if (refusal) return failed(refusal.code, refusal.message);
   const isUser = data.LOGIN_NAME?.toUpperCase() === user.name.toUpperCase();
-  if (data.ACCOUNT_NAME !== account || !isUser || !user.password || data.PASSWORD !== user.password)
+  if (data.ACCOUNT_NAME?.toUpperCase() !== account || !isUser || !user.password || data.PASSWORD !== user.password)
     return failed('390100', 'Incorrect username or password was specified.');
   const named = (parameter: string) => sqlName(request.query.get(parameter));
   const role = named('roleName') ?? 'REPORTER';
@@ -87,7 +87,21 @@ function login(request: PeerRequest, { options, sessions }: Fake): PeerAnswer {
   const wanted = { database: named('databaseName'), schema: named('schemaName'), warehouse: named('warehouse'), role };
   sessions.set(token, existing(wanted, options));
   return json(200, {
-    data: { token, masterToken: randomUUID(), serverVersion: '9.35.1', sessionInfo: {} },
+    data: {
+      token,
+      masterToken: randomUUID(),
+      sessionId: sessions.size,
+      validityInSeconds: 3_599,
+      masterValidityInSeconds: 14_399,
+      serverVersion: '9.35.1',
+      parameters: [],
+      sessionInfo: {
+        databaseName: wanted.database,
+        schemaName: wanted.schema,
+        warehouseName: wanted.warehouse,
+        roleName: role,
+      },
+    },
     code: null,
     message: null,
     success: true,
@@ -117,7 +131,13 @@ function sessionQuery(request: PeerRequest, fake: Fake): PeerAnswer {
   const rows = execute(written(sqlText, bindings), scope, fake.options);
   if (!('rows' in rows)) return failed(rows.code, rows.message);
   const { part, total } = firstPart(rows.rows, fake.options);
-  const data = { rowtype: [], rowset: part, total, returned: total, queryResultFormat: 'json' };
+  const data = {
+    rowtype: (part[0] ?? []).map(columnOf),
+    rowset: part,
+    total,
+    returned: total,
+    queryResultFormat: 'json',
+  };
   const done = json(200, { data, code: null, message: null, success: true });
   return slowly(done, fake, runningInSession, request.query.get('requestId') ?? '');
 }
@@ -243,8 +263,14 @@ function rolesOf({ roles = ['REPORTER'] }: SnowflakeUser): readonly string[] {
 
 /** A name of the sign-in: read as in SQL. */
 function sqlName(text: string | null): string | null {
-  if (text === null) return null;
+  if (text === null || text === '') return null;
   return /^"(.*)"$/.exec(text)?.[1]?.replaceAll('""', '"') ?? text.toUpperCase();
+}
+
+/** What a session's answer says of a column, as far as drivers ask for it. */
+function columnOf(_value: unknown, at: number) {
+  const named = { name: `C${at}`, database: '', schema: '', table: '', nullable: true };
+  return { ...named, type: 'text', length: 16_777_216, byteLength: 16_777_216, precision: null, scale: null };
 }
 
 /** The statement with its bindings as literals. */

@@ -42,6 +42,9 @@ export interface FakeTrinoTable {
   readonly columns: Readonly<Record<string, string>>;
 }
 
+/** Where a person looks at a query; no client asks for it. */
+const INFO = 'https://trino.example/ui/query.html';
+
 interface Statement {
   readonly user: string;
   readonly pages: readonly unknown[][][];
@@ -79,7 +82,9 @@ function answer(request: PeerRequest, options: FakeTrinoOptions, statements: Sta
     statements.push({ user, pages, error, isStuck, interruptions: options.interruptions ?? 0, isOver: false });
     return json(200, {
       id: `query_${statements.length - 1}`,
+      infoUri: INFO,
       nextUri: uri(request, options, statements.length - 1, 0),
+      stats: { state: 'QUEUED' },
     });
   }
   const [, number = '', token = ''] = /^\/v1\/statement\/executing\/query_(\d+)\/secret\/(\d+)$/.exec(path) ?? [];
@@ -101,11 +106,22 @@ function answer(request: PeerRequest, options: FakeTrinoOptions, statements: Sta
     });
   const isLast = !options.isEndless && at >= statement.pages.length;
   statement.isOver = isLast;
-  const page = { id: `query_${number}`, nextUri: isLast ? undefined : uri(request, options, Number(number), at + 1) };
+  const page = {
+    id: `query_${number}`,
+    infoUri: INFO,
+    nextUri: isLast ? undefined : uri(request, options, Number(number), at + 1),
+    stats: { state: isLast ? 'FINISHED' : 'RUNNING' },
+  };
   if (isLast && statement.error) return json(200, { ...page, error: { message: 'It failed.', ...statement.error } });
   if (options.isHostile && statement.pages[0]?.[0]?.length === 6)
     return { status: 200, body: `{"id":"${page.id}","data":${millionsOf('0')}}` };
-  return json(200, { ...page, data: statement.pages[options.isEndless ? 0 : at] });
+  const data = statement.pages[options.isEndless ? 0 : at];
+  return json(200, { ...page, columns: data?.[0]?.map(columnOf), data });
+}
+
+function columnOf(value: unknown, at: number) {
+  const rawType = typeof value === 'number' ? 'integer' : 'varchar';
+  return { name: `_col${at}`, type: rawType, typeSignature: { rawType, arguments: [] } };
 }
 
 function uri(request: PeerRequest, { pagesAt, certificate }: FakeTrinoOptions, number: number, token: number): string {
@@ -120,7 +136,7 @@ function refusal(
   const { authorization } = request.headers;
   if (users && !certificate) return { status: 403, body: 'Authentication over HTTP is not enabled' };
   const [, encoded = ''] = /^Basic (.+)$/.exec(authorization ?? '') ?? [];
-  const [name = '', ...rest] = Buffer.from(encoded, 'base64').toString().split(':');
+  const [name = '', ...rest] = Buffer.from(encoded, 'base64').toString('latin1').split(':');
   const takesPasswords = challenge.startsWith('Basic');
   const isRight = users ? name !== '' && users[name] === rest.join(':') : authorization === undefined;
   if (isRight && takesPasswords && (!users || request.headers['x-trino-user'] === name)) return undefined;

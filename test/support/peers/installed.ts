@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, isAbsolute, join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { endProcesses } from './own-process.ts';
 
@@ -8,12 +8,14 @@ import { endProcesses } from './own-process.ts';
 const END_MS = 60_000;
 
 export interface PeerPrograms {
-  /** What the suite starts: found in PATH and in /usr/sbin. */
+  /** What the suite starts: found in PATH and in /usr/sbin, unless it is a path. */
   readonly programs: readonly string[];
   /** Modules that perl has to find. */
   readonly perlModules?: readonly string[];
   /** The Debian packages that they come in. */
-  readonly packages: readonly string[];
+  readonly packages?: readonly string[];
+  /** What installs them, where that is no package. */
+  readonly script?: string;
 }
 
 /**
@@ -21,7 +23,7 @@ export interface PeerPrograms {
  * missing; with PEERS_REQUIRED=1 in the environment that is a failure.
  */
 export function describePeer(title: string, peer: PeerPrograms, suite: () => void): void {
-  const { programs, perlModules = [], packages } = peer;
+  const { programs, perlModules = [], packages = [], script } = peer;
   const missing = [
     ...programs.filter((program) => !isInstalled(program)),
     ...perlModules.filter((module) => spawnSync('perl', [`-M${module}`, '-e', '1']).status !== 0),
@@ -33,13 +35,14 @@ export function describePeer(title: string, peer: PeerPrograms, suite: () => voi
       suite();
     });
   }
-  const report = `${title}: no ${missing.join(', ')} here (apt-get install ${packages.join(' ')})`;
+  const report = `${title}: no ${missing.join(', ')} here (${script ?? `apt-get install ${packages.join(' ')}`})`;
   process.stderr.write(`${report}\n`);
   if (process.env.PEERS_REQUIRED === '1') test(report, () => expect(missing).toEqual([]));
   else test.skip(report, () => undefined);
 }
 
 function isInstalled(program: string): boolean {
+  if (isAbsolute(program)) return existsSync(program);
   const directories = [...(process.env.PATH ?? '').split(delimiter), '/usr/bin', '/usr/sbin'];
   return directories.some((directory) => existsSync(join(directory, program)));
 }
