@@ -13,7 +13,7 @@ export const athena = defineConnector({
   title: 'Amazon Athena',
   description: 'A data catalog that Amazon Athena queries, signed in to with an access key.',
   category: 'WAREHOUSE',
-  provenAgainst: 'fake that verifies signatures, and that boto3 1.44 accepts',
+  provenAgainst: 'moto 5.2 with IAM, and a fake that verifies signatures and that boto3 1.44 accepts',
   leastRights:
     '`athena:GetWorkGroup` and `athena:ListDatabases`, with a database `athena:GetDatabase`, and `glue:GetDatabases` and `glue:GetDatabase` for AWS Glue.',
   recipe: athenaRecipe,
