@@ -22,7 +22,7 @@ import { DatastoreEvents } from './modules/datastores/events.ts';
 import { datastoreLoader } from './modules/datastores/loader.ts';
 import { environmentLoader } from './modules/environments/loader.ts';
 import type { EnvironmentService } from './modules/environments/service.ts';
-import { healthLoader } from './modules/health/loader.ts';
+import { healthHistoryLoader, healthLoader } from './modules/health/loader.ts';
 import { HealthScheduler } from './modules/health/scheduler.ts';
 import { RecordEvents } from './modules/managed-data/events.ts';
 import { managedStoreLoader } from './modules/managed-data/loader.ts';
@@ -203,6 +203,7 @@ export class App {
         { title: 'events of connection tests that have ended', step: () => testHistory.foldEnded() },
         { title: 'old connection tests of no datastore', step: () => testHistory.removeOldOfNone() },
         { title: 'old connection tests of datastores', step: () => testHistory.removeOld() },
+        { title: 'old hours of health checks', step: () => this.#health.removeOld() },
         { title: 'old deliveries and secrets of webhooks', step: () => this.#webhooks.removeOld() },
       ],
       logger,
@@ -231,6 +232,7 @@ export class App {
           catalog: catalogLoader(services.catalogs, access),
           usage: usageLoader(usages, access),
           health: healthLoader(database),
+          healthHistory: healthHistoryLoader(database),
           managedStore: managedStoreLoader(records, access),
           dataStructure: dataStructureLoader(services.dataStructures, access),
         },

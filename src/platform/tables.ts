@@ -35,6 +35,7 @@ export interface Tables {
   settings: SettingsTable;
   retired_ids: RetiredIdsTable;
   datastore_health: DatastoreHealthTable;
+  health_hours: HealthHoursTable;
   webhooks: WebhooksTable;
   webhook_deliveries: WebhookDeliveriesTable;
 }
@@ -309,6 +310,25 @@ export interface DatastoreHealthTable {
   next_check_at: string | null;
   running_test_id: string | null;
   paused_reason: string | null;
+}
+
+/** What the health checks of a datastore found that ended in one hour; there is no row for an hour without one. */
+export interface HealthHoursTable {
+  datastore_id: string;
+  /** The instant at which it begins. */
+  hour: string;
+  checks: number;
+  passed: number;
+  /** For how long the results stood, but for the last one: each until the next. */
+  up_ms: number;
+  down_ms: number;
+  first_at: string;
+  last_at: string;
+  /** Until when the last result stands where no other comes. */
+  last_until: string;
+  last_passed: Flag;
+  /** JSON: Durations. */
+  durations: string;
 }
 
 /** Which read of a datastore's catalog is in use. */

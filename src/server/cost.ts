@@ -175,7 +175,10 @@ class Scale {
     const one = parent.name.startsWith('__') ? INTROSPECTION_FIELD : 1;
     const changes = parent === this.#schema.getMutationType() ? (batch ?? 1) : 0;
     const own =
-      one + (hasPage ? PAGE_COST : 0) + changes * (field.extensions.changeCost ?? CHANGE_COST) + costOf(field);
+      one +
+      (hasPage ? PAGE_COST : 0) +
+      changes * (field.extensions.changeCost ?? CHANGE_COST) +
+      costOf(field, this.#givenTo(node));
     const isList = isListType(getNullableType(field.type));
     const items = parent.name.startsWith('__')
       ? this.#sizes.get(name)
@@ -196,27 +199,29 @@ class Scale {
 
   /** The size of the page that a field asks for; a wrong one is refused when it is executed. */
   #pageOf(node: FieldNode): number {
-    const given = (name: string) => {
-      const argument = node.arguments?.find((one) => one.name.value === name);
-      return argument && this.#valueOf(argument.value);
-    };
+    const given = this.#givenTo(node);
     const size = given('last') ?? given('first') ?? pageSizes.default;
     return typeof size === 'number' ? Math.min(Math.max(size, 1), pageSizes.most) : pageSizes.most;
   }
 
   /** How many things a field is to change: each of them has a result. */
   #batchOf(node: FieldNode): number | undefined {
-    const input = node.arguments?.find((one) => one.name.value === 'input');
-    const value = input && this.#valueOf(input.value);
+    const value = this.#givenTo(node)('input');
     const items = typeof value === 'object' && value !== null && 'items' in value ? value.items : undefined;
     return Array.isArray(items) ? items.length : undefined;
   }
 
   /** How many things a list has that are asked for by their ids. */
   #namedBy(node: FieldNode): number | undefined {
-    const argument = node.arguments?.find((one) => one.name.value === 'ids');
-    const ids = argument && this.#valueOf(argument.value);
+    const ids = this.#givenTo(node)('ids');
     return Array.isArray(ids) ? ids.length : undefined;
+  }
+
+  #givenTo(node: FieldNode): (argument: string) => unknown {
+    return (name) => {
+      const argument = node.arguments?.find((one) => one.name.value === name);
+      return argument && this.#valueOf(argument.value);
+    };
   }
 
   #isLeftOut({ directives = [] }: SelectionNode): boolean {

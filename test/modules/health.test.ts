@@ -1,5 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { afterCheck, type Health, unknownHealth } from '../../src/modules/health/health.ts';
+import {
+  type HealthHour,
+  type HealthRecord,
+  historyOf,
+  hourWith,
+  withCheck,
+} from '../../src/modules/health/history.ts';
 import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import { eventually } from '../support/eventually.ts';
@@ -45,6 +52,65 @@ describe('health after checks', () => {
     const paused = healthAfter(Array(5).fill(refused));
     expect(paused).toMatchObject({ status: 'UNHEALTHY', nextCheckAt: null });
     expect(paused.pausedReason).toContain('change the datastore, or set checkEveryMinutes again');
+  });
+});
+
+describe('the history of health checks', () => {
+  const NOON = Date.parse('2026-01-02T12:00:00.000Z');
+  const check = (minute: number, passed: boolean, until: number, durationMs = 100): HealthRecord => ({
+    at: new Date(NOON + minute * MINUTE),
+    until: new Date(NOON + until * MINUTE),
+    passed,
+    durationMs,
+    checks: [{ name: 'first', durationMs: 1 }, ...(passed ? [{ name: 'last', durationMs: durationMs / 10 }] : [])],
+  });
+  const hoursOf = (records: readonly HealthRecord[]) => {
+    const hours: HealthHour[] = [];
+    for (const record of records) {
+      const last = hours.at(-1);
+      if (last?.hour === hourWith(record).hour) hours.splice(-1, 1, withCheck(last, record));
+      else hours.push(hourWith(record));
+    }
+    return hours;
+  };
+  const historyAfter = (records: readonly HealthRecord[], now: number) =>
+    historyOf(hoursOf(records), 'DAY', NOON + now * MINUTE);
+
+  test.each([
+    ['what passed stands until now', [check(0, true, 10)], 5, 1],
+    ['what failed does, too', [check(0, false, 10)], 5, 0],
+    ['what failed stands until the next result', [check(0, false, 80), check(1, true, 11)], 10, 0.9],
+    ['each result stands for its time', [check(0, true, 10), check(10, false, 20), check(20, true, 30)], 40, 2 / 3],
+    ['over the end of an hour, too', [check(50, true, 60), check(60, false, 70), check(70, true, 80)], 80, 2 / 3],
+    ['time in which nobody looked is of neither', [check(0, true, 10), check(100, false, 110)], 110, 0.5],
+  ] as const)('%s', (_title, records, now, uptime) => {
+    expect(historyAfter(records, now).uptime).toBeCloseTo(uptime, 10);
+  });
+
+  test('has medians of two significant digits of what passed, over all hours', () => {
+    const records = [5, 114, 116, 300, 9_999].map((ms, at) => check(at * 30, ms !== 9_999, at * 30 + 30, ms));
+    expect(historyAfter(records, 180)).toMatchObject({
+      from: '2026-01-01T15:00:00.000Z',
+      checkCount: 5,
+      passedCount: 4,
+      medianDurationMs: 110,
+      checks: [
+        { name: 'first', passedCount: 5, medianDurationMs: 1 },
+        { name: 'last', passedCount: 4, medianDurationMs: 11 },
+      ],
+    });
+  });
+
+  test('of no checks knows nothing', () => {
+    expect(historyAfter([], 0)).toMatchObject({ checkCount: 0, uptime: null, medianDurationMs: null, checks: [] });
+  });
+
+  test('of an hour is small, however many checks there are', () => {
+    const records = Array.from({ length: 60 }, (_, at) => check(at, true, at + 1, 80 + ((at * 37) % 300)));
+    const [hour, ...others] = hoursOf(records);
+    expect(others).toEqual([]);
+    expect(hour).toMatchObject({ checks: 60, passed: 60, upMs: 59 * MINUTE, downMs: 0 });
+    expect(JSON.stringify(hour?.durations).length).toBeLessThan(700);
   });
 });
 
@@ -157,6 +223,78 @@ describeEachGateway('the health of a datastore', (open) => {
     expect(await checked(id, 2)).toMatchObject({ health: { status: 'UNHEALTHY' } });
     expect(await checked(id, 3)).toMatchObject({ health: { status: 'HEALTHY' } });
     await api.removed(id);
+  });
+
+  test('has a history of its own, whatever becomes of the tests', async () => {
+    const ids: string[] = [];
+    for (const name of ['watched-1', 'watched-2', 'unwatched']) {
+      const checkEveryMinutes = name === 'unwatched' ? null : 5;
+      ids.push((await api.created({ environmentId, name, config: real(), checkEveryMinutes })).id);
+    }
+    const [first = '', second = '', unwatched = ''] = ids;
+    await checked(first, 1);
+    await checked(first, 2);
+    await checked(second, 1);
+    const { query } = gateway.app.database;
+    await query.deleteFrom('connection_tests').where('datastore_id', '=', first).execute();
+    // two days ago it was down for half an hour, and up for as long; what is older than 31 days goes
+    const day = (count: number, minute = 0) => new Date(Date.now() - count * 24 * 60 * MINUTE + minute * MINUTE);
+    const before = { datastore_id: first, checks: 2, passed: 1, up_ms: 0, down_ms: 30 * MINUTE, last_passed: 1 };
+    const times = (at: Date) => ({
+      hour: at.toISOString(),
+      first_at: at.toISOString(),
+      last_at: at.toISOString(),
+      last_until: new Date(at.getTime() + 30 * MINUTE).toISOString(),
+    });
+    const durations = '{"test":{"70000":1},"checks":{"postgres/session/authenticate":{"70000":1}}}';
+    for (const at of [day(2), day(32)])
+      await query
+        .insertInto('health_hours')
+        .values({ ...before, ...times(at), durations })
+        .execute();
+    await gateway.app.chores.run();
+    const kept = await query.selectFrom('health_hours').select('hour').where('datastore_id', '=', first).execute();
+    expect(kept.map(({ hour }) => hour).toSorted()[0]).toMatch(day(2).toISOString().slice(0, 10));
+    gateway.statements.length = 0;
+    const { json } = await gateway.send({
+      query: `query ($ids: [ID!]) { datastores(filter: { ids: $ids }, orderBy: { field: NAME }) { nodes { id health {
+        day: history(window: DAY) { ...All } week: history(window: WEEK) { ...All } month: history(window: MONTH) { ...All }
+      } } } } fragment All on HealthHistory {
+        window from checkCount passedCount uptime medianDurationMs checks { name title passedCount medianDurationMs } }`,
+      variables: { ids },
+    });
+    expect(gateway.statements.filter((sql) => sql.includes('"health_hours"'))).toHaveLength(3);
+    type History = {
+      checkCount: number;
+      passedCount: number;
+      uptime: number;
+      medianDurationMs: number;
+      checks: object[];
+    };
+    const { datastores } = json.data as {
+      datastores: { nodes: { id: string; health: Record<'day' | 'week' | 'month', History> }[] };
+    };
+    const of = (id: string) => datastores.nodes.find((node) => node.id === id)?.health;
+    expect(of(unwatched)?.month).toMatchObject({ checkCount: 0, uptime: null, medianDurationMs: null, checks: [] });
+    expect(of(second)?.day).toMatchObject({ window: 'DAY', checkCount: 1, passedCount: 1, uptime: 1 });
+    const day1 = of(first)?.day;
+    expect(day1).toMatchObject({ checkCount: 2, passedCount: 2, uptime: 1, medianDurationMs: expect.any(Number) });
+    expect(day1?.checks).toContainEqual({
+      name: 'postgres/session/authenticate',
+      title: expect.any(String),
+      passedCount: 2,
+      medianDurationMs: expect.any(Number),
+    });
+    for (const longer of [of(first)?.week, of(first)?.month]) {
+      expect(longer).toMatchObject({ checkCount: 4, passedCount: 3 });
+      expect(longer?.medianDurationMs).toBeGreaterThanOrEqual(day1?.medianDurationMs ?? 0);
+      expect(longer?.medianDurationMs).toBeLessThan(70_000);
+      expect(longer?.uptime).toBeGreaterThan(0.49);
+      expect(longer?.uptime).toBeLessThan(0.6);
+    }
+    await api.removed(...ids);
+    const left = query.selectFrom('health_hours').select('hour').where('datastore_id', 'in', ids);
+    expect(await left.execute()).toEqual([]);
   });
 
   test('leaves an entry in the audit log for the first check of each version and day', async () => {

@@ -28,6 +28,7 @@ describeEachDatabase('the migrations', (open, kind) => {
       'datastore_usages',
       'datastores',
       'environments',
+      'health_hours',
       'idempotency_keys',
       'journal',
       'journal_heads',

@@ -49,6 +49,7 @@ const tables = [
   'secret_keys',
   'webhooks',
   'datastore_health',
+  'health_hours',
   'managed_stores',
   'managed_records',
   'record_events',
@@ -249,6 +250,9 @@ const landmarks = [
   /from "api_tokens" left join "api_tokens" as "parent" .+ where "api_tokens"."hash" = /,
   /from "connection_tests" where .+"purpose" = .+"datastore_version" = .+ order by "created_at"/,
   /from "datastore_health" where "next_check_at" <= /,
+  /from "health_hours" where "datastore_id" = .+ and "hour" = /,
+  /from "health_hours" where .+ in .+ and "hour" >= .+ order by "datastore_id", "hour"/,
+  /delete from "health_hours" where .+ order by "old"."hour" limit /,
   /from "idempotency_keys" where "key_mac" = /,
   /from "idempotency_keys" where "created_at" <= /,
   /insert into "idempotency_keys" /,
@@ -369,6 +373,8 @@ async function checkHealth(gateway: TestGateway, api: Api, environmentId: string
         .execute();
       return tests.length >= count && tests.every(({ status }) => status === 'FAILED');
     });
+  const histories = 'query { datastores(first: 50) { nodes { health { history(window: MONTH) { checkCount } } } } }';
+  expect((await gateway.send({ query: histories, variables: {} })).json.errors).toBeUndefined();
   await api.removed(id);
 }
 
@@ -564,6 +570,8 @@ async function fill({ query }: Database, environmentIds: readonly string[]): Pro
     await query.insertInto('idempotency_keys').values(calls).execute();
     const healths = some.map(({ id }) => ({ datastore_id: id, status: 'UNKNOWN', failures: 0, next_check_at: FAR }));
     await query.insertInto('datastore_health').values(healths).execute();
+    const hours = some.map(({ id, number }) => hourRow(id, number));
+    await query.insertInto('health_hours').values(hours).execute();
     const refreshes = some.map(({ id }) => ({ id, datastore_id: id, entry_count: 0, size: 0 }));
     await query.insertInto('catalog_refreshes').values(refreshes).execute();
     const sessions = some.map(({ id, number }) => sessionRow(id, parentId, number));
@@ -589,6 +597,14 @@ function datastoreRow(id: string, environmentId: string, number: number) {
     updated_at: minute(number),
     created_by: 'test',
     updated_by: 'test',
+  };
+}
+
+function hourRow(id: string, number: number) {
+  const at = new Date(Date.now() - (number % 48) * 3_600_000).toISOString();
+  return {
+    ...{ datastore_id: id, hour: at, checks: 1, passed: 1, up_ms: 0, down_ms: 0, first_at: at, last_at: at },
+    ...{ last_until: at, last_passed: 1, durations: '{"test":{},"checks":{}}' },
   };
 }
 

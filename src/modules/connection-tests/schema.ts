@@ -104,6 +104,11 @@ const titles = new Map(
   ),
 );
 
+/** The name of a check for people. */
+export function checkTitle(name: string): string {
+  return titles.get(name) ?? name;
+}
+
 const CheckResultRef = builder.objectRef<CheckResult>('CheckResult').implement({
   description: 'One named step of a test, and how it went.',
   fields: (t) => ({
@@ -116,7 +121,7 @@ const CheckResultRef = builder.objectRef<CheckResult>('CheckResult').implement({
     }),
     title: t.string({
       description: 'The check’s name for people.',
-      resolve: (check) => titles.get(check.name) ?? check.name,
+      resolve: (check) => checkTitle(check.name),
     }),
     status: t.field({
       type: CheckStatusRef,

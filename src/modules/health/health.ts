@@ -62,11 +62,16 @@ export function afterCheck(before: Health, outcome: CheckOutcome, everyMinutes: 
   };
 }
 
+/** How long it is from one check to the next while all is well, in milliseconds. */
+export function intervalMs(everyMinutes: number): number {
+  return everyMinutes * MINUTE_MS;
+}
+
 /** The pause before the next check, in milliseconds. */
 function pauseMs(everyMinutes: number, failures: number, random: number): number {
   const backoff = Math.min(2 ** Math.max(0, failures - 1), MOST_BACKOFF);
   const minutes = Math.max(everyMinutes, Math.min(everyMinutes * backoff, LONGEST_PAUSE_MINUTES));
-  return minutes * MINUTE_MS * (1 - random * SPREAD);
+  return intervalMs(minutes) * (1 - random * SPREAD);
 }
 
 /** When the first check comes: within a minute, so that its result is soon there. */

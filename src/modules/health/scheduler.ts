@@ -8,7 +8,9 @@ import type { ConnectionTestService } from '../connection-tests/service.ts';
 import { type ConnectionTest, hasEnded } from '../connection-tests/test.ts';
 import type { DraftReader } from '../datastores/draft-reader.ts';
 import { journalDatastore } from '../datastores/journal.ts';
-import { afterCheck } from './health.ts';
+import { afterCheck, intervalMs } from './health.ts';
+import { type HealthRecord, HOURS_KEPT_MS } from './history.ts';
+import { recordCheck, removeHours } from './history-store.ts';
 import { type HealthRow, healthOf, lockForResult, setPaused, setRunning, takeDue, writeResult } from './store.ts';
 
 /** How often it looks for what is due, in milliseconds. */
@@ -19,6 +21,8 @@ const AT_ONCE = 50;
 const TAKEN_MS = 60_000;
 /** How long after a test's start it is looked at again by whoever is there: after its deadline. */
 const LOOK_AGAIN_MS = 40_000;
+/** How many hours of the history one change removes. */
+const REMOVED_AT_ONCE = 500;
 
 /** Who makes health checks: nobody's token. */
 const checker: Access = {
@@ -142,6 +146,7 @@ export class HealthScheduler {
       const after = afterCheck(before, outcome, every ?? 1, Math.random());
       const now = tells ? after : { ...before, nextCheckAt: after.nextCheckAt };
       await writeResult(change, datastoreId, every === null ? { ...now, nextCheckAt: null } : now);
+      if (tells) await recordCheck(change, datastoreId, recordOf(test, at, after.nextCheckAt, every ?? 1));
       if (now.status === before.status) return;
       await journalDatastore(change, keyring, {
         kind: 'HEALTH_CHANGED',
@@ -153,8 +158,28 @@ export class HealthScheduler {
     });
   }
 
+  /** Removes some of what the history of checks needs no more. @returns whether there may be more */
+  async removeOld(): Promise<boolean> {
+    const { database } = this.#options;
+    const before = database.clock.timestamp(-HOURS_KEPT_MS);
+    return (await database.change((change) => removeHours(change, before, REMOVED_AT_ONCE))) === REMOVED_AT_ONCE;
+  }
+
   #report(error: unknown): void {
     if (this.#stopping.signal.aborted || error instanceof DatabaseUnavailableError) return;
     this.#options.logger.error({ err: error }, 'health checks could not be looked after');
   }
+}
+
+/** What the history keeps of a test that tells how its datastore is. */
+function recordOf(test: ConnectionTest, at: Date, nextCheckAt: string | null, everyMinutes: number): HealthRecord {
+  return {
+    at,
+    until: nextCheckAt === null ? new Date(at.getTime() + intervalMs(everyMinutes)) : new Date(nextCheckAt),
+    passed: test.status === 'PASSED',
+    durationMs: test.durationMs,
+    checks: test.checks.flatMap(({ name, status, durationMs }) =>
+      (status === 'PASSED' || status === 'WARNING') && durationMs !== null ? [{ name, durationMs }] : [],
+    ),
+  };
 }

@@ -66,7 +66,10 @@ export async function setPaused(change: Change, taken: Taken, reason: string): P
     .execute();
 }
 
-/** What is needed to settle a check: the health, and how often its datastore is to be checked. */
+/**
+ * What is needed to settle a check: the health, and how often its datastore is to be checked. The datastore is locked
+ * first, as whoever deletes it does, for the history of its checks refers to it.
+ */
 export async function lockForResult(change: Change, datastoreId: string) {
   const query = change.query
     .selectFrom('datastore_health')
@@ -74,7 +77,9 @@ export async function lockForResult(change: Change, datastoreId: string) {
     .selectAll('datastore_health')
     .select(['datastores.environment_id', 'datastores.check_every_minutes'])
     .where('datastore_health.datastore_id', '=', datastoreId);
-  return (change.kind === 'postgres' ? query.forUpdate('datastore_health') : query).executeTakeFirst();
+  return (
+    change.kind === 'postgres' ? query.forKeyShare('datastores').forUpdate('datastore_health') : query
+  ).executeTakeFirst();
 }
 
 export async function writeResult(change: Change, datastoreId: string, health: Health): Promise<void> {
