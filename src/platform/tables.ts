@@ -310,6 +310,10 @@ export interface DatastoreHealthTable {
   next_check_at: string | null;
   running_test_id: string | null;
   paused_reason: string | null;
+  /** When the certificate ends that was seen last; null where none was. */
+  certificate_expires_at: string | null;
+  /** JSON: the fingerprints of the certificates of which webhooks were told, the newest last; null for none. */
+  told_certificates: string | null;
 }
 
 /** What the health checks of a datastore found that ended in one hour; there is no row for an hour without one. */

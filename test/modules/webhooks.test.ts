@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -8,6 +9,7 @@ import { Webhook as Receiver } from 'standardwebhooks';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { pauseAfter } from '../../src/modules/webhooks/webhook.ts';
 import { type Api, apiOf } from '../support/api.ts';
+import { createAuthority } from '../support/certificates.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import { eventually } from '../support/eventually.ts';
 import type { TestGateway } from '../support/gateway.ts';
@@ -240,6 +242,68 @@ describeEachGateway('webhooks', (open) => {
       type: 'datastore.health_changed',
       data: { datastore: { id, name: 'ill' }, from: 'UNKNOWN', to: 'UNHEALTHY', testId: expect.any(String) },
     });
+  });
+
+  test('a certificate that ends soon is told once, and another one anew', async () => {
+    const authority = await createAuthority();
+    const issued = (days: number) => authority.issue({ notAfter: new Date(Date.now() + days * DAY) });
+    const { certificate: cert, key } = await issued(13);
+    const server = createTlsServer({ cert, key }, (_request, response) => response.writeHead(404).end());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const { secret, id: webhookId } = await made('/certificate', { events: ['CERTIFICATE_EXPIRING'] });
+    const { port } = server.address() as AddressInfo;
+    const qdrant = {
+      baseUrl: 'https://127.0.0.1',
+      port,
+      collection: 'c',
+      apiKey: 'key',
+      tls: { mode: 'REQUIRE' as const },
+    };
+    const { id } = await api.created({ environmentId, name: 'ending', config: { qdrant }, checkEveryMinutes: 5 });
+    const { query } = gateway.app.database;
+    let checks = 0;
+    const seen = async (days: number) => {
+      checks += 1;
+      await query
+        .updateTable('datastore_health')
+        .set({ next_check_at: moment(-HOUR) })
+        .where('datastore_id', '=', id)
+        .execute();
+      const row = query
+        .selectFrom('health_hours')
+        .select(({ fn }) => fn.sum('checks').as('sum'))
+        .where('datastore_id', '=', id);
+      await eventually(async () => Number((await row.executeTakeFirstOrThrow()).sum) === checks);
+      const asked = 'query ($id: ID!) { datastore(id: $id) { health { certificateExpiresAt } } }';
+      const { health } = await ask<{ health: { certificateExpiresAt: string } }>('datastore', asked, { id });
+      expect(Math.round((Date.parse(health.certificateExpiresAt) - Date.now()) / DAY)).toBe(days);
+      return (await deliveries(webhookId)).map(({ body }) => JSON.parse(body).data as { fingerprint: string });
+    };
+    const [told, ...others] = await seen(13);
+    expect(others).toEqual([]);
+    expect(told).toMatchObject({
+      datastore: { id, name: 'ending' },
+      fingerprint: expect.stringMatching(/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/),
+      expiresAt: expect.any(String),
+      testId: expect.any(String),
+    });
+    const [message] = await at('/certificate');
+    expect(verified(message, secret)).toMatchObject({ type: 'datastore.certificate_expiring', data: told });
+    expect(await seen(13)).toHaveLength(1);
+    const replace = async (days: number) => {
+      const { certificate, key: other } = await issued(days);
+      server.setSecureContext({ cert: certificate, key: other });
+      server.closeAllConnections();
+    };
+    await replace(15);
+    expect(await seen(15)).toHaveLength(1);
+    await replace(-1);
+    const [second, ...before] = await seen(-1);
+    expect(before).toEqual([told]);
+    expect(second?.fingerprint).not.toBe(told?.fingerprint);
+    expect(await seen(-1)).toHaveLength(2);
+    await api.removed(id);
   });
 
   test('what fails is sent again later, is dead in the end, and can be sent again under its id', async () => {

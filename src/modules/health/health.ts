@@ -1,3 +1,5 @@
+import type { CertificateState } from './certificates.ts';
+
 /** What the last health checks found. */
 export const healthStatuses = ['UNKNOWN', 'HEALTHY', 'UNHEALTHY'] as const;
 export type HealthStatus = (typeof healthStatuses)[number];
@@ -15,6 +17,7 @@ export interface Health {
   readonly nextCheckAt: string | null;
   /** Why no more checks are made; null while they are. */
   readonly pausedReason: string | null;
+  readonly certificates: CertificateState;
 }
 
 /** Before the first check. */
@@ -25,6 +28,7 @@ export const unknownHealth: Health = {
   failures: 0,
   nextCheckAt: null,
   pausedReason: null,
+  certificates: { expiresAt: null, told: [] },
 };
 
 const MINUTE_MS = 60_000;
@@ -59,6 +63,7 @@ export function afterCheck(before: Health, outcome: CheckOutcome, everyMinutes: 
     failures,
     nextCheckAt: isPaused ? null : new Date(at.getTime() + pauseMs(everyMinutes, failures, random)).toISOString(),
     pausedReason: isPaused ? REFUSED : null,
+    certificates: before.certificates,
   };
 }
 

@@ -8,6 +8,8 @@ import type { ConnectionTestService } from '../connection-tests/service.ts';
 import { type ConnectionTest, hasEnded } from '../connection-tests/test.ts';
 import type { DraftReader } from '../datastores/draft-reader.ts';
 import { journalDatastore } from '../datastores/journal.ts';
+import { queueMessages } from '../webhooks/outbox.ts';
+import { afterTest } from './certificates.ts';
 import { afterCheck, intervalMs } from './health.ts';
 import { type HealthRecord, HOURS_KEPT_MS } from './history.ts';
 import { recordCheck, removeHours } from './history-store.ts';
@@ -144,13 +146,18 @@ export class HealthScheduler {
       const tells = test && test.status !== 'CANCELLED';
       const outcome = { result, cause: test?.failure?.cause ?? null, at } as const;
       const after = afterCheck(before, outcome, every ?? 1, Math.random());
-      const now = tells ? after : { ...before, nextCheckAt: after.nextCheckAt };
+      const seen = tells ? afterTest(before.certificates, test, at.getTime()) : null;
+      const known = tells ? after : { ...before, nextCheckAt: after.nextCheckAt };
+      const now = { ...known, ...(seen && { certificates: seen.state }) };
       await writeResult(change, datastoreId, every === null ? { ...now, nextCheckAt: null } : now);
       if (tells) await recordCheck(change, datastoreId, recordOf(test, at, after.nextCheckAt, every ?? 1));
+      const datastore = { id: datastoreId, environmentId: row.environment_id };
+      for (const certificate of seen?.toTell ?? [])
+        await queueMessages(change, { kind: 'CERTIFICATE_EXPIRING', datastore, facts: { ...certificate, testId } });
       if (now.status === before.status) return;
       await journalDatastore(change, keyring, {
         kind: 'HEALTH_CHANGED',
-        datastore: { id: datastoreId, environmentId: row.environment_id },
+        datastore,
         actor: checker.actor,
         detail: { from: before.status, to: now.status, testId },
         facts: { from: before.status, to: now.status, since: now.since, testId },

@@ -105,6 +105,13 @@ const HealthRef = builder.objectRef<Health & Pick<Datastore, 'id' | 'checkEveryM
       description:
         'Why no more checks are made although they are wanted, and what to do; null while they are. Any change of the datastore goes on with them.',
     }),
+    certificateExpiresAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description:
+        'When the certificate ends that the server showed last to a health check, the first of them where there are several; null where none was seen. Webhooks tell of it by CERTIFICATE_EXPIRING.',
+      resolve: ({ certificates }) => certificates.expiresAt,
+    }),
     history: t.field({
       type: HealthHistoryRef,
       description: 'Uptime and durations over some time. It is kept for 31 days, however long tests are.',

@@ -13,6 +13,10 @@ export function healthOf(row: HealthRow): Health {
     failures: row.failures,
     nextCheckAt: row.next_check_at,
     pausedReason: row.paused_reason,
+    certificates: {
+      expiresAt: row.certificate_expires_at,
+      told: row.told_certificates === null ? [] : (JSON.parse(row.told_certificates) as string[]),
+    },
   };
 }
 
@@ -83,6 +87,7 @@ export async function lockForResult(change: Change, datastoreId: string) {
 }
 
 export async function writeResult(change: Change, datastoreId: string, health: Health): Promise<void> {
+  const { expiresAt, told } = health.certificates;
   await change.query
     .updateTable('datastore_health')
     .set({
@@ -93,6 +98,8 @@ export async function writeResult(change: Change, datastoreId: string, health: H
       next_check_at: health.nextCheckAt,
       paused_reason: health.pausedReason,
       running_test_id: null,
+      certificate_expires_at: expiresAt,
+      told_certificates: told.length === 0 ? null : JSON.stringify(told),
     })
     .where('datastore_id', '=', datastoreId)
     .execute();

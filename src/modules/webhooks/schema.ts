@@ -19,6 +19,10 @@ export const WebhookEventRef = builder.enumType('WebhookEvent', {
       description:
         'Datastore.health has another status: `datastore.health_changed`, with `from`, `to`, `since` and `testId`.',
     },
+    CERTIFICATE_EXPIRING: {
+      description:
+        'A health check saw a certificate that ends in less than 14 days, or has ended: `datastore.certificate_expiring`, with `fingerprint`, `expiresAt` and `testId`. It is told once for each certificate of a datastore.',
+    },
     CATALOG_REFRESHED: {
       description: 'The catalog of a datastore was read: `datastore.catalog_refreshed`, with `testId`.',
     },

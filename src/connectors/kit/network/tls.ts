@@ -162,6 +162,8 @@ function evidenceOf(socket: TLSSocket, peer: PeerCertificate): Evidence {
     issuer: oneLine(certificate.issuer),
     names: certificate.subjectAltName?.replaceAll(/(DNS|IP Address):/g, ''),
     daysUntilExpiry: Math.floor((certificate.validToDate.getTime() - Date.now()) / DAY),
+    expiresAt: certificate.validToDate.toISOString(),
+    fingerprintSha256: certificate.fingerprint256,
   };
 }
 

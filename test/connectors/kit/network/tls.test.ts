@@ -132,6 +132,8 @@ describe('the certificate', () => {
       issuer: 'CN=Our CA',
       names: `${HOST}, *.wild.example, 127.0.0.1`,
       daysUntilExpiry: 89,
+      expiresAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+      fingerprintSha256: expect.stringMatching(/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/),
     });
     expect(passed.warning).toBe(false);
     const { evidence } = await failureOf(secure((await serve('expired')).port, { mode: 'VERIFY_FULL', ...trusting() }));
