@@ -26,6 +26,7 @@ import * as keysByDataKey from './024-keys-by-data-key.ts';
 import * as typeLists from './025-type-lists.ts';
 import * as healthHours from './026-health-hours.ts';
 import * as certificates from './027-certificates.ts';
+import * as catalogChanges from './028-catalog-changes.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -56,4 +57,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '025-type-lists': typeLists,
   '026-health-hours': healthHours,
   '027-certificates': certificates,
+  '028-catalog-changes': catalogChanges,
 };

@@ -11,7 +11,7 @@ import { ApiTokenService } from './modules/api-tokens/service.ts';
 import { RefusalLog } from './modules/audit/refusals.ts';
 import { RefusedSignIns } from './modules/audit/refused-sign-ins.ts';
 import { AuditService } from './modules/audit/service.ts';
-import { catalogLoader } from './modules/catalogs/loader.ts';
+import { catalogChangesLoader, catalogLoader } from './modules/catalogs/loader.ts';
 import { CatalogService } from './modules/catalogs/service.ts';
 import { retentionDefaults, TestHistory, type TestRetention } from './modules/connection-tests/history.ts';
 import { connectionTestLoader } from './modules/connection-tests/loader.ts';
@@ -230,6 +230,7 @@ export class App {
           connectionTest: connectionTestLoader(connectionTests, access),
           datastore: datastoreLoader(services.datastores, access),
           catalog: catalogLoader(services.catalogs, access),
+          catalogChanges: catalogChangesLoader(database),
           usage: usageLoader(usages, access),
           health: healthLoader(database),
           healthHistory: healthHistoryLoader(database),

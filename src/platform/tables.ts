@@ -30,6 +30,7 @@ export interface Tables {
   catalogs: CatalogsTable;
   catalog_refreshes: CatalogRefreshesTable;
   catalog_entries: CatalogEntriesTable;
+  catalog_changes: CatalogChangesTable;
   journal: JournalTable;
   idempotency_keys: IdempotencyKeysTable;
   settings: SettingsTable;
@@ -371,6 +372,18 @@ export interface CatalogEntriesTable {
   search: string;
   /** JSON: {name, dataType, nullable}[]. */
   columns: string;
+}
+
+/** What was otherwise in a catalog than in the reading before it: the last few of each datastore. */
+export interface CatalogChangesTable {
+  datastore_id: string;
+  at: string;
+  /** When the reading before it was stored. */
+  since: string;
+  /** JSON: ChangeCounts. */
+  counts: string;
+  /** JSON: ChangeDetails. */
+  details: string;
 }
 
 /** The log and outbox of a test, with one snapshot in each row, until it is folded into the test's event_log. */

@@ -347,6 +347,109 @@ describeEachGateway('catalogs', (open) => {
       return { id, catalogs, newTest, one };
     }
 
+    test('tells what changed from one reading to the next, and webhooks when something did', async () => {
+      const { id } = await api.created({ environmentId, config: real(), name: 'changing' });
+      const { catalogs, newTest, end } = await openCatalogs(id);
+      const url = `http://127.0.0.1:${await closedPort()}/`;
+      const created = await gateway.send({
+        query: `mutation ($input: CreateWebhookInput!) { createWebhook(input: $input) {
+          ... on CreateWebhookSuccess { webhook { id } } } }`,
+        variables: {
+          input: { environmentId, url, datastoreIds: [id], events: ['CATALOG_CHANGED', 'CATALOG_REFRESHED'] },
+        },
+      });
+      const made = created.json.data as { createWebhook: { webhook: { id: string } } };
+      const reads = async (entries: readonly CatalogEntry[]) => {
+        const reading = await newTest();
+        await catalogs.begin(reading);
+        await catalogs.add(reading, entries);
+        expect(await catalogs.finish(reading)).toBe(true);
+        await end(reading);
+        return reading.id;
+      };
+      const changes = async (names = 'addedEntries { name } removedEntries { name }') => {
+        const { json } = await gateway.send({
+          query: `query ($ids: [ID!]) { datastores(filter: { ids: $ids }) { nodes { catalog { changes { at since
+            addedEntryCount removedEntryCount addedColumnCount removedColumnCount retypedColumnCount ${names}
+            columns { entry { namespace name kind } column change before after } } } } } }`,
+          variables: { ids: [id] },
+        });
+        expect(json.errors).toBeUndefined();
+        type Change = Record<string, unknown> & { at: string; since: string };
+        return (json.data as { datastores: { nodes: { catalog: { changes: Change[] } }[] } }).datastores.nodes[0]
+          ?.catalog.changes;
+      };
+      const messages = async () => {
+        const rows = await gateway.app.database.query
+          .selectFrom('webhook_deliveries')
+          .select('body')
+          .where('webhook_id', '=', made.createWebhook.webhook.id)
+          .where('type', '=', 'datastore.catalog_changed')
+          .execute();
+        return rows.map(({ body }) => JSON.parse(body) as { data: Record<string, unknown> });
+      };
+      const columns = (...types: [string, string][]) =>
+        types.map(([name, dataType]) => ({ name, dataType, nullable: true }));
+      const table = (name: string, ...types: [string, string][]): CatalogEntry => ({
+        ...{ namespace: 'shop', name, kind: 'TABLE', columns: columns(...types) },
+      });
+      // the first reading, by openCatalogs, found other tables
+      await reads([
+        table('a', ['id', 'int'], ['gone', 'text'], ['b', 'int']),
+        table('old'),
+        table('same', ['x', 'int']),
+      ]);
+      expect(await changes()).toMatchObject([{ addedEntryCount: 3, removedEntryCount: NAMES.length, columns: [] }]);
+      const last = await reads([
+        { ...table('a', ['b', 'bigint'], ['id', 'int'], ['new', 'text']) },
+        table('new'),
+        { ...table('old'), kind: 'VIEW' },
+        { ...table('same'), columns: [{ name: 'x', dataType: 'int', nullable: false }] },
+      ]);
+      const [newest, before] = (await changes()) ?? [];
+      const entry = { namespace: 'shop', name: 'a', kind: 'TABLE' };
+      const found = {
+        columns: [
+          { entry, column: 'b', change: 'RETYPED', before: 'int', after: 'bigint' },
+          { entry, column: 'new', change: 'ADDED', before: null, after: 'text' },
+          { entry, column: 'gone', change: 'REMOVED', before: 'text', after: null },
+        ],
+      };
+      expect(newest).toEqual({
+        ...found,
+        ...{ at: expect.any(String), since: before?.at, addedEntryCount: 2, removedEntryCount: 1 },
+        ...{ addedColumnCount: 1, removedColumnCount: 1, retypedColumnCount: 1 },
+        addedEntries: [{ name: 'new' }, { name: 'old' }],
+        removedEntries: [{ name: 'old' }],
+      });
+      const told = await messages();
+      expect(told).toHaveLength(2);
+      expect(told.find(({ data }) => data['testId'] === last)?.data).toMatchObject({
+        datastore: { id, name: 'changing' },
+        since: before?.at,
+        counts: { addedEntries: 2, removedEntries: 1, addedColumns: 1, removedColumns: 1, retypedColumns: 1 },
+        addedEntries: [{ name: 'new' }, { name: 'old' }],
+        columns: [{ name: 'a', column: 'b', change: 'RETYPED' }, { column: 'new' }, { column: 'gone' }],
+      });
+      const many = Array.from({ length: 1_500 }, (_, at) => table(`t${String(at).padStart(5, '0')}`));
+      await reads(many);
+      // a reading that finds all as it was is no change
+      await reads(many);
+      expect(await changes('addedEntries { name }')).toHaveLength(3);
+      expect(await messages()).toHaveLength(3);
+      const [first] = (await changes('addedEntries { name }')) ?? [];
+      expect(first).toMatchObject({ addedEntryCount: 1_500, removedEntryCount: 4 });
+      expect(first?.['addedEntries']).toHaveLength(100);
+      for (const { data } of await messages())
+        expect((data['addedEntries'] as object[]).length).toBeLessThanOrEqual(20);
+      for (let at = 0; at < 20; at += 1) await reads([table(`only-${at}`)]);
+      const kept = (await changes('addedEntries { name }')) ?? [];
+      expect(kept.map((change) => change['addedEntries'])).toEqual(
+        Array.from({ length: 20 }, (_, at) => [{ name: `only-${19 - at}` }]),
+      );
+      await api.removed(id);
+    });
+
     test('is searched and removed in steps', async () => {
       const { id, catalogs, newTest, one } = await withCatalog(numbered(3_500));
       const searching = read(id, { search: 'nothing' }).then(names);

@@ -16,6 +16,7 @@ describeEachDatabase('the migrations', (open, kind) => {
     expect(first.map((table) => table.name)).toEqual([
       'api_token_environments',
       'api_tokens',
+      'catalog_changes',
       'catalog_entries',
       'catalog_refreshes',
       'catalogs',

@@ -7,6 +7,8 @@ import { searchText, uuid } from '../../graphql/fields.ts';
 import { ConnectionTestRef, testIdField, testTimeoutField } from '../connection-tests/schema.ts';
 import type { ConnectionTest } from '../connection-tests/test.ts';
 import { DatastoreRef } from '../datastores/schema.ts';
+import { KEPT_CHANGES } from './change-store.ts';
+import type { CatalogChange, ColumnChange, ColumnChangeKind, EntryName } from './changes.ts';
 import type { Catalog, CatalogService } from './service.ts';
 
 declare module '../../graphql/context.ts' {
@@ -15,6 +17,7 @@ declare module '../../graphql/context.ts' {
   }
   interface Loaders {
     readonly catalog: DataLoader<string, Catalog | null>;
+    readonly catalogChanges: DataLoader<string, readonly CatalogChange[]>;
   }
 }
 
@@ -65,6 +68,85 @@ const CatalogEntryRef = builder.objectRef<CatalogEntry>('CatalogEntry').implemen
 
 const CatalogEntryConnection = connectionType('CatalogEntry', CatalogEntryRef);
 
+const CatalogEntryNameRef = builder.objectRef<EntryName>('CatalogEntryName').implement({
+  description: 'Which entry of a catalog a change is about.',
+  fields: (t) => ({
+    namespace: t.exposeString('namespace', {
+      nullable: true,
+      description: 'The schema, dataset or database that it is in; null where the type has no such level.',
+    }),
+    name: t.exposeString('name', { description: 'The entry’s name within its namespace.' }),
+    kind: t.field({ type: CatalogEntryKindRef, description: 'What it is.', resolve: ({ kind }) => kind }),
+  }),
+});
+
+const CatalogColumnChangeKindRef = builder.enumType('CatalogColumnChangeKind', {
+  description: 'How a column differs from the reading before.',
+  values: {
+    ADDED: { description: 'It is new.' },
+    REMOVED: { description: 'It is gone.' },
+    RETYPED: { description: 'It has another type.' },
+  } satisfies Record<ColumnChangeKind, object>,
+});
+
+const CatalogColumnChangeRef = builder.objectRef<ColumnChange>('CatalogColumnChange').implement({
+  description: 'A column that is otherwise, of an entry that both readings have.',
+  fields: (t) => ({
+    entry: t.field({ type: CatalogEntryNameRef, description: 'The entry that it is of.', resolve: (change) => change }),
+    column: t.exposeString('column', { description: 'The column’s name.' }),
+    change: t.field({
+      type: CatalogColumnChangeKindRef,
+      description: 'How it differs.',
+      resolve: ({ change }) => change,
+    }),
+    before: t.exposeString('before', { nullable: true, description: 'Its type before; null where it is ADDED.' }),
+    after: t.exposeString('after', { nullable: true, description: 'Its type now; null where it is REMOVED.' }),
+  }),
+});
+
+const SHOWN = 'the first 100 of them, or fewer where their names are long';
+
+const CatalogChangeRef = builder.objectRef<CatalogChange>('CatalogChange').implement({
+  description:
+    'What was otherwise in a catalog than in the reading before it. An entry whose kind has changed was removed and added; whether a column may hold NULL does not count.',
+  fields: (t) => ({
+    at: t.field({ type: 'DateTime', description: 'When the catalog was read.', resolve: ({ at }) => at }),
+    since: t.field({ type: 'DateTime', description: 'When it was read before that.', resolve: ({ since }) => since }),
+    addedEntryCount: t.int({ description: 'How many entries were new.', resolve: ({ counts }) => counts.addedEntries }),
+    removedEntryCount: t.int({
+      description: 'How many entries were gone.',
+      resolve: ({ counts }) => counts.removedEntries,
+    }),
+    addedColumnCount: t.int({
+      description: 'How many columns were new, in entries that were there before.',
+      resolve: ({ counts }) => counts.addedColumns,
+    }),
+    removedColumnCount: t.int({
+      description: 'How many columns were gone, in entries that are still there.',
+      resolve: ({ counts }) => counts.removedColumns,
+    }),
+    retypedColumnCount: t.int({
+      description: 'How many columns had another type.',
+      resolve: ({ counts }) => counts.retypedColumns,
+    }),
+    addedEntries: t.field({
+      type: [CatalogEntryNameRef],
+      description: `The new entries, sorted by namespace and name: ${SHOWN}.`,
+      resolve: ({ details }) => [...details.addedEntries],
+    }),
+    removedEntries: t.field({
+      type: [CatalogEntryNameRef],
+      description: `The entries that were gone, sorted by namespace and name: ${SHOWN}.`,
+      resolve: ({ details }) => [...details.removedEntries],
+    }),
+    columns: t.field({
+      type: [CatalogColumnChangeRef],
+      description: `The columns that were otherwise, sorted by their entries: ${SHOWN}.`,
+      resolve: ({ details }) => [...details.columns],
+    }),
+  }),
+});
+
 const CatalogRef = builder.objectRef<Catalog>('Catalog').implement({
   description: 'The stored list of a datastore’s tables, collections and columns, as it was last read.',
   fields: (t) => ({
@@ -76,6 +158,13 @@ const CatalogRef = builder.objectRef<Catalog>('Catalog').implement({
     entryCount: t.int({
       description: 'How many entries it has: at most 100,000.',
       resolve: (catalog) => catalog.entry_count,
+    }),
+    changes: t.field({
+      type: [CatalogChangeRef],
+      description: `What has changed from one reading to the next, the newest first: the last ${KEPT_CHANGES} changes. A reading that found all as it was is none. Where a catalog has more than is kept of it, what was left out may look added or removed.`,
+      // a change may show hundreds of names
+      extensions: { cost: 1_000 },
+      resolve: async ({ datastore_id: id }, _arguments, { loaders }) => [...(await loaders.catalogChanges.load(id))],
     }),
     entries: t.field({
       type: CatalogEntryConnection,

@@ -121,7 +121,8 @@ async function endOfStep(database: Database, range: KeyRange, backward: boolean)
   return row?.sort_key;
 }
 
-function keysIn({ query }: Pick<Database, 'query'>, { refreshId, after, before }: KeyRange, backward = false) {
+/** The keys of a range, in order. */
+export function keysIn({ query }: Pick<Database, 'query'>, { refreshId, after, before }: KeyRange, backward = false) {
   return query
     .selectFrom('catalog_entries')
     .select(['sort_key', 'size'])
@@ -132,7 +133,7 @@ function keysIn({ query }: Pick<Database, 'query'>, { refreshId, after, before }
 }
 
 /** How many of the first entries, `most` at most, have `size` bytes together at most. The first one always fits. */
-function countThatFit(keys: readonly EntryKey[], most: number, size: number): number {
+export function countThatFit(keys: readonly EntryKey[], most: number, size: number): number {
   let left = size;
   const first = keys.slice(0, most).findIndex((key, index) => {
     left -= key.size;
@@ -181,17 +182,28 @@ export async function insertEntries(
   return true;
 }
 
+/** Says which reading of a datastore's catalog is in use; undefined while none is. */
+export async function findInUse({ query }: Pick<Database, 'query'>, datastoreId: string) {
+  return query
+    .selectFrom('catalogs')
+    .select(['refresh_id as id', 'refreshed_at as at'])
+    .where('datastore_id', '=', datastoreId)
+    .executeTakeFirst();
+}
+
 /**
  * Makes a refresh the catalog in use. The entries of the one before stay until they are removed.
- * @returns false when the datastore is gone, or the refresh
+ * @param by `replaces` is the one that is in use as far as the caller knows
+ * @returns false when the datastore is gone, or the refresh; 'another' when by now another one is in use
  */
 export async function exchangeCatalog(
   change: Change,
   datastoreId: string,
   refreshId: string,
-  at: string,
-): Promise<boolean> {
+  { at, replaces }: { readonly at: string; readonly replaces: string | undefined },
+): Promise<boolean | 'another'> {
   if (!(await lockDatastore(change, datastoreId, refreshId))) return false;
+  if ((await findInUse(change, datastoreId))?.id !== replaces) return 'another';
   const refresh = await lockRefresh(change, refreshId);
   if (!refresh) return false;
   await change.query

@@ -5,7 +5,17 @@ import type { Keyring } from '../../platform/keyring.ts';
 import type { CatalogSink } from '../connection-tests/catalog-sink.ts';
 import type { ConnectionTest } from '../connection-tests/test.ts';
 import { journalDatastore } from '../datastores/journal.ts';
-import { beginRefresh, exchangeCatalog, findNeedlessRefreshes, insertEntries, removeEntries } from './store.ts';
+import { queueMessages } from '../webhooks/outbox.ts';
+import { compareReadings, insertChange } from './change-store.ts';
+import { toldDetails } from './changes.ts';
+import {
+  beginRefresh,
+  exchangeCatalog,
+  findInUse,
+  findNeedlessRefreshes,
+  insertEntries,
+  removeEntries,
+} from './store.ts';
 
 /** How many steps of removing what nobody needs are taken in one round; the rest has time until the next. */
 const STEPS_OF_A_ROUND = 20;
@@ -35,17 +45,34 @@ export class CatalogWriter implements CatalogSink {
   async finish(test: ConnectionTest): Promise<boolean> {
     const { datastoreId, environmentId } = test;
     if (datastoreId === null) return false;
-    return this.#database.change(async (change) => {
-      if (!(await exchangeCatalog(change, datastoreId, test.id, change.clock.timestamp()))) return false;
-      await journalDatastore(change, this.#keyring, {
-        kind: 'CATALOG_REFRESHED',
-        datastore: { id: datastoreId, environmentId },
-        actor: { name: test.requestedBy, onBehalfOf: test.requestedOnBehalfOf },
-        detail: { testId: test.id },
-        facts: { testId: test.id },
+    for (;;) {
+      const before = await findInUse(this.#database, datastoreId);
+      // a reading that is in use already was stored by a try whose answer was lost
+      const changes =
+        before && before.id !== test.id ? await compareReadings(this.#database, before.id, test.id) : undefined;
+      const done = await this.#database.change(async (change) => {
+        const at = change.clock.timestamp();
+        const exchanged = await exchangeCatalog(change, datastoreId, test.id, { at, replaces: before?.id });
+        if (exchanged !== true) return exchanged;
+        const datastore = { id: datastoreId, environmentId };
+        if (before && changes && !changes.isEmpty) {
+          const { counts, details } = changes;
+          const one = { at, since: before.at, counts, details };
+          await insertChange(change, datastoreId, one);
+          const facts = { testId: test.id, since: before.at, counts, ...toldDetails(details) };
+          await queueMessages(change, { kind: 'CATALOG_CHANGED', datastore, facts });
+        }
+        await journalDatastore(change, this.#keyring, {
+          kind: 'CATALOG_REFRESHED',
+          datastore,
+          actor: { name: test.requestedBy, onBehalfOf: test.requestedOnBehalfOf },
+          detail: { testId: test.id },
+          facts: { testId: test.id },
+        });
+        return true;
       });
-      return true;
-    });
+      if (done !== 'another') return done;
+    }
   }
 
   async discard(test: ConnectionTest): Promise<void> {

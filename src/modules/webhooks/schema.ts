@@ -23,8 +23,13 @@ export const WebhookEventRef = builder.enumType('WebhookEvent', {
       description:
         'A health check saw a certificate that ends in less than 14 days, or has ended: `datastore.certificate_expiring`, with `fingerprint`, `expiresAt` and `testId`. It is told once for each certificate of a datastore.',
     },
+    CATALOG_CHANGED: {
+      description:
+        'A reading of the catalog of a datastore found other tables or columns than the one before it: `datastore.catalog_changed`, with `testId`, `since`, `counts`, and the first 20 of each of `addedEntries`, `removedEntries` and `columns`.',
+    },
     CATALOG_REFRESHED: {
-      description: 'The catalog of a datastore was read: `datastore.catalog_refreshed`, with `testId`.',
+      description:
+        'The catalog of a datastore was read, whether or not anything is otherwise: `datastore.catalog_refreshed`, with `testId`.',
     },
     DELETED: { description: 'A datastore was deleted: `datastore.deleted`.' },
   } satisfies Record<WebhookEvent, { description: string }>,

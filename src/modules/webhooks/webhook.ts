@@ -3,13 +3,20 @@ import type { Tag } from '../datastores/details.ts';
 export type { Tag } from '../datastores/details.ts';
 
 /** What a webhook can be told of. */
-export const webhookEvents = ['HEALTH_CHANGED', 'CERTIFICATE_EXPIRING', 'CATALOG_REFRESHED', 'DELETED'] as const;
+export const webhookEvents = [
+  'HEALTH_CHANGED',
+  'CERTIFICATE_EXPIRING',
+  'CATALOG_CHANGED',
+  'CATALOG_REFRESHED',
+  'DELETED',
+] as const;
 export type WebhookEvent = (typeof webhookEvents)[number];
 
 /** `type` of a message about an event, and of the one that tries a webhook. */
 export const messageTypes = {
   HEALTH_CHANGED: 'datastore.health_changed',
   CERTIFICATE_EXPIRING: 'datastore.certificate_expiring',
+  CATALOG_CHANGED: 'datastore.catalog_changed',
   CATALOG_REFRESHED: 'datastore.catalog_refreshed',
   DELETED: 'datastore.deleted',
 } as const satisfies Record<WebhookEvent, string>;
