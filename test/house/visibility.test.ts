@@ -40,10 +40,12 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/usages/store.ts usageIdsOf',
     'modules/catalogs/store.ts listEntries',
     'modules/catalogs/store.ts keysIn',
+    'modules/catalogs/change-store.ts readChanges',
     'modules/connection-tests/store.ts setLastTest',
     'modules/connection-tests/store.ts keepTested',
     'modules/health/schedule.ts endSchedule',
     'modules/health/store.ts readHealth',
+    'modules/health/history-store.ts readHours',
     'modules/managed-data/store.ts lockStores',
     'modules/managed-data/store.ts lockStoresOf',
     'modules/managed-data/store.ts countStore',
@@ -127,6 +129,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/health/store.ts setPaused',
     'modules/health/store.ts lockForResult',
     'modules/health/store.ts writeResult',
+    'modules/health/history-store.ts recordCheck',
   ],
   'A limit or a measurement counts the tests of everybody, and tells none of them.': [
     'modules/connection-tests/admission.ts requireRoom',
@@ -153,6 +156,9 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   ],
   'The runner puts in what a test has read, under the test’s own id.': [
     'modules/catalogs/store.ts exchangeCatalog',
+    'modules/catalogs/store.ts findInUse',
+    'modules/catalogs/change-store.ts differing',
+    'modules/catalogs/change-store.ts insertChange',
     'modules/catalogs/store.ts insertEntries',
     'modules/catalogs/store.ts findNeedlessRefreshes',
     'modules/catalogs/store.ts removeEntries',
@@ -170,6 +176,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   'What is kept for a time is removed for everybody once that is over.': [
     'modules/revisions/store.ts eraseSuperseded',
     'modules/managed-data/event-store.ts removeOldEvents',
+    'modules/health/history-store.ts removeHours',
     'modules/webhooks/store.ts eraseOldSecrets',
     'modules/webhooks/delivery-store.ts removeOldDeliveries',
   ],
