@@ -373,6 +373,11 @@ async function checkHealth(gateway: TestGateway, api: Api, environmentId: string
         .execute();
       return tests.length >= count && tests.every(({ status }) => status === 'FAILED');
     });
+  // what the second one found is taken into the health after its end
+  await eventually(async () => {
+    const health = query.selectFrom('datastore_health').select('running_test_id').where('datastore_id', '=', id);
+    return (await health.executeTakeFirst())?.running_test_id === null;
+  });
   const histories = `query ($ids: [ID!]) { datastores(filter: { ids: $ids }) { nodes {
     health { history(window: MONTH) { checkCount } } } } }`;
   expect((await gateway.send({ query: histories, variables: { ids: [id] } })).json.errors).toBeUndefined();
