@@ -356,28 +356,26 @@ async function checkHealth(gateway: TestGateway, api: Api, environmentId: string
   const config = { postgres: postgresConfig() };
   const { id } = await api.created({ environmentId, config, checkEveryMinutes: 5 });
   const { query } = gateway.app.database;
-  for (const count of [1, 2])
+  for (const count of [1, 2]) {
+    // its turn comes now
+    await query
+      .updateTable('datastore_health')
+      .set({ next_check_at: minute(0) })
+      .where('datastore_id', '=', id)
+      .execute();
     await eventually(async () => {
-      // its turn comes now, unless it runs
-      await query
-        .updateTable('datastore_health')
-        .set({ next_check_at: minute(0) })
-        .where('datastore_id', '=', id)
-        .where('running_test_id', 'is', null)
-        .execute();
       const tests = await query
         .selectFrom('connection_tests')
         .select('status')
         .where('datastore_id', '=', id)
         .where('purpose', '=', 'HEALTH')
         .execute();
-      return tests.length >= count && tests.every(({ status }) => status === 'FAILED');
+      // what the check found is taken into the health after its end
+      const health = query.selectFrom('datastore_health').select('running_test_id').where('datastore_id', '=', id);
+      const isOver = (await health.executeTakeFirst())?.running_test_id === null;
+      return isOver && tests.length >= count && tests.every(({ status }) => status === 'FAILED');
     });
-  // what the second one found is taken into the health after its end
-  await eventually(async () => {
-    const health = query.selectFrom('datastore_health').select('running_test_id').where('datastore_id', '=', id);
-    return (await health.executeTakeFirst())?.running_test_id === null;
-  });
+  }
   const histories = `query ($ids: [ID!]) { datastores(filter: { ids: $ids }) { nodes {
     health { history(window: MONTH) { checkCount } } } } }`;
   expect((await gateway.send({ query: histories, variables: { ids: [id] } })).json.errors).toBeUndefined();
