@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { apiOf } from '../support/api.ts';
 import { newTestDatabase } from '../support/databases.ts';
 import { eventually } from '../support/eventually.ts';
+import { comparedWith, recordFault } from '../support/fault-report.ts';
 import { type GatewayClient, startGateway } from '../support/gateway.ts';
 import { postgresConfig } from '../support/inputs.ts';
 import { CreateSessionToken, Progress } from '../support/operations.ts';
@@ -62,7 +63,7 @@ test.each([
   ['behind', -FIVE_MINUTES_MS],
 ] as const)(
   'a replica whose clock is five minutes %s takes no test from the other one, and ends none',
-  async (_, ms) => {
+  async (which, ms) => {
     const { url, remove } = await newTestDatabase('postgres');
     const folder = await mkdtemp(join(tmpdir(), 'gateway-clocks-'));
     const gate = await countingGate(target.port);
@@ -84,11 +85,13 @@ test.each([
       gate.open();
 
       const owners = new Set<string | null>();
+      const ends: string[] = [];
       for (const [at, id] of ids.entries()) {
         // the one replica tells how the other one's test went
         const results = await (at < TESTS ? wrong : right).follow(Progress, { id, after: 0 });
         const events = results.flatMap(({ data }) => (data ? [data.connectionTestProgress] : []));
         const last = events.at(-1)?.test;
+        ends.push(...events.flatMap(({ test }) => (test.finishedAt ? [id] : [])));
         expect(last).toMatchObject({ status: 'PASSED', attempt: 1, failure: null });
         const { createdAt, startedAt, finishedAt } = last ?? {};
         expect([createdAt, startedAt, finishedAt]).toEqual([createdAt, startedAt, finishedAt].toSorted());
@@ -99,6 +102,8 @@ test.each([
         expect(attempt).toBe(1);
         owners.add(owner);
       }
+      const fault = `a replica’s clock five minutes ${which}`;
+      recordFault({ fault, times: 1, ...comparedWith(ids, ends), recoveryMs: null });
       expect(owners.size).toBe(2);
       expect(gate.count()).toBe(ids.length);
 

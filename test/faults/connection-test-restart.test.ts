@@ -9,6 +9,7 @@ import { apiOf } from '../support/api.ts';
 import { newTestDatabase } from '../support/databases.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import { eventually } from '../support/eventually.ts';
+import { comparedWith, recordFault } from '../support/fault-report.ts';
 import type { GatewayClient, TestGateway } from '../support/gateway.ts';
 import { postgresConfig } from '../support/inputs.ts';
 import { Progress } from '../support/operations.ts';
@@ -53,6 +54,8 @@ describeEachGateway('connection tests whose gateway goes away', (open, kind) => 
     return events.filter(({ check }) => check === null).map(({ test }) => `${test.status} ${test.attempt}`);
   };
 
+  const isEnd = (event: string) => !/^(QUEUED|RUNNING) /.test(event);
+
   test.concurrent('by kill -9: one is taken up again, the one before a save is over, and so is one that was to be cancelled', async ({
     onTestFinished,
   }) => {
@@ -90,22 +93,21 @@ describeEachGateway('connection tests whose gateway goes away', (open, kind) => 
       .where('status', '=', 'RUNNING')
       .execute();
     gate.open();
+    const begun = performance.now();
+    const ids = [requested, beforeSave, unwanted];
+    const logs = await Promise.all(ids.map((id) => sequencesAndEnds(gateway, id)));
+    const ends = ids.flatMap((id, at) => (logs[at] ?? []).filter(isEnd).map(() => id));
+    const recoveryMs = performance.now() - begun;
+    recordFault({ fault: `gateway on ${kind} killed`, times: 1, ...comparedWith(ids, ends), recoveryMs });
 
-    expect(await sequencesAndEnds(gateway, requested)).toEqual([
-      'QUEUED 1',
-      'RUNNING 1',
-      'QUEUED 2',
-      'RUNNING 2',
-      'PASSED 2',
-    ]);
+    expect(logs[0]).toEqual(['QUEUED 1', 'RUNNING 1', 'QUEUED 2', 'RUNNING 2', 'PASSED 2']);
     expect(await sequencesAndEnds(gateway, requested, seen)).toEqual(['QUEUED 2', 'RUNNING 2', 'PASSED 2']);
-    expect(await sequencesAndEnds(gateway, beforeSave)).toEqual(['QUEUED 1', 'RUNNING 1', 'FAILED 1']);
+    expect(logs[1]).toEqual(['QUEUED 1', 'RUNNING 1', 'FAILED 1']);
     expect(await api.readTest(beforeSave)).toMatchObject({ failure: { code: 'INTERRUPTED', cause: 'INTERNAL' } });
-    expect(await sequencesAndEnds(gateway, unwanted)).toEqual(['QUEUED 1', 'RUNNING 1', 'CANCELLED 1']);
+    expect(logs[2]).toEqual(['QUEUED 1', 'RUNNING 1', 'CANCELLED 1']);
     expect(await api.count(environmentId)).toBe(0);
     expect(await rowOf(gateway, requested)).toMatchObject({ attempt: 2 });
-    for (const id of [requested, beforeSave, unwanted])
-      expect(await rowOf(gateway, id)).toMatchObject({ draft_config: null, draft_secrets: null });
+    for (const id of ids) expect(await rowOf(gateway, id)).toMatchObject({ draft_config: null, draft_secrets: null });
     await gateway.close();
     await remove();
   });
@@ -130,18 +132,21 @@ describeEachGateway('connection tests whose gateway goes away', (open, kind) => 
       await sleep(Date.parse(first) - Date.now() - 1_000);
       child.kill('SIGKILL');
 
+      const ends: string[] = [];
       const late = await Promise.all(
         rows.map(async ({ id, deadline_at }) => {
           const events = await survivor.follow(Progress, { id, after: 0 });
           const seen = Date.now();
+          ends.push(...events.flatMap(({ data }) => (data?.connectionTestProgress.test.finishedAt ? [id] : [])));
           const { finishedAt, status, failure } = events.at(-1)?.data?.connectionTestProgress.test ?? {};
           expect({ status, failure }).toMatchObject({ status: 'FAILED', failure: { code: 'TIMEOUT' } });
           return Math.max(seen, Date.parse(finishedAt ?? '')) - Date.parse(deadline_at);
         }),
       );
-      process.stdout.write(
-        `killed before the deadline of ${ids.length} tests: the latest end ${Math.max(...late)} ms past\n`,
-      );
+      const found = comparedWith(ids, ends);
+      const fault = 'replica killed before deadlines (recovery: past them)';
+      recordFault({ fault, times: 1, ...found, recoveryMs: Math.max(...late) });
+      expect(found).toEqual({ lost: 0, doubled: 0 });
       expect(Math.max(...late)).toBeLessThanOrEqual(2_000);
       expect(owners.size).toBe(2);
       await survivor.close();

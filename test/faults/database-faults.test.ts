@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { type Api, apiOf } from '../support/api.ts';
 import { newTestDatabase } from '../support/databases.ts';
 import { eventually } from '../support/eventually.ts';
+import { comparedWith, recordFault } from '../support/fault-report.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { postgresConfig } from '../support/inputs.ts';
 import { CreateDatastore, Progress, StartTest } from '../support/operations.ts';
@@ -68,7 +69,7 @@ async function openSqlite(): Promise<Breakable> {
 describe.each([
   ['SQLite', openSqlite],
   ['Postgres', openPostgres],
-] as const)('a database that goes away: %s', (_name, open) => {
+] as const)('a database that goes away: %s', (name, open) => {
   let breakable: Breakable;
   let gateway: TestGateway;
   let api: Api;
@@ -129,15 +130,22 @@ describe.each([
   }
 
   async function expectEndedOnce(id: string): Promise<void> {
+    const begun = performance.now();
     const row = await settled(id);
     await leaveAlone();
     if (!row) return;
+    const recoveryMs = performance.now() - begun;
     expect(Date.parse(row.finished_at ?? '') - Date.parse(row.deadline_at)).toBeLessThan(LATEST_MS);
     const events = (await gateway.follow(Progress, { id, after: 0 })).flatMap(({ data }) =>
       data ? [data.connectionTestProgress] : [],
     );
     expect(events.map(({ sequence }) => sequence)).toEqual(events.map((_, at) => at + 1));
     const ends = events.filter(({ test }) => test.status !== 'QUEUED' && test.status !== 'RUNNING');
+    const found = comparedWith(
+      [id],
+      ends.map(({ test }) => test.id),
+    );
+    recordFault({ fault: `${name} away at a write of a test`, times: 1, ...found, recoveryMs });
     expect(ends).toHaveLength(1);
     expect(row.draft_secrets).toBeNull();
   }

@@ -9,6 +9,7 @@ import { apiOf } from '../support/api.ts';
 import { childProgram } from '../support/child-program.ts';
 import { newTestDatabase } from '../support/databases.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
+import { comparedWith, recordFault } from '../support/fault-report.ts';
 import { clientOf, type GatewayClient } from '../support/gateway.ts';
 import type { CreateDatastoreInput } from '../support/gql/graphql.ts';
 import { postgresConfig } from '../support/inputs.ts';
@@ -40,13 +41,22 @@ describeEachGateway('a call with an idempotency key', (open, kind) => {
     const before = await Promise.allSettled(inputs.map(create));
     await killed;
     expect(before.some(({ status }) => status === 'rejected')).toBe(true);
+    const killedAt = performance.now();
     const next = await open({ databaseUrl: url, folder });
+    const recoveryMs = performance.now() - killedAt;
+    const answers: string[] = [];
     for (const [at, input] of inputs.entries()) {
       const answer = await apiOf(next, token).created(input);
+      answers.push(answer.id);
       const first = before[at];
       if (first?.status === 'fulfilled') expect(answer).toEqual(first.value);
     }
-    expect(await apiOf(next, token).count(environmentId)).toBe(inputs.length);
+    const acknowledged = before.flatMap((one) => (one.status === 'fulfilled' ? [one.value.id] : []));
+    const count = await apiOf(next, token).count(environmentId);
+    const { lost, doubled } = comparedWith(acknowledged, answers);
+    const fault = `gateway on ${kind} killed while it saves`;
+    recordFault({ fault, times: 1, lost, doubled: doubled + count - inputs.length, recoveryMs });
+    expect(count).toBe(inputs.length);
     await next.close();
     await remove();
   });

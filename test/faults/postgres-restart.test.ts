@@ -3,6 +3,7 @@ import { Database, openDoorbell } from '../../src/platform/database.ts';
 import type { Doorbell } from '../../src/platform/doorbell.ts';
 import { migrateToLatest } from '../../src/platform/migrate.ts';
 import { PostgresDoorbell } from '../../src/platform/postgres-doorbell.ts';
+import { comparedWith, recordFault } from '../support/fault-report.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
 
 let server: PostgresServer;
@@ -42,10 +43,17 @@ it.each(['fast', 'crash'] as const)(
       .execute();
     await written.promise;
     await server.restart(how);
+    const back = performance.now();
     gate.resolve();
     await expect(interrupted).rejects.toThrow();
     await until(() => database.ping());
+    const recoveryMs = performance.now() - back;
     const rows = await database.query.selectFrom('retired_ids').select('id').where('id', 'like', `${how}%`).execute();
+    const found = comparedWith(
+      [`${how} kept`],
+      rows.map(({ id }) => id),
+    );
+    recordFault({ fault: `Postgres stopped (${how}) and started`, times: 1, ...found, recoveryMs });
     expect(rows).toEqual([{ id: `${how} kept` }]);
     await until(async () => {
       const heard = new Promise<void>((resolve) => doorbell.on(how, resolve));

@@ -14,6 +14,7 @@ import { childProgram } from '../support/child-program.ts';
 import { newTestDatabase } from '../support/databases.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import { eventually } from '../support/eventually.ts';
+import { comparedWith, recordFault } from '../support/fault-report.ts';
 import { clientOf, type GatewayClient } from '../support/gateway.ts';
 import { type HttpPeer, type Misbehaviour, startHttpPeer } from '../support/peers/http-peer.ts';
 import { closedPort } from '../support/peers/tarpit.ts';
@@ -100,6 +101,7 @@ describeEachGateway('messages to webhooks', (open, kind) => {
     const killed = once(child, 'exit');
     child.kill('SIGKILL');
     await killed;
+    const killedAt = performance.now();
     const next = await open({ databaseUrl: place.url, folder, testing: { webhookTickMs: TICK_MS } });
     // what it had begun is still its own then
     const noted = new Set(await idsIn(next.app.database, 'DELIVERED'));
@@ -107,6 +109,10 @@ describeEachGateway('messages to webhooks', (open, kind) => {
     await eventually(async () => (await idsIn(next.app.database, 'DELIVERED')).length === MESSAGES);
     expect([...receiver.came.keys()].toSorted()).toEqual(ids.toSorted());
     const doubled = [...receiver.came].filter(([, count]) => count > 1);
+    const fault = `gateway on ${kind} killed while it sends messages`;
+    const { lost } = comparedWith(ids, [...receiver.came.keys()]);
+    const sentAgain = doubled.filter(([id]) => noted.has(id)).length;
+    recordFault({ fault, times: 1, lost, doubled: sentAgain, recoveryMs: performance.now() - killedAt });
     for (const [id, count] of doubled) expect([id, count, noted.has(id)]).toEqual([id, 2, false]);
     // it sends four at once
     expect(doubled.length).toBeLessThanOrEqual(4);
