@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
@@ -42,12 +44,14 @@ const tables = [
   'datastores',
   'datastore_usages',
   'catalog_refreshes',
+  'catalog_changes',
   'api_tokens',
   'idempotency_keys',
   'datastore_revisions',
   'revision_keys',
   'secret_keys',
   'webhooks',
+  'webhook_deliveries',
   'datastore_health',
   'health_hours',
   'managed_stores',
@@ -82,7 +86,10 @@ describeEachGateway(
 
     beforeAll(async () => {
       const onStatement = (text: string, parameters: readonly unknown[]) => seen.set(text, { sql: text, parameters });
-      gateway = await open({ metricsPort: 0, testing: { onStatement, unbornWaitMs: 500, healthTickMs: 50 } });
+      gateway = await open({
+        metricsPort: 0,
+        testing: { onStatement, unbornWaitMs: 500, healthTickMs: 50, webhookTickMs: 50 },
+      });
       api = apiOf(gateway);
       const { database } = gateway.app;
       environmentIds = await fill(database, [await api.newEnvironment(), await api.newEnvironment()]);
@@ -253,6 +260,18 @@ const landmarks = [
   /from "health_hours" where "datastore_id" = .+ and "hour" = /,
   /from "health_hours" where .+ in .+ and "hour" >= .+ order by "datastore_id", "hour"/,
   /delete from "health_hours" where .+ order by "old"."hour" limit /,
+  /from "catalog_changes" where "catalog_changes"."datastore_id" in .+ order by "datastore_id", "at" desc/,
+  /from "webhooks" where .+"disabled_at" is null order by "created_at", "id" limit /,
+  /from "webhooks" where .+\("created_at", "id"\) > .+ order by "created_at" asc, "id" asc limit /,
+  /update "webhooks" set "failing_since" = .+ where "id" = .+ and "failing_since" is null/,
+  /update "webhooks" set "failing_since" = .+ where "id" = .+ and "failing_since" is not null/,
+  /from "webhooks" where "previous_until" <= /,
+  /from "webhook_deliveries" where "due_at" <= .+ order by "due_at" limit /,
+  /from "webhook_deliveries" .+"webhook_id" = .+ order by "webhook_deliveries"."created_at" desc/,
+  /from "webhook_deliveries" .+"state" = .+\("webhook_deliveries"."created_at", "webhook_deliveries"."id"\) < /,
+  /update "webhook_deliveries" set "state" = .+ where "webhook_id" = .+ and "state" = /,
+  /from "webhook_deliveries" where "ended_at" <= .+ and "state" = .+ limit /,
+  /delete from "webhook_deliveries" where /,
   /from "idempotency_keys" where "key_mac" = /,
   /from "idempotency_keys" where "created_at" <= /,
   /insert into "idempotency_keys" /,
@@ -307,6 +326,7 @@ async function useEverything(gateway: TestGateway, api: Api, environmentIds: rea
   await useUsages(gateway, datastoreId);
   await useHistory(gateway, api, environmentId);
   await checkHealth(gateway, api, environmentId);
+  await useWebhooks(gateway, api, other);
   await readAuditLog(gateway, environmentIds, datastoreId);
   await listSome(gateway, [environmentId, other]);
   await api.removed(datastoreId);
@@ -376,10 +396,77 @@ async function checkHealth(gateway: TestGateway, api: Api, environmentId: string
       return isOver && tests.length >= count && tests.every(({ status }) => status === 'FAILED');
     });
   }
-  const histories = `query ($ids: [ID!]) { datastores(filter: { ids: $ids }) { nodes {
-    health { history(window: MONTH) { checkCount } } } } }`;
-  expect((await gateway.send({ query: histories, variables: { ids: [id] } })).json.errors).toBeUndefined();
+  for (const asked of ['health { history(window: MONTH) { checkCount } }', 'catalog { changes { at } }']) {
+    const query = `query ($ids: [ID!]) { datastores(filter: { ids: $ids }) { nodes { ${asked} } } }`;
+    expect((await gateway.send({ query, variables: { ids: [id, uuid(1), uuid(2)] } })).json.errors).toBeUndefined();
+  }
   await api.removed(id);
+}
+
+/** Has an event told, in vain and then to a receiver that is gone, and looks at what became of it. */
+async function useWebhooks(gateway: TestGateway, api: Api, environmentId: string): Promise<void> {
+  let status = 500;
+  const receiver = createServer((_request, response) => response.writeHead(status).end());
+  await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void receiver.close());
+  const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`;
+  const { id: datastoreId } = await api.created({ environmentId, config: { postgres: postgresConfig() } });
+  const ask = async <Result>(query: string, variables: object) => {
+    const { json } = await gateway.send({ query, variables });
+    expect(json.errors).toBeUndefined();
+    return json.data as Result;
+  };
+  const input = { environmentId, url, events: ['DELETED'] };
+  const made = await ask<{ createWebhook: { webhook: { id: string } } }>(
+    `mutation ($input: CreateWebhookInput!) { createWebhook(input: $input) {
+      ... on CreateWebhookSuccess { webhook { id } } } }`,
+    { input },
+  );
+  const { id } = made.createWebhook.webhook;
+  await ask('mutation ($input: UpdateWebhookInput!) { updateWebhook(input: $input) { __typename } }', {
+    input: { id, description: 'told' },
+  });
+  await ask('mutation ($id: ID!) { rotateWebhookSecret(id: $id) { __typename } }', { id });
+  await api.removed(datastoreId);
+  const page = 'nodes { id state lastError } pageInfo { endCursor }';
+  type Page = { nodes: { id: string; state: string; lastError: string | null }[]; pageInfo: { endCursor: string } };
+  const told = async (variables: object) => {
+    const query = `query ($id: ID!, $state: WebhookDeliveryState, $after: String) {
+      webhookDeliveries(webhookId: $id, state: $state, after: $after) { ${page} } }`;
+    return (await ask<{ webhookDeliveries: Page }>(query, { id, ...variables })).webhookDeliveries;
+  };
+  const became = (wanted: (delivery: Page['nodes'][number]) => boolean) =>
+    eventually(async () => (await told({})).nodes.some(wanted));
+  await became(({ lastError }) => lastError !== null);
+  const ended = { previous_until: minute(0) };
+  await gateway.app.database.query.updateTable('webhooks').set(ended).where('id', '=', id).execute();
+  const { nodes, pageInfo } = await told({});
+  for (const state of [null, 'PENDING']) await told({ state, after: pageInfo.endCursor });
+  const due = (columns: { due_at: string } | { ended_at: string }) =>
+    gateway.app.database.query
+      .updateTable('webhook_deliveries')
+      .set(columns)
+      .where('id', '=', nodes[0]?.id ?? '')
+      .execute();
+  // 410 disables it, and what waits for it is dead
+  status = 410;
+  await due({ due_at: minute(0) });
+  await became(({ state }) => state === 'DEAD');
+  await ask('mutation ($input: UpdateWebhookInput!) { updateWebhook(input: $input) { __typename } }', {
+    input: { id, enabled: true },
+  });
+  status = 204;
+  const again = 'mutation ($ids: [ID!]!) { redeliverWebhookMessages(ids: $ids) { __typename } }';
+  await ask(again, { ids: [nodes[0]?.id] });
+  await became(({ state }) => state === 'DELIVERED');
+  await due({ ended_at: minute(0) });
+  const list =
+    'query ($id: ID!, $after: String) { webhooks(environmentId: $id, after: $after) { pageInfo { endCursor } } }';
+  const { webhooks } = await ask<{ webhooks: { pageInfo: { endCursor: string } } }>(list, { id: environmentId });
+  await ask(list, { id: environmentId, after: webhooks.pageInfo.endCursor });
+  await gateway.app.chores.run();
+  expect((await told({})).nodes).toEqual([]);
+  await ask('mutation ($id: ID!) { deleteWebhook(id: $id) { __typename } }', { id });
 }
 
 async function useUsages(gateway: TestGateway, datastoreId: string): Promise<void> {
@@ -578,6 +665,18 @@ async function fill({ query }: Database, environmentIds: readonly string[]): Pro
     await query.insertInto('health_hours').values(hours).execute();
     const refreshes = some.map(({ id }) => ({ id, datastore_id: id, entry_count: 0, size: 0 }));
     await query.insertInto('catalog_refreshes').values(refreshes).execute();
+    const deliveries = some.map(({ id, number }) => deliveryRow(id, number));
+    await query.insertInto('webhook_deliveries').values(deliveries).execute();
+    const changes = some.map(({ id, number }) => ({ datastore_id: id, at: minute(number), since: '', counts: '{}' }));
+    await query
+      .insertInto('catalog_changes')
+      .values(changes.map((change) => ({ ...change, details: '{}' })))
+      .execute();
+    const catalogs = some.map(({ id, number }) => ({ datastore_id: id, refresh_id: id, refreshed_at: minute(number) }));
+    await query
+      .insertInto('catalogs')
+      .values(catalogs.map((catalog) => ({ ...catalog, entry_count: 0 })))
+      .execute();
     const sessions = some.map(({ id, number }) => sessionRow(id, parentId, number));
     await query.insertInto('api_tokens').values(sessions).execute();
     const entries = some.map(({ id, number, environmentId }) => journalRow(id, environmentId, number));
@@ -602,6 +701,12 @@ function datastoreRow(id: string, environmentId: string, number: number) {
     created_by: 'test',
     updated_by: 'test',
   };
+}
+
+/** A message that was delivered just now. */
+function deliveryRow(id: string, number: number) {
+  const over = { state: 'DELIVERED', attempts: 1, due_at: null, ended_at: FAR };
+  return { ...over, id, webhook_id: id, type: 'webhook.test', body: '{}', created_at: minute(number) };
 }
 
 function hourRow(id: string, number: number) {
