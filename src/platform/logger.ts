@@ -1,4 +1,5 @@
 import { type Bindings, type DestinationStream, type Logger as PinoLogger, pino } from 'pino';
+import { currentRequestId } from './request-ids.ts';
 
 export type Logger = PinoLogger;
 
@@ -15,7 +16,16 @@ export interface LoggerOptions {
  * and of an error only its type, code, message, stack and cause are kept.
  */
 export function createLogger({ level, destination }: LoggerOptions): Logger {
-  const settings = { level, formatters: { log: cleanFields }, serializers: { err: (error: unknown) => error } };
+  const settings = {
+    level,
+    formatters: { log: cleanFields },
+    serializers: { err: (error: unknown) => error },
+    // the request that a line is about, wherever in its work it was written
+    mixin: () => {
+      const requestId = currentRequestId();
+      return requestId === undefined ? {} : { requestId };
+    },
+  };
   const logger = destination ? pino(settings, destination) : pino(settings);
   const { child } = logger;
   // pino does not format the bindings of a child; children of children inherit this function

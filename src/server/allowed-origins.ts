@@ -8,7 +8,7 @@ const PREFLIGHT_SECONDS = 7_200;
 /** `*` leaves the Authorization header out, so it is named; it stands for the headers that clients add of their own. */
 const REQUEST_HEADERS = 'authorization, content-type, *';
 /** What a page may read of an answer besides its body and type. */
-const SHOWN_HEADERS = 'retry-after, www-authenticate';
+const SHOWN_HEADERS = 'retry-after, www-authenticate, x-request-id';
 
 /** A scheme, a host and perhaps a port, and nothing after it. */
 const ORIGIN = /^https?:\/\/[^\s/?#\\@]+$/i;

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -5,6 +6,7 @@ import type { GraphQLError, GraphQLSchema } from 'graphql';
 import type { Logger } from 'pino';
 import { RequestFault } from '../errors/api.ts';
 import { type LimitSettings, limitOf } from '../errors/limits.ts';
+import { requestIdOf, withRequestId } from '../platform/request-ids.ts';
 import { AllowedOrigins } from './allowed-origins.ts';
 import { type Authenticator, authenticate, type Identity } from './authenticate.ts';
 import { Door } from './door.ts';
@@ -142,7 +144,9 @@ export class GatewayServer<Access, Context extends object> {
       keepAliveTimeout: KEEP_ALIVE_MS,
     };
     this.server = createServer(timeouts, (request, response) => {
-      void this.#answer(request, response);
+      const id = requestIdOf(request.headers['x-request-id']);
+      response.setHeader('x-request-id', id);
+      void withRequestId(id, () => this.#answer(request, response));
     });
     this.#webSocket = new WebSocketEdge({
       yoga: this.#graphql,
@@ -157,9 +161,11 @@ export class GatewayServer<Access, Context extends object> {
     this.server.on('upgrade', (request, socket, head) => {
       // from here on nobody else listens to the socket, and an error without a listener ends the process
       socket.on('error', (error) => logger.debug({ err: error }, 'a connection broke'));
-      const refusal = this.#refusedUpgrade(request);
-      if (refusal) refuseUpgrade(socket, refusal);
-      else this.#webSocket.upgrade(request, socket, head);
+      withRequestId(requestIdOf(request.headers['x-request-id']), () => {
+        const refusal = this.#refusedUpgrade(request);
+        if (refusal) refuseUpgrade(socket, refusal);
+        else this.#webSocket.upgrade(request, socket, head);
+      });
     });
   }
 
@@ -200,11 +206,13 @@ export class GatewayServer<Access, Context extends object> {
     if (!this.#isTransfer(path)) endWhenLate(request, response, this.#limits.requestMs);
     response.setHeader('x-content-type-options', 'nosniff');
     response.setHeader('cache-control', 'no-store');
-    response.once('close', () => {
+    // whoever closes it works for no request
+    const closed = AsyncLocalStorage.bind(() => {
       const ms = Math.round(performance.now() - started);
       this.#options.logger.debug({ method: request.method, path, status: response.statusCode, ms }, 'request');
       this.#options.onResponse?.(knownPath(path), response.statusCode);
     });
+    response.once('close', closed);
     try {
       if (path === '/livez') sendText(response, 200, 'alive');
       else if (path === '/readyz') await this.#answerReady(response);

@@ -19,6 +19,7 @@ import {
 import type { Logger } from 'pino';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { LimitFault, type LimitSettings } from '../errors/limits.ts';
+import { requestIdOf, withRequestId } from '../platform/request-ids.ts';
 import { type Authenticator, authenticate, type Identity } from './authenticate.ts';
 import { requestLimits } from './limits.ts';
 import { type LiveSessions, requireRoom } from './live-sessions.ts';
@@ -132,7 +133,7 @@ export class WebSocketEdge<Access> {
 
   async #receive(client: WebSocket, receive: (data: string) => Promise<void>, data: string): Promise<void> {
     try {
-      await receive(data);
+      await withRequestId(requestIdOf(undefined), () => receive(data));
     } catch (error) {
       this.#options.mask(error);
       client.close(CloseCode.InternalServerError, 'Internal server error');

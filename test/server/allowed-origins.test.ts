@@ -62,7 +62,7 @@ describe('a page of a listed origin', () => {
         status,
         vary: expect.stringMatching(/^origin\b/),
         'access-control-allow-origin': APP,
-        'access-control-expose-headers': 'retry-after, www-authenticate',
+        'access-control-expose-headers': 'retry-after, www-authenticate, x-request-id',
       });
       expect(answer.headers.get('access-control-allow-credentials')).toBeNull();
     }

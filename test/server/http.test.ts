@@ -246,3 +246,39 @@ describe('close', () => {
     expect(await running).toBe('fetch failed');
   });
 });
+
+describe('ids of requests', () => {
+  test.each([
+    ['a sane one is taken', 'trace/7f3e-9b', true],
+    ['none is made', undefined, false],
+    ['a long one is replaced', 'x'.repeat(129), false],
+    ['one of several words is replaced', 'a b', false],
+  ])('%s, answered, and in each line of the log', async (_title, given, isTaken) => {
+    const edge = await startEdge();
+    const answer = await edge.post({ query: '{ crash }' }, given === undefined ? {} : { 'x-request-id': given });
+    const id = answer.headers.get('x-request-id') ?? '';
+    if (isTaken) expect(id).toBe(given);
+    else expect(id).toMatch(/^[\da-f-]{36}$/);
+    await eventually(() => edge.log().includes('"request"'));
+    const lines = edge.log().trim().split('\n');
+    const told = lines.map((line) => JSON.parse(line) as { requestId?: string; msg: string });
+    expect(told.length).toBeGreaterThan(1);
+    expect(told.map(({ requestId }) => requestId)).toEqual(told.map(() => id));
+  });
+
+  test('each message over WebSocket has one of its own', async () => {
+    const edge = await startEdge();
+    const client = edge.client();
+    for (let at = 0; at < 2; at += 1) await overWebSocket(client, { query: '{ crash }' });
+    const errors = edge
+      .log()
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { requestId?: string; level: string | number })
+      .filter(({ level }) => level === 50 || level === 'error');
+    const ids = errors.map(({ requestId }) => requestId);
+    expect(ids).toHaveLength(2);
+    expect(new Set(ids).size).toBe(2);
+    expect(ids).not.toContain(undefined);
+  });
+});
