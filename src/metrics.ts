@@ -30,7 +30,7 @@ export class Metrics {
   readonly #responses = this.#counter('http_responses_total', 'Answers over HTTP', ['path', 'status']);
   readonly #operations = this.#histogram(
     'operation_duration_seconds',
-    'GraphQL operations: how long they ran, and how they ended; of a subscription, how long it took to begin',
+    'Operations of GraphQL and transfers of records: how long they ran, and how they ended; of a subscription, how long it took to begin',
     ['kind', 'operation', 'result'],
     REQUEST_BUCKETS,
   );

@@ -18,7 +18,8 @@ import { LiveSessions } from './live-sessions.ts';
 import { createErrorMask } from './mask-error.ts';
 import { knownPath, type OnOperation, type OnResponse } from './observers.ts';
 import { parseJson } from './params.ts';
-import { isRecordsPath, RecordEdge, type RecordTransfers } from './record-transfers.ts';
+import { RecordEdge, type RecordTransfers } from './record-transfers.ts';
+import { isRecordsPath } from './records-path.ts';
 import { endWhenLate, readBody, refuseUpgrade, sendError, sendFetchResponse, sendText } from './replies.ts';
 import { requestError } from './request-error.ts';
 import { RequestRate } from './request-rate.ts';
@@ -133,7 +134,7 @@ export class GatewayServer<Access, Context extends object> {
     this.#graphql = createGraphQL({
       ...{ schema, createContext, sessions: this.#sessions, mask: this.#mask, logger, onOperation },
     });
-    const edge = { sessions: this.#sessions, mask: this.#mask, limits: this.#limits };
+    const edge = { sessions: this.#sessions, mask: this.#mask, limits: this.#limits, onOperation };
     this.#records = options.records && new RecordEdge({ ...edge, records: options.records });
     this.#graphiql = graphiql === 'on' ? createGraphiQL({ signIn, people, example, onRefused }) : undefined;
     const { requestMs } = this.#limits;

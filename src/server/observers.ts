@@ -1,11 +1,16 @@
 import { type DocumentNode, getOperationAST, Kind, type SelectionSetNode } from 'graphql';
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
 import { codeOf } from './mask-error.ts';
+import { isRecordsPath } from './records-path.ts';
 
-/** One GraphQL operation that has ended; of a subscription, one that has begun or was refused. */
+/** One operation that has ended; of a subscription, one that has begun or was refused. */
 export interface ObservedOperation {
-  readonly kind: 'query' | 'mutation' | 'subscription' | 'none';
-  /** The field that it asks for; `several` for more than one, `none` where it cannot be read. */
+  /** A transfer brings records in or out beside GraphQL. */
+  readonly kind: 'query' | 'mutation' | 'subscription' | 'transfer' | 'none';
+  /**
+   * The field that it asks for; `several` for more than one, `none` where it cannot be read. A transfer is
+   * `exportRecords` or `importRecords`.
+   */
   readonly operation: string;
   /** `OK`, or the code of its first error. A refusal that is part of the answer is OK. */
   readonly result: string;
@@ -16,11 +21,13 @@ export type OnOperation = (operation: ObservedOperation) => void;
 
 /** The paths that the server knows. */
 const paths = ['/graphql', '/livez', '/readyz', '/graphiql/session', '/graphiql/provider', '/'] as const;
+/** What paths of records are called: their ids are not told. */
+const RECORDS_PATH = '/datastores/{id}/records';
 /** Told of each answer over HTTP; of other paths only that they were others. */
-export type OnResponse = (path: (typeof paths)[number] | 'other', status: number) => void;
+export type OnResponse = (path: (typeof paths)[number] | typeof RECORDS_PATH | 'other', status: number) => void;
 
 export function knownPath(path: string | undefined): Parameters<OnResponse>[0] {
-  return paths.find((known) => known === path) ?? 'other';
+  return paths.find((known) => known === path) ?? (isRecordsPath(path) ? RECORDS_PATH : 'other');
 }
 
 /** Tells of each operation how it ended. It goes first among the plugins: what another one refuses is told, too. */

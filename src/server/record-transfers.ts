@@ -4,6 +4,9 @@ import type { GraphQLError } from 'graphql';
 import { type LimitSettings, limitOf } from '../errors/limits.ts';
 import type { Identity } from './authenticate.ts';
 import type { LiveSessions } from './live-sessions.ts';
+import { codeOf } from './mask-error.ts';
+import type { OnOperation } from './observers.ts';
+import { datastoreIn } from './records-path.ts';
 import { drained, endAfter, sendError } from './replies.ts';
 import { publicForm, requestError } from './request-error.ts';
 
@@ -11,6 +14,10 @@ import { publicForm, requestError } from './request-error.ts';
 interface Report {
   readonly type: string;
   readonly error?: unknown;
+}
+
+interface ShownReport extends Report {
+  readonly error?: { readonly code: string; readonly message: string } | null;
 }
 
 type Format = 'jsonl' | 'csv';
@@ -39,20 +46,17 @@ export interface RecordEdgeOptions<Access> {
   readonly sessions: LiveSessions;
   readonly mask: (error: unknown) => GraphQLError;
   readonly limits: LimitSettings & { readonly transferIdleMs: number };
+  readonly onOperation?: OnOperation | undefined;
 }
 
-const PATH = /^\/datastores\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/records$/i;
 const TYPES: Readonly<Record<Format, readonly [string, ...string[]]>> = {
   jsonl: ['application/jsonl', 'application/x-ndjson', 'application/x-jsonlines'],
   csv: ['text/csv'],
 };
 const STATUSES: Readonly<Record<string, number>> = { FORBIDDEN: 403, NOT_FOUND: 404, BAD_USER_INPUT: 400 };
 const BYTES_IN_MB = 1_048_576;
-
-/** Whether records are at a path. */
-export function isRecordsPath(path: string | undefined): boolean {
-  return path !== undefined && PATH.test(path);
-}
+/** What a transfer counts as that the caller, or the connection, has broken off. */
+const BROKEN_OFF = 'BAD_REQUEST';
 
 /**
  * Imports and exports records over HTTP, beside GraphQL: they are longer than an answer may be. Both end when the token
@@ -69,8 +73,11 @@ export class RecordEdge<Access> {
   async answer(request: IncomingMessage, response: ServerResponse, identity: Identity<Access>): Promise<void> {
     const { method } = request;
     const { pathname, searchParams } = new URL(request.url ?? '', 'http://gateway');
-    const datastoreId = PATH.exec(pathname)?.[1]?.toLowerCase() ?? '';
+    const datastoreId = datastoreIn(pathname);
     const ending = new AbortController();
+    const started = performance.now();
+    // how it has ended, as far as the caller has heard it
+    let result: string = BROKEN_OFF;
     let close: (() => void) | undefined;
     response.once('close', () => ending.abort(new Error('the caller went away')));
     try {
@@ -78,9 +85,10 @@ export class RecordEdge<Access> {
       const end = (reason: GraphQLError) => ending.abort(reason);
       close = this.#options.sessions.open({ kind: 'transfer', token: identity.token, end });
       const given = { request, response, access: identity.access, datastoreId, parameters: searchParams, ending };
-      await (method === 'GET' ? this.#export(given) : this.#import(given));
+      result = await (method === 'GET' ? this.#export(given) : this.#import(given));
     } catch (error) {
       const shown = this.#options.mask(error);
+      result = codeOf(shown);
       if (shown.extensions.code === 'FORBIDDEN')
         this.#options.records.refused(identity.access, `${method} /datastores/{id}/records`, shown.message);
       if (response.headersSent) return void response.destroy();
@@ -88,10 +96,14 @@ export class RecordEdge<Access> {
       sendError(request, response, shown, { status, headers: { connection: 'close' } });
     } finally {
       close?.();
+      const operation = method === 'GET' ? 'exportRecords' : method === 'POST' ? 'importRecords' : 'none';
+      const ms = performance.now() - started;
+      this.#options.onOperation?.({ kind: 'transfer', operation, result, ms });
     }
   }
 
-  async #export({ response, access, datastoreId, parameters, ending: { signal } }: Transfer<Access>): Promise<void> {
+  /** @returns how it has ended, for who counts operations */
+  async #export({ response, access, datastoreId, parameters, ending: { signal } }: Transfer<Access>): Promise<string> {
     const { format, recordCount, pieces } = await this.#options.records.export(access, datastoreId, parameters);
     response.writeHead(200, {
       'content-type': `${TYPES[format][0]}; charset=utf-8`,
@@ -102,14 +114,17 @@ export class RecordEdge<Access> {
     // an answer that ends early has no end: whoever reads it sees that something is missing
     signal.addEventListener('abort', () => response.destroy(), { once: true });
     for await (const piece of pieces) {
-      if (response.destroyed) return;
-      if (!response.write(piece) && !(await drained(response, this.#options.limits.transferIdleMs)))
-        return void response.destroy();
+      if (response.destroyed) return BROKEN_OFF;
+      if (response.write(piece) || (await drained(response, this.#options.limits.transferIdleMs))) continue;
+      response.destroy();
+      return BROKEN_OFF;
     }
     response.end();
+    return 'OK';
   }
 
-  async #import({ request, response, access, datastoreId, parameters, ending }: Transfer<Access>): Promise<void> {
+  /** @returns how it has ended; lines that were refused are part of the answer */
+  async #import({ request, response, access, datastoreId, parameters, ending }: Transfer<Access>): Promise<string> {
     const format = formatOf(request);
     const most = limitOf(this.#options.limits, 'MAX_IMPORT_MB') ?? Number.POSITIVE_INFINITY;
     if (Number(request.headers['content-length'] ?? 0) > most * BYTES_IN_MB) throw tooLarge(most);
@@ -119,12 +134,17 @@ export class RecordEdge<Access> {
     response.writeHead(200, { 'content-type': TYPES.jsonl[0], connection: 'close', ...UNBUFFERED });
     response.flushHeaders();
     // reports are few, and many senders read none of them before they have sent everything
+    let result = BROKEN_OFF;
     for await (const report of reports) {
-      if (response.destroyed) return;
-      const line = `${JSON.stringify(this.#shown(report))}\n`;
-      if (report.type === 'end') endAfter(request, response, line);
-      else response.write(line);
+      if (response.destroyed) return BROKEN_OFF;
+      const shown = this.#shown(report);
+      const line = `${JSON.stringify(shown)}\n`;
+      if (report.type === 'end') {
+        endAfter(request, response, line);
+        result = shown.error?.code ?? 'OK';
+      } else response.write(line);
     }
+    return result;
   }
 
   /** The body, as it comes; what ends the import ends it, too, and leaves the connection for the answer. */
@@ -140,10 +160,11 @@ export class RecordEdge<Access> {
     return body;
   }
 
-  #shown(report: Report): object {
-    if (report.error == null) return report;
-    const { message, extensions } = publicForm(this.#options.mask(report.error));
-    return { ...report, error: { message, ...extensions } };
+  #shown({ error, ...report }: Report): ShownReport {
+    if (error == null) return error === undefined ? report : { ...report, error: null };
+    const masked = this.#options.mask(error);
+    const { message, extensions } = publicForm(masked);
+    return { ...report, error: { message, ...extensions, code: codeOf(masked) } };
   }
 }
 

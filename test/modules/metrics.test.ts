@@ -33,10 +33,19 @@ const rootFields = [schema.getQueryType(), schema.getMutationType(), schema.getS
 );
 /** What a label may say where the code alone does not show it. */
 const values: Readonly<Record<string, readonly string[]>> = {
-  path: ['/graphql', '/livez', '/readyz', '/graphiql/session', '/graphiql/provider', '/', 'other'],
-  operation: [...rootFields, 'several', 'none', '__typename', '__schema', '__type'],
+  path: [
+    '/datastores/{id}/records',
+    '/graphql',
+    '/livez',
+    '/readyz',
+    '/graphiql/session',
+    '/graphiql/provider',
+    '/',
+    'other',
+  ],
+  operation: [...rootFields, 'several', 'none', 'exportRecords', 'importRecords', '__typename', '__schema', '__type'],
   result: ['OK', ...Object.keys(requestErrorCodes)],
-  kind: ['query', 'mutation', 'subscription', 'none'],
+  kind: ['query', 'mutation', 'subscription', 'transfer', 'none'],
 };
 
 describeEachGateway('the metrics', (open, kind) => {
@@ -96,6 +105,30 @@ describeEachGateway('the metrics', (open, kind) => {
     expect(await total('tests_queued')).toBe(0);
     expect(await total('database_statement_seconds_count')).toBeGreaterThan(5);
     expect((await total('database_connections')) > 0).toBe(kind === 'postgres');
+  });
+
+  test('count what brings records in and out by how it ended', async () => {
+    const environmentId = await api.newEnvironment();
+    const { id } = await api.created({ environmentId, config: { managed: { maxSizeMb: 1 } } });
+    const send = async (init: RequestInit = {}, datastoreId = id) => {
+      const headers = { authorization: `Bearer ${gateway.token}`, 'content-type': 'application/jsonl' };
+      const response = await fetch(`${gateway.url}/datastores/${datastoreId}/records`, { headers, ...init });
+      return response.text();
+    };
+    const post = (body: BodyInit) => send({ method: 'POST', body });
+    expect(await post('{"data":{}}\n{}\n')).toContain('"put":1,"skipped":0,"refused":1');
+    expect(await post(new Uint8Array([0x1f, 0x8b, 8, 0]))).toContain('"FAILED"');
+    expect(await send()).toMatch(/^\{"key":/);
+    await send({}, environmentId);
+    const count = (operation: string, result: string) =>
+      total('operation_duration_seconds_count', { kind: 'transfer', operation, result });
+    await expect.poll(() => count('exportRecords', 'NOT_FOUND')).toBe(1);
+    expect(await count('exportRecords', 'OK')).toBe(1);
+    expect(await count('importRecords', 'OK')).toBe(1);
+    expect(await count('importRecords', 'BAD_USER_INPUT')).toBe(1);
+    const path = '/datastores/{id}/records';
+    await expect.poll(() => total('http_responses_total', { path, status: '200' })).toBe(3);
+    expect(await total('http_responses_total', { path, status: '404' })).toBe(1);
   });
 
   test('say nothing that a user has written', async () => {
