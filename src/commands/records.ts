@@ -1,5 +1,5 @@
-import { createReadStream, createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { createWriteStream, type ReadStream } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type RecordFormat, recordFormats } from '../modules/managed-data/transfers.ts';
@@ -56,7 +56,7 @@ export async function importRecords(args: readonly string[]): Promise<void> {
   if (given['key-field'] !== undefined) parameters.set('keyField', given['key-field']);
   if (given['stop-at-first']) parameters.set('stopAtFirst', 'true');
   await withTarget(given, async (target) => {
-    const source = file === '-' ? process.stdin : createReadStream(file);
+    const source = file === '-' ? process.stdin : await openFile(file);
     const name = file === '-' ? 'stdin' : file;
     let end: Report | undefined;
     const progress = new Progress();
@@ -87,6 +87,14 @@ function formatOf(format: string | undefined, file: string | undefined, otherwis
   const found = recordFormats.find((each) => each === wanted);
   if (!found) throw new UsageError(`--format takes one of ${recordFormats.join(', ')}.`);
   return found;
+}
+
+/** Opens a file before anything is asked, so that it is said what is wrong with it. @throws Error, for a folder too */
+async function openFile(path: string): Promise<ReadStream> {
+  const handle = await open(path);
+  if (!(await handle.stat()).isDirectory()) return handle.createReadStream();
+  await handle.close();
+  throw new Error(`${path} is a folder: give a file.`);
 }
 
 /** Writes a file that is there when it is whole. */
