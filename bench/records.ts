@@ -1,0 +1,131 @@
+/**
+ * What putting, reading and paging records costs in a store of 1,000,000 records, beside one of 1,000 of the same
+ * gateway: the two take turns, over HTTP, and medians are compared.
+ *
+ *   node bench/records.ts sqlite|postgres [--rounds 500] [--records 1000000]
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { sql } from 'kysely';
+import { App } from '../src/app.ts';
+import { preparePostgres, startPostgres } from '../src/demo/postgres-server.ts';
+import { scopes } from '../src/modules/access/access.ts';
+import type { Database } from '../src/platform/database.ts';
+import { createLogger } from '../src/platform/logger.ts';
+
+const { values, positionals } = parseArgs({
+  options: { rounds: { type: 'string', default: '500' }, records: { type: 'string', default: '1000000' } },
+  allowPositionals: true,
+});
+const rounds = Number(values.rounds);
+const SMALL = 1_000;
+const LARGE = Number(values.records);
+/** How many turns come before those that count. */
+const WARM_UP = 50;
+const PAGE_SIZE = 50;
+const KEY_LENGTH = 9;
+/** Of 350 bytes. */
+const TEXT = 'x'.repeat(330);
+const DATA = JSON.stringify({ text: TEXT });
+
+const documents = {
+  put: `mutation ($id: ID!, $key: String!) {
+    putRecord(input: { datastoreId: $id, key: $key, data: { text: ${JSON.stringify(TEXT)} } }) { ... on UserError { code } } }`,
+  get: `query ($id: ID!, $key: String!) { datastore(id: $id) { ... on ManagedDatastore { record(key: $key) { data } } } }`,
+  page: `query ($id: ID!, $after: String!) { datastore(id: $id) { ... on ManagedDatastore {
+    records(first: ${PAGE_SIZE}, after: $after) { nodes { key data } pageInfo { endCursor } } } } }`,
+} as const;
+type Work = keyof typeof documents;
+
+const keyAt = (at: number) => String(at).padStart(KEY_LENGTH, '0');
+
+const folder = await mkdtemp(join(tmpdir(), 'gateway-records-'));
+const endings: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
+try {
+  const app = await App.open({
+    ...{ host: '127.0.0.1', port: 43_000 + (process.pid % SMALL), bootstrap: true, egressAllow: [], graphiql: 'off' },
+    databaseUrl: positionals[0] === 'postgres' ? await newPostgres() : `sqlite:${join(folder, 'gateway.db')}`,
+    keyFile: join(folder, 'master.key'),
+    logger: createLogger({ level: 'silent' }),
+  });
+  endings.push(() => app.close());
+  await app.listen();
+  const grant = { name: 'bench', scopes, environmentIds: null, expiresAt: null };
+  const token = await app.access.createToken('bench', grant);
+  const sizes = [SMALL, LARGE];
+  const stores = await Promise.all(sizes.map((size) => newStore(app.url, token, app.database, size)));
+  for (const work of ['put', 'get', 'page'] as const) await compare(app.url, token, stores, work);
+} finally {
+  for (const end of endings.reverse()) await end();
+}
+
+async function newPostgres(): Promise<string> {
+  const files = await preparePostgres();
+  endings.push(() => rm(files.folder, { recursive: true, force: true }));
+  const server = await startPostgres({}, files);
+  endings.push(() => server.stop());
+  return server.databaseUrl('postgres');
+}
+
+interface Store {
+  readonly id: string;
+  readonly size: number;
+}
+
+/** Makes a store with records and the events of their puts. */
+async function newStore(url: string, token: string, { kind, query }: Database, size: number): Promise<Store> {
+  const made = await ask(url, token, {
+    query: `mutation { createDatastore(input: { config: { managed: { maxSizeMb: 1000 } } }) {
+      ... on CreateDatastoreSuccess { datastore { id } } } }`,
+  });
+  const { id } = (made as { createDatastore: { datastore: { id: string } } }).createDatastore.datastore;
+  const numbers =
+    kind === 'postgres'
+      ? sql`select n from generate_series(1, ${sql.lit(size)}) as t(n)`
+      : sql`with recursive t(n) as (select 1 union all select n + 1 from t where n < ${sql.lit(size)}) select n from t`;
+  const key =
+    kind === 'postgres' ? sql`lpad(n::text, ${sql.lit(KEY_LENGTH)}, '0')` : sql`printf('%0${sql.lit(KEY_LENGTH)}d', n)`;
+  const at = new Date().toISOString();
+  const bytes = DATA.length + KEY_LENGTH;
+  await sql`insert into managed_records (datastore_id, key, size, version, updated_at, data)
+    select ${sql.lit(id)}, ${key}, ${sql.lit(bytes)}, n, ${sql.lit(at)}, ${sql.lit(DATA)} from (${numbers}) as numbers`.execute(
+    query,
+  );
+  await sql`insert into record_events (datastore_id, sequence, at, kind, key, actor)
+    select ${sql.lit(id)}, n, ${sql.lit(at)}, 'PUT', ${key}, 'bench' from (${numbers}) as numbers`.execute(query);
+  const counts = { record_count: size, used_bytes: size * bytes, last_event: size };
+  await query.updateTable('managed_stores').set(counts).where('datastore_id', '=', id).execute();
+  if (kind === 'postgres') await sql`vacuum analyze managed_records, record_events`.execute(query);
+  return { id, size };
+}
+
+/** Lets two stores take turns, and prints the medians of what each took. */
+async function compare(url: string, token: string, stores: readonly Store[], work: Work): Promise<void> {
+  const taken: number[][] = stores.map(() => []);
+  for (let round = 0; round < WARM_UP + rounds; round += 1)
+    for (const [index, { id, size }] of stores.entries()) {
+      const key = keyAt(1 + Math.floor(Math.random() * (size - PAGE_SIZE)));
+      const after = Buffer.from(JSON.stringify(['KEY', key])).toString('base64url');
+      const started = performance.now();
+      await ask(url, token, { query: documents[work], variables: work === 'page' ? { id, after } : { id, key } });
+      if (round >= WARM_UP) taken[index]?.push(performance.now() - started);
+    }
+  const [small = 0, large = 0] = taken.map(median);
+  const [one, other, ratio] = [small, large, large / small].map((each) => each.toFixed(2));
+  process.stdout.write(`${positionals[0]}, ${work}: ${one} ms of ${SMALL}, ${other} ms of ${LARGE}: × ${ratio}\n`);
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
+
+async function ask(url: string, token: string, body: object): Promise<unknown> {
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+  const response = await fetch(`${url}/graphql`, { method: 'POST', headers, body: JSON.stringify(body) });
+  const text = await response.text();
+  const { data, errors } = JSON.parse(text) as { data?: unknown; errors?: unknown };
+  if (errors !== undefined || text.includes('"code"')) throw new Error(text);
+  return data;
+}
