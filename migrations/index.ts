@@ -27,6 +27,7 @@ import * as typeLists from './025-type-lists.ts';
 import * as healthHours from './026-health-hours.ts';
 import * as certificates from './027-certificates.ts';
 import * as catalogChanges from './028-catalog-changes.ts';
+import * as abandonedStores from './029-abandoned-stores.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -58,4 +59,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '026-health-hours': healthHours,
   '027-certificates': certificates,
   '028-catalog-changes': catalogChanges,
+  '029-abandoned-stores': abandonedStores,
 };

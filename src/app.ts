@@ -200,6 +200,7 @@ export class App {
         { title: 'idempotency keys that have expired', step: () => idempotency.removeExpired() },
         { title: 'secrets of older versions', step: () => history.eraseExpired() },
         { title: 'old events of records', step: () => recordEvents.removeExpired() },
+        { title: 'records of deleted datastores', step: () => saving.storeRemoval.step() },
         { title: 'events of connection tests that have ended', step: () => testHistory.foldEnded() },
         { title: 'old connection tests of no datastore', step: () => testHistory.removeOldOfNone() },
         { title: 'old connection tests of datastores', step: () => testHistory.removeOld() },

@@ -15,6 +15,7 @@ import { DatastoreService } from './modules/datastores/service.ts';
 import { EnvironmentService } from './modules/environments/service.ts';
 import { Idempotency } from './modules/idempotency/service.ts';
 import { RecordFit } from './modules/managed-data/fit.ts';
+import { StoreRemoval } from './modules/managed-data/removal.ts';
 import { ManagedStorage } from './modules/managed-data/storage.ts';
 import { ManagedStores } from './modules/managed-data/stores.ts';
 import { ManifestService } from './modules/manifests/service.ts';
@@ -44,7 +45,8 @@ export function constructSaving({ database, doorbell, keyring, executor, logger,
   const environments = new EnvironmentService(database, keyring, sealer, idempotency);
   const catalogs = new CatalogWriter(database, keyring);
   const dataStructures = new DataStructureService(database, keyring, environments, new RecordFit());
-  const managedStores = new ManagedStores(dataStructures);
+  const storeRemoval = new StoreRemoval(database);
+  const managedStores = new ManagedStores(dataStructures, storeRemoval);
   const gatewayTests = new GatewayTests((job) => new ManagedStorage(database, job), logger);
   const runner = new TestRunner({ database, doorbell, sealer, executor, catalogs, gatewayTests, logger, onEnded });
   const connectionTests = new ConnectionTestService({
@@ -64,7 +66,7 @@ export function constructSaving({ database, doorbell, keyring, executor, logger,
   });
   return {
     ...{ sealer, idempotency, environments, runner, connectionTests, drafts, proof, history, saver, preparation },
-    ...{ datastores, usages, deletion, dataStructures, manifests },
+    ...{ datastores, usages, deletion, dataStructures, manifests, storeRemoval },
   };
 }
 

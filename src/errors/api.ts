@@ -164,8 +164,14 @@ export interface Misfit {
 export class RecordsMisfitError extends UserError {
   override readonly name = 'RecordsMisfitError';
   readonly misfits: Misfits;
-  constructor(misfits: Misfits) {
-    super('RECORDS_MISFIT', [], `${userErrorCodes.RECORDS_MISFIT} There are ${misfits.count}.`);
+  /** `path` is where the arguments name the data structure, when they do. */
+  constructor(misfits: Misfits, path?: readonly string[]) {
+    const message = `${userErrorCodes.RECORDS_MISFIT} There are ${misfits.count}.`;
+    super(
+      'RECORDS_MISFIT',
+      path ? [{ path, configPath: configPathOf(path), code: 'INVALID_COMBINATION', message }] : [],
+      message,
+    );
     this.misfits = misfits;
   }
 }

@@ -202,6 +202,8 @@ export interface ManagedStoresTable {
   record_count: number;
   /** The sequence of the newest of its record_events; 0 where there was none. */
   last_event: number;
+  /** 1 from the deletion of its datastore on, by the database's own doing, until its records are removed. */
+  abandoned: Generated<number>;
 }
 
 export interface ManagedRecordsTable {

@@ -34,6 +34,49 @@ const text = (name: string, more: Partial<DataStructureFieldInput> = {}): DataSt
   ...more,
 });
 
+/** What any change of a datastore answers, as far as its data structure is concerned. */
+const STRUCTURE_OF = `... on ManagedDatastore { dataStructure { id } }`;
+const MISFIT = `... on UserError { code } ... on RecordsMisfitError { misfitCount }`;
+
+interface ForcedTarget {
+  readonly id: string;
+  readonly name: string;
+  readonly environmentId: string;
+  readonly config: object;
+}
+
+/** Each operation that gives a datastore another data structure; the second version of a datastore has it. */
+const forcedChanges: readonly {
+  readonly operation: string;
+  readonly query: string;
+  inputOf(target: ForcedTarget, force: { readonly force?: boolean }): object;
+}[] = [
+  {
+    operation: 'updateDatastore',
+    query: `mutation ($input: UpdateDatastoreInput!) {
+      updateDatastore(input: $input) { ${MISFIT} ... on UpdateDatastoreSuccess { datastore { ${STRUCTURE_OF} } } } }`,
+    inputOf: ({ id, config }, force) => ({ id, config, ...force }),
+  },
+  ...[false, true].map((atomic) => ({
+    operation: `updateDatastores(atomic: ${atomic})`,
+    query: `mutation ($input: UpdateDatastoresInput!) { updateDatastores(input: $input) {
+      ... on UpdateDatastoresSuccess { results { error { ${MISFIT} } datastore { ${STRUCTURE_OF} } } } } }`,
+    inputOf: ({ id, config }: ForcedTarget, force: object) => ({ items: [{ id, config, ...force }], atomic }),
+  })),
+  {
+    operation: 'upsertDatastore',
+    query: `mutation ($input: UpsertDatastoreInput!) {
+      upsertDatastore(input: $input) { ${MISFIT} ... on UpsertDatastoreSuccess { datastore { ${STRUCTURE_OF} } } } }`,
+    inputOf: ({ id: _, ...target }, force) => ({ ...target, ...force }),
+  },
+  {
+    operation: 'revertDatastore',
+    query: `mutation ($input: RevertDatastoreInput!) {
+      revertDatastore(input: $input) { ${MISFIT} ... on RevertDatastoreSuccess { datastore { ${STRUCTURE_OF} } } } }`,
+    inputOf: ({ id }, force) => ({ id, toVersion: 2, ...force }),
+  },
+];
+
 const faulty: readonly (readonly [string, DataStructureFieldInput[], string[]])[] = [
   ['a name twice', [text('a'), text('b'), text('a')], ['2.name NAME_TAKEN']],
   [
@@ -274,17 +317,45 @@ describeEachGateway('data structures', (open) => {
       expect(refused.misfits).toHaveLength(20);
     });
 
-    test('are taken up by a datastore only where its records fit', async () => {
+    test('are taken up by a datastore only where its records fit, or with force', async () => {
       const { datastores } = await used([], [{ a: 1 }, { a: 'x' }]);
       const { id: dataStructureId } = await created({ fields: [text('a')] });
-      const [id = ''] = datastores;
-      const refused = await api.update({ id, config: { managed: { dataStructureId } } });
-      expect(issueList(expectType(refused, 'ValidationError'))).toEqual([
-        'input.config.managed.dataStructureId INVALID_COMBINATION',
+      const [id = '', other = ''] = datastores;
+      const config = { managed: { dataStructureId } };
+      const refused = expectType(await api.update({ id, config }), 'RecordsMisfitError');
+      expect(issueList(refused)).toEqual(['input.config.managed.dataStructureId INVALID_COMBINATION']);
+      expect(refused).toMatchObject({ code: 'RECORDS_MISFIT', misfitCount: 1 });
+      expect(refused.misfits).toEqual([
+        { datastoreId: id, key: 'k000', issues: [{ path: ['a'], code: 'INVALID_TYPE' }] },
       ]);
       const input = { datastoreId: id, select: { keys: ['k000'] }, confirmed: true };
       await gateway.run(DeleteRecords, { input });
-      await api.updated({ id, config: { managed: { dataStructureId } } });
+      await api.updated({ id, config });
+      await api.updated({ id: other, config, force: true });
+      const [kept, put] = ['k000', 'k001'].map((key) => ({ datastoreId: other, key, data: { a: 1 } }));
+      for (const record of [kept, put])
+        if (record) expectType((await gateway.run(PutRecord, { input: record })).putRecord, 'ValidationError');
+      const { query } = gateway.app.database;
+      const entries = query.selectFrom('journal').select('detail').where('subject_id', '=', other).orderBy('sequence');
+      const last = (await entries.execute()).at(-1)?.detail;
+      expect(JSON.parse(String(last))).toMatchObject({ changed: ['config.dataStructureId'], force: true });
+    });
+
+    test.for(forcedChanges)('are forced upon a datastore by $operation', async ({ query, inputOf }) => {
+      const { datastores } = await used([], [{ a: 1 }]);
+      const { id: dataStructureId } = await created({ fields: [text('a')] });
+      const [id = ''] = datastores;
+      const wide = await created({});
+      await api.updated({ id, config: { managed: { dataStructureId } }, force: true });
+      const { name } = await api.updated({ id, config: { managed: { dataStructureId: wide.id } } });
+      const send = async (force?: boolean) => {
+        const target = { id, name, environmentId, config: { managed: { dataStructureId, maxSizeMb: 1 } } };
+        const input = inputOf(target, force === undefined ? {} : { force });
+        const { json } = await gateway.send({ query, variables: { input } });
+        return JSON.stringify(json);
+      };
+      for (const force of [undefined, false]) expect(await send(force)).toMatch(/"RECORDS_MISFIT".*"misfitCount":1/);
+      expect(await send(true)).toContain(`"dataStructure":{"id":"${dataStructureId}"}`);
     });
   });
 

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'graphql';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { StoreRemoval } from '../../src/modules/managed-data/removal.ts';
 import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import type { TestGateway } from '../support/gateway.ts';
@@ -13,9 +14,11 @@ import type {
 import {
   CreateDataStructure,
   DeleteDataStructure,
+  DeleteDatastores,
   DeleteRecords,
   ListRecords,
   PutRecord,
+  PutRecords,
   ReadCatalog,
   ReadManaged,
   RefreshCatalog,
@@ -238,6 +241,84 @@ describeEachGateway('managed data stores', (open) => {
     expect(await api.remove({ ids: [id] })).toMatchObject({ __typename: 'ConfirmationRequiredError' });
     await remove({ datastoreId: id, select: { all: {} }, confirmed: true });
     expect(await api.removed(id)).toEqual([id]);
+  });
+
+  describe('with many records', () => {
+    const MANY = 1_250;
+
+    /** A store with records that were put by the hundred. */
+    const filled = async (more: { dataStructureId?: string } = {}) => {
+      const id = await store(more);
+      for (let from = 0; from < MANY; from += 250) {
+        const items = Array.from({ length: 250 }, (_, at) => ({ key: `k${from + at}`, data: { title: 'x' } }));
+        const { putRecords } = await gateway.run(PutRecords, { input: { datastoreId: id, items } });
+        expectType(putRecords, 'PutRecordsSuccess');
+      }
+      return id;
+    };
+    const deleted = async (id: string) => {
+      const input = { select: { ids: [id] }, confirmed: true };
+      const { deleteDatastores } = await gateway.run(DeleteDatastores, { input });
+      expectType(deleteDatastores, 'DeleteDatastoresSuccess');
+    };
+    const left = async (id: string) => {
+      const { query } = gateway.app.database;
+      const rows = await Promise.all(
+        (['managed_stores', 'managed_records', 'record_events'] as const).map((table) =>
+          query.selectFrom(table).select('datastore_id').where('datastore_id', '=', id).execute(),
+        ),
+      );
+      return rows.map((found) => found.length);
+    };
+
+    beforeAll(() => gateway.app.chores.stop());
+
+    test('are gone at once, and removed in steps, by whichever process is there', async () => {
+      const dataStructureId = await structure(order);
+      const id = await filled({ dataStructureId });
+      await deleted(id);
+      expect(await read(id)).toBeNull();
+      expect(await put({ datastoreId: id, data: { title: 'x' } })).toMatchObject({ __typename: 'NotFoundError' });
+      const records = `${gateway.url}/datastores/${id}/records`;
+      const response = await fetch(records, { headers: { authorization: `Bearer ${gateway.token}` } });
+      expect(response.status).toBe(404);
+      const { deleteDataStructure } = await gateway.run(DeleteDataStructure, { id: dataStructureId });
+      expect(deleteDataStructure).toMatchObject({ __typename: 'DeleteDataStructureSuccess' });
+      // the deletion itself has begun with the first ones
+      expect(await left(id)).toEqual([1, MANY - 500, MANY - 500]);
+      // a step of a process that then dies
+      expect(await new StoreRemoval(gateway.app.database).step()).toBe(true);
+      expect(await left(id)).toEqual([1, MANY - 1_000, MANY - 1_000]);
+      const next = new StoreRemoval(gateway.app.database);
+      while (await next.step());
+      expect(await left(id)).toEqual([0, 0, 0]);
+    });
+
+    test('leave nothing to a datastore that is given their id before they are removed', async () => {
+      const id = await filled();
+      await deleted(id);
+      await api.created({ id, environmentId, config: { managed: { maxSizeMb: 1 } } });
+      expect(await read(id)).toMatchObject({ usedBytes: 0, recordCount: 0 });
+      expect(await left(id)).toEqual([1, 0, 0]);
+      await stored({ datastoreId: id, key: 'a', data: {} });
+      while (await new StoreRemoval(gateway.app.database).step());
+      expect(await keysOf(id)).toEqual(['a']);
+      expect(await read(id)).toMatchObject({ usedBytes: 3, recordCount: 1 });
+    });
+
+    test('are removed by several processes at once', async () => {
+      const ids = [await filled(), await filled()];
+      for (const id of ids) await deleted(id);
+      const removals = [1, 2, 3].map(() => new StoreRemoval(gateway.app.database));
+      await Promise.all(
+        removals.map(async (removal) => {
+          while (await removal.step());
+        }),
+      );
+      // one that found the others busy with all that is left looks again
+      while (await removals[0]?.step());
+      for (const id of ids) expect(await left(id)).toEqual([0, 0, 0]);
+    });
   });
 
   describe('judge records by their structure', () => {

@@ -122,6 +122,59 @@ describeEachDatabase('the migrations', (open, kind) => {
     });
   });
 
+  it('have stores outlive their datastores through 029-abandoned-stores, up and down', async () => {
+    const { database } = await open({ migrated: false });
+    const { query } = database;
+    const migrator = migratorOf(database);
+    await migrator.migrateTo('028-catalog-changes');
+    const stamps = { created_at: '', updated_at: '', created_by: '' };
+    await query
+      .insertInto('environments')
+      .values({ id: 'e', name: 'e', ...stamps })
+      .execute();
+    const insert = async (id: string) => {
+      const named = { type: 'MANAGED', name: id, label: id, label_folded: id, config: '{}', secrets: '[]', version: 1 };
+      const datastore = { id, environment_id: 'e', ...named, ...stamps, updated_by: '' };
+      await query.insertInto('datastores').values(datastore).execute();
+    };
+    const fill = async (id: string) => {
+      await insert(id);
+      const counts = { max_bytes: 9, used_bytes: 3, record_count: 1, last_event: 1 };
+      await query
+        .insertInto('managed_stores')
+        .values({ datastore_id: id, ...counts })
+        .execute();
+      const record = { datastore_id: id, key: 'k', size: 3, version: 1, updated_at: '', data: '{}' };
+      await query.insertInto('managed_records').values(record).execute();
+      const event = { datastore_id: id, sequence: 1, at: '', kind: 'PUT' as const, key: 'k', actor: 'a' };
+      await query.insertInto('record_events').values(event).execute();
+    };
+    const remove = (id: string) => query.deleteFrom('datastores').where('id', '=', id).execute();
+    const counts = async () =>
+      Promise.all(
+        (['managed_stores', 'managed_records', 'record_events'] as const).map(
+          async (table) => (await query.selectFrom(table).select('datastore_id').execute()).length,
+        ),
+      );
+    for (const id of ['stays', 'goes', 'comes again']) await fill(id);
+    await migrateToLatest(database);
+    expect(await counts()).toEqual([3, 3, 3]);
+    for (const id of ['goes', 'comes again']) await remove(id);
+    const abandoned = await query.selectFrom('managed_stores').select(['datastore_id', 'abandoned']).execute();
+    expect(Object.fromEntries(abandoned.map((row) => [row.datastore_id, row.abandoned]))).toEqual({
+      stays: 0,
+      goes: 1,
+      'comes again': 1,
+    });
+    expect(await counts()).toEqual([3, 3, 3]);
+    await insert('comes again');
+    expect(await counts()).toEqual([2, 2, 2]);
+    await migrator.migrateTo('028-catalog-changes');
+    expect(await counts()).toEqual([1, 1, 1]);
+    await remove('stays');
+    expect(await counts()).toEqual([0, 0, 0]);
+  });
+
   it('run once when several processes start together', async () => {
     const { database, openAgain } = await open({ migrated: false });
     const others = await Promise.all([openAgain(), openAgain()]);

@@ -53,6 +53,7 @@ export const UpdateDatastore = graphql(`
       ... on ConnectionTestFailedError { test { ...TestFields } }
       ... on ConflictError { current { id version label } }
       ... on NotFoundError { ids }
+      ... on RecordsMisfitError { misfitCount misfits { datastoreId key issues { path code } } }
     }
   }
 `);

@@ -21,10 +21,12 @@ import {
   CreateSessionToken,
   DatastoreEvents,
   DeleteDataStructure,
+  DeleteDatastores,
   DeleteRecords,
   ListRecords,
   Progress,
   PutRecord,
+  PutRecords,
   ReadAuditLog,
   ReadRecord,
   ReadUsages,
@@ -62,6 +64,10 @@ const tables = [
 const ROWS = 5_000;
 const ENVIRONMENTS = 5;
 const IN_ONE_STATEMENT = 1_000;
+/** How many records one call puts. */
+const MOST_ITEMS = 500;
+/** How many records an export reads at once. */
+const EXPORTED_AT_ONCE = 500;
 
 /**
  * The indexes by which the events of one datastore are found, however long its environment's chain is: which of them,
@@ -248,9 +254,17 @@ const landmarks = [
   /from "managed_records" .+"managed_records"."key" >= .+"managed_records"."key" <= /,
   /from "managed_records" where "datastore_id" = .+ and "managed_records"."key" in /,
   /from "managed_records" where "datastore_id" = .+ and "key" > .+ order by "key" limit /,
+  /"managed_records"."key", "managed_records"."size" from .+ "managed_records"."key" > \S+ order by "managed_records"."key" limit /,
+  /"managed_records"."key", "managed_records"."data" from .+"managed_records"."key" > .+"managed_records"."key" <= .+ limit /,
   /insert into "managed_records" .+ on conflict /,
   /delete from "managed_records" where "datastore_id" = .+ and "managed_records"."key" in /,
   /update "managed_stores" set /,
+  /from "managed_stores" where "abandoned" = .+ order by "datastore_id" limit /,
+  /delete from "managed_stores" where "datastore_id" = /,
+  /select "key" from "managed_records" where "datastore_id" = .+ and "key" > .+ order by "key" limit /,
+  /delete from "managed_records" where "datastore_id" = .+ and "key" > .+ and "key" <= /,
+  /select "sequence" from "record_events" where "datastore_id" = .+ and "sequence" > .+ order by "sequence" limit /,
+  /delete from "record_events" where "datastore_id" = .+ and "sequence" > .+ and "sequence" <= /,
   /from "managed_stores" where "data_structure_id" = /,
   /from "record_events" .+"sequence" > .+ order by "record_events"."sequence" limit /,
   /delete from "record_events" where /,
@@ -498,6 +512,7 @@ async function putReadAndPage(gateway: TestGateway, id: string): Promise<void> {
 
 async function useRecords(gateway: TestGateway, id: string): Promise<void> {
   await putReadAndPage(gateway, id);
+  await exportTwoPages(gateway, id);
   const cursor = Buffer.from(JSON.stringify({ at: new Date().toISOString(), datastoreId: id, sequence: ROWS }));
   const enough = (results: readonly unknown[]) => results.length > 0;
   await gateway.follow(RecordEvents, { datastoreId: id, after: cursor.toString('base64url') }, { enough });
@@ -509,7 +524,36 @@ async function useRecords(gateway: TestGateway, id: string): Promise<void> {
     const { deleteRecords } = await gateway.run(DeleteRecords, { input: { datastoreId: id, select, confirmed: true } });
     expectType(deleteRecords, 'DeleteRecordsSuccess');
   }
+  await removeStore(gateway);
   await gateway.app.chores.run();
+}
+
+/** Deletes a datastore with more records than one step removes. */
+async function removeStore(gateway: TestGateway): Promise<void> {
+  const own = apiOf(gateway);
+  const { id: datastoreId } = await own.created({ environmentId: uuid(0), config: { managed: { maxSizeMb: 1 } } });
+  for (let from = 0; from < 2; from += 1) {
+    const items = Array.from({ length: MOST_ITEMS }, (_, at) => ({ key: `${from} ${at}`, data: {} }));
+    const { putRecords } = await gateway.run(PutRecords, { input: { datastoreId, items } });
+    expectType(putRecords, 'PutRecordsSuccess');
+  }
+  const input = { select: { ids: [datastoreId] }, confirmed: true };
+  const { deleteDatastores } = await gateway.run(DeleteDatastores, { input });
+  expectType(deleteDatastores, 'DeleteDatastoresSuccess');
+}
+
+/** Reads an export on behind its first page, whose plan is that of the statement for any other. */
+async function exportTwoPages({ url, token }: TestGateway, id: string): Promise<void> {
+  const ending = new AbortController();
+  const headers = { authorization: `Bearer ${token}` };
+  const response = await fetch(`${url}/datastores/${id}/records`, { headers, signal: ending.signal });
+  let lines = 0;
+  for await (const chunk of response.body ?? []) {
+    lines += Buffer.from(chunk).toString().split('\n').length - 1;
+    if (lines > EXPORTED_AT_ONCE) break;
+  }
+  ending.abort();
+  expect(lines).toBeGreaterThan(EXPORTED_AT_ONCE);
 }
 
 /** A managed datastore with many records, and as many events. */

@@ -83,7 +83,7 @@ export class DatastoreDeletion {
     if (!isConfirmed && (await this.#managedStores.holdRecords(change, doomed)))
       throw new ConfirmationRequiredError([], RECORDS_GO);
     await deleteDatastoreRows(change, doomed, change.clock.timestamp());
-    this.#managedStores.tellGone(change, doomed);
+    await this.#managedStores.remove(change, doomed);
     // chains are locked in the order of their ids, so that two deletions never wait for one another
     const ordered = doomed.toSorted((one, other) => (one.environmentId < other.environmentId ? -1 : 1));
     const entries = ordered.map((datastore): DatastoreEntry => {

@@ -30,13 +30,19 @@ export interface NewDatastore extends DatastoreInput, Draft, EnvironmentChoice {
   readonly id?: string | null | undefined;
 }
 
-export interface DatastoreUpdate extends DatastoreInput, DraftChange {
+/** What a change of a stored datastore may leave behind. */
+export interface Forcible {
+  /** Whether records of a managed datastore may be left behind that do not fit its data structure. */
+  readonly force?: boolean | null | undefined;
+}
+
+export interface DatastoreUpdate extends DatastoreInput, DraftChange, Forcible {
   readonly id: string;
   readonly expectedVersion?: number | null | undefined;
 }
 
 /** A datastore as it is to be, found by its name. Its config is whole, but for secrets that stay. */
-export interface DatastoreUpsert extends DatastoreInput, Draft, EnvironmentChoice {
+export interface DatastoreUpsert extends DatastoreInput, Draft, EnvironmentChoice, Forcible {
   readonly name: string;
 }
 
@@ -83,7 +89,8 @@ export class SavePreparation {
     const testId = needsProof ? await proof.prove(access, subject, input.test) : null;
     const { name, label } = { name: input.name ?? before.name, label: input.label ?? before.label };
     const details = detailsOver(before, input);
-    return { subject, stored, id: before.id, name, namePath: pathTo(input, 'name'), label, details, testId };
+    const force = input.force ?? false;
+    return { subject, stored, id: before.id, name, namePath: pathTo(input, 'name'), label, details, testId, force };
   }
 
   /**
@@ -103,7 +110,8 @@ export class SavePreparation {
     const subject = readReplacement(stored.subject, input);
     mayRefreshCatalog(access, subject, input);
     const { label, details } = { label: input.label ?? before.label, details: detailsOver(before, input) };
-    const save = { subject, stored, id, name, label, details, namePath: pathTo(input, 'name') };
+    const force = input.force ?? false;
+    const save = { subject, stored, id, name, label, details, namePath: pathTo(input, 'name'), force };
     const { changed } = revisionOf({ ...save, testId: null }, access.actor, this.#options.database.clock.timestamp());
     if (changed.length === 0) return null;
     if (!mayUseTestId && input.test?.testId != null) throw new ConflictError('VERSION_CONFLICT', id);

@@ -31,6 +31,8 @@ export interface Save extends Omit<NamedDraft, 'name'> {
   readonly name: string | null;
   /** Where the name stands in the arguments. */
   readonly namePath: readonly string[];
+  /** Whether a managed datastore may be given a data structure that its records do not fit. */
+  readonly force?: boolean;
   /** Stores beside it what the call comes to, when that may come again. */
   readonly keep?: (change: Change, firstVersion: number) => Promise<void>;
 }
@@ -89,6 +91,7 @@ export class DatastoreSaver {
    * @throws NameTakenError, ConflictError when the id was used before, NotFoundError when the environment is gone
    */
   async save(access: Access, save: Save): Promise<Datastore | undefined> {
+    await this.#makeRoom([save]);
     try {
       return await this.#options.database.change(async (change) => {
         const written = await this.#write(change, access, save);
@@ -107,6 +110,7 @@ export class DatastoreSaver {
    * another change of its datastore came first
    */
   async saveAll(access: Access, saves: readonly Save[]): Promise<readonly Datastore[]> {
+    await this.#makeRoom(saves);
     return this.#options.database.change(async (change) => {
       await this.lock(change, access, saves);
       const { datastores, entries } = await this.saveWithin(change, access, saves);
@@ -146,9 +150,14 @@ export class DatastoreSaver {
     };
   }
 
+  /** What a deleted datastore leaves to be removed goes before its id is given again, and outside of any change. */
+  async #makeRoom(saves: readonly Save[]): Promise<void> {
+    for (const { id, stored } of saves) if (!stored) await this.#options.managedStores.makeRoom(id);
+  }
+
   /** @throws Superseded when another change of the stored datastore came first */
   async #write(change: Change, access: Access, save: Save): Promise<Written> {
-    const { subject, stored, testId } = save;
+    const { subject, stored, testId, force = false } = save;
     const firstVersion =
       stored?.datastore.firstVersion ?? (await claimDatastoreId(change, save.id, subject.environmentId));
     if (firstVersion === null) throw new ConflictError('ID_TAKEN');
@@ -165,7 +174,7 @@ export class DatastoreSaver {
     if (unchanged) return { datastore: after, entry: null };
     if (changed.includes('tags') || (!stored && after.tags.length > 0)) await replaceTags(change, after);
     await this.#exchangeSecrets(change, revision);
-    await this.#options.managedStores.keep(change, access, after, subject.configPath);
+    await this.#options.managedStores.keep(change, access, after, { configPath: subject.configPath, force });
     await reschedule(change, after, stored ? changed : ['checkEveryMinutes']);
     await this.#options.history.write(change, revision, stored);
     const { type, label, version } = after;
@@ -173,7 +182,7 @@ export class DatastoreSaver {
       datastore: after,
       actor: access.actor,
       ...(stored
-        ? { kind: 'UPDATED', detail: { version, changed } }
+        ? { kind: 'UPDATED', detail: { version, changed, ...(force ? { force } : {}) } }
         : { kind: 'CREATED', detail: { type, name, label, version } }),
     };
     return { datastore: after, entry };

@@ -7,6 +7,7 @@ import {
   NameTakenError,
   NotFoundError,
   QuotaExceededError,
+  RecordsMisfitError,
   SecretsRequiredError,
   type UserError,
   ValidationError,
@@ -84,6 +85,7 @@ const refusals = [
   SecretsRequiredError,
   ConnectionTestFailedError,
   QuotaExceededError,
+  RecordsMisfitError,
 ];
 
 interface IndexedResult extends BatchResult {

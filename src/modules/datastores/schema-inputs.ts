@@ -62,6 +62,12 @@ export const TenancyInput = builder.inputType('TenancyInput', {
   }),
 });
 
+/** The field by which a managed datastore is changed whatever its records look like. */
+export const forceField = {
+  description:
+    'Of a managed datastore: true to give it another data structure also when stored records do not fit that. They stay as they are, and each is judged when it is put next. Left out, or false: you get a RecordsMisfitError.',
+} as const;
+
 /** The field for the tenancy of a new datastore. */
 export const tenancyField = {
   type: TenancyInput,

@@ -4,6 +4,7 @@ import {
   NameTakenError,
   NotFoundError,
   QuotaExceededError,
+  RecordsMisfitError,
   SecretsRequiredError,
   ValidationError,
 } from '../../errors/api.ts';
@@ -19,6 +20,7 @@ import {
   DatastoreConfigPatch,
   DatastoreConfigReplacement,
   draftValidation,
+  forceField,
   TenancyInput,
   tenancyField,
 } from './schema-inputs.ts';
@@ -108,6 +110,7 @@ export const UpdateDatastoreInput = builder.inputType('UpdateDatastoreInput', {
       description:
         'Tests the datastore with your change over it first, and stores nothing unless the test passes. Leave it out to store the change untested. The token needs DATASTORES_TEST.',
     }),
+    force: t.boolean(forceField),
     idempotencyKey: t.string(idempotencyKeyField),
   }),
 });
@@ -153,6 +156,7 @@ const UpsertDatastoreInput = builder.inputType('UpsertDatastoreInput', {
       description:
         'Tests the connection first, and stores nothing unless the test passes. When nothing differs, nothing is tested: startConnectionTest tests what is stored. The token needs DATASTORES_TEST.',
     }),
+    force: t.boolean(forceField),
     idempotencyKey: t.string(idempotencyKeyField),
   }),
 });
@@ -235,6 +239,7 @@ builder.mutationFields((t) => ({
         SecretsRequiredError,
         ConnectionTestFailedError,
         QuotaExceededError,
+        RecordsMisfitError,
       ],
       union: { name: 'UpdateDatastoreResult' },
     },
@@ -255,6 +260,7 @@ builder.mutationFields((t) => ({
         SecretsRequiredError,
         ConnectionTestFailedError,
         QuotaExceededError,
+        RecordsMisfitError,
       ],
       union: { name: 'UpsertDatastoreResult' },
     },

@@ -11,7 +11,7 @@ import { lockStoresOf } from './store.ts';
 /** How many records are judged between two turns of the event loop. */
 const JUDGED_AT_ONCE = 500;
 /** How many of the records that do not fit are shown. */
-const SHOWN = 20;
+export const SHOWN_MISFITS = 20;
 
 /** Judges the records that are stored by a structure that is to be theirs. */
 export class RecordFit implements StoredRecords {
@@ -19,7 +19,7 @@ export class RecordFit implements StoredRecords {
     const shown: Misfit[] = [];
     let count = 0;
     for (const { datastoreId } of await lockStoresOf(change, structure.id)) {
-      const found = await misfitsIn(change, datastoreId, structure, SHOWN - shown.length);
+      const found = await misfitsIn(change, datastoreId, structure, SHOWN_MISFITS - shown.length);
       count += found.count;
       shown.push(...found.shown);
     }

@@ -1,3 +1,4 @@
+import type { Selectable } from 'kysely';
 import { type Change, type Database, isOneOf } from '../../platform/database.ts';
 import type { ManagedStoresTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
@@ -14,7 +15,7 @@ export interface ManagedStore {
   readonly lastEvent: number;
 }
 
-function storeOf(row: ManagedStoresTable): ManagedStore {
+function storeOf(row: Selectable<ManagedStoresTable>): ManagedStore {
   return {
     datastoreId: row.datastore_id,
     dataStructureId: row.data_structure_id,

@@ -1,10 +1,11 @@
-import { QuotaExceededError, ValidationError } from '../../errors/api.ts';
+import { QuotaExceededError, RecordsMisfitError, ValidationError } from '../../errors/api.ts';
 import { type FieldIssue, issueCodes } from '../../errors/field-issues.ts';
 import type { Change } from '../../platform/database.ts';
 import type { Access } from '../access/access.ts';
 import type { DataStructure, DataStructureService } from '../data-structures/service.ts';
-import { misfitsIn } from './fit.ts';
+import { misfitsIn, SHOWN_MISFITS } from './fit.ts';
 import { BYTES_IN_MB, type ManagedConfig } from './managed-config.ts';
+import type { StoreRemoval } from './removal.ts';
 import { keepStore, lockStores } from './store.ts';
 import { recordsTopic } from './topic.ts';
 
@@ -29,24 +30,36 @@ const isManaged = ({ type }: Pick<KeptDatastore, 'type'>) => type === 'MANAGED';
 /** Keeps a store for each datastore of the type MANAGED, in the changes of the datastore itself. */
 export class ManagedStores {
   readonly #structures: DataStructureService;
+  readonly #removal: StoreRemoval;
 
-  constructor(structures: DataStructureService) {
+  constructor(structures: DataStructureService, removal: StoreRemoval) {
     this.#structures = structures;
+    this.#removal = removal;
+  }
+
+  /** Waits until nothing is left of a deleted store whose id a new datastore is to have. */
+  async makeRoom(datastoreId: string): Promise<void> {
+    await this.#removal.finish(datastoreId);
   }
 
   /**
    * Makes the store of a datastore, or has it follow its config, which stands at `configPath` in the arguments.
-   * @throws ValidationError for a data structure that is not in the same environment or that stored records do not
-   * fit, QuotaExceededError for less room than is in use
+   * @throws ValidationError for a data structure that is not in the same environment, RecordsMisfitError for one that
+   * stored records do not fit, unless that is forced, QuotaExceededError for less room than is in use
    */
-  async keep(change: Change, access: Access, datastore: KeptDatastore, configPath: readonly string[]): Promise<void> {
+  async keep(
+    change: Change,
+    access: Access,
+    datastore: KeptDatastore,
+    { configPath, force }: { readonly configPath: readonly string[]; readonly force: boolean },
+  ): Promise<void> {
     if (!isManaged(datastore)) return;
     const { dataStructureId = null, maxSizeMb } = datastore.config as unknown as ManagedConfig;
     // it is locked before the store is, as whoever changes the structure does
     const structure = dataStructureId && (await this.#structures.locked(change, access, dataStructureId));
     if (structure !== null && (!structure || structure.environmentId !== datastore.environmentId))
       throw wrong([...configPath, 'dataStructureId'], 'NOT_FOUND', issueCodes.NOT_FOUND);
-    await requireFit(change, datastore.id, structure, [...configPath, 'dataStructureId']);
+    if (!force) await requireFit(change, datastore.id, structure, [...configPath, 'dataStructureId']);
     const wanted = { datastoreId: datastore.id, dataStructureId, maxBytes: maxSizeMb * BYTES_IN_MB };
     const store = await keepStore(change, wanted, datastore.firstVersion > 1 ? change.clock.now() * EVENTS_IN_MS : 0);
     if (store.usedBytes > store.maxBytes) throw new QuotaExceededError(store, [...configPath, 'maxSizeMb']);
@@ -58,13 +71,18 @@ export class ManagedStores {
     return ids.length > 0 && (await lockStores(change, ids)).some(({ recordCount }) => recordCount > 0);
   }
 
-  /** Tells those who follow the records of some datastores that there are none any more. */
-  tellGone(change: Change, deleted: readonly KeptDatastore[]): void {
-    for (const { id } of deleted.filter(isManaged)) change.ring(recordsTopic(id));
+  /**
+   * Begins to remove what some datastores held that the change has deleted, and tells those who follow their records
+   * that there are none any more.
+   */
+  async remove(change: Change, deleted: readonly KeptDatastore[]): Promise<void> {
+    const ids = deleted.filter(isManaged).map(({ id }) => id);
+    await this.#removal.beginWithin(change, ids);
+    for (const id of ids) change.ring(recordsTopic(id));
   }
 }
 
-/** @throws ValidationError where the store gets another structure, which records of it do not fit */
+/** @throws RecordsMisfitError where the store gets another structure, which records of it do not fit */
 async function requireFit(
   change: Change,
   datastoreId: string,
@@ -73,9 +91,8 @@ async function requireFit(
 ): Promise<void> {
   const [store] = await lockStores(change, [datastoreId]);
   if (!store || structure === null || store.dataStructureId === structure.id || store.recordCount === 0) return;
-  const { count } = await misfitsIn(change, datastoreId, structure, 0);
-  const message = `${count} of its records do not fit this data structure: change or delete them first, or make the structure wider.`;
-  if (count > 0) throw wrong(path, 'INVALID_COMBINATION', message);
+  const misfits = await misfitsIn(change, datastoreId, structure, SHOWN_MISFITS);
+  if (misfits.count > 0) throw new RecordsMisfitError(misfits, path);
 }
 
 function wrong(path: readonly string[], code: FieldIssue['code'], message: string): ValidationError {

@@ -5,6 +5,7 @@ import {
   NameTakenError,
   NotFoundError,
   QuotaExceededError,
+  RecordsMisfitError,
   SecretsRequiredError,
   ValidationError,
 } from '../../errors/api.ts';
@@ -13,7 +14,7 @@ import { connectionType, pageArguments } from '../../graphql/connection.ts';
 import { idempotencyKeyField, uuid } from '../../graphql/fields.ts';
 import type { Datastore } from '../datastores/datastore.ts';
 import { DatastoreRef } from '../datastores/schema.ts';
-import { DatastoreConfigPatch } from '../datastores/schema-inputs.ts';
+import { DatastoreConfigPatch, forceField } from '../datastores/schema-inputs.ts';
 import { type RevisionChange, withoutSecrets } from './changes.ts';
 import type { Purged, RevisionRow, RevisionService } from './service.ts';
 
@@ -111,6 +112,7 @@ const RevertDatastoreInput = builder.inputType('RevertDatastoreInput', {
       description:
         'What is to differ from that version’s config: the secrets that are not kept any more, as SecretsRequiredError names them.',
     }),
+    force: t.boolean(forceField),
     idempotencyKey: t.string(idempotencyKeyField),
   }),
 });
@@ -144,7 +146,15 @@ builder.mutationFields((t) => ({
     description:
       'Makes a new version of a datastore that is as an older one was: config, name, label, tags and all, with that version’s own secrets; only how often its health is checked stays. These are kept for 30 days and 10 versions, unless the operator says otherwise; after that SecretsRequiredError names those to give again in `config`. Nothing is tested: startConnectionTest does that. The token needs DATASTORES_WRITE.',
     errors: {
-      types: [ValidationError, NotFoundError, NameTakenError, ConflictError, SecretsRequiredError, QuotaExceededError],
+      types: [
+        ValidationError,
+        NotFoundError,
+        NameTakenError,
+        ConflictError,
+        SecretsRequiredError,
+        QuotaExceededError,
+        RecordsMisfitError,
+      ],
       union: { name: 'RevertDatastoreResult' },
     },
     args: {

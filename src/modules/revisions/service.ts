@@ -14,6 +14,7 @@ import type { Tag } from '../datastores/details.ts';
 import { type KeyedConfig, readRevert } from '../datastores/draft.ts';
 import type { DraftReader, StoredDatastore } from '../datastores/draft-reader.ts';
 import { SECRETS_DO_NOT_OPEN } from '../datastores/draft-reader.ts';
+import type { Forcible } from '../datastores/preparation.ts';
 import type { SaveProof } from '../datastores/proof.ts';
 import type { DatastoreSaver, Save } from '../datastores/save.ts';
 import type { DatastoreService } from '../datastores/service.ts';
@@ -35,7 +36,7 @@ export type { RevisionRow } from './store.ts';
 const MAX_ATTEMPTS = 5;
 
 /** To which version a datastore goes back. */
-export interface Revert extends Repeatable {
+export interface Revert extends Repeatable, Forcible {
   readonly id: string;
   readonly toVersion: number;
   readonly expectedVersion?: number | null | undefined;
@@ -119,7 +120,8 @@ export class RevisionService {
     // how often a datastore is checked is no part of a version: a revert does not end its checks
     const details = { ...words, checkEveryMinutes: before.checkEveryMinutes };
     const namePath = pathTo(input, 'toVersion');
-    return { subject, stored, id: before.id, name, namePath, label, details, testId: null };
+    const force = input.force ?? false;
+    return { subject, stored, id: before.id, name, namePath, label, details, testId: null, force };
   }
 
   /** The secrets that a version had, and the paths of those that are not kept any more. */
