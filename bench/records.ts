@@ -7,6 +7,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { sql } from 'kysely';
 import { App } from '../src/app.ts';
@@ -24,6 +25,7 @@ const SMALL = 1_000;
 const LARGE = Number(values.records);
 /** How many turns come before those that count. */
 const WARM_UP = 50;
+const SETTLE_MS = 2_000;
 const PAGE_SIZE = 50;
 const KEY_LENGTH = 9;
 /** Of 350 bytes. */
@@ -55,7 +57,11 @@ try {
   const grant = { name: 'bench', scopes, environmentIds: null, expiresAt: null };
   const token = await app.access.createToken('bench', grant);
   const sizes = [SMALL, LARGE];
-  const stores = await Promise.all(sizes.map((size) => newStore(app.url, token, app.database, size)));
+  const stores: Store[] = [];
+  for (const size of sizes) stores.push({ id: await newDatastore(app.url, token), size });
+  for (const store of stores) await fill(app.database, store);
+  // SQLite has held the event loop: connections that are too old by now are closed first
+  await sleep(SETTLE_MS);
   for (const work of ['put', 'get', 'page'] as const) await compare(app.url, token, stores, work);
 } finally {
   for (const end of endings.reverse()) await end();
@@ -74,13 +80,16 @@ interface Store {
   readonly size: number;
 }
 
-/** Makes a store with records and the events of their puts. */
-async function newStore(url: string, token: string, { kind, query }: Database, size: number): Promise<Store> {
+async function newDatastore(url: string, token: string): Promise<string> {
   const made = await ask(url, token, {
     query: `mutation { createDatastore(input: { config: { managed: { maxSizeMb: 1000 } } }) {
       ... on CreateDatastoreSuccess { datastore { id } } } }`,
   });
-  const { id } = (made as { createDatastore: { datastore: { id: string } } }).createDatastore.datastore;
+  return (made as { createDatastore: { datastore: { id: string } } }).createDatastore.datastore.id;
+}
+
+/** Fills a store with records and the events of their puts. */
+async function fill({ kind, query }: Database, { id, size }: Store): Promise<void> {
   const numbers =
     kind === 'postgres'
       ? sql`select n from generate_series(1, ${sql.lit(size)}) as t(n)`
@@ -98,7 +107,6 @@ async function newStore(url: string, token: string, { kind, query }: Database, s
   const counts = { record_count: size, used_bytes: size * bytes, last_event: size };
   await query.updateTable('managed_stores').set(counts).where('datastore_id', '=', id).execute();
   if (kind === 'postgres') await sql`vacuum analyze managed_records, record_events`.execute(query);
-  return { id, size };
 }
 
 /** Lets two stores take turns, and prints the medians of what each took. */

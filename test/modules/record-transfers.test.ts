@@ -1,11 +1,5 @@
-import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
 import { type IncomingMessage, request } from 'node:http';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Api, apiOf } from '../support/api.ts';
@@ -25,7 +19,6 @@ import {
 } from '../support/operations.ts';
 import { expectType } from '../support/results.ts';
 
-const LAUNCHER = fileURLToPath(new URL('../../bin/datastore-gateway.js', import.meta.url));
 const JSON_LINES = 'application/jsonl';
 const CSV = 'text/csv';
 const ORDER: DataStructureFieldInput[] = [
@@ -435,70 +428,6 @@ describeEachGateway('records go in and out', (open) => {
     response.resume();
     const [error] = (await once(response, 'error')) as [Error];
     expect(error.message).toBe('aborted');
-  });
-
-  describe('by the command line', () => {
-    /** What a command prints and how it ends; it may ask the gateway, or the database itself. */
-    const run = async (...args: string[]) => {
-      const { PATH = '', NODE_COMPILE_CACHE = '' } = process.env;
-      const env = {
-        ...{ PATH, NODE_COMPILE_CACHE, GATEWAY_TOKEN: gateway.token, DATABASE_URL: gateway.databaseUrl },
-        KEY_FILE: join(gateway.folder, 'master.key'),
-      };
-      const cwd = gateway.folder;
-      const launched = promisify(execFile)(process.execPath, [LAUNCHER, 'records', ...args], { cwd, env });
-      return launched.then(
-        ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
-        (error: { code: number; stdout: string; stderr: string }) => error,
-      );
-    };
-
-    test.each(['the gateway', 'the database'])('of %s', async (target) => {
-      const id = await store({ dataStructureId: await structure() });
-      const at = ['--datastore', id, ...(target === 'the gateway' ? ['--gateway', gateway.url] : [])];
-      const file = join(gateway.folder, `${id}.jsonl`);
-      const good = ['a', 'b'].map((key) => lineOf(key, { customer: key })).join('');
-      await writeFile(file, `${good}${lineOf('c', { customer: 'c', total: '1' })}`);
-      const refused = await run('import', ...at, file);
-      expect(refused).toMatchObject({ code: 1, stdout: '' });
-      const told = `${file}:3: data.total: Give a number, as -12.5.\n2 records put, 1 refused`;
-      expect(refused.stderr).toContain(told);
-      const out = join(gateway.folder, `${id}-out.jsonl`);
-      expect(await run('export', ...at, '--out', out)).toMatchObject({ code: 0, stdout: '' });
-      expect(await readFile(out, 'utf8')).toBe(good);
-      const csv = await run('export', ...at, '--format', 'csv', '--field', 'customer');
-      expect(csv).toMatchObject({ code: 0, stdout: '$key,customer\r\na,a\r\nb,b\r\n' });
-      expect(csv.stderr).toContain('2 records, ');
-      expect(await run('import', ...at, '--stop-at-first', '--mode', 'new', out)).toMatchObject({ code: 0 });
-      const unknown = await run('import', ...at, '--mode', 'some', out);
-      expect(unknown.code).toBe(1);
-      expect(unknown.stderr).toContain('mode: ');
-    });
-
-    test('says what cannot be done, and does none of it', async () => {
-      const at = ['--datastore', await store(), '--gateway', gateway.url];
-      const missing = join(gateway.folder, 'none.jsonl');
-      const out = join(gateway.folder, 'never.jsonl');
-      const [noFile, folder, nowhere, binary, noFormat, noDatastore] = await Promise.all([
-        run('import', ...at, missing),
-        run('import', ...at, '--format', 'csv', gateway.folder),
-        run('export', '--datastore', NOWHERE, '--gateway', gateway.url, '--out', out),
-        writeFile(join(gateway.folder, 'zip.csv'), gzipSync('a')).then(() =>
-          run('import', ...at, join(gateway.folder, 'zip.csv')),
-        ),
-        run('import', ...at, 'records'),
-        run('export', '--gateway', gateway.url),
-      ]);
-      expect([noFile, folder, nowhere, binary].map(({ code }) => code)).toEqual([1, 1, 1, 1]);
-      expect([noFormat, noDatastore].map(({ code }) => code)).toEqual([2, 2]);
-      expect(noFile.stderr).toMatch(/no such file or directory.+none\.jsonl/);
-      expect(folder.stderr).toContain('is a folder: give a file.');
-      expect(nowhere.stderr).toContain('It does not exist, or you may not see it.');
-      expect(existsSync(out)).toBe(false);
-      expect(binary.stderr).toMatch(/ended early: .+zip\.csv:1: This is compressed by gzip/);
-      expect(noFormat.stderr).toContain('--format takes one of jsonl, csv.');
-      expect(noDatastore.stderr).toContain('Give --datastore ID.');
-    });
   });
 
   test('within the operator’s limits', async () => {

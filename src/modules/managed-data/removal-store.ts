@@ -1,6 +1,9 @@
 import type { Change, Database } from '../../platform/database.ts';
 
-/** How far the removal of an abandoned store has come. Postgres passes over what was removed: it is sought from here. */
+/**
+ * How far the removal of an abandoned store has come. Postgres passes over what was removed: the next is sought from
+ * here.
+ */
 export interface Removed {
   readonly datastoreId: string;
   /** The last key, and the last sequence of an event. */
