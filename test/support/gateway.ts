@@ -206,6 +206,8 @@ export function clientOf(url: string, token: string): GatewayClient {
     },
     async followSse(document, variables, { token: bearer = token, enough, onResult } = {}) {
       const response = await post({ query: print(document), variables }, bearer, EVENT_STREAM);
+      // who is refused gets no stream
+      if (!response.headers.get('content-type')?.startsWith(EVENT_STREAM)) return [(await response.json()) as never];
       const results: ExecutionResult<never>[] = [];
       let text = '';
       if (!response.body) throw new Error('no event stream');
