@@ -28,6 +28,7 @@ import * as healthHours from './026-health-hours.ts';
 import * as certificates from './027-certificates.ts';
 import * as catalogChanges from './028-catalog-changes.ts';
 import * as abandonedStores from './029-abandoned-stores.ts';
+import * as networks from './030-networks.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -60,4 +61,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '027-certificates': certificates,
   '028-catalog-changes': catalogChanges,
   '029-abandoned-stores': abandonedStores,
+  '030-networks': networks,
 };

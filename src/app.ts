@@ -4,6 +4,7 @@ import type { LimitSettings } from './errors/limits.ts';
 import { type Executor, type ExecutorOptions, findConfinement } from './executor/executor.ts';
 import type { Context } from './graphql/context.ts';
 import { keyOwners } from './key-owners.ts';
+import { listenForMetrics } from './listen-for-metrics.ts';
 import type { Metrics } from './metrics.ts';
 import type { Access } from './modules/access/access.ts';
 import { AccessService, requireScope } from './modules/access/service.ts';
@@ -71,6 +72,10 @@ export interface AppOptions extends KeyPlace {
   readonly egressAllow: readonly string[];
   readonly egressProxy?: string | undefined;
   readonly executorIsolation?: ExecutorOptions['isolation'];
+  /** False where workers take the connection tests. Left out: true. */
+  readonly takesTests?: boolean | undefined;
+  /** The network whose tests it takes. Left out: those of none. */
+  readonly network?: string | undefined;
   readonly allowedHosts?: readonly string[] | undefined;
   readonly allowedOrigins?: readonly string[] | undefined;
   readonly limits?: LimitSettings | undefined;
@@ -138,6 +143,8 @@ export class App {
     const saving = constructSaving({
       ...{ database, doorbell, keyring, executor, logger, limits: options.limits },
       revisionSecrets: options.revisionSecrets ?? revisionDefaults,
+      takesTests: options.takesTests,
+      network: options.network,
       unbornWaitMs: options.testing?.unbornWaitMs,
       onTestEnded: metrics?.onTestEnded,
     });
@@ -322,25 +329,13 @@ export class App {
       ),
     );
     this.#executor.forbid({ host: address, port });
-    await this.#listenForMetrics();
+    this.#metricsUrl = await listenForMetrics(this.#metrics, this.#executor, this.#options);
     this.#url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
     this.#runner.start();
     this.chores.start();
     this.#health.start();
     this.#webhooks.start();
     this.#rotating = this.#goOnRotating();
-  }
-
-  async #listenForMetrics(): Promise<void> {
-    const { host, metricsPort, logger } = this.#options;
-    const server = this.#metrics;
-    if (server === undefined || metricsPort === undefined) return;
-    const { address, port } = await withSetting({ variable: 'METRICS_PORT', value: String(metricsPort) }, () =>
-      server.listen(host, metricsPort),
-    );
-    this.#executor.forbid({ host: address, port });
-    this.#metricsUrl = `http://${host.includes(':') ? `[${host}]` : host}:${port}/metrics`;
-    logger.info({ url: this.#metricsUrl }, 'metrics');
   }
 
   async #goOnRotating(): Promise<void> {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { parseEgressAllow, parseEgressProxy } from './connectors/kit/network/addresses.ts';
 import { type LimitSettings, type LimitVariable, limitVariables } from './errors/limits.ts';
 import { isToken, looksLikeToken } from './modules/access/token.ts';
+import { NETWORK_NAME_RULE, networkName } from './modules/environments/name.ts';
 import { parseDatabaseUrl } from './platform/database.ts';
 import { parseAllowedOrigins } from './server/allowed-origins.ts';
 import { isLoopback } from './server/same-origin.ts';
@@ -22,6 +23,10 @@ export interface Env {
   readonly egressAllow: readonly string[];
   readonly egressProxy: string | undefined;
   readonly executorIsolation: z.output<typeof isolation>;
+  /** False where workers take the connection tests. */
+  readonly takesTests: boolean;
+  /** The network whose tests are taken; undefined for those of no network. */
+  readonly network: string | undefined;
   readonly allowedHosts: readonly string[] | undefined;
   /** As parseAllowedOrigins() gives them. */
   readonly allowedOrigins: readonly string[] | undefined;
@@ -61,6 +66,7 @@ const PRIVATE_NETWORKS = ['127.0.0.0/8', '::1', '10.0.0.0/8', '172.16.0.0/12', '
 const logLevel = z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']);
 const MAX_PORT = 65_535;
 const isolation = z.enum(['none', 'environment']);
+const yesOrNo = z.enum(['true', 'false']);
 const port = z
   .string()
   .regex(/^\d{1,5}$/)
@@ -122,6 +128,8 @@ const variables = z.object({
   EGRESS_ALLOW: z.string().transform(readBy(parseEgressAllow)).optional(),
   EGRESS_PROXY: z.string().transform(readBy(parseEgressProxy)).optional(),
   EXECUTOR_ISOLATION: isolation.default('none'),
+  TAKE_TESTS: yesOrNo.default('true'),
+  NETWORK: networkName.optional(),
   ALLOWED_HOSTS: hosts.optional(),
   ALLOWED_ORIGINS: z.string().transform(readBy(parseAllowedOrigins)).optional(),
   OIDC_ISSUER: z.string().max(MAX_PATH).refine(isIssuer).optional(),
@@ -149,6 +157,8 @@ const meaning: Record<keyof typeof variables.shape, string> = {
   EGRESS_ALLOW: 'must list CIDRs, addresses or hosts, each with an optional :port, separated by commas',
   EGRESS_PROXY: 'must be http://host:port, with user:password@ before the host where the proxy asks for it',
   EXECUTOR_ISOLATION: `must be one of ${isolation.options.join(', ')}`,
+  TAKE_TESTS: `must be one of ${yesOrNo.options.join(', ')}`,
+  NETWORK: `must be ${NETWORK_NAME_RULE}`,
   ALLOWED_HOSTS:
     'must list host names, each with an optional :port and http:// or https:// before it, separated by commas',
   ALLOWED_ORIGINS: 'must list origins, as https://app.example, separated by commas',
@@ -199,6 +209,8 @@ export function readEnv(mode: EnvMode, given: Readonly<Record<string, string | u
     egressAllow: data.EGRESS_ALLOW ?? (mode === 'start' ? PRIVATE_NETWORKS : []),
     egressProxy: data.EGRESS_PROXY,
     executorIsolation: data.EXECUTOR_ISOLATION,
+    takesTests: data.TAKE_TESTS === 'true',
+    network: data.NETWORK,
     allowedHosts: data.ALLOWED_HOSTS,
     allowedOrigins: data.ALLOWED_ORIGINS,
     limits: Object.fromEntries(

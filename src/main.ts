@@ -13,6 +13,12 @@ Usage: datastore-gateway <command>
                        All of it is gone when the gateway stops.
   serve            In production: nothing is guessed. With BOOTSTRAP_TOKEN it begins
                    with an empty database; without, there has to be one.
+      --no-tests           leaves the connection tests to workers
+      --network NAME       takes the tests of that network's environments alone
+  worker           Takes connection tests from the Postgres of the gateways and runs
+                   them where it stands. It listens nowhere.
+      --network NAME       those of that network's environments; left out: those of
+                           environments without a network
   migrate          Brings the tables of the database up to date, and makes them
                    where there are none.
   key create       Makes a key file at KEY_FILE. Without it no stored secret can
@@ -31,6 +37,7 @@ Usage: datastore-gateway <command>
                    its form is refused from then on.
   environment create --name NAME
                    Makes an environment and prints its id.
+      --network NAME       the workers of that name alone take its tests
   environment list Prints the id and the name of each.
   environment clone --from NAME --to NAME
                    Makes the second one hold what the first one holds, with its
@@ -90,6 +97,7 @@ Usage: datastore-gateway <command>
 Environment variables (and their defaults): HOST (127.0.0.1), PORT (4000), METRICS_PORT,
 DATABASE_URL (sqlite:./data/gateway.db), DATABASE_MUST_EXIST (true unless
 BOOTSTRAP_TOKEN is set), KEY_FILE (./data/master.key) or KEY_COMMAND, BOOTSTRAP_TOKEN, EGRESS_ALLOW, EGRESS_PROXY, EXECUTOR_ISOLATION (none),
+TAKE_TESTS (true), NETWORK,
 ALLOWED_HOSTS, ALLOWED_ORIGINS, OIDC_ISSUER, OIDC_AUDIENCE, OIDC_RULES,
 OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, REVISION_SECRETS_DAYS (30),
 REVISION_SECRETS_VERSIONS (10), LOG_LEVEL, and limits, which are none unless
@@ -105,6 +113,7 @@ type Command = (args: readonly string[]) => Promise<void>;
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   start: async () => (await import('./commands/serve.ts')).start,
   serve: async () => (await import('./commands/serve.ts')).serve,
+  worker: async () => (await import('./commands/worker.ts')).work,
   migrate: async () => (await import('./commands/migrate.ts')).migrate,
   'key create': async () => (await import('./commands/keys.ts')).createKey,
   'key list': async () => (await import('./commands/keys.ts')).listKeys,

@@ -8,7 +8,8 @@ export interface MetricsSources {
   /** Rejects while the database is away. */
   readonly queue: () => Promise<TestQueue>;
   readonly executor: () => { readonly children: number; readonly running: number };
-  readonly open: () => { readonly connections: number; readonly subscriptions: number };
+  /** Left out where nobody connects to the process. */
+  readonly open?: () => { readonly connections: number; readonly subscriptions: number };
   /** The connections of the database's pool; undefined for SQLite, which has one. */
   readonly pool: () => { readonly total: number; readonly idle: number; readonly waiting: number } | undefined;
 }
@@ -51,8 +52,11 @@ export class Metrics {
   readFrom(sources: MetricsSources): void {
     this.#gauge('executor_children', 'Processes that run tests', () => sources.executor().children);
     this.#gauge('tests_running', 'Tests that run in this process', () => sources.executor().running);
-    this.#gauge('open_connections', 'Open WebSockets', () => sources.open().connections);
-    this.#gauge('open_subscriptions', 'Running subscriptions', () => sources.open().subscriptions);
+    const { open } = sources;
+    if (open) {
+      this.#gauge('open_connections', 'Open WebSockets', () => open().connections);
+      this.#gauge('open_subscriptions', 'Running subscriptions', () => open().subscriptions);
+    }
     this.#readPool(sources);
     this.#readQueue(sources);
   }

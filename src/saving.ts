@@ -33,13 +33,16 @@ export interface SavingOptions extends Pick<OpenedDatabase, 'database' | 'doorbe
   readonly limits?: LimitSettings | undefined;
   /** How long connectionTestProgress waits for a test that does not exist yet, in milliseconds. */
   readonly unbornWaitMs?: number | undefined;
+  /** Which tests this process takes. Left out: those of no network. */
+  readonly network?: RunnerOptions['network'];
+  readonly takesTests?: RunnerOptions['takesTests'];
   /** Told of each test that this process has ended. Left out: nobody is. */
   readonly onTestEnded?: RunnerOptions['onEnded'];
 }
 
 /** Constructs what proves and stores datastores: the gateway and the commands that store any have it in common. */
 export function constructSaving({ database, doorbell, keyring, executor, logger, ...options }: SavingOptions) {
-  const { limits, unbornWaitMs, onTestEnded: onEnded } = options;
+  const { limits, unbornWaitMs, network, takesTests, onTestEnded: onEnded } = options;
   const sealer = new Sealer(database, keyring);
   const idempotency = new Idempotency(database, keyring);
   const environments = new EnvironmentService(database, keyring, sealer, idempotency);
@@ -48,7 +51,9 @@ export function constructSaving({ database, doorbell, keyring, executor, logger,
   const storeRemoval = new StoreRemoval(database);
   const managedStores = new ManagedStores(dataStructures, storeRemoval);
   const gatewayTests = new GatewayTests((job) => new ManagedStorage(database, job), logger);
-  const runner = new TestRunner({ database, doorbell, sealer, executor, catalogs, gatewayTests, logger, onEnded });
+  const runner = new TestRunner({
+    ...{ database, doorbell, sealer, executor, catalogs, gatewayTests, logger, network, takesTests, onEnded },
+  });
   const connectionTests = new ConnectionTestService({
     ...{ database, doorbell, keyring, sealer, runner, unbornWaitMs, limits },
   });

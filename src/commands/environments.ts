@@ -1,13 +1,13 @@
 import { ENVIRONMENT_NAME_RULE, environmentName } from '../modules/environments/name.ts';
 import { everyNode, operator, options, print, UsageError } from './command.ts';
+import { readNetwork } from './network.ts';
 import { type Services, withServices } from './settings.ts';
 
 export async function createEnvironment(args: readonly string[]): Promise<void> {
-  const { name = '' } = options(args, { name: { type: 'string' } });
+  const { name = '', network } = options(args, { name: { type: 'string' }, network: { type: 'string' } });
   if (!environmentName.safeParse(name).success) throw new UsageError(`--name must be ${ENVIRONMENT_NAME_RULE}.`);
-  await withServices(async (services) =>
-    print(`${(await services.environments.create(operator, { name, path: ['--name'] })).id}\n`),
-  );
+  const input = { name, network: readNetwork(network), path: ['--name'] };
+  await withServices(async (services) => print(`${(await services.environments.create(operator, input)).id}\n`));
 }
 
 export async function listEnvironments(args: readonly string[]): Promise<void> {

@@ -1,17 +1,16 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { App, type AppOptions } from '../app.ts';
 import type { Demo } from '../demo/demo.ts';
 import type { Env } from '../env.ts';
+import { parseDatabaseUrl } from '../platform/database.ts';
 import type { Logger } from '../platform/logger.ts';
 import { options, print } from './command.ts';
+import { readNetwork } from './network.ts';
+import { AS_ROOT, isRoot, requireKeyFile, runUntilSignal, warnOfRoot } from './run-until-signal.ts';
 import { settings } from './settings.ts';
 
-const AS_ROOT = 'The gateway runs as root, which it needs for nothing: give it a user of its own.';
-/**
- * A second signal ends the process at once, unless it comes along with the first, as the terminal and npm send both.
- */
-const SECOND_SIGNAL_MS = 1_000;
+const NOBODY_TAKES_TESTS =
+  'With --no-tests or TAKE_TESTS=false other processes take the connection tests, and a SQLite file is one process’s: leave that out, or give the gateway a Postgres.';
 
 export async function start(args: readonly string[]): Promise<void> {
   const { demo: isDemo } = options(args, { demo: { type: 'boolean' } });
@@ -50,53 +49,17 @@ function demoText({ host, port, database, username, readerName, password }: Demo
 }
 
 export async function serve(args: readonly string[]): Promise<void> {
-  options(args, {});
+  const given = options(args, { 'no-tests': { type: 'boolean' }, network: { type: 'string' } });
   const { env, logger } = settings('serve', 'info');
-  if (env.keyCommand === undefined && !existsSync(env.keyFile)) {
-    const command = `KEY_FILE=${env.keyFile} datastore-gateway key create`;
-    throw new Error(
-      `There is no key file at ${env.keyFile}. "${command}" makes one; keep a copy of it in a safe place.`,
-    );
-  }
-  if (isRoot()) logger.warn(AS_ROOT);
-  const app = await openApp(env, logger, false);
+  const takesTests = env.takesTests && given['no-tests'] !== true;
+  if (!takesTests && parseDatabaseUrl(env.databaseUrl).kind === 'sqlite') throw new Error(NOBODY_TAKES_TESTS);
+  requireKeyFile(env);
+  warnOfRoot(logger);
+  const app = await openApp({ ...env, takesTests, network: readNetwork(given.network) ?? env.network }, logger, false);
   await runUntilSignal(app, logger);
   logger.info({ url: app.url }, 'listening');
 }
 
-function isRoot(): boolean {
-  return process.getuid?.() === 0;
-}
-
 function openApp(env: Env, logger: Logger, bootstrap: boolean, example?: AppOptions['example']): Promise<App> {
   return App.open({ ...env, bootstrap, graphiql: 'on', example, logger });
-}
-
-/** Listens. The first SIGTERM or SIGINT drains and ends the process with 0; a later one ends it at once. */
-async function runUntilSignal(app: App, logger: Logger, afterwards?: () => unknown): Promise<void> {
-  let stoppedAt: number | undefined;
-  const stop = () => {
-    if (stoppedAt === undefined) {
-      stoppedAt = performance.now();
-      app
-        .close()
-        .then(afterwards)
-        .then(
-          () => process.exit(0),
-          (error: unknown) => fail(error),
-        );
-    } else if (performance.now() - stoppedAt > SECOND_SIGNAL_MS) {
-      process.exit(1);
-    }
-  };
-  const fail = (error: unknown) => {
-    logger.fatal({ err: error }, 'the gateway failed');
-    process.exit(1);
-  };
-  process.on('SIGTERM', stop).on('SIGINT', stop);
-  process.on('uncaughtException', fail).on('unhandledRejection', fail);
-  await app.listen().catch(async (error: unknown) => {
-    await app.close();
-    throw error;
-  });
 }

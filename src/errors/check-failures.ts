@@ -65,6 +65,11 @@ export const failureCodes = {
     message: 'The test’s time was over before its first check.',
     hint: 'Nothing was connected to: the gateway had too much else to do. Try again, or raise timeoutMs; when it happens each time, look at the load of the machine that the gateway runs on.',
   },
+  NO_WORKER: {
+    cause: 'TIMEOUT',
+    message: 'No worker of the environment’s network took the test in time.',
+    hint: 'Nothing was connected to. Start `datastore-gateway worker --network NETWORK` where the datastore is reached from, with the network in the evidence as NETWORK, or change the network of the environment.',
+  },
   PROTOCOL_MISMATCH: {
     cause: 'PROTOCOL',
     message: 'What answers there does not speak the expected protocol.',

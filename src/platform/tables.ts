@@ -44,6 +44,8 @@ export interface Tables {
 export interface EnvironmentsTable {
   id: string;
   name: string;
+  /** From where its datastores are reached: the tests of workers of that name; null for any process without one. */
+  network: string | null;
   created_at: string;
   updated_at: string;
   created_by: string;
@@ -299,6 +301,10 @@ export interface ConnectionTestsTable {
   requested_on_behalf_of: string | null;
   /** JSON: its events, as foldEvents() writes them once it has ended; null while they are rows of test_events. */
   event_log: string | null;
+  /** The network whose processes take it, as its environment had it at the start; null: those without one. */
+  network: string | null;
+  /** The process in which a save waits for it, which need not be its owner; null for any other test. */
+  caller: string | null;
 }
 
 /** How a datastore is, as its health checks see it; there is no row while it was never to be checked. */

@@ -70,7 +70,9 @@ test.each([
     const endings: (() => void)[] = [];
     const right = await startGateway({ databaseUrl: url, folder });
     try {
-      const { client: wrong } = await startProcess(url, folder, (undo) => endings.push(undo as () => void), ms);
+      const { client: wrong } = await startProcess(url, folder, (undo) => endings.push(undo as () => void), {
+        aheadMs: ms,
+      });
       const environmentId = await apiOf(right).newEnvironment();
       const { superuser: username, password } = target;
       const config = { postgres: postgresConfig({ port: gate.port, username, password, database: 'postgres' }) };

@@ -17,9 +17,12 @@ test.each(['alerts.yaml', 'grafana/dashboard.json'])('deploy/%s asks for metrics
 });
 
 test('deploy/compose.yaml sets what the gateway reads', async () => {
-  const { gateway } = parse(await read('compose.yaml')).services;
+  const { gateway, worker } = parse(await read('compose.yaml')).services;
   const variables = await documented('README.md', /`([A-Z]+(?:_[A-Z]+)+|PORT|HOST)`/g);
-  expect(Object.keys(gateway.environment).filter((name) => !variables.has(name))).toEqual([]);
+  const set = [gateway, worker].flatMap(({ environment }) => Object.keys(environment));
+  expect(set.filter((name) => !variables.has(name))).toEqual([]);
+  // a worker opens what the gateways have sealed
+  for (const name of ['DATABASE_URL', 'KEY_FILE']) expect(worker.environment[name]).toBe(gateway.environment[name]);
   const given = Object.entries<string | number>(gateway.environment).map(([name, value]) => [
     name,
     String(value).replace(/\$\{(\w+)[^}]*\}/g, 'filled.example'),

@@ -21,7 +21,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   ],
   'The service has found the environment for its caller; what follows locks, changes or counts what is in it.': [
     'modules/environments/store.ts lockEnvironment',
-    'modules/environments/store.ts renameEnvironment',
+    'modules/environments/store.ts changeEnvironment',
     'modules/environments/store.ts deleteEnvironmentRow',
     'modules/environments/store.ts heldDatastoreIds',
     'modules/datastores/store.ts lockNames',
@@ -43,6 +43,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/catalogs/change-store.ts readChanges',
     'modules/connection-tests/store.ts setLastTest',
     'modules/connection-tests/store.ts keepTested',
+    'modules/connection-tests/store.ts networkOf',
     'modules/health/schedule.ts endSchedule',
     'modules/health/store.ts readHealth',
     'modules/health/history-store.ts readHours',

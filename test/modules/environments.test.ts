@@ -159,6 +159,42 @@ describeEachGateway('environments', (open) => {
     await created({ name: one.name });
   });
 
+  test('say from which network their datastores are reached; a change of it is in the journal', async () => {
+    const { id, name, network } = await created({ name: newName() });
+    expect(network).toBeNull();
+    const states = [];
+    for (const change of [
+      { network: 'vpc-a' },
+      { name },
+      { network: 'vpc-a' },
+      { network: 'b.2_c' },
+      { network: null },
+    ])
+      states.push(expectType(await update({ id, ...change }), 'UpdateEnvironmentSuccess').environment.network);
+    expect(states).toEqual(['vpc-a', 'vpc-a', 'vpc-a', 'b.2_c', null]);
+    const journaled = await gateway.app.database.query
+      .selectFrom('journal')
+      .select('detail')
+      .where('subject_id', '=', id)
+      .where('action', '=', 'environment.update')
+      .orderBy('sequence')
+      .execute();
+    expect(journaled.map(({ detail }) => JSON.parse(detail))).toEqual([
+      { network: { before: null, after: 'vpc-a' } },
+      { network: { before: 'vpc-a', after: 'b.2_c' } },
+      { network: { before: 'b.2_c', after: null } },
+    ]);
+    expect((await created({ name: newName(), network: '7' })).network).toBe('7');
+    for (const [wrong, code] of [
+      ['', 'TOO_SHORT'],
+      ['x'.repeat(64), 'TOO_LONG'],
+      ['vpc a', 'INVALID_FORMAT'],
+      ['-a', 'INVALID_FORMAT'],
+    ] as const)
+      for (const result of [await create({ name: newName(), network: wrong }), await update({ id, network: wrong })])
+        expect(issueList(expectType(result, 'ValidationError'))).toContain(`input.network ${code}`);
+  });
+
   test('an id is used once', async () => {
     const { id } = await created({ name: newName() });
     expect(await create({ id, name: newName() })).toMatchObject({ code: 'ID_TAKEN', current: null });

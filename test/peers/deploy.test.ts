@@ -16,31 +16,34 @@ import { closedPort } from '../support/peers/tarpit.ts';
 
 const execute = promisify(execFile);
 
-describePeer('deploy/datastore-gateway.service', { programs: ['systemd-analyze'], packages: ['systemd'] }, () => {
-  let folder: string;
-  let unit: string;
+const SYSTEMD = { programs: ['systemd-analyze'], packages: ['systemd'] };
+for (const name of ['datastore-gateway.service', 'datastore-gateway-worker.service'])
+  describePeer(`deploy/${name}`, SYSTEMD, () => {
+    let folder: string;
+    let unit: string;
 
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'gateway-unit-'));
-    unit = join(folder, 'datastore-gateway.service');
-    const text = await readFile('deploy/datastore-gateway.service', 'utf8');
-    // the command has to be there for systemd to take the unit
-    await writeFile(unit, text.replaceAll('/opt/datastore-gateway/bin/datastore-gateway', '/bin/true'));
+    beforeAll(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'gateway-unit-'));
+      unit = join(folder, name);
+      const text = await readFile(`deploy/${name}`, 'utf8');
+      // the command has to be there for systemd to take the unit
+      await writeFile(unit, text.replaceAll('/opt/datastore-gateway/bin/datastore-gateway', '/bin/true'));
+    });
+
+    afterAll(() => rm(folder, { recursive: true }));
+
+    test('is what systemd takes, without a word', async () => {
+      const { stdout, stderr } = await execute('systemd-analyze', ['verify', '--man=no', unit]);
+      expect(stdout + stderr).toBe('');
+    });
+
+    test('is exposed to little', async () => {
+      const args = ['security', '--offline=yes', '--threshold=20', '--no-pager', unit];
+      const { stdout } = await execute('systemd-analyze', args);
+      expect(stdout).toContain(`Overall exposure level for ${name}: `);
+      expect(stdout).toMatch(/: [01]\.\d OK/);
+    });
   });
-
-  afterAll(() => rm(folder, { recursive: true }));
-
-  test('is what systemd takes, without a word', async () => {
-    const { stdout, stderr } = await execute('systemd-analyze', ['verify', '--man=no', unit]);
-    expect(stdout + stderr).toBe('');
-  });
-
-  test('is exposed to little', async () => {
-    const args = ['security', '--offline=yes', '--threshold=20', '--no-pager', unit];
-    const { stdout } = await execute('systemd-analyze', args);
-    expect(stdout).toMatch(/Overall exposure level for datastore-gateway.service: [01]\.\d OK/);
-  });
-});
 
 describePeer('Prometheus', { programs: ['prometheus', 'promtool'], packages: ['prometheus'] }, () => {
   test('takes the rules of deploy/alerts.yaml', async () => {

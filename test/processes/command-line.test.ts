@@ -122,6 +122,24 @@ describe('the command line', () => {
     expect(existsSync(join(cwd, 'data'))).toBe(false);
   });
 
+  test.each([
+    [
+      ['worker'],
+      {},
+      1,
+      /^datastore-gateway: DATABASE_URL=sqlite:\S+: A worker shares the database .* postgres:\/\/ URL/,
+    ],
+    [['worker', '--network', 'vpc a'], {}, 2, /--network must be 1 to 63 letters/],
+    [['serve', '--no-tests'], {}, 1, /--no-tests or TAKE_TESTS=false .* give the gateway a Postgres/],
+    [['serve'], { TAKE_TESTS: 'false' }, 1, /--no-tests or TAKE_TESTS=false .* give the gateway a Postgres/],
+  ])('%j with %j on SQLite ends with %i, makes nothing and says what to do', async (args, env, ends, said) => {
+    const cwd = await folder();
+    const { code, stderr } = await run(args, { cwd, env });
+    expect(stderr).toMatch(said);
+    expect(code).toBe(ends);
+    expect(existsSync(join(cwd, 'data'))).toBe(false);
+  });
+
   test('settings that cannot be used end it, all named', async () => {
     const { code, stderr } = await run(['serve'], { env: { PORT: 'x', BOOTSTRAP_TOKEN: 'hunter2' } });
     expect(code).toBe(1);

@@ -79,6 +79,8 @@ export interface TestGatewayOptions {
   /** Left out: the defaults. */
   readonly limits?: AppOptions['limits'];
   readonly metricsPort?: number;
+  readonly takesTests?: boolean;
+  readonly network?: string;
   readonly testing?: AppOptions['testing'];
 }
 
@@ -111,6 +113,8 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     allowedHosts: options.allowedHosts,
     limits: options.limits,
     metricsPort: options.metricsPort,
+    takesTests: options.takesTests,
+    network: options.network,
     openId: options.openId,
     graphiql: 'on',
     logger,

@@ -236,7 +236,7 @@ export const CreateEnvironment = graphql(`
     createEnvironment(input: $input) {
       __typename
       ...UserErrorFields
-      ... on CreateEnvironmentSuccess { environment { id name createdAt } }
+      ... on CreateEnvironmentSuccess { environment { id name network createdAt } }
       ... on ConflictError { current { id } }
     }
   }
@@ -247,7 +247,7 @@ export const UpdateEnvironment = graphql(`
     updateEnvironment(input: $input) {
       __typename
       ...UserErrorFields
-      ... on UpdateEnvironmentSuccess { environment { id name createdAt } }
+      ... on UpdateEnvironmentSuccess { environment { id name network createdAt } }
       ... on NotFoundError { ids }
     }
   }

@@ -14,14 +14,30 @@ export async function startProcess(
   databaseUrl: string,
   folder: string,
   onTestFinished: Finally,
-  aheadMs = 0,
+  { aheadMs = 0, takesTests = true }: { readonly aheadMs?: number; readonly takesTests?: boolean } = {},
 ): Promise<{ child: ChildProcess; client: GatewayClient }> {
-  const script = join(import.meta.dirname, 'gateway-process.ts');
-  const child = spawn(process.execPath, [script, databaseUrl, folder, childProgram().childUrl, String(aheadMs)], {
+  const given = [databaseUrl, folder, childProgram().childUrl, String(aheadMs), '', String(takesTests)];
+  const { child, line } = await startScript('gateway-process.ts', given, onTestFinished);
+  const { url, token } = JSON.parse(line) as { url: string; token: string };
+  return { child, client: clientOf(url, token) };
+}
+
+/** Starts a worker in a process of its own, and waits until it takes tests. */
+export async function startWorker(
+  databaseUrl: string,
+  folder: string,
+  onTestFinished: Finally,
+  network?: string,
+): Promise<ChildProcess> {
+  const given = [databaseUrl, folder, childProgram().childUrl, ...(network === undefined ? [] : [network])];
+  return (await startScript('worker-process.ts', given, onTestFinished)).child;
+}
+
+async function startScript(script: string, given: readonly string[], onTestFinished: Finally) {
+  const child = spawn(process.execPath, [join(import.meta.dirname, script), ...given], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));
   const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
-  const { url, token } = JSON.parse(line) as { url: string; token: string };
-  return { child, client: clientOf(url, token) };
+  return { child, line };
 }

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { failed } from '../../connectors/kit/checks/run-checks.ts';
-import { type TestStanding, timeoutFailure } from '../../connectors/kit/checks/timeout.ts';
 import { deserializeConfig, placeSecrets } from '../../connectors/kit/config/shape.ts';
 import type { Tenancy } from '../../connectors/kit/config/tenancy.ts';
 import type { CatalogEntry } from '../../connectors/kit/contract/catalog-entry.ts';
@@ -13,6 +12,7 @@ import type { Doorbell } from '../../platform/doorbell.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { UnsealError } from '../../platform/sealed-box.ts';
 import type { Sealer } from '../../platform/sealer.ts';
+import { afterDeath, isCallerIn, msUntilOverdue, OVERDUE_MS } from './after-death.ts';
 import type { CatalogSink } from './catalog-sink.ts';
 import type { GatewayTests } from './gateway-tests.ts';
 import { TestRecorder, testTopic } from './recorder.ts';
@@ -30,6 +30,7 @@ import {
   testOf,
 } from './store.ts';
 import { begunAnew, type ConnectionTest, ended, hasEnded, type TestSnapshot, withCheck } from './test.ts';
+
 /** This topic is rung when a test is queued. */
 export const queueTopic = 'connection-tests:queued';
 /** This topic is rung when somebody wants a running test cancelled. */
@@ -43,21 +44,17 @@ const LEASE_MS = 15_000;
 const RENEW_MS = 5_000;
 /** How often the runner looks after what a ring may have missed. */
 const ROUND_MS = 1_000;
-/** The executor ends a test one second past its deadline by itself; whoever knows of one that is later ends it. */
-const OVERDUE_MS = 1_200;
 /** How soon a claim that failed is tried again. */
 const CLAIM_AGAIN_MS = 500;
 /** The pause between two tries of what a test needs from a database that is away. */
 const DATABASE_PAUSE_MS = 200;
 /** How long a process that stops waits for a database that is away. */
 const STOP_WITHOUT_DATABASE_MS = 3_000;
-/** A test whose every run broke off fails rather than being taken up for ever. */
-const MOST_ATTEMPTS = 3;
 
 type Tail<List extends readonly unknown[]> = List extends [unknown, ...infer Rest] ? Rest : never;
 
 interface Run {
-  readonly purpose: string;
+  readonly row: TestRow;
   readonly abort: AbortController;
   readonly done: Promise<void>;
 }
@@ -70,6 +67,10 @@ export interface RunnerOptions {
   readonly catalogs: CatalogSink;
   readonly gatewayTests: GatewayTests;
   readonly logger: Logger;
+  /** The network that this process stands in, whose tests alone it takes. Left out: it takes those of no network. */
+  readonly network?: string | undefined;
+  /** False where other processes take the tests. Left out: true. */
+  readonly takesTests?: boolean | undefined;
   /** Told of each test that this process has ended. Left out: nobody is. */
   readonly onEnded?: ((test: ConnectionTest) => void) | undefined;
 }
@@ -95,6 +96,7 @@ export class TestRunner {
   #mayHaveOrphans = false;
   #renewedAt = 0;
   #endsSaves = false;
+  #drains = false;
   #stopped = false;
 
   constructor(options: RunnerOptions) {
@@ -104,7 +106,7 @@ export class TestRunner {
 
   start(): void {
     const { doorbell } = this.#options;
-    this.#stopListening.push(doorbell.on(queueTopic, () => this.#wake()));
+    if (this.#takesTests) this.#stopListening.push(doorbell.on(queueTopic, () => this.#wake()));
     this.#stopListening.push(doorbell.on(cancelTopic, () => this.#guard(this.#cancelRequested())));
     this.#round = setInterval(() => this.#guard(this.#goRound()), ROUND_MS);
     this.#wake();
@@ -116,7 +118,18 @@ export class TestRunner {
    */
   endSaves(): void {
     this.#endsSaves = true;
-    for (const { purpose, abort } of this.#running.values()) if (purpose === 'BEFORE_SAVE') abort.abort('stopping');
+    for (const { row, abort } of this.#running.values()) if (this.#isSavedHere(row)) abort.abort('stopping');
+  }
+
+  /** Takes no more tests, and lets those that run end within so many milliseconds. */
+  async drain(ms: number): Promise<void> {
+    this.#drains = true;
+    await this.#claiming;
+    const patience = new AbortController();
+    const ending = Promise.all([...this.#running.values()].map(({ done }) => done));
+    const { signal } = patience;
+    await Promise.race([ending, sleep(ms, undefined, { signal }).catch(() => undefined)]);
+    patience.abort();
   }
 
   /** Cancels what runs, and waits until its end is written; for a database that is away, 3 s at most. */
@@ -138,7 +151,26 @@ export class TestRunner {
     return this.#running.size;
   }
 
+  /** Whether this process takes the tests of a network; null: those of none. */
+  takes(network: string | null): boolean {
+    return this.#takesTests && network === this.#network;
+  }
+
+  get #takesTests(): boolean {
+    return this.#options.takesTests ?? true;
+  }
+
+  get #network(): string | null {
+    return this.#options.network ?? null;
+  }
+
+  /** Whether a caller in this process waits for the test, to save what it proves. */
+  #isSavedHere(row: TestRow): boolean {
+    return row.purpose === 'BEFORE_SAVE' && isCallerIn(row, this.owner);
+  }
+
   #wake(): void {
+    if (!this.#takesTests) return;
     this.#claimAgain = true;
     this.#claiming ??= this.#claimAll().finally(() => {
       this.#claiming = undefined;
@@ -146,13 +178,14 @@ export class TestRunner {
   }
 
   async #claimAll(): Promise<void> {
-    while (this.#claimAgain && !this.#stopped) {
+    while (this.#claimAgain && !this.#drains && !this.#stopped) {
       this.#claimAgain = false;
       try {
         if (this.#mayHaveOrphans) await this.#settleOrphans();
         const free = MOST_AT_ONCE - this.#running.size;
         if (free <= 0) return;
-        const rows = await this.#options.database.change((change) => claimTests(change, this.owner, LEASE_MS, free));
+        const taker = { owner: this.owner, network: this.#network };
+        const rows = await this.#options.database.change((change) => claimTests(change, taker, LEASE_MS, free));
         for (const row of rows) this.#begin(row);
       } catch (error) {
         // the claim may be stored all the same: its answer alone was lost
@@ -173,7 +206,7 @@ export class TestRunner {
 
   #begin(row: TestRow): void {
     const abort = new AbortController();
-    if (this.#endsSaves && row.purpose === 'BEFORE_SAVE') abort.abort('stopping');
+    if (this.#endsSaves && this.#isSavedHere(row)) abort.abort('stopping');
     const done = this.#run(row, abort.signal)
       .catch((error: unknown) => {
         this.#mayHaveOrphans = true;
@@ -183,7 +216,7 @@ export class TestRunner {
         this.#running.delete(row.id);
         this.#wake();
       });
-    this.#running.set(row.id, { purpose: row.purpose, abort, done });
+    this.#running.set(row.id, { row, abort, done });
   }
 
   /** The database's own faults are told once, by the database. */
@@ -201,7 +234,7 @@ export class TestRunner {
     if (lost.signal.aborted) return;
     const interrupted = signal.reason === 'stopping' && outcome.status === 'CANCELLED';
     // a replica that stops leaves its tests to the others, but for those whose caller waits in this process
-    if (interrupted && row.purpose !== 'BEFORE_SAVE') return await this.#handBack(row, log);
+    if (interrupted && !this.#isSavedHere(row)) return await this.#handBack(row, log);
     const { database } = this.#options;
     const failure = interrupted ? new Failure('INTERRUPTED').report : outcome.failure;
     const status = interrupted ? 'FAILED' : outcome.status;
@@ -337,7 +370,7 @@ export class TestRunner {
   /** Ends a test that nobody runs, or gives it back to the queue. */
   async #settle(row: TestRow): Promise<void> {
     const at = this.#options.database.clock.timestamp();
-    const next = afterDeath(row, at, row.owner === this.owner);
+    const next = afterDeath(row, at, this.owner);
     const isSettled = await this.#options.database.change(async (change) => {
       if (!(await settleAbandoned(change, row, next, at))) return false;
       change.ring(testTopic(row.id));
@@ -350,29 +383,6 @@ export class TestRunner {
   #guard(work: Promise<void>): void {
     work.catch((error: unknown) => this.#report(error, 'the round of the test runner failed'));
   }
-}
-
-/** A test before a save is over with its caller; any other is queued once more, within its deadline. */
-function afterDeath(row: TestRow, at: string, isCallerAlive: boolean): TestSnapshot {
-  const snapshot = testOf(row);
-  if (row.cancel_requested) return ended(snapshot, 'CANCELLED', new Failure('CANCELLED').report, at);
-  if (row.deadline_at <= at) return ended(snapshot, 'FAILED', timeoutFailure(standingOf(snapshot)).report, at);
-  if (row.attempt >= MOST_ATTEMPTS) return ended(snapshot, 'FAILED', new Failure('INTERNAL').report, at);
-  if (row.purpose === 'BEFORE_SAVE' && !isCallerAlive)
-    return ended(snapshot, 'FAILED', new Failure('INTERRUPTED').report, at);
-  return begunAnew(snapshot);
-}
-
-/** How long a test may still be its owner's, in milliseconds: until its lease is over, or it is overdue. */
-function msUntilOverdue({ status, lease_expires_at: lease, deadline_at }: TestRow, now: number): number {
-  if (status !== 'RUNNING') return 0;
-  const overdue = Date.parse(deadline_at) + OVERDUE_MS;
-  return Math.min(overdue, lease === null ? overdue : Date.parse(lease)) - now;
-}
-
-function standingOf({ checks }: TestSnapshot): TestStanding {
-  const passed = checks.filter(({ status }) => status === 'PASSED' || status === 'WARNING').map(({ name }) => name);
-  return { begun: checks.some(({ status }) => status !== 'PENDING'), passed };
 }
 
 /** The log of one test while this process owns it. */

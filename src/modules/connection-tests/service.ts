@@ -25,6 +25,7 @@ import {
   keepTested,
   listTests,
   type NewTestRow,
+  networkOf,
   readForChange,
   readQueue,
   requestCancel,
@@ -148,8 +149,7 @@ export class ConnectionTestService {
       finished_at: null,
       deadline_at: new Date(now + (options.timeoutMs ?? testTimeoutMs.default)).toISOString(),
       duration_ms: null,
-      // this process runs the test itself when a caller waits for it here
-      owner: purpose === 'BEFORE_SAVE' ? this.#runner.owner : null,
+      caller: purpose === 'BEFORE_SAVE' ? this.#runner.owner : null,
       lease_expires_at: null,
     };
     await this.#enqueue(row, { subject, secrets, snapshot, isChosen: options.testId != null });
@@ -157,7 +157,7 @@ export class ConnectionTestService {
   }
 
   async #enqueue(
-    row: Omit<NewTestRow, 'draft_secrets'>,
+    row: Omit<NewTestRow, 'draft_secrets' | 'network' | 'owner'>,
     { subject, secrets, snapshot, isChosen }: Enqueued,
   ): Promise<void> {
     try {
@@ -171,7 +171,10 @@ export class ConnectionTestService {
         const owner = secretOwner(row, serializeConfig(row.draft_config));
         const key = secrets.size > 0 ? await this.#sealer.newKey(change, owner) : null;
         const sealed = key?.seal(draftPath, JSON.stringify([...secrets])) ?? null;
-        await insertTest(change, { ...row, draft_secrets: sealed }, snapshot, key);
+        const network = subject.connector.runsInGateway ? null : await networkOf(change, row.environment_id);
+        // this process runs the test itself when a caller waits for it here
+        const ownerId = this.#runner.takes(network) ? row.caller : null;
+        await insertTest(change, { ...row, network, owner: ownerId, draft_secrets: sealed }, snapshot, key);
         if (row.is_stored && row.datastore_id && row.purpose !== 'CATALOG')
           await setLastTest(change, row.datastore_id, row.id);
         change.ring(testTopic(row.id));

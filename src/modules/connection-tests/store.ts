@@ -173,6 +173,16 @@ export async function keepTested(change: Change, id: string, firstVersion: numbe
   return row !== undefined;
 }
 
+/** Reads from which network an environment's datastores are reached; null: from any. */
+export async function networkOf(change: Change, environmentId: string): Promise<string | null> {
+  const row = await change.query
+    .selectFrom('environments')
+    .select('network')
+    .where('id', '=', environmentId)
+    .executeTakeFirst();
+  return row?.network ?? null;
+}
+
 /** Makes a test the newest one of what is stored. */
 export async function setLastTest(change: Change, datastoreId: string, testId: string): Promise<void> {
   await change.query.updateTable('datastores').set({ last_test_id: testId }).where('id', '=', datastoreId).execute();
@@ -241,13 +251,26 @@ async function appendEvents(
   return true;
 }
 
-/** Takes up to `limit` queued tests for this process, which keeps them for so many milliseconds. */
-export async function claimTests(change: Change, owner: string, leaseMs: number, limit: number): Promise<TestRow[]> {
+/** A process that takes tests. */
+export interface Taker {
+  readonly owner: string;
+  /** The network that it stands in; null: it takes the tests that may run anywhere. */
+  readonly network: string | null;
+}
+
+/** Takes up to `limit` queued tests of a process's network for it, which keeps them for so many milliseconds. */
+export async function claimTests(
+  change: Change,
+  { owner, network }: Taker,
+  leaseMs: number,
+  limit: number,
+): Promise<TestRow[]> {
   const { clock } = change;
   const queued = change.query
     .selectFrom('connection_tests')
     .select('id')
     .where('status', '=', 'QUEUED')
+    .where('network', network === null ? 'is' : '=', network)
     .where((eb) => eb.or([eb('owner', 'is', null), eb('owner', '=', owner)]))
     .where('deadline_at', '>', clock.timestamp())
     .orderBy('created_at')
@@ -402,7 +425,16 @@ function columnsOf(snapshot: TestSnapshot) {
 /** The columns that the API shows of a test. The others are the queue's. */
 type ShownColumns = Omit<
   TestRow,
-  'draft_config' | 'draft_secrets' | 'draft_tenancy' | 'attempt' | 'sequence' | 'cancel_requested' | 'event_log'
+  | 'draft_config'
+  | 'draft_secrets'
+  | 'draft_tenancy'
+  | 'attempt'
+  | 'sequence'
+  | 'cancel_requested'
+  | 'event_log'
+  | 'network'
+  | 'caller'
+  | 'owner'
 >;
 
 /** Reads a row as the API shows it. */

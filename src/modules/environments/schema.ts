@@ -5,7 +5,7 @@ import { connectionType, pageArguments } from '../../graphql/connection.ts';
 import { idempotencyKeyField, searchText, uuid } from '../../graphql/fields.ts';
 import { NodeRef } from '../../graphql/node.ts';
 import { ApiTokenRef } from '../access/schema.ts';
-import { ENVIRONMENT_NAME_RULE, environmentName } from './name.ts';
+import { ENVIRONMENT_NAME_RULE, environmentName, NETWORK_NAME_RULE, networkName } from './name.ts';
 import type { EnvironmentRow, EnvironmentService } from './service.ts';
 
 declare module '../../graphql/context.ts' {
@@ -24,6 +24,11 @@ export const EnvironmentRef = builder.objectRef<EnvironmentRow>('Environment').i
   fields: (t) => ({
     id: t.exposeID('id', { description: 'A UUID, which the client may choose when it makes the environment.' }),
     name: t.exposeString('name', { description: 'The environment’s unique name.' }),
+    network: t.exposeString('network', {
+      nullable: true,
+      description:
+        'The network that its datastores are reached from: their tests run in workers of this name alone, as `datastore-gateway worker --network` starts them. Null: they run in any process that is given no network.',
+    }),
     createdAt: t.field({
       type: 'DateTime',
       description: 'When it was made.',
@@ -79,6 +84,10 @@ const CreateEnvironmentInput = builder.inputType('CreateEnvironmentInput', {
       description: `A unique name: ${ENVIRONMENT_NAME_RULE}.`,
       validate: { schema: environmentName },
     }),
+    network: t.string({
+      description: `From which network its datastores are reached: ${NETWORK_NAME_RULE}. Their tests then wait for a worker of that name. Leave it out where the gateway reaches them itself.`,
+      validate: { schema: networkName },
+    }),
     idempotencyKey: t.string(idempotencyKeyField),
   }),
 });
@@ -88,6 +97,10 @@ const UpdateEnvironmentInput = builder.inputType('UpdateEnvironmentInput', {
   fields: (t) => ({
     id: t.id({ required: true, description: 'The environment to change.', validate: { schema: uuid } }),
     name: t.string({ description: 'Leave it out to keep the name.', validate: { schema: environmentName } }),
+    network: t.string({
+      description: `From which network its datastores are reached from now on: ${NETWORK_NAME_RULE}. Tests that are queued stay with the network that they were started for. Leave it out to keep it; null takes it away.`,
+      validate: { schema: networkName },
+    }),
     idempotencyKey: t.string(idempotencyKeyField),
   }),
 });
@@ -130,7 +143,8 @@ builder.mutationFields((t) => ({
   }),
   updateEnvironment: t.field({
     type: changed('UpdateEnvironmentSuccess', 'The environment is changed.'),
-    description: 'Renames an environment. The token needs ENVIRONMENTS_WRITE.',
+    description:
+      'Renames an environment, or changes from which network its datastores are reached. The token needs ENVIRONMENTS_WRITE.',
     errors: {
       types: [ValidationError, NotFoundError, NameTakenError, ConflictError],
       union: { name: 'UpdateEnvironmentResult' },

@@ -18,6 +18,7 @@ import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import type { CallResult, Idempotency, KeepResult, Repeatable } from '../idempotency/service.ts';
 import {
+  changeEnvironment,
   deleteEnvironmentRow,
   type EnvironmentRow,
   findEnvironments,
@@ -27,7 +28,6 @@ import {
   insertEnvironment,
   listEnvironments,
   lockEnvironment,
-  renameEnvironment,
   retireId,
 } from './store.ts';
 
@@ -42,11 +42,15 @@ export interface EnvironmentChoice extends Given {
 export interface NewEnvironment extends Repeatable {
   readonly id?: string | null | undefined;
   readonly name: string;
+  /** From where its datastores are reached; left out or null: from any process without a network. */
+  readonly network?: string | null | undefined;
 }
 
 export interface EnvironmentUpdate extends Repeatable {
   readonly id: string;
   readonly name?: string | null | undefined;
+  /** Left out: it stays; null: none. */
+  readonly network?: string | null | undefined;
 }
 
 /** Manages environments: the walls between datastores, for which tokens are given. */
@@ -134,8 +138,10 @@ export class EnvironmentService {
   async #create(actor: Actor, input: NewEnvironment, keep?: KeepResult): Promise<EnvironmentRow> {
     const id = input.id ?? randomUUID();
     const at = this.#database.clock.timestamp();
-    const row = { id, name: input.name, created_at: at, updated_at: at, created_by: actor.name };
-    const entry = { action: 'environment.create', actor, subjectId: id, detail: { name: input.name } };
+    const network = input.network ?? null;
+    const row = { id, name: input.name, network, created_at: at, updated_at: at, created_by: actor.name };
+    const detail = { name: input.name, ...(network !== null && { network }) };
+    const entry = { action: 'environment.create', actor, subjectId: id, detail };
     return unique(pathTo(input, 'name'), () =>
       this.#change(entry, async (change) => {
         await keep?.(change, { id });
@@ -153,7 +159,7 @@ export class EnvironmentService {
     await this.#create({ name: 'first start', onBehalfOf: null }, { name, path: [] });
   }
 
-  /** Renames an environment. @throws NotFoundError, NameTakenError, ConflictError */
+  /** Changes an environment’s name or network. @throws NotFoundError, NameTakenError, ConflictError */
   async update(access: Access, input: EnvironmentUpdate): Promise<EnvironmentRow> {
     requireScope(access, 'ENVIRONMENTS_WRITE');
     const call = this.#idempotency.callOf(access, { operation: 'updateEnvironment', environmentId: input.id }, input);
@@ -167,16 +173,21 @@ export class EnvironmentService {
   async #update(access: Access, input: EnvironmentUpdate, keep: KeepResult): Promise<EnvironmentRow> {
     const [row] = await this.find(access, [input.id]);
     if (!row) throw new NotFoundError([input.id]);
-    if (input.name == null || input.name === row.name) return row;
-    const renamed = { ...row, name: input.name, updated_at: this.#database.clock.timestamp() };
-    const detail = { name: { before: row.name, after: renamed.name } };
+    const wanted = {
+      ...(input.name != null && input.name !== row.name && { name: input.name }),
+      ...(input.network !== undefined && input.network !== row.network && { network: input.network }),
+    };
+    if (Object.keys(wanted).length === 0) return row;
+    const changes = { ...wanted, updated_at: this.#database.clock.timestamp() };
+    const changed = { ...row, ...changes };
+    const detail = changesOf(row, changed);
     const entry = { action: 'environment.update', actor: access.actor, subjectId: row.id, detail };
     return unique(pathTo(input, 'name'), () =>
       this.#change(entry, async (change) => {
         await keep(change, { id: row.id });
         if (!(await lockEnvironment(change, row.id))) throw new NotFoundError([row.id]);
-        await renameEnvironment(change, row.id, renamed.name, renamed.updated_at);
-        return renamed;
+        await changeEnvironment(change, row.id, changes);
+        return changed;
       }),
     );
   }
@@ -209,6 +220,12 @@ export class EnvironmentService {
       return result;
     });
   }
+}
+
+/** What differs between two states of an environment, as the journal has it. */
+function changesOf(before: EnvironmentRow, after: EnvironmentRow) {
+  const columns = (['name', 'network'] as const).filter((column) => before[column] !== after[column]);
+  return Object.fromEntries(columns.map((column) => [column, { before: before[column], after: after[column] }]));
 }
 
 /** Says what the database found taken in the words of the API. */

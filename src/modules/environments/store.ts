@@ -80,8 +80,13 @@ export async function lockEnvironment(change: Change, id: string): Promise<boole
   return row !== undefined;
 }
 
-export async function renameEnvironment(change: Change, id: string, name: string, at: string): Promise<void> {
-  await change.query.updateTable('environments').set({ name, updated_at: at }).where('id', '=', id).execute();
+/** Changes some columns of an environment, so that what somebody else has changed meanwhile stays. */
+export async function changeEnvironment(
+  change: Change,
+  id: string,
+  columns: Pick<EnvironmentRow, 'updated_at'> & Partial<Pick<EnvironmentRow, 'name' | 'network'>>,
+): Promise<void> {
+  await change.query.updateTable('environments').set(columns).where('id', '=', id).execute();
 }
 
 export async function deleteEnvironmentRow(change: Change, id: string): Promise<void> {

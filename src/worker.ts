@@ -1,0 +1,123 @@
+import { type Executor, findConfinement } from './executor/executor.ts';
+import { listenForMetrics, type MetricsPlace } from './listen-for-metrics.ts';
+import type { Metrics } from './metrics.ts';
+import type { TestRunner } from './modules/connection-tests/runner.ts';
+import type { ConnectionTestService } from './modules/connection-tests/service.ts';
+import { revisionDefaults } from './modules/revisions/history.ts';
+import { type OpenedDatabase, openDatabase } from './open-database.ts';
+import { type DatabasePlace, databasePlace, parseDatabaseUrl, shownDatabaseUrl } from './platform/database.ts';
+import type { KeyPlace } from './platform/key-source.ts';
+import { constructSaving, createExecutor, type ExecutorSettings, forbidDatabase } from './saving.ts';
+import { MetricsServer } from './server/metrics-server.ts';
+import { SettingError } from './setting-error.ts';
+
+/** What a worker is made of. main.ts reads it from the environment. */
+export interface WorkerOptions extends KeyPlace, MetricsPlace, ExecutorSettings {
+  readonly databaseUrl: string;
+  /** Left out: it takes the tests of environments without a network. */
+  readonly network?: string | undefined;
+  /** How long tests that run may go on when it stops, in milliseconds. Left out: 15,000. */
+  readonly drainMs?: number;
+}
+
+/** How long tests that run may go on when it stops: with what follows, it has ended within 20 s. */
+const DRAIN_MS = 15_000;
+const NEEDS_POSTGRES =
+  'A worker shares the database of the gateways, and a SQLite file is one gateway’s, which takes its tests itself. Give the postgres:// URL that the gateways have.';
+
+/**
+ * Takes connection tests from the database of the gateways and runs them where it stands. It listens nowhere, but for
+ * its metrics, checks no health and cleans up nothing.
+ */
+export class Worker {
+  readonly #options: WorkerOptions;
+  readonly #opened: OpenedDatabase;
+  readonly #executor: Executor;
+  readonly #runner: TestRunner;
+  readonly #metrics: MetricsServer | undefined;
+  #closing: Promise<void> | undefined;
+
+  private constructor(
+    options: WorkerOptions,
+    executor: Executor,
+    opened: OpenedDatabase,
+    metrics: Metrics | undefined,
+  ) {
+    const { logger, network } = options;
+    const { runner, connectionTests } = constructSaving({
+      ...{ ...opened, executor, logger, network, revisionSecrets: revisionDefaults },
+      onTestEnded: metrics?.onTestEnded,
+    });
+    this.#options = options;
+    this.#executor = executor;
+    this.#opened = opened;
+    this.#runner = runner;
+    this.#metrics = metrics && new MetricsServer({ metrics, logger });
+    metrics?.readFrom(sourcesOf(connectionTests, executor, opened));
+  }
+
+  /** @throws SettingError for a database that a worker cannot share */
+  static requirePostgres(databaseUrl: string): void {
+    if (parseDatabaseUrl(databaseUrl).kind === 'sqlite')
+      throw new SettingError({ variable: 'DATABASE_URL', value: shownDatabaseUrl(databaseUrl) }, NEEDS_POSTGRES, null);
+  }
+
+  /**
+   * Makes a worker that takes nothing yet.
+   * @throws SettingError when the keys or the database cannot be used, naming the variable that says where they are
+   */
+  static async open(options: WorkerOptions): Promise<Worker> {
+    const { databaseUrl } = options;
+    Worker.requirePostgres(databaseUrl);
+    const executor = createExecutor(options);
+    const onPeer = (peer: DatabasePlace) => forbidDatabase(executor, peer);
+    const named = databasePlace(databaseUrl);
+    if (named) onPeer(named);
+    const metrics = options.metricsPort === undefined ? undefined : new (await import('./metrics.ts')).Metrics();
+    const onStatement =
+      metrics && ((_sql: string, _parameters: readonly unknown[], ms: number) => metrics.onStatement(ms));
+    const opened = await openDatabase({
+      ...options,
+      bootstrap: false,
+      // an empty one is none that gateways have
+      mustExist: true,
+      onPeer,
+      ...(onStatement ? { onStatement } : {}),
+    });
+    try {
+      return new Worker(options, executor, opened, metrics);
+    } catch (error) {
+      await opened.close();
+      throw error;
+    }
+  }
+
+  /** Takes tests from now on. */
+  async listen(): Promise<void> {
+    this.#executor.confine(await findConfinement());
+    await listenForMetrics(this.#metrics, this.#executor, this.#options);
+    this.#runner.start();
+  }
+
+  /** Lets the tests that run end, hands on those that take long, and closes everything, within 20 s. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#runner.drain(this.#options.drainMs ?? DRAIN_MS);
+    await this.#runner.stop();
+    await this.#metrics?.close();
+    await this.#executor.close();
+    await this.#opened.close();
+  }
+}
+
+function sourcesOf(connectionTests: ConnectionTestService, executor: Executor, { database }: OpenedDatabase) {
+  return {
+    queue: () => connectionTests.queue(),
+    executor: () => executor.stats(),
+    pool: () => database.connections(),
+  };
+}
