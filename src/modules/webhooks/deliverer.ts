@@ -87,9 +87,11 @@ export class WebhookDeliverer {
 
   async #takeAll(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
-      const limit = Math.min(AT_ONCE_TO_ONE, AT_ONCE - this.#sending.size);
-      if (limit <= 0) return;
       const busy = [...this.#load].flatMap(([id, count]) => (count >= AT_ONCE_TO_ONE ? [id] : []));
+      const most = Math.max(0, ...[...this.#load.values()].filter((count) => count < AT_ONCE_TO_ONE));
+      // all that is taken may be of the one that has most already
+      const limit = Math.min(AT_ONCE_TO_ONE - most, AT_ONCE - this.#sending.size);
+      if (limit <= 0) return;
       const rows = await this.#options.database.change((change) =>
         takeDueDeliveries(change, change.clock.timestamp(LEASE_MS), limit, busy),
       );
