@@ -15,11 +15,11 @@ export async function startProcess(
   folder: string,
   onTestFinished: Finally,
   { aheadMs = 0, takesTests = true }: { readonly aheadMs?: number; readonly takesTests?: boolean } = {},
-): Promise<{ child: ChildProcess; client: GatewayClient }> {
+): Promise<{ child: ChildProcess; client: GatewayClient; token: string }> {
   const given = [databaseUrl, folder, childProgram().childUrl, String(aheadMs), '', String(takesTests)];
   const { child, line } = await startScript('gateway-process.ts', given, onTestFinished);
   const { url, token } = JSON.parse(line) as { url: string; token: string };
-  return { child, client: clientOf(url, token) };
+  return { child, client: clientOf(url, token), token };
 }
 
 /** Starts a worker in a process of its own, and waits until it takes tests. */
