@@ -1,4 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import { UnreadableFile } from '../modules/manifests/importers/foreign-text.ts';
 import { importers, importManifest } from '../modules/manifests/importers/import.ts';
 import { optionsAndFile, print, UsageError } from './command.ts';
 
@@ -8,7 +9,9 @@ export async function importFile(args: readonly string[]): Promise<void> {
   const { from = '', out } = values;
   const importer = Object.hasOwn(importers, from) ? importers[from] : undefined;
   if (!importer) throw new UsageError(`--from takes one of ${Object.keys(importers).join(', ')}.`);
-  const { text, ignored } = await importManifest(importer, await readFile(file, 'utf8'));
+  const { text, ignored } = await importManifest(importer, await readFile(file, 'utf8')).catch((error: unknown) => {
+    throw error instanceof UnreadableFile ? new Error(`${file}:${error.message}`) : error;
+  });
   if (out === undefined) print(text);
   else await writeFile(out, text);
   const lines = ignored.map(({ name, reason }) => `not taken: ${name}: ${reason}\n`);

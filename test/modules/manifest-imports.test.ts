@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { importers, importManifest } from '../../src/modules/manifests/importers/import.ts';
+import { UnreadableFile } from '../../src/modules/manifests/importers/foreign-text.ts';
+import { type Imported, importers, importManifest } from '../../src/modules/manifests/importers/import.ts';
 import { readManifest } from '../../src/modules/manifests/manifest.ts';
 
 const reference = (name: string) => `\${env:${name}}`;
@@ -259,15 +260,14 @@ describe('what other programs keep', () => {
   });
 
   test.each(Object.entries(importers))(
-    '%s: what is none of its files gives nothing, or says at which line',
+    '%s: what is none of its files is refused, or has nothing that is taken',
     async (_, importer) => {
       for (const text of ['', '[]', 'a: 1', '- {a: [1, {b: 2}]}', '"text"', '{"datasources": {"name": {}}}', 'null']) {
-        const { text: written } = await importManifest(importer, text);
-        expect(parse(written)).toEqual({ manifest: 1, datastores: {} });
+        const found = await importManifest(importer, text).catch((error: unknown) => error);
+        if (found instanceof UnreadableFile) expect(found.message).toMatch(/^1:1: No connection was found in it/);
+        else expect(parse((found as Imported).text)).toEqual({ manifest: 1, datastores: {} });
       }
-      await expect(importManifest(importer, 'a: hunter2\n b: [')).rejects.toThrow(
-        /^Line \d+: this is neither YAML nor JSON\.$/,
-      );
+      await expect(importManifest(importer, 'no file of anybody’s')).rejects.toThrow('No connection was found');
       const laughs = [
         'a: &a [x, x]',
         ...'bcdefghijkl'
@@ -277,4 +277,41 @@ describe('what other programs keep', () => {
       await expect(importManifest(importer, laughs.join('\n'))).rejects.toThrow('alias');
     },
   );
+
+  test.each<readonly [string, string, string]>([
+    ['no YAML', 'a: hunter2\n b: [', '1:4: A value begins here that does not fit behind what stands before it.'],
+    ['a tab', 'a: 1\n\tb: hunter2', '2:1: YAML is indented by spaces, not by tabs.'],
+    [
+      'a key twice',
+      'datasources:\n  - name: a\n    name: hunter2',
+      '3:5: datasources.name: This key stands here twice.',
+    ],
+    ['a name of JSON twice', '{"a": {"b": 1, "b": "hunter2"}}', '1:16: a.b: This key stands here twice.'],
+    ['a depth bomb', '['.repeat(100_000), '1:97: It nests more than 32 deep.'],
+    ['a depth bomb that is closed', '{"a":'.repeat(9_000) + '}'.repeat(9_000), 'It nests more than 32 deep.'],
+    ['an alias of nothing', 'a: *hunter', 'Its aliases make too much of it, or lead nowhere.'],
+    ['very much', 'x'.repeat(524_289), '1:1: At most 524288 characters.'],
+  ])('a file with %s is refused by line and column', async (_, text, message) => {
+    const refused = importManifest(importers.grafana ?? (() => ({ connections: [], ignored: [] })), text);
+    const error = (await refused.catch((thrown: unknown) => thrown)) as Error;
+    expect(error).toBeInstanceOf(UnreadableFile);
+    expect(error.message).toContain(message);
+    expect(error.message).not.toContain('hunter');
+  });
+
+  test.each<readonly [string, string]>([
+    ['grafana', '\ufeffdatasources: [{name: a, type: TYPE, url: "h:1"}]'],
+    ['airflow', '{"a": {"conn_type": "TYPE", "host": "h"}}'],
+    ['dbeaver', '{"connections": {"a": {"provider": "TYPE", "configuration": {"host": "h"}}}}'],
+    ['dbt', 'a: {outputs: {b: {type: TYPE, host: h}}}'],
+    ['superset', 'databases: [{database_name: a, sqlalchemy_uri: "TYPE://h/d"}]'],
+  ])('%s: what objects have by themselves is no type', async (from, text) => {
+    for (const type of ['constructor', 'toString', '__proto__', 'valueof']) {
+      const { ignored } = await importManifest(
+        importers[from] ?? (() => ({ connections: [], ignored: [] })),
+        text.replace('TYPE', type),
+      );
+      expect(ignored.map(({ reason }) => reason)).toEqual(['The gateway has no such type.']);
+    }
+  });
 });

@@ -45,7 +45,7 @@ const SYNTAX: Readonly<Record<string, string>> = {
 const NO_YAML = 'This is no YAML.';
 
 /** What stands in the way of reading on: told alone, since all that follows may follow from it. */
-class TextFault extends Error {
+export class TextFault extends Error {
   readonly offset: number;
   readonly code: IssueCode;
   readonly path: ManifestPath;
@@ -67,7 +67,7 @@ export async function readManifestText(text: string, prefix: ManifestPath): Prom
   try {
     refuseUnreadable(text);
     const yaml = await import('yaml');
-    const document = parse(yaml, text);
+    const document = onlyDocument(yaml, text);
     const reader = new ValueReader(yaml);
     const value = document.contents === null ? null : reader.read(document.contents, []);
     return { value, placeOf: (path) => placeAt(text, reader.offsetOf(path)) };
@@ -89,31 +89,37 @@ function refuseUnreadable(text: string): void {
   if (!text.isWellFormed()) throw new TextFault(0, 'INVALID_FORMAT', 'It is not well-formed Unicode.');
 }
 
-function parse({ Composer, Lexer, Parser }: typeof Yaml, text: string): Document.Parsed {
+function onlyDocument(yaml: typeof Yaml, text: string): Document.Parsed {
+  let only: Document.Parsed | undefined;
+  for (const document of documentsOf(yaml, text)) {
+    const second = 'A second document begins here: a manifest is one.';
+    if (only) throw new TextFault(document.range[0], 'INVALID_FORMAT', second);
+    only = document;
+  }
+  if (!only) throw new TextFault(0, 'INVALID_FORMAT', NO_YAML);
+  return only;
+}
+
+/** Takes YAML apart, and no more of it than a manifest may have. @throws TextFault */
+export function* documentsOf({ Composer, Lexer, Parser }: typeof Yaml, text: string): Generator<Document.Parsed> {
   const parser = new Parser();
   // the keys are compared below: the library compares each with each
   const composer = new Composer({ prettyErrors: false, uniqueKeys: false, schema: 'core' });
-  const documents: Document.Parsed[] = [];
   const found = function* () {
     let tokens = 0;
     for (const source of new Lexer().lex(text)) {
       tokens += 1;
-      if (tokens > MAX_TOKENS) throw new TextFault(parser.offset, 'TOO_LONG', 'It holds too much for one manifest.');
+      if (tokens > MAX_TOKENS) throw new TextFault(parser.offset, 'TOO_LONG', 'It holds too much for one file.');
       yield* parser.next(source);
       if (parser.stack.length > MAX_DEPTH * STACK_OF_A_LEVEL) throw tooDeep(parser.offset);
     }
     yield* parser.end();
   };
   for (const document of composer.compose(found(), true, text.length)) {
-    documents.push(document);
     const [fault] = [...document.errors, ...document.warnings];
     if (fault) throw syntaxFault(fault);
-    const second = 'A second document begins here: a manifest is one.';
-    if (documents.length > 1) throw new TextFault(document.range[0], 'INVALID_FORMAT', second);
+    yield document;
   }
-  const [document] = documents;
-  if (!document) throw new TextFault(0, 'INVALID_FORMAT', NO_YAML);
-  return document;
 }
 
 function syntaxFault({ code, pos }: YAMLError): TextFault {
@@ -209,7 +215,7 @@ function scalarValue(value: unknown, at: number, path: ManifestPath): unknown {
   throw new TextFault(at, 'OUT_OF_RANGE', message, path);
 }
 
-function placeAt(text: string, offset: number): TextPlace {
+export function placeAt(text: string, offset: number): TextPlace {
   const before = text.slice(0, offset);
   const start = before.lastIndexOf('\n') + 1;
   return { line: before.split('\n').length, column: offset - start + 1 };

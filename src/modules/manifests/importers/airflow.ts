@@ -7,6 +7,7 @@ import {
   NO_TYPE,
   renamed,
   textAt,
+  typeOf,
   type Values,
 } from './foreign.ts';
 
@@ -47,7 +48,7 @@ export function readAirflow(documents: readonly unknown[]): Found {
   const connections = entries.flatMap(([id, given]): ForeignConnection[] => {
     const name = id.replace(/^AIRFLOW_CONN_/, '').toLowerCase();
     const values = typeof given === 'string' ? fromText(given) : given;
-    const type = isValues(values) ? TYPES[(textAt(values, 'conn_type') ?? '').toLowerCase()] : undefined;
+    const type = isValues(values) ? typeOf(TYPES, textAt(values, 'conn_type')?.toLowerCase()) : undefined;
     if (!isValues(values) || !type) {
       ignored.push({ name, reason: NO_TYPE });
       return [];

@@ -7,6 +7,7 @@ import {
   NO_TYPE,
   renamed,
   textAt,
+  typeOf,
   within,
 } from './foreign.ts';
 
@@ -48,7 +49,7 @@ export function readDbeaver(documents: readonly unknown[]): Found {
     const name = textAt(source, 'name') ?? id;
     const provider = textAt(source, 'provider') ?? '';
     const driver = (textAt(source, 'driver') ?? '').split('-').at(-1) ?? '';
-    const type = TYPES[`${provider}.${driver}`] ?? TYPES[provider];
+    const type = typeOf(TYPES, `${provider}.${driver}`) ?? typeOf(TYPES, provider);
     if (!type) {
       ignored.push({ name, reason: NO_TYPE });
       return [];

@@ -7,6 +7,7 @@ import {
   NO_TYPE,
   renamed,
   textAt,
+  typeOf,
   within,
 } from './foreign.ts';
 
@@ -52,7 +53,7 @@ export function readDbt(documents: readonly unknown[]): Found {
     ),
   );
   const connections = outputs.flatMap(([name, output]): ForeignConnection[] => {
-    const type = isValues(output) ? TYPES[textAt(output, 'type') ?? ''] : undefined;
+    const type = isValues(output) ? typeOf(TYPES, textAt(output, 'type')) : undefined;
     if (!isValues(output) || !type) {
       ignored.push({ name, reason: NO_TYPE });
       return [];

@@ -34,6 +34,11 @@ export function isValues(value: unknown): value is Values {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** The type that a word of another program stands for. */
+export function typeOf(types: Readonly<Record<string, string>>, word: string | undefined): string | undefined {
+  return word !== undefined && Object.hasOwn(types, word) ? types[word] : undefined;
+}
+
 /** The object at a key; none where something else stands there. */
 export function within(values: Values, key: string): Values {
   const value = Object.hasOwn(values, key) ? values[key] : undefined;

@@ -8,6 +8,7 @@ import {
   NO_TYPE,
   renamed,
   textAt,
+  typeOf,
   within,
 } from './foreign.ts';
 
@@ -48,7 +49,7 @@ export function readGrafana(documents: readonly unknown[]): Found {
   const connections = sources.flatMap((source): ForeignConnection[] => {
     if (!isValues(source)) return [];
     const name = textAt(source, 'name') ?? '';
-    const type = TYPES[textAt(source, 'type') ?? ''];
+    const type = typeOf(TYPES, textAt(source, 'type'));
     if (!type) {
       ignored.push({ name, reason: NO_TYPE });
       return [];

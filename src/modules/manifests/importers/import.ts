@@ -16,7 +16,8 @@ import { type NamedSecret, referenceTo, variableNames } from '../references.ts';
 import { readAirflow } from './airflow.ts';
 import { readDbeaver } from './dbeaver.ts';
 import { readDbt } from './dbt.ts';
-import type { Found, Importer, Values } from './foreign.ts';
+import type { Importer, Values } from './foreign.ts';
+import { readForeignText, UnreadableFile } from './foreign-text.ts';
 import { readGrafana } from './grafana.ts';
 import { readKubernetes } from './kubernetes.ts';
 import { readSuperset } from './superset.ts';
@@ -30,15 +31,12 @@ export const importers: Readonly<Record<string, Importer>> = {
   kubernetes: readKubernetes,
 };
 
-/** In characters: as much as a manifest. */
-const MAX_FILE = 512 * 1024;
-/** How many aliases a file may have, which others write by hand. */
-const MAX_ALIASES = 100;
 /** What stands for a variable: Grafana's `$NAME` and `${NAME}`, dbt's `{{ env_var('NAME') }}`. */
 const VARIABLE = /^(?:\$\{?([A-Za-z_]\w*)\}?|\{\{\s*env_var\(\s*['"]([A-Za-z_]\w*)['"][^}]*\}\})$/;
 
 /** What a variable is while a connection is read: a word that any text may be. */
 const STAND_IN = /^env-var-(\w+)$/i;
+const NOTHING_FOUND = 'No connection was found in it: look whether it is a file of the program that --from names.';
 const NO_SECRET = 'It comes from a variable, as only secrets do in a manifest: write its value.';
 
 /** A manifest of what was read, and what was not. */
@@ -58,10 +56,11 @@ interface Taken {
 /**
  * Makes a manifest of a file of another program. It holds no secret of the file: a secret that the file takes from a
  * variable is taken from that, and every other one is named.
- * @throws when the file cannot be read, saying at which line, and nothing of what it holds
+ * @throws UnreadableFile, beginning with line and column, and for a file in which there is nothing of that program's
  */
 export async function importManifest(importer: Importer, text: string): Promise<Imported> {
-  const { connections, ignored } = await foundIn(importer, text);
+  const { connections, ignored } = importer(await readForeignText(text));
+  if (connections.length + ignored.length === 0) throw new UnreadableFile(`1:1: ${NOTHING_FOUND}`);
   const told = [...ignored];
   const names = new Set<string>();
   const taken = connections.flatMap(({ name: given, description = null, type, settings }): Taken[] => {
@@ -86,19 +85,6 @@ export async function importManifest(importer: Importer, text: string): Promise<
     return [{ name, label: given, description, read }];
   });
   return { text: await manifestText({ manifest: 1, datastores: datastoresOf(taken) }), ignored: told };
-}
-
-async function foundIn(importer: Importer, text: string): Promise<Found> {
-  if (text.length > MAX_FILE) throw new Error('The file has more than 512 KiB.');
-  const { parseAllDocuments } = await import('yaml');
-  const parsed = [parseAllDocuments(text, { prettyErrors: true, uniqueKeys: false })].flat(2);
-  const documents = parsed.flatMap((document) => {
-    if (!('toJS' in document)) return [];
-    const [fault] = document.errors;
-    if (fault) throw new Error(`Line ${fault.linePos?.[0].line ?? 1}: this is neither YAML nor JSON.`);
-    return [document.toJS({ maxAliasCount: MAX_ALIASES }) as unknown];
-  });
-  return importer(documents);
 }
 
 function withoutVariables(settings: Values): Values {

@@ -1,5 +1,14 @@
 import type { IgnoredPart } from '../../../connectors/kit/connection-text/config-draft.ts';
-import { type FieldTable, type ForeignConnection, type Found, isValues, NO_TYPE, renamed, textAt } from './foreign.ts';
+import {
+  type FieldTable,
+  type ForeignConnection,
+  type Found,
+  isValues,
+  NO_TYPE,
+  renamed,
+  textAt,
+  typeOf,
+} from './foreign.ts';
 
 /** The first word of SQLAlchemy's URIs, whose driver stands behind a `+`. */
 const TYPES: Readonly<Record<string, string>> = {
@@ -35,7 +44,7 @@ export function readSuperset(documents: readonly unknown[]): Found {
     const name = textAt(database, 'database_name') ?? '';
     const [, dialect = '', driver = '', rest = ''] =
       /^([a-z0-9]+)(\+\w+)?(:\/\/.*)$/s.exec(textAt(database, 'sqlalchemy_uri') ?? '') ?? [];
-    const type = TYPES[dialect];
+    const type = typeOf(TYPES, dialect);
     if (!type) {
       ignored.push({ name, reason: NO_TYPE });
       return [];
