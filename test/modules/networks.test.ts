@@ -1,7 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { afterDeath } from '../../src/modules/connection-tests/after-death.ts';
+import { createLogger } from '../../src/platform/logger.ts';
+import { Worker } from '../../src/worker.ts';
 import { apiOf } from '../support/api.ts';
+import { childProgram } from '../support/child-program.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import { eventually } from '../support/eventually.ts';
 import type { TestGateway } from '../support/gateway.ts';
@@ -18,7 +22,7 @@ describeEachGateway('connection tests of an environment with a network', (open, 
   let inVpc: TestGateway;
 
   beforeAll(async () => {
-    asked = await open({ takesTests: false });
+    asked = await open({ takesTests: false, testing: { healthTickMs: 200 } });
     const { databaseUrl, folder } = asked;
     inVpc = kind === 'postgres' ? await open({ databaseUrl, folder, network: 'vpc-a' }) : asked;
   });
@@ -31,6 +35,19 @@ describeEachGateway('connection tests of an environment with a network', (open, 
   const rowOf = (id: string) =>
     asked.app.database.query.selectFrom('connection_tests').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
   const config = { postgres: postgresConfig() };
+  /** Has the health of a datastore checked now. @returns the test's id */
+  const checked = async (datastoreId: string) => {
+    const { query } = asked.app.database;
+    const due = { next_check_at: '2026-01-01T00:00:00.000Z' };
+    await query.updateTable('datastore_health').set(due).where('datastore_id', '=', datastoreId).execute();
+    let id: string | undefined;
+    await eventually(async () => {
+      const tests = query.selectFrom('connection_tests').select('id').where('datastore_id', '=', datastoreId);
+      id = (await tests.where('purpose', '=', 'HEALTH').executeTakeFirst())?.id;
+      return id !== undefined;
+    });
+    return id ?? '';
+  };
 
   onPostgres(
     'run where it says, whoever asks for them, health checks and catalogs too; others run where none is said',
@@ -42,16 +59,18 @@ describeEachGateway('connection tests of an environment with a network', (open, 
         const environmentId = await newEnvironment(network);
         const api = apiOf(network === null ? inVpc : asked);
         const { id } = await api.testStarted({ target: { draft: { environmentId, config } } });
-        const stored = await api.created({ environmentId, config });
+        const stored = await api.created({ environmentId, config, checkEveryMinutes: 5 });
+        const healthId = await checked(stored.id);
         const { refreshCatalog } = await asked.run(RefreshCatalog, { input: { datastoreId: stored.id } });
         const catalogId = expectType(refreshCatalog, 'RefreshCatalogSuccess').test.id;
         const beforeSave = randomUUID();
         const refused = await api.create({ environmentId, config, test: { testId: beforeSave } });
         expect(refused).toMatchObject({ __typename: 'ConnectionTestFailedError' });
-        for (const each of [id, catalogId, beforeSave])
+        const ids = [id, catalogId, healthId, beforeSave];
+        for (const each of ids)
           expect(await api.ended(each)).toMatchObject({ failure: { code: 'CONNECTION_REFUSED' }, attempt: 1 });
-        const rows = await Promise.all([id, catalogId, beforeSave].map(rowOf));
-        expect(rows.map((row) => row.network)).toEqual([network, network, network]);
+        const rows = await Promise.all(ids.map(rowOf));
+        expect(rows.map((row) => row.network)).toEqual(ids.map(() => network));
         owners.set(network, [...new Set(rows.map(({ owner }) => owner ?? ''))]);
       }
       expect(owners.get('vpc-a')).toHaveLength(1);
@@ -110,6 +129,41 @@ describeEachGateway('connection tests of an environment with a network', (open, 
       expect(test.failure?.code).toMatch(/^CONNECTION_(LOST|REFUSED)$/);
       await second.close();
       await gate.close();
+    },
+  );
+
+  onPostgres(
+    'end in a worker that stops, if they end soon; it tells its metrics, but none of whom it serves',
+    async () => {
+      const { databaseUrl, folder } = asked;
+      const lines: string[] = [];
+      const worker = await Worker.open({
+        ...{ databaseUrl, host: '127.0.0.1', metricsPort: 0, network: 'vpc-c', egressAllow: ['127.0.0.0/8'] },
+        keyFile: join(folder, 'master.key'),
+        logger: createLogger({ level: 'info', destination: { write: (line: string) => void lines.push(line) } }),
+        testing: childProgram(),
+      });
+      await worker.listen();
+      const gate = await startGate(1);
+      const draft = {
+        environmentId: await newEnvironment('vpc-c'),
+        config: { postgres: postgresConfig({ port: gate.port }) },
+      };
+      const { id } = await apiOf(asked).testStarted({ target: { draft }, options: { timeoutMs: 120_000 } });
+      await eventually(() => gate.waiting() === 1);
+      const metrics = lines
+        .map((line) => JSON.parse(line) as { url?: string })
+        .find(({ url }) => url?.endsWith('/metrics'));
+      const text = await (await fetch(metrics?.url ?? '')).text();
+      expect(text).toContain('datastore_gateway_tests_running 1');
+      expect(text).not.toContain('datastore_gateway_open_connections');
+      const closed = worker.close();
+      await gate.close();
+      await closed;
+      expect(await apiOf(asked).readTest(id)).toMatchObject({
+        attempt: 1,
+        failure: { code: expect.stringMatching(/^CONNECTION_(LOST|REFUSED)$/) },
+      });
     },
   );
 

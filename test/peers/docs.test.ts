@@ -2,8 +2,9 @@ import { mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { type Place, runUntil, shellBlocks } from '../support/commands.ts';
+import { newTestDatabase } from '../support/databases.ts';
 import { describePeer } from '../support/peers/installed.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -37,8 +38,23 @@ describePeer('the commands of the documentation', { programs: ['sqlite3'], packa
     expect(output).toMatch(/dsg_\w+[\s\S]*"url":"http/);
   });
 
-  test('tokens: made, listed and revoked', async () => {
+  test('workers: a gateway that leaves the tests to others, and who takes them', async () => {
+    const { url, remove } = await newTestDatabase('postgres');
+    onTestFinished(async () => void (await remove()));
     const [, block = ''] = await blocksOf('deploy.md');
+    const env = { ...place.env, DATABASE_URL: url };
+    const started = [];
+    for (const command of block.trim().split('\n'))
+      started.push(await runUntil(command, { ...place, env }, /"url":"http|taking connection tests/));
+    expect(started).toEqual([
+      expect.stringContaining('"url":"http'),
+      expect.stringContaining('"network":null,"msg":"taking connection tests"'),
+      expect.stringContaining('"network":"vpc-a","msg":"taking connection tests"'),
+    ]);
+  });
+
+  test('tokens: made, listed and revoked', async () => {
+    const [, , block = ''] = await blocksOf('deploy.md');
     const output = await run(block);
     expect(output).toMatch(/dsg_\w+\n[\s\S]*\treports\tDATASTORES_READ\tstaging[\s\S]*reports .* was revoked/);
   });
