@@ -15,8 +15,8 @@ import { startGate } from '../support/peers/gate.ts';
 import { expectType } from '../support/results.ts';
 
 describeEachGateway('connection tests of an environment with a network', (open, kind) => {
-  // processes that share a SQLite file do not hear of one another
-  const onPostgres = test.runIf(kind === 'postgres');
+  // processes that share a SQLite file do not hear of one another: these are no tests there, rather than skipped ones
+  const onPostgres = (name: string, run: () => Promise<void>) => (kind === 'postgres' ? test(name, run) : undefined);
 
   let asked: TestGateway;
   let inVpc: TestGateway;
