@@ -127,6 +127,25 @@ describe('a test that ends while its statement waits', () => {
       await end();
     }
   });
+
+  test('is cancelled whenever the test ends, before it is sent too', async () => {
+    const peer = await stand.shared();
+    const { statements, end } = await holdSchemas(peer.server, { database: 'shop', role: 'builder' });
+    try {
+      for (let ms = 0; ms <= 15; ms += 1) {
+        const ending = new AbortController();
+        const onPassed = (check: string) => {
+          if (check === 'session/authenticate') setTimeout(() => ending.abort(), ms);
+        };
+        const options = { methods: ['schema/create'], deadline: 60_000, cleanUpMs: 20_000, cancel: ending.signal };
+        const outcome = await tryIt({ username: 'builder' }, { ...options, onPassed });
+        expect(outcome).toMatchObject({ status: 'CANCELLED', log: [] });
+      }
+      await expect.poll(statements).toBe(0);
+    } finally {
+      await end();
+    }
+  });
 });
 
 describe('the catalog', () => {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { authenticateCheck } from '../../kit/checks/authenticate.ts';
 import { catalogCheck } from '../../kit/checks/catalog.ts';
 import { endpointChecks } from '../../kit/checks/endpoint.ts';
@@ -108,10 +109,19 @@ async function cancelUnanswered(
   { config, state, signal }: CheckContext<PostgresFamilyConfig, PostgresState>,
   ending: Ending,
 ): Promise<void> {
-  const key = signal.aborted && !state.isEnded ? state.session?.cancelKey() : undefined;
+  const { session, isEnded } = state;
   state.isEnded = true;
-  if (key) await cancelStatement(hostTarget(config), key, ending);
+  if (!signal.aborted || isEnded || !session) return;
+  session.refuseStatements();
+  for (let key = session.cancelKey(); key; key = session.cancelKey()) {
+    await cancelStatement(hostTarget(config), key, ending);
+    // a request that the server reads before the statement that it is for has cancelled nothing
+    await sleep(CANCEL_AGAIN_MS, undefined, { signal: ending.signal });
+  }
 }
+
+/** How long a statement that was cancelled may take to be over before it is cancelled once more. */
+const CANCEL_AGAIN_MS = 100;
 
 const selectDatabase = {
   name: 'database/select',

@@ -65,6 +65,8 @@ export interface PostgresSession {
   readonly refusal: Error | undefined;
   /** What cancels the statement that the server has not answered; undefined when there is none, or no key for it. */
   cancelKey(): CancelKey | undefined;
+  /** Sends no statement from now on: what is sent after the end of a test is cancelled by nobody. */
+  refuseStatements(): void;
   /** Says goodbye and closes. */
   close(): void;
 }
@@ -85,6 +87,7 @@ export async function signInToPostgres(
   const parameters = new Map<string, string>();
   let refusal: Error | undefined;
   let isAnswered = true;
+  let isRefusing = false;
   wire.once('authenticationOk', () => {
     signedIn = true;
     socket.raiseCap(SESSION_LIMIT);
@@ -107,6 +110,7 @@ export async function signInToPostgres(
   }
   return {
     async query(text, values = []) {
+      if (isRefusing) throw new Failure('CANCELLED');
       isAnswered = false;
       try {
         const { rows } = await client.query(text, [...values]);
@@ -122,6 +126,9 @@ export async function signInToPostgres(
     allow: (bytes) => socket.raiseCap(bytes),
     refusal,
     cancelKey: () => (isAnswered ? undefined : keyOf(client)),
+    refuseStatements() {
+      isRefusing = true;
+    },
     close: () => client.end(() => undefined),
   };
 }
