@@ -1,6 +1,6 @@
 /**
  * What putting, reading and paging records costs in a store of 1,000,000 records, beside one of 1,000 of the same
- * gateway: the two take turns, over HTTP, and medians are compared.
+ * gateway: the two take turns, over HTTP, and medians are compared. Then what others wait for while it is deleted.
  *
  *   node bench/records.ts sqlite|postgres [--rounds 500] [--records 1000000]
  */
@@ -26,11 +26,13 @@ const LARGE = Number(values.records);
 /** How many turns come before those that count. */
 const WARM_UP = 50;
 const SETTLE_MS = 2_000;
+const FILLED_AT_ONCE = 100_000;
 const PAGE_SIZE = 50;
 const KEY_LENGTH = 9;
 /** Of 350 bytes. */
 const TEXT = 'x'.repeat(330);
 const DATA = JSON.stringify({ text: TEXT });
+const RECORD_BYTES = DATA.length + KEY_LENGTH;
 
 const documents = {
   put: `mutation ($id: ID!, $key: String!) {
@@ -63,6 +65,7 @@ try {
   // SQLite has held the event loop: connections that are too old by now are closed first
   await sleep(SETTLE_MS);
   for (const work of ['put', 'get', 'page'] as const) await compare(app.url, token, stores, work);
+  await remove(app, token, stores);
 } finally {
   for (const end of endings.reverse()) await end();
 }
@@ -90,23 +93,29 @@ async function newDatastore(url: string, token: string): Promise<string> {
 
 /** Fills a store with records and the events of their puts. */
 async function fill({ kind, query }: Database, { id, size }: Store): Promise<void> {
-  const numbers =
-    kind === 'postgres'
-      ? sql`select n from generate_series(1, ${sql.lit(size)}) as t(n)`
-      : sql`with recursive t(n) as (select 1 union all select n + 1 from t where n < ${sql.lit(size)}) select n from t`;
-  const key =
-    kind === 'postgres' ? sql`lpad(n::text, ${sql.lit(KEY_LENGTH)}, '0')` : sql`printf('%0${sql.lit(KEY_LENGTH)}d', n)`;
-  const at = new Date().toISOString();
-  const bytes = DATA.length + KEY_LENGTH;
-  await sql`insert into managed_records (datastore_id, key, size, version, updated_at, data)
-    select ${sql.lit(id)}, ${key}, ${sql.lit(bytes)}, n, ${sql.lit(at)}, ${sql.lit(DATA)} from (${numbers}) as numbers`.execute(
-    query,
-  );
-  await sql`insert into record_events (datastore_id, sequence, at, kind, key, actor)
-    select ${sql.lit(id)}, n, ${sql.lit(at)}, 'PUT', ${key}, 'bench' from (${numbers}) as numbers`.execute(query);
-  const counts = { record_count: size, used_bytes: size * bytes, last_event: size };
+  for (let from = 1; from <= size; from += FILLED_AT_ONCE) {
+    const [first, last] = [from, Math.min(size, from + FILLED_AT_ONCE - 1)].map((each) => sql.lit(each));
+    const numbers =
+      kind === 'postgres'
+        ? sql`select n from generate_series(${first}::int, ${last}) as t(n)`
+        : sql`with recursive t(n) as (select ${first} union all select n + 1 from t where n < ${last}) select n from t`;
+    const key =
+      kind === 'postgres'
+        ? sql`lpad(n::text, ${sql.lit(KEY_LENGTH)}, '0')`
+        : sql`printf('%0${sql.lit(KEY_LENGTH)}d', n)`;
+    const at = sql.lit(new Date().toISOString());
+    await sql`insert into managed_records (datastore_id, key, size, version, updated_at, data)
+      select ${sql.lit(id)}, ${key}, ${sql.lit(RECORD_BYTES)}, n, ${at}, ${sql.lit(DATA)}
+      from (${numbers}) as numbers`.execute(query);
+    await sql`insert into record_events (datastore_id, sequence, at, kind, key, actor)
+      select ${sql.lit(id)}, n, ${at}, 'PUT', ${key}, 'bench' from (${numbers}) as numbers`.execute(query);
+  }
+  const counts = { record_count: size, used_bytes: size * RECORD_BYTES, last_event: size };
   await query.updateTable('managed_stores').set(counts).where('datastore_id', '=', id).execute();
-  if (kind === 'postgres') await sql`vacuum analyze managed_records, record_events`.execute(query);
+  await (kind === 'postgres'
+    ? sql`vacuum analyze managed_records, record_events`
+    : sql`pragma wal_checkpoint(truncate)`
+  ).execute(query);
 }
 
 /** Lets two stores take turns, and prints the medians of what each took. */
@@ -123,6 +132,32 @@ async function compare(url: string, token: string, stores: readonly Store[], wor
   const [small = 0, large = 0] = taken.map(median);
   const [one, other, ratio] = [small, large, large / small].map((each) => each.toFixed(2));
   process.stdout.write(`${positionals[0]}, ${work}: ${one} ms of ${SMALL}, ${other} ms of ${LARGE}: × ${ratio}\n`);
+}
+
+/** Deletes the large store, and puts records into the small one while the records of the other are removed. */
+async function remove(app: App, token: string, [small, large]: readonly Store[]): Promise<void> {
+  const started = performance.now();
+  await ask(app.url, token, {
+    query: `mutation { deleteDatastores(input: { select: { ids: ["${large?.id}"] }, confirmed: true }) {
+      ... on UserError { code } } }`,
+  });
+  const deleted = performance.now();
+  let isDone = false;
+  const removing = app.chores.run().then(() => {
+    isDone = true;
+  });
+  const taken: number[] = [];
+  while (!isDone) {
+    const put = performance.now();
+    await ask(app.url, token, { query: documents.put, variables: { id: small?.id, key: keyAt(1) } });
+    taken.push(performance.now() - put);
+  }
+  await removing;
+  const [at, removed] = [deleted - started, performance.now() - deleted].map((ms) => Math.round(ms));
+  const [half, most] = [median(taken), Math.max(...taken)].map((ms) => Math.round(ms));
+  process.stdout.write(
+    `${positionals[0]}: deleted in ${at} ms, removed in ${removed} ms; puts meanwhile ${half} ms, at most ${most} ms\n`,
+  );
 }
 
 function median(values: readonly number[]): number {
