@@ -410,7 +410,9 @@ class TestLog {
     const { status, attempt, checks, failure, startedAt, finishedAt, durationMs } = next;
     this.snapshot = { status, attempt, checks, failure, startedAt, finishedAt, durationMs };
     this.sequence += 1;
-    const event = { sequence: this.sequence, at: this.#clock.timestamp(), checkName, snapshot: this.snapshot };
+    const now = this.#clock.timestamp();
+    const at = startedAt !== null && now < startedAt ? startedAt : now;
+    const event = { sequence: this.sequence, at, checkName, snapshot: this.snapshot };
     const writing = this.#recorder.record(this.#by, event).then((written) => {
       if (!written) this.onLost();
     });

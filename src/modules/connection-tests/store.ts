@@ -277,6 +277,7 @@ export async function claimTests(
     .limit(limit);
   const ids = await (change.kind === 'postgres' ? queued.forUpdate().skipLocked() : queued).execute();
   if (ids.length === 0) return [];
+  const now = clock.timestamp();
   return change.query
     .updateTable('connection_tests')
     .set((eb) => ({
@@ -284,7 +285,8 @@ export async function claimTests(
       owner,
       lease_expires_at: clock.timestamp(leaseMs),
       attempt: eb('attempt', '+', 1),
-      started_at: clock.timestamp(),
+      // another process has made it, whose reading of the clock may be some milliseconds ahead
+      started_at: eb.case().when('created_at', '>', now).then(eb.ref('created_at')).else(now).end(),
     }))
     .where(
       isOneOf(
