@@ -43,7 +43,7 @@ import { WebhookSender } from './modules/webhooks/sender.ts';
 import { WebhookService } from './modules/webhooks/service.ts';
 import { type OpenedDatabase, openDatabase } from './open-database.ts';
 import { Chores } from './platform/chores.ts';
-import { type Database, type DatabasePlace, databasePlace, type OnStatement } from './platform/database.ts';
+import type { Database, OnStatement } from './platform/database.ts';
 import { goOnRotating } from './platform/key-rotation.ts';
 import type { KeyPlace } from './platform/key-source.ts';
 import type { Logger } from './platform/logger.ts';
@@ -279,9 +279,7 @@ export class App {
    */
   static async open(options: AppOptions): Promise<App> {
     const executor = createExecutor({ ...options, testing: options.testing?.executor });
-    const onPeer = (peer: DatabasePlace) => forbidDatabase(executor, peer);
-    const named = databasePlace(options.databaseUrl);
-    if (named) onPeer(named);
+    const onPeer = forbidDatabase(executor, options.databaseUrl);
     const metrics = options.metricsPort === undefined ? undefined : new (await import('./metrics.ts')).Metrics();
     const onStatement = bothOf(options.testing?.onStatement, metrics?.onStatement);
     const rules = options.openId && (await readRules(options.openId));

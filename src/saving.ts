@@ -22,7 +22,7 @@ import { ManifestService } from './modules/manifests/service.ts';
 import { RevisionHistory, type RevisionLimits } from './modules/revisions/history.ts';
 import { UsageService } from './modules/usages/service.ts';
 import type { OpenedDatabase } from './open-database.ts';
-import type { DatabasePlace } from './platform/database.ts';
+import { type DatabasePlace, databasePlace } from './platform/database.ts';
 import type { Logger } from './platform/logger.ts';
 import { Sealer } from './platform/sealer.ts';
 
@@ -94,10 +94,16 @@ export function createExecutor(settings: ExecutorSettings): Executor {
 }
 
 /**
- * Keeps tests from the gateway's own database: at the place that its driver names or has reached, and at the same port
- * of every address of this machine, from which it may be forwarded there.
+ * Keeps tests from the gateway's own database: at the place that its URL names and at each that its driver reaches,
+ * which the result is to be told, and at the same port of every address of this machine, from which it may be forwarded
+ * there.
  */
-export function forbidDatabase(executor: Executor, { host, port }: DatabasePlace): void {
-  if (!host.startsWith('/')) executor.forbid({ host, port });
-  executor.forbid({ host: ANY_OF_THIS_MACHINE, port });
+export function forbidDatabase(executor: Executor, databaseUrl: string): (peer: DatabasePlace) => void {
+  const forbid = ({ host, port }: DatabasePlace) => {
+    if (!host.startsWith('/')) executor.forbid({ host, port });
+    executor.forbid({ host: ANY_OF_THIS_MACHINE, port });
+  };
+  const named = databasePlace(databaseUrl);
+  if (named) forbid(named);
+  return forbid;
 }

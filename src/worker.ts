@@ -5,7 +5,7 @@ import type { TestRunner } from './modules/connection-tests/runner.ts';
 import type { ConnectionTestService } from './modules/connection-tests/service.ts';
 import { revisionDefaults } from './modules/revisions/history.ts';
 import { type OpenedDatabase, openDatabase } from './open-database.ts';
-import { type DatabasePlace, databasePlace, parseDatabaseUrl, shownDatabaseUrl } from './platform/database.ts';
+import { parseDatabaseUrl, shownDatabaseUrl } from './platform/database.ts';
 import type { KeyPlace } from './platform/key-source.ts';
 import { constructSaving, createExecutor, type ExecutorSettings, forbidDatabase } from './saving.ts';
 import { MetricsServer } from './server/metrics-server.ts';
@@ -70,9 +70,7 @@ export class Worker {
     const { databaseUrl } = options;
     Worker.requirePostgres(databaseUrl);
     const executor = createExecutor(options);
-    const onPeer = (peer: DatabasePlace) => forbidDatabase(executor, peer);
-    const named = databasePlace(databaseUrl);
-    if (named) onPeer(named);
+    const onPeer = forbidDatabase(executor, databaseUrl);
     const metrics = options.metricsPort === undefined ? undefined : new (await import('./metrics.ts')).Metrics();
     const onStatement =
       metrics && ((_sql: string, _parameters: readonly unknown[], ms: number) => metrics.onStatement(ms));

@@ -7,7 +7,7 @@ import { RecordFit } from '../modules/managed-data/fit.ts';
 import { RecordService } from '../modules/managed-data/service.ts';
 import { RecordTransfers } from '../modules/managed-data/transfers.ts';
 import { type OpenedDatabase, openDatabase } from '../open-database.ts';
-import { type Database, type DatabasePlace, databasePlace } from '../platform/database.ts';
+import type { Database } from '../platform/database.ts';
 import type { Keyring } from '../platform/keyring.ts';
 import { createLogger, type Logger } from '../platform/logger.ts';
 import { Sealer } from '../platform/sealer.ts';
@@ -65,9 +65,7 @@ export async function withSaving(work: (saving: Saving) => Promise<void>): Promi
   const { constructSaving, createExecutor, forbidDatabase } = await import('../saving.ts');
   const { env, logger } = settings('serve', 'warn');
   const executor = createExecutor({ ...env, logger });
-  const named = databasePlace(env.databaseUrl);
-  if (named) forbidDatabase(executor, named);
-  const onPeer = (peer: DatabasePlace) => forbidDatabase(executor, peer);
+  const onPeer = forbidDatabase(executor, env.databaseUrl);
   const opened = await openDatabase({ ...env, bootstrap: false, logger, onPeer });
   try {
     await work(constructSaving({ ...opened, executor, logger, revisionSecrets: env.revisionSecrets }));
