@@ -287,8 +287,8 @@ test(`${STEPS} steps of deaths, delays and reconnections lose no end of a test a
   for (const restore of restores.splice(0)) restore();
   const lost = open.size + subscribers.size;
   recordFault({ fault: 'simulated deaths and delays', times: deaths, lost, doubled: faults.length, recoveryMs: null });
-  expect(faults).toEqual([]);
-  expect([...open]).toEqual([]);
+  expect(faults, `FAULTS_SEED=${seed}`).toEqual([]);
+  expect([...open], `FAULTS_SEED=${seed}`).toEqual([]);
   expect([...subscribers].map(({ testId, seen }) => [testId, seen])).toEqual([]);
   expect(ended).toBeGreaterThan(STEPS / 200);
   await database.close();

@@ -146,7 +146,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/connection-tests/store.ts claimTests',
     'modules/connection-tests/store.ts renewLeases',
     'modules/connection-tests/store.ts findAbandoned',
-    'modules/connection-tests/store.ts settleAbandoned',
+    'modules/connection-tests/store.ts moveOn',
     'modules/connection-tests/store.ts findCancelRequests',
     'modules/connection-tests/store.ts readSecretKey',
     'modules/connection-tests/store.ts eraseSecrets',

@@ -22,6 +22,7 @@ import {
   findAbandoned,
   findCancelRequests,
   findOwned,
+  handBack,
   type Ownership,
   readSecretKey,
   renewLeases,
@@ -325,9 +326,9 @@ export class TestRunner {
     await log.flushed();
     const { database } = this.#options;
     await database.change(async (change) => {
-      const current = { ...row, status: 'RUNNING', sequence: log.sequence };
+      const current = { ...row, owner: this.owner, status: 'RUNNING', sequence: log.sequence };
       const queued = begunAnew(log.snapshot);
-      if (!(await settleAbandoned(change, current, queued, change.clock.timestamp()))) return;
+      if (!(await handBack(change, current, queued, change.clock.timestamp()))) return;
       change.ring(testTopic(row.id));
       change.ring(queueTopic);
     });

@@ -363,12 +363,29 @@ export async function findAbandoned(database: Database, overdueMs: number): Prom
     .execute();
 }
 
-/** Moves on a test that nobody runs any more, unless somebody else has done so meanwhile. */
+/** Moves on a test that nobody runs any more, unless somebody has done so meanwhile, or its owner gave sign of life. */
 export async function settleAbandoned(
   change: Change,
   row: TestRow,
   snapshot: TestSnapshot,
   at: string,
+): Promise<boolean> {
+  const { lease_expires_at } = row;
+  return moveOn(change, row, snapshot, at, { lease_expires_at });
+}
+
+/** Moves on a test with which its owner goes on no longer, unless somebody else has it by now. */
+export async function handBack(change: Change, row: TestRow, snapshot: TestSnapshot, at: string): Promise<boolean> {
+  const { owner } = row;
+  return moveOn(change, row, snapshot, at, { owner });
+}
+
+async function moveOn(
+  change: Change,
+  row: TestRow,
+  snapshot: TestSnapshot,
+  at: string,
+  unchanged: Partial<Pick<TestRow, 'owner' | 'lease_expires_at'>>,
 ): Promise<boolean> {
   const moved = await change.query
     .updateTable('connection_tests')
@@ -377,6 +394,7 @@ export async function settleAbandoned(
     .where('sequence', '=', row.sequence)
     .where('status', '=', row.status)
     .where('attempt', '=', row.attempt)
+    .where((eb) => eb.and(unchanged))
     .executeTakeFirst();
   if (moved.numUpdatedRows === 0n) return false;
   if (isOver(snapshot)) await eraseSecrets(change, row.id);
