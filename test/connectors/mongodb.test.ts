@@ -46,6 +46,12 @@ describe('a server that works', () => {
     await expect.poll(() => peer.open()).toBe(0);
   });
 
+  test('says that it is FerretDB, where it is', async () => {
+    const buildInfo = { ok: 1, version: '7.0.42', ferretdbVersion: 'v1.24.2' };
+    const result = await tryWith({ misbehave: (command) => (command === 'buildInfo' ? buildInfo : undefined) });
+    expect(result.evidence['session/authenticate']).toMatchObject({ server: 'FerretDB 1.24.2' });
+  });
+
   test('is not written to by default', async () => {
     const peer = await start();
     expect(await tryAt(peer)).toMatchObject({ status: 'PASSED' });
@@ -507,6 +513,20 @@ describe('the catalog', () => {
     ]);
     const stopping = await tryWith({ misbehave: refuse(91) }, {}, { catalog: true });
     expect(gist(stopping)).toMatchObject({ at: 'catalog/read', code: 'SERVER_UNAVAILABLE' });
+  });
+
+  test.each([168, 238, 40_324])('a server that lacks a stage (%i) lists names; a mapping is told so', async (code) => {
+    const options = { misbehave: (command: string) => (command === 'aggregate' ? { ok: 0, code } : undefined) };
+    const { batches } = await tryWith(options, {}, { catalog: true });
+    expect(batches.flat().map(({ name, columns, readable }) => [name, columns.length, readable])).toContainEqual([
+      'orders',
+      0,
+      null,
+    ]);
+    const tenancy = { ...ORDERS, level: 'TABLE', clientColumnType: 'NUMBER', tablePrimaryKeyColumn: '_id' } as const;
+    const mapped = await tryWith(options, {}, { tenancy });
+    expect(gist(mapped)).toEqual({ at: 'tenancy/mapping', code: 'SERVER_ERROR', configPath: null });
+    expect(mapped.failure?.hint).toContain('$sample');
   });
 
   test('many collections come some at a time', async () => {

@@ -25,8 +25,7 @@ const authenticate: MongodbCheck = authenticateCheck(
     const session = await signIn(config, () => signInToMongodb(link.take(), config));
     state.session = session;
     context.onEnd((ending) => endCursor(context, session, ending));
-    const { hello, serverVersion, mechanism } = session;
-    const server = serverVersion ? `MongoDB ${serverVersion}` : 'MongoDB';
+    const { hello, server, mechanism } = session;
     return { evidence: { server, user: config.username, mechanism, replicaSet: hello.setName } };
   },
 );

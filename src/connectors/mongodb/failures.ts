@@ -3,6 +3,12 @@ import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
 import type { MongodbConfig } from './config.ts';
 import { MongoError } from './wire.ts';
 
+const NOT_IMPLEMENTED: readonly [FailureCode, FailureDetails] = [
+  'SERVER_ERROR',
+  {
+    hint: 'The server does not know what MongoDB knows since 3.6: $sample and $objectToArray, by which the fields of a collection are looked at. FerretDB 1 is such a one. What needs no fields can be tested.',
+  },
+];
 const SECONDARY_HINT = 'The server only reads, as a secondary does: connect to the primary of its replica set.';
 
 /** The failure behind each of the server's codes that means one thing only. */
@@ -18,6 +24,9 @@ const BY_CODE: Readonly<Record<number, readonly [FailureCode, FailureDetails]>> 
     'TOO_MANY_REQUESTS',
     { hint: 'The service limits the request units a second: try again later, or raise its throughput.' },
   ],
+  168: NOT_IMPLEMENTED,
+  238: NOT_IMPLEMENTED,
+  40324: NOT_IMPLEMENTED,
   334: ['SIGN_IN_METHOD_REFUSED', { configPath: 'authMechanism' }],
 };
 const AUTHENTICATION_FAILED: readonly number[] = [18, 11];

@@ -28,7 +28,11 @@ const HELLO = z.object({
   saslSupportedMechs: listOf(z.string()).optional(),
 });
 const SASL = z.object({ conversationId: z.unknown(), done: z.boolean(), payload: z.instanceof(Uint8Array) });
-const BUILD = z.object({ version: z.string() });
+const BUILD = z.object({
+  version: z.string(),
+  /** FerretDB's own: its `version` is that of the MongoDB that it passes for. */
+  ferretdbVersion: z.string().optional(),
+});
 const CURSOR = z.object({
   cursor: z.object({
     id: z.union([z.bigint(), z.int()]).transform(BigInt),
@@ -55,8 +59,8 @@ export interface MongoCursor {
 export interface MongoSession {
   /** What the server says about itself. */
   readonly hello: MongoHello;
-  /** The number, and nothing more, of the server's version; undefined when the server does not tell. */
-  readonly serverVersion: string | undefined;
+  /** The server's make and the number of its version, and nothing more; MongoDB alone when the server does not tell. */
+  readonly server: string;
   /** How the user was let in; undefined for a connection without sign-in. */
   readonly mechanism: string | undefined;
   /** Runs a command that reads, on a primary or a secondary. Rejects with MongoError. */
@@ -100,7 +104,7 @@ export async function signInToMongodb(socket: PeerSocket, account: MongodbAccoun
   return {
     hello,
     mechanism,
-    serverVersion: await versionOf(wire),
+    server: await serverOf(wire),
     read,
     openCursor: () => open.cursor,
     killCursor: (cursor) => killCursor(wire, cursor),
@@ -184,13 +188,15 @@ function sourceOf({ authSource = 'admin' }: MongodbAccount): string {
   return authSource;
 }
 
-async function versionOf(wire: MongoWire): Promise<string | undefined> {
+async function serverOf(wire: MongoWire): Promise<string> {
   try {
-    const { version } = answer(BUILD, await wire.run('admin', { buildInfo: 1 }));
-    return /^\d{1,3}(\.\d{1,4}){1,3}/.exec(version)?.[0];
+    const { version, ferretdbVersion } = answer(BUILD, await wire.run('admin', { buildInfo: 1 }));
+    const make = ferretdbVersion === undefined ? 'MongoDB' : 'FerretDB';
+    const number = /^v?(\d{1,3}(?:\.\d{1,4}){1,3})/.exec(ferretdbVersion ?? version)?.[1];
+    return number === undefined ? make : `${make} ${number}`;
   } catch (error) {
     // a server may keep its version from this user
-    if (error instanceof MongoError && [UNAUTHORIZED, COMMAND_NOT_FOUND].includes(error.code)) return undefined;
+    if (error instanceof MongoError && [UNAUTHORIZED, COMMAND_NOT_FOUND].includes(error.code)) return 'MongoDB';
     throw error;
   }
 }
