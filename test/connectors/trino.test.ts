@@ -79,7 +79,7 @@ describe('a Trino that works', () => {
         columns: [
           { name: 'id', dataType: 'bigint', nullable: false },
           { name: 'name', dataType: 'varchar(20)', nullable: true },
-          { name: 'a b', dataType: 'array(row(x integer))', nullable: true },
+          { name: 'a b', dataType: 'array(row("x" integer))', nullable: true },
         ],
       },
       {

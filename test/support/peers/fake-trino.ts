@@ -43,7 +43,7 @@ export interface FakeTrinoTable {
 }
 
 /** Where a person looks at a query; no client asks for it. */
-const INFO = 'https://trino.example/ui/query.html';
+const INFO = 'https://trino.example/ui#/queries/';
 
 interface Statement {
   readonly user: string;
@@ -83,11 +83,11 @@ function answer(request: PeerRequest, options: FakeTrinoOptions, statements: Sta
     return json(200, {
       id: `query_${statements.length - 1}`,
       infoUri: INFO,
-      nextUri: uri(request, options, statements.length - 1, 0),
+      nextUri: uri(request, options, statements.length - 1, 0, 'queued'),
       stats: { state: 'QUEUED' },
     });
   }
-  const [, number = '', token = ''] = /^\/v1\/statement\/executing\/query_(\d+)\/secret\/(\d+)$/.exec(path) ?? [];
+  const [, stage = '', number = '', token = ''] = PAGE.exec(path) ?? [];
   const statement = statements[Number(number || -1)];
   if (statement?.user !== user) return { status: 404 };
   if (method === 'DELETE') {
@@ -98,11 +98,13 @@ function answer(request: PeerRequest, options: FakeTrinoOptions, statements: Sta
   if (statement.interruptions-- > 0) return { status: 503, body: 'upstream connect error' };
   statement.interruptions = options.interruptions ?? 0;
   const at = Number(token);
-  if (statement.isStuck)
+  const isQueued = stage === 'queued';
+  if (isQueued || statement.isStuck)
     return json(200, {
       id: `query_${number}`,
-      nextUri: uri(request, options, Number(number), at + 1),
-      stats: { state: options.stuckAs },
+      infoUri: INFO,
+      nextUri: uri(request, options, Number(number), isQueued ? 0 : at + 1),
+      stats: { state: options.stuckAs ?? 'QUEUED' },
     });
   const isLast = !options.isEndless && at >= statement.pages.length;
   statement.isOver = isLast;
@@ -112,7 +114,8 @@ function answer(request: PeerRequest, options: FakeTrinoOptions, statements: Sta
     nextUri: isLast ? undefined : uri(request, options, Number(number), at + 1),
     stats: { state: isLast ? 'FINISHED' : 'RUNNING' },
   };
-  if (isLast && statement.error) return json(200, { ...page, error: { message: 'It failed.', ...statement.error } });
+  if (isLast && statement.error)
+    return json(200, { ...page, stats: { state: 'FAILED' }, error: { message: 'It failed.', ...statement.error } });
   if (options.isHostile && statement.pages[0]?.[0]?.length === 6)
     return { status: 200, body: `{"id":"${page.id}","data":${millionsOf('0')}}` };
   const data = statement.pages[options.isEndless ? 0 : at];
@@ -124,9 +127,18 @@ function columnOf(value: unknown, at: number) {
   return { name: `_col${at}`, type: rawType, typeSignature: { rawType, arguments: [] } };
 }
 
-function uri(request: PeerRequest, { pagesAt, certificate }: FakeTrinoOptions, number: number, token: number): string {
+/** Where a page is: a statement is asked for in the queue until it runs. */
+const PAGE = /^\/v1\/statement\/(queued|executing)\/query_(\d+)\/secret\/(\d+)$/;
+
+function uri(
+  request: PeerRequest,
+  { pagesAt, certificate }: FakeTrinoOptions,
+  number: number,
+  token: number,
+  stage: 'queued' | 'executing' = 'executing',
+): string {
   const origin = pagesAt ?? `${certificate ? 'https' : 'http'}://${request.headers.host}`;
-  return `${origin}/v1/statement/executing/query_${number}/secret/${token}`;
+  return `${origin}/v1/statement/${stage}/query_${number}/secret/${token}`;
 }
 
 function refusal(
@@ -134,13 +146,18 @@ function refusal(
   { users, certificate, challenge = 'Basic realm="Trino"' }: FakeTrinoOptions,
 ): PeerAnswer | undefined {
   const { authorization } = request.headers;
-  if (users && !certificate) return { status: 403, body: 'Authentication over HTTP is not enabled' };
+  if (users && !certificate)
+    return { status: 403, body: 'Error 403 Forbidden: Authentication over HTTP is not enabled' };
   const [, encoded = ''] = /^Basic (.+)$/.exec(authorization ?? '') ?? [];
   const [name = '', ...rest] = Buffer.from(encoded, 'base64').toString('latin1').split(':');
   const takesPasswords = challenge.startsWith('Basic');
   const isRight = users ? name !== '' && users[name] === rest.join(':') : authorization === undefined;
   if (isRight && takesPasswords && (!users || request.headers['x-trino-user'] === name)) return undefined;
-  return { status: 401, headers: { 'www-authenticate': challenge }, body: 'Invalid credentials' };
+  return {
+    status: 401,
+    headers: { 'www-authenticate': challenge },
+    body: authorization ? 'Access Denied: Invalid credentials' : 'Unauthorized',
+  };
 }
 
 function run(sql: string, user: string, options: FakeTrinoOptions): Pick<Statement, 'pages' | 'error'> {

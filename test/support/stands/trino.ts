@@ -3,11 +3,11 @@ import { type FakeTrinoOptions, startFakeTrino } from '../peers/fake-trino.ts';
 import type { StatefulPeer } from '../peers/http-peer.ts';
 import type { Stand } from './stand.ts';
 
-const PASSWORD = 'pä55:"word"';
+export const TRINO_PASSWORD = 'pä55:"word"';
 const CATALOGS = {
   'my"hive': {
     sales: {
-      clients: { columns: { id: 'bigint!', name: 'varchar(20)', 'a b': 'array(row(x integer))' } },
+      clients: { columns: { id: 'bigint!', name: 'varchar(20)', 'a b': 'array(row("x" integer))' } },
       recent: { type: 'VIEW' as const, columns: { id: 'bigint' } },
       bare: { columns: {} },
     },
@@ -17,13 +17,13 @@ const CATALOGS = {
 
 export const trinoStand: Stand<FakeTrinoOptions, StatefulPeer> = {
   connector: trino,
-  config: { host: 'trino.example', username: 'reader', password: PASSWORD, catalog: 'my"hive' },
+  config: { host: 'trino.example', username: 'reader', password: TRINO_PASSWORD, catalog: 'my"hive' },
   clearText: { tls: { mode: 'DISABLE' }, password: undefined },
   // over clear text nobody signs in
   start: (certificate, options) =>
     startFakeTrino({
       certificate,
-      users: certificate && { reader: PASSWORD, stranger: PASSWORD },
+      users: certificate && { reader: TRINO_PASSWORD, stranger: TRINO_PASSWORD },
       strangers: ['stranger'],
       catalogs: CATALOGS,
       ...options,

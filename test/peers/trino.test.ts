@@ -1,0 +1,164 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describeCauses, describeGateway } from '../support/peer-causes.ts';
+import { describePeer } from '../support/peers/installed.ts';
+import { startTrino, TRINO, type TrinoServer } from '../support/peers/trino.ts';
+import type { Stand } from '../support/stands/stand.ts';
+import { TRINO_PASSWORD, trinoStand } from '../support/stands/trino.ts';
+import { describeTenancy } from '../support/tenancy-table.ts';
+import { gist } from '../support/test-connection.ts';
+import { authority, useStand } from '../support/use-stand.ts';
+
+const START_MS = 180_000;
+const POLL = { timeout: 20_000 };
+const USERS = {
+  admin: 'only for the set-up',
+  reader: TRINO_PASSWORD,
+  stranger: TRINO_PASSWORD,
+  mute: TRINO_PASSWORD,
+  jürgen: 'pä55 ÿ',
+};
+const RULES = {
+  catalogs: [
+    { user: 'stranger', allow: 'none' },
+    { user: 'admin', allow: 'all' },
+    { catalog: 'closed', allow: 'none' },
+    { allow: 'read-only' },
+  ],
+  queries: [{ user: 'mute', allow: [] }, { user: 'admin', allow: ['execute', 'kill', 'view'] }, { allow: ['execute'] }],
+};
+const SETUP = [
+  'create schema "my""hive".sales',
+  `create schema "my""hive"."o'hara"`,
+  'create table "my""hive".sales.clients (id bigint not null, name varchar(20), "a b" array(row(x integer)))',
+  'create view "my""hive".sales.recent as select id from "my""hive".sales.clients',
+  `create table "my""hive"."o'hara".t (d date)`,
+];
+
+describePeer('Trino', TRINO, () => {
+  let server: TrinoServer;
+  beforeAll(async () => {
+    server = await startTrino({
+      certificate: await authority.issue({ names: ['trino.example'] }),
+      users: USERS,
+      rules: RULES,
+      catalogs: { 'my"hive': 'memory', closed: 'memory', tpch: 'tpch' },
+      // one statement may run, and another wait for it
+      settings: ['query.max-concurrent-queries=1', 'query.max-queued-queries=1'],
+    });
+    for (const statement of SETUP) await server.administer(statement);
+  }, START_MS);
+  afterAll(() => server?.stop());
+
+  const realStand: Stand = { ...trinoStand, start: async () => ({ port: server.port, close: async () => undefined }) };
+  const used = useStand(realStand);
+  const { tryIt } = used;
+
+  test('passes every check over TLS, and says what it found', async () => {
+    const result = await tryIt({ schema: 'Sales' });
+    expect(result.failure).toBeNull();
+    expect(result.evidence).toMatchObject({
+      'session/authenticate': { server: 'Trino 483', user: 'reader' },
+      'tables/list': { catalog: 'my"hive', schema: 'Sales', tables: '2', more: 'false' },
+    });
+  });
+
+  test('takes a name and a password for ISO-8859-1', async () => {
+    expect((await tryIt({ username: 'jürgen', password: USERS.jürgen })).failure).toBeNull();
+  });
+
+  describeCauses(realStand, [
+    'wrong password or key',
+    'unknown user',
+    'missing name',
+    'no right',
+    'silent once signed in',
+  ]);
+
+  describeGateway(realStand, ['wrong password or key', 'unknown user', 'missing name', 'no right']);
+
+  test.each<readonly [string, Record<string, unknown>, string, string, string]>([
+    ['no password', { password: undefined }, 'session/authenticate', 'CREDENTIALS_REQUIRED', 'password'],
+    ['an unknown schema', { schema: "no'pe" }, 'tables/list', 'SCHEMA_NOT_FOUND', 'schema'],
+    ['a catalog of others', { catalog: 'closed' }, 'tables/list', 'PERMISSION_DENIED', 'username'],
+    ['no right to run queries', { username: 'mute' }, 'session/authenticate', 'PERMISSION_DENIED', 'username'],
+  ])('%s is told', async (_what, change, at, code, configPath) => {
+    expect(gist(await tryIt(change))).toEqual({ at, code, configPath });
+  });
+
+  test('lets nobody in over clear text', async () => {
+    const clear = { ...trinoStand.clearText, port: 8080 };
+    const result = await used.tryAt({ port: server.clearPort }, clear);
+    expect(gist(result)).toEqual({ at: 'session/authenticate', code: 'TLS_REQUIRED', configPath: 'tls.mode' });
+  });
+
+  test('reads a catalog', async () => {
+    const result = await tryIt({}, { catalog: true });
+    expect(result.failure).toBeNull();
+    expect(result.batches.flat()).toEqual([
+      { namespace: "o'hara", name: 't', kind: 'TABLE', columns: [{ name: 'd', dataType: 'date', nullable: true }] },
+      {
+        namespace: 'sales',
+        name: 'clients',
+        kind: 'TABLE',
+        columns: [
+          { name: 'id', dataType: 'bigint', nullable: false },
+          { name: 'name', dataType: 'varchar(20)', nullable: true },
+          { name: 'a b', dataType: 'array(row("x" integer))', nullable: true },
+        ],
+      },
+      {
+        namespace: 'sales',
+        name: 'recent',
+        kind: 'VIEW',
+        columns: [{ name: 'id', dataType: 'bigint', nullable: true }],
+      },
+    ]);
+  });
+
+  test('reads a catalog of several pages', async () => {
+    const result = await tryIt({ catalog: 'tpch' }, { catalog: true });
+    expect(result.evidence['catalog/read']).toEqual({ entries: '72', columns: '549' });
+  });
+
+  describeTenancy(used);
+
+  describe('while it is busy', () => {
+    /** What has become of the connector's statements, the newest first. */
+    const ends = async () => {
+      const sql = `select error_code from system.runtime.queries where "user" = 'reader' order by created desc`;
+      return (await server.administer(sql)).map(([code]) => code);
+    };
+
+    async function whileBusy<Result>(statements: number, run: () => Promise<Result>): Promise<Result> {
+      const endings: (() => Promise<void>)[] = [];
+      try {
+        for (let count = 0; count < statements; count += 1)
+          endings.unshift(await server.begin('select count(*) from tpch.sf1000.lineitem'));
+        return await run();
+      } finally {
+        for (const end of endings) await end();
+      }
+    }
+
+    test('a statement that waits is told, and ended with the test', async () => {
+      const result = await whileBusy(1, () => tryIt({}, { deadline: 2_000 }));
+      expect(gist(result)).toEqual({ at: 'session/authenticate', code: 'TIMEOUT', configPath: null });
+      expect(result.failure?.hint).toMatch(/keeps it in a queue/);
+      await expect.poll(async () => (await ends())[0], POLL).toBe('USER_CANCELED');
+    });
+
+    test('a statement that waits is ended with a test that is cancelled', async () => {
+      const before = (await ends()).length;
+      const result = await whileBusy(1, () => tryIt({}, { cancel: AbortSignal.timeout(1_500) }));
+      expect(result.status).toBe('CANCELLED');
+      await expect.poll(async () => (await ends())[0], POLL).toBe('USER_CANCELED');
+      expect(await ends()).toHaveLength(before + 1);
+    });
+
+    test('a full queue is told', async () => {
+      const result = await whileBusy(2, () => tryIt());
+      expect(gist(result)).toEqual({ at: 'session/authenticate', code: 'TOO_MANY_REQUESTS', configPath: null });
+      expect(result.evidence['session/authenticate']).toEqual({ serverError: 'QUERY_QUEUE_FULL' });
+    });
+  });
+});
