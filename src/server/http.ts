@@ -9,6 +9,7 @@ import { type LimitSettings, limitOf } from '../errors/limits.ts';
 import { requestIdOf, withRequestId } from '../platform/request-ids.ts';
 import { AllowedOrigins } from './allowed-origins.ts';
 import { type Authenticator, authenticate, type Identity } from './authenticate.ts';
+import { createDirectAnswer } from './direct-answer.ts';
 import { Door } from './door.ts';
 import { createGraphiQL, type GraphiQL, type GraphiQLOptions, type PeopleSignIn } from './graphiql.ts';
 import type { ExampleDatabase } from './graphiql-examples.ts';
@@ -20,7 +21,7 @@ import { knownPath, type OnOperation, type OnResponse } from './observers.ts';
 import { parseJson } from './params.ts';
 import { RecordEdge, type RecordTransfers } from './record-transfers.ts';
 import { isRecordsPath } from './records-path.ts';
-import { endWhenLate, readBody, refuseUpgrade, sendError, sendFetchResponse, sendText } from './replies.ts';
+import { endWhenLate, readBody, refuseUpgrade, sendAnswer, sendError, sendFetchResponse, sendText } from './replies.ts';
 import { requestError } from './request-error.ts';
 import { RequestRate } from './request-rate.ts';
 import { ServedHosts } from './same-origin.ts';
@@ -106,6 +107,7 @@ export class GatewayServer<Access, Context extends object> {
   readonly #sessions: LiveSessions;
   readonly #mask: ReturnType<typeof createErrorMask>;
   readonly #graphql: ReturnType<typeof createGraphQL<Access, Context>>;
+  readonly #answerDirectly: ReturnType<typeof createDirectAnswer<Access>>;
   readonly #graphiql: GraphiQL | undefined;
   readonly #records: RecordEdge<Access> | undefined;
   readonly #webSocket: WebSocketEdge<Access>;
@@ -134,6 +136,7 @@ export class GatewayServer<Access, Context extends object> {
     this.#graphql = createGraphQL({
       ...{ schema, createContext, sessions: this.#sessions, mask: this.#mask, logger, onOperation },
     });
+    this.#answerDirectly = createDirectAnswer(this.#graphql, this.#mask);
     const edge = { sessions: this.#sessions, mask: this.#mask, limits: this.#limits, onOperation };
     this.#records = options.records && new RecordEdge({ ...edge, records: options.records });
     this.#graphiql = graphiql === 'on' ? createGraphiQL({ signIn, people, example, onRefused }) : undefined;
@@ -283,14 +286,18 @@ export class GatewayServer<Access, Context extends object> {
     }
     const identity = await this.#identify(request);
     const body = method === 'POST' ? await readJsonBody(request) : undefined;
+    const accept = headers.accept || '*/*';
+    const mark = { holdsSecrets: false };
+    const caller = { ...identity, answer: mark };
+    const direct = body === undefined ? undefined : await this.#answerDirectly(body, accept, caller);
+    if (direct) return await sendAnswer(response, direct, !mark.holdsSecrets);
     const init = {
       method,
       body,
-      headers: { accept: headers.accept ?? '*/*', ...(body !== undefined && { 'content-type': 'application/json' }) },
+      headers: { accept, ...(body !== undefined && { 'content-type': 'application/json' }) },
     };
     // the base is our own, for what the caller says in Host is none of Yoga's business
-    const mark = { holdsSecrets: false };
-    const answer = await this.#graphql.fetch(`http://gateway${url}`, init, { ...identity, answer: mark });
+    const answer = await this.#graphql.fetch(`http://gateway${url}`, init, caller);
     await sendFetchResponse(response, answer, !mark.holdsSecrets);
   }
 

@@ -2,6 +2,7 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { Duplex } from 'node:stream';
 import type { GraphQLError } from 'graphql';
 import { compress } from './compression.ts';
+import type { Answer } from './direct-answer.ts';
 import { publicForm, requestError } from './request-error.ts';
 
 /** How many bytes of a body that is too large are read on, so that its sender comes to read the answer. */
@@ -131,11 +132,21 @@ export async function sendFetchResponse(response: ServerResponse, answer: Respon
     response.setHeader('x-accel-buffering', 'no').writeHead(answer.status);
     return pump(response, answer);
   }
+  await sendWhole(response, answer.status, await answer.text(), mayCompress);
+}
+
+/** Answers with what is there in one piece, compressed where it may be. */
+export async function sendAnswer(response: ServerResponse, answer: Answer, mayCompress: boolean): Promise<void> {
+  for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name.toLowerCase(), value);
+  await sendWhole(response, answer.status, answer.body, mayCompress);
+}
+
+async function sendWhole(response: ServerResponse, status: number, text: string, mayCompress: boolean): Promise<void> {
   const accepted = mayCompress ? response.req.headers['accept-encoding']?.toString() : undefined;
-  const { body, encoding } = await compress(await answer.text(), accepted);
+  const { body, encoding } = await compress(text, accepted);
   if (encoding) response.setHeader('content-encoding', encoding);
   response.appendHeader('vary', 'accept-encoding').setHeader('content-length', Buffer.byteLength(body));
-  response.writeHead(answer.status).end(body);
+  response.writeHead(status).end(body);
 }
 
 async function pump(response: ServerResponse, answer: Response): Promise<void> {
