@@ -29,11 +29,19 @@ export function isForeignKeyViolation(error: unknown): boolean {
   );
 }
 
+/** SQLite's COMMIT has refused changes together, of which one is at fault: each is to be made again. */
+export class GroupRefusedError extends Error {
+  constructor(cause: unknown) {
+    super('Changes were refused together', { cause });
+  }
+}
+
 /**
- * True when Postgres broke a transaction off because of another one: a serialization failure or a deadlock. Doing it
- * again may help.
+ * True when a transaction was broken off because of another one: Postgres' serialization failures and deadlocks, and
+ * SQLite's commits of several changes. Doing it again may help.
  */
 export function isTransactionConflict(error: unknown): boolean {
+  if (error instanceof GroupRefusedError) return true;
   const code = codeOf(error instanceof DatabaseUnavailableError ? error.cause : error);
   return code === '40001' || code === '40P01';
 }

@@ -1,6 +1,5 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import Sqlite from 'better-sqlite3';
 import {
   type CompiledQuery,
@@ -12,12 +11,8 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely';
-
-/** How long another process's lock is waited for, and the longest pause between two tries. */
-const BUSY_TIMEOUT_MS = 5_000;
-const MAX_BUSY_PAUSE_MS = 25;
-/** How many prepared statements a connection keeps. */
-const MAX_CACHED_STATEMENTS = 500;
+import { SqliteFile } from './sqlite-file.ts';
+import { BUSY_TIMEOUT_MS, type Group, SqliteWriter } from './sqlite-writer.ts';
 
 export interface SqliteDialectOptions {
   /** A file, or `:memory:`. */
@@ -25,9 +20,9 @@ export interface SqliteDialectOptions {
 }
 
 /**
- * Kysely on better-sqlite3. One connection writes, one statement or transaction at a time, in the order of asking.
- * Another one reads what is committed, so that a list neither waits for a change nor sees half of one. (A database in
- * memory has one connection for both.)
+ * Kysely on better-sqlite3. One connection writes, one statement or transaction at a time, in the order of asking; see
+ * SqliteWriter for what they share. Another one reads what is committed, so that a list neither waits for a change nor
+ * sees half of one. (A database in memory has one connection for both.)
  */
 export function openSqliteDialect(options: SqliteDialectOptions): Dialect {
   return {
@@ -72,11 +67,11 @@ class SqliteFileDriver implements Driver {
   }
 
   async commitTransaction(connection: DatabaseConnection): Promise<void> {
-    own(connection).commit();
+    await own(connection).commit();
   }
 
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    own(connection).rollback();
+    await own(connection).rollback();
   }
 
   async releaseConnection(): Promise<void> {
@@ -86,11 +81,9 @@ class SqliteFileDriver implements Driver {
   async destroy(): Promise<void> {
     const files = this.#files;
     if (!files) return;
-    await files.turn.take();
+    await files.writer.close();
     this.#files = undefined;
-    if (files.reader !== files.writer) files.reader.close();
-    files.writer.close();
-    files.turn.give();
+    for (const file of new Set([files.reader, files.written])) file.close();
   }
 }
 
@@ -105,56 +98,38 @@ function own(connection: DatabaseConnection): SqliteConnection {
  */
 class SqliteConnection implements DatabaseConnection {
   readonly #files: SqliteFiles;
-  #inTransaction = false;
+  /** While a change is made: the group that it belongs to. */
+  #group: Group | undefined;
 
   constructor(files: SqliteFiles) {
     this.#files = files;
   }
 
   async begin(): Promise<void> {
-    await this.#files.turn.take();
-    try {
-      await untilFree(() => this.#files.writer.execute('begin immediate'));
-      this.#inTransaction = true;
-    } catch (error) {
-      this.#files.turn.give();
-      throw error;
-    }
+    this.#group = await this.#files.writer.begin();
   }
 
-  commit(): void {
-    this.#files.writer.execute('commit');
-    this.#end();
+  async commit(): Promise<void> {
+    const group = this.#end();
+    if (group) await this.#files.writer.commit(group);
   }
 
-  rollback(): void {
-    if (!this.#inTransaction) return;
-    try {
-      // SQLite may have rolled it back already, after a full disk for example
-      if (this.#files.writer.inTransaction) this.#files.writer.execute('rollback');
-    } finally {
-      this.#end();
-    }
+  async rollback(): Promise<void> {
+    const group = this.#end();
+    if (group) await this.#files.writer.rollback(group);
   }
 
-  #end(): void {
-    this.#inTransaction = false;
-    this.#files.turn.give();
+  #end(): Group | undefined {
+    const group = this.#group;
+    this.#group = undefined;
+    return group;
   }
 
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
-    const { writer, reader, turn } = this.#files;
-    if (this.#inTransaction) {
-      if (!writer.inTransaction) throw new Error('SQLite has rolled the transaction back');
-      return writer.run<Row>(query);
-    }
-    if (reader !== writer && reader.onlyReads(query.sql)) return reader.run<Row>(query);
-    await turn.take();
-    try {
-      return await untilFree(() => writer.run<Row>(query));
-    } finally {
-      turn.give();
-    }
+    const { writer, written, reader } = this.#files;
+    if (this.#group) return writer.run<Row>(query, this.#group);
+    if (reader.onlyReads(query.sql)) return reader === written ? writer.alone<Row>(query) : reader.run<Row>(query);
+    return /^(insert|update|delete|with)\b/i.test(query.sql) ? writer.change<Row>(query) : writer.alone<Row>(query);
   }
 
   streamQuery<Row>(): AsyncIterableIterator<QueryResult<Row>> {
@@ -163,120 +138,28 @@ class SqliteConnection implements DatabaseConnection {
 }
 
 interface SqliteFiles {
-  readonly writer: SqliteFile;
+  /** What writes, to `written`. */
+  readonly writer: SqliteWriter;
+  readonly written: SqliteFile;
   readonly reader: SqliteFile;
-  readonly turn: Turn;
 }
 
 function openFiles(path: string): SqliteFiles {
   if (path === ':memory:') {
     const file = new SqliteFile(new Sqlite(':memory:'));
-    return { writer: file, reader: file, turn: new Turn() };
+    // what is read there would be seen before the COMMIT, which takes no time
+    return { writer: new SqliteWriter(file, false), written: file, reader: file };
   }
   mkdirSync(dirname(resolve(path)), { recursive: true, mode: 0o700 });
   // it is made before SQLite makes it, for its mode; the -wal and -shm files take theirs from it
   closeSync(openSync(path, 'a', 0o600));
-  const writer = new SqliteFile(new Sqlite(path, { timeout: BUSY_TIMEOUT_MS }));
-  writer.execute('pragma journal_mode = WAL');
-  // from here on untilFree waits for another process's turn, which does not hold the event loop
-  writer.execute('pragma busy_timeout = 0');
+  const written = new SqliteFile(new Sqlite(path, { timeout: BUSY_TIMEOUT_MS }));
+  written.execute('pragma journal_mode = WAL');
+  // from here on the writer waits for another process's turn, which does not hold the event loop
+  written.execute('pragma busy_timeout = 0');
   return {
-    writer,
+    writer: new SqliteWriter(written, true),
+    written,
     reader: new SqliteFile(new Sqlite(path, { readonly: true, timeout: BUSY_TIMEOUT_MS })),
-    turn: new Turn(),
   };
-}
-
-/** Does what takes the write lock, again and again for 5 s while another process has it. */
-async function untilFree<T>(work: () => T): Promise<T> {
-  const giveUpAt = performance.now() + BUSY_TIMEOUT_MS;
-  for (let pause = 1; ; pause = Math.min(pause * 2, MAX_BUSY_PAUSE_MS)) {
-    try {
-      return work();
-    } catch (error) {
-      if (!isBusy(error) || performance.now() > giveUpAt) throw error;
-    }
-    await sleep(pause);
-  }
-}
-
-function isBusy(error: unknown): boolean {
-  return error instanceof Sqlite.SqliteError && error.code.startsWith('SQLITE_BUSY');
-}
-
-/** One better-sqlite3 connection with its prepared statements. */
-class SqliteFile {
-  readonly #handle: Sqlite.Database;
-  readonly #statements = new Map<string, Sqlite.Statement<unknown[]>>();
-
-  constructor(handle: Sqlite.Database) {
-    handle.pragma('synchronous = FULL');
-    handle.pragma('foreign_keys = ON');
-    // deleted bytes are overwritten, so that no secret stays in free pages
-    handle.pragma('secure_delete = ON');
-    this.#handle = handle;
-  }
-
-  get inTransaction(): boolean {
-    return this.#handle.inTransaction;
-  }
-
-  execute(sql: string): void {
-    this.#handle.exec(sql);
-  }
-
-  onlyReads(sql: string): boolean {
-    return /^select\b/i.test(sql) || (/^with\b/i.test(sql) && this.#prepare(sql).readonly);
-  }
-
-  run<Row>({ sql, parameters }: CompiledQuery): QueryResult<Row> {
-    const statement = this.#prepare(sql);
-    if (statement.reader) return { rows: statement.all(...parameters) as Row[] };
-    const { changes } = statement.run(...parameters);
-    return { rows: [], numAffectedRows: BigInt(changes) };
-  }
-
-  #prepare(sql: string): Sqlite.Statement<unknown[]> {
-    const known = this.#statements.get(sql);
-    if (known) {
-      this.#statements.delete(sql);
-      this.#statements.set(sql, known);
-      return known;
-    }
-    const statement = this.#handle.prepare<unknown[]>(sql);
-    if (/^(select|insert|update|delete|with)\b/i.test(sql)) this.#remember(sql, statement);
-    return statement;
-  }
-
-  #remember(sql: string, statement: Sqlite.Statement<unknown[]>): void {
-    this.#statements.set(sql, statement);
-    if (this.#statements.size <= MAX_CACHED_STATEMENTS) return;
-    const [oldest] = this.#statements.keys();
-    if (oldest !== undefined) this.#statements.delete(oldest);
-  }
-
-  close(): void {
-    this.#statements.clear();
-    this.#handle.close();
-  }
-}
-
-/** The writer's turn, which is given first come, first served. */
-class Turn {
-  #taken = false;
-  readonly #waiting: (() => void)[] = [];
-
-  async take(): Promise<void> {
-    if (!this.#taken) {
-      this.#taken = true;
-      return;
-    }
-    await new Promise<void>((resolve) => this.#waiting.push(resolve));
-  }
-
-  give(): void {
-    const next = this.#waiting.shift();
-    if (next) next();
-    else this.#taken = false;
-  }
 }

@@ -1,0 +1,242 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import Sqlite from 'better-sqlite3';
+import type { CompiledQuery, QueryResult } from 'kysely';
+import { GroupRefusedError } from './database-errors.ts';
+import type { SqliteFile } from './sqlite-file.ts';
+
+/** How long another process's lock is waited for, and the longest pause between two tries. */
+export const BUSY_TIMEOUT_MS = 5_000;
+const MAX_BUSY_PAUSE_MS = 25;
+/** How old a group gets, and how many changes it has, while others want to write: then it is stored. */
+const GROUP_MS = 10;
+const MOST_IN_GROUP = 100;
+/** For how long changes are stored one by one after a group was refused, so that who caused it is told alone. */
+const ALONE_MS = 1_000;
+/** Each change of a group is a savepoint of this name. */
+const CHANGE = 'gateway_change';
+
+/** The changes that one COMMIT stores. */
+export class Group {
+  readonly since = performance.now();
+  /** Resolves when they are stored, and rejects when none of them is. */
+  readonly stored: Promise<void>;
+  changes = 0;
+  store!: () => void;
+  fail!: (error: unknown) => void;
+
+  constructor() {
+    this.stored = new Promise((resolve, reject) => {
+      [this.store, this.fail] = [resolve, reject];
+    });
+    // where all of its changes were taken back, nobody waits for it
+    this.stored.catch(() => undefined);
+  }
+}
+
+/**
+ * Writes to a file, one change at a time in the order of asking. Changes that wait for one another share a COMMIT, for
+ * writing to the disk is what takes the time: each has a savepoint, so that one that fails takes back its own alone,
+ * and is told to be stored only after the COMMIT. A change by itself is stored at the next turn of the event loop.
+ */
+export class SqliteWriter {
+  readonly #file: SqliteFile;
+  readonly #shares: boolean;
+  readonly #turn = new Turn();
+  #group: Group | undefined;
+  #aloneUntil = 0;
+
+  /** `shares` says whether changes may share a COMMIT. */
+  constructor(file: SqliteFile, shares: boolean) {
+    this.#file = file;
+    this.#shares = shares;
+  }
+
+  /** Begins a change, which has the turn until commit() or rollback(). */
+  async begin(): Promise<Group> {
+    const group = await this.#enter();
+    try {
+      this.#file.execute(`savepoint ${CHANGE}`);
+      return group;
+    } catch (error) {
+      this.#leave();
+      throw error;
+    }
+  }
+
+  /** Runs a statement of the change that has the turn. */
+  run<Row>(query: CompiledQuery, group: Group): QueryResult<Row> {
+    if (this.#group !== group) throw new Error('SQLite has rolled the transaction back');
+    try {
+      return this.#file.run<Row>(query);
+    } catch (error) {
+      // after a full disk, for example, SQLite takes back all of it by itself
+      if (!this.#file.inTransaction) this.#lose(error);
+      throw error;
+    }
+  }
+
+  /** Ends the change, and resolves once it is stored. */
+  async commit(group: Group): Promise<void> {
+    this.#end(group, `release ${CHANGE}`);
+    await group.stored;
+  }
+
+  /**
+   * Takes the change back. What led to that may be what others have written of its group, so it is told no sooner than
+   * these are.
+   */
+  async rollback(group: Group): Promise<void> {
+    this.#end(group, `rollback to ${CHANGE}; release ${CHANGE}`);
+    await group.stored.catch(() => undefined);
+  }
+
+  /** Runs one statement that is a change by itself. */
+  async change<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
+    for (;;) {
+      const group = await this.begin();
+      let result: QueryResult<Row>;
+      try {
+        result = this.run<Row>(query, group);
+      } catch (error) {
+        await this.rollback(group);
+        throw error;
+      }
+      try {
+        await this.commit(group);
+        return result;
+      } catch (error) {
+        if (!(error instanceof GroupRefusedError)) throw error;
+      }
+    }
+  }
+
+  /** Runs a statement in no transaction: a read, or one that would not run in any. */
+  async alone<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
+    await this.#turn.take();
+    try {
+      if (this.#group) this.#commit(this.#group);
+      return await untilFree(() => this.#file.run<Row>(query));
+    } finally {
+      this.#turn.give();
+    }
+  }
+
+  /** Waits for the running change, stores what is not stored yet, and lets nobody write any more. */
+  async close(): Promise<void> {
+    await this.#turn.take();
+    if (this.#group) this.#commit(this.#group);
+  }
+
+  async #enter(): Promise<Group> {
+    await this.#turn.take();
+    try {
+      if (this.#group === undefined) {
+        await untilFree(() => this.#file.execute('begin immediate'));
+        this.#group = new Group();
+      }
+      this.#group.changes += 1;
+      return this.#group;
+    } catch (error) {
+      this.#turn.give();
+      throw error;
+    }
+  }
+
+  #end(group: Group, sql: string): void {
+    try {
+      if (this.#group === group) this.#file.execute(sql);
+    } catch (error) {
+      this.#lose(error);
+    } finally {
+      this.#leave();
+    }
+  }
+
+  #leave(): void {
+    const group = this.#group;
+    if (group && this.#isFull(group)) this.#commit(group);
+    else if (group && !this.#turn.isWanted)
+      setImmediate(() => {
+        // whoever has the turn by now leaves it later
+        if (this.#group === group && !this.#turn.isTaken) this.#commit(group);
+      });
+    this.#turn.give();
+  }
+
+  #isFull({ since, changes }: Group): boolean {
+    const now = performance.now();
+    return !this.#shares || now < this.#aloneUntil || now - since >= GROUP_MS || changes >= MOST_IN_GROUP;
+  }
+
+  #commit(group: Group): void {
+    this.#group = undefined;
+    try {
+      this.#file.execute('commit');
+      group.store();
+    } catch (error) {
+      group.fail(this.#refusal(error, group));
+      this.#takeBack();
+    }
+  }
+
+  /** Some constraints are judged by COMMIT alone, which does not say whose change violates them. */
+  #refusal(error: unknown, { changes }: Group): unknown {
+    const isJudged = error instanceof Sqlite.SqliteError && error.code.startsWith('SQLITE_CONSTRAINT');
+    if (!isJudged || changes === 1) return error;
+    this.#aloneUntil = performance.now() + ALONE_MS;
+    return new GroupRefusedError(error);
+  }
+
+  /** Nothing of the group is stored. */
+  #lose(error: unknown): void {
+    const group = this.#group;
+    this.#group = undefined;
+    group?.fail(error);
+    this.#takeBack();
+  }
+
+  #takeBack(): void {
+    if (this.#file.inTransaction) this.#file.execute('rollback');
+  }
+}
+
+/** Does what takes the write lock, again and again for 5 s while another process has it. */
+async function untilFree<T>(work: () => T): Promise<T> {
+  const giveUpAt = performance.now() + BUSY_TIMEOUT_MS;
+  for (let pause = 1; ; pause = Math.min(pause * 2, MAX_BUSY_PAUSE_MS)) {
+    try {
+      return work();
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > giveUpAt) throw error;
+    }
+    await sleep(pause);
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Sqlite.SqliteError && error.code.startsWith('SQLITE_BUSY');
+}
+
+/** The writer's turn, which is given first come, first served. */
+class Turn {
+  isTaken = false;
+  readonly #waiting: (() => void)[] = [];
+
+  get isWanted(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  async take(): Promise<void> {
+    if (!this.isTaken) {
+      this.isTaken = true;
+      return;
+    }
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  give(): void {
+    const next = this.#waiting.shift();
+    if (next) next();
+    else this.isTaken = false;
+  }
+}
