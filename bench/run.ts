@@ -6,17 +6,14 @@
  *   npm run bench -- --rounds 5 --seconds 5
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { App } from '../src/app.ts';
-import { scopes } from '../src/modules/access/access.ts';
-import { createLogger } from '../src/platform/logger.ts';
 import { load, type NextBody, PAGE_SIZE, send, type Target } from './load.ts';
+import { seed } from './seed.ts';
 
 const { values } = parseArgs({
   options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '5' } },
@@ -42,7 +39,7 @@ const documents: Readonly<Record<string, string>> = {
 const folder = await mkdtemp(join(tmpdir(), 'gateway-bench-'));
 const children: ChildProcess[] = [];
 try {
-  const { token, environmentId, ids } = await seed(join(folder, 'gateway.db'));
+  const { token, environmentId, ids } = await seed(folder, DATASTORES);
   await copyFile(join(folder, 'gateway.db'), join(folder, 'limit.db'));
   const gateway = await startGateway(token);
   const limit = await startLimit();
@@ -63,59 +60,6 @@ try {
 
 function bodyOf(operationName: string, variables: Record<string, unknown>): string {
   return JSON.stringify({ query: documents[operationName], operationName, variables });
-}
-
-async function seed(path: string): Promise<{ token: string; environmentId: string; ids: string[] }> {
-  const app = await App.open({
-    host: '127.0.0.1',
-    port: 0,
-    databaseUrl: `sqlite:${path}`,
-    keyFile: join(folder, 'master.key'),
-    bootstrap: true,
-    egressAllow: [],
-    graphiql: 'off',
-    logger: createLogger({ level: 'silent' }),
-  });
-  const token = await app.access.createToken('bench', { name: 'bench', scopes, environmentIds: null, expiresAt: null });
-  const { id: environmentId } = await app.database.query
-    .selectFrom('environments')
-    .select('id')
-    .executeTakeFirstOrThrow();
-  const at = new Date().toISOString();
-  const ids = Array.from({ length: DATASTORES }, () => randomUUID());
-  await app.database.change(async ({ query }) => {
-    for (const [index, id] of ids.entries()) {
-      const config = {
-        host: `db-${index}.example.com`,
-        port: 5432,
-        username: 'app',
-        database: 'shop',
-        schema: 'public',
-        tls: { mode: 'VERIFY_FULL' },
-      };
-      const label = `Shop ${String(index).padStart(5, '0')}`;
-      const stamps = { created_at: at, updated_at: at, created_by: 'bench', updated_by: 'bench' };
-      await query
-        .insertInto('datastores')
-        .values({
-          id,
-          environment_id: environmentId,
-          type: 'POSTGRES',
-          name: `shop-${index}`,
-          label,
-          label_folded: label.toLowerCase(),
-          config: JSON.stringify(config),
-          secrets: '[]',
-          version: 1,
-          ...stamps,
-          last_test_id: null,
-          tenancy: null,
-        })
-        .execute();
-    }
-  });
-  await app.close();
-  return { token, environmentId, ids };
 }
 
 async function startGateway(token: string): Promise<Target> {
