@@ -10,6 +10,9 @@ import { findBundledNode, isRecentEnough, oldestNode } from './node-version.js';
 // SIGUSR1 opens Node's inspector, and with it all that the process may do, unless somebody listens to it
 process.on('SIGUSR1', () => undefined);
 
+// graphql-js looks at each type twice elsewhere, in search of a second copy of itself
+process.env.NODE_ENV ??= 'production';
+
 const self = fileURLToPath(import.meta.url);
 const root = dirname(dirname(self));
 

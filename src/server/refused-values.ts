@@ -100,11 +100,24 @@ export function valuesRule(isShown: IsShown): (context: ValidationContext) => AS
   });
 }
 
+type Places = ReadonlyMap<string, Path>;
+
+/** Documents are kept by Yoga's cache, and so is what was found in them. */
+const knownPlaces = new WeakMap<OperationDefinitionNode, Places>();
+
 /**
  * Where an operation's variables stand in the arguments, by their names: `input`, or `input.config` for a variable that
  * is the value of a field. A variable that is used more than once stands where it comes first.
  */
-function placesOf(document: DocumentNode, operation: OperationDefinitionNode, isShown: IsShown): Map<string, Path> {
+function placesOf(document: DocumentNode, operation: OperationDefinitionNode, isShown: IsShown): Places {
+  const known = knownPlaces.get(operation);
+  if (known) return known;
+  const places = findPlaces(document, operation, isShown);
+  knownPlaces.set(operation, places);
+  return places;
+}
+
+function findPlaces(document: DocumentNode, operation: OperationDefinitionNode, isShown: IsShown): Places {
   const places = new Map<string, Path>();
   const look = (value: ValueNode, path: Path) => {
     if (value.kind === Kind.VARIABLE) {

@@ -25,6 +25,28 @@ export interface NewTestRow
   readonly draft_config: PublicConfig;
 }
 
+/** The columns that the API shows of a test. The others are the queue's, and the log of its events, which is long. */
+const SHOWN_COLUMNS = [
+  'id',
+  'type',
+  'purpose',
+  'datastore_id',
+  'datastore_version',
+  'environment_id',
+  'requested_by',
+  'requested_on_behalf_of',
+  'created_at',
+  'status',
+  'restarts',
+  'checks',
+  'failure',
+  'started_at',
+  'finished_at',
+  'duration_ms',
+] as const;
+
+type ShownRow = Pick<TestRow, (typeof SHOWN_COLUMNS)[number]>;
+
 /** How many abandoned tests one statement reads. */
 const READ_AT_ONCE = 200;
 
@@ -32,7 +54,7 @@ const READ_AT_ONCE = 200;
 export async function findTests(database: Database, access: Access, ids: readonly string[]): Promise<ConnectionTest[]> {
   const rows = await database.query
     .selectFrom('connection_tests')
-    .selectAll()
+    .select(SHOWN_COLUMNS)
     .where(isOneOf('connection_tests.id', ids))
     .where(whereVisible(access, 'connection_tests.environment_id'))
     .execute();
@@ -50,7 +72,7 @@ export async function listTests(
   const { after, before, backward } = request;
   const rows = await database.query
     .selectFrom('connection_tests')
-    .selectAll()
+    .select(SHOWN_COLUMNS)
     .where('datastore_id', '=', datastoreId)
     .where(whereVisible(access, 'connection_tests.environment_id'))
     .$if(purposes !== null, (query) => query.where(isOneOf('connection_tests.purpose', purposes ?? [])))
@@ -442,23 +464,9 @@ function columnsOf(snapshot: TestSnapshot) {
   };
 }
 
-/** The columns that the API shows of a test. The others are the queue's. */
-type ShownColumns = Omit<
-  TestRow,
-  | 'draft_config'
-  | 'draft_secrets'
-  | 'draft_tenancy'
-  | 'attempt'
-  | 'sequence'
-  | 'cancel_requested'
-  | 'event_log'
-  | 'network'
-  | 'caller'
-  | 'owner'
->;
-
-/** Reads a row as the API shows it. */
-export function testOf(row: ShownColumns): ConnectionTest {
+/** Reads a row as the API shows it. Its checks are parsed when somebody asks for them: most lists do not. */
+export function testOf(row: ShownRow): ConnectionTest {
+  let checks: readonly CheckResult[] | undefined;
   return {
     id: row.id,
     type: row.type,
@@ -471,7 +479,10 @@ export function testOf(row: ShownColumns): ConnectionTest {
     createdAt: row.created_at,
     status: row.status as TestStatus,
     attempt: row.restarts + 1,
-    checks: JSON.parse(row.checks) as CheckResult[],
+    get checks() {
+      checks ??= JSON.parse(row.checks) as CheckResult[];
+      return checks;
+    },
     failure: row.failure ? JSON.parse(row.failure) : null,
     startedAt: row.started_at,
     finishedAt: row.finished_at,
