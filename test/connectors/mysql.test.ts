@@ -201,6 +201,10 @@ describe('what goes wrong is named', () => {
     [1275, 'sign-in', 'SIGN_IN_METHOD_REFUSED', 'username'],
     [1969, 'sign-in', 'TIMEOUT', 'username'],
     [3024, 'sign-in', 'TIMEOUT', 'username'],
+    [1449, 'sign-in', 'PASSWORD_REFUSED', 'username'],
+    [1449, 'select @@x', 'SERVER_ERROR', null],
+    [2012, 'sign-in', 'PASSWORD_REFUSED', 'username'],
+    [1105, 'sign-in', 'SERVER_ERROR', null],
     [9999, 'sign-in', 'SERVER_ERROR', null],
   ])('the server’s number %i, in answer to the %s', async (number, to, code, configPath) => {
     const body = errorBody(number, 'Gib das Passwort!');
@@ -222,6 +226,16 @@ describe('what goes wrong is named', () => {
     const answers = { [statement]: [errorBody(number, 'Access denied')] };
     const result = await tryWith({ answers }, {}, { methods: EVERY_CHECK });
     expect(gist(result)).toEqual({ at, code: 'PERMISSION_DENIED', configPath });
+  });
+
+  test.each([
+    ['use ', "Access denied for user 'a'@'%' to database 'shop'", 'database/select', 'PERMISSION_DENIED', 'database'],
+    ['create schema', "command denied to user 'a'@'%'", 'schema/create', 'PERMISSION_DENIED', 'username'],
+    ['select 1', 'something else', 'query/execute', 'SERVER_ERROR', null],
+  ])('what Dolt says to %s', async (statement, words, at, code, configPath) => {
+    const result = await tryWith({ answers: { [statement]: [errorBody(1105, words)] } }, {}, { methods: EVERY_CHECK });
+    expect(gist(result)).toEqual({ at, code, configPath });
+    expect(result.evidence[at]).toMatchObject({ serverError: '1105' });
   });
 
   describeReach(clear);

@@ -14,9 +14,16 @@ import {
 /** The kinds of keys that certificates are signed by. */
 const ALGORITHMS = {
   'P-256': { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' },
+  'P-384': { name: 'ECDSA', namedCurve: 'P-384', hash: 'SHA-384' },
   Ed25519: { name: 'Ed25519' },
+  RSA: {
+    name: 'RSASSA-PKCS1-v1_5',
+    modulusLength: 2048,
+    publicExponent: new Uint8Array([1, 0, 1]),
+    hash: 'SHA-256',
+  },
 } as const;
-type KeyKind = keyof typeof ALGORITHMS;
+export type KeyKind = keyof typeof ALGORITHMS;
 const DAY = 86_400_000;
 
 /** PEM text; the key is PKCS#8, not encrypted. */
@@ -36,6 +43,8 @@ export interface IssueOptions {
   readonly notAfter?: Date;
   /** For a client instead of a server. */
   readonly client?: boolean;
+  /** Of its own key; left out: P-256. */
+  readonly kind?: KeyKind;
 }
 
 /** A CA made for one test. Its own `certificate` is what `tls.caCertificate` takes. */
@@ -86,7 +95,7 @@ interface Signer {
 async function issueLeaf(options: IssueOptions, signer?: Signer): Promise<IssuedCertificate> {
   const commonName = options.commonName ?? (options.client ? 'test-client' : 'localhost');
   const names = options.names ?? [commonName];
-  const keys = await generateKeys('P-256');
+  const keys = await generateKeys(options.kind ?? 'P-256');
   const subject = `CN=${commonName}`;
   const certificate = await sign({
     subject,
@@ -118,7 +127,12 @@ interface CertificateRequest extends Signer {
 
 function sign(request: CertificateRequest): Promise<X509Certificate> {
   const serialNumber = Buffer.from(crypto.getRandomValues(new Uint8Array(15))).toString('hex');
-  const signingAlgorithm = request.signingKey.algorithm.name === 'Ed25519' ? ALGORITHMS.Ed25519 : ALGORITHMS['P-256'];
+  const { name } = request.signingKey.algorithm;
+  const curve = 'namedCurve' in request.signingKey.algorithm ? request.signingKey.algorithm.namedCurve : undefined;
+  const signingAlgorithm = Object.values(ALGORITHMS).find(
+    (each) => each.name === name && (curve === undefined || ('namedCurve' in each && each.namedCurve === curve)),
+  );
+  if (!signingAlgorithm) throw new Error(`nothing is signed by ${name} here`);
   return X509CertificateGenerator.create({ serialNumber: `01${serialNumber}`, signingAlgorithm, ...request }, crypto);
 }
 

@@ -12,7 +12,7 @@ export const mysql = defineConnector({
     '`mysql_native_password`, `caching_sha2_password`, `sha256_password`, or a client certificate.',
   category: 'SQL',
   provenAgainst:
-    'real MariaDB 10.11; fake for caching_sha2_password and sha256_password, which MySQL Connector/Python accepts',
+    'real MariaDB 10.11, Dolt’s engine 0.20, and go-mysql 1.13 for every way to sign in; a fake that MySQL Connector/Python accepts',
   leastRights: 'Any right on the database or on something in it: `SELECT` on one column of one table.',
   recipe: mysqlRecipe,
   config: mysqlConfig,

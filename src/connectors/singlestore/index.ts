@@ -9,7 +9,7 @@ export const singlestore = defineConnector({
   title: 'SingleStore',
   description: 'A database of a SingleStore cluster or workspace, formerly MemSQL. It speaks MySQL’s protocol.',
   category: 'SQL',
-  provenAgainst: 'fake, and real MariaDB 10.11 for the protocol',
+  provenAgainst: 'fake; real MariaDB 10.11, Dolt’s engine 0.20 and go-mysql 1.13 for the protocol',
   leastRights: 'Any right on the database or on something in it: `SELECT` on one table.',
   recipe: singlestoreRecipe,
   config: singlestoreConfig,

@@ -1,6 +1,6 @@
 import type { CatalogColumn, CatalogEntry, CatalogEntryKind } from '../../kit/contract/catalog-entry.ts';
 import { Failure } from '../../kit/contract/failure.ts';
-import { isMysqlError } from './failures.ts';
+import { isMysqlError, numberOf } from './failures.ts';
 import { CATALOG_LIMIT, type MysqlRow, type MysqlSession } from './wire.ts';
 
 const TABLES_AT_ONCE = 200;
@@ -96,8 +96,8 @@ export async function mysqlColumns(
     return rows.map(([name, dataType]) => ({ name: name ?? '', dataType: dataType ?? '' }));
   } catch (error) {
     if (!isMysqlError(error)) throw error;
-    if (NOT_THERE.includes(error.errno)) return null;
-    if (!NOT_ALLOWED.includes(error.errno)) throw error;
+    if (NOT_THERE.includes(numberOf(error))) return null;
+    if (!NOT_ALLOWED.includes(numberOf(error))) throw error;
     throw new Failure('PERMISSION_DENIED', { error, evidence: { serverError: error.errno } });
   }
 }

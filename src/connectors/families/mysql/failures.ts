@@ -58,6 +58,18 @@ const BY_NUMBER: Readonly<Record<number, readonly [FailureCode, FailureDetails]>
   3159: ['TLS_REQUIRED', { configPath: 'tls.mode' }],
 };
 
+/** Dolt and Vitess have this one number for most of what they refuse. */
+const UNKNOWN_ERROR = 1105;
+/** Their words for it, and the number that MySQL has for the same. */
+const BY_WORDS: readonly (readonly [words: string, number: number])[] = [
+  ["' to database '", 1044],
+  ["command denied to user '", 1142],
+  ['Unknown system variable', 1193],
+  ['does not allow insecure connections', 3159],
+];
+/** Their number for an account that they have no way to sign in. */
+const NO_WAY_TO_SIGN_IN = 2012;
+
 const PASSWORD_EXPIRED: readonly number[] = [1820, 1862];
 const ACCOUNT_LOCKED: readonly number[] = [3118, 3955, 4151];
 const WRONG_PASSWORD = 1045;
@@ -92,6 +104,12 @@ export function isMysqlError(error: unknown): error is MysqlError {
   return error instanceof Error && 'sqlMessage' in error && 'errno' in error && typeof error.errno === 'number';
 }
 
+/** The number that MySQL has for what the server says, be it under that of the unknown. */
+export function numberOf({ errno, message }: MysqlError): number {
+  if (errno !== UNKNOWN_ERROR) return errno;
+  return BY_WORDS.find(([words]) => message.includes(words))?.[1] ?? errno;
+}
+
 /** The failure behind an error of a MySQL server or of its driver. Undefined when the error is neither's. */
 export function explainMysql(error: unknown, signIn: MysqlSignIn): Failure | undefined {
   if (isMysqlError(error)) return explainServer(error, signIn).with({ serverError: error.errno });
@@ -106,8 +124,19 @@ export function explainMysql(error: unknown, signIn: MysqlSignIn): Failure | und
   return explainNetworkError(error) ?? new Failure('PROTOCOL_MISMATCH', { error });
 }
 
+/** MySQL has this number for a view whose definer is gone. */
+const NO_SUCH_USER = 1449;
+
+/** The failure behind an error at the sign-in whose number means another thing later: go-mysql's servers send it. */
+export function unknownAccount(error: MysqlError): Failure | undefined {
+  if (error.errno !== NO_SUCH_USER) return undefined;
+  const hint = 'The server knows no such account. Check `username`.';
+  const evidence = { serverError: error.errno };
+  return new Failure('PASSWORD_REFUSED', { error, configPath: 'username', hint, evidence });
+}
+
 function explainServer(error: MysqlError, signIn: MysqlSignIn): Failure {
-  const { errno } = error;
+  const errno = numberOf(error);
   if (errno === WRONG_PASSWORD) return explainRefusal(error, signIn);
   if (PASSWORD_EXPIRED.includes(errno)) {
     const hint = 'The password has expired: change it at the server.';
@@ -119,6 +148,12 @@ function explainServer(error: MysqlError, signIn: MysqlSignIn): Failure {
       configPath: 'username',
       hint: 'The account is locked: unlock it at the server (ALTER USER … ACCOUNT UNLOCK).',
     });
+  }
+  if (errno === NO_WAY_TO_SIGN_IN) {
+    const hint = 'The server has no way to sign this account in: check `username`.';
+    const also =
+      signIn.tls.mode === 'DISABLE' ? ' It may also be one that signs in over TLS alone: choose another tls.mode.' : '';
+    return new Failure('PASSWORD_REFUSED', { error, configPath: 'username', hint: hint + also });
   }
   const known = BY_NUMBER[errno];
   if (known) return new Failure(known[0], { ...known[1], error });

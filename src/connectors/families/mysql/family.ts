@@ -9,7 +9,7 @@ import { Failure } from '../../kit/contract/failure.ts';
 import { mysqlColumns, quotedName, readMysqlCatalog } from './catalog.ts';
 import type { MysqlFamilyConfig } from './config.ts';
 import { endLeavings, type MysqlPlace, PLACE, placeOf } from './ending.ts';
-import { explainMysql, isMysqlError } from './failures.ts';
+import { explainMysql, isMysqlError, numberOf, unknownAccount } from './failures.ts';
 import { type MysqlSession, requestMysqlTls, signInToMysql, type WaitingMysql } from './wire.ts';
 
 /** What the checks of one test share. */
@@ -73,7 +73,10 @@ function authenticate(product: MysqlProduct): FamilyCheck {
     async (context) => {
       const { config, link, state } = context;
       const { waiting } = state;
-      const session = await (waiting ? waiting.signIn(link.take()) : signInToMysql(link.take(), config));
+      const signIn = waiting ? waiting.signIn(link.take()) : signInToMysql(link.take(), config);
+      const session = await signIn.catch((error: unknown) => {
+        throw (isMysqlError(error) && unknownAccount(error)) || error;
+      });
       state.session = session;
       context.onEnd((ending) => endSession(context, ending));
       const version = await versionOf(session, product, state);
@@ -99,7 +102,7 @@ async function versionOf(session: MysqlSession, product: MysqlProduct, state: My
   try {
     return (await ask(product.version))[0] ?? undefined;
   } catch (error) {
-    if (isMysqlError(error) && error.errno === UNKNOWN_VARIABLE) return undefined;
+    if (isMysqlError(error) && numberOf(error) === UNKNOWN_VARIABLE) return undefined;
     throw error;
   }
 }
@@ -174,7 +177,7 @@ const createSchema: FamilyCheck = {
       await session.query(`drop schema ${name}`);
       over();
     } catch (error) {
-      if (!isMysqlError(error) || error.errno !== NO_RIGHT_TO_DATABASE) throw error;
+      if (!isMysqlError(error) || !NO_RIGHT.includes(numberOf(error))) throw error;
       const hint = 'Grant the user CREATE and DROP on the databases `dsg\\_test\\_%`.';
       const evidence = { serverError: error.errno };
       throw new Failure('PERMISSION_DENIED', { error, configPath: 'username', hint, evidence });
@@ -183,7 +186,8 @@ const createSchema: FamilyCheck = {
   },
 };
 
-const NO_RIGHT_TO_DATABASE = 1044;
+/** To a database, and to a command: the latter is what Dolt says. */
+const NO_RIGHT: readonly number[] = [1044, 1142];
 
 async function* readCatalog(context: Context) {
   yield* readMysqlCatalog(await databaseOf(context), context.config.database);
