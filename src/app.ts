@@ -6,7 +6,7 @@ import type { Context } from './graphql/context.ts';
 import { keyOwners } from './key-owners.ts';
 import { listenForMetrics } from './listen-for-metrics.ts';
 import type { Metrics } from './metrics.ts';
-import type { Access } from './modules/access/access.ts';
+import { type Access, rightsOf } from './modules/access/access.ts';
 import { AccessService, requireScope } from './modules/access/service.ts';
 import { ApiTokenService } from './modules/api-tokens/service.ts';
 import { RefusalLog } from './modules/audit/refusals.ts';
@@ -226,6 +226,7 @@ export class App {
         authenticate: (token) => (people?.isFor(token) ? people.authenticate(token) : access.authenticate(token)),
         refused: (token) => (people?.isFor(token) ? refusedSignIns.personToken() : refusedSignIns.token(token)),
       },
+      rightsOf,
       onRefusedCode: (means) => refusedSignIns.code(means),
       ...(people ? { people } : {}),
       createContext: ({ access }): Context => ({

@@ -73,6 +73,8 @@ export interface GatewayServerOptions<Access, Context extends object> {
   readonly access: Authenticator<Access>;
   readonly createContext: (input: { readonly access: Access }) => Context | Promise<Context>;
   readonly logger: Logger;
+  /** Left out: no two subscriptions share what is executed. */
+  readonly rightsOf?: ((access: Access) => string) | undefined;
   /** With `on` a browser gets GraphiQL at /graphql. */
   readonly graphiql: 'on' | 'off';
   /** The Postgres that GraphiQL's example of a registration is about. Left out: one at its usual port. */
@@ -132,9 +134,9 @@ export class GatewayServer<Access, Context extends object> {
       recheckMs: this.#limits.recheckMs,
       limits: this.#limits,
     });
-    const { people, example, onRefusedCode: onRefused, onOperation } = options;
+    const { people, example, onRefusedCode: onRefused, onOperation, rightsOf } = options;
     this.#graphql = createGraphQL({
-      ...{ schema, createContext, sessions: this.#sessions, mask: this.#mask, logger, onOperation },
+      ...{ schema, createContext, sessions: this.#sessions, mask: this.#mask, logger, onOperation, rightsOf },
     });
     this.#answerDirectly = createDirectAnswer(this.#graphql, this.#mask);
     const edge = { sessions: this.#sessions, mask: this.#mask, limits: this.#limits, onOperation };

@@ -17,6 +17,7 @@ import { type OnOperation, useObserver } from './observers.ts';
 import { readParams } from './params.ts';
 import { refusedValuesError, refusedVariables } from './refused-values.ts';
 import { requestError } from './request-error.ts';
+import { createSharedSubscribe } from './shared-execution.ts';
 import { createShownNames } from './shown-names.ts';
 
 /** What each request brings along to Yoga, whichever way it came. */
@@ -41,6 +42,11 @@ export interface YogaOptions<Access, Context extends object> {
   readonly sessions: LiveSessions;
   readonly mask: (error: unknown) => GraphQLError;
   readonly logger: Logger;
+  /**
+   * Says what a caller may see: subscriptions that ask the same share what is executed where this is the same, too.
+   * Left out: nothing is shared.
+   */
+  readonly rightsOf?: ((access: Access) => string) | undefined;
   /** Left out: nobody is told. */
   readonly onOperation?: OnOperation | undefined;
 }
@@ -70,6 +76,7 @@ export function createGraphQL<Access, Context extends object>(options: YogaOptio
       useParams(),
       useDocuments(options.schema),
       useVariables(options.schema),
+      ...(options.rightsOf ? [useSharedExecution(options.rightsOf)] : []),
       useLiveSubscriptions(options),
     ],
   });
@@ -143,6 +150,11 @@ function useVariables(schema: GraphQLSchema): Plugin {
       if (result) setResultAndStopExecution(result);
     },
   };
+}
+
+function useSharedExecution<Access>(rightsOf: (access: Access) => string): Plugin<Caller<Access>> {
+  const subscribe = createSharedSubscribe((contextValue) => rightsOf((contextValue as Caller<Access>).access));
+  return { onSubscribe: ({ setSubscribeFn }) => setSubscribeFn(subscribe) };
 }
 
 /** Ends subscriptions when their token ends or the server does, and counts them. */

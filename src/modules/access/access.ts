@@ -35,3 +35,9 @@ export interface Access {
   /** As ISO 8601; null when the token never expires. */
   readonly expiresAt: string | null;
 }
+
+/** Writes down whose rights these are and what they allow: callers of the same text see the same. */
+export function rightsOf({ tokenId, actor, scopes: allowed, environmentIds }: Access): string {
+  const environments = environmentIds === 'all' ? environmentIds : [...environmentIds].toSorted();
+  return JSON.stringify([tokenId, actor.name, actor.onBehalfOf, [...allowed].toSorted(), environments]);
+}

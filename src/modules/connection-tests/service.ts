@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setImmediate as immediate } from 'node:timers/promises';
 import { serializeConfig, splitSecrets } from '../../connectors/kit/config/shape.ts';
 import { Failure } from '../../connectors/kit/contract/failure.ts';
 import { ConflictError, NotFoundError, RequestFault } from '../../errors/api.ts';
@@ -89,6 +90,7 @@ export class ConnectionTestService {
   readonly #runner: TestRunner;
   readonly #unbornWaitMs: number;
   readonly #limits: LimitSettings;
+  readonly #readings = new Map<string, Promise<TestEvent[]>>();
 
   constructor(options: ConnectionTestServiceOptions) {
     this.#unbornWaitMs = options.unbornWaitMs ?? UNBORN_WAIT_MS;
@@ -272,12 +274,28 @@ export class ConnectionTestService {
     return followLog({
       doorbell: this.#doorbell,
       topics: [testTopic(test.id)],
-      read: (position) => readEvents(this.#database, test, position),
+      read: (position) => this.#readOn(test, position),
       position: (event) => event.sequence,
       after,
       isLast: (event) => hasEnded(event.test),
       ...(signal ? { signal } : {}),
     });
+  }
+
+  /** Reads on for all followers of a test who stand at the same place: those who ask before it begins share it. */
+  #readOn(test: ConnectionTest, after: number): Promise<TestEvent[]> {
+    const place = `${test.id} ${after}`;
+    const known = this.#readings.get(place);
+    if (known) return known;
+    const begun = async () => {
+      // a ring reaches all followers in one go, and by then each of them has asked
+      await immediate();
+      this.#readings.delete(place);
+      return readEvents(this.#database, test, after);
+    };
+    const reading = begun();
+    this.#readings.set(place, reading);
+    return reading;
   }
 
   /** Waits for a test that may not exist yet. @returns undefined when the caller went away meanwhile */

@@ -1,4 +1,5 @@
 import { RequestFault } from '../../errors/api.ts';
+import { Briefly } from '../../platform/briefly.ts';
 import type { Database } from '../../platform/database.ts';
 import type { Doorbell } from '../../platform/doorbell.ts';
 import { followLog } from '../../platform/follow-log.ts';
@@ -49,6 +50,7 @@ export class DatastoreEvents {
   readonly #database: Database;
   readonly #doorbell: Doorbell;
   readonly #tail: JournalTail;
+  readonly #events = new Briefly<DatastoreEvent>();
 
   constructor(database: Database, doorbell: Doorbell) {
     this.#database = database;
@@ -82,18 +84,21 @@ export class DatastoreEvents {
       signal,
       pageSize: EVENTS_AT_ONCE,
     });
-    for await (const row of rows) {
-      yield {
-        cursor: writeCursor(row.at, follower.positions),
-        sequence: row.sequence,
-        at: row.at,
-        kind: row.kind as DatastoreEventKind,
-        datastoreId: row.subject_id,
-        environmentId: row.environment_id,
-        actor: row.actor,
-        onBehalfOf: row.on_behalf_of,
-      };
-    }
+    for await (const row of rows) yield this.#eventOf(row, writeCursor(row.at, follower.positions));
+  }
+
+  /** The event of a row: followers who have the same cursor get the same object, so that it is executed once for all. */
+  #eventOf(row: JournalRow, cursor: string): DatastoreEvent {
+    return this.#events.of(row, cursor, () => ({
+      cursor,
+      sequence: row.sequence,
+      at: row.at,
+      kind: row.kind as DatastoreEventKind,
+      datastoreId: row.subject_id,
+      environmentId: row.environment_id,
+      actor: row.actor,
+      onBehalfOf: row.on_behalf_of,
+    }));
   }
 
   /** The datastore that an event is about, of those that have had its id: null unless it is this one. */
