@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { athena } from '../../src/connectors/athena/index.ts';
+import { describeAwsRoles } from '../support/aws-role-table.ts';
 import { describeBadConfigs } from '../support/bad-configs.ts';
 import { describeHttpFaults } from '../support/http-faults.ts';
-import { athenaStand, CLIENTS, DATABASES, EXPIRED, TEMPORARY } from '../support/stands/athena.ts';
+import { athenaStand, CLIENTS, DATABASES, EXPIRED, KEY, TEMPORARY } from '../support/stands/athena.ts';
 import { describeTenancy } from '../support/tenancy-table.ts';
 import { gist } from '../support/test-connection.ts';
 import { useStand } from '../support/use-stand.ts';
@@ -204,3 +205,5 @@ describeBadConfigs(athenaStand, [
   ['a base URL in clear text', { baseUrl: 'http://athena.example' }, 'baseUrl', 'INVALID_FORMAT'],
   ['a workgroup with a slash', { workgroup: 'a/b' }, 'workgroup', 'INVALID_FORMAT'],
 ]);
+
+describeAwsRoles({ stand, key: KEY, region: 'eu-central-1', withSts: (sts) => ({ sts }) });

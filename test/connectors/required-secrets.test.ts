@@ -24,12 +24,18 @@ const CLOSED_TYPES: readonly string[] = [
   'FIREBOLT',
 ];
 
+const ROLE = 'arn:aws:iam::123456789012:role/reader';
+const WITHOUT_KEY = { accessKeyId: undefined, secretAccessKey: undefined };
+
 /** Secrets without which a config with these values is not right, in alternatives that no example shows. */
 const OTHER_WAYS: readonly (readonly [type: string, change: ConfigValues, missing: string])[] = [
   ['SNOWFLAKE', { authentication: { keyPair: {} } }, 'authentication.keyPair.privateKey'],
   ['SNOWFLAKE', { authentication: { accessToken: {} } }, 'authentication.accessToken.token'],
   ['DATABRICKS', { authentication: { oauth: { clientId: 'app' } } }, 'authentication.oauth.clientSecret'],
   ['MONGODB', { authMechanism: 'SCRAM_SHA_256' }, 'password'],
+  ['S3', { ...WITHOUT_KEY, webIdentity: { roleArn: ROLE } }, 'webIdentity.token'],
+  ['ATHENA', { ...WITHOUT_KEY, webIdentity: { roleArn: ROLE } }, 'webIdentity.token'],
+  ['S3', { assumeRole: { roleArn: ROLE } }, 'secretAccessKey'],
   ['POSTGRES', { sshTunnel: { host: 'bastion.example', username: 'hop' } }, 'sshTunnel.password'],
 ];
 

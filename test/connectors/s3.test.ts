@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { changedDestinations } from '../../src/connectors/kit/config/shape.ts';
 import { s3 } from '../../src/connectors/s3/index.ts';
 import { failureCodes } from '../../src/errors/check-failures.ts';
+import { describeAwsRoles } from '../support/aws-role-table.ts';
 import { describeBadConfigs } from '../support/bad-configs.ts';
 import { describeHttpFaults } from '../support/http-faults.ts';
 import { S3_KEY, type S3Credentials, type S3Right } from '../support/peers/fake-s3.ts';
@@ -9,7 +10,8 @@ import { OBJECTS, s3Stand } from '../support/stands/s3.ts';
 import { gist, testConnection } from '../support/test-connection.ts';
 import { useStand } from '../support/use-stand.ts';
 
-const { configFor, issue, start, tryAt, tryIt, tryWith } = useStand(s3Stand);
+const stand = useStand(s3Stand);
+const { configFor, issue, start, tryAt, tryIt, tryWith } = stand;
 const EVERY_CHECK = ['bucket/head', 'objects/list', 'object/get', 'object/put'];
 
 describe('a bucket that works', () => {
@@ -287,3 +289,5 @@ describe('the bucket as a destination', () => {
     expect(changed(more)).toEqual([]);
   });
 });
+
+describeAwsRoles({ stand, key: S3_KEY, region: 'us-east-1', withSts: (sts) => ({ sts }) });

@@ -79,6 +79,7 @@ const companions: Readonly<Record<string, unknown>> = {
   clientId: 'client-id',
   username: 'user',
   clientEmail: 'reader@my-project.iam.gserviceaccount.com',
+  roleArn: 'arn:aws:iam::123456789012:role/reader',
 };
 
 /**

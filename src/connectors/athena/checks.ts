@@ -1,18 +1,27 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import { signerIdentity } from '../families/aws/sts.ts';
 import { authenticateCheck } from '../kit/checks/authenticate.ts';
 import { tenancyCheck } from '../kit/checks/tenancy.ts';
 import type { Check } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
 import { jsonAnswer, listOf } from '../kit/http/answers.ts';
-import { begin, type HttpState } from '../kit/http/http-base.ts';
+import { begin } from '../kit/http/http-base.ts';
 import { pollUntil } from '../kit/http/poll.ts';
 import { missingDatabase, tableColumns } from './catalog.ts';
-import { type AthenaContext, askAthena, provesSignIn, refusalFailure, sendAthena } from './client.ts';
+import {
+  type AthenaContext,
+  type AthenaState,
+  askAthena,
+  provesSignIn,
+  refusalFailure,
+  sendAthena,
+  signerOf,
+} from './client.ts';
 import type { AthenaConfig } from './config.ts';
 
-type AthenaCheck = Check<AthenaConfig, HttpState>;
+type AthenaCheck = Check<AthenaConfig, AthenaState>;
 
 /** The most databases that databases/list counts. */
 const PAGE = 50;
@@ -47,14 +56,15 @@ const EXECUTION = z.object({
 });
 
 const authenticate: AthenaCheck = authenticateCheck(
-  'AWS takes the signature that the access key makes. No right is needed.',
+  'AWS takes the signature that the access key, or the assumed role, makes. No right is needed.',
   async (context) => {
     const { config } = context;
     const response = await sendAthena(context, 'GetWorkGroup', { WorkGroup: config.workgroup }, SIGN_IN_LIMIT);
     // the checks that follow tell what the key may do, and whether the workgroup exists
     if (response.status === 200) jsonAnswer(response, z.object({ WorkGroup: z.object({}) }));
     else if (!provesSignIn(response)) throw refusalFailure(response, config);
-    return { evidence: { server: 'Amazon Athena', accessKeyId: config.accessKeyId } };
+    const { accessKeyId } = signerIdentity(signerOf(config), context.state);
+    return { evidence: { server: 'Amazon Athena', accessKeyId } };
   },
 );
 

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { FailureCode } from '../../errors/check-failures.ts';
 import { signatureFailure } from '../families/aws/failures.ts';
-import { awsDomain, awsIdentity, hostHeader, signAwsRequest } from '../families/aws/signing.ts';
+import { awsDomain, hostHeader, signAwsRequest } from '../families/aws/signing.ts';
+import { type AwsSigned, type AwsSigner, ofRole, signerIdentity } from '../families/aws/sts.ts';
 import { publicTls, serviceTarget } from '../kit/config/target.ts';
 import { basePath, targetOfUrl } from '../kit/config/url.ts';
 import type { CheckContext, Target } from '../kit/contract/connector.ts';
@@ -15,7 +16,13 @@ import type { AthenaConfig } from './config.ts';
 /** The longest answer that is read, in bytes: it has room for 50 tables with some 2,000 columns each. */
 const MAX_BYTES = 8 * 1024 * 1024;
 
-export type AthenaContext = CheckContext<AthenaConfig, HttpState>;
+export type AthenaState = HttpState<AwsSigned>;
+export type AthenaContext = CheckContext<AthenaConfig, AthenaState>;
+
+/** Who signs the requests of a config. */
+export function signerOf(config: AthenaConfig): AwsSigner {
+  return { signIn: config, region: config.region };
+}
 
 export function targetOf({ baseUrl, region }: AthenaConfig): Target {
   if (baseUrl !== undefined) return targetOfUrl(baseUrl, publicTls, { hostPath: 'baseUrl' });
@@ -36,7 +43,8 @@ export async function sendAthena(
     body: JSON.stringify(input),
   } as const;
   const unsigned = { ...request, host: hostHeader(targetOf(config)), query: {} };
-  const headers = await signAwsRequest(unsigned, awsIdentity(config), { region: config.region, service: 'athena' });
+  const identity = signerIdentity(signerOf(config), state);
+  const headers = await signAwsRequest(unsigned, identity, { region: config.region, service: 'athena' });
   return state.http.request({ ...request, headers, maxBytes, begins: operation.startsWith('Start') });
 }
 
@@ -101,7 +109,8 @@ export function provesSignIn(response: HttpResponse): boolean {
 export function refusalFailure(response: HttpResponse, config: AthenaConfig, missing?: () => Failure): Failure {
   const refusal = refusalOf(response);
   if (!refusal) return strangerFailure(response);
-  const failure = knownFailure(refusal, config, missing);
+  const known = knownFailure(refusal, config, missing);
+  const failure = known && ofRole(known, signerOf(config));
   return failure?.with(refusalEvidence(response, refusal.name)) ?? ownFailure(response, refusal.name);
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { awsKeyFields } from '../families/aws/config.ts';
+import { awsSignInFields, awsSignInRules, withAwsSignIn } from '../families/aws/config.ts';
 import { AWS_REGION, isAwsRegion } from '../families/aws/signing.ts';
 import { destination, inGroup, issue } from '../kit/config/marks.ts';
 import { mayHave, missing, rules } from '../kit/config/rules.ts';
@@ -9,13 +9,13 @@ import { printableText } from '../kit/http/basic-auth.ts';
 
 const REGION = /^[a-z0-9][a-z0-9-]*$/;
 
-export const athenaConfig = z
-  .object({
+export const athenaConfig = withAwsSignIn(
+  z.object({
     region: destination(matching(anyText(64), REGION, 'A region has small letters, digits and hyphens.')).meta({
       title: 'Region',
       description: 'The region of AWS. Example: eu-central-1',
     }),
-    ...awsKeyFields,
+    ...awsSignInFields,
     outputLocation: matching(
       anyText(1024),
       /^s3:\/\/[a-z0-9][a-z0-9._-]*(\/[^\p{Cc}]*)?$/u,
@@ -50,13 +50,14 @@ export const athenaConfig = z
         description:
           'An endpoint other than the region’s own, such as a VPC endpoint. It is always reached over TLS. Leave empty for the region’s own.',
       }),
-  })
+  }),
+)
   .superRefine((value, context) => {
     // a text that is no region at all has an issue of its own
     if (value.baseUrl !== undefined || isAwsRegion(value.region) || !REGION.test(value.region)) return;
     const fault = issue('INVALID_COMBINATION', 'Give a region of AWS, such as eu-central-1, or a base URL.');
     context.addIssue({ code: 'custom', path: ['region'], ...fault });
   })
-  .meta(rules([missing('baseUrl'), mayHave('region', { pattern: AWS_REGION.source })]));
+  .meta(rules(...awsSignInRules, [missing('baseUrl'), mayHave('region', { pattern: AWS_REGION.source })]));
 
 export type AthenaConfig = z.output<typeof athenaConfig>;

@@ -1,17 +1,20 @@
+import { assumeRoleCheck, stsTargets } from '../families/aws/sts.ts';
 import { catalogCheck } from '../kit/checks/catalog.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
 import { httpBase } from '../kit/http/http-base.ts';
 import { readAthenaCatalog } from './catalog.ts';
 import { athenaChecks } from './checks.ts';
-import { targetOf } from './client.ts';
-import { athenaConfig } from './config.ts';
+import { type AthenaState, signerOf, targetOf } from './client.ts';
+import { type AthenaConfig, athenaConfig } from './config.ts';
 import { athenaRecipe } from './documentation.ts';
 import { athenaConnectionTexts } from './texts.ts';
+
+const base = httpBase(targetOf, athenaChecks);
 
 export const athena = defineConnector({
   type: 'ATHENA',
   title: 'Amazon Athena',
-  description: 'A data catalog that Amazon Athena queries, signed in to with an access key.',
+  description: 'A data catalog that Amazon Athena queries, signed in to with an access key, a web identity or a role.',
   category: 'WAREHOUSE',
   provenAgainst: 'moto 5.2 with IAM, and a fake that verifies signatures and that boto3 1.44 accepts',
   leastRights:
@@ -26,7 +29,9 @@ export const athena = defineConnector({
     database: 'sales',
   },
   principalSecret: 'secretAccessKey',
-  ...httpBase(targetOf, athenaChecks),
+  ...base,
+  targets: (config) => [targetOf(config), ...stsTargets(signerOf(config))],
+  checks: [assumeRoleCheck<AthenaConfig, AthenaState>(signerOf), ...base.checks],
   tenancyLevels: ['TABLE', 'DATABASE'],
   catalogCheck: catalogCheck(readAthenaCatalog),
   texts: athenaConnectionTexts,

@@ -1,17 +1,18 @@
 import { randomUUID } from 'node:crypto';
+import { identityPath, signerIdentity } from '../families/aws/sts.ts';
 import { authenticateCheck } from '../kit/checks/authenticate.ts';
 import { withoutRight } from '../kit/checks/missing-right.ts';
 import type { Check } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { refusalEvidence, serverProduct, strangerFailure } from '../kit/http/answers.ts';
 import type { HttpResponse } from '../kit/http/client.ts';
-import { type HttpState, write } from '../kit/http/http-base.ts';
+import { write } from '../kit/http/http-base.ts';
 import { elementOf } from '../kit/http/xml.ts';
-import { askS3, type S3Context } from './client.ts';
+import { askS3, type S3Context, type S3State, signerOf } from './client.ts';
 import type { S3Config } from './config.ts';
 import { errorCode, failureOf, provesSignIn } from './failures.ts';
 
-type S3Check = Check<S3Config, HttpState>;
+type S3Check = Check<S3Config, S3State>;
 
 /** The most objects that objects/list counts. */
 const PAGE = 100;
@@ -23,12 +24,13 @@ const LIST = 's3:ListBucket';
 const RANGE_NOT_SATISFIABLE = 416;
 
 const authenticate: S3Check = authenticateCheck(
-  'The server takes the signature that the access key makes. No right is needed.',
+  'The server takes the signature that the access key, or the assumed role, makes. No right is needed.',
   async (context) => {
     const response = await list(context, { 'max-keys': '1' });
     // the checks that follow tell what the key may do, and whether the bucket exists
     if (!provesSignIn(response)) listing(response, context.config);
-    return { evidence: { server: serverProduct(response), accessKeyId: context.config.accessKeyId } };
+    const { accessKeyId } = signerIdentity(signerOf(context.config), context.state);
+    return { evidence: { server: serverProduct(response), accessKeyId } };
   },
 );
 
@@ -82,7 +84,7 @@ const getObject: S3Check = {
     });
     if (errorCode(response) === DENIED)
       throw new Failure('PERMISSION_DENIED', {
-        configPath: 'accessKeyId',
+        configPath: identityPath(signerOf(context.config)),
         evidence: refusalEvidence(response, DENIED),
         hint: 'Grant s3:GetObject on the object of `path`. Without s3:ListBucket the server says the same of an object that is missing.',
       });
@@ -114,7 +116,7 @@ const putObject: S3Check = {
     const removed = await remove(context);
     if (errorCode(removed) === DENIED) {
       throw new Failure('PERMISSION_DENIED', {
-        configPath: 'accessKeyId',
+        configPath: identityPath(signerOf(context.config)),
         evidence: refusalEvidence(removed, DENIED),
         hint: 'The object was written, but may not be deleted and remains: grant s3:DeleteObject.',
       });

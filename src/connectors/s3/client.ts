@@ -1,11 +1,5 @@
-import {
-  awsDomain,
-  awsEncode,
-  awsIdentity,
-  awsQueryString,
-  hostHeader,
-  signAwsRequest,
-} from '../families/aws/signing.ts';
+import { awsDomain, awsEncode, awsQueryString, hostHeader, signAwsRequest } from '../families/aws/signing.ts';
+import { type AwsSigned, type AwsSigner, signerIdentity } from '../families/aws/sts.ts';
 import { serviceTarget } from '../kit/config/target.ts';
 import { basePath, targetOfUrl } from '../kit/config/url.ts';
 import type { CheckContext, Target } from '../kit/contract/connector.ts';
@@ -13,7 +7,8 @@ import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
 import type { S3Config } from './config.ts';
 
-export type S3Context = CheckContext<S3Config, HttpState>;
+export type S3State = HttpState<AwsSigned>;
+export type S3Context = CheckContext<S3Config, S3State>;
 
 export interface S3Request {
   readonly method: HttpRequest['method'];
@@ -33,9 +28,17 @@ export async function askS3({ config, state }: S3Context, request: S3Request): P
   const { method, query = {}, body, begins = false } = request;
   const path = pathOf(config, request.key);
   const unsigned = { method, host: hostHeader(targetOf(config)), path, query, headers: request.headers, body };
-  const headers = await signAwsRequest(unsigned, awsIdentity(config), { region: config.region, service: 's3' });
+  const headers = await signAwsRequest(unsigned, signerIdentity(signerOf(config), state), {
+    region: config.region,
+    service: 's3',
+  });
   const tooLong = request.beginningOnly ? 'cut' : 'fail';
   return state.http.request({ method, path: path + awsQueryString(query), headers, body, tooLong, begins });
+}
+
+/** Who signs the requests of a config. */
+export function signerOf(config: S3Config): AwsSigner {
+  return { signIn: config, region: config.region, tls: config.tls };
 }
 
 /**

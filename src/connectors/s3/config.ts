@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { awsKeyFields } from '../families/aws/config.ts';
+import { awsSignInFields, awsSignInRules, stsUrl, withAwsSignIn } from '../families/aws/config.ts';
 import { AWS_REGION, isAwsRegion } from '../families/aws/signing.ts';
 import { destination, inGroup, issue, labelled, named } from '../kit/config/marks.ts';
 import { given, has, mayHave, missing, rules } from '../kit/config/rules.ts';
@@ -17,9 +17,10 @@ function isPartOfOwnHost({ baseUrl, forcePathStyle }: Readonly<Record<string, un
   return baseUrl !== undefined && forcePathStyle === false;
 }
 
-export const s3Config = z
-  .object({
-    ...awsKeyFields,
+export const s3Config = withAwsSignIn(
+  z.object({
+    ...awsSignInFields,
+    stsUrl: stsUrl(url()),
     region: destination(matching(anyText(64), REGION, 'A region has letters, digits and hyphens.')).meta({
       title: 'Region',
       description: 'The region of the bucket. Enter auto for Cloudflare R2. Example: eu-central-1',
@@ -65,11 +66,14 @@ export const s3Config = z
       }),
     tls: tls().meta({
       title: 'TLS',
-      description: 'How the connection to the base URL is encrypted. AWS itself is always reached with VERIFY_FULL.',
+      description:
+        'How the connections to the base URL and to the STS URL are encrypted. AWS itself is always reached with VERIFY_FULL.',
     }),
-  })
+  }),
+)
   .superRefine((value, context) => {
     httpNeedsTlsDisabled(value, context, 'baseUrl');
+    httpNeedsTlsDisabled(value, context, 'stsUrl');
     const refuse = (path: string, message: string) =>
       context.addIssue({ code: 'custom', path: path.split('.'), ...issue('INVALID_COMBINATION', message) });
     if (value.pathKind && value.path === undefined) refuse('pathKind', 'A kind of path needs a path.');
@@ -92,7 +96,9 @@ export const s3Config = z
   })
   .meta(
     rules(
+      ...awsSignInRules,
       ...clearTextRules('baseUrl'),
+      ...clearTextRules('stsUrl'),
       [has('pathKind', { type: 'string' }), given('path')],
       [has('pathKind', { const: 'FILE' }), mayHave('path', { pattern: '[^/]$' })],
       [missing('baseUrl'), mayHave('region', { pattern: AWS_REGION.source })],

@@ -1,10 +1,11 @@
 import type { FailureCode } from '../../errors/check-failures.ts';
 import { signatureFailure } from '../families/aws/failures.ts';
+import { ofRole } from '../families/aws/sts.ts';
 import { Failure, type FailureDetails } from '../kit/contract/failure.ts';
 import { ownFailure, refusalEvidence, strangerFailure } from '../kit/http/answers.ts';
 import type { HttpResponse } from '../kit/http/client.ts';
 import { elementOf } from '../kit/http/xml.ts';
-import { BUCKET_TWICE, standsInHost, usesPathStyle } from './client.ts';
+import { BUCKET_TWICE, signerOf, standsInHost, usesPathStyle } from './client.ts';
 import type { S3Config } from './config.ts';
 
 /** The failure behind each of S3's own codes. */
@@ -69,7 +70,8 @@ export function failureOf(response: HttpResponse, about: 'bucket' | 'object', co
   const code = errorCode(response);
   // every S3 says in its body why it refuses
   if (code === undefined) return strangerFailure(response);
-  const failure = knownFailure(code, about, config);
+  const known = knownFailure(code, about, config);
+  const failure = known && ofRole(known, signerOf(config));
   return failure?.with({ ...regionOf(response), ...refusalEvidence(response, code) }) ?? ownFailure(response, code);
 }
 

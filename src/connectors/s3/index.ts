@@ -1,10 +1,13 @@
+import { assumeRoleCheck, stsTargets } from '../families/aws/sts.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
 import { httpBase } from '../kit/http/http-base.ts';
 import { s3Checks } from './checks.ts';
-import { targetOf } from './client.ts';
-import { s3Config } from './config.ts';
+import { type S3State, signerOf, targetOf } from './client.ts';
+import { type S3Config, s3Config } from './config.ts';
 import { s3Recipe } from './documentation.ts';
 import { s3ConnectionTexts } from './texts.ts';
+
+const base = httpBase(targetOf, s3Checks);
 
 export const s3 = defineConnector({
   type: 'S3',
@@ -24,6 +27,8 @@ export const s3 = defineConnector({
     bucket: 'shop-exports',
   },
   principalSecret: 'secretAccessKey',
-  ...httpBase(targetOf, s3Checks),
+  ...base,
+  targets: (config) => [targetOf(config), ...stsTargets(signerOf(config))],
+  checks: [assumeRoleCheck<S3Config, S3State>(signerOf), ...base.checks],
   texts: s3ConnectionTexts,
 });

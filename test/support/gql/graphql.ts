@@ -20,8 +20,10 @@ export type AllRecords = {
 
 /** A field that may be left out may also be null, which means the same. */
 export type AthenaConfigInput = {
-  /** The id of the access key, at most 256 characters. Example: AKIAIOSFODNN7EXAMPLE */
-  accessKeyId: string;
+  /** The id of the access key, at most 256 characters. Leave empty when you sign in with a web identity. Example: AKIAIOSFODNN7EXAMPLE */
+  accessKeyId?: string | null | undefined;
+  /** The role that is assumed for each test (sts:AssumeRole, for 15 minutes), with the access key or with the role of webIdentity. Leave empty to sign requests with the access key itself. */
+  assumeRole?: AwsAssumeRoleInput | null | undefined;
   /** An endpoint other than the region’s own, such as a VPC endpoint. It is always reached over TLS. Leave empty for the region’s own. */
   baseUrl?: string | null | undefined;
   /** The name of the data catalog, at most 256 characters. */
@@ -32,18 +34,24 @@ export type AthenaConfigInput = {
   outputLocation?: string | null | undefined;
   /** The region of AWS. Example: eu-central-1 */
   region: string;
-  /** Secret, required. The secret part of the access key, at most 4,096 characters. It is never shown again. */
+  /** Secret. The secret part of the access key, at most 4,096 characters. Leave empty when you sign in with a web identity. It is never shown again. */
   secretAccessKey?: string | null | undefined;
   /** Secret. The token of temporary credentials, at most 8,192 characters. Leave empty for a long-lived access key. This secret is never shown again. */
   sessionToken?: string | null | undefined;
+  /** The endpoint that gives credentials of roles, for services other than AWS and for VPC endpoints. Leave empty for AWS STS of the region. Example: https://minio.example.com:9000 */
+  stsUrl?: string | null | undefined;
+  /** A token that stands in the place of an access key (sts:AssumeRoleWithWebIdentity). No file and no variable of the gateway’s machine is read for it. Leave empty to sign in with an access key. */
+  webIdentity?: AwsWebIdentityInput | null | undefined;
   /** The workgroup that queries run in, at most 128 characters. */
   workgroup?: string | null | undefined;
 };
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type AthenaConfigPatch = {
-  /** The id of the access key, at most 256 characters. Example: AKIAIOSFODNN7EXAMPLE */
+  /** The id of the access key, at most 256 characters. Leave empty when you sign in with a web identity. Example: AKIAIOSFODNN7EXAMPLE */
   accessKeyId?: string | null | undefined;
+  /** The role that is assumed for each test (sts:AssumeRole, for 15 minutes), with the access key or with the role of webIdentity. Leave empty to sign requests with the access key itself. */
+  assumeRole?: AwsAssumeRolePatch | null | undefined;
   /** An endpoint other than the region’s own, such as a VPC endpoint. It is always reached over TLS. Leave empty for the region’s own. */
   baseUrl?: string | null | undefined;
   /** The name of the data catalog, at most 256 characters. */
@@ -54,10 +62,14 @@ export type AthenaConfigPatch = {
   outputLocation?: string | null | undefined;
   /** The region of AWS. Example: eu-central-1 */
   region?: string | null | undefined;
-  /** Secret. The secret part of the access key, at most 4,096 characters. It is never shown again. */
+  /** Secret. The secret part of the access key, at most 4,096 characters. Leave empty when you sign in with a web identity. It is never shown again. */
   secretAccessKey?: string | null | undefined;
   /** Secret. The token of temporary credentials, at most 8,192 characters. Leave empty for a long-lived access key. This secret is never shown again. */
   sessionToken?: string | null | undefined;
+  /** The endpoint that gives credentials of roles, for services other than AWS and for VPC endpoints. Leave empty for AWS STS of the region. Example: https://minio.example.com:9000 */
+  stsUrl?: string | null | undefined;
+  /** A token that stands in the place of an access key (sts:AssumeRoleWithWebIdentity). No file and no variable of the gateway’s machine is read for it. Leave empty to sign in with an access key. */
+  webIdentity?: AwsWebIdentityPatch | null | undefined;
   /** The workgroup that queries run in, at most 128 characters. */
   workgroup?: string | null | undefined;
 };
@@ -70,6 +82,54 @@ export type AuditOutcome =
   | 'REFUSED'
   /** It was done; the entry was stored with it, or neither was. */
   | 'SUCCEEDED';
+
+/** A field that may be left out may also be null, which means the same. */
+export type AwsAssumeRoleInput = {
+  /** The external id that the trust policy of the role asks for, 2 to 1,224 characters. AWS does not take it for a secret, and it is shown. Leave empty where none is asked for. */
+  externalId?: string | null | undefined;
+  /** The ARN of the role to assume. Example: arn:aws:iam::123456789012:role/datastore-gateway */
+  roleArn: string;
+  /** The name of the session, 2 to 64 characters, by which AWS CloudTrail shows who has assumed the role. */
+  sessionName?: string | null | undefined;
+  /** A policy as JSON, at most 2,048 characters, that narrows what the session may do. Leave empty for all that the role may do. */
+  sessionPolicy?: string | null | undefined;
+};
+
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
+export type AwsAssumeRolePatch = {
+  /** The external id that the trust policy of the role asks for, 2 to 1,224 characters. AWS does not take it for a secret, and it is shown. Leave empty where none is asked for. */
+  externalId?: string | null | undefined;
+  /** The ARN of the role to assume. Example: arn:aws:iam::123456789012:role/datastore-gateway */
+  roleArn?: string | null | undefined;
+  /** The name of the session, 2 to 64 characters, by which AWS CloudTrail shows who has assumed the role. */
+  sessionName?: string | null | undefined;
+  /** A policy as JSON, at most 2,048 characters, that narrows what the session may do. Leave empty for all that the role may do. */
+  sessionPolicy?: string | null | undefined;
+};
+
+/** A field that may be left out may also be null, which means the same. */
+export type AwsWebIdentityInput = {
+  /** The ARN of the role whose trust policy names the token’s issuer. Example: arn:aws:iam::123456789012:role/datastore-gateway */
+  roleArn: string;
+  /** The name of the session, 2 to 64 characters, by which AWS CloudTrail shows who has assumed the role. */
+  sessionName?: string | null | undefined;
+  /** A policy as JSON, at most 2,048 characters, that narrows what the session may do. Leave empty for all that the role may do. */
+  sessionPolicy?: string | null | undefined;
+  /** Secret, required. The token of an OpenID provider that AWS IAM knows, at most 20,000 characters. It is sent to AWS STS alone. This secret is never shown again. */
+  token?: string | null | undefined;
+};
+
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
+export type AwsWebIdentityPatch = {
+  /** The ARN of the role whose trust policy names the token’s issuer. Example: arn:aws:iam::123456789012:role/datastore-gateway */
+  roleArn?: string | null | undefined;
+  /** The name of the session, 2 to 64 characters, by which AWS CloudTrail shows who has assumed the role. */
+  sessionName?: string | null | undefined;
+  /** A policy as JSON, at most 2,048 characters, that narrows what the session may do. Leave empty for all that the role may do. */
+  sessionPolicy?: string | null | undefined;
+  /** Secret. The token of an OpenID provider that AWS IAM knows, at most 20,000 characters. It is sent to AWS STS alone. This secret is never shown again. */
+  token?: string | null | undefined;
+};
 
 /** A field that may be left out may also be null, which means the same. */
 export type BigqueryConfigInput = {
@@ -486,7 +546,7 @@ export type DatastoreChange = {
 
 /** The config of a new datastore. Give exactly one field: it decides the type. A generic form writes `{ [Connector.configKey]: values }`. */
 export type DatastoreConfigInput =
-  {   /** A data catalog that Amazon Athena queries, signed in to with an access key. */
+  {   /** A data catalog that Amazon Athena queries, signed in to with an access key, a web identity or a role. */
   athena: AthenaConfigInput; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never;   /** A project of Google BigQuery, or one of its datasets, signed in to with the key of a service account. Reading the catalog runs a query on INFORMATION_SCHEMA for each dataset, which Google bills as 10 MB. */
   bigquery: BigqueryConfigInput; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
@@ -533,7 +593,7 @@ export type DatastoreConfigInput =
 
 /** A change of a config. Give exactly one field, that of the stored type: a type never changes. */
 export type DatastoreConfigPatch =
-  {   /** A data catalog that Amazon Athena queries, signed in to with an access key. */
+  {   /** A data catalog that Amazon Athena queries, signed in to with an access key, a web identity or a role. */
   athena: AthenaConfigPatch; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never;   /** A project of Google BigQuery, or one of its datasets, signed in to with the key of a service account. Reading the catalog runs a query on INFORMATION_SCHEMA for each dataset, which Google bills as 10 MB. */
   bigquery: BigqueryConfigPatch; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
@@ -1316,8 +1376,10 @@ export type RegisterUsageInput = {
 
 /** A field that may be left out may also be null, which means the same. */
 export type S3ConfigInput = {
-  /** The id of the access key, at most 256 characters. Example: AKIAIOSFODNN7EXAMPLE */
-  accessKeyId: string;
+  /** The id of the access key, at most 256 characters. Leave empty when you sign in with a web identity. Example: AKIAIOSFODNN7EXAMPLE */
+  accessKeyId?: string | null | undefined;
+  /** The role that is assumed for each test (sts:AssumeRole, for 15 minutes), with the access key or with the role of webIdentity. Leave empty to sign requests with the access key itself. */
+  assumeRole?: AwsAssumeRoleInput | null | undefined;
   /** The endpoint of a service other than AWS, such as R2 or MinIO. Leave empty for AWS. Example: https://minio.example.com:9000 */
   baseUrl?: string | null | undefined;
   /** The name of the bucket, without s3:// and without a path. Example: my-data */
@@ -1330,18 +1392,24 @@ export type S3ConfigInput = {
   pathKind?: S3PathKind | null | undefined;
   /** The region of the bucket. Enter auto for Cloudflare R2. Example: eu-central-1 */
   region: string;
-  /** Secret, required. The secret part of the access key, at most 4,096 characters. It is never shown again. */
+  /** Secret. The secret part of the access key, at most 4,096 characters. Leave empty when you sign in with a web identity. It is never shown again. */
   secretAccessKey?: string | null | undefined;
   /** Secret. The token of temporary credentials, at most 8,192 characters. Leave empty for a long-lived access key. This secret is never shown again. */
   sessionToken?: string | null | undefined;
-  /** How the connection to the base URL is encrypted. AWS itself is always reached with VERIFY_FULL. */
+  /** The endpoint that gives credentials of roles, for services other than AWS and for VPC endpoints. Leave empty for AWS STS of the region. Example: https://minio.example.com:9000 */
+  stsUrl?: string | null | undefined;
+  /** How the connections to the base URL and to the STS URL are encrypted. AWS itself is always reached with VERIFY_FULL. */
   tls?: TlsInput | null | undefined;
+  /** A token that stands in the place of an access key (sts:AssumeRoleWithWebIdentity). No file and no variable of the gateway’s machine is read for it. Leave empty to sign in with an access key. */
+  webIdentity?: AwsWebIdentityInput | null | undefined;
 };
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type S3ConfigPatch = {
-  /** The id of the access key, at most 256 characters. Example: AKIAIOSFODNN7EXAMPLE */
+  /** The id of the access key, at most 256 characters. Leave empty when you sign in with a web identity. Example: AKIAIOSFODNN7EXAMPLE */
   accessKeyId?: string | null | undefined;
+  /** The role that is assumed for each test (sts:AssumeRole, for 15 minutes), with the access key or with the role of webIdentity. Leave empty to sign requests with the access key itself. */
+  assumeRole?: AwsAssumeRolePatch | null | undefined;
   /** The endpoint of a service other than AWS, such as R2 or MinIO. Leave empty for AWS. Example: https://minio.example.com:9000 */
   baseUrl?: string | null | undefined;
   /** The name of the bucket, without s3:// and without a path. Example: my-data */
@@ -1354,12 +1422,16 @@ export type S3ConfigPatch = {
   pathKind?: S3PathKind | null | undefined;
   /** The region of the bucket. Enter auto for Cloudflare R2. Example: eu-central-1 */
   region?: string | null | undefined;
-  /** Secret. The secret part of the access key, at most 4,096 characters. It is never shown again. */
+  /** Secret. The secret part of the access key, at most 4,096 characters. Leave empty when you sign in with a web identity. It is never shown again. */
   secretAccessKey?: string | null | undefined;
   /** Secret. The token of temporary credentials, at most 8,192 characters. Leave empty for a long-lived access key. This secret is never shown again. */
   sessionToken?: string | null | undefined;
-  /** How the connection to the base URL is encrypted. AWS itself is always reached with VERIFY_FULL. */
+  /** The endpoint that gives credentials of roles, for services other than AWS and for VPC endpoints. Leave empty for AWS STS of the region. Example: https://minio.example.com:9000 */
+  stsUrl?: string | null | undefined;
+  /** How the connections to the base URL and to the STS URL are encrypted. AWS itself is always reached with VERIFY_FULL. */
   tls?: TlsPatch | null | undefined;
+  /** A token that stands in the place of an access key (sts:AssumeRoleWithWebIdentity). No file and no variable of the gateway’s machine is read for it. Leave empty to sign in with an access key. */
+  webIdentity?: AwsWebIdentityPatch | null | undefined;
 };
 
 /** What the path names: one object (FILE), or all objects whose keys begin with it and a slash (FOLDER). Leave empty for all whose keys begin with it. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { FakeTable } from './fake-information-schema.ts';
+import type { FakeSts } from './fake-sts.ts';
 import {
   type HttpPeerOptions,
   json,
@@ -35,6 +36,8 @@ export interface FakeAthenaOptions extends HttpPeerOptions {
   readonly slowBy?: number;
   /** Its state for as long. Left out: RUNNING. */
   readonly stuckAs?: 'QUEUED' | 'RUNNING';
+  /** Answers at its own host, and gives credentials with every right. */
+  readonly sts?: FakeSts;
 }
 
 type Input = Record<string, unknown>;
@@ -67,7 +70,10 @@ const FAULTS: Readonly<Record<SignatureFault, readonly [name: string, message: s
 };
 
 function answer(request: PeerRequest, options: FakeAthenaOptions, queries: Map<string, number>): PeerAnswer {
-  const { credentials, region = 'eu-central-1', clockAhead } = options;
+  const { region = 'eu-central-1', clockAhead } = options;
+  const ofSts = options.sts?.answer(request);
+  if (ofSts) return ofSts;
+  const credentials = [...options.credentials, ...(options.sts?.issued ?? [])];
   const verdict = verifySignature(request, { credentials, region, service: 'athena', clockAhead });
   if ('fault' in verdict) return refused(options, ...FAULTS[verdict.fault]);
   const [, operation = ''] = /^AmazonAthena\.(\w+)$/.exec(String(request.headers['x-amz-target'] ?? '')) ?? [];

@@ -1,3 +1,4 @@
+import type { FakeSts } from './fake-sts.ts';
 import { type HttpPeer, type HttpPeerOptions, type PeerAnswer, type PeerRequest, startHttpPeer } from './http-peer.ts';
 import { type AwsCredentials, type SignatureFault, verifySignature } from './sigv4.ts';
 
@@ -10,6 +11,8 @@ export interface FakeS3Options extends HttpPeerOptions {
   readonly clockAhead?: number;
   /** `bucket.domain` in the Host header is a bucket, too. */
   readonly domain?: string;
+  /** Answers at its own host, and gives credentials with every right. */
+  readonly sts?: FakeSts;
 }
 
 export interface S3Credentials extends AwsCredentials {
@@ -59,6 +62,8 @@ export async function startFakeS3(options: FakeS3Options = {}): Promise<FakeS3> 
 
 function answer(request: PeerRequest, options: FakeS3Options, buckets: Buckets): PeerAnswer {
   const { region = 'us-east-1' } = options;
+  const ofSts = options.sts?.answer(request);
+  if (ofSts) return ofSts;
   const signed = checkSignature(request, options, region);
   if ('status' in signed) return signed;
   const { bucket: name, key } = placeOf(request, options.domain);
@@ -146,7 +151,8 @@ const FAULTS: Readonly<Record<SignatureFault, readonly [status: number, code: st
 };
 
 function checkSignature(request: PeerRequest, options: FakeS3Options, region: string): S3Credentials | PeerAnswer {
-  const { credentials = [], clockAhead } = options;
+  const { clockAhead } = options;
+  const credentials: readonly S3Credentials[] = [...(options.credentials ?? []), ...(options.sts?.issued ?? [])];
   const verdict = verifySignature(request, { credentials, region, service: 's3', clockAhead });
   if ('credentials' in verdict) return verdict.credentials;
   const more = verdict.fault === 'scope' ? `<Region>${region}</Region>` : '';

@@ -25,6 +25,8 @@ export interface MotoServer {
   readonly url: string;
   /** By the name of the user. */
   readonly keys: Readonly<Record<string, AwsKey>>;
+  /** Takes the next so many requests without a signature; from then on rights are asked for again. */
+  letThrough(requests: number): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -46,8 +48,12 @@ export function startMoto(script: string): Promise<MotoServer> {
         await sleep(PAUSE_MS);
       }
       const { stdout } = await run(python, [script, url], { env: ENVIRONMENT });
-      await fetch(`${url}/moto-api/reset-auth`, { method: 'POST', body: '0' });
-      return { port, url, keys: JSON.parse(stdout) as MotoServer['keys'], stop };
+      const letThrough = async (requests: number) => {
+        const { ok } = await fetch(`${url}/moto-api/reset-auth`, { method: 'POST', body: String(requests) });
+        if (!ok) throw new Error('moto asks for no rights');
+      };
+      await letThrough(0);
+      return { port, url, keys: JSON.parse(stdout) as MotoServer['keys'], letThrough, stop };
     } catch (error) {
       await stop();
       throw error;

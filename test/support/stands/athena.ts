@@ -4,7 +4,7 @@ import type { FakeTable } from '../peers/fake-information-schema.ts';
 import type { StatefulPeer } from '../peers/http-peer.ts';
 import type { Stand } from './stand.ts';
 
-const KEY = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
+export const KEY = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
 export const TEMPORARY = { ...KEY, accessKeyId: 'ASIDEXAMPLE', sessionToken: 'a-session-token' };
 export const EXPIRED = { ...TEMPORARY, accessKeyId: 'ASIEXPIRED' };
 export const CLIENTS: FakeTable = {
@@ -23,6 +23,7 @@ export const DATABASES = {
 export const athenaStand: Stand<Partial<FakeAthenaOptions>, StatefulPeer> = {
   connector: athena,
   config: { region: 'eu-central-1', ...KEY, outputLocation: 's3://my-results/athena/', database: 'sales' },
+  places: ['sts.eu-central-1.amazonaws.com:443'],
   start: (certificate, options) =>
     startFakeAthena({
       certificate,

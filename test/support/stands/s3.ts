@@ -15,6 +15,7 @@ export const s3Stand: Stand<FakeS3Options, FakeS3> = {
   connector: s3,
   config: { ...S3_KEY, region: 'us-east-1', bucket: 'my-data', baseUrl: 'https://s3.example' },
   clearText: { baseUrl: 'http://s3.example', tls: { mode: 'DISABLE' } },
+  places: ['sts.us-east-1.amazonaws.com:443'],
   start: (certificate, options) =>
     startFakeS3({
       certificate,

@@ -51,13 +51,15 @@ export async function signAwsRequest(
   return signed.headers;
 }
 
-/** The identity that a config with the fields of an access key gives. */
-export function awsIdentity(config: {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
+/** The identity of an access key. */
+export function awsIdentity(key: {
+  readonly accessKeyId?: string | undefined;
+  readonly secretAccessKey?: string | undefined;
   readonly sessionToken?: string | undefined;
 }): AwsIdentity {
-  const { accessKeyId, secretAccessKey, sessionToken } = config;
+  const { accessKeyId, secretAccessKey, sessionToken } = key;
+  if (accessKeyId === undefined || secretAccessKey === undefined)
+    throw new Error('A request was to be signed without an access key.');
   return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
 }
 
