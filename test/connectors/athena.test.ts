@@ -206,4 +206,10 @@ describeBadConfigs(athenaStand, [
   ['a workgroup with a slash', { workgroup: 'a/b' }, 'workgroup', 'INVALID_FORMAT'],
 ]);
 
-describeAwsRoles({ stand, key: KEY, region: 'eu-central-1', withSts: (sts) => ({ sts }) });
+describeAwsRoles({
+  connector: athena,
+  configFor,
+  tryWith: (sts, changes) => tryWith({ sts }, changes),
+  key: KEY,
+  region: 'eu-central-1',
+});

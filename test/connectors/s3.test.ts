@@ -10,8 +10,7 @@ import { OBJECTS, s3Stand } from '../support/stands/s3.ts';
 import { gist, testConnection } from '../support/test-connection.ts';
 import { useStand } from '../support/use-stand.ts';
 
-const stand = useStand(s3Stand);
-const { configFor, issue, start, tryAt, tryIt, tryWith } = stand;
+const { configFor, issue, start, tryAt, tryIt, tryWith } = useStand(s3Stand);
 const EVERY_CHECK = ['bucket/head', 'objects/list', 'object/get', 'object/put'];
 
 describe('a bucket that works', () => {
@@ -290,4 +289,10 @@ describe('the bucket as a destination', () => {
   });
 });
 
-describeAwsRoles({ stand, key: S3_KEY, region: 'us-east-1', withSts: (sts) => ({ sts }) });
+describeAwsRoles({
+  connector: s3,
+  configFor,
+  tryWith: (sts, changes) => tryWith({ sts }, changes),
+  key: S3_KEY,
+  region: 'us-east-1',
+});

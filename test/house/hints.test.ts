@@ -91,13 +91,17 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   mysql: ['MYSQL', 'SINGLESTORE'],
   postgres: ['POSTGRES', 'REDSHIFT', 'COCKROACHDB'],
 };
+/** What some types of a family alone take from it. */
+const OF_SOME: Readonly<Record<string, readonly string[]>> = {
+  'connectors/families/aws/rds.ts': ['POSTGRES', 'MYSQL'],
+};
 /** A field of a config, as hints name it. */
 const FIELD = /`([a-z][A-Za-z]*(?:\.[a-z][A-Za-z]*)*)`|\b((?:tls|sshTunnel|credentials)\.[A-Za-z]+)/g;
 
 /** The fields that a hint names and that whoever reads it cannot have. */
 function strangeFields({ path, text }: Hint): string[] {
   const [, place = '', family = ''] = path.split('/');
-  const own = place === 'families' ? FAMILIES[family] : [place.replaceAll('-', '_').toUpperCase()];
+  const own = place === 'families' ? (OF_SOME[path] ?? FAMILIES[family]) : [place.replaceAll('-', '_').toUpperCase()];
   // what all types share names what some of them have
   const isShared = place === 'kit' || path.startsWith('errors/');
   const has = (field: string) =>

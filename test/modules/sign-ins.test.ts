@@ -5,7 +5,10 @@ import { issuer } from '../support/aws-role-table.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { S3_KEY } from '../support/peers/fake-s3.ts';
 import { createFakeSts, type FakeRole } from '../support/peers/fake-sts.ts';
+import { judgeRdsToken, startRdsFront } from '../support/peers/rds.ts';
 import { athenaStand, KEY } from '../support/stands/athena.ts';
+import { mysqlStand } from '../support/stands/mysql.ts';
+import { postgresStand } from '../support/stands/postgres.ts';
 import { s3Stand } from '../support/stands/s3.ts';
 import type { Changes, Stand } from '../support/stands/stand.ts';
 import { authority, useStand } from '../support/use-stand.ts';
@@ -31,11 +34,24 @@ const webIdentity = {
   webIdentity: { roleArn: ROLE, token: issuer.token() },
 };
 
+const rds = { host: 'db.example', region: 'eu-central-1', credentials: () => [KEY] };
+const awsIam = {
+  username: 'app',
+  password: undefined,
+  'awsIam.region': 'eu-central-1',
+  'awsIam.accessKeyId': KEY.accessKeyId,
+  'awsIam.secretAccessKey': KEY.secretAccessKey,
+};
+
 interface Way {
   readonly title: string;
   readonly stand: Stand<never>;
   readonly change: Changes;
   readonly options: object;
+  /** Another peer than the stand's own. */
+  readonly start?: (
+    keep: <Peer extends { close(): unknown }>(starting: Promise<Peer>) => Promise<Peer>,
+  ) => Promise<{ port: number }>;
   /** A change that the peer refuses, and how. */
   readonly wrong: { readonly change: Changes; readonly code: string; readonly configPath: string };
 }
@@ -75,16 +91,40 @@ const ways: readonly Way[] = [
     options: sts('eu-central-1'),
     wrong: refused('webIdentity.token', 'no.such.token', 'KEY_REFUSED'),
   },
+  {
+    title: 'MySQL by a token of AWS IAM',
+    stand: mysqlStand as Stand<never>,
+    change: awsIam,
+    options: {
+      username: 'app',
+      plugin: 'mysql_clear_password',
+      judges: (token: string, username: string) => judgeRdsToken(token, username, { ...rds, port: 3306 }),
+    },
+    wrong: refused('awsIam.secretAccessKey', 'wrong', 'KEY_REFUSED', 'awsIam.accessKeyId'),
+  },
+  {
+    title: 'PostgreSQL by a token of AWS IAM',
+    stand: postgresStand as Stand<never>,
+    change: awsIam,
+    options: {},
+    start: async (keep) => {
+      const trusting = { hba: ['host all all 127.0.0.1/32 trust'] };
+      const { port: upstream } = await keep(postgresStand.start(undefined, trusting));
+      const certificate = await authority.issue({ names: [rds.host] });
+      return keep(startRdsFront({ ...rds, port: 5432, certificate, upstream }));
+    },
+    wrong: refused('awsIam.secretAccessKey', 'wrong', 'KEY_REFUSED', 'awsIam.accessKeyId'),
+  },
 ];
 
-describe.each(ways)('$title', ({ stand, change, options, wrong }) => {
+describe.each(ways)('$title', ({ stand, change, options, start, wrong }) => {
   const used = useStand(stand);
   const { connector } = stand;
   const key = configKey(connector);
   const config = used.configFor(change);
   let gateway: TestGateway;
   beforeAll(async () => {
-    const { port } = await used.start(options as never);
+    const { port } = await (start ? start(used.keep) : used.start(options as never));
     const executor = { names: used.namesFor(port, config), publicCa: authority.certificate };
     gateway = await startGateway({ testing: { executor } });
   });

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import type { Connector } from '../../src/connectors/kit/contract/connector.ts';
 import { createFakeSts, type FakeRole, type FakeSts, type FakeStsOptions } from './peers/fake-sts.ts';
 import type { AwsCredentials } from './peers/sigv4.ts';
 import { createTokenIssuer } from './peers/token-issuer.ts';
-import type { StandPeer } from './stands/stand.ts';
-import { gist } from './test-connection.ts';
-import type { UsedStand } from './use-stand.ts';
+import type { Changes } from './stands/stand.ts';
+import { gist, type TestedConnection } from './test-connection.ts';
 
 const ROLE = 'arn:aws:iam::123456789012:role/reader';
 const OUTER = 'arn:aws:iam::210987654321:role/outer/of-others';
@@ -12,33 +12,31 @@ const WEB_ROLE = 'arn:aws:iam::123456789012:role/web';
 export const issuer = createTokenIssuer('https://tokens.example', 'sts.amazonaws.com');
 const otherIssuer = createTokenIssuer('https://tokens.example', 'sts.amazonaws.com');
 
-export interface AwsRoleTable<Options extends object, Peer extends StandPeer> {
-  readonly stand: UsedStand<Options, Peer>;
-  /** The key of the stand's config, and where it is from. */
+export interface AwsRoleTable {
+  readonly connector: Connector;
+  /** A config that signs in with the key, with some values changed. */
+  readonly configFor: (changes: Changes) => Record<string, unknown>;
+  /** Tests such a config at a peer that takes what STS has given. */
+  readonly tryWith: (sts: FakeSts, changes: Changes) => Promise<TestedConnection>;
   readonly key: AwsCredentials;
   readonly region: string;
-  /** The peer's option that has STS answer beside it. */
-  readonly withSts: (sts: FakeSts) => Options;
-  /** Where the sign-in stands in the config: `iam.`. Left out: at its root. */
+  /** Where the sign-in stands in the config: `awsIam.`. Left out: at its root. */
   readonly within?: string;
 }
 
 /** What holds of every type whose requests a role may sign. */
-export function describeAwsRoles<Options extends object, Peer extends StandPeer>(
-  table: AwsRoleTable<Options, Peer>,
-): void {
-  const { stand, key, region, withSts, within = '' } = table;
+export function describeAwsRoles({ connector, configFor, tryWith, key, region, within = '' }: AwsRoleTable): void {
   const roles: readonly FakeRole[] = [
     { arn: ROLE, trusts: [key.accessKeyId, WEB_ROLE] },
     { arn: OUTER, trusts: [key.accessKeyId], externalId: 'customer/42' },
     { arn: WEB_ROLE, issuer },
   ];
   const noKey = { accessKeyId: undefined, secretAccessKey: undefined };
-  const placed = (changes: Readonly<Record<string, unknown>>) =>
+  const placed = (changes: Changes) =>
     Object.fromEntries(Object.entries(changes).map(([path, value]) => [within + path, value]));
-  const tryRole = async (changes: Readonly<Record<string, unknown>>, options: Partial<FakeStsOptions> = {}) => {
+  const tryRole = async (changes: Changes, options: Partial<FakeStsOptions> = {}) => {
     const sts = createFakeSts({ region, credentials: [key], roles, ...options });
-    return { sts, result: await stand.tryWith(withSts(sts), placed(changes)) };
+    return { sts, result: await tryWith(sts, placed(changes)) };
   };
   const web = (token: string, more: object = {}) => ({ ...noKey, webIdentity: { roleArn: WEB_ROLE, token, ...more } });
 
@@ -93,7 +91,7 @@ export function describeAwsRoles<Options extends object, Peer extends StandPeer>
 
   describe('a role that is not assumed', () => {
     const assumed = { assumeRole: { roleArn: ROLE } };
-    test.each<readonly [string, Readonly<Record<string, unknown>>, string, string]>([
+    test.each<readonly [string, Changes, string, string]>([
       ['a role that trusts others', { assumeRole: { roleArn: WEB_ROLE } }, 'PERMISSION_DENIED', 'assumeRole.roleArn'],
       ['no external id', { assumeRole: { roleArn: OUTER } }, 'PERMISSION_DENIED', 'assumeRole.roleArn'],
       ['an unknown key', { ...assumed, accessKeyId: 'AKIDNOBODY' }, 'KEY_REFUSED', 'accessKeyId'],
@@ -106,6 +104,8 @@ export function describeAwsRoles<Options extends object, Peer extends StandPeer>
     ])('%s is told', async (_title, changes, code, path) => {
       const { sts, result } = await tryRole(changes);
       expect(gist(result)).toEqual({ at: 'role/assume', code, configPath: within + path });
+      const named = [...(result.failure?.hint ?? '').matchAll(/`([A-Za-z.]+)`/g)].map(([, field]) => field ?? '');
+      expect(named.filter((field) => !field.startsWith(within))).toEqual([]);
       expect(result.failure?.hint).toBeTruthy();
       expect(result.evidence['role/assume']).toHaveProperty('serverError');
       expect(sts.issued).toEqual([]);
@@ -129,13 +129,10 @@ export function describeAwsRoles<Options extends object, Peer extends StandPeer>
   });
 
   describe('the rules of a sign-in', () => {
-    const { connector } = stand.stand;
-    const issuesOf = (changes: Readonly<Record<string, unknown>>) =>
-      (connector.config.safeParse(stand.configFor(placed(changes))).error?.issues ?? []).map(({ path }) =>
-        path.join('.'),
-      );
+    const issuesOf = (changes: Changes) =>
+      (connector.config.safeParse(configFor(placed(changes))).error?.issues ?? []).map(({ path }) => path.join('.'));
 
-    test.each<readonly [string, Readonly<Record<string, unknown>>, readonly string[]]>([
+    test.each<readonly [string, Changes, readonly string[]]>([
       ['neither key nor web identity', noKey, ['accessKeyId', 'secretAccessKey']],
       ['both of them', { webIdentity: { roleArn: WEB_ROLE, token: 'x' } }, ['accessKeyId', 'secretAccessKey']],
       ['no ARN', { assumeRole: { roleArn: 'reader' } }, ['assumeRole.roleArn']],
@@ -151,9 +148,9 @@ export function describeAwsRoles<Options extends object, Peer extends StandPeer>
     });
 
     test('count STS among the places that are gone to', () => {
-      const config = connector.config.parse(stand.configFor(placed({ assumeRole: { roleArn: ROLE } })));
+      const config = connector.config.parse(configFor(placed({ assumeRole: { roleArn: ROLE } })));
       expect(connector.targets(config).map(({ host }) => host)).toContain(`sts.${region}.amazonaws.com`);
-      const plain = connector.config.parse(stand.configFor());
+      const plain = connector.config.parse(configFor({}));
       expect(connector.targets(plain).map(({ host }) => host)).not.toContain(`sts.${region}.amazonaws.com`);
     });
   });

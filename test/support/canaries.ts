@@ -80,6 +80,8 @@ const companions: Readonly<Record<string, unknown>> = {
   username: 'user',
   clientEmail: 'reader@my-project.iam.gserviceaccount.com',
   roleArn: 'arn:aws:iam::123456789012:role/reader',
+  region: 'eu-central-1',
+  accessKeyId: 'AKIDEXAMPLE',
 };
 
 /**
@@ -230,14 +232,20 @@ export function openTextPaths(connector: Connector): string[] {
 export function withMisplaced(configs: readonly CanaryConfig[], path: string, text: string): ConfigValues {
   const [root = '', ...within] = path.split('.');
   const block = path.slice(0, path.lastIndexOf('.'));
-  const found = configs.find(
-    ({ values }) => root === 'tls' || within.length < 2 || valueAt(values, block) !== undefined,
-  );
-  const fitting = root === 'sshTunnel' ? configs.find(({ values }) => values.sshTunnel !== undefined) : found;
+  const [first] = configs;
+  const fields = first ? fieldsOf(first.connector.config) : [];
+  const isChoice = fields.some(({ key, mark }) => key === root && mark.oneOf);
+  // an alternative stands in one of the configs, while another block may be put into any
+  const holding = configs.find(({ values }) => valueAt(values, isChoice ? block : root) !== undefined);
+  const fitting = holding ?? (isChoice && within.length > 1 ? undefined : first);
   if (!fitting) throw new Error(`${path} stands in none of the configs`);
   const config = structuredClone(fitting.values);
-  const isChoice = fieldsOf(fitting.connector.config).some(({ key, mark }) => key === root && mark.oneOf);
   if (isChoice && within.length === 1) config[root] = {};
+  for (const { path: other, key, required } of leavesOf(fitting.connector.config)) {
+    const around = other.slice(0, other.lastIndexOf('.') + 1);
+    const isNeeded = required && around !== '' && path.startsWith(around) && valueAt(config, other) === undefined;
+    if (isNeeded && key in companions) setAt(config, other, companions[key]);
+  }
   setAt(config, path, /certificate$/i.test(path) ? `${CERTIFICATE}${text}` : text);
   return config;
 }

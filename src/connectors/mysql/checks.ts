@@ -1,4 +1,6 @@
+import { rdsToken } from '../families/aws/rds.ts';
 import { mysqlFamily } from '../families/mysql/family.ts';
+import type { MysqlConfig } from './config.ts';
 
 const NUMBER = /(\d{1,4}(?:\.\d{1,4}){1,3})/.source;
 /**
@@ -20,7 +22,7 @@ export function mysqlProduct(version: string | null | undefined): string {
   return 'MySQL';
 }
 
-export const mysqlParts = mysqlFamily({
-  version: 'version()',
-  named: (version) => ({ server: mysqlProduct(version), isExpected: true }),
-});
+export const mysqlParts = mysqlFamily<MysqlConfig>(
+  { version: 'version()', named: (version) => ({ server: mysqlProduct(version), isExpected: true }) },
+  rdsToken,
+);

@@ -1,3 +1,4 @@
+import { ofRdsToken, rdsToken } from '../families/aws/rds.ts';
 import {
   postgresCountTables,
   postgresSelectDatabase,
@@ -23,5 +24,6 @@ export const postgresDialect: PostgresDialect<PostgresConfig> = {
     tablesPageInBytes: postgresTablesPageInBytes,
     tableColumns: postgresTableColumns,
   },
-  explain: (error, config) => explainPostgres(error, config.tls),
+  passwordOf: rdsToken,
+  explain: (error, config) => ofRdsToken(explainPostgres(error, config.tls), config),
 };

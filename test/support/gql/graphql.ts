@@ -108,6 +108,42 @@ export type AwsAssumeRolePatch = {
 };
 
 /** A field that may be left out may also be null, which means the same. */
+export type AwsRdsIamInput = {
+  /** The id of the access key, at most 256 characters. Leave empty when you sign in with a web identity. Example: AKIAIOSFODNN7EXAMPLE */
+  accessKeyId?: string | null | undefined;
+  /** The role that is assumed for each test (sts:AssumeRole, for 15 minutes), with the access key or with the role of webIdentity. Leave empty to sign requests with the access key itself. */
+  assumeRole?: AwsAssumeRoleInput | null | undefined;
+  /** The region of the database. Example: eu-central-1 */
+  region: string;
+  /** Secret. The secret part of the access key, at most 4,096 characters. Leave empty when you sign in with a web identity. It is never shown again. */
+  secretAccessKey?: string | null | undefined;
+  /** Secret. The token of temporary credentials, at most 8,192 characters. Leave empty for a long-lived access key. This secret is never shown again. */
+  sessionToken?: string | null | undefined;
+  /** The endpoint that gives credentials of roles, for services other than AWS and for VPC endpoints. Leave empty for AWS STS of the region. Example: https://minio.example.com:9000 */
+  stsUrl?: string | null | undefined;
+  /** A token that stands in the place of an access key (sts:AssumeRoleWithWebIdentity). No file and no variable of the gateway’s machine is read for it. Leave empty to sign in with an access key. */
+  webIdentity?: AwsWebIdentityInput | null | undefined;
+};
+
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
+export type AwsRdsIamPatch = {
+  /** The id of the access key, at most 256 characters. Leave empty when you sign in with a web identity. Example: AKIAIOSFODNN7EXAMPLE */
+  accessKeyId?: string | null | undefined;
+  /** The role that is assumed for each test (sts:AssumeRole, for 15 minutes), with the access key or with the role of webIdentity. Leave empty to sign requests with the access key itself. */
+  assumeRole?: AwsAssumeRolePatch | null | undefined;
+  /** The region of the database. Example: eu-central-1 */
+  region?: string | null | undefined;
+  /** Secret. The secret part of the access key, at most 4,096 characters. Leave empty when you sign in with a web identity. It is never shown again. */
+  secretAccessKey?: string | null | undefined;
+  /** Secret. The token of temporary credentials, at most 8,192 characters. Leave empty for a long-lived access key. This secret is never shown again. */
+  sessionToken?: string | null | undefined;
+  /** The endpoint that gives credentials of roles, for services other than AWS and for VPC endpoints. Leave empty for AWS STS of the region. Example: https://minio.example.com:9000 */
+  stsUrl?: string | null | undefined;
+  /** A token that stands in the place of an access key (sts:AssumeRoleWithWebIdentity). No file and no variable of the gateway’s machine is read for it. Leave empty to sign in with an access key. */
+  webIdentity?: AwsWebIdentityPatch | null | undefined;
+};
+
+/** A field that may be left out may also be null, which means the same. */
 export type AwsWebIdentityInput = {
   /** The ARN of the role whose trust policy names the token’s issuer. Example: arn:aws:iam::123456789012:role/datastore-gateway */
   roleArn: string;
@@ -572,7 +608,7 @@ export type DatastoreConfigInput =
   mongodb: MongodbConfigInput; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never;   /** A database of a Microsoft SQL Server, 2012 or newer, or of Azure SQL (with the connection policy Proxy). */
   mssql: MssqlConfigInput; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never;   /** A database of a MySQL server, version 5.7 or newer, of MariaDB, or of a service that speaks its protocol. Accounts sign in with `mysql_native_password`, `caching_sha2_password`, `sha256_password`, or a client certificate. */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never;   /** A database of a MySQL server, version 5.7 or newer, of MariaDB, or of a service that speaks its protocol. Accounts sign in with `mysql_native_password`, `caching_sha2_password`, `sha256_password`, a client certificate, or a token of AWS IAM. */
   mysql: MysqlConfigInput; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never;   /** An OpenSearch cluster, in a cloud or self-managed, by its REST API. */
   opensearch: OpensearchConfigInput; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
@@ -619,7 +655,7 @@ export type DatastoreConfigPatch =
   mongodb: MongodbConfigPatch; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never;   /** A database of a Microsoft SQL Server, 2012 or newer, or of Azure SQL (with the connection policy Proxy). */
   mssql: MssqlConfigPatch; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never;   /** A database of a MySQL server, version 5.7 or newer, of MariaDB, or of a service that speaks its protocol. Accounts sign in with `mysql_native_password`, `caching_sha2_password`, `sha256_password`, or a client certificate. */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never;   /** A database of a MySQL server, version 5.7 or newer, of MariaDB, or of a service that speaks its protocol. Accounts sign in with `mysql_native_password`, `caching_sha2_password`, `sha256_password`, a client certificate, or a token of AWS IAM. */
   mysql: MysqlConfigPatch; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never;   /** An OpenSearch cluster, in a cloud or self-managed, by its REST API. */
   opensearch: OpensearchConfigPatch; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
@@ -1089,11 +1125,13 @@ export type MssqlConfigPatch = {
 
 /** A field that may be left out may also be null, which means the same. */
 export type MysqlConfigInput = {
+  /** For a database of Amazon RDS or Aurora: the gateway signs a token for each sign-in, valid for 15 minutes, which takes the place of the password and needs TLS. The host has to be the database’s own endpoint, no other name of it. Leave empty to sign in with a password. */
+  awsIam?: AwsRdsIamInput | null | undefined;
   /** The name of the database, at most 64 characters. It depends on the server whether upper and lower case differ. */
   database: string;
   /** The name or address of the server. Example: db.example.com */
   host: string;
-  /** Secret. The password of the account, or a token that takes its place, at most 4,096 characters. Leave empty when the account has none, or when you sign in with a client certificate. This secret is never shown again. */
+  /** Secret. The password of the account, or a token that takes its place, at most 4,096 characters. Leave empty when the account has none, or when you sign in with a client certificate or with awsIam. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -1107,11 +1145,13 @@ export type MysqlConfigInput = {
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type MysqlConfigPatch = {
+  /** For a database of Amazon RDS or Aurora: the gateway signs a token for each sign-in, valid for 15 minutes, which takes the place of the password and needs TLS. The host has to be the database’s own endpoint, no other name of it. Leave empty to sign in with a password. */
+  awsIam?: AwsRdsIamPatch | null | undefined;
   /** The name of the database, at most 64 characters. It depends on the server whether upper and lower case differ. */
   database?: string | null | undefined;
   /** The name or address of the server. Example: db.example.com */
   host?: string | null | undefined;
-  /** Secret. The password of the account, or a token that takes its place, at most 4,096 characters. Leave empty when the account has none, or when you sign in with a client certificate. This secret is never shown again. */
+  /** Secret. The password of the account, or a token that takes its place, at most 4,096 characters. Leave empty when the account has none, or when you sign in with a client certificate or with awsIam. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -1182,11 +1222,13 @@ export type OrderDirection =
 export type PostgresConfigInput = {
   /** With tls.mode DISABLE, a server may ask for the password itself instead of a proof of it, and everybody on the way could read it. True to send it all the same, on a network that you trust. Over TLS and to a server on the same machine it is sent without this. */
   allowCleartextPassword?: boolean | null | undefined;
+  /** For a database of Amazon RDS or Aurora: the gateway signs a token for each sign-in, valid for 15 minutes, which takes the place of the password and needs TLS. The host has to be the database’s own endpoint, no other name of it. Leave empty to sign in with a password. */
+  awsIam?: AwsRdsIamInput | null | undefined;
   /** The name of the database, at most 63 characters. Upper and lower case differ. */
   database: string;
   /** The name or address of the server. Example: db.example.com */
   host: string;
-  /** Secret. The password of the role, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate, or when the server trusts the connection (trust in pg_hba.conf). This secret is never shown again. */
+  /** Secret. The password of the role, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate or with awsIam, or when the server trusts the connection (trust in pg_hba.conf). This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -1204,11 +1246,13 @@ export type PostgresConfigInput = {
 export type PostgresConfigPatch = {
   /** With tls.mode DISABLE, a server may ask for the password itself instead of a proof of it, and everybody on the way could read it. True to send it all the same, on a network that you trust. Over TLS and to a server on the same machine it is sent without this. */
   allowCleartextPassword?: boolean | null | undefined;
+  /** For a database of Amazon RDS or Aurora: the gateway signs a token for each sign-in, valid for 15 minutes, which takes the place of the password and needs TLS. The host has to be the database’s own endpoint, no other name of it. Leave empty to sign in with a password. */
+  awsIam?: AwsRdsIamPatch | null | undefined;
   /** The name of the database, at most 63 characters. Upper and lower case differ. */
   database?: string | null | undefined;
   /** The name or address of the server. Example: db.example.com */
   host?: string | null | undefined;
-  /** Secret. The password of the role, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate, or when the server trusts the connection (trust in pg_hba.conf). This secret is never shown again. */
+  /** Secret. The password of the role, or a token that takes its place, at most 4,096 characters. Leave empty when you sign in with a client certificate or with awsIam, or when the server trusts the connection (trust in pg_hba.conf). This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;

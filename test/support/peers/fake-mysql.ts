@@ -22,6 +22,8 @@ export interface FakeMysqlOptions {
   readonly plugin?: FakePlugin;
   /** What the greeting names. Left out: the account's. */
   readonly defaultPlugin?: FakePlugin;
+  /** Judges what is sent for mysql_clear_password, as a server does that asks somebody else. */
+  readonly judges?: (password: string, username: string) => boolean;
   /** The server knows the hash already, so that caching_sha2_password needs no more. */
   readonly cached?: boolean;
   /** Turns TLS on. */
@@ -212,6 +214,10 @@ async function signIn(
       return cachingSha2(channel, options, answer, scramble);
     case 'sha256_password':
       return (await receivePassword(channel, answer, 0x01, scramble)) === options.password ? plugin : undefined;
+    case 'mysql_clear_password': {
+      const isRight = answer.at(-1) === 0 && options.judges?.(answer.toString('utf8', 0, answer.length - 1), username);
+      return channel.encrypted && isRight ? plugin : undefined;
+    }
     default:
       return undefined;
   }

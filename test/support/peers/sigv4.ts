@@ -81,6 +81,45 @@ export function verifySignature<Credentials extends AwsCredentials>(
     : { fault: 'signature', stringToSign };
 }
 
+/** What a presigned token is for. */
+export interface PresignedOptions<Credentials extends AwsCredentials>
+  extends Omit<SignatureOptions<Credentials>, 'clockAhead'> {
+  /** The value of the Host header that is signed. */
+  readonly host: string;
+  /** What the query has besides the signature. */
+  readonly query: Readonly<Record<string, string>>;
+}
+
+/** The same for a URL without its scheme that lets whoever has it in: `host/?Action=connect&…&X-Amz-Signature=…`. */
+export function verifyPresigned<Credentials extends AwsCredentials>(
+  text: string,
+  options: PresignedOptions<Credentials>,
+): SignatureVerdict<Credentials> {
+  const { host, region, service } = options;
+  const [, signedHost, queryString = ''] = /^([^/]+)\/\?([!-~]*)$/.exec(text) ?? [];
+  const query = new URLSearchParams(queryString);
+  const value = (name: string) => query.get(`X-Amz-${name}`) ?? '';
+  const [accessKeyId, date = '', ...scope] = value('Credential').split('/');
+  if (value('Algorithm') !== 'AWS4-HMAC-SHA256' || value('SignedHeaders') !== 'host') return { fault: 'unsigned' };
+  if (signedHost !== host) return { fault: 'unsigned-header' };
+  if (Object.entries(options.query).some(([name, wanted]) => query.get(name) !== wanted)) return { fault: 'body' };
+  if (scope.join('/') !== `${region}/${service}/aws4_request`) return { fault: 'scope' };
+  const credentials = options.credentials.find((each) => each.accessKeyId === accessKeyId);
+  if (!credentials) return { fault: 'unknown-key' };
+  const token = query.get('X-Amz-Security-Token') ?? undefined;
+  if (credentials.sessionToken !== token) return { fault: token === undefined ? 'token-missing' : 'token-wrong' };
+  if (credentials.expired) return { fault: 'expired' };
+  const [age, lasts] = [Date.now() - timeOf(value('Date')), Number(value('Expires')) * 1000];
+  if (!value('Date').startsWith(date) || !(lasts <= 900_000 && age < lasts && age > -300_000))
+    return { fault: 'clock' };
+  const unsigned = queryString.split('&').filter((pair) => !pair.startsWith('X-Amz-Signature='));
+  const canonical = ['GET', '/', canonicalQuery(`?${unsigned.join('&')}`), `host:${host}`, '', 'host', sha256('')];
+  const whole = [date, ...scope].join('/');
+  const stringToSign = ['AWS4-HMAC-SHA256', value('Date'), whole, sha256(canonical.join('\n'))].join('\n');
+  const key = [date, ...scope].reduce(sign, Buffer.from(`AWS4${credentials.secretAccessKey}`));
+  return sign(key, stringToSign).toString('hex') === value('Signature') ? { credentials } : { fault: 'signature' };
+}
+
 function sha256(data: string | Buffer): string {
   return createHash('sha256').update(data).digest('hex');
 }

@@ -32,15 +32,7 @@ export async function signAwsRequest(
   scope: AwsScope,
   now = new Date(),
 ): Promise<Record<string, string>> {
-  const { SignatureV4 } = await import('@smithy/signature-v4');
-  const signer = new SignatureV4({
-    credentials: identity,
-    region: scope.region,
-    service: scope.service,
-    sha256: Sha256,
-    // S3 alone signs the path as it stands
-    uriEscapePath: scope.service !== 's3',
-  });
+  const signer = await signerFor(identity, scope);
   const { method, path, query, body } = request;
   const [hostname = ''] = request.host.split(':');
   const headers = { ...request.headers, host: request.host };
@@ -49,6 +41,30 @@ export async function signAwsRequest(
     { signingDate: now },
   );
   return signed.headers;
+}
+
+/**
+ * The query string, `?a=1&b=2`, that lets whoever has it make a GET request without a body for
+ * `expiresIn` seconds from `now` on. `host` is the value of the Host header.
+ */
+export async function presignAwsRequest(
+  { host, path, query }: Pick<AwsRequest, 'host' | 'path' | 'query'>,
+  identity: AwsIdentity,
+  scope: AwsScope,
+  expiresIn: number,
+  now = new Date(),
+): Promise<string> {
+  const signer = await signerFor(identity, scope);
+  const [hostname = ''] = host.split(':');
+  const request = { method: 'GET', protocol: 'https:', hostname, path, query: { ...query }, headers: { host } };
+  const signed = await signer.presign(request, { signingDate: now, expiresIn });
+  return awsQueryString(signed.query as Record<string, string>);
+}
+
+async function signerFor(identity: AwsIdentity, { region, service }: AwsScope) {
+  const { SignatureV4 } = await import('@smithy/signature-v4');
+  // S3 alone signs the path as it stands
+  return new SignatureV4({ credentials: identity, region, service, sha256: Sha256, uriEscapePath: service !== 's3' });
 }
 
 /** The identity of an access key. */

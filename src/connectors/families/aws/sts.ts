@@ -35,8 +35,8 @@ export function assumesRole({ signIn }: AwsSigner): boolean {
 }
 
 /** Where roles are assumed; nowhere when none is. */
-export function stsTargets(signer: AwsSigner): readonly Target[] {
-  return assumesRole(signer) ? [stsTarget(signer)] : [];
+export function stsTargets(signer: AwsSigner | undefined): readonly Target[] {
+  return signer && assumesRole(signer) ? [stsTarget(signer)] : [];
 }
 
 function stsTarget({ signIn, region, tls = publicTls, within = '' }: AwsSigner): Target {
@@ -53,7 +53,7 @@ export function signerIdentity({ signIn }: AwsSigner, { identity }: AwsSigned): 
  * The check that assumes the roles of a config, which has nothing to do for a config without one. It stands before all
  * others: what it asks is not behind a tunnel.
  */
-export function assumeRoleCheck<Config, State extends AwsSigned>(
+export function assumeRoleCheck<Config, State extends object>(
   signerOf: (config: Config) => AwsSigner | undefined,
 ): Check<Config, State> {
   return {
@@ -206,9 +206,9 @@ function blockFailure(name: string, way: Way): Failure | undefined {
 
 const DENIED_HINTS: Readonly<Record<Way, string>> = {
   assumeRole:
-    'The role may not be assumed: check `roleArn`, that the trust policy of the role names who asks, with the `externalId` that it asks for, and that the key’s owner may call sts:AssumeRole.',
+    'The role may not be assumed: check `assumeRole.roleArn`, that the trust policy of the role names who asks, with the `assumeRole.externalId` that it asks for, and that the key’s owner may call sts:AssumeRole.',
   webIdentity:
-    'The role may not be assumed: check `roleArn`, and that the trust policy of the role names the issuer of the token, with its audience and its subject.',
+    'The role may not be assumed: check `webIdentity.roleArn`, and that the trust policy of the role names the issuer of the token, with its audience and its subject.',
 };
 
 function tokenFailure(name: string): Failure | undefined {
@@ -245,11 +245,15 @@ function refusalFailure(response: HttpResponse, { within = '' }: AwsSigner, way:
   return pointingInto(failure, within).with(refusalEvidence(response, name));
 }
 
+const OWN_FIELDS = /`(?=(?:accessKeyId|secretAccessKey|sessionToken|assumeRole|webIdentity)\b)/g;
+
+/** The same failure where the sign-in stands within a block: that begins the fields that it names. */
 function pointingInto(failure: Failure, within: string): Failure {
   const { code, hint, configPath } = failure.report;
-  if (configPath === null || within === '') return failure;
   const { evidence } = failure;
-  return new Failure(code, { configPath: within + configPath, evidence, ...(hint === null ? {} : { hint }) });
+  const path = configPath === null ? {} : { configPath: within + configPath };
+  const told = hint === null ? {} : { hint: hint.replace(OWN_FIELDS, `\`${within}`) };
+  return new Failure(code, { ...path, ...told, evidence });
 }
 
 /** The config path of who signs the requests. */

@@ -7,8 +7,11 @@ import { tls } from '../../kit/config/tls.ts';
 
 const LONGEST_DATABASE = 64;
 
-/** The config fields of a server that speaks MySQL's protocol. */
-export function mysqlFields(defaultPort: number) {
+/**
+ * The config fields of a server that speaks MySQL's protocol. `without` says when else the password may be left out,
+ * after "Leave empty when the account has none".
+ */
+export function mysqlFields(defaultPort: number, without = 'or when you sign in with a client certificate') {
   return {
     host: destination(host()).meta({
       title: 'Host',
@@ -19,11 +22,12 @@ export function mysqlFields(defaultPort: number) {
       title: 'User name',
       description: `The account to sign in as, without its host part, at most ${LONGEST_USER} characters.`,
     }),
-    password: secret(text(LONGEST_PASSWORD)).optional().meta({
-      title: 'Password',
-      description:
-        'The password of the account, or a token that takes its place, at most 4,096 characters. Leave empty when the account has none, or when you sign in with a client certificate. This secret is never shown again.',
-    }),
+    password: secret(text(LONGEST_PASSWORD))
+      .optional()
+      .meta({
+        title: 'Password',
+        description: `The password of the account, or a token that takes its place, at most 4,096 characters. Leave empty when the account has none, ${without}. This secret is never shown again.`,
+      }),
     database: text(LONGEST_DATABASE).meta({
       title: 'Database',
       description: `The name of the database, at most ${LONGEST_DATABASE} characters. It depends on the server whether upper and lower case differ.`,

@@ -3,7 +3,7 @@ import { hostTarget } from '../../kit/config/target.ts';
 import type { Ending } from '../../kit/contract/connector.ts';
 import type { MysqlFamilyConfig } from './config.ts';
 import { isMysqlError } from './failures.ts';
-import { type MysqlRow, type MysqlSession, requestMysqlTls, signInToMysql } from './wire.ts';
+import { type MysqlAccount, type MysqlRow, type MysqlSession, requestMysqlTls, signInToMysql } from './wire.ts';
 
 /**
  * Selects which connection of which server this is. MariaDB has no `server_uuid`, and passes over the comment as every
@@ -42,8 +42,13 @@ export interface MysqlLeavings {
  * Ends what a test has left, over a new connection: a server goes on with a statement whose connection has closed.
  * Rejects when the statement may be running still, or the schema may be there.
  */
-export async function endLeavings(config: MysqlFamilyConfig, leavings: MysqlLeavings, ending: Ending): Promise<void> {
-  const session = await signInAnew(config, ending);
+export async function endLeavings(
+  config: MysqlFamilyConfig,
+  account: MysqlAccount,
+  leavings: MysqlLeavings,
+  ending: Ending,
+): Promise<void> {
+  const session = await signInAnew(config, account, ending);
   try {
     // the statement goes first: it may be the one that makes the schema
     const mistake = leavings.running && (await kill(session, leavings.running));
@@ -54,12 +59,12 @@ export async function endLeavings(config: MysqlFamilyConfig, leavings: MysqlLeav
   }
 }
 
-async function signInAnew(config: MysqlFamilyConfig, { dialer }: Ending): Promise<MysqlSession> {
+async function signInAnew(config: MysqlFamilyConfig, account: MysqlAccount, { dialer }: Ending): Promise<MysqlSession> {
   const target = hostTarget(config);
   const socket = await dialer.dial(target.host, target.port);
   const tls = tlsOf(target);
-  if (!tls) return signInToMysql(socket, config);
-  const waiting = await requestMysqlTls(socket, config);
+  if (!tls) return signInToMysql(socket, account);
+  const waiting = await requestMysqlTls(socket, account);
   return waiting.signIn((await dialer.secure(socket, target.host, tls)).socket);
 }
 

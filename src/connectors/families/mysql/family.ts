@@ -10,7 +10,7 @@ import { mysqlColumns, quotedName, readMysqlCatalog } from './catalog.ts';
 import type { MysqlFamilyConfig } from './config.ts';
 import { endLeavings, type MysqlPlace, PLACE, placeOf } from './ending.ts';
 import { explainMysql, isMysqlError, numberOf, unknownAccount } from './failures.ts';
-import { type MysqlSession, requestMysqlTls, signInToMysql, type WaitingMysql } from './wire.ts';
+import { type MysqlAccount, type MysqlSession, requestMysqlTls, signInToMysql, type WaitingMysql } from './wire.ts';
 
 /** What the checks of one test share. */
 export interface MysqlState {
@@ -36,49 +36,62 @@ export interface MysqlProduct {
   readonly named: (version: string | undefined) => { readonly server: string; readonly isExpected: boolean };
 }
 
-type FamilyCheck = Check<MysqlFamilyConfig, MysqlState>;
-type Context = CheckContext<MysqlFamilyConfig, MysqlState>;
+/** What makes a token that takes the place of the password, for each sign-in; undefined where the config's own does. */
+export type MysqlTokens<Config> = (config: Config, state: object) => Promise<string | undefined>;
+
+type FamilyCheck<Config extends MysqlFamilyConfig = MysqlFamilyConfig> = Check<Config, MysqlState>;
+type Context<Config extends MysqlFamilyConfig = MysqlFamilyConfig> = CheckContext<Config, MysqlState>;
 
 /** What every connector of the family has: its checks, targets, tenancy and catalog, and the life of its session. */
-export function mysqlFamily(product: MysqlProduct) {
-  const checks: readonly FamilyCheck[] = [
-    ...endpointChecks<MysqlFamilyConfig, MysqlState>({
+export function mysqlFamily<Config extends MysqlFamilyConfig>(product: MysqlProduct, tokens?: MysqlTokens<Config>) {
+  const accountOf = async ({ config, state }: Context<Config>): Promise<MysqlAccount> => {
+    const token = await tokens?.(config, state);
+    return token === undefined ? config : { ...config, password: token, allowsClearPassword: true };
+  };
+  const checks: readonly FamilyCheck<Config>[] = [
+    ...endpointChecks<Config, MysqlState>({
       target: hostTarget,
-      async startTls(socket, { config, state }) {
-        state.waiting = await requestMysqlTls(socket, config);
+      async startTls(socket, context) {
+        context.state.waiting = await requestMysqlTls(socket, await accountOf(context));
       },
     }),
-    authenticate(product),
+    authenticate(product, accountOf),
     openDatabase,
     executeQuery,
     listTables,
-    createSchema,
+    createSchema(accountOf),
     tenancyCheck(async (context, table) => mysqlColumns(await databaseOf(context), table)),
   ];
   return {
-    targets: (config: MysqlFamilyConfig): readonly Target[] => [hostTarget(config)],
+    targets: (config: Config): readonly Target[] => [hostTarget(config)],
     checks,
     tenancyLevels: ['TABLE', 'DATABASE'] as const,
-    catalogCheck: catalogCheck<MysqlFamilyConfig, MysqlState>(readCatalog),
+    catalogCheck: catalogCheck<Config, MysqlState>(readCatalog),
     createState: (): MysqlState => ({}),
     close: ({ session, waiting }: MysqlState) => (session ?? waiting)?.close(),
     explain: explainMysql,
   };
 }
 
-function authenticate(product: MysqlProduct): FamilyCheck {
+type AccountOf<Config extends MysqlFamilyConfig> = (context: Context<Config>) => Promise<MysqlAccount>;
+
+function authenticate<Config extends MysqlFamilyConfig>(
+  product: MysqlProduct,
+  accountOf: AccountOf<Config>,
+): FamilyCheck<Config> {
   return authenticateCheck(
     'The server takes the user name and the password, or the client certificate. Without TLS the password is sent as a hash, or ' +
       'encrypted with the server’s public key. Warns when another product than this type’s answers.',
     async (context) => {
       const { config, link, state } = context;
       const { waiting } = state;
-      const signIn = waiting ? waiting.signIn(link.take()) : signInToMysql(link.take(), config);
+      const account = await accountOf(context);
+      const signIn = waiting ? waiting.signIn(link.take()) : signInToMysql(link.take(), account);
       const session = await signIn.catch((error: unknown) => {
         throw (isMysqlError(error) && unknownAccount(error)) || error;
       });
       state.session = session;
-      context.onEnd((ending) => endSession(context, ending));
+      context.onEnd((ending) => endSession(context, accountOf, ending));
       const version = await versionOf(session, product, state);
       const { server, isExpected } = product.named(version);
       return { evidence: { server, user: config.username }, warning: !isExpected };
@@ -110,11 +123,17 @@ async function versionOf(session: MysqlSession, product: MysqlProduct, state: My
 const UNKNOWN_VARIABLE = 1193;
 
 /** Ends what the test has left at the server: a statement that runs on, and a schema that was not removed. */
-async function endSession({ config, state, signal }: Context, ending: Ending, schema?: string): Promise<void> {
+async function endSession<Config extends MysqlFamilyConfig>(
+  context: Context<Config>,
+  accountOf: AccountOf<Config>,
+  ending: Ending,
+  schema?: string,
+): Promise<void> {
+  const { config, state, signal } = context;
   const isRunning = signal.aborted && !state.isEnded && state.session?.isWaiting();
   const running = isRunning ? state.place : undefined;
   state.isEnded = true;
-  if (running || schema !== undefined) await endLeavings(config, { running, schema }, ending);
+  if (running || schema !== undefined) await endLeavings(config, await accountOf(context), { running, schema }, ending);
 }
 
 const openDatabase: FamilyCheck = {
@@ -155,36 +174,38 @@ const listTables: FamilyCheck = {
   },
 };
 
-const createSchema: FamilyCheck = {
-  name: 'schema/create',
-  title: 'Create a schema',
-  description:
-    'A schema, which is a database here, with a unique name (`dsg_test_…`) can be created; it is dropped again. ' +
-    'The user needs CREATE and DROP on databases of such names.',
-  runsByDefault: false,
-  writes: true,
-  async run(context) {
-    const session = await databaseOf(context);
-    const name = quotedName(`dsg_test_${randomUUID().replaceAll('-', '')}`);
-    try {
-      // the drop comes first, so that nothing is made that the user could not remove
-      await session.query(`drop schema if exists ${name}`);
-      const over = context.onEnd((ending) => endSession(context, ending, name), `The schema ${name}`);
-      await session.query(`create schema ${name}`).catch((error: unknown) => {
-        if (isMysqlError(error)) over();
-        throw error;
-      });
-      await session.query(`drop schema ${name}`);
-      over();
-    } catch (error) {
-      if (!isMysqlError(error) || !NO_RIGHT.includes(numberOf(error))) throw error;
-      const hint = 'Grant the user CREATE and DROP on the databases `dsg\\_test\\_%`.';
-      const evidence = { serverError: error.errno };
-      throw new Failure('PERMISSION_DENIED', { error, configPath: 'username', hint, evidence });
-    }
-    return { evidence: { created: true, removed: true } };
-  },
-};
+function createSchema<Config extends MysqlFamilyConfig>(accountOf: AccountOf<Config>): FamilyCheck<Config> {
+  return {
+    name: 'schema/create',
+    title: 'Create a schema',
+    description:
+      'A schema, which is a database here, with a unique name (`dsg_test_…`) can be created; it is dropped again. ' +
+      'The user needs CREATE and DROP on databases of such names.',
+    runsByDefault: false,
+    writes: true,
+    async run(context) {
+      const session = await databaseOf(context);
+      const name = quotedName(`dsg_test_${randomUUID().replaceAll('-', '')}`);
+      try {
+        // the drop comes first, so that nothing is made that the user could not remove
+        await session.query(`drop schema if exists ${name}`);
+        const over = context.onEnd((ending) => endSession(context, accountOf, ending, name), `The schema ${name}`);
+        await session.query(`create schema ${name}`).catch((error: unknown) => {
+          if (isMysqlError(error)) over();
+          throw error;
+        });
+        await session.query(`drop schema ${name}`);
+        over();
+      } catch (error) {
+        if (!isMysqlError(error) || !NO_RIGHT.includes(numberOf(error))) throw error;
+        const hint = 'Grant the user CREATE and DROP on the databases `dsg\\_test\\_%`.';
+        const evidence = { serverError: error.errno };
+        throw new Failure('PERMISSION_DENIED', { error, configPath: 'username', hint, evidence });
+      }
+      return { evidence: { created: true, removed: true } };
+    },
+  };
+}
 
 /** To a database, and to a command: the latter is what Dolt says. */
 const NO_RIGHT: readonly number[] = [1044, 1142];

@@ -13,6 +13,8 @@ export const CATALOG_LIMIT = 16 * 1024 * 1024;
 export interface MysqlAccount {
   readonly username: string;
   readonly password?: string | undefined;
+  /** True where the server may have the password itself over TLS (mysql_clear_password). */
+  readonly allowsClearPassword?: boolean;
 }
 
 /** A row, with the value of each column as text. */
@@ -144,7 +146,8 @@ async function openDriver(socket: PeerSocket, account: MysqlAccount, secure: boo
   };
 }
 
-function optionsFor(stream: Duplex, { username, password }: MysqlAccount, secure: boolean): ConnectionOptions {
+function optionsFor(stream: Duplex, account: MysqlAccount, secure: boolean): ConnectionOptions {
+  const { username, password, allowsClearPassword = false } = account;
   return {
     user: username,
     password,
@@ -157,7 +160,7 @@ function optionsFor(stream: Duplex, { username, password }: MysqlAccount, secure
     flags: ['-LOCAL_FILES', '-SESSION_TRACK', '-CONNECT_WITH_DB'],
     // over TLS the password itself is sent, which the driver does only when it sees that its connection is TLS
     authPlugins: secure ? { sha256_password: () => () => Buffer.from(`${password ?? ''}\0`) } : undefined,
-    enableCleartextPlugin: false,
+    enableCleartextPlugin: secure && allowsClearPassword,
     connectAttributes: { program_name: 'datastore-gateway' },
     // the driver must not make code of what a server says
     disableEval: true,

@@ -10,7 +10,13 @@ import { Failure } from '../../kit/contract/failure.ts';
 import { cancelStatement, connectAnew } from './cancel.ts';
 import { type PostgresCatalogSql, postgresColumns, readPostgresCatalog } from './catalog.ts';
 import type { PostgresFamilyConfig } from './config.ts';
-import { isPostgresError, type PostgresSession, requestPostgresTls, signInToPostgres } from './wire.ts';
+import {
+  isPostgresError,
+  type PostgresAccount,
+  type PostgresSession,
+  requestPostgresTls,
+  signInToPostgres,
+} from './wire.ts';
 
 /** What the checks of one test share. */
 export interface PostgresState {
@@ -31,6 +37,8 @@ export interface PostgresDialect<Config extends PostgresFamilyConfig> {
   readonly product: (session: PostgresSession) => Promise<{ readonly server: string; readonly isExpected: boolean }>;
   /** The cluster that CockroachDB Cloud is to route the connection to. Left out: the server routes nothing. */
   readonly clusterOf?: (config: Config) => string | undefined;
+  /** Makes what takes the place of the password, for each sign-in. Left out, or undefined: the config's own does. */
+  readonly passwordOf?: (config: Config, state: object) => Promise<string | undefined>;
   readonly sql: PostgresDialectSql;
   readonly explain: (error: unknown, config: Config) => Failure | undefined;
 }
@@ -89,7 +97,7 @@ function authenticate<Config extends PostgresFamilyConfig>(
       'Warns when another product than this type’s answers.',
     async (context) => {
       const { config, link, state } = context;
-      const session = await signInToPostgres(link.take(), accountOf(config, dialect), config.tls.mode);
+      const session = await signInToPostgres(link.take(), await accountOf(context, dialect), config.tls.mode);
       state.session = session;
       // a pooler forgets whom a key to cancel belongs to as soon as that connection closes
       const letGo = context.dialer.hold();
@@ -100,8 +108,12 @@ function authenticate<Config extends PostgresFamilyConfig>(
   );
 }
 
-function accountOf<Config extends PostgresFamilyConfig>(config: Config, { clusterOf }: PostgresDialect<Config>) {
-  return { ...config, cluster: clusterOf?.(config) };
+async function accountOf<Config extends PostgresFamilyConfig>(
+  { config, state }: CheckContext<Config, PostgresState>,
+  { clusterOf, passwordOf }: PostgresDialect<Config>,
+): Promise<PostgresAccount> {
+  const password = await passwordOf?.(config, state);
+  return { ...config, cluster: clusterOf?.(config), ...(password === undefined ? {} : { password }) };
 }
 
 /** Has the server cancel the statement that the end of the test has left unanswered. */
@@ -212,7 +224,7 @@ async function runAnew<Config extends PostgresFamilyConfig>(
   const { config } = context;
   await cancelUnanswered(context, ending);
   const socket = await connectAnew(hostTarget(config), ending);
-  const session = await signInToPostgres(socket, accountOf(config, dialect), config.tls.mode);
+  const session = await signInToPostgres(socket, await accountOf(context, dialect), config.tls.mode);
   try {
     await session.query(statement);
   } finally {
