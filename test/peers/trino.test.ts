@@ -74,7 +74,7 @@ describePeer('Trino', TRINO, () => {
     'silent once signed in',
   ]);
 
-  describeGateway(realStand, ['wrong password or key', 'unknown user', 'missing name', 'no right']);
+  describeGateway(realStand, ['wrong password or key', 'unknown user', 'missing name', 'no right'], 'trino.example');
 
   test.each<readonly [string, Record<string, unknown>, string, string, string]>([
     ['no password', { password: undefined }, 'session/authenticate', 'CREDENTIALS_REQUIRED', 'password'],

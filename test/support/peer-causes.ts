@@ -41,9 +41,14 @@ export function describeCauses(stand: Stand, causes: readonly Cause[]): void {
 
 /**
  * The same through a gateway that runs, as far as a config alone brings the causes about. It finds the server by
- * `localhost`, for which its certificate need not be.
+ * `localhost`, which `placeOf` puts into the config; the certificate is for `serverName`.
  */
-export function describeGateway(stand: Stand, causes: readonly OwnCause[]): void {
+export function describeGateway(
+  stand: Stand,
+  causes: readonly OwnCause[],
+  serverName: string,
+  placeOf: (port: number) => Changes = (port) => ({ host: 'localhost', port }),
+): void {
   const { connector, config, start, trials } = stand;
 
   describe('through a gateway that runs', () => {
@@ -52,8 +57,7 @@ export function describeGateway(stand: Stand, causes: readonly OwnCause[]): void
     beforeAll(async () => {
       gateway = await startGateway();
       const { port } = await start(await authority.issue());
-      const tls = { 'tls.caCertificate': authority.certificate, 'tls.serverName': config.host };
-      place = { host: 'localhost', port, ...tls };
+      place = { ...placeOf(port), 'tls.caCertificate': authority.certificate, 'tls.serverName': serverName };
     });
     afterAll(() => gateway?.close());
 

@@ -7,6 +7,8 @@ export const elasticsearch = defineConnector({
   type: 'ELASTICSEARCH',
   title: 'Elasticsearch',
   description: 'An Elasticsearch cluster, version 7.9 or newer, in Elastic Cloud or self-managed, by its REST API.',
+  provenAgainst:
+    'fake that verifies password and key, and that the product’s own Python client accepts; real OpenSearch 2.19 for what is common',
   ...elasticFamily('Elasticsearch'),
   recipe: elasticsearchRecipe,
   texts: elasticsearchConnectionTexts,

@@ -7,6 +7,8 @@ export const opensearch = defineConnector({
   type: 'OPENSEARCH',
   title: 'OpenSearch',
   description: 'An OpenSearch cluster, in a cloud or self-managed, by its REST API.',
+  provenAgainst:
+    'real OpenSearch 2.19 with its security plugin; a fake that verifies password and key, and that the product’s own Python client accepts',
   ...elasticFamily('OpenSearch'),
   recipe: opensearchRecipe,
   texts: opensearchConnectionTexts,

@@ -7,12 +7,22 @@ const JVMS = '/usr/lib/jvm';
 /** Where `.ci/peers/java` puts them. */
 const folder = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'datastore-gateway-peers');
 
-/** A Java of this machine that runs what needs that version, the newest of them, or the name of what is missing. */
-export function javaOf(version: number): string {
+/** The versions of Java that run something, both ends included. */
+export interface JavaVersions {
+  readonly from: number;
+  /** Left out: every newer one. */
+  readonly to?: number;
+}
+
+/** The newest Java of this machine that is one of these versions, or the name of what is missing. */
+export function javaOf({ from, to = Number.POSITIVE_INFINITY }: JavaVersions): string {
   const installed = existsSync(JVMS) ? readdirSync(JVMS).map((name) => join(JVMS, name)) : [];
   const homes = [...(process.env.JAVA_HOME ? [process.env.JAVA_HOME] : []), ...installed];
-  const [newest] = homes.map((home) => ({ home, has: versionOf(home) })).sort((a, b) => b.has - a.has);
-  return newest && newest.has >= version ? join(newest.home, 'bin/java') : `java ${version}`;
+  const [newest] = homes
+    .map((home) => ({ home, version: versionOf(home) }))
+    .filter(({ version }) => version >= from && version <= to)
+    .sort((a, b) => b.version - a.version);
+  return newest ? join(newest.home, 'bin/java') : `java ${from}`;
 }
 
 function versionOf(home: string): number {
@@ -26,6 +36,6 @@ export function jarsOf(name: string): string {
 }
 
 /** What is listed in `.ci/peers/NAME.jars`, and the Java that runs it. */
-export function jarsAndJava(name: string, version: number): PeerPrograms {
-  return { programs: [javaOf(version), join(jarsOf(name), 'installed.txt')], script: `.ci/peers/java ${name}` };
+export function jarsAndJava(name: string, versions: JavaVersions): PeerPrograms {
+  return { programs: [javaOf(versions), join(jarsOf(name), 'installed.txt')], script: `.ci/peers/java ${name}` };
 }

@@ -13,8 +13,8 @@ import { endProcess, freePorts, hasEnded, owned, startPeer } from './own-process
 
 /** Of `.ci/peers/trino.jars`. */
 const VERSION = '483';
-const NEEDED_JAVA = 25;
-export const TRINO = jarsAndJava('trino', NEEDED_JAVA);
+const JAVA = { from: 25 };
+export const TRINO = jarsAndJava('trino', JAVA);
 
 /** What a distribution says of each of its plugins by itself. */
 const PLUGINS = {
@@ -77,7 +77,7 @@ async function startServer(options: TrinoOptions): Promise<TrinoServer> {
   await put('config.properties', [...configOf(port, clearPort), ...settings, ''].join('\n'));
   const child = owned(
     spawn(
-      javaOf(NEEDED_JAVA),
+      javaOf(JAVA),
       [
         ...['-Xmx1G', '-XX:TieredStopAtLevel=1', '--add-modules', 'jdk.incubator.vector'],
         ...['-Dconfig=config.properties', '-Dnode.data-dir=data', '-cp', join(jarsOf('trino'), 'server', '*')],

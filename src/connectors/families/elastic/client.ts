@@ -11,7 +11,7 @@ import {
   strangerFailure,
 } from '../../kit/http/answers.ts';
 import { basicAuthorization } from '../../kit/http/basic-auth.ts';
-import { methodFailure } from '../../kit/http/challenge.ts';
+import { methodFailure, offeredSchemes } from '../../kit/http/challenge.ts';
 import type { HttpRequest, HttpResponse } from '../../kit/http/client.ts';
 import type { HttpState } from '../../kit/http/http-base.ts';
 import type { ElasticConfig } from './config.ts';
@@ -73,7 +73,7 @@ export function elasticAccepted(response: HttpResponse, config: ElasticConfig): 
 function refusedSignIn(response: HttpResponse, config: ElasticConfig): Failure | undefined {
   const { status, headers } = response;
   if (status === 401 && (errorType(response) !== undefined || OWN_CHALLENGE.test(headers['www-authenticate'] ?? '')))
-    return methodFailure(response, ['basic', 'apikey'], credentialsPath(config)) ?? refused(config);
+    return methodFailure(response, ['basic', 'apikey'], credentialsPath(config)) ?? refused(response, config);
   if (status === 404 && config.cloudId !== undefined && jsonIfAny(response, UNKNOWN_DEPLOYMENT))
     return new Failure('RESOURCE_NOT_FOUND', {
       configPath: 'cloudId',
@@ -120,14 +120,21 @@ export function credentialsPath({ disableAuth, apiKey }: ElasticConfig): string 
   return apiKey === undefined ? 'username' : 'apiKey';
 }
 
-function refused(config: ElasticConfig): Failure {
+const KEYLESS_HINT =
+  'The server offers a sign-in by password alone, and may know no API keys, as OpenSearch’s security plugin 2: give `username` and `password`, or check `apiKey`.';
+
+function refused(response: HttpResponse, config: ElasticConfig): Failure {
   if (config.disableAuth) {
     return new Failure('CREDENTIALS_REQUIRED', {
       configPath: 'disableAuth',
       hint: 'The server asks for credentials: set disableAuth to false and give them.',
     });
   }
-  if (config.apiKey !== undefined) return new Failure('KEY_REFUSED', { configPath: 'apiKey' });
+  if (config.apiKey !== undefined) {
+    const offered = offeredSchemes(response);
+    const isKeyless = offered.length > 0 && !offered.includes('apikey');
+    return new Failure('KEY_REFUSED', { configPath: 'apiKey', ...(isKeyless ? { hint: KEYLESS_HINT } : {}) });
+  }
   return new Failure('PASSWORD_REFUSED', { configPath: 'password' });
 }
 

@@ -117,7 +117,6 @@ const indexDocument: ElasticCheck = {
 export function elasticFamily(product: ElasticProduct) {
   return {
     category: 'SEARCH' as const,
-    provenAgainst: 'fake that verifies password and key, and that the product’s own Python client accepts',
     leastRights:
       '`indices:admin/resolve/index` on the index, which `view_index_metadata` has; `cluster:monitor/main`, which `monitor` has, without which cluster/info warns.',
     config: elasticConfig,
