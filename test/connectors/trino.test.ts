@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { describeBadConfigs } from '../support/bad-configs.ts';
 import { describeHttpFaults } from '../support/http-faults.ts';
+import { createTokenIssuer } from '../support/peers/token-issuer.ts';
 import { inClearText } from '../support/stands/stand.ts';
 import { trinoStand } from '../support/stands/trino.ts';
 import { describeTenancy } from '../support/tenancy-table.ts';
@@ -94,6 +95,42 @@ describe('a Trino that works', () => {
   test('reads the catalog of the one schema that is set', async () => {
     const result = await open.tryIt({ schema: "O'Hara" }, { catalog: true });
     expect(result.batches.flat().map((entry) => entry.name)).toEqual(['t']);
+  });
+});
+
+describe('an access token', () => {
+  const issuer = createTokenIssuer('https://tokens.example', 'trino');
+  const otherIssuer = createTokenIssuer('https://tokens.example', 'trino');
+  const byToken = (accessToken: string, more: object = {}) =>
+    tryWith({ issuer, ...more }, { password: undefined, accessToken });
+
+  test('takes the place of the password, and is sent with every request', async () => {
+    const peer = await start({ issuer });
+    const accessToken = issuer.token({ sub: 'reader' });
+    const result = await tryAt(peer, { password: undefined, accessToken });
+    expect(result.failure).toBeNull();
+    expect(result.evidence['session/authenticate']).toMatchObject({ user: 'reader' });
+    expect(new Set(peer.requests.map(({ headers }) => headers.authorization))).toEqual(
+      new Set([`Bearer ${accessToken}`]),
+    );
+  });
+
+  test.each([
+    ['of another issuer', otherIssuer.token({ sub: 'reader' }), 'KEY_REFUSED', 'accessToken'],
+    ['for another audience', issuer.token({ sub: 'reader', aud: 'x' }), 'KEY_REFUSED', 'accessToken'],
+    ['that is none', 'no-token', 'KEY_REFUSED', 'accessToken'],
+    ['that has expired', issuer.token({ sub: 'reader', exp: 1 }), 'TOKEN_EXPIRED', 'accessToken'],
+    ['of another user', issuer.token({ sub: 'stranger' }), 'PERMISSION_DENIED', 'username'],
+  ])('one %s is told', async (_title, token, code, configPath) => {
+    const result = await byToken(token);
+    expect(gist(result)).toEqual({ at: 'session/authenticate', code, configPath });
+    expect(JSON.stringify(result)).not.toContain(token);
+  });
+
+  test('is told to be given to a server that takes none', async () => {
+    const result = await byToken(issuer.token({ sub: 'reader' }), { issuer: undefined });
+    expect(gist(result)).toMatchObject({ code: 'SIGN_IN_METHOD_REFUSED', configPath: 'accessToken' });
+    expect(result.failure?.hint).toMatch(/takes no tokens/);
   });
 });
 
@@ -210,6 +247,13 @@ describeHttpFaults(trinoStand);
 describeBadConfigs(trinoStand, [
   ['no user name', { username: undefined }, 'username', 'REQUIRED'],
   ['no catalog', { catalog: undefined }, 'catalog', 'REQUIRED'],
+  ['a token beside a password', { accessToken: 'a.b.c' }, 'accessToken', 'INVALID_COMBINATION'],
+  [
+    'a token in clear text',
+    { password: undefined, accessToken: 'a.b.c', tls: { mode: 'DISABLE' } },
+    'accessToken',
+    'INVALID_COMBINATION',
+  ],
   ['a URL as host', { host: 'jdbc:trino://t:8080/hive' }, 'host', 'URL_IN_HOST'],
   ['an odd address', { host: '0x7f.1' }, 'host', 'INVALID_FORMAT'],
   ['the port 65536', { port: 65_536 }, 'port', 'OUT_OF_RANGE'],

@@ -11,6 +11,7 @@ import { mysqlStand } from '../support/stands/mysql.ts';
 import { postgresStand } from '../support/stands/postgres.ts';
 import { s3Stand } from '../support/stands/s3.ts';
 import type { Changes, Stand } from '../support/stands/stand.ts';
+import { trinoStand } from '../support/stands/trino.ts';
 import { authority, useStand } from '../support/use-stand.ts';
 
 /* Ways to sign in that no stand's own config shows, through a gateway: stored, tested and changed by the API. */
@@ -114,6 +115,13 @@ const ways: readonly Way[] = [
       return keep(startRdsFront({ ...rds, port: 5432, certificate, upstream }));
     },
     wrong: refused('awsIam.secretAccessKey', 'wrong', 'KEY_REFUSED', 'awsIam.accessKeyId'),
+  },
+  {
+    title: 'Trino by an access token',
+    stand: trinoStand as Stand<never>,
+    change: { password: undefined, accessToken: issuer.token({ sub: 'reader' }) },
+    options: { issuer },
+    wrong: refused('accessToken', 'no.such.token', 'KEY_REFUSED'),
   },
 ];
 

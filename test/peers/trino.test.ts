@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeCauses, describeGateway } from '../support/peer-causes.ts';
 import { describePeer } from '../support/peers/installed.ts';
+import { createTokenIssuer } from '../support/peers/token-issuer.ts';
 import { startTrino, TRINO, type TrinoServer } from '../support/peers/trino.ts';
 import type { Stand } from '../support/stands/stand.ts';
 import { TRINO_PASSWORD, trinoStand } from '../support/stands/trino.ts';
@@ -17,6 +18,9 @@ const USERS = {
   mute: TRINO_PASSWORD,
   jürgen: 'pä55 ÿ',
 };
+const [ISSUER, AUDIENCE] = ['https://tokens.example', 'trino'];
+const issuer = createTokenIssuer(ISSUER, AUDIENCE);
+const otherIssuer = createTokenIssuer(ISSUER, AUDIENCE);
 const RULES = {
   catalogs: [
     { user: 'stranger', allow: 'none' },
@@ -42,6 +46,7 @@ describePeer('Trino', TRINO, () => {
       users: USERS,
       rules: RULES,
       catalogs: { 'my"hive': 'memory', closed: 'memory', tpch: 'tpch' },
+      tokens: { publicKey: issuer.publicKey, issuer: ISSUER, audience: AUDIENCE },
       // one statement may run, and another wait for it
       settings: ['query.max-concurrent-queries=1', 'query.max-queued-queries=1'],
     });
@@ -64,6 +69,26 @@ describePeer('Trino', TRINO, () => {
 
   test('takes a name and a password for ISO-8859-1', async () => {
     expect((await tryIt({ username: 'jürgen', password: USERS.jürgen })).failure).toBeNull();
+  });
+
+  describe('by an access token', () => {
+    const byToken = (accessToken: string) => tryIt({ password: undefined, accessToken });
+
+    test('passes every check', async () => {
+      const result = await byToken(issuer.token({ sub: 'reader' }));
+      expect(result.failure).toBeNull();
+      expect(result.evidence['session/authenticate']).toMatchObject({ server: 'Trino 483', user: 'reader' });
+    });
+
+    test.each<readonly [string, string, string, string]>([
+      ['of another issuer', otherIssuer.token({ sub: 'reader' }), 'KEY_REFUSED', 'accessToken'],
+      ['for another audience', issuer.token({ sub: 'reader', aud: 'x' }), 'KEY_REFUSED', 'accessToken'],
+      ['that is none', 'no-token', 'KEY_REFUSED', 'accessToken'],
+      ['that has expired', issuer.token({ sub: 'reader', exp: 1 }), 'TOKEN_EXPIRED', 'accessToken'],
+      ['of another user', issuer.token({ sub: 'stranger' }), 'PERMISSION_DENIED', 'username'],
+    ])('one %s is told', async (_title, token, code, configPath) => {
+      expect(gist(await byToken(token))).toEqual({ at: 'session/authenticate', code, configPath });
+    });
   });
 
   describeCauses(realStand, [

@@ -19,7 +19,7 @@ const COUNT = z.tuple([z.int().nonnegative()]);
 const INFO = z.object({ nodeVersion: z.object({ version: z.string().regex(/^\d{1,4}([.-][A-Za-z0-9.-]{1,20})?$/) }) });
 
 const authenticate: TrinoCheck = authenticateCheck(
-  'The coordinator takes the user name and the password, and the user may run queries. Without TLS the user name alone is sent.',
+  'The coordinator takes the user name and the password, or the access token, and the user may run queries. Without TLS the user name alone is sent.',
   async (context) => {
     await selectOne(context);
     return { evidence: { server: await productOf(context), user: context.config.username } };

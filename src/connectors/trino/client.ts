@@ -92,7 +92,7 @@ export async function rowsOf<Row extends z.ZodType>(
 
 /** Sends a request to the coordinator, signed in. */
 export function ask({ config, state }: TrinoContext, request: HttpRequest): Promise<HttpResponse> {
-  const { username, password, catalog, schema } = config;
+  const { username, catalog, schema } = config;
   return state.http.request({
     ...request,
     headers: {
@@ -102,9 +102,14 @@ export function ask({ config, state }: TrinoContext, request: HttpRequest): Prom
       'x-trino-source': 'datastore-gateway',
       'x-trino-catalog': headerBytes(catalog),
       ...(schema === undefined ? {} : { 'x-trino-schema': headerBytes(schema) }),
-      ...(password === undefined ? {} : { authorization: latin1BasicAuthorization(username, password) }),
+      ...authorization(config),
     },
   });
+}
+
+function authorization({ username, password, accessToken }: TrinoConfig): Record<string, string> {
+  if (accessToken !== undefined) return { authorization: `Bearer ${accessToken}` };
+  return password === undefined ? {} : { authorization: latin1BasicAuthorization(username, password) };
 }
 
 /** A name as it is written in a statement. */

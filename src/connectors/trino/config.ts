@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { host, port } from '../kit/config/host.ts';
 import { destination, inGroup, issue, secret } from '../kit/config/marks.ts';
-import { has, leftOut, rules } from '../kit/config/rules.ts';
+import { given, has, leftOut, rules } from '../kit/config/rules.ts';
 import { sshTunnel } from '../kit/config/ssh-tunnel.ts';
-import { LONGEST_PASSWORD } from '../kit/config/text.ts';
+import { headerText, LONGEST_PASSWORD } from '../kit/config/text.ts';
 import { tls } from '../kit/config/tls.ts';
 import { basicUserName, printableText } from '../kit/http/basic-auth.ts';
 
@@ -21,7 +21,12 @@ export const trinoConfig = z
     password: secret(printableText(LONGEST_PASSWORD)).optional().meta({
       title: 'Password',
       description:
-        'The password of the user, at most 4,096 characters, which needs TLS. Leave empty when the coordinator asks for none, as on a private network. This secret is never shown again.',
+        'The password of the user, at most 4,096 characters, which needs TLS. Leave empty when you give an access token, or when the coordinator asks for none, as on a private network. This secret is never shown again.',
+    }),
+    accessToken: secret(headerText(16_384)).optional().meta({
+      title: 'Access token',
+      description:
+        'A JSON Web Token or an OAuth 2.0 access token that takes the place of the password, at most 16,384 characters, which needs TLS. Leave empty when you sign in with a password. This secret is never shown again.',
     }),
     catalog: printableText(255).meta({
       title: 'Catalog',
@@ -35,12 +40,23 @@ export const trinoConfig = z
     tls: tls(),
     sshTunnel: sshTunnel(),
   })
-  .superRefine((value, context) => {
-    if (value.password === undefined || value.tls?.mode !== 'DISABLE') return;
-    // Trino refuses the password, but only after it has travelled in clear text
-    const message = 'Trino takes no password over clear text: use TLS, or leave the password out.';
-    context.addIssue({ code: 'custom', path: ['password'], ...issue('INVALID_COMBINATION', message) });
+  .superRefine(({ password, accessToken, tls }, context) => {
+    const refuse = (path: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [path], ...issue('INVALID_COMBINATION', message) });
+    if (password !== undefined && accessToken !== undefined)
+      refuse('accessToken', 'Give either a password or an access token, not both.');
+    if (tls?.mode !== 'DISABLE') return;
+    // Trino refuses both, but only after they have travelled in clear text
+    if (password !== undefined)
+      refuse('password', 'Trino takes no password over clear text: use TLS, or leave the password out.');
+    else if (accessToken !== undefined)
+      refuse('accessToken', 'Trino takes no token over clear text: use TLS, or leave the token out.');
   })
-  .meta(rules([has('tls', has('mode', { const: 'DISABLE' })), leftOut('password')]));
+  .meta(
+    rules(
+      [given('password'), leftOut('accessToken')],
+      [has('tls', has('mode', { const: 'DISABLE' })), leftOut('password', 'accessToken')],
+    ),
+  );
 
 export type TrinoConfig = z.output<typeof trinoConfig>;

@@ -46,7 +46,7 @@ export function queryFailure(error: { errorName: string; errorType?: string | nu
 
 /** The failure behind an answer other than 200. Trino refuses in words, so that the status is all the code there is. */
 export function refusal(response: HttpResponse, config: TrinoConfig): Failure {
-  const own = unauthorized(response, config.password !== undefined) ?? forbidden(response, config);
+  const own = unauthorized(response, config) ?? forbidden(response, config);
   const { status } = response;
   return own?.with(refusalEvidence(response)) ?? strangerFailure(response, status >= 500 ? { configPath: 'host' } : {});
 }
@@ -66,18 +66,31 @@ const DENIAL = /^Access Denied: (Cannot|User|Principal|Role)\b/;
 const OWN_CHALLENGE = /realm="(Trino|Presto|Starburst[^"]{0,40})"|x_redirect_server=|x_token_server=/i;
 
 const METHOD_HINT =
-  'The coordinator signs nobody in by password: turn http-server.authentication.type=PASSWORD on beside its other ways.';
+  'The coordinator signs nobody in by password: give an access token, or turn http-server.authentication.type=PASSWORD on beside its other ways.';
+const TOKEN_METHOD_HINT =
+  'The coordinator takes no tokens: give a password, or turn http-server.authentication.type=JWT on beside its other ways.';
 
 /** The failure behind a 401. Undefined for one of a proxy before the coordinator, which wants a sign-in of its own. */
-function unauthorized(response: HttpResponse, hasPassword: boolean): Failure | undefined {
+function unauthorized(response: HttpResponse, { password, accessToken }: TrinoConfig): Failure | undefined {
   if (response.status !== 401 || !isOwnChallenge(response)) return undefined;
-  const failure = methodFailure(response, ['basic'], 'password', METHOD_HINT);
+  if (accessToken !== undefined)
+    return methodFailure(response, ['bearer'], 'accessToken', TOKEN_METHOD_HINT) ?? refusedToken(response);
+  // without anything to sign in with, either way would do
+  const ways = password === undefined ? ['basic', 'bearer'] : ['basic'];
+  const failure = methodFailure(response, ways, 'password', METHOD_HINT);
   if (failure) return failure;
-  if (hasPassword) return new Failure('PASSWORD_REFUSED', { configPath: 'password' });
+  if (password !== undefined) return new Failure('PASSWORD_REFUSED', { configPath: 'password' });
   return new Failure('CREDENTIALS_REQUIRED', {
     configPath: 'password',
-    hint: 'Give the password of the user; Trino takes it over TLS alone.',
+    hint: 'Give the password of the user, or an access token; Trino takes either over TLS alone.',
   });
+}
+
+function refusedToken(response: HttpResponse): Failure {
+  if (/\bexpired\b/i.test(response.text())) return new Failure('TOKEN_EXPIRED', { configPath: 'accessToken' });
+  const hint =
+    'Check that the token is a whole one of an issuer that the coordinator trusts, for its audience, and that its subject may run queries as `username`.';
+  return new Failure('KEY_REFUSED', { configPath: 'accessToken', hint });
 }
 
 /** Tells whether a coordinator asks for a sign-in. One with Kerberos alone says nothing but `Negotiate`. */

@@ -13,7 +13,8 @@ export const trino = defineConnector({
   title: 'Trino',
   description: 'A catalog of a Trino cluster, by its REST API. Without TLS, on a private network, no password is sent.',
   category: 'WAREHOUSE',
-  provenAgainst: 'real Trino 483; a fake that verifies the password, and that Trino’s Python client 0.340 accepts',
+  provenAgainst:
+    'real Trino 483; a fake that verifies password and token, and that Trino’s Python client 0.340 accepts',
   leastRights: 'The right to run queries, and to see the catalog and the schema.',
   recipe: trinoRecipe,
   config: trinoConfig,

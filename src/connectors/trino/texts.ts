@@ -27,6 +27,7 @@ export const trinoConnectionTexts: ConnectionTexts = {
   settings: {
     ...serverSettings,
     ssl: tlsSwitch,
+    jwt: 'accessToken',
     sslverification: sslVerification,
     ssltruststorepath: pem('tls.caCertificate'),
     protocol: (value, draft) => {

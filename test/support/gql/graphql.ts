@@ -1853,11 +1853,13 @@ export type TlsPatch = {
 
 /** A field that may be left out may also be null, which means the same. */
 export type TrinoConfigInput = {
+  /** Secret. A JSON Web Token or an OAuth 2.0 access token that takes the place of the password, at most 16,384 characters, which needs TLS. Leave empty when you sign in with a password. This secret is never shown again. */
+  accessToken?: string | null | undefined;
   /** The name of the catalog as Trino knows it, at most 255 characters. Example: hive */
   catalog: string;
   /** The name or address of the coordinator. Example: trino.example.com */
   host: string;
-  /** Secret. The password of the user, at most 4,096 characters, which needs TLS. Leave empty when the coordinator asks for none, as on a private network. This secret is never shown again. */
+  /** Secret. The password of the user, at most 4,096 characters, which needs TLS. Leave empty when you give an access token, or when the coordinator asks for none, as on a private network. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;
@@ -1873,11 +1875,13 @@ export type TrinoConfigInput = {
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type TrinoConfigPatch = {
+  /** Secret. A JSON Web Token or an OAuth 2.0 access token that takes the place of the password, at most 16,384 characters, which needs TLS. Leave empty when you sign in with a password. This secret is never shown again. */
+  accessToken?: string | null | undefined;
   /** The name of the catalog as Trino knows it, at most 255 characters. Example: hive */
   catalog?: string | null | undefined;
   /** The name or address of the coordinator. Example: trino.example.com */
   host?: string | null | undefined;
-  /** Secret. The password of the user, at most 4,096 characters, which needs TLS. Leave empty when the coordinator asks for none, as on a private network. This secret is never shown again. */
+  /** Secret. The password of the user, at most 4,096 characters, which needs TLS. Leave empty when you give an access token, or when the coordinator asks for none, as on a private network. This secret is never shown again. */
   password?: string | null | undefined;
   /** The TCP port, 1 to 65535. */
   port?: number | null | undefined;

@@ -7,10 +7,13 @@ import {
   type StatefulPeer,
   startHttpPeer,
 } from './http-peer.ts';
+import type { TokenIssuer } from './token-issuer.ts';
 
 export interface FakeTrinoOptions extends HttpPeerOptions {
   /** Name to password. Left out: nobody signs in, and a password is refused. */
   readonly users?: Readonly<Record<string, string>>;
+  /** Whose tokens it takes; `sub` is the user. Left out: it takes none. */
+  readonly issuer?: TokenIssuer;
   readonly catalogs?: Readonly<Record<string, FakeTrinoCatalog>>;
   /** Users who may run queries, but not use any catalog. */
   readonly strangers?: readonly string[];
@@ -21,7 +24,7 @@ export interface FakeTrinoOptions extends HttpPeerOptions {
   readonly pagesAt?: string;
   /** So often a gateway before Trino answers 503 to each page. */
   readonly interruptions?: number;
-  /** What it asks for when it signs somebody in. Left out: a password. */
+  /** What it asks for when it signs somebody in. Left out: a password, or a token where it takes some. */
   readonly challenge?: string;
   /** Every statement ends with this. */
   readonly failing?: { readonly errorName: string; readonly errorType: string };
@@ -141,24 +144,28 @@ function uri(
   return `${origin}/v1/statement/${stage}/query_${number}/secret/${token}`;
 }
 
-function refusal(
-  request: PeerRequest,
-  { users, certificate, challenge = 'Basic realm="Trino"' }: FakeTrinoOptions,
-): PeerAnswer | undefined {
+function refusal(request: PeerRequest, options: FakeTrinoOptions): PeerAnswer | undefined {
+  const { users, issuer, certificate } = options;
   const { authorization } = request.headers;
-  if (users && !certificate)
-    return { status: 403, body: 'Error 403 Forbidden: Authentication over HTTP is not enabled' };
+  const challenge = options.challenge ?? (issuer ? 'Basic realm="Trino", Bearer realm="Trino"' : 'Basic realm="Trino"');
+  if (users && !certificate) return { status: 403, body: 'Authentication over HTTP is not enabled' };
+  const refused = (body: string) => ({ status: 401, headers: { 'www-authenticate': challenge }, body });
+  const [, token] = /^Bearer (.+)$/.exec(authorization ?? '') ?? [];
+  if (token !== undefined && issuer) {
+    const verdict = issuer.judge(token);
+    if ('fault' in verdict) return refused(verdict.fault === 'expired' ? TOO_OLD : 'JWT signature does not match');
+    if (request.headers['x-trino-user'] === verdict.claims.sub) return undefined;
+    return { status: 403, body: `Access Denied: User ${verdict.claims.sub} cannot impersonate user` };
+  }
   const [, encoded = ''] = /^Basic (.+)$/.exec(authorization ?? '') ?? [];
   const [name = '', ...rest] = Buffer.from(encoded, 'base64').toString('latin1').split(':');
   const takesPasswords = challenge.startsWith('Basic');
   const isRight = users ? name !== '' && users[name] === rest.join(':') : authorization === undefined;
   if (isRight && takesPasswords && (!users || request.headers['x-trino-user'] === name)) return undefined;
-  return {
-    status: 401,
-    headers: { 'www-authenticate': challenge },
-    body: authorization ? 'Access Denied: Invalid credentials' : 'Unauthorized',
-  };
+  return refused('Invalid credentials');
 }
+
+const TOO_OLD = 'JWT expired 1000 milliseconds ago at 2026-01-01T00:00:00.000Z.';
 
 function run(sql: string, user: string, options: FakeTrinoOptions): Pick<Statement, 'pages' | 'error'> {
   const fail = (errorName: string) => ({ pages: [], error: { errorName, errorType: 'USER_ERROR' } });

@@ -9,6 +9,8 @@ export type TokenFault = 'malformed' | 'signature' | 'expired' | 'issuer' | 'aud
 export interface TokenIssuer {
   /** A token for the audience, valid for five minutes, with these claims besides or instead. */
   token(claims?: Claims): string;
+  /** Of the key that it signs with, as PEM. */
+  readonly publicKey: string;
   judge(token: string): { readonly claims: Claims } | { readonly fault: TokenFault };
 }
 
@@ -20,6 +22,7 @@ export function createTokenIssuer(issuer: string, audience: string): TokenIssuer
       const now = Math.floor(Date.now() / 1000);
       return signed({ iss: issuer, aud: audience, sub: 'gateway', iat: now, exp: now + 300, ...claims }, privateKey);
     },
+    publicKey: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
     judge: (token) => judge(token, publicKey, { issuer, audience }),
   };
 }

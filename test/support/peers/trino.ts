@@ -34,6 +34,8 @@ export interface TrinoOptions {
   readonly rules: object;
   /** Name to connector. */
   readonly catalogs: Readonly<Record<string, string>>;
+  /** Whose tokens it takes besides passwords. */
+  readonly tokens?: { readonly publicKey: string; readonly issuer: string; readonly audience: string };
   /** More lines of config.properties. */
   readonly settings?: readonly string[];
 }
@@ -56,7 +58,7 @@ export function startTrino(options: TrinoOptions): Promise<TrinoServer> {
 }
 
 async function startServer(options: TrinoOptions): Promise<TrinoServer> {
-  const { certificate, users, catalogs, rules, settings = [] } = options;
+  const { certificate, users, catalogs, rules, tokens, settings = [] } = options;
   const home = await mkdtemp(join(tmpdir(), 'gateway-trino-'));
   const [port = 0, clearPort = 0] = await freePorts(2);
   const put = async (name: string, content: string) => {
@@ -74,7 +76,9 @@ async function startServer(options: TrinoOptions): Promise<TrinoServer> {
     await put(`plugin/${name}/named/META-INF/services/io.trino.spi.Plugin`, plugin);
     await linkJars(join(jarsOf('trino'), name), join(home, 'plugin', name));
   }
-  await put('config.properties', [...configOf(port, clearPort), ...settings, ''].join('\n'));
+  if (tokens) await put('tokens.pem', tokens.publicKey);
+  const lines = [...configOf(port, clearPort), ...(tokens ? tokenLines(tokens) : []), ...settings];
+  await put('config.properties', [...lines, ''].join('\n'));
   const child = owned(
     spawn(
       javaOf(JAVA),
@@ -134,6 +138,16 @@ function configOf(port: number, clearPort: number): string[] {
     `internal-communication.shared-secret=${randomBytes(32).toString('hex')}`,
     'catalog.config-dir=catalog',
     'plugin.dir=plugin',
+  ];
+}
+
+/** They take the place of the line before them that names the ways to sign in. */
+function tokenLines({ issuer, audience }: NonNullable<TrinoOptions['tokens']>): string[] {
+  return [
+    'http-server.authentication.type=PASSWORD,JWT',
+    'http-server.authentication.jwt.key-file=tokens.pem',
+    `http-server.authentication.jwt.required-issuer=${issuer}`,
+    `http-server.authentication.jwt.required-audience=${audience}`,
   ];
 }
 
