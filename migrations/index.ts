@@ -29,6 +29,7 @@ import * as certificates from './027-certificates.ts';
 import * as catalogChanges from './028-catalog-changes.ts';
 import * as abandonedStores from './029-abandoned-stores.ts';
 import * as networks from './030-networks.ts';
+import * as searchColumns from './031-search-columns.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -62,4 +63,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '028-catalog-changes': catalogChanges,
   '029-abandoned-stores': abandonedStores,
   '030-networks': networks,
+  '031-search-columns': searchColumns,
 };

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { CompiledQuery } from 'kysely';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Access } from '../../src/modules/access/access.ts';
 import { numbered } from '../../src/modules/datastores/datastore.ts';
@@ -78,6 +79,42 @@ describeEachDatabase('a list of datastores in parts', (open) => {
         expect(after.hasNextPage).toBe(expected.length > middle + 5);
         expect((await page({ last: 4, before: cursor })).ids).toEqual(expected.slice(Math.max(middle - 4, 0), middle));
       }
+  });
+});
+
+describeEachDatabase('a search', (open, kind) => {
+  if (kind === 'postgres') return;
+
+  interface Step {
+    readonly opcode: string;
+    readonly p1: number;
+    readonly p3: number;
+    readonly p4: string | null;
+  }
+
+  test.each([
+    ['all', {}],
+    ['an environment', { environmentId: 'a' }],
+    ['a type', { types: ['S3'] }],
+    ['a type in an environment', { environmentId: 'a', types: ['S3'] }],
+  ])('of %s reads a row only when label or name were found in the index', async (_what, narrowed) => {
+    const { database, statements } = await open();
+    const query = { ...every, ...narrowed, search: 'zz', order: { field: 'LABEL', direction: 'ASC' } } as const;
+    const access = { environmentIds: 'all' } as unknown as Access;
+    await listDatastores(database, access, query, readPageArguments({ first: 20 }, orderName(query)));
+    const text = statements.at(-1) ?? '';
+    const plan = CompiledQuery.raw(
+      `explain ${text}`,
+      [...text.matchAll(/\?/g)].map(() => 'x'),
+    );
+    const { rows: steps } = await database.query.executeQuery<Step>(plan);
+    // SQLite moves to the row itself when it is needed: what it reads before the search is of the index
+    const index = steps.find(({ opcode }) => opcode === 'DeferredSeek')?.p1;
+    const searched = steps.findLastIndex(({ p4 }) => p4?.startsWith('instr'));
+    const read = steps.slice(0, searched).filter(({ opcode }) => opcode === 'Column');
+    expect(index).toBeDefined();
+    expect(searched).toBeGreaterThan(0);
+    expect(new Set(read.map(({ p1 }) => p1))).toEqual(new Set([index]));
   });
 });
 

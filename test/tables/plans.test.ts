@@ -213,10 +213,13 @@ const AUDIT_SEEKS = [
 const LISTS: readonly (readonly [RegExp, string])[] = [
   [
     /"environment_id" in \S+ and "datastores"."type" in \S+ order by "label_folded"/,
-    'datastores_environment_id_type_label_folded_id_idx',
+    'datastores_environment_id_type_label_folded_id_name_idx',
   ],
-  [/where \(true and "datastores"."type" in \S+ order by "label_folded"/, 'datastores_type_label_folded_id_idx'],
-  [/ union all .+"environment_id" in \S+ order by "label_folded"/, 'datastores_environment_id_label_folded_id_idx'],
+  [/where \(true and "datastores"."type" in \S+ order by "label_folded"/, 'datastores_type_label_folded_id_name_idx'],
+  [
+    / union all .+"environment_id" in \S+ order by "label_folded"/,
+    'datastores_environment_id_label_folded_id_name_idx',
+  ],
 ];
 
 /** What is special in each statement of a round: a test that never came to one of them would show nothing of it. */
