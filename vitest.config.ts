@@ -14,12 +14,21 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/{tables,processes,peers,faults}/**'] },
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/{tables,streams,processes,peers,faults}/**'],
+        },
       },
       {
         extends: true,
         // what holds of each operation, type or text, tried with all of them
         test: { name: 'tables', include: ['test/tables/**/*.test.ts'] },
+      },
+      {
+        extends: true,
+        // what goes on and on: subscriptions, catalogs, imports and exports
+        test: { name: 'streams', include: ['test/streams/**/*.test.ts'] },
       },
       {
         extends: true,
