@@ -9,6 +9,7 @@ import { describePeer } from '../support/peers/installed.ts';
 import { VENDOR_CLIENTS, vendorPython } from '../support/peers/vendor-clients.ts';
 import { athenaStand } from '../support/stands/athena.ts';
 import { bigqueryStand } from '../support/stands/bigquery.ts';
+import { ownCockroachdbStand } from '../support/stands/cockroachdb.ts';
 import { databricksStand } from '../support/stands/databricks.ts';
 import { READER } from '../support/stands/elastic-family.ts';
 import { elasticsearchStand } from '../support/stands/elasticsearch.ts';
@@ -43,6 +44,8 @@ interface Told {
 const clients = (): readonly (readonly [client: string, stand: Stand<never, never>, answer: unknown])[] =>
   [
     ['pytds_client', mssqlStand, 1],
+    ['pymssql_client', mssqlStand, 1],
+    ['cockroach_client', ownCockroachdbStand, 1],
     ['qdrant', qdrantStand, ['empty', 'products']],
     ['redshift', ownRedshiftStand, 1],
     ['mysql_client', mysqlStand, '1'],
@@ -67,7 +70,14 @@ function withPlainPassword(stand: typeof elasticsearchStand): typeof elasticsear
 }
 
 /** These speak protocols of their own. */
-const spokenOtherwise = ['pytds_client', 'redshift', 'mysql_client', 'mongo_client'];
+const spokenOtherwise = [
+  'pytds_client',
+  'pymssql_client',
+  'cockroach_client',
+  'redshift',
+  'mysql_client',
+  'mongo_client',
+];
 
 /** What a client asks and the connector does not: it is no part of signing in, or there is another way to it. */
 const theirOwn: Readonly<Record<string, readonly string[]>> = {

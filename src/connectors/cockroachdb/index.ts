@@ -10,7 +10,8 @@ export const cockroachdb = defineConnector({
   title: 'CockroachDB',
   description: 'A database of a CockroachDB cluster, in CockroachDB Cloud or self-hosted.',
   category: 'SQL',
-  provenAgainst: 'real PostgreSQL 18 for what is common; a fake for its own sign-in, version and routing',
+  provenAgainst:
+    'real PostgreSQL 18 for what is common; a fake for its own sign-in, version and routing, which psycopg 3.3 accepts',
   leastRights:
     '`LOGIN`, `CONNECT` on the database and `USAGE` on the schema; `SELECT` on a table in it, without which tables/list warns.',
   recipe: cockroachdbRecipe,

@@ -15,7 +15,7 @@ export const mssql = defineConnector({
   description:
     'A database of a Microsoft SQL Server, 2012 or newer, or of Azure SQL (with the connection policy Proxy).',
   category: 'SQL',
-  provenAgainst: 'fake that python-tds 1.17 accepts',
+  provenAgainst: 'fake that python-tds 1.17 and pymssql 2.4 accept',
   leastRights: 'A user in the database, and `SELECT` on a table of the schema, without which tables/list warns.',
   recipe: mssqlRecipe,
   example: { host: 'db.example.com', username: 'reader', password: 'example-password', database: 'shop' },

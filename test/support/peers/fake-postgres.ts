@@ -8,7 +8,8 @@ export interface FakePostgresError {
   readonly routine?: string;
 }
 
-export type FakePostgresRow = Readonly<Record<string, string | number | boolean | null>>;
+/** A number has 32 bits for the client, a bigint 64. */
+export type FakePostgresRow = Readonly<Record<string, string | number | bigint | boolean | null>>;
 
 export interface FakePostgresOptions {
   readonly username: string;
@@ -75,6 +76,9 @@ export async function startFakePostgres(options: FakePostgresOptions): Promise<F
 }
 
 const STATEMENT = 'S'.charCodeAt(0);
+/** The types of pg_type, by their numbers. */
+const TYPES: Readonly<Record<string, number>> = { number: 23, bigint: 20, boolean: 16 };
+const TEXT = 25;
 
 interface Heard {
   readonly startups: Record<string, string>[];
@@ -152,7 +156,7 @@ function answerTo(sql: string, { answer }: FakePostgresOptions, steps: readonly 
   const rows = found as readonly FakePostgresRow[];
   const fields = Object.entries(rows[0] ?? {}).map(([name, value]) => {
     const numbers = Buffer.alloc(18);
-    numbers.writeInt32BE(typeof value === 'number' ? 23 : typeof value === 'boolean' ? 16 : 25, 6);
+    numbers.writeInt32BE(TYPES[typeof value] ?? TEXT, 6);
     return Buffer.concat([Buffer.from(`${name}\0`), numbers]);
   });
   const description = message('T', Buffer.concat([int16(fields.length), ...fields]));
@@ -170,6 +174,7 @@ function rowMessage(row: FakePostgresRow, isBinary: boolean): Buffer {
   const values = Object.values(row).map((value) => {
     if (value === null) return int32(-1);
     if (isBinary && typeof value === 'number') return Buffer.concat([int32(4), int32(value)]);
+    if (isBinary && typeof value === 'bigint') return Buffer.concat([int32(8), int64(value)]);
     const text = Buffer.from(typeof value === 'boolean' ? (value ? 't' : 'f') : String(value));
     return Buffer.concat([int32(text.length), text]);
   });
@@ -204,6 +209,12 @@ export function message(type: string, body: Buffer | string, length: number = Bu
 export function int32(value: number): Buffer {
   const buffer = Buffer.alloc(4);
   buffer.writeInt32BE(value);
+  return buffer;
+}
+
+function int64(value: bigint): Buffer {
+  const buffer = Buffer.alloc(8);
+  buffer.writeBigInt64BE(value);
   return buffer;
 }
 

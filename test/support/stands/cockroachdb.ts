@@ -1,5 +1,10 @@
 import { cockroachdb } from '../../../src/connectors/cockroachdb/index.ts';
-import { type FakePostgres, type FakePostgresOptions, startFakePostgres } from '../peers/fake-postgres.ts';
+import {
+  type FakePostgres,
+  type FakePostgresOptions,
+  type FakePostgresRow,
+  startFakePostgres,
+} from '../peers/fake-postgres.ts';
 import { ACCOUNT, postgresFamilyStand } from './postgres-family.ts';
 import { inClearText, type Stand } from './stand.ts';
 
@@ -45,9 +50,9 @@ function startFakeCockroach(options: Partial<FakePostgresOptions> = {}): Promise
   });
 }
 
-function answerAsCockroach(sql: string): readonly Record<string, string | number | boolean | null>[] {
+function answerAsCockroach(sql: string): readonly FakePostgresRow[] {
   if (sql.includes('has_schema_privilege')) return [{ database: 'shop', found: true, usable: true }];
-  if (sql.includes('count(*)')) return [{ tables: '2', views: '1', readable: '2' }];
-  // its integers have 64 bits, which the driver hands over as text
-  return [{ one: '1' }];
+  if (sql.includes('count(*)')) return [{ tables: 2n, views: 1n, readable: 2n }];
+  // its integers have 64 bits, which our driver hands over as text
+  return [{ one: 1n }];
 }
