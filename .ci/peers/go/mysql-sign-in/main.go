@@ -20,7 +20,9 @@ type users struct{ name, password string }
 
 func (u users) CheckUsername(name string) (bool, error) { return name == u.name, nil }
 
-func (u users) GetCredential(name string) (string, bool, error) { return u.password, name == u.name, nil }
+func (u users) GetCredential(name string) (string, bool, error) {
+	return u.password, name == u.name, nil
+}
 
 // statements answers OK to what a handler has to answer at all.
 type statements struct{ server.EmptyHandler }

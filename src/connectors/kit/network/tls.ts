@@ -115,14 +115,15 @@ function handshaken(socket: TLSSocket, signal: AbortSignal, tls: Tls): Promise<v
 
 /**
  * The failure that ended a handshake. When the peer's own certificate has come, it was the gateway's that the peer did
- * not like.
+ * not like. Of one that is missing GnuTLS says, over TLS 1.2, that it could not decode it.
  */
 function handshakeFailure(error: Error, socket: TLSSocket, tls: Tls): Failure {
-  const code = 'code' in error ? error.code : undefined;
-  if (/_ALERT_HANDSHAKE_FAILURE$/.test(String(code)) && isPresent(socket.getPeerCertificate())) {
-    return tls.clientCertificate
-      ? new Failure('TLS_CLIENT_CERTIFICATE_REFUSED', { configPath: 'tls.clientCertificate', error })
-      : new Failure('TLS_CLIENT_CERTIFICATE_REQUIRED', { configPath: 'tls.clientCertificate', error });
+  const code = 'code' in error ? String(error.code) : '';
+  const isMissing = tls.clientCertificate === undefined;
+  const isAboutOurs = isMissing ? /_ALERT_(HANDSHAKE_FAILURE|DECODE_ERROR)$/ : /_ALERT_HANDSHAKE_FAILURE$/;
+  if (isAboutOurs.test(code) && isPresent(socket.getPeerCertificate())) {
+    const failure = isMissing ? 'TLS_CLIENT_CERTIFICATE_REQUIRED' : 'TLS_CLIENT_CERTIFICATE_REFUSED';
+    return new Failure(failure, { configPath: 'tls.clientCertificate', error });
   }
   return explainTlsError(error) ?? new Failure('TLS_FAILED', { error });
 }
