@@ -36,6 +36,11 @@ const OTHER_WAYS: readonly (readonly [type: string, change: ConfigValues, missin
   ['S3', { ...WITHOUT_KEY, webIdentity: { roleArn: ROLE } }, 'webIdentity.token'],
   ['ATHENA', { ...WITHOUT_KEY, webIdentity: { roleArn: ROLE } }, 'webIdentity.token'],
   ['S3', { assumeRole: { roleArn: ROLE } }, 'secretAccessKey'],
+  [
+    'OPENSEARCH',
+    { username: undefined, awsSigV4: { region: 'eu-central-1', accessKeyId: 'AKID' } },
+    'awsSigV4.secretAccessKey',
+  ],
   ['POSTGRES', { awsIam: { region: 'eu-central-1', accessKeyId: 'AKID' } }, 'awsIam.secretAccessKey'],
   ['MYSQL', { awsIam: { region: 'eu-central-1', webIdentity: { roleArn: ROLE } } }, 'awsIam.webIdentity.token'],
   ['POSTGRES', { sshTunnel: { host: 'bastion.example', username: 'hop' } }, 'sshTunnel.password'],

@@ -8,6 +8,7 @@ import { createFakeSts, type FakeRole } from '../support/peers/fake-sts.ts';
 import { judgeRdsToken, startRdsFront } from '../support/peers/rds.ts';
 import { athenaStand, KEY } from '../support/stands/athena.ts';
 import { mysqlStand } from '../support/stands/mysql.ts';
+import { opensearchStand } from '../support/stands/opensearch.ts';
 import { postgresStand } from '../support/stands/postgres.ts';
 import { s3Stand } from '../support/stands/s3.ts';
 import type { Changes, Stand } from '../support/stands/stand.ts';
@@ -122,6 +123,20 @@ const ways: readonly Way[] = [
     change: { password: undefined, accessToken: issuer.token({ sub: 'reader' }) },
     options: { issuer },
     wrong: refused('accessToken', 'no.such.token', 'KEY_REFUSED'),
+  },
+  {
+    title: 'OpenSearch by signed requests',
+    stand: opensearchStand as Stand<never>,
+    change: {
+      username: undefined,
+      password: undefined,
+      'awsSigV4.service': 'ES',
+      'awsSigV4.region': 'eu-central-1',
+      'awsSigV4.accessKeyId': KEY.accessKeyId,
+      'awsSigV4.secretAccessKey': KEY.secretAccessKey,
+    },
+    options: { signed: { service: 'es', region: 'eu-central-1', credentials: [KEY] } },
+    wrong: refused('awsSigV4.secretAccessKey', 'wrong', 'KEY_REFUSED'),
   },
 ];
 

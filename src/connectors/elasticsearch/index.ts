@@ -1,3 +1,4 @@
+import { elasticConfig } from '../families/elastic/config.ts';
 import { elasticFamily } from '../families/elastic/family.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
 import { elasticsearchRecipe } from './documentation.ts';
@@ -10,6 +11,7 @@ export const elasticsearch = defineConnector({
   provenAgainst:
     'fake that verifies password and key, and that the product’s own Python client accepts; real OpenSearch 2.19 for what is common',
   ...elasticFamily('Elasticsearch'),
+  config: elasticConfig,
   recipe: elasticsearchRecipe,
   texts: elasticsearchConnectionTexts,
 });

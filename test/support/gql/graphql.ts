@@ -610,7 +610,7 @@ export type DatastoreConfigInput =
   mssql: MssqlConfigInput; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never;   /** A database of a MySQL server, version 5.7 or newer, of MariaDB, or of a service that speaks its protocol. Accounts sign in with `mysql_native_password`, `caching_sha2_password`, `sha256_password`, a client certificate, or a token of AWS IAM. */
   mysql: MysqlConfigInput; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never;   /** An OpenSearch cluster, in a cloud or self-managed, by its REST API. */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never;   /** An OpenSearch cluster, in a cloud or self-managed, by its REST API; a domain of Amazon OpenSearch Service or a collection of Amazon OpenSearch Serverless by signed requests. */
   opensearch: OpensearchConfigInput; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never;   /** A database of a PostgreSQL server, version 10 or newer, or of a service that speaks its protocol. */
   postgres: PostgresConfigInput; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
@@ -657,7 +657,7 @@ export type DatastoreConfigPatch =
   mssql: MssqlConfigPatch; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never;   /** A database of a MySQL server, version 5.7 or newer, of MariaDB, or of a service that speaks its protocol. Accounts sign in with `mysql_native_password`, `caching_sha2_password`, `sha256_password`, a client certificate, or a token of AWS IAM. */
   mysql: MysqlConfigPatch; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never;   /** An OpenSearch cluster, in a cloud or self-managed, by its REST API. */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never;   /** An OpenSearch cluster, in a cloud or self-managed, by its REST API; a domain of Amazon OpenSearch Service or a collection of Amazon OpenSearch Serverless by signed requests. */
   opensearch: OpensearchConfigPatch; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never;   /** A database of a PostgreSQL server, version 10 or newer, or of a service that speaks its protocol. */
   postgres: PostgresConfigPatch; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
@@ -1163,10 +1163,19 @@ export type MysqlConfigPatch = {
   username?: string | null | undefined;
 };
 
+/** The service that requests are signed for: a domain of Amazon OpenSearch Service (ES), or a collection of Amazon OpenSearch Serverless (AOSS), which has no cluster and tells no aliases. */
+export type OpensearchAwsService =
+  /** A collection of Amazon OpenSearch Serverless */
+  | 'AOSS'
+  /** A domain of Amazon OpenSearch Service */
+  | 'ES';
+
 /** A field that may be left out may also be null, which means the same. */
 export type OpensearchConfigInput = {
   /** Secret. An API key in its encoded form, or as id:key, at most 4,096 characters. It takes the place of user name and password. Leave empty when you give those, or with disableAuth. This secret is never shown again. */
   apiKey?: string | null | undefined;
+  /** Signs each request (Signature Version 4) in the place of a password or an API key, with an access key, a web identity or a role; serverType is SELF_MANAGED, and url that of the domain or the collection. Leave empty to sign in otherwise. */
+  awsSigV4?: OpensearchSigV4Input | null | undefined;
   /** The Cloud ID of the deployment, as its console shows it. ELASTIC_CLOUD and OPEN_CLOUD need it. */
   cloudId?: string | null | undefined;
   /** Whether the gateway sends no credentials but a client certificate, if tls has one. Only SELF_MANAGED can do without. */
@@ -1191,6 +1200,8 @@ export type OpensearchConfigInput = {
 export type OpensearchConfigPatch = {
   /** Secret. An API key in its encoded form, or as id:key, at most 4,096 characters. It takes the place of user name and password. Leave empty when you give those, or with disableAuth. This secret is never shown again. */
   apiKey?: string | null | undefined;
+  /** Signs each request (Signature Version 4) in the place of a password or an API key, with an access key, a web identity or a role; serverType is SELF_MANAGED, and url that of the domain or the collection. Leave empty to sign in otherwise. */
+  awsSigV4?: OpensearchSigV4Patch | null | undefined;
   /** The Cloud ID of the deployment, as its console shows it. ELASTIC_CLOUD and OPEN_CLOUD need it. */
   cloudId?: string | null | undefined;
   /** Whether the gateway sends no credentials but a client certificate, if tls has one. Only SELF_MANAGED can do without. */
@@ -1209,6 +1220,46 @@ export type OpensearchConfigPatch = {
   url?: string | null | undefined;
   /** The user to sign in as, at most 1,024 characters, without a colon. Leave empty when you sign in with an API key. */
   username?: string | null | undefined;
+};
+
+/** A field that may be left out may also be null, which means the same. */
+export type OpensearchSigV4Input = {
+  /** The id of the access key, at most 256 characters. Leave empty when you sign in with a web identity. Example: AKIAIOSFODNN7EXAMPLE */
+  accessKeyId?: string | null | undefined;
+  /** The role that is assumed for each test (sts:AssumeRole, for 15 minutes), with the access key or with the role of webIdentity. Leave empty to sign requests with the access key itself. */
+  assumeRole?: AwsAssumeRoleInput | null | undefined;
+  /** The region of the domain or the collection. Example: eu-central-1 */
+  region: string;
+  /** Secret. The secret part of the access key, at most 4,096 characters. Leave empty when you sign in with a web identity. It is never shown again. */
+  secretAccessKey?: string | null | undefined;
+  /** The service that requests are signed for: a domain of Amazon OpenSearch Service (ES), or a collection of Amazon OpenSearch Serverless (AOSS), which has no cluster and tells no aliases. */
+  service?: OpensearchAwsService | null | undefined;
+  /** Secret. The token of temporary credentials, at most 8,192 characters. Leave empty for a long-lived access key. This secret is never shown again. */
+  sessionToken?: string | null | undefined;
+  /** The endpoint that gives credentials of roles, for services other than AWS and for VPC endpoints. Leave empty for AWS STS of the region. Example: https://minio.example.com:9000 */
+  stsUrl?: string | null | undefined;
+  /** A token that stands in the place of an access key (sts:AssumeRoleWithWebIdentity). No file and no variable of the gateway’s machine is read for it. Leave empty to sign in with an access key. */
+  webIdentity?: AwsWebIdentityInput | null | undefined;
+};
+
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
+export type OpensearchSigV4Patch = {
+  /** The id of the access key, at most 256 characters. Leave empty when you sign in with a web identity. Example: AKIAIOSFODNN7EXAMPLE */
+  accessKeyId?: string | null | undefined;
+  /** The role that is assumed for each test (sts:AssumeRole, for 15 minutes), with the access key or with the role of webIdentity. Leave empty to sign requests with the access key itself. */
+  assumeRole?: AwsAssumeRolePatch | null | undefined;
+  /** The region of the domain or the collection. Example: eu-central-1 */
+  region?: string | null | undefined;
+  /** Secret. The secret part of the access key, at most 4,096 characters. Leave empty when you sign in with a web identity. It is never shown again. */
+  secretAccessKey?: string | null | undefined;
+  /** The service that requests are signed for: a domain of Amazon OpenSearch Service (ES), or a collection of Amazon OpenSearch Serverless (AOSS), which has no cluster and tells no aliases. */
+  service?: OpensearchAwsService | null | undefined;
+  /** Secret. The token of temporary credentials, at most 8,192 characters. Leave empty for a long-lived access key. This secret is never shown again. */
+  sessionToken?: string | null | undefined;
+  /** The endpoint that gives credentials of roles, for services other than AWS and for VPC endpoints. Leave empty for AWS STS of the region. Example: https://minio.example.com:9000 */
+  stsUrl?: string | null | undefined;
+  /** A token that stands in the place of an access key (sts:AssumeRoleWithWebIdentity). No file and no variable of the gateway’s machine is read for it. Leave empty to sign in with an access key. */
+  webIdentity?: AwsWebIdentityPatch | null | undefined;
 };
 
 /** Which end comes first. */

@@ -1,3 +1,4 @@
+import type { FakeSts } from './fake-sts.ts';
 import {
   type HttpPeer,
   type HttpPeerOptions,
@@ -7,6 +8,7 @@ import {
   type PeerRequest,
   startHttpPeer,
 } from './http-peer.ts';
+import { type AwsCredentials, type SignatureFault, verifySignature } from './sigv4.ts';
 
 export interface FakeElasticOptions extends HttpPeerOptions {
   /** Left out: Elasticsearch. */
@@ -28,8 +30,22 @@ export interface FakeElasticOptions extends HttpPeerOptions {
   readonly isHostile?: boolean;
   /** Names more indices than any cluster has, in fewer bytes than are read. */
   readonly isVast?: boolean;
+  /** AWS stands before it, and takes requests that are signed so. */
+  readonly signed?: FakeSigning;
   /** Is out of space: takes indices, but no documents. */
   readonly refusesDocuments?: boolean;
+}
+
+/** How requests are signed for a domain or a collection of AWS. */
+export interface FakeSigning {
+  readonly service: 'es' | 'aoss';
+  readonly region: string;
+  readonly credentials: readonly AwsCredentials[];
+  /** Answers at its own host, and gives credentials that are taken. */
+  readonly sts?: FakeSts;
+  /** The ids of keys whose owners may do nothing. */
+  readonly denied?: readonly string[];
+  readonly clockAhead?: number;
 }
 
 export interface FakeElasticUser {
@@ -75,10 +91,20 @@ function answer(request: PeerRequest, options: FakeElasticOptions, indices: Indi
   const { prefix = '', isUnknownDeployment } = options;
   if (isUnknownDeployment) return json(404, { ok: false, message: 'Unknown resource.' });
   if (!path.startsWith(`${prefix}/`)) return { status: 404, body: 'no such page' };
+  const refused = options.signed && judge(request, options.signed);
+  if (refused) return refused;
   const user = userOf(headers.authorization, options);
   if (user === 'unknown') return unauthenticated(options);
   const may = (right: ElasticRight) => user === undefined || (user.rights?.includes(right) ?? true);
   const [first = '', second, third] = path.slice(prefix.length + 1).split('/');
+  if (options.signed?.service === 'aoss' && (first === '' || first === '_resolve')) return { status: 404 };
+  if (method === 'GET' && first === '_cat' && second === 'indices') {
+    if (request.query.get('format') !== 'json') return { status: 200, body: 'green open clients' };
+    return json(
+      200,
+      [...indices.keys()].map((index) => ({ index })),
+    );
+  }
   if (method === 'GET' && first === '') return may('monitor') ? json(200, about(options)) : failed(403, SECURITY);
   if (method === 'GET' && first === '_resolve' && second === 'index')
     return may('view') ? resolve(third ?? '', options, indices) : failed(403, SECURITY);
@@ -102,9 +128,37 @@ function answer(request: PeerRequest, options: FakeElasticOptions, indices: Indi
   return json(200, { acknowledged: true });
 }
 
+/** What AWS says of a signature that it does not take. */
+const FAULTS: Readonly<Record<SignatureFault, string>> = {
+  unsigned: 'User: anonymous is not authorized to perform: es:ESHttpGet',
+  scope: "Credential should be scoped to a valid region, not 'x'.",
+  'unknown-key': 'The security token included in the request is invalid.',
+  'token-missing': 'The security token included in the request is invalid.',
+  'token-wrong': 'The security token included in the request is invalid.',
+  expired: 'The security token included in the request is expired',
+  clock: 'Signature expired: 20260101T000000Z is now earlier than 20260101T001500Z',
+  'unsigned-header': 'The request signature we calculated does not match the signature you provided.',
+  body: 'The request signature we calculated does not match the signature you provided.',
+  signature: 'The request signature we calculated does not match the signature you provided.',
+};
+
+/** The refusal of AWS; undefined where it lets the request through. A collection gives no reason. */
+function judge(request: PeerRequest, signing: FakeSigning): PeerAnswer | undefined {
+  const ofSts = signing.sts?.answer(request);
+  if (ofSts) return ofSts;
+  const credentials = [...signing.credentials, ...(signing.sts?.issued ?? [])];
+  const verdict = verifySignature(request, { ...signing, credentials });
+  const isDenied = 'credentials' in verdict && signing.denied?.includes(verdict.credentials.accessKeyId);
+  if (!('fault' in verdict) && !isDenied) return undefined;
+  if (signing.service === 'aoss')
+    return json(403, { status: 403, 'request-id': 'x', error: { reason: '403 Forbidden', type: 'Forbidden' } });
+  if ('fault' in verdict) return json(403, { message: FAULTS[verdict.fault] });
+  return json(403, { Message: 'User: arn:aws:iam::1:user/x is not authorized to perform: es:ESHttpGet' });
+}
+
 /** Undefined: nobody has to sign in. */
-function userOf(header = '', { users }: FakeElasticOptions): FakeElasticUser | 'unknown' | undefined {
-  if (!users) return undefined;
+function userOf(header = '', { users, signed }: FakeElasticOptions): FakeElasticUser | 'unknown' | undefined {
+  if (!users || signed) return undefined;
   const [scheme, encoded = ''] = header.split(' ');
   const credentials = Buffer.from(encoded, 'base64').toString();
   const isOf = ({ name, password, apiKey }: FakeElasticUser) =>

@@ -61,12 +61,14 @@ export function verifySignature<Credentials extends AwsCredentials>(
   const mustBeSigned = ['host', ...Object.keys(request.headers).filter((name) => name.startsWith('x-amz-'))];
   if (!mustBeSigned.every((name) => headers.includes(name))) return { fault: 'unsigned-header' };
   const bodyHash = sha256(request.body);
-  // S3 asks for this header; with other services it is as good as absent
+  // S3 and OpenSearch Serverless ask for this header; with other services it is as good as absent
   const statedHash = request.headers['x-amz-content-sha256'];
-  if (statedHash === undefined ? service === 's3' : statedHash !== bodyHash) return { fault: 'body' };
+  const isAsked = service === 's3' || service === 'aoss';
+  if (statedHash === undefined ? isAsked : statedHash !== bodyHash) return { fault: 'body' };
+  const [path = ''] = request.target.split('?');
   const canonical = [
     request.method,
-    request.target.split('?')[0],
+    service === 's3' ? path : encodedAgain(path),
     canonicalQuery(request.target),
     ...headers.map((name) => `${name}:${headerValue(request, name)}`),
     '',
@@ -126,6 +128,13 @@ function sha256(data: string | Buffer): string {
 
 function sign(key: Buffer, text: string): Buffer {
   return createHmac('sha256', key).update(text).digest();
+}
+
+/** All services but S3 sign the path as it is sent, encoded once more. */
+function encodedAgain(path: string): string {
+  return encodeURIComponent(path)
+    .replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
+    .replaceAll('%2F', '/');
 }
 
 function canonicalQuery(target: string): string {

@@ -6,7 +6,7 @@ import { askElastic, type ElasticContext, elasticAccepted } from './client.ts';
 import { isIndexName } from './config.ts';
 
 /** The longest list of names that is read, in bytes: it has room for some 100,000 indices. */
-const MAX_NAMES = 8 * 1024 * 1024;
+export const MAX_NAMES = 8 * 1024 * 1024;
 /** The longest answer with the mappings of some indices, in bytes. */
 const MAX_MAPPINGS = 8 * 1024 * 1024;
 const INDICES_AT_ONCE = 25;
@@ -33,12 +33,13 @@ export type ElasticNames = z.output<typeof RESOLVED>;
  */
 export async function resolveNames(context: ElasticContext): Promise<ElasticNames> {
   const { index } = context.config;
+  if (context.state.signer?.isServerless) return listNames(context);
   // the filter is applied to errors too, so it names their fields
   const filter =
     'indices.name,aliases.name,aliases.indices,data_streams.name,data_streams.backing_indices,error.type,status';
   const path = `/_resolve/index/${index === undefined ? '*' : encodeURIComponent(index)}?expand_wildcards=open&filter_path=${filter}`;
   const response = await askElastic(context, { method: 'GET', path, maxBytes: MAX_NAMES });
-  const found = jsonAnswer(elasticAccepted(response, context.config), RESOLVED);
+  const found = jsonAnswer(elasticAccepted(response, context), RESOLVED);
   if (index !== undefined) {
     const total = found.indices.length + found.aliases.length + found.data_streams.length;
     if (total === 0) throw new Failure('INDEX_NOT_FOUND', { configPath: 'index' });
@@ -50,6 +51,20 @@ export async function resolveNames(context: ElasticContext): Promise<ElasticName
     aliases: found.aliases.filter(isShown),
     data_streams: found.data_streams.filter(isShown),
   };
+}
+
+const LISTED = listOf(z.object({ index: z.string() }));
+/** Asks for the names of all indices alone. */
+export const LIST_PATH = '/_cat/indices?format=json&h=index';
+
+/** The names of indices where there is no API that resolves names: without aliases, of which none is told. */
+async function listNames(context: ElasticContext): Promise<ElasticNames> {
+  const { index } = context.config;
+  const response = await askElastic(context, { method: 'GET', path: LIST_PATH, maxBytes: MAX_NAMES });
+  const names = jsonAnswer(elasticAccepted(response, context), LISTED).map((each) => ({ name: each.index }));
+  const indices = names.filter(({ name }) => (index === undefined ? !name.startsWith('.') : name === index));
+  if (index !== undefined && indices.length === 0) throw new Failure('INDEX_NOT_FOUND', { configPath: 'index' });
+  return { indices, aliases: [], data_streams: [] };
 }
 
 type Named = Pick<CatalogEntry, 'name' | 'kind'>;
@@ -110,7 +125,7 @@ function* listsOf(names: readonly string[]): Generator<string[]> {
 async function mappingsOf(context: ElasticContext, names: readonly string[]): Promise<z.output<typeof MAPPINGS>> {
   const path = `/${names.map(encodeURIComponent).join(',')}/_mapping?ignore_unavailable=true&filter_path=*.mappings.properties`;
   const response = await askElastic(context, { method: 'GET', path, maxBytes: MAX_MAPPINGS });
-  return jsonAnswer(elasticAccepted(response, context.config), MAPPINGS);
+  return jsonAnswer(elasticAccepted(response, context), MAPPINGS);
 }
 
 /**
@@ -125,7 +140,7 @@ export async function elasticColumns(
   const path = `/${encodeURIComponent(table)}/_mapping`;
   const response = await askElastic(context, { method: 'GET', path, maxBytes: MAX_MAPPINGS });
   if (response.status === 404) return null;
-  const mappings = jsonAnswer(elasticAccepted(response, context.config), MAPPINGS);
+  const mappings = jsonAnswer(elasticAccepted(response, context), MAPPINGS);
   const last = lastOf(Object.keys(mappings));
   return last === undefined ? null : columnsOfMapping(mappings[last]);
 }

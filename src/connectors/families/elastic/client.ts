@@ -26,8 +26,22 @@ export interface ElasticAbout {
   readonly cluster: string;
 }
 
+/** What signs requests where it is neither a password nor an API key that signs in. */
+export interface ElasticSigner {
+  /** The config field of who signs. */
+  readonly path: string;
+  /** True for a service that has no cluster to be asked for, and none of its APIs. */
+  readonly isServerless: boolean;
+  /** The request with the headers of its signature. */
+  sign(request: HttpRequest): Promise<HttpRequest>;
+  /** The failure behind an answer that refuses the signature; undefined for any other. */
+  refusal(response: HttpResponse): Failure | undefined;
+}
+
 /** What the checks of one test share. `about` stays undefined where the user may not ask for it. */
-export type ElasticState = HttpState<{ about: ElasticAbout }>;
+export type ElasticState = HttpState<{ about: ElasticAbout; signer: ElasticSigner }>;
+/** What tells what a refusal means. */
+type SignIn = Pick<CheckContext<ElasticConfig, ElasticState>, 'config' | 'state'>;
 export type ElasticContext = CheckContext<ElasticConfig, ElasticState>;
 
 const ABOUT = z.object({
@@ -38,16 +52,15 @@ const ABOUT = z.object({
 const ERROR = z.object({ error: z.object({ type: z.string() }) });
 
 /** Sends a request, signed in as the config says. */
-export function askElastic({ config, state }: ElasticContext, request: HttpRequest): Promise<HttpResponse> {
-  return state.http.request({
-    ...request,
-    path: basePath(config.url) + request.path,
-    headers: {
-      accept: 'application/json',
-      ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
-      ...authorization(config),
-    },
-  });
+export async function askElastic({ config, state }: ElasticContext, request: HttpRequest): Promise<HttpResponse> {
+  const { http, signer } = state;
+  const headers = {
+    accept: 'application/json',
+    ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
+  };
+  const whole = { ...request, path: basePath(config.url) + request.path };
+  if (signer) return http.request(await signer.sign({ ...whole, headers }));
+  return http.request({ ...whole, headers: { ...headers, ...authorization(config) } });
 }
 
 function authorization({ disableAuth, username = '', password = '', apiKey }: ElasticConfig): Record<string, string> {
@@ -59,21 +72,24 @@ function authorization({ disableAuth, username = '', password = '', apiKey }: El
 }
 
 /** The answer when it is a success. Fails with what any other answer stands for. */
-export function elasticAccepted(response: HttpResponse, config: ElasticConfig): HttpResponse {
+export function elasticAccepted(response: HttpResponse, signIn: SignIn): HttpResponse {
   const { status } = response;
   if (status >= 200 && status < 300) return response;
   const type = errorType(response);
   const failure =
-    refusedSignIn(response, config) ?? (type === undefined ? undefined : typeFailure(type, response, config));
+    signIn.state.signer?.refusal(response) ??
+    refusedSignIn(response, signIn) ??
+    (type === undefined ? undefined : typeFailure(type, response, signIn));
   if (failure) throw failure.with(refusalEvidence(response, type));
   throw type === undefined ? strangerFailure(response) : ownFailure(response, type);
 }
 
 /** The failure behind a refusal by what signs users in, which may stand before the cluster. */
-function refusedSignIn(response: HttpResponse, config: ElasticConfig): Failure | undefined {
+function refusedSignIn(response: HttpResponse, signIn: SignIn): Failure | undefined {
+  const { config } = signIn;
   const { status, headers } = response;
   if (status === 401 && (errorType(response) !== undefined || OWN_CHALLENGE.test(headers['www-authenticate'] ?? '')))
-    return methodFailure(response, ['basic', 'apikey'], credentialsPath(config)) ?? refused(response, config);
+    return methodFailure(response, ['basic', 'apikey'], credentialsPath(signIn)) ?? refused(response, signIn);
   if (status === 404 && config.cloudId !== undefined && jsonIfAny(response, UNKNOWN_DEPLOYMENT))
     return new Failure('RESOURCE_NOT_FOUND', {
       configPath: 'cloudId',
@@ -81,15 +97,15 @@ function refusedSignIn(response: HttpResponse, config: ElasticConfig): Failure |
     });
   if (!jsonIfAny(response, IAM_REFUSAL)) return undefined;
   const hint = 'The domain signs in by AWS IAM alone: turn its fine-grained access control on, with users of its own.';
-  return new Failure('SIGN_IN_METHOD_REFUSED', { configPath: credentialsPath(config), hint });
+  return new Failure('SIGN_IN_METHOD_REFUSED', { configPath: credentialsPath(signIn), hint });
 }
 
-function typeFailure(type: string, { status, configPath }: HttpResponse, config: ElasticConfig): Failure | undefined {
+function typeFailure(type: string, { status, configPath }: HttpResponse, signIn: SignIn): Failure | undefined {
   if (type === 'cluster_block_exception') {
     const hint = 'The cluster takes no writes now: it may be out of space, or set to read only.';
     return new Failure('SERVER_UNAVAILABLE', { configPath, hint });
   }
-  if (status === 403) return new Failure('PERMISSION_DENIED', { configPath: credentialsPath(config) });
+  if (status === 403) return new Failure('PERMISSION_DENIED', { configPath: credentialsPath(signIn) });
   return type === INDEX_NOT_FOUND ? new Failure('INDEX_NOT_FOUND', { configPath: 'index' }) : undefined;
 }
 
@@ -115,7 +131,8 @@ const IAM_REFUSAL = z.object({ Message: z.string().regex(/is not authorized to p
 const UNKNOWN_DEPLOYMENT = z.object({ ok: z.literal(false), message: z.string() });
 
 /** The config field that holds who signs in. */
-export function credentialsPath({ disableAuth, apiKey }: ElasticConfig): string {
+export function credentialsPath({ config: { disableAuth, apiKey }, state: { signer } }: SignIn): string {
+  if (signer) return signer.path;
   if (disableAuth) return 'disableAuth';
   return apiKey === undefined ? 'username' : 'apiKey';
 }
@@ -123,7 +140,11 @@ export function credentialsPath({ disableAuth, apiKey }: ElasticConfig): string 
 const KEYLESS_HINT =
   'The server offers a sign-in by password alone, and may know no API keys, as OpenSearch’s security plugin 2: give `username` and `password`, or check `apiKey`.';
 
-function refused(response: HttpResponse, config: ElasticConfig): Failure {
+const UNSIGNED_HINT =
+  'The cluster itself asks for a password, and takes no signatures: those are for domains of Amazon OpenSearch Service. Check `url`, or give user name and password.';
+
+function refused(response: HttpResponse, { config, state: { signer } }: SignIn): Failure {
+  if (signer) return new Failure('SIGN_IN_METHOD_REFUSED', { configPath: signer.path, hint: UNSIGNED_HINT });
   if (config.disableAuth) {
     return new Failure('CREDENTIALS_REQUIRED', {
       configPath: 'disableAuth',

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { host } from '../../kit/config/host.ts';
 import { destination, inGroup, issue, labelled, named, secret } from '../../kit/config/marks.ts';
-import { given, has, leftOut, mayHave, missing, rules } from '../../kit/config/rules.ts';
+import { given, has, leftOut, mayHave, missing, type Rule, rules } from '../../kit/config/rules.ts';
 import { sshTunnel } from '../../kit/config/ssh-tunnel.ts';
 import { anyText, headerText, LONGEST_PASSWORD, matching, trimmedText } from '../../kit/config/text.ts';
 import { tls } from '../../kit/config/tls.ts';
@@ -52,7 +52,8 @@ function isElsewhere(before: string | undefined, after: string | undefined): boo
 
 const INDEX_NAME = /^(?![-_+])(?!\.{1,2}$)[^\\/*?"<>|\s,#:\p{Cc}]{1,255}$/u;
 
-const fields = {
+/** The fields of both products, which are reached and signed in to in the same ways. */
+export const elasticFields = {
   serverType: destination(
     labelled(named('SearchServerType', z.enum(['ELASTIC_CLOUD', 'OPEN_CLOUD', 'SELF_MANAGED'])), {
       ELASTIC_CLOUD: 'Elastic Cloud',
@@ -113,32 +114,39 @@ export function isIndexName(text: string): boolean {
   return INDEX_NAME.test(text);
 }
 
-/** The config of both products, which are reached and signed in to in the same ways. */
-export const elasticConfig = z
-  .object(fields)
-  .superRefine((value, context) => {
-    const report = (code: 'REQUIRED' | 'INVALID_COMBINATION') => (path: string, message: string) =>
-      context.addIssue({ code: 'custom', path: path.split('.'), ...issue(code, message) });
-    checkPlace(value, report('REQUIRED'), report('INVALID_COMBINATION'));
-    checkCredentials(value, report('REQUIRED'), report('INVALID_COMBINATION'));
-    httpNeedsTlsDisabled(value, context, 'url');
-  })
-  .meta(
-    rules(
-      [isSelfManaged, given('url')],
-      [isSelfManaged, leftOut('cloudId')],
-      [isCloud, given('cloudId')],
-      [isCloud, leftOut('url')],
-      [isCloud, mayHave('tls', mayHave('mode', { pattern: '^(?!DISABLE$)' }))],
-      [isCloud, mayHave('disableAuth', { const: false })],
-      [isOpen, leftOut('username', 'password', 'apiKey')],
-      [given('apiKey'), leftOut('username', 'password')],
-      [{ ...missing('apiKey'), ...mayHave('disableAuth', { const: false }) }, given('username', 'password')],
-      ...clearTextRules('url'),
-    ),
-  );
+/** Refuses what does not go together. `otherWay` says whether something else than these fields signs in. */
+export function checkElastic(value: ElasticConfig, context: z.RefinementCtx, otherWay = false): void {
+  const report = (code: 'REQUIRED' | 'INVALID_COMBINATION') => (path: string, message: string) =>
+    context.addIssue({ code: 'custom', path: path.split('.'), ...issue(code, message) });
+  checkPlace(value, report('REQUIRED'), report('INVALID_COMBINATION'));
+  if (!otherWay) checkCredentials(value, report('REQUIRED'), report('INVALID_COMBINATION'));
+  httpNeedsTlsDisabled(value, context, 'url');
+}
 
-export type ElasticConfig = z.output<typeof elasticConfig>;
+/** The same for forms; `otherWay` is the block that signs in otherwise. */
+export function elasticRules(otherWay?: string): readonly Rule[] {
+  const { properties: isClosed } = mayHave('disableAuth', { const: false });
+  const { properties: isMissing = {} } = otherWay === undefined ? {} : mayHave(otherWay, { type: 'null' });
+  return [
+    [isSelfManaged, given('url')],
+    [isSelfManaged, leftOut('cloudId')],
+    [isCloud, given('cloudId')],
+    [isCloud, leftOut('url')],
+    [isCloud, mayHave('tls', mayHave('mode', { pattern: '^(?!DISABLE$)' }))],
+    [isCloud, mayHave('disableAuth', { const: false })],
+    [isOpen, leftOut('username', 'password', 'apiKey')],
+    [given('apiKey'), leftOut('username', 'password')],
+    [{ ...missing('apiKey'), properties: { ...isClosed, ...isMissing } }, given('username', 'password')],
+    ...clearTextRules('url'),
+  ];
+}
+
+export const elasticConfig = z
+  .object(elasticFields)
+  .superRefine((value, context) => checkElastic(value, context))
+  .meta(rules(...elasticRules()));
+
+export type ElasticConfig = z.output<z.ZodObject<typeof elasticFields>>;
 
 type Report = (path: string, message: string) => void;
 
