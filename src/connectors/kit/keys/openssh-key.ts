@@ -1,8 +1,8 @@
 import { createDecipheriv, createHash, createPrivateKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 
-/** The most rounds that are done, which take a processor about two seconds. ssh-keygen's own default is 24 at most. */
-export const MAX_BCRYPT_ROUNDS = 100;
+/** The most rounds that are done, which take a processor two to three seconds: ssh-keygen's default is 24 at most, asyncssh's 128. */
+export const MAX_BCRYPT_ROUNDS = 128;
 
 const MAGIC = 'openssh-key-v1\0';
 const HASH_SIZE = 32;
