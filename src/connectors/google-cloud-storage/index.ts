@@ -11,7 +11,8 @@ export const googleCloudStorage = defineConnector({
   title: 'Google Cloud Storage',
   description: 'A bucket of Google Cloud Storage, signed in to with the key of a service account.',
   category: 'OBJECT_STORAGE',
-  provenAgainst: 'fake that verifies the signed token, and that Google’s Python client 3.17 accepts',
+  provenAgainst:
+    'fake-gcs-server 1.56 for buckets and objects; a fake that verifies the signed token, and that Google’s Python client 3.17 accepts',
   leastRights:
     '`storage.objects.list` on the bucket, which the role Storage Object Viewer has. Location and class are shown with `storage.buckets.get`.',
   recipe: googleCloudStorageRecipe,

@@ -1,19 +1,14 @@
-import { execFile, spawn } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Authority, IssuedCertificate } from '../certificates.ts';
 import { goPrograms, startGoProgram } from './go-programs.ts';
 import type { PeerPrograms } from './installed.ts';
-import { endProcess, freePorts, hasEnded, owned, startPeer } from './own-process.ts';
+import { type StartedTool, startTool } from './started-tool.ts';
 
 const run = promisify(execFile);
-const TRIES = 200;
-const PAUSE_MS = 25;
 
 /** What makes the three servers, and the certificates that WebCrypto cannot make. */
 export const TLS_SERVERS: PeerPrograms = {
@@ -39,23 +34,18 @@ export interface TlsServerOptions {
 
 export type TlsVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
 
-export interface TlsServer {
-  readonly port: number;
-  stop(): Promise<void>;
-}
-
 export const tlsServers = { OpenSSL: startOpenssl, GnuTLS: startGnutls, Go: startGo } satisfies Record<
   string,
-  (options: TlsServerOptions) => Promise<TlsServer>
+  (options: TlsServerOptions) => Promise<StartedTool>
 >;
 
-async function startGo({ chain, ciphers, clientCa, target, ...rest }: TlsServerOptions): Promise<TlsServer> {
+async function startGo({ chain, ciphers, clientCa, target, ...rest }: TlsServerOptions): Promise<StartedTool> {
   const settings = { ...rest, chain: chain.join('\n'), clientCA: clientCa, ciphers, target: `127.0.0.1:${target}` };
   const { line, stop } = await startGoProgram('tls', { settings: JSON.stringify(settings) });
   return { port: Number(line), stop };
 }
 
-function startOpenssl({ chain, key, version, ciphers, clientCa, required }: TlsServerOptions): Promise<TlsServer> {
+function startOpenssl({ chain, key, version, ciphers, clientCa, required }: TlsServerOptions): Promise<StartedTool> {
   const [leaf = '', ...others] = chain;
   const files = {
     leaf,
@@ -79,7 +69,7 @@ function startOpenssl({ chain, key, version, ciphers, clientCa, required }: TlsS
   ]);
 }
 
-function startGnutls({ chain, key, version, ciphers, clientCa, required }: TlsServerOptions): Promise<TlsServer> {
+function startGnutls({ chain, key, version, ciphers, clientCa, required }: TlsServerOptions): Promise<StartedTool> {
   const files = { chain: chain.join('\n'), key, ...(clientCa && { clients: clientCa }) };
   const only = (kind: string, names: readonly string[]) => [`-${kind}-ALL`, ...names.map((name) => `+${name}`)];
   const priority = [
@@ -98,51 +88,6 @@ function startGnutls({ chain, key, version, ciphers, clientCa, required }: TlsSe
       ? [`--x509cafile=${file('clients')}`, '--verify-client-cert', ...(required ? ['--require-client-cert'] : [])]
       : ['--disable-client-cert']),
   ]);
-}
-
-/** Starts a program with files of its own, and waits until its port takes connections. */
-function startTool(
-  program: string,
-  files: Readonly<Record<string, string>>,
-  argumentsFor: (port: number, file: (name: string) => string) => readonly string[],
-): Promise<TlsServer> {
-  return startPeer(async () => {
-    const home = await mkdtemp(join(tmpdir(), 'gateway-tls-'));
-    const leave = () => rmSync(home, { recursive: true, force: true });
-    process.once('exit', leave);
-    for (const [name, text] of Object.entries(files)) await writeFile(join(home, name), text, { mode: 0o600 });
-    const [port = 0] = await freePorts(1);
-    const child = owned(
-      spawn(program, [...argumentsFor(port, (name) => join(home, name))], { stdio: ['pipe', 'ignore', 'pipe'] }),
-    );
-    let log = '';
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      if (log.length < 20_000) log += text;
-    });
-    const stop = async () => {
-      process.off('exit', leave);
-      await endProcess(child);
-      await rm(home, { recursive: true, force: true });
-    };
-    for (let tries = 0; !(await isOpen(port)); tries += 1) {
-      if (tries === TRIES || hasEnded(child)) {
-        await stop();
-        throw new Error(`${program} did not start:\n${log}`);
-      }
-      await sleep(PAUSE_MS);
-    }
-    return { port, stop };
-  });
-}
-
-function isOpen(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on('error', () => resolve(false));
-  });
 }
 
 /** How OpenSSL's command makes each kind of key. */
