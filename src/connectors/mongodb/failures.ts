@@ -6,7 +6,7 @@ import { MongoError } from './wire.ts';
 const NOT_IMPLEMENTED: readonly [FailureCode, FailureDetails] = [
   'SERVER_ERROR',
   {
-    hint: 'The server does not know what MongoDB knows since 3.6: $sample and $objectToArray, by which the fields of a collection are looked at. FerretDB 1 is such a one. What needs no fields can be tested.',
+    hint: 'Leave the checks of fields out, or upgrade the server: $sample and $objectToArray, by which they look at a collection, are there since MongoDB 3.6, and not in FerretDB 1.',
   },
 ];
 const SECONDARY_HINT = 'The server only reads, as a secondary does: connect to the primary of its replica set.';

@@ -87,7 +87,7 @@ export class DatastoreEvents {
     for await (const row of rows) yield this.#eventOf(row, writeCursor(row.at, follower.positions));
   }
 
-  /** The event of a row: followers who have the same cursor get the same object, so that it is executed once for all. */
+  /** The event of a row. Followers who have the same cursor get the same object, which is executed once for all. */
   #eventOf(row: JournalRow, cursor: string): DatastoreEvent {
     return this.#events.of(row, cursor, () => ({
       cursor,

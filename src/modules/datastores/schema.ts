@@ -8,6 +8,7 @@ import {
 } from '../../connectors/kit/config/tenancy.ts';
 import { type Connector, pascalName } from '../../connectors/kit/contract/connector.ts';
 import { connectorOf, connectors } from '../../connectors/registry.ts';
+import { askedFields } from '../../graphql/asked-fields.ts';
 import { builder } from '../../graphql/builder.ts';
 import { connectionType, pageArguments } from '../../graphql/connection.ts';
 import { type ConfigTypes, deriveConfigTypes } from '../../graphql/derive-config.ts';
@@ -27,6 +28,7 @@ import { EnvironmentRef } from '../environments/schema.ts';
 import type { HealthStatus } from '../health/health.ts';
 import type { Datastore } from './datastore.ts';
 import type { DatastoreEvent, DatastoreEventKind, DatastoreEvents } from './events.ts';
+import { environmentOf, lastTestOf, readRelated } from './related.ts';
 import { TagFilter, TagRef, wantedTags } from './schema-details.ts';
 import type { DatastoreService } from './service.ts';
 import type { DatastoreQuery } from './store.ts';
@@ -187,11 +189,7 @@ export const DatastoreRef = builder.interfaceRef<Datastore>('Datastore').impleme
     environment: t.field({
       type: EnvironmentRef,
       description: 'The environment that it is in. It never changes.',
-      resolve: async (datastore, _arguments, { loaders }) => {
-        const environment = await loaders.environment.load(datastore.environmentId);
-        if (!environment) throw new Error('a datastore without its environment');
-        return environment;
-      },
+      resolve: (datastore, _arguments, { loaders }) => environmentOf(datastore, loaders),
     }),
     version: t.exposeInt('version', {
       description:
@@ -248,8 +246,7 @@ export const DatastoreRef = builder.interfaceRef<Datastore>('Datastore').impleme
       type: ConnectionTestRef,
       nullable: true,
       description: 'The newest test of the datastore as it is stored. Tests that read the catalog do not count.',
-      resolve: (datastore, _arguments, { loaders }) =>
-        datastore.lastTestId === null ? null : loaders.connectionTest.load(datastore.lastTestId),
+      resolve: (datastore, _arguments, { loaders }) => lastTestOf(datastore, loaders),
     }),
     connectionTests: t.field({
       type: ConnectionTestConnection,
@@ -456,7 +453,7 @@ builder.queryFields((t) => ({
         description: 'How many datastores to skip, for pages by number: at most 10,000. Do not give a cursor as well.',
       }),
     },
-    resolve: async (_root, { environmentId, filter, orderBy, ...page }, { access, services }) => {
+    resolve: async (_root, { environmentId, filter, orderBy, ...page }, { access, loaders, services }, info) => {
       const query: DatastoreQuery = {
         environmentId: environmentId ?? null,
         ids: filter?.ids ?? null,
@@ -470,7 +467,10 @@ builder.queryFields((t) => ({
         updatedSince: filter?.updatedSince ?? null,
         order: { field: orderBy?.field ?? 'LABEL', direction: orderBy?.direction ?? 'ASC' },
       };
-      return { ...(await services.datastores.list(access, query, page)), query };
+      const listed = await services.datastores.list(access, query, page);
+      const datastores = listed.edges.map(({ node }) => node);
+      await readRelated(datastores, askedFields(info), loaders);
+      return { ...listed, query };
     },
   }),
 }));

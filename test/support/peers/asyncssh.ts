@@ -67,7 +67,7 @@ export interface AsyncsshKey {
   readonly public: string;
 }
 
-/** A key of each kind in each form that asyncssh writes, by their names; those that are encrypted have this passphrase. */
+/** A key of each kind in each form that asyncssh writes, by their names; the encrypted ones have this passphrase. */
 export async function writeKeys(passphrase: string): Promise<Readonly<Record<string, AsyncsshKey>>> {
   const { stdout } = await run(python, [join(scripts, 'keys.py'), passphrase], { env: ENVIRONMENT });
   return JSON.parse(stdout) as Record<string, AsyncsshKey>;

@@ -1,7 +1,7 @@
 import type { IssuedCertificate } from '../certificates.ts';
 import { goPrograms, startGoProgram } from './go-programs.ts';
 
-/** Two MySQL servers that were not made for one another: the engine of Dolt, and go-mysql, which knows every sign-in. */
+/** Two MySQL servers that have nothing in common: the engine of Dolt, and go-mysql, which knows every sign-in. */
 export const GO_MYSQL = goPrograms('mysql-engine', 'mysql-sign-in');
 
 export interface GoMysql {

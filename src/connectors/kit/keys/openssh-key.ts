@@ -1,7 +1,10 @@
 import { createDecipheriv, createHash, createPrivateKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 
-/** The most rounds that are done, which take a processor two to three seconds: ssh-keygen's default is 24 at most, asyncssh's 128. */
+/**
+ * The most rounds that are done, which take a processor two to three seconds: ssh-keygen's default is 24 at most,
+ * asyncssh's 128.
+ */
 export const MAX_BCRYPT_ROUNDS = 128;
 
 const MAGIC = 'openssh-key-v1\0';
