@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import type { TLSSocket, TlsOptions } from 'node:tls';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Tls, TlsMode } from '../../../../src/connectors/kit/config/tls.ts';
@@ -385,6 +386,34 @@ describe('the client certificate', () => {
 
   it.each(['TLSv1.2', 'TLSv1.3'] as const)('is missing, with %s', async (version) => {
     expect(await outcome(version, {})).toBe('TLS_CLIENT_CERTIFICATE_REQUIRED');
+  });
+
+  it('is missing, and GnuTLS says over TLS 1.2 that it could not decode it', async () => {
+    const server = await serve('good', { ...asking(), maxVersion: 'TLSv1.2' });
+    let refusals = 0;
+    const gnutls = await listen((socket) => {
+      const peer = connect(server.port, '127.0.0.1');
+      const alert = (number: number) => Buffer.from([21, 3, 3, 0, 2, 2, number]);
+      peer.on('data', (bytes) => {
+        const isRefusal = bytes.equals(alert(40));
+        refusals += Number(isRefusal);
+        socket.write(isRefusal ? alert(50) : bytes);
+      });
+      peer.on('end', () => socket.end()).on('error', () => socket.destroy());
+      socket.pipe(peer);
+    });
+    servers.push(gnutls);
+    const { report } = await failureOf(secure(gnutls.port, { mode: 'REQUIRE' }));
+    expect(refusals).toBe(1);
+    expect(report).toMatchObject({ code: 'TLS_CLIENT_CERTIFICATE_REQUIRED', configPath: 'tls.clientCertificate' });
+  });
+
+  it('is not what a server means that cannot decode the first message', async () => {
+    const server = await listen((socket) =>
+      socket.once('data', () => socket.end(Buffer.from([21, 3, 3, 0, 2, 2, 50]))),
+    );
+    servers.push(server);
+    expect((await failureOf(secure(server.port, { mode: 'REQUIRE' }))).report.code).toBe('TLS_FAILED');
   });
 
   it.each([
