@@ -124,12 +124,15 @@ export function explainMysql(error: unknown, signIn: MysqlSignIn): Failure | und
   return explainNetworkError(error) ?? new Failure('PROTOCOL_MISMATCH', { error });
 }
 
-/** MySQL has this number for a view whose definer is gone. */
-const NO_SUCH_USER = 1449;
+/** MySQL has these numbers for a view whose definer is gone, and for a role that is none. */
+const NO_SUCH_USER: readonly unknown[] = [1449, 3162];
 
-/** The failure behind an error at the sign-in whose number means another thing later: go-mysql's servers send it. */
+/**
+ * The failure behind an error at the sign-in whose number means another thing later: servers made of go-mysql and of
+ * mysql-mimic send it.
+ */
 export function unknownAccount(error: MysqlError): Failure | undefined {
-  if (error.errno !== NO_SUCH_USER) return undefined;
+  if (!NO_SUCH_USER.includes(error.errno)) return undefined;
   const hint = 'The server knows no such account. Check `username`.';
   const evidence = { serverError: error.errno };
   return new Failure('PASSWORD_REFUSED', { error, configPath: 'username', hint, evidence });
