@@ -10,6 +10,34 @@ import { useStand } from '../support/use-stand.ts';
 
 const { configFor, start, tryAt, tryIt, tryWith } = useStand(googleCloudStorageStand);
 
+describe('a bucket whose requester pays', () => {
+  const payer = 'my-project-123';
+  const EVERY = ['bucket/head', 'objects/list', 'object/put'];
+
+  test('is read and written by who names a project that pays', async () => {
+    const peer = await start({ payer });
+    const result = await tryAt(peer, { userProject: payer }, { methods: EVERY });
+    expect(result.failure).toBeNull();
+    expect(peer.requests.every(({ query }) => query.get('userProject') === payer)).toBe(true);
+  });
+
+  test.each([
+    ['no project', undefined, 'PERMISSION_DENIED'],
+    ['a project that the account may not use', 'another-project', 'PERMISSION_DENIED'],
+    ['a project that is none', 'no-such-project', 'RESOURCE_NOT_FOUND'],
+  ])('%s is told', async (_title, userProject, code) => {
+    const result = await tryWith({ payer }, { userProject });
+    expect(gist(result)).toEqual({ at: 'bucket/head', code, configPath: 'userProject' });
+    expect(result.failure?.hint).toMatch(/`userProject`/);
+  });
+
+  test('names no project where none is given', async () => {
+    const peer = await start();
+    expect((await tryAt(peer)).failure).toBeNull();
+    expect(peer.requests.some(({ query }) => query.has('userProject'))).toBe(false);
+  });
+});
+
 describe('a bucket that works', () => {
   test('passes every check, the writing one too, over one connection', async () => {
     const peer = await start();

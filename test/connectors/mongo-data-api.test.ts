@@ -1,11 +1,45 @@
 import { describe, expect, test } from 'vitest';
 import { describeBadConfigs } from '../support/bad-configs.ts';
 import { describeHttpFaults } from '../support/http-faults.ts';
+import { createTokenIssuer } from '../support/peers/token-issuer.ts';
 import { mongoDataApiStand } from '../support/stands/mongo-data-api.ts';
 import { gist } from '../support/test-connection.ts';
 import { useStand } from '../support/use-stand.ts';
 
 const { start, tryAt, tryIt } = useStand(mongoDataApiStand);
+
+describe('a server with other ways to sign in', () => {
+  const issuer = createTokenIssuer('https://tokens.example', 'data-api');
+  const users = { jürgen: 'pä55:"word"' };
+  const options = { apiKey: undefined, users, issuer };
+  const tryOther = async (changes: object) => tryAt(await start(options), { apiKey: undefined, ...changes });
+
+  test('takes a user name and a password', async () => {
+    const result = await tryOther({ username: 'jürgen', password: users.jürgen });
+    expect(result.failure).toBeNull();
+    expect(result.steps).toContain('documents/find: PASSED');
+  });
+
+  test('takes an access token', async () => {
+    const accessToken = issuer.token();
+    const result = await tryOther({ accessToken });
+    expect(result.failure).toBeNull();
+    expect(JSON.stringify(result)).not.toContain(accessToken);
+  });
+
+  test.each<readonly [string, object, string, string]>([
+    ['a wrong password', { username: 'jürgen', password: 'x' }, 'PASSWORD_REFUSED', 'password'],
+    ['an unknown user', { username: 'nobody', password: 'x' }, 'PASSWORD_REFUSED', 'password'],
+    ['an expired token', { accessToken: issuer.token({ exp: 1 }) }, 'KEY_REFUSED', 'accessToken'],
+    ['a text that is no token', { accessToken: 'x' }, 'KEY_REFUSED', 'accessToken'],
+    ['an API key', { apiKey: 'x' }, 'KEY_REFUSED', 'apiKey'],
+    ['nothing', {}, 'CREDENTIALS_REQUIRED', 'apiKey'],
+  ])('refuses %s', async (_title, changes, code, configPath) => {
+    const result = await tryOther(changes);
+    expect(gist(result)).toEqual({ at: 'session/authenticate', code, configPath });
+    expect(result.failure?.hint).toBeTruthy();
+  });
+});
 
 describe('a Data API that works', () => {
   test('passes every check over one connection', async () => {
@@ -72,6 +106,10 @@ describe('what goes wrong is named', () => {
 describeHttpFaults(mongoDataApiStand);
 
 describeBadConfigs(mongoDataApiStand, [
+  ['a key and a token', { accessToken: 'x' }, 'accessToken', 'INVALID_COMBINATION'],
+  ['a key and a user', { username: 'a', password: 'b' }, 'username', 'INVALID_COMBINATION'],
+  ['a user without a password', { apiKey: undefined, username: 'a' }, 'password', 'REQUIRED'],
+  ['a password without a user', { apiKey: undefined, password: 'a' }, 'username', 'REQUIRED'],
   ['clear text without saying so', { apiUrl: 'http://data.example/v1' }, 'apiUrl', 'INVALID_COMBINATION'],
   ['a key with a line break in it', { apiKey: 'a\nb' }, 'apiKey', 'INVALID_FORMAT'],
   ['no database', { database: undefined }, 'database', 'REQUIRED'],

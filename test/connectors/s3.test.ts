@@ -289,6 +289,23 @@ describe('the bucket as a destination', () => {
   });
 });
 
+describe('buckets of others', () => {
+  test('one whose requester pays is read by who says so, with every request', async () => {
+    const buckets = { 'my-data': { objects: OBJECTS, requesterPays: true } };
+    const changes = { path: 'readme', pathKind: 'FILE' };
+    const result = await tryWith({ buckets }, { ...changes, requesterPays: true }, { methods: EVERY_CHECK });
+    expect(result.failure).toBeNull();
+    expect(gist(await tryWith({ buckets }))).toMatchObject({ at: 'bucket/head', code: 'PERMISSION_DENIED' });
+  });
+
+  test('one of another tenant of Ceph stands in the path behind that', async () => {
+    const peer = await start({ buckets: { 'tenant_1:my-data': { objects: OBJECTS } } });
+    const result = await tryAt(peer, { bucket: 'tenant_1:my-data' }, { methods: ['bucket/head', 'objects/list'] });
+    expect(result.failure).toBeNull();
+    expect(peer.requests[0]?.target).toMatch(/^\/tenant_1%3Amy-data\?/);
+  });
+});
+
 describeAwsRoles({
   connector: s3,
   configFor,

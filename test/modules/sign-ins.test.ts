@@ -7,6 +7,7 @@ import { S3_KEY } from '../support/peers/fake-s3.ts';
 import { createFakeSts, type FakeRole } from '../support/peers/fake-sts.ts';
 import { judgeRdsToken, startRdsFront } from '../support/peers/rds.ts';
 import { athenaStand, KEY } from '../support/stands/athena.ts';
+import { mongoDataApiStand } from '../support/stands/mongo-data-api.ts';
 import { mysqlStand } from '../support/stands/mysql.ts';
 import { opensearchStand } from '../support/stands/opensearch.ts';
 import { postgresStand } from '../support/stands/postgres.ts';
@@ -137,6 +138,20 @@ const ways: readonly Way[] = [
     },
     options: { signed: { service: 'es', region: 'eu-central-1', credentials: [KEY] } },
     wrong: refused('awsSigV4.secretAccessKey', 'wrong', 'KEY_REFUSED'),
+  },
+  {
+    title: 'a Data API by a password',
+    stand: mongoDataApiStand as Stand<never>,
+    change: { apiKey: undefined, username: 'reader', password: 'pä55' },
+    options: { apiKey: undefined, users: { reader: 'pä55' } },
+    wrong: refused('password', 'wrong', 'PASSWORD_REFUSED'),
+  },
+  {
+    title: 'a Data API by an access token',
+    stand: mongoDataApiStand as Stand<never>,
+    change: { apiKey: undefined, accessToken: issuer.token() },
+    options: { apiKey: undefined, issuer },
+    wrong: refused('accessToken', 'no.such.token', 'KEY_REFUSED'),
   },
 ];
 

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { askGoogle, googleAccepted, googleRefusal } from '../families/google/client.ts';
+import { askGoogle, type GoogleRefusal, googleAccepted, googleRefusal } from '../families/google/client.ts';
 import { authenticateCheck } from '../kit/checks/authenticate.ts';
-import type { Check } from '../kit/contract/connector.ts';
+import type { Check, CheckContext } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { jsonAnswer, listOf, refusalEvidence } from '../kit/http/answers.ts';
-import type { HttpResponse } from '../kit/http/client.ts';
+import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
 import { type HttpState, write } from '../kit/http/http-base.ts';
 import type { GoogleCloudStorageConfig } from './config.ts';
 
@@ -26,12 +26,13 @@ const OBJECTS = z.object({
 const authenticate: GcsCheck = authenticateCheck(
   'Google takes the token that the account’s key signs. No right is needed.',
   async (context) => {
-    const response = await askGoogle(context, READ, {
+    const response = await ask(context, READ, {
       method: 'GET',
       path: `${bucketPath(context.config)}?fields=name`,
     });
-    // the checks that follow tell what the account may do, and whether the bucket exists
-    const signedIn = [403, 404].includes(googleRefusal(response)?.code ?? 0);
+    // the checks that follow tell what the account may do, whether the bucket exists, and who pays
+    const refusal = googleRefusal(response);
+    const signedIn = [403, 404].includes(refusal?.code ?? 0) || (refusal && isAboutPayer(refusal));
     if (!signedIn) jsonAnswer(accepted(response), BUCKET);
     return { evidence: { server: 'Google Cloud Storage', account: context.config.credentials.clientEmail } };
   },
@@ -43,13 +44,13 @@ const headBucket: GcsCheck = {
   description: 'The bucket exists. The account needs storage.buckets.get or storage.objects.list.',
   async run(context) {
     const { bucket } = context.config;
-    const response = await askGoogle(context, READ, {
+    const response = await ask(context, READ, {
       method: 'GET',
       path: `${bucketPath(context.config)}?fields=name,location,storageClass`,
     });
     if (response.status === 403) {
       // an account that may only read objects cannot see the bucket's own data; listing shows that the bucket exists
-      accepted(await askGoogle(context, READ, { method: 'GET', path: objectsPath(context.config, 1) }));
+      accepted(await ask(context, READ, { method: 'GET', path: objectsPath(context.config, 1) }));
       return { evidence: { bucket, metadata: 'not readable' } };
     }
     const { location, storageClass } = jsonAnswer(accepted(response), BUCKET);
@@ -63,7 +64,7 @@ const listObjects: GcsCheck = {
   description:
     'The objects of the bucket can be listed; at most 100 are counted. The account needs storage.objects.list.',
   async run(context) {
-    const response = await askGoogle(context, READ, { method: 'GET', path: objectsPath(context.config, PAGE) });
+    const response = await ask(context, READ, { method: 'GET', path: objectsPath(context.config, PAGE) });
     const { items = [], nextPageToken } = jsonAnswer(accepted(response), OBJECTS);
     return { evidence: { objects: items.length, more: nextPageToken !== undefined } };
   },
@@ -82,11 +83,11 @@ const putObject: GcsCheck = {
     const headers = { 'content-type': 'text/plain' };
     const body = 'Written by a connection test, which deletes it again.';
     const upload = `/upload${path}?uploadType=media&name=${name}`;
-    const remove = (ended: typeof context) => askGoogle(ended, WRITE, { method: 'DELETE', path: `${path}/${name}` });
+    const remove = (ended: typeof context) => ask(ended, WRITE, { method: 'DELETE', path: `${path}/${name}` });
     const { written, removed } = await write(
       context,
       `The object ${name}`,
-      () => askGoogle(context, WRITE, { method: 'POST', path: upload, headers, body, begins: true }),
+      () => ask(context, WRITE, { method: 'POST', path: upload, headers, body, begins: true }),
       remove,
     );
     accepted(written);
@@ -107,7 +108,8 @@ const putObject: GcsCheck = {
 export const gcsChecks: readonly GcsCheck[] = [authenticate, headBucket, listObjects, putObject];
 
 function accepted(response: HttpResponse): HttpResponse {
-  return googleAccepted(response, ({ code, errors }) => {
+  return googleAccepted(response, ({ code, message, errors }) => {
+    if (isAboutPayer({ code, message, errors })) return payerFailure(message);
     if (code === 403) return forbidden(errors?.[0]?.reason);
     if (code === 404) return new Failure('BUCKET_NOT_FOUND', { configPath: 'bucket', hint: 'Check `bucket`.' });
     return undefined;
@@ -120,6 +122,37 @@ function forbidden(reason: string | undefined): Failure {
     configPath: 'credentials.clientEmail',
     hint: 'Grant the account a role on the bucket that has the right, such as Storage Object Viewer.',
   });
+}
+
+/** Google names the fault of who pays in words alone. */
+const PAYER = /\buser project\b|serviceusage\.services\.use/i;
+
+function isAboutPayer({ code, message = '' }: GoogleRefusal): boolean {
+  return (code === 400 || code === 403) && PAYER.test(message);
+}
+
+function payerFailure(message = ''): Failure {
+  if (/no user project/i.test(message)) {
+    const hint = 'The requester pays for this bucket: give the project that does in `userProject`.';
+    return new Failure('PERMISSION_DENIED', { configPath: 'userProject', hint });
+  }
+  if (/invalid/i.test(message))
+    return new Failure('RESOURCE_NOT_FOUND', { configPath: 'userProject', hint: 'Check `userProject`.' });
+  const hint = 'Grant the account serviceusage.services.use on the project of `userProject`.';
+  return new Failure('PERMISSION_DENIED', { configPath: 'userProject', hint });
+}
+
+/** Sends a request, for which the config's project pays if it names one. */
+function ask(
+  context: CheckContext<GoogleCloudStorageConfig, HttpState>,
+  scope: string,
+  request: HttpRequest,
+): Promise<HttpResponse> {
+  const { userProject } = context.config;
+  if (userProject === undefined) return askGoogle(context, scope, request);
+  const mark = request.path.includes('?') ? '&' : '?';
+  const path = `${request.path}${mark}userProject=${encodeURIComponent(userProject)}`;
+  return askGoogle(context, scope, { ...request, path });
 }
 
 function bucketPath(config: GoogleCloudStorageConfig): string {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { inGroup } from '../kit/config/marks.ts';
 import { serviceAccount } from '../kit/config/service-account.ts';
 import { anyText, matching } from '../kit/config/text.ts';
 
@@ -15,6 +16,16 @@ export const googleCloudStorageConfig = z.object({
     title: 'Credentials',
     description: 'The key of a service account. Enter the fields of its JSON file.',
   }),
+  userProject: inGroup(
+    'ADVANCED',
+    matching(anyText(100), /^([a-z0-9][a-z0-9.-]*[a-z0-9]:)?[a-z0-9-]+$/, 'Give the id or the number of a project.'),
+  )
+    .optional()
+    .meta({
+      title: 'User project',
+      description:
+        'The project that pays for the requests, by its id or number, as buckets that are set to Requester Pays ask. The account needs serviceusage.services.use on it. Leave empty for other buckets. Example: my-project-123',
+    }),
 });
 
 export type GoogleCloudStorageConfig = z.output<typeof googleCloudStorageConfig>;

@@ -12,6 +12,7 @@ import {
   serverProduct,
   strangerFailure,
 } from '../kit/http/answers.ts';
+import { basicAuthorization } from '../kit/http/basic-auth.ts';
 import { methodFailure } from '../kit/http/challenge.ts';
 import type { HttpResponse } from '../kit/http/client.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
@@ -25,9 +26,9 @@ const FOUND = z.object({ document: z.record(z.string(), z.unknown()).nullable() 
 const REFUSAL = z.object({ error: z.string(), error_code: z.string() });
 
 const authenticate: DataApiCheck = authenticateCheck(
-  'The server knows the API and takes the API key.',
+  'The server knows the API and takes the API key, the password or the access token.',
   async (context) => {
-    // the filter matches nothing, because this is about the key alone
+    // the filter matches nothing, because this is about the sign-in alone
     const response = await findOne(context, { _id: `datastore-gateway-${randomUUID()}` });
     if (!isLeftToFind(response, context.config)) jsonAnswer(accepted(response, context.config), FOUND);
     return { evidence: { server: serverProduct(response) } };
@@ -58,10 +59,28 @@ function findOne({ config, state }: Context, filter: Record<string, unknown>): P
     headers: {
       'content-type': 'application/json',
       accept: 'application/json',
-      ...(config.apiKey === undefined ? {} : { 'api-key': config.apiKey }),
+      ...authorization(config),
     },
     body: JSON.stringify({ dataSource, database, collection, filter, projection: { _id: 1 } }),
   });
+}
+
+function authorization({ apiKey, username, password, accessToken }: MongoDataApiConfig): Record<string, string> {
+  if (accessToken !== undefined) return { authorization: `Bearer ${accessToken}` };
+  if (username !== undefined) return { authorization: basicAuthorization(username, password ?? '') };
+  return apiKey === undefined ? {} : { 'api-key': apiKey };
+}
+
+/** What signs in: its field, and the schemes by which a server offers it. */
+function wayOf({
+  apiKey,
+  username,
+  accessToken,
+}: MongoDataApiConfig): readonly [path: string, ways: readonly string[]] {
+  if (accessToken !== undefined) return ['accessToken', ['bearer']];
+  if (username !== undefined) return ['password', ['basic']];
+  // without anything to sign in with, any way would do
+  return ['apiKey', apiKey === undefined ? ['bearer', 'apikey', 'basic'] : ['bearer', 'apikey']];
 }
 
 /**
@@ -82,21 +101,36 @@ function accepted(response: HttpResponse, config: MongoDataApiConfig): HttpRespo
   if (response.status === 200) return response;
   const code = refusalCode(response);
   if (code === undefined) throw strangerFailure(response);
-  const failure = methodFailure(response, ['bearer', 'apikey'], 'apiKey') ?? statusFailure(response.status, config);
+  const failure = refusedMethod(response, config) ?? statusFailure(response.status, config);
   throw failure?.with(refusalEvidence(response, code)) ?? ownFailure(response, code);
 }
 
-function statusFailure(status: number, { apiKey }: MongoDataApiConfig): Failure | undefined {
+function refusedMethod(response: HttpResponse, config: MongoDataApiConfig): Failure | undefined {
+  const [path, ways] = wayOf(config);
+  return methodFailure(response, ways, path);
+}
+
+function refusedSignIn(config: MongoDataApiConfig): Failure {
+  const [configPath] = wayOf(config);
+  if (configPath === 'accessToken') return new Failure('KEY_REFUSED', { configPath, hint: TOKEN_HINT });
+  if (configPath === 'password') return new Failure('PASSWORD_REFUSED', { configPath });
+  if (config.apiKey !== undefined) return new Failure('KEY_REFUSED', { configPath });
+  const hint = 'Give an API key, a user name with its password, or an access token.';
+  return new Failure('CREDENTIALS_REQUIRED', { configPath, hint });
+}
+
+const TOKEN_HINT = 'Check the access token, and that it has not expired.';
+
+function statusFailure(status: number, config: MongoDataApiConfig): Failure | undefined {
   switch (status) {
     case 400: {
       const hint = 'The server cannot do this request: check `dataSource`, `database` and `collection`.';
       return new Failure('RESOURCE_NOT_FOUND', { configPath: 'dataSource', hint });
     }
     case 401:
-      if (apiKey !== undefined) return new Failure('KEY_REFUSED', { configPath: 'apiKey' });
-      return new Failure('CREDENTIALS_REQUIRED', { configPath: 'apiKey', hint: 'Give the API key.' });
+      return refusedSignIn(config);
     case 403: {
-      const hint = 'Give the key a rule that lets it read the collection.';
+      const hint = 'Give the key or the user a rule that lets it read the collection.';
       return new Failure('PERMISSION_DENIED', { configPath: 'collection', hint });
     }
     case 404: {

@@ -11,8 +11,8 @@ export const mongoDataApi = defineConnector({
   description:
     'A database behind the Data API, which is MongoDB over HTTPS. MongoDB ended its hosted service on 30 September 2025, but compatible servers remain.',
   category: 'DOCUMENT',
-  provenAgainst: 'fake that verifies the key',
-  leastRights: 'A key for which a rule of the app lets it read the collection.',
+  provenAgainst: 'fake that verifies key, password and token',
+  leastRights: 'A key or a user for which a rule of the app lets it read the collection.',
   recipe: mongoDataApiRecipe,
   config: mongoDataApiConfig,
   example: {

@@ -27,7 +27,9 @@ export interface S3Request {
 export async function askS3({ config, state }: S3Context, request: S3Request): Promise<HttpResponse> {
   const { method, query = {}, body, begins = false } = request;
   const path = pathOf(config, request.key);
-  const unsigned = { method, host: hostHeader(targetOf(config)), path, query, headers: request.headers, body };
+  const payer: Record<string, string> = config.requesterPays ? { 'x-amz-request-payer': 'requester' } : {};
+  const given = { ...request.headers, ...payer };
+  const unsigned = { method, host: hostHeader(targetOf(config)), path, query, headers: given, body };
   const headers = await signAwsRequest(unsigned, signerIdentity(signerOf(config), state), {
     region: config.region,
     service: 's3',

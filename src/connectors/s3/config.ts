@@ -28,13 +28,14 @@ export const s3Config = withAwsSignIn(
     bucket: destination(
       matching(
         anyText(255),
-        /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]*$/,
-        'A bucket’s name has letters, digits, dots, hyphens and underscores.',
+        /^(?:[A-Za-z0-9_]+:)?(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]*$/,
+        'A bucket’s name has letters, digits, dots, hyphens and underscores; a tenant of Ceph stands before it and a colon.',
       ),
       (_before, _after, { before, after }) => isPartOfOwnHost(before) || isPartOfOwnHost(after),
     ).meta({
       title: 'Bucket',
-      description: 'The name of the bucket, without s3:// and without a path. Example: my-data',
+      description:
+        'The name of the bucket, without s3:// and without a path; at a base URL of Ceph a tenant and a colon may stand before it, tenant:bucket. Example: my-data',
     }),
     baseUrl: destination(url()).optional().meta({
       title: 'Base URL',
@@ -45,6 +46,11 @@ export const s3Config = withAwsSignIn(
       title: 'Path style',
       description:
         'Whether the bucket stands in the path of a URL instead of its host name. Leave empty for the usual way: in the path when there is a base URL, or a dot in the bucket’s name.',
+    }),
+    requesterPays: inGroup('ADVANCED', z.boolean()).optional().meta({
+      title: 'Requester pays',
+      description:
+        'Whether the owner of the key pays for the requests, as buckets that are set to Requester Pays ask. Leave empty for other buckets.',
     }),
     path: matching(
       anyText(1024),
@@ -84,6 +90,8 @@ export const s3Config = withAwsSignIn(
       refuse('region', 'Give a region of AWS, such as eu-central-1, or a base URL.');
     if (value.baseUrl === undefined && value.tls.mode !== 'VERIFY_FULL')
       refuse('tls.mode', 'Other modes than VERIFY_FULL are for a base URL alone.');
+    if (value.baseUrl === undefined && value.bucket.includes(':'))
+      refuse('bucket', 'AWS has no tenants: give the base URL of Ceph, or the bucket’s name alone.');
     if (value.forcePathStyle === false && !HOST_BUCKET.test(value.bucket)) {
       refuse(
         'bucket',
@@ -101,6 +109,7 @@ export const s3Config = withAwsSignIn(
       ...clearTextRules('stsUrl'),
       [has('pathKind', { type: 'string' }), given('path')],
       [has('pathKind', { const: 'FILE' }), mayHave('path', { pattern: '[^/]$' })],
+      [missing('baseUrl'), mayHave('bucket', { pattern: '^[^:]*$' })],
       [missing('baseUrl'), mayHave('region', { pattern: AWS_REGION.source })],
       [missing('baseUrl'), mayHave('tls', mayHave('mode', { pattern: '^VERIFY_FULL$' }))],
       [has('forcePathStyle', { const: false }), mayHave('bucket', { pattern: HOST_BUCKET.source })],

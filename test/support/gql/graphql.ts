@@ -944,6 +944,8 @@ export type GoogleCloudStorageConfigInput = {
   bucket: string;
   /** The key of a service account. Enter the fields of its JSON file. */
   credentials: ServiceAccountInput;
+  /** The project that pays for the requests, by its id or number, as buckets that are set to Requester Pays ask. The account needs serviceusage.services.use on it. Leave empty for other buckets. Example: my-project-123 */
+  userProject?: string | null | undefined;
 };
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
@@ -952,6 +954,8 @@ export type GoogleCloudStorageConfigPatch = {
   bucket?: string | null | undefined;
   /** The key of a service account. Enter the fields of its JSON file. */
   credentials?: ServiceAccountPatch | null | undefined;
+  /** The project that pays for the requests, by its id or number, as buckets that are set to Requester Pays ask. The account needs serviceusage.services.use on it. Leave empty for other buckets. Example: my-project-123 */
+  userProject?: string | null | undefined;
 };
 
 /** What a datastore’s health checks found. */
@@ -988,34 +992,46 @@ export type MissingDatastores =
 
 /** A field that may be left out may also be null, which means the same. */
 export type MongoDataApiConfigInput = {
-  /** Secret. The key that the gateway sends as the api-key header, at most 4,096 characters. Leave empty when the server asks for none. This secret is never shown again. */
+  /** Secret. A token that the gateway sends as Authorization: Bearer, at most 16,384 characters. Leave empty when you sign in with an API key or a password. This secret is never shown again. */
+  accessToken?: string | null | undefined;
+  /** Secret. The key that the gateway sends as the api-key header, at most 4,096 characters. Leave empty when you sign in with a password or an access token, or when the server asks for nothing. This secret is never shown again. */
   apiKey?: string | null | undefined;
   /** The base URL of the Data API. The gateway appends /action/… to it. Example: https://data.example.com/app/data-abcde/endpoint/data/v1 */
   apiUrl: string;
-  /** The name of the collection that a test reads from, at most 255 characters. Leave empty to test the API key alone. */
+  /** The name of the collection that a test reads from, at most 255 characters. Leave empty to test the sign-in alone. */
   collection?: string | null | undefined;
   /** The name of the cluster that is linked to the API, at most 128 characters. Example: mongodb-atlas */
   dataSource: string;
   /** The name of the database, at most 63 characters. Upper and lower case differ. */
   database: string;
+  /** Secret. The password of the user, at most 4,096 characters. Leave empty when you give no user name. This secret is never shown again. */
+  password?: string | null | undefined;
   /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsInput | null | undefined;
+  /** The user to sign in as (HTTP Basic), at most 256 characters, without a colon. Leave empty when you sign in with an API key or an access token. */
+  username?: string | null | undefined;
 };
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type MongoDataApiConfigPatch = {
-  /** Secret. The key that the gateway sends as the api-key header, at most 4,096 characters. Leave empty when the server asks for none. This secret is never shown again. */
+  /** Secret. A token that the gateway sends as Authorization: Bearer, at most 16,384 characters. Leave empty when you sign in with an API key or a password. This secret is never shown again. */
+  accessToken?: string | null | undefined;
+  /** Secret. The key that the gateway sends as the api-key header, at most 4,096 characters. Leave empty when you sign in with a password or an access token, or when the server asks for nothing. This secret is never shown again. */
   apiKey?: string | null | undefined;
   /** The base URL of the Data API. The gateway appends /action/… to it. Example: https://data.example.com/app/data-abcde/endpoint/data/v1 */
   apiUrl?: string | null | undefined;
-  /** The name of the collection that a test reads from, at most 255 characters. Leave empty to test the API key alone. */
+  /** The name of the collection that a test reads from, at most 255 characters. Leave empty to test the sign-in alone. */
   collection?: string | null | undefined;
   /** The name of the cluster that is linked to the API, at most 128 characters. Example: mongodb-atlas */
   dataSource?: string | null | undefined;
   /** The name of the database, at most 63 characters. Upper and lower case differ. */
   database?: string | null | undefined;
+  /** Secret. The password of the user, at most 4,096 characters. Leave empty when you give no user name. This secret is never shown again. */
+  password?: string | null | undefined;
   /** How the connection is encrypted, and how server and gateway prove who they are. Leave empty to encrypt it and to check the certificate in full. */
   tls?: TlsPatch | null | undefined;
+  /** The user to sign in as (HTTP Basic), at most 256 characters, without a colon. Leave empty when you sign in with an API key or an access token. */
+  username?: string | null | undefined;
 };
 
 /** How the user signs in. X509 signs in with tls.clientCertificate. Leave empty for the strongest SCRAM that the server offers the user. */
@@ -1477,7 +1493,7 @@ export type S3ConfigInput = {
   assumeRole?: AwsAssumeRoleInput | null | undefined;
   /** The endpoint of a service other than AWS, such as R2 or MinIO. Leave empty for AWS. Example: https://minio.example.com:9000 */
   baseUrl?: string | null | undefined;
-  /** The name of the bucket, without s3:// and without a path. Example: my-data */
+  /** The name of the bucket, without s3:// and without a path; at a base URL of Ceph a tenant and a colon may stand before it, tenant:bucket. Example: my-data */
   bucket: string;
   /** Whether the bucket stands in the path of a URL instead of its host name. Leave empty for the usual way: in the path when there is a base URL, or a dot in the bucket’s name. */
   forcePathStyle?: boolean | null | undefined;
@@ -1487,6 +1503,8 @@ export type S3ConfigInput = {
   pathKind?: S3PathKind | null | undefined;
   /** The region of the bucket. Enter auto for Cloudflare R2. Example: eu-central-1 */
   region: string;
+  /** Whether the owner of the key pays for the requests, as buckets that are set to Requester Pays ask. Leave empty for other buckets. */
+  requesterPays?: boolean | null | undefined;
   /** Secret. The secret part of the access key, at most 4,096 characters. Leave empty when you sign in with a web identity. It is never shown again. */
   secretAccessKey?: string | null | undefined;
   /** Secret. The token of temporary credentials, at most 8,192 characters. Leave empty for a long-lived access key. This secret is never shown again. */
@@ -1507,7 +1525,7 @@ export type S3ConfigPatch = {
   assumeRole?: AwsAssumeRolePatch | null | undefined;
   /** The endpoint of a service other than AWS, such as R2 or MinIO. Leave empty for AWS. Example: https://minio.example.com:9000 */
   baseUrl?: string | null | undefined;
-  /** The name of the bucket, without s3:// and without a path. Example: my-data */
+  /** The name of the bucket, without s3:// and without a path; at a base URL of Ceph a tenant and a colon may stand before it, tenant:bucket. Example: my-data */
   bucket?: string | null | undefined;
   /** Whether the bucket stands in the path of a URL instead of its host name. Leave empty for the usual way: in the path when there is a base URL, or a dot in the bucket’s name. */
   forcePathStyle?: boolean | null | undefined;
@@ -1517,6 +1535,8 @@ export type S3ConfigPatch = {
   pathKind?: S3PathKind | null | undefined;
   /** The region of the bucket. Enter auto for Cloudflare R2. Example: eu-central-1 */
   region?: string | null | undefined;
+  /** Whether the owner of the key pays for the requests, as buckets that are set to Requester Pays ask. Leave empty for other buckets. */
+  requesterPays?: boolean | null | undefined;
   /** Secret. The secret part of the access key, at most 4,096 characters. Leave empty when you sign in with a web identity. It is never shown again. */
   secretAccessKey?: string | null | undefined;
   /** Secret. The token of temporary credentials, at most 8,192 characters. Leave empty for a long-lived access key. This secret is never shown again. */

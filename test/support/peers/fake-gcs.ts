@@ -13,6 +13,8 @@ export interface FakeGcsOptions extends HttpPeerOptions {
   readonly buckets?: Readonly<Record<string, readonly string[]>>;
   /** What the account may do. Left out: everything. */
   readonly rights?: readonly GcsRight[];
+  /** Every bucket asks for a project that pays: the account may use this one alone. */
+  readonly payer?: string;
   /** How far the server's clock is ahead, in seconds. */
   readonly clockAhead?: number;
 }
@@ -51,6 +53,8 @@ function answer(request: PeerRequest, options: FakeGcsOptions, buckets: Buckets)
   if (!right) return refused(405, 'methodNotAllowed', 'Method Not Allowed');
   const objects = buckets.get(decodeURIComponent(bucket));
   if (!objects) return refused(404, 'notFound', 'The specified bucket does not exist.');
+  const unpaid = options.payer === undefined ? undefined : payment(request, options.payer, options.account);
+  if (unpaid) return unpaid;
   const writes = right === 'objects.create' || right === 'objects.delete';
   if (!scopes.some((scope) => (writes ? WRITE_SCOPES : READ_SCOPES).includes(scope)))
     return refused(403, 'insufficientPermissions', 'Insufficient Permission');
@@ -62,6 +66,18 @@ function answer(request: PeerRequest, options: FakeGcsOptions, buckets: Buckets)
     );
   }
   return serve(right, request, decodeURIComponent(bucket), objects, decodeURIComponent(object ?? ''));
+}
+
+/** The refusal of a bucket whose requester pays; undefined where somebody does. */
+function payment(request: PeerRequest, payer: string, { email }: GoogleAccount): PeerAnswer | undefined {
+  const project = request.query.get('userProject');
+  if (project === payer) return undefined;
+  if (project === null)
+    return refused(400, 'required', 'Bucket is a requester pays bucket but no user project provided.');
+  if (project === 'no-such-project')
+    return refused(400, 'invalid', 'User project specified in the request is invalid.');
+  const right = 'does not have serviceusage.services.use access to the Google Cloud project.';
+  return refused(403, 'forbidden', `${email} ${right}`);
 }
 
 function rightFor(

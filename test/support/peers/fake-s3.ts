@@ -31,6 +31,8 @@ export interface S3Bucket {
   readonly objects?: Readonly<Record<string, string>>;
   /** Where it is, when that is another region than the server's. */
   readonly region?: string;
+  /** Denies who does not say that he pays. */
+  readonly requesterPays?: boolean;
 }
 
 export interface FakeS3 extends HttpPeer {
@@ -74,6 +76,8 @@ function answer(request: PeerRequest, options: FakeS3Options, buckets: Buckets):
       'x-amz-bucket-region': bucket.region,
     });
   }
+  const pays = request.headers['x-amz-request-payer'] === 'requester';
+  if (options.buckets?.[name]?.requesterPays && !pays) return fault(403, DENIED);
   const right = rightFor(request.method, key);
   if (!right) return fault(405, 'MethodNotAllowed');
   if (signed.rights && !signed.rights.includes(right)) return fault(403, DENIED);
