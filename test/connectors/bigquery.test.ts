@@ -51,6 +51,34 @@ describe('a project that works', () => {
   });
 });
 
+describe('data in another project than pays', () => {
+  const elsewhere = { dataProject: 'data-of-others' };
+  const changes = { dataProjectId: 'data-of-others' };
+  const EVERY = ['dataset/get', 'query/dry_run', 'tables/list'];
+
+  test('passes every check: datasets are asked for there, and jobs run in the one that pays', async () => {
+    const peer = await start(elsewhere);
+    const result = await tryAt(peer, changes, { methods: EVERY });
+    expect(result.failure).toBeNull();
+    const projects = peer.requests.map(({ method, path }) => [method, path.split('/')[4]].join(' '));
+    expect(new Set(projects)).toEqual(new Set(['GET data-of-others', 'POST my-project']));
+  });
+
+  test('is read by queries of the one that pays', async () => {
+    const result = await tryWith(elsewhere, changes, { catalog: true });
+    expect(result.failure).toBeNull();
+    expect(result.batches.flat().map(({ name }) => name)).toEqual(['clients', 'summary']);
+  });
+
+  test.each([
+    ['no such project of data', {}, 'dataset/get', 'dataProjectId'],
+    ['no such project that pays', { ...elsewhere, project: 'another' }, 'query/dry_run', 'projectId'],
+  ])('%s is told', async (_title, options, at, configPath) => {
+    const result = await tryWith(options, changes);
+    expect(gist(result)).toEqual({ at, code: 'RESOURCE_NOT_FOUND', configPath });
+  });
+});
+
 describe('the catalog', () => {
   const sales = [
     {
@@ -168,6 +196,7 @@ describe('what goes wrong is named', () => {
 describeHttpFaults(bigqueryStand);
 
 describeBadConfigs(bigqueryStand, [
+  ['a number for the data’s project', { dataProjectId: '123456789' }, 'dataProjectId', 'INVALID_FORMAT'],
   ['a project number', { projectId: '123456' }, 'projectId', 'INVALID_FORMAT'],
   ['a project path', { projectId: 'my-project/x' }, 'projectId', 'INVALID_FORMAT'],
   ['a dataset with its project', { dataset: 'p.sales' }, 'dataset', 'INVALID_FORMAT'],

@@ -107,7 +107,7 @@ describeHttpFaults(mongoDataApiStand);
 
 describeBadConfigs(mongoDataApiStand, [
   ['a key and a token', { accessToken: 'x' }, 'accessToken', 'INVALID_COMBINATION'],
-  ['a key and a user', { username: 'a', password: 'b' }, 'username', 'INVALID_COMBINATION'],
+  ['a key and a user', { username: 'a', password: 'b' }, 'apiKey', 'INVALID_COMBINATION'],
   ['a user without a password', { apiKey: undefined, username: 'a' }, 'password', 'REQUIRED'],
   ['a password without a user', { apiKey: undefined, password: 'a' }, 'username', 'REQUIRED'],
   ['clear text without saying so', { apiUrl: 'http://data.example/v1' }, 'apiUrl', 'INVALID_COMBINATION'],

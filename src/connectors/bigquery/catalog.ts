@@ -7,7 +7,8 @@ import { jsonAnswer, listOf } from '../kit/http/answers.ts';
 import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
 import { begin } from '../kit/http/http-base.ts';
 import { PollPace, pollUntil } from '../kit/http/poll.ts';
-import { accepted, askBigquery, type BigqueryContext, METADATA, postJson, QUERIES } from './client.ts';
+import { accepted, acceptedData, askBigquery, type BigqueryContext, METADATA, postJson, QUERIES } from './client.ts';
+import { dataProject } from './config.ts';
 
 const DATASETS_AT_ONCE = 500;
 const ROWS_AT_ONCE = 2_000;
@@ -68,7 +69,7 @@ async function* datasetsOf(context: BigqueryContext): AsyncGenerator<Dataset> {
   const { config } = context;
   if (config.dataset !== undefined) {
     const path = `/datasets/${encodeURIComponent(config.dataset)}?fields=location`;
-    const response = accepted(await askBigquery(context, METADATA, { method: 'GET', path }));
+    const response = acceptedData(await askBigquery(context, METADATA, { method: 'GET', path }), config);
     yield { id: config.dataset, location: jsonAnswer(response, z.object({ location: z.string() })).location };
     return;
   }
@@ -77,7 +78,7 @@ async function* datasetsOf(context: BigqueryContext): AsyncGenerator<Dataset> {
   for (let next: string | undefined, first = true; first || next !== undefined; first = false) {
     const page = next === undefined ? '' : `&pageToken=${encodeURIComponent(next)}`;
     const path = `/datasets?maxResults=${DATASETS_AT_ONCE}&fields=${fields}${page}`;
-    const response = accepted(await askBigquery(context, METADATA, { method: 'GET', path }));
+    const response = acceptedData(await askBigquery(context, METADATA, { method: 'GET', path }), config);
     const { datasets = [], nextPageToken } = jsonAnswer(response, DATASETS);
     for (const { datasetReference, location } of datasets) yield { id: datasetReference.datasetId, location };
     next = nextPageToken;
@@ -89,7 +90,7 @@ async function* datasetsOf(context: BigqueryContext): AsyncGenerator<Dataset> {
 type Row = readonly (string | null)[];
 
 async function* columnRows(context: BigqueryContext, { id, location }: Dataset): AsyncGenerator<Row> {
-  const schema = `\`${context.config.projectId}\`.\`${id}\`.INFORMATION_SCHEMA`;
+  const schema = `\`${dataProject(context.config)}\`.\`${id}\`.INFORMATION_SCHEMA`;
   const query = `
     select t.table_name, t.table_type, c.column_name, c.data_type, c.is_nullable
       from ${schema}.TABLES t left join ${schema}.COLUMNS c using (table_name)
@@ -152,7 +153,7 @@ export async function tableColumns(
   // 400 is the answer to a name that no table can have
   const refusal = googleRefusal(response);
   if (refusal?.code === 404 || refusal?.code === 400) return null;
-  const { schema: columns } = jsonAnswer(accepted(response), TABLE);
+  const { schema: columns } = jsonAnswer(acceptedData(response, context.config), TABLE);
   if (!columns) throw new Failure('UNEXPECTED_ANSWER');
   return (columns.fields ?? []).map(({ name, type }) => ({ name, dataType: type }));
 }

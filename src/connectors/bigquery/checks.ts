@@ -7,7 +7,7 @@ import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
 import { jsonAnswer, listOf } from '../kit/http/answers.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
 import { tableColumns } from './catalog.ts';
-import { accepted, askBigquery, METADATA, postJson, QUERIES } from './client.ts';
+import { accepted, acceptedData, askBigquery, METADATA, postJson, QUERIES } from './client.ts';
 import type { BigqueryConfig } from './config.ts';
 
 type BigqueryCheck = Check<BigqueryConfig, HttpState>;
@@ -35,7 +35,7 @@ const authenticate: BigqueryCheck = authenticateCheck(
     const response = await askBigquery(context, METADATA, { method: 'GET', path, maxBytes: SIGN_IN_LIMIT });
     // the checks that follow tell what the account may do, and in which project
     const signedIn = [400, 403, 404].includes(googleRefusal(response)?.code ?? 0);
-    if (!signedIn) jsonAnswer(accepted(response), DATASETS);
+    if (!signedIn) jsonAnswer(acceptedData(response, context.config), DATASETS);
     return { evidence: { server: 'BigQuery', account: context.config.credentials.clientEmail } };
   },
 );
@@ -50,7 +50,7 @@ const getDataset: BigqueryCheck = {
     const { dataset = '', location: wanted } = context.config;
     const path = `/datasets/${encodeURIComponent(dataset)}?fields=location`;
     const response = await askBigquery(context, METADATA, { method: 'GET', path });
-    const { location } = jsonAnswer(accepted(response), DATASET);
+    const { location } = jsonAnswer(acceptedData(response, context.config), DATASET);
     return { evidence: { dataset, location }, warning: location.toLowerCase() !== wanted.toLowerCase() };
   },
 };
@@ -59,10 +59,11 @@ const dryRun: BigqueryCheck = {
   name: 'query/dry_run',
   title: 'Try a query',
   description:
-    'A query would run; it is not run and costs nothing. The account needs bigquery.jobs.create on the project.',
+    'A query would run; it is not run and costs nothing. The account needs bigquery.jobs.create on the project that pays.',
   async run(context) {
-    const { location, dataset } = context.config;
-    const defaultDataset = dataset === undefined ? {} : { defaultDataset: { datasetId: dataset } };
+    const { location, dataset, dataProjectId } = context.config;
+    const holder = dataProjectId === undefined ? {} : { projectId: dataProjectId };
+    const defaultDataset = dataset === undefined ? {} : { defaultDataset: { datasetId: dataset, ...holder } };
     const body = { query: 'select 1', useLegacySql: false, dryRun: true, location, ...defaultDataset };
     const response = await askBigquery(context, QUERIES, postJson('/queries', body));
     const { totalBytesProcessed } = jsonAnswer(accepted(response), DRY_RUN);
@@ -82,7 +83,7 @@ const listTables: BigqueryCheck = {
     const fields = 'tables(tableReference/tableId),nextPageToken';
     const path = `/datasets/${encodeURIComponent(dataset)}/tables?maxResults=${PAGE}&fields=${fields}`;
     const response = await askBigquery(context, METADATA, { method: 'GET', path });
-    const { tables = [], nextPageToken } = jsonAnswer(accepted(response), TABLES);
+    const { tables = [], nextPageToken } = jsonAnswer(acceptedData(response, context.config), TABLES);
     return { evidence: { tables: tables.length, more: nextPageToken !== undefined } };
   },
 };

@@ -3,7 +3,7 @@ import type { CheckContext } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
 import type { HttpState } from '../kit/http/http-base.ts';
-import type { BigqueryConfig } from './config.ts';
+import { type BigqueryConfig, dataProject } from './config.ts';
 
 export type BigqueryContext = CheckContext<BigqueryConfig, HttpState>;
 
@@ -12,9 +12,14 @@ export const METADATA = 'https://www.googleapis.com/auth/bigquery.readonly';
 /** The scope that Google asks for whenever a query runs, even if that only reads. */
 export const QUERIES = 'https://www.googleapis.com/auth/bigquery';
 
-/** Sends a request, signed in with a token for the scope. The project's path is put before the request's. */
+/**
+ * Sends a request, signed in with a token for the scope. The project's path is put before the request's: datasets are
+ * in the project that holds the data, and jobs in the one that pays.
+ */
 export function askBigquery(context: BigqueryContext, scope: string, request: HttpRequest): Promise<HttpResponse> {
-  const path = `/bigquery/v2/projects/${encodeURIComponent(context.config.projectId)}${request.path}`;
+  const { config } = context;
+  const project = request.path.startsWith('/datasets') ? dataProject(config) : config.projectId;
+  const path = `/bigquery/v2/projects/${encodeURIComponent(project)}${request.path}`;
   return askGoogle(context, scope, { ...request, path });
 }
 
@@ -24,28 +29,37 @@ export function postJson(path: string, body: unknown): HttpRequest {
 
 /** The answer when it is a success. Fails with what any other answer stands for. */
 export function accepted(response: HttpResponse): HttpResponse {
-  return googleAccepted(response, refusalFailure);
+  return googleAccepted(response, (refusal) => refusalFailure(refusal, 'projectId'));
 }
 
-function refusalFailure({ code, message = '', errors }: GoogleRefusal): Failure | undefined {
+/** The same for a request that is about datasets, which may be in a project of their own. */
+export function acceptedData(response: HttpResponse, { dataProjectId }: BigqueryConfig): HttpResponse {
+  const project = dataProjectId === undefined ? 'projectId' : 'dataProjectId';
+  return googleAccepted(response, (refusal) => refusalFailure(refusal, project));
+}
+
+type ProjectPath = 'projectId' | 'dataProjectId';
+
+function refusalFailure({ code, message = '', errors }: GoogleRefusal, project: ProjectPath): Failure | undefined {
   const reason = errors?.[0]?.reason ?? '';
   if (/rateLimitExceeded|quotaExceeded/i.test(reason)) return new Failure('TOO_MANY_REQUESTS');
   if (reason === 'accessNotConfigured') {
     const hint = 'Enable the BigQuery API in the project.';
-    return new Failure('PERMISSION_DENIED', { configPath: 'projectId', hint });
+    return new Failure('PERMISSION_DENIED', { configPath: project, hint });
   }
   if (code === 403) {
     return new Failure('PERMISSION_DENIED', {
       configPath: 'credentials.clientEmail',
-      hint: 'Grant the account BigQuery Job User on the project and BigQuery Data Viewer on its data.',
+      hint: 'Grant the account BigQuery Job User on the project that pays and BigQuery Data Viewer on the data.',
     });
   }
-  if (code === 404 || (code === 400 && reason === 'invalid' && /project/i.test(message))) return notFound(message);
+  if (code === 404 || (code === 400 && reason === 'invalid' && /project/i.test(message)))
+    return notFound(message, project);
   return undefined;
 }
 
 /** The failure behind a 404. Google's text says in its first words what is not there, and where it was looked for. */
-function notFound(message: string): Failure {
+function notFound(message: string, project: ProjectPath): Failure {
   if (/not found in location/.test(message)) {
     return new Failure('WRONG_REGION', { configPath: 'location', hint: 'Check `location`: the dataset is elsewhere.' });
   }
@@ -53,5 +67,6 @@ function notFound(message: string): Failure {
     const hint = 'Check `dataset`: there is none of that name, or the account may not know of it.';
     return new Failure('RESOURCE_NOT_FOUND', { configPath: 'dataset', hint });
   }
-  return new Failure('RESOURCE_NOT_FOUND', { configPath: 'projectId', hint: 'Check `projectId`.' });
+  const hint = project === 'projectId' ? 'Check `projectId`.' : 'Check `dataProjectId`.';
+  return new Failure('RESOURCE_NOT_FOUND', { configPath: project, hint });
 }

@@ -2,14 +2,24 @@ import { z } from 'zod';
 import { serviceAccount } from '../kit/config/service-account.ts';
 import { anyText, matching } from '../kit/config/text.ts';
 
-export const bigqueryConfig = z.object({
-  projectId: matching(
+function project() {
+  return matching(
     anyText(100).min(6, { abort: true }),
     /^([a-z0-9][a-z0-9.-]*[a-z0-9]:)?[a-z][a-z0-9-]*[a-z0-9]$/,
     'Give the project’s id: small letters, digits and hyphens. Its name and number are not taken.',
-  ).meta({
+  );
+}
+
+export const bigqueryConfig = z.object({
+  projectId: project().meta({
     title: 'Project id',
-    description: 'The project that holds the data and pays for queries. Example: my-project-123',
+    description:
+      'The project that pays for queries, and that holds the data unless dataProjectId names another one. Example: my-project-123',
+  }),
+  dataProjectId: project().optional().meta({
+    title: 'Data project id',
+    description:
+      'The project that holds the data, where that is another one than pays for queries. Leave empty for the same one. Example: bigquery-public-data',
   }),
   credentials: serviceAccount().meta({
     title: 'Credentials',
@@ -23,7 +33,8 @@ export const bigqueryConfig = z.object({
     .optional()
     .meta({
       title: 'Dataset',
-      description: 'The one dataset of the project to use. Leave empty for all of them. Example: sales',
+      description:
+        'The one dataset of the project that holds the data to use. Leave empty for all of them. Example: sales',
     }),
   location: matching(
     anyText(64).min(2, { abort: true }),
@@ -39,3 +50,8 @@ export const bigqueryConfig = z.object({
 });
 
 export type BigqueryConfig = z.output<typeof bigqueryConfig>;
+
+/** The project that holds the data. */
+export function dataProject({ dataProjectId, projectId }: BigqueryConfig): string {
+  return dataProjectId ?? projectId;
+}

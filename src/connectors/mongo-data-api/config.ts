@@ -58,7 +58,7 @@ export const mongoDataApiConfig = z
     if (username === undefined && password !== undefined)
       report('REQUIRED', 'username', 'Give the user of the password.');
     const message = 'Give one of an API key, a user name with its password, and an access token.';
-    if (apiKey !== undefined && username !== undefined) report('INVALID_COMBINATION', 'username', message);
+    if (apiKey !== undefined && username !== undefined) report('INVALID_COMBINATION', 'apiKey', message);
     if (accessToken !== undefined && (apiKey !== undefined || username !== undefined))
       report('INVALID_COMBINATION', 'accessToken', message);
   })
@@ -67,8 +67,8 @@ export const mongoDataApiConfig = z
       ...clearTextRules('apiUrl'),
       [given('username'), given('password')],
       [given('password'), given('username')],
-      [given('apiKey'), leftOut('username', 'accessToken')],
-      [given('username'), leftOut('accessToken')],
+      [given('username'), leftOut('apiKey', 'accessToken')],
+      [given('apiKey'), leftOut('accessToken')],
     ),
   );
 

@@ -171,11 +171,13 @@ export type AwsWebIdentityPatch = {
 export type BigqueryConfigInput = {
   /** The key of a service account. Enter the fields of its JSON file. */
   credentials: ServiceAccountInput;
-  /** The one dataset of the project to use. Leave empty for all of them. Example: sales */
+  /** The project that holds the data, where that is another one than pays for queries. Leave empty for the same one. Example: bigquery-public-data */
+  dataProjectId?: string | null | undefined;
+  /** The one dataset of the project that holds the data to use. Leave empty for all of them. Example: sales */
   dataset?: string | null | undefined;
   /** The location where queries run, which has to be that of the dataset. Examples: US, EU, europe-west3 */
   location?: string | null | undefined;
-  /** The project that holds the data and pays for queries. Example: my-project-123 */
+  /** The project that pays for queries, and that holds the data unless dataProjectId names another one. Example: my-project-123 */
   projectId: string;
 };
 
@@ -183,11 +185,13 @@ export type BigqueryConfigInput = {
 export type BigqueryConfigPatch = {
   /** The key of a service account. Enter the fields of its JSON file. */
   credentials?: ServiceAccountPatch | null | undefined;
-  /** The one dataset of the project to use. Leave empty for all of them. Example: sales */
+  /** The project that holds the data, where that is another one than pays for queries. Leave empty for the same one. Example: bigquery-public-data */
+  dataProjectId?: string | null | undefined;
+  /** The one dataset of the project that holds the data to use. Leave empty for all of them. Example: sales */
   dataset?: string | null | undefined;
   /** The location where queries run, which has to be that of the dataset. Examples: US, EU, europe-west3 */
   location?: string | null | undefined;
-  /** The project that holds the data and pays for queries. Example: my-project-123 */
+  /** The project that pays for queries, and that holds the data unless dataProjectId names another one. Example: my-project-123 */
   projectId?: string | null | undefined;
 };
 

@@ -13,6 +13,8 @@ export interface FakeBigqueryOptions extends HttpPeerOptions {
   readonly account: GoogleAccount;
   /** Left out: my-project. */
   readonly project?: string;
+  /** Where the datasets are. Left out: in the same one. */
+  readonly dataProject?: string;
   /** Dataset to its tables; a table's `schema` is not looked at. */
   readonly datasets?: Readonly<Record<string, readonly FakeTable[]>>;
   /** Left out: EU. */
@@ -51,15 +53,21 @@ function answer(request: PeerRequest, options: FakeBigqueryOptions, jobs: Map<st
   if (!scopes) return refused(401, 'authError', 'Request had invalid authentication credentials.');
   if (options.forbidden) return refused(403, options.forbidden, 'BigQuery API has not been used in project 123.');
   const [, project = '', rest = ''] = /^\/bigquery\/v2\/projects\/([^/]+)(\/.*)$/.exec(request.path) ?? [];
-  if (project !== (options.project ?? 'my-project')) return refused(404, 'notFound', `Not found: Project ${project}`);
   const isQuery = /^\/(queries|jobs)/.test(rest);
+  const wanted = isQuery ? (options.project ?? 'my-project') : dataProjectOf(options);
+  if (project !== wanted) return refused(404, 'notFound', `Not found: Project ${project}`);
   if (!scopes.includes(SCOPE) && (isQuery || !scopes.includes(`${SCOPE}.readonly`)))
     return refused(403, 'insufficientPermissions', 'Request had insufficient authentication scopes.');
   return isQuery ? query(request, rest, options, jobs) : metadata(request, rest, options);
 }
 
+function dataProjectOf({ dataProject, project = 'my-project' }: FakeBigqueryOptions): string {
+  return dataProject ?? project;
+}
+
 function metadata({ query: asked }: PeerRequest, rest: string, options: FakeBigqueryOptions): PeerAnswer {
-  const { datasets = {}, location = 'EU', project = 'my-project' } = options;
+  const { datasets = {}, location = 'EU' } = options;
+  const project = dataProjectOf(options);
   const [, dataset, list, table] = /^\/datasets(?:\/([^/]+))?(\/tables)?(?:\/([^/]+))?$/.exec(rest) ?? [];
   if (dataset === undefined) {
     const page = pageOf(Object.keys(datasets), asked);
@@ -100,10 +108,13 @@ function query(request: PeerRequest, rest: string, options: FakeBigqueryOptions,
   if (reference.location !== location)
     return refused(404, 'notFound', `Not found: Dataset ${project}:x was not found in location ${reference.location}`);
   if (asked.useLegacySql !== false) return refused(400, 'invalidQuery', 'Legacy SQL.');
+  const { defaultDataset } = asked;
+  if (defaultDataset && (defaultDataset.projectId ?? project) !== dataProjectOf(options))
+    return refused(404, 'notFound', `Not found: Dataset ${project}:${defaultDataset.datasetId}`);
   if (asked.dryRun) return json(200, { jobComplete: true, totalBytesProcessed: '0' });
   const [, of, dataset = ''] =
     /from `([^`]+)`\.`([^`]+)`\.INFORMATION_SCHEMA\.TABLES t left join/.exec(asked.query) ?? [];
-  const tables = of === project ? datasets[dataset] : undefined;
+  const tables = of === dataProjectOf(options) ? datasets[dataset] : undefined;
   if (!tables) return refused(404, 'notFound', `Not found: Dataset ${of}:${dataset}`);
   const rows = tables.flatMap(({ name, kind = 'BASE TABLE', columns }) =>
     columns.length === 0
