@@ -39,7 +39,7 @@ const signedRules: readonly Rule[] = [
 export const opensearchConfig = z
   .object({
     ...elasticFields,
-    awsSigV4: withAwsSignIn(inGroup('SIGN_IN', sigV4Block))
+    awsSigV4: withAwsSignIn(inGroup('ADVANCED', sigV4Block))
       .meta(rules(...awsSignInRules))
       .optional()
       .meta({

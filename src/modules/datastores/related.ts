@@ -8,15 +8,21 @@ interface Readers {
   readonly connectionTest: DataLoader<string, ConnectionTest | null>;
 }
 
-const environments = new WeakMap<Datastore, EnvironmentRow>();
-const lastTests = new WeakMap<Datastore, ConnectionTest | null>();
+const environmentRead = Symbol('environment');
+const lastTestRead = Symbol('lastTest');
+
+/** A datastore, which lives as long as its request, with what was read for it beforehand. */
+interface Related extends Datastore {
+  [environmentRead]?: EnvironmentRow;
+  [lastTestRead]?: ConnectionTest | null;
+}
 
 /**
  * Reads what a page of datastores leads to, of what is asked for, before its fields are resolved: these then answer at
  * once, where a promise for each field of each node takes longer than the reading.
  */
 export async function readRelated(
-  datastores: readonly Datastore[],
+  datastores: readonly Related[],
   asked: ReadonlySet<string>,
   readers: Readers,
 ): Promise<void> {
@@ -27,26 +33,23 @@ export async function readRelated(
   ]);
   for (const datastore of datastores) {
     const environment = environmentsById.get(datastore.environmentId);
-    if (environment) environments.set(datastore, environment);
+    if (environment) datastore[environmentRead] = environment;
     const test = datastore.lastTestId === null ? null : testsById.get(datastore.lastTestId);
-    if (wantsTests && test !== undefined) lastTests.set(datastore, test);
+    if (wantsTests && test !== undefined) datastore[lastTestRead] = test;
   }
 }
 
 /** The environment of a datastore, which always has one. */
-export function environmentOf(
-  datastore: Datastore,
-  { environment }: Readers,
-): EnvironmentRow | Promise<EnvironmentRow> {
-  return environments.get(datastore) ?? loadEnvironment(datastore, environment);
+export function environmentOf(datastore: Related, { environment }: Readers): EnvironmentRow | Promise<EnvironmentRow> {
+  return datastore[environmentRead] ?? loadEnvironment(datastore, environment);
 }
 
 /** The newest test of a datastore; null where there is none. */
 export function lastTestOf(
-  datastore: Datastore,
+  datastore: Related,
   { connectionTest }: Readers,
 ): ConnectionTest | null | Promise<ConnectionTest | null> {
-  const known = lastTests.get(datastore);
+  const known = datastore[lastTestRead];
   if (known !== undefined || datastore.lastTestId === null) return known ?? null;
   return connectionTest.load(datastore.lastTestId);
 }

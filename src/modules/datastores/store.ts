@@ -152,18 +152,25 @@ export async function listDatastores(
   const ordered = { column, direction, limit: request.offset + limit } as const;
   const seeks = partsOf(access, query).map((part) => seekDatastores(database, access, part, request, ordered));
   const [only, ...others] = seeks;
-  // in a union SQLite takes the order and the limit of a part inside of it alone
-  const union = seeks
-    .map((seek) => database.query.selectFrom(seek.as('part')).selectAll())
-    .reduce((all, part) => all.unionAll(part));
-  const merged = database.query.selectFrom(union.as('found')).selectAll();
-  const inOrder = merged.orderBy(column, direction).orderBy('id', direction);
   const rows =
     only && others.length === 0
       ? await only.limit(limit).offset(request.offset).execute()
-      : await inOrder.limit(limit).offset(request.offset).execute();
+      : await merge(database, seeks, ordered).limit(limit).offset(request.offset).execute();
   const page = toPage(rows, request, (row) => encodeCursor(orderName(query), [row[column], row.id]));
   return { ...page, edges: page.edges.map(({ cursor, node }) => ({ cursor, node: datastoreOf(node) })) };
+}
+
+/** One list of several, in their order. In a union SQLite takes the order and the limit of a part inside of it alone. */
+function merge(
+  { query }: Database,
+  seeks: readonly ReturnType<typeof seekDatastores>[],
+  { column, direction }: { column: OrderColumn; direction: 'asc' | 'desc' },
+) {
+  const union = seeks
+    .map((seek) => query.selectFrom(seek.as('part')).selectAll())
+    .reduce((all, part) => all.unionAll(part));
+  const merged = query.selectFrom(union.as('found')).selectAll();
+  return merged.orderBy(column, direction).orderBy('id', direction);
 }
 
 /**

@@ -24,7 +24,7 @@ const iamBlock = named(
 
 /** The `awsIam` block of a server that Amazon RDS may run: a token of IAM stands in the place of a password. */
 export function rdsIam() {
-  return withAwsSignIn(inGroup('SIGN_IN', iamBlock))
+  return withAwsSignIn(inGroup('ADVANCED', iamBlock))
     .meta(rules(...awsSignInRules))
     .optional()
     .meta({
