@@ -101,8 +101,10 @@ describe('a server that is asked for its catalog', () => {
           nullable: true,
         };
       });
-    const { failure } = await attack({ answer: rows }, true);
-    expect(['TOO_MUCH_DATA', 'TIMEOUT']).toContain(failure?.code);
+    const { failure, evidence } = await attack({ answer: rows }, true);
+    // how far it comes within the deadline is the machine's speed
+    const end = failure?.code ?? evidence['catalog/read']?.leftOutAfter;
+    expect(['TOO_MUCH_DATA', 'TIMEOUT', '100000 entries']).toContain(end);
   });
 
   test('and names the same table again and again, is asked no more', async () => {
