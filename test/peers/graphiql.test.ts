@@ -56,14 +56,17 @@ describePeer('GraphiQL in Chromium', { programs: ['chromium'], packages: ['chrom
     await shows('Datastore Gateway');
   };
   /** GraphiQL lets its tabs slide into their places, and overlooks a click meanwhile. */
-  const openTab = (name: string) =>
-    vi.waitFor(
+  const openTab = async (name: string) => {
+    await vi.waitFor(
       async () => {
         await page.locator('.graphiql-tab-button', { hasText: name }).click();
         expect(await page.locator('.graphiql-tab-active').textContent()).toContain(name);
       },
       { timeout: 60_000, interval: 500 },
     );
+    // it reads the operation's name a moment after the editor has its text, and shows it nowhere
+    await page.waitForTimeout(500);
+  };
   const execute = () => page.locator('.graphiql-execute-button').click();
   const answered = (text: string) =>
     expect.poll(() => textOf('.graphiql-response'), { timeout: 60_000 }).toContain(text);

@@ -81,7 +81,7 @@ describePeer('the React example in Chromium', { programs: ['chromium'], packages
       ['Sign-in', 'username', 'password'],
       ['TLS', 'tls'],
       ['SSH tunnel', 'sshTunnel'],
-      ['Advanced', 'allowCleartextPassword'],
+      ['Advanced', 'allowCleartextPassword', 'awsIam'],
     ]);
     const tunnel = page.locator('fieldset.group', { hasText: 'SSH tunnel' });
     expect(await tunnel.locator('select option:checked').allTextContents()).toEqual(['Off']);
