@@ -1,5 +1,6 @@
 import { buildSchema, type ExecutionResult, parse } from 'graphql';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { type Access, rightsOf } from '../../src/modules/access/access.ts';
 import { createSharedSubscribe } from '../../src/server/shared-execution.ts';
 
 const schema = buildSchema(
@@ -93,4 +94,27 @@ describe('an event of a subscription', () => {
     expect(executed).toHaveLength(4);
     for (const results of failed) expect(JSON.stringify(results)).toContain('the stream broke');
   });
+});
+
+test('the text of rights tells apart whose they are, for whom, and all that they allow', () => {
+  const access: Access = {
+    tokenId: 't1',
+    actor: { name: 'backend', onBehalfOf: 'ann' },
+    isSession: true,
+    scopes: new Set(['DATASTORES_READ', 'DATASTORES_TEST']),
+    environmentIds: new Set(['e1', 'e2']),
+    expiresAt: null,
+  };
+  const others: Partial<Access>[] = [
+    { tokenId: 't2' },
+    { actor: { name: 'other', onBehalfOf: 'ann' } },
+    { actor: { name: 'backend', onBehalfOf: 'bob' } },
+    { scopes: new Set(['DATASTORES_READ']) },
+    { environmentIds: new Set(['e1']) },
+    { environmentIds: 'all' },
+  ];
+  const texts = others.map((other) => rightsOf({ ...access, ...other }));
+  expect(new Set([rightsOf(access), ...texts]).size).toBe(others.length + 1);
+  const inAnotherOrder = { scopes: new Set([...access.scopes].reverse()), environmentIds: new Set(['e2', 'e1']) };
+  expect(rightsOf({ ...access, ...inAnotherOrder })).toBe(rightsOf(access));
 });
