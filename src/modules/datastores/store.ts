@@ -160,7 +160,7 @@ export async function listDatastores(
   return { ...page, edges: page.edges.map(({ cursor, node }) => ({ cursor, node: datastoreOf(node) })) };
 }
 
-/** One list of several, in their order. In a union SQLite takes the order and the limit of a part inside of it alone. */
+/** One list of several. In a union SQLite takes the order and the limit of a part inside of that part alone. */
 function merge(
   { query }: Database,
   seeks: readonly ReturnType<typeof seekDatastores>[],
