@@ -1,15 +1,13 @@
-import { assumeRoleCheck, stsTargets } from '../families/aws/sts.ts';
+import { withRole } from '../families/aws/sts.ts';
 import { catalogCheck } from '../kit/checks/catalog.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
 import { httpBase } from '../kit/http/http-base.ts';
 import { readAthenaCatalog } from './catalog.ts';
 import { athenaChecks } from './checks.ts';
-import { type AthenaState, signerOf, targetOf } from './client.ts';
-import { type AthenaConfig, athenaConfig } from './config.ts';
+import { signerOf, targetOf } from './client.ts';
+import { athenaConfig } from './config.ts';
 import { athenaRecipe } from './documentation.ts';
 import { athenaConnectionTexts } from './texts.ts';
-
-const base = httpBase(targetOf, athenaChecks);
 
 export const athena = defineConnector({
   type: 'ATHENA',
@@ -29,9 +27,7 @@ export const athena = defineConnector({
     database: 'sales',
   },
   principalSecret: 'secretAccessKey',
-  ...base,
-  targets: (config) => [targetOf(config), ...stsTargets(signerOf(config))],
-  checks: [assumeRoleCheck<AthenaConfig, AthenaState>(signerOf), ...base.checks],
+  ...withRole(signerOf, httpBase(targetOf, athenaChecks)),
   tenancyLevels: ['TABLE', 'DATABASE'],
   catalogCheck: catalogCheck(readAthenaCatalog),
   texts: athenaConnectionTexts,

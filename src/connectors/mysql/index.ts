@@ -1,6 +1,5 @@
 import { ofRdsToken, rdsSignerOf } from '../families/aws/rds.ts';
-import { assumeRoleCheck, stsTargets } from '../families/aws/sts.ts';
-import { hostTarget } from '../kit/config/target.ts';
+import { withRole } from '../families/aws/sts.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
 import { mysqlParts } from './checks.ts';
 import { mysqlConfig } from './config.ts';
@@ -23,9 +22,7 @@ export const mysql = defineConnector({
   example: { host: 'db.example.com', username: 'app', password: 'not-a-real-password', database: 'shop' },
   principalSecret: 'password',
   defaultPort: 3306,
-  ...mysqlParts,
-  targets: (config) => [hostTarget(config), ...stsTargets(rdsSignerOf(config))],
-  checks: [assumeRoleCheck(rdsSignerOf), ...mysqlParts.checks],
+  ...withRole(rdsSignerOf, mysqlParts),
   explain: (error, config) => ofRdsToken(mysqlParts.explain(error, config), config),
   texts: mysqlConnectionTexts,
 });

@@ -1,6 +1,5 @@
-import { type AwsSigned, assumeRoleCheck, stsTargets } from '../families/aws/sts.ts';
+import { type AwsSigned, withRole } from '../families/aws/sts.ts';
 import type { ElasticState } from '../families/elastic/client.ts';
-import { elasticTarget } from '../families/elastic/config.ts';
 import { elasticFamily } from '../families/elastic/family.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
 import { isServerless, type OpensearchConfig, opensearchConfig, signerOf } from './config.ts';
@@ -10,7 +9,10 @@ import { opensearchConnectionTexts } from './texts.ts';
 
 type OpensearchState = ElasticState & AwsSigned;
 
-const family = elasticFamily<OpensearchConfig>('OpenSearch', (config) => !isServerless(config));
+const family = withRole(
+  signerOf,
+  elasticFamily<OpensearchConfig>('OpenSearch', (config) => !isServerless(config)),
+);
 
 export const opensearch = defineConnector({
   type: 'OPENSEARCH',
@@ -22,8 +24,6 @@ export const opensearch = defineConnector({
   ...family,
   config: opensearchConfig,
   leastRights: `${family.leastRights.slice(0, -1)}. With \`awsSigV4\` \`es:ESHttpGet\` on the domain, or \`aoss:APIAccessAll\` and a data access policy with \`aoss:DescribeIndex\` on the collection.`,
-  targets: (config) => [elasticTarget(config), ...stsTargets(signerOf(config))],
-  checks: [assumeRoleCheck<OpensearchConfig, OpensearchState>(signerOf), ...family.checks],
   createState(test) {
     const state: OpensearchState = family.createState(test);
     const signer = elasticSigner(test.config, state);

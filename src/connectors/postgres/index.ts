@@ -1,14 +1,11 @@
 import { rdsSignerOf } from '../families/aws/rds.ts';
-import { assumeRoleCheck, stsTargets } from '../families/aws/sts.ts';
+import { withRole } from '../families/aws/sts.ts';
 import { postgresFamily } from '../families/postgres/family.ts';
-import { hostTarget } from '../kit/config/target.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
 import { postgresDialect } from './checks.ts';
 import { postgresConfig } from './config.ts';
 import { postgresRecipe } from './documentation.ts';
 import { postgresConnectionTexts } from './texts.ts';
-
-const parts = postgresFamily(postgresDialect);
 
 export const postgres = defineConnector({
   type: 'POSTGRES',
@@ -24,8 +21,6 @@ export const postgres = defineConnector({
   example: { host: 'db.example.com', username: 'app', password: 'not-a-real-password', database: 'shop' },
   principalSecret: 'password',
   defaultPort: 5432,
-  ...parts,
-  targets: (config) => [hostTarget(config), ...stsTargets(rdsSignerOf(config))],
-  checks: [assumeRoleCheck(rdsSignerOf), ...parts.checks],
+  ...withRole(rdsSignerOf, postgresFamily(postgresDialect)),
   texts: postgresConnectionTexts,
 });

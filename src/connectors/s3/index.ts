@@ -1,13 +1,11 @@
-import { assumeRoleCheck, stsTargets } from '../families/aws/sts.ts';
+import { withRole } from '../families/aws/sts.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
 import { httpBase } from '../kit/http/http-base.ts';
 import { s3Checks } from './checks.ts';
-import { type S3State, signerOf, targetOf } from './client.ts';
-import { type S3Config, s3Config } from './config.ts';
+import { signerOf, targetOf } from './client.ts';
+import { s3Config } from './config.ts';
 import { s3Recipe } from './documentation.ts';
 import { s3ConnectionTexts } from './texts.ts';
-
-const base = httpBase(targetOf, s3Checks);
 
 export const s3 = defineConnector({
   type: 'S3',
@@ -27,8 +25,6 @@ export const s3 = defineConnector({
     bucket: 'shop-exports',
   },
   principalSecret: 'secretAccessKey',
-  ...base,
-  targets: (config) => [targetOf(config), ...stsTargets(signerOf(config))],
-  checks: [assumeRoleCheck<S3Config, S3State>(signerOf), ...base.checks],
+  ...withRole(signerOf, httpBase(targetOf, s3Checks)),
   texts: s3ConnectionTexts,
 });

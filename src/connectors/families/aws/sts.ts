@@ -35,7 +35,7 @@ export function assumesRole({ signIn }: AwsSigner): boolean {
 }
 
 /** Where roles are assumed; nowhere when none is. */
-export function stsTargets(signer: AwsSigner | undefined): readonly Target[] {
+function stsTargets(signer: AwsSigner | undefined): readonly Target[] {
   return signer && assumesRole(signer) ? [stsTarget(signer)] : [];
 }
 
@@ -53,7 +53,7 @@ export function signerIdentity({ signIn }: AwsSigner, { identity }: AwsSigned): 
  * The check that assumes the roles of a config, which has nothing to do for a config without one. It stands before all
  * others: what it asks is not behind a tunnel.
  */
-export function assumeRoleCheck<Config, State extends object>(
+function assumeRoleCheck<Config, State extends object>(
   signerOf: (config: Config) => AwsSigner | undefined,
 ): Check<Config, State> {
   return {
@@ -75,6 +75,23 @@ export function assumeRoleCheck<Config, State extends object>(
       return { evidence: { role: assumed.role, expires: assumed.expires } };
     },
   };
+}
+
+/** What a connector has where its config may name a role: that is assumed first, by a server that is a target too. */
+export function withRole<Config, State extends object, Parts extends Assuming<Config, State>>(
+  signerOf: (config: Config) => AwsSigner | undefined,
+  parts: Parts & Assuming<Config, State>,
+) {
+  return {
+    ...parts,
+    targets: (config: Config): readonly Target[] => [...parts.targets(config), ...stsTargets(signerOf(config))],
+    checks: [assumeRoleCheck<Config, State>(signerOf), ...parts.checks],
+  };
+}
+
+interface Assuming<Config, State> {
+  readonly targets: (config: Config) => readonly Target[];
+  readonly checks: readonly Check<Config, State>[];
 }
 
 interface Assumed {

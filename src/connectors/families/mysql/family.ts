@@ -85,9 +85,9 @@ function authenticate<Config extends MysqlFamilyConfig>(
     async (context) => {
       const { config, link, state } = context;
       const { waiting } = state;
-      const account = await accountOf(context);
-      const signIn = waiting ? waiting.signIn(link.take()) : signInToMysql(link.take(), account);
-      const session = await signIn.catch((error: unknown) => {
+      const signIn = async () =>
+        waiting ? waiting.signIn(link.take()) : signInToMysql(link.take(), await accountOf(context));
+      const session = await signIn().catch((error: unknown) => {
         throw (isMysqlError(error) && unknownAccount(error)) || error;
       });
       state.session = session;
