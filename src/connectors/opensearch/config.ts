@@ -1,11 +1,9 @@
 import { z } from 'zod';
-import { awsSignInFields, awsSignInRules, withAwsSignIn } from '../families/aws/config.ts';
-import { AWS_REGION } from '../families/aws/signing.ts';
+import { awsRegion, awsSignInFields, awsSignInRules, withAwsSignIn } from '../families/aws/config.ts';
 import type { AwsSigner } from '../families/aws/sts.ts';
 import { checkElastic, elasticFields, elasticRules } from '../families/elastic/config.ts';
-import { destination, inGroup, issue, labelled, named } from '../kit/config/marks.ts';
+import { inGroup, issue, labelled, named } from '../kit/config/marks.ts';
 import { has, leftOut, mayHave, type Rule, rules } from '../kit/config/rules.ts';
-import { matching, trimmedText } from '../kit/config/text.ts';
 
 const sigV4Block = named(
   'OpensearchSigV4',
@@ -20,9 +18,7 @@ const sigV4Block = named(
         description:
           'The service that requests are signed for: a domain of Amazon OpenSearch Service (ES), or a collection of Amazon OpenSearch Serverless (AOSS), which has no cluster and tells no aliases.',
       }),
-    region: destination(
-      matching(trimmedText(64), AWS_REGION, 'Give a region of AWS, such as eu-central-1.', { blanks: true }),
-    ).meta({ title: 'Region', description: 'The region of the domain or the collection. Example: eu-central-1' }),
+    region: awsRegion('The region of the domain or the collection.'),
     ...awsSignInFields,
   }),
 );

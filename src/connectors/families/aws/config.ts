@@ -92,6 +92,13 @@ const webIdentity = inGroup(
       'A token that stands in the place of an access key (sts:AssumeRoleWithWebIdentity). No file and no variable of the gateway’s machine is read for it. Leave empty to sign in with an access key.',
   });
 
+/** A region of AWS itself, within a block that signs in there. */
+export function awsRegion(description: string) {
+  return destination(
+    matching(trimmedText(64), AWS_REGION, 'Give a region of AWS, such as eu-central-1.', { blanks: true }),
+  ).meta({ title: 'Region', description: `${description} Example: eu-central-1` });
+}
+
 /** Where roles are assumed. Left to the type: whether that may be in clear text. */
 export function stsUrl(address: z.ZodString) {
   return inGroup('SIGN_IN', destination(address)).optional().meta({

@@ -1,11 +1,10 @@
 import { z } from 'zod';
-import { destination, inGroup, issue, named } from '../../kit/config/marks.ts';
+import { inGroup, issue, named } from '../../kit/config/marks.ts';
 import { has, leftOut, mayHave, type Rule, rules } from '../../kit/config/rules.ts';
-import { matching, trimmedText } from '../../kit/config/text.ts';
 import type { Tls } from '../../kit/config/tls.ts';
 import { Failure } from '../../kit/contract/failure.ts';
-import { awsSignInFields, awsSignInRules, withAwsSignIn } from './config.ts';
-import { AWS_REGION, presignAwsRequest } from './signing.ts';
+import { awsRegion, awsSignInFields, awsSignInRules, withAwsSignIn } from './config.ts';
+import { presignAwsRequest } from './signing.ts';
 import { type AwsSigned, type AwsSigner, identityPath, signerIdentity } from './sts.ts';
 
 /** How long a token may be used to sign in, in seconds; a session that it has opened goes on. */
@@ -15,9 +14,7 @@ const WITHIN = 'awsIam.';
 const iamBlock = named(
   'AwsRdsIam',
   z.object({
-    region: destination(
-      matching(trimmedText(64), AWS_REGION, 'Give a region of AWS, such as eu-central-1.', { blanks: true }),
-    ).meta({ title: 'Region', description: 'The region of the database. Example: eu-central-1' }),
+    region: awsRegion('The region of the database.'),
     ...awsSignInFields,
   }),
 );
