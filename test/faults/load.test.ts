@@ -16,6 +16,7 @@ import { postgresConfig } from '../support/inputs.ts';
 import { ListDatastores, Progress } from '../support/operations.ts';
 import { closedPort, startTarpit, type Tarpit } from '../support/peers/tarpit.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
+import { residentMemory } from '../support/process-memory.ts';
 
 const AT_ONCE = 200;
 const ROUNDS = 5;
@@ -149,7 +150,7 @@ interface Footprint {
 async function footprintOf(pid: number): Promise<Footprint> {
   const pids = await withDescendants(pid);
   const each = await Promise.all(
-    pids.map(async (one) => ({ sockets: await socketsOf(one), memory: await rssOf(one) })),
+    pids.map(async (one) => ({ sockets: await socketsOf(one), memory: await residentMemory(one) })),
   );
   return {
     processes: pids.length,
@@ -185,11 +186,6 @@ async function clientSockets(): Promise<Set<string>> {
   return new Set(
     lines.flatMap(([, local, , , , , , , , inode]) => (local?.endsWith(`:${port}`) ? `socket:[${inode}]` : [])),
   );
-}
-
-async function rssOf(pid: number): Promise<number> {
-  const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8')) ?? [];
-  return Number(kibibytes) / 1024;
 }
 
 /** What lives in the gateway's heap, in MiB. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -11,6 +11,7 @@ import { childProgram } from '../support/child-program.ts';
 import { newTestDatabase } from '../support/databases.ts';
 import { clientOf, type GatewayClient } from '../support/gateway.ts';
 import { ReadManaged } from '../support/operations.ts';
+import { memoryOnTop } from '../support/process-memory.ts';
 
 const RECORDS = 100_000;
 /** In MiB: what a gateway that brings them in or out may have on top of one that is idle. */
@@ -20,8 +21,6 @@ const ON_TOP = 100;
  * of heap after each collection), but V8 lets some 100 MB of garbage wait in its old generation.
  */
 const ON_TOP_POSTGRES_IN = 200;
-const SAMPLE_MS = 20;
-const MIB = 1_048_576;
 
 describe.each<Database['kind']>(['sqlite', 'postgres'])('100,000 records on %s', (kind) => {
   const endings: (() => Promise<unknown>)[] = [];
@@ -62,14 +61,14 @@ describe.each<Database['kind']>(['sqlite', 'postgres'])('100,000 records on %s',
     const url = `${client.url}/datastores/${id}/records?`;
     const headers = { authorization: `Bearer ${token}`, 'content-type': type };
     const body = textOf(format) as unknown as BodyInit;
-    const [text, onTopIn] = await whileWatching(gateway, async () => {
+    const [text, onTopIn] = await memoryOnTop(gateway.pid, async () => {
       const init = { method: 'POST', headers, body, duplex: 'half' } as RequestInit;
       return (await fetch(url, init)).text();
     });
     expect(JSON.parse(text.trim().split('\n').at(-1) ?? '')).toMatchObject({ status: 'COMPLETE', put: RECORDS });
     const { datastore } = await client.run(ReadManaged, { id });
     expect(datastore).toMatchObject({ recordCount: RECORDS });
-    const [bytes, onTopOut] = await whileWatching(gateway, async () => {
+    const [bytes, onTopOut] = await memoryOnTop(gateway.pid, async () => {
       const response = await fetch(`${url}format=${format}`, { headers });
       let size = 0;
       for await (const chunk of response.body as AsyncIterable<Uint8Array>) size += chunk.length;
@@ -95,30 +94,4 @@ async function* textOf(format: string): AsyncGenerator<Uint8Array> {
     });
     yield Buffer.from(lines.join(''));
   }
-}
-
-/** Does something, and says how much resident memory a process had at most on top of what it had before, in MiB. */
-async function whileWatching<T>({ pid }: ChildProcess, work: () => Promise<T>): Promise<[T, number]> {
-  const before = await rssOf(pid);
-  let most = before;
-  let isWatching = false;
-  const timer = setInterval(async () => {
-    if (isWatching) return;
-    isWatching = true;
-    most = Math.max(most, await rssOf(pid));
-    isWatching = false;
-  }, SAMPLE_MS);
-  try {
-    const result = await work();
-    return [result, Math.round((most - before) / MIB)];
-  } finally {
-    clearInterval(timer);
-  }
-}
-
-/** In bytes. */
-async function rssOf(pid: number | undefined): Promise<number> {
-  const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8')) ?? [];
-  if (kibibytes === undefined) throw new Error('The process has no memory.');
-  return Number(kibibytes) * 1_024;
 }

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { apiOf } from '../support/api.ts';
 import { newTestDatabase } from '../support/databases.ts';
 import { postgresConfig } from '../support/inputs.ts';
 import { startProcess } from '../support/own-gateway.ts';
+import { residentMemory } from '../support/process-memory.ts';
 
 const SUBSCRIBERS = 50;
 const WARM = 50;
@@ -67,12 +68,12 @@ async function grown(subscribe: typeof overSse, isStalled: boolean): Promise<num
   );
   const save = () => api.created({ environmentId, config, description: DESCRIPTION });
   for (let at = 0; at < WARM; at += 1) await save();
-  const before = await memoryOf(child.pid);
+  const before = await residentMemory(child.pid);
   if (isStalled) for (const { stall } of subscribers) stall();
   let peak = before;
   for (let at = 0; at < SAVES; at += AT_ONCE) {
     await Promise.all(Array.from({ length: AT_ONCE }, save));
-    peak = Math.max(peak, await memoryOf(child.pid));
+    peak = Math.max(peak, await residentMemory(child.pid));
   }
   for (const { close } of subscribers) close();
   const exited = once(child, 'exit');
@@ -80,12 +81,7 @@ async function grown(subscribe: typeof overSse, isStalled: boolean): Promise<num
   await exited;
   await rm(folder, { recursive: true, force: true });
   await remove();
-  return peak - before;
-}
-
-async function memoryOf(pid: number | undefined): Promise<number> {
-  const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8')) ?? [];
-  return Math.round(Number(kibibytes) / 1_024);
+  return Math.round(peak - before);
 }
 
 // what a process holds is read in /proc, which is Linux's
