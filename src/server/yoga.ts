@@ -1,5 +1,6 @@
 import {
   type DocumentNode,
+  type ExecutionArgs,
   type GraphQLError,
   type GraphQLSchema,
   getOperationAST,
@@ -8,6 +9,7 @@ import {
 import { createYoga, isAsyncIterable, type Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import { createPostOnly } from '../graphql/post-only.ts';
+import { createCompiledExecute } from './compiled-execution.ts';
 import { createCostLimit } from './cost.ts';
 import { createDocumentValidator, parseDocument } from './documents.ts';
 import { EndableStream } from './endable-stream.ts';
@@ -76,6 +78,7 @@ export function createGraphQL<Access, Context extends object>(options: YogaOptio
       useParams(),
       useDocuments(options.schema),
       useVariables(options.schema),
+      useCompiledExecution(options.schema),
       ...(options.rightsOf ? [useSharedExecution(options.rightsOf)] : []),
       useLiveSubscriptions(options),
     ],
@@ -149,6 +152,13 @@ function useVariables(schema: GraphQLSchema): Plugin {
       const result = refused(args);
       if (result) setResultAndStopExecution(result);
     },
+  };
+}
+
+function useCompiledExecution(schema: GraphQLSchema): Plugin {
+  const execute = createCompiledExecute(schema);
+  return {
+    onExecute: ({ executeFn, setExecuteFn }) => setExecuteFn((args: ExecutionArgs) => execute(args) ?? executeFn(args)),
   };
 }
 

@@ -1,0 +1,483 @@
+import {
+  type DocumentNode,
+  defaultFieldResolver,
+  defaultTypeResolver,
+  type ExecutionArgs,
+  type ExecutionResult,
+  type FieldNode,
+  type FragmentDefinitionNode,
+  GraphQLBoolean,
+  GraphQLError,
+  type GraphQLField,
+  GraphQLID,
+  type GraphQLLeafType,
+  type GraphQLObjectType,
+  type GraphQLOutputType,
+  type GraphQLResolveInfo,
+  type GraphQLSchema,
+  GraphQLString,
+  getArgumentValues,
+  getOperationAST,
+  getVariableValues,
+  isAbstractType,
+  isLeafType,
+  isListType,
+  isNonNullType,
+  Kind,
+  locatedError,
+  type OperationDefinitionNode,
+  OperationTypeNode,
+  SchemaMetaFieldDef,
+  type SelectionNode,
+  TypeMetaFieldDef,
+  TypeNameMetaFieldDef,
+  typeFromAST,
+  visit,
+} from 'graphql';
+
+/** How many errors in variables are told, as Yoga's executor has it. */
+const MAX_VARIABLE_ERRORS = 50;
+const NO_ARGUMENTS = Object.freeze({});
+
+/** Where a value stands in the answer, from its end back. */
+type Path = GraphQLResolveInfo['path'];
+
+/** One execution. */
+interface Run {
+  readonly compiled: CompiledOperation;
+  readonly contextValue: unknown;
+  readonly rootValue: unknown;
+  readonly variableValues: GraphQLResolveInfo['variableValues'];
+  readonly errors: GraphQLError[];
+}
+
+/** Completes what a resolver gave: a value of the answer or a promise of one; throws what fails. */
+type Complete = (run: Run, value: unknown, info: Info, path: Path | undefined) => unknown;
+
+/**
+ * Makes what executes valid documents as Yoga's executor does, with the same answers and errors, but looks at each
+ * document once: which fields an object of a type has, and how each is completed, is kept with the document for as long
+ * as Yoga's cache keeps that. It leaves to Yoga, by undefined, subscriptions, operations with directives, and wrong
+ * variables.
+ */
+export function createCompiledExecute(
+  schema: GraphQLSchema,
+): (args: ExecutionArgs) => Promise<ExecutionResult> | ExecutionResult | undefined {
+  const known = new WeakMap<OperationDefinitionNode, CompiledOperation | null>();
+  return (args) => {
+    const operation = getOperationAST(args.document, args.operationName);
+    if (!operation) return undefined;
+    let compiled = known.get(operation);
+    if (compiled === undefined) {
+      compiled = isCompilable(args.document, operation)
+        ? new CompiledOperation(schema, args.document, operation)
+        : null;
+      known.set(operation, compiled);
+    }
+    return compiled?.execute(args);
+  };
+}
+
+/** What differs from one execution to the next by more than arguments and data is left to Yoga. */
+function isCompilable(document: DocumentNode, { operation }: OperationDefinitionNode): boolean {
+  let compilable = operation !== OperationTypeNode.SUBSCRIPTION;
+  const no = () => {
+    compilable = false;
+  };
+  // an answer of this name would be an object's prototype
+  visit(document, { Directive: no, Name: ({ value }) => (value === '__proto__' ? no() : undefined) });
+  return compilable;
+}
+
+class CompiledOperation {
+  readonly schema: GraphQLSchema;
+  readonly operation: OperationDefinitionNode;
+  readonly fragments: Readonly<Record<string, FragmentDefinitionNode>>;
+  readonly #root: GraphQLObjectType | null | undefined;
+  readonly #fields: Selection;
+
+  constructor(schema: GraphQLSchema, { definitions }: DocumentNode, operation: OperationDefinitionNode) {
+    this.schema = schema;
+    this.operation = operation;
+    this.fragments = Object.fromEntries(
+      definitions
+        .filter((definition) => definition.kind === Kind.FRAGMENT_DEFINITION)
+        .map((definition) => [definition.name.value, definition]),
+    );
+    this.#root = schema.getRootType(operation.operation);
+    this.#fields = new Selection(this, [operation]);
+  }
+
+  execute({
+    contextValue,
+    rootValue,
+    variableValues: given,
+  }: ExecutionArgs): Promise<ExecutionResult> | ExecutionResult | undefined {
+    const { variableDefinitions = [], operation } = this.operation;
+    const options = { maxErrors: MAX_VARIABLE_ERRORS };
+    const { coerced } = getVariableValues(this.schema, variableDefinitions, given ?? {}, options);
+    if (!coerced || !this.#root) return undefined;
+    const run: Run = { compiled: this, contextValue, rootValue, variableValues: coerced, errors: [] };
+    const failed = (error: unknown) => {
+      run.errors.push(error as GraphQLError);
+      return answer(null, run);
+    };
+    try {
+      const fields = this.#fields.on(this.#root);
+      const isSerial = operation === OperationTypeNode.MUTATION;
+      const data = isSerial
+        ? executeSerially(run, fields, rootValue)
+        : executeFields(run, fields, rootValue, undefined);
+      return isPromise(data) ? data.then((value) => answer(value, run), failed) : answer(data, run);
+    } catch (error) {
+      return failed(error);
+    }
+  }
+}
+
+function answer(data: unknown, { errors }: Run): ExecutionResult {
+  const found = data as ExecutionResult['data'];
+  return errors.length === 0 ? { data: found } : { errors, data: found };
+}
+
+/** The fields that some nodes ask for, by the type of the object that they are asked of. */
+class Selection {
+  readonly #operation: CompiledOperation;
+  readonly #nodes: readonly (FieldNode | OperationDefinitionNode)[];
+  readonly #known = new Map<GraphQLObjectType, readonly Field[]>();
+
+  constructor(operation: CompiledOperation, nodes: readonly (FieldNode | OperationDefinitionNode)[]) {
+    this.#operation = operation;
+    this.#nodes = nodes;
+  }
+
+  on(type: GraphQLObjectType): readonly Field[] {
+    const known = this.#known.get(type);
+    if (known) return known;
+    const found = new Map<string, FieldNode[]>();
+    const visited = new Set<string>();
+    for (const { selectionSet } of this.#nodes) this.#collect(selectionSet?.selections ?? [], type, found, visited);
+    const fields = [...found].flatMap(([key, nodes]) => {
+      const definition = fieldOf(this.#operation.schema, type, nodes[0]?.name.value ?? '');
+      return definition ? [new Field(this.#operation, type, key, nodes, definition)] : [];
+    });
+    this.#known.set(type, fields);
+    return fields;
+  }
+
+  #collect(
+    selections: readonly SelectionNode[],
+    type: GraphQLObjectType,
+    found: Map<string, FieldNode[]>,
+    visited: Set<string>,
+  ): void {
+    for (const selection of selections) {
+      if (selection.kind === Kind.FIELD) {
+        const key = selection.alias?.value ?? selection.name.value;
+        const nodes = found.get(key);
+        if (nodes) nodes.push(selection);
+        else found.set(key, [selection]);
+        continue;
+      }
+      const name = selection.kind === Kind.FRAGMENT_SPREAD ? selection.name.value : undefined;
+      if (name !== undefined && visited.has(name)) continue;
+      const fragment =
+        selection.kind === Kind.FRAGMENT_SPREAD ? this.#operation.fragments[selection.name.value] : selection;
+      if (!fragment || !this.#applies(fragment.typeCondition, type)) continue;
+      if (name !== undefined) visited.add(name);
+      this.#collect(fragment.selectionSet.selections, type, found, visited);
+    }
+  }
+
+  #applies(condition: FragmentDefinitionNode['typeCondition'] | undefined, type: GraphQLObjectType): boolean {
+    if (!condition) return true;
+    const { schema } = this.#operation;
+    const wanted = typeFromAST(schema, condition);
+    return wanted === type || (isAbstractType(wanted) && schema.isSubType(wanted, type));
+  }
+}
+
+function fieldOf(
+  schema: GraphQLSchema,
+  type: GraphQLObjectType,
+  name: string,
+): GraphQLField<unknown, unknown> | undefined {
+  if (name === TypeNameMetaFieldDef.name) return TypeNameMetaFieldDef;
+  if (type === schema.getQueryType()) {
+    if (name === SchemaMetaFieldDef.name) return SchemaMetaFieldDef;
+    if (name === TypeMetaFieldDef.name) return TypeMetaFieldDef;
+  }
+  return type.getFields()[name];
+}
+
+/** One field of the objects of one type, as a document asks for it. */
+class Field {
+  readonly operation: CompiledOperation;
+  readonly parentType: GraphQLObjectType;
+  readonly key: string;
+  readonly nodes: readonly FieldNode[];
+  readonly definition: GraphQLField<unknown, unknown>;
+  readonly #resolve: NonNullable<GraphQLField<unknown, unknown>['resolve']>;
+  readonly #isNonNull: boolean;
+  readonly #hasArguments: boolean;
+  readonly #isLeaf: boolean;
+  readonly #complete: Complete;
+
+  constructor(
+    operation: CompiledOperation,
+    parentType: GraphQLObjectType,
+    key: string,
+    nodes: readonly FieldNode[],
+    definition: GraphQLField<unknown, unknown>,
+  ) {
+    this.operation = operation;
+    this.parentType = parentType;
+    this.key = key;
+    this.nodes = nodes;
+    this.definition = definition;
+    this.#resolve = definition.resolve ?? defaultFieldResolver;
+    this.#isNonNull = isNonNullType(definition.type);
+    this.#hasArguments = definition.args.length > 0;
+    this.#isLeaf = isLeafType(isNonNullType(definition.type) ? definition.type.ofType : definition.type);
+    this.#complete = completer(this, definition.type);
+  }
+
+  pathBelow(parent: Path | undefined): Path {
+    return { prev: parent, key: this.key, typename: this.parentType.name };
+  }
+
+  /** Its value in the answer, or a promise of it. Throws, or rejects, what its object is null for. */
+  execute(run: Run, source: unknown, parent: Path | undefined): unknown {
+    // the path of what has nothing below is made when it fails
+    const path = this.#isLeaf ? undefined : this.pathBelow(parent);
+    try {
+      const info = new Info(run, this, parent);
+      const [node] = this.nodes as [FieldNode];
+      const given = this.#hasArguments ? getArgumentValues(this.definition, node, run.variableValues) : NO_ARGUMENTS;
+      const result: unknown = this.#resolve(source, given, run.contextValue, info);
+      const completed = isPromise(result)
+        ? result.then((value) => this.#complete(run, value, info, path))
+        : this.#complete(run, result, info, path);
+      return isPromise(completed) ? completed.then(undefined, (error) => this.#failed(run, error, parent)) : completed;
+    } catch (error) {
+      return this.#failed(run, error, parent);
+    }
+  }
+
+  #failed(run: Run, error: unknown, parent: Path | undefined): null {
+    const causes: readonly unknown[] = error instanceof AggregateError ? error.errors : [error];
+    for (const cause of causes) failedAt(run, cause, this.nodes, this.pathBelow(parent), this.#isNonNull);
+    return null;
+  }
+}
+
+/** Takes an error down at its place. @throws it where there may be no null */
+function failedAt(run: Run, cause: unknown, nodes: readonly FieldNode[], path: Path, isNonNull: boolean): null {
+  const located = locatedError(asError(cause), nodes, keysOf(path));
+  if (isNonNull) throw located;
+  run.errors.push(located);
+  return null;
+}
+
+function asError(cause: unknown): Error {
+  if (cause instanceof Error) return cause;
+  const { message } = Object(cause) as { message?: unknown };
+  return typeof message === 'string' ? new Error(message, { cause }) : new Error(String(cause));
+}
+
+function keysOf(path: Path): (string | number)[] {
+  const keys: (string | number)[] = [];
+  for (let at: Path | undefined = path; at; at = at.prev) keys.push(at.key);
+  return keys.reverse();
+}
+
+/** What a resolver is told of its field: most look at nothing of it. */
+class Info implements GraphQLResolveInfo {
+  readonly #run: Run;
+  readonly #field: Field;
+  readonly #parent: Path | undefined;
+
+  constructor(run: Run, field: Field, parent: Path | undefined) {
+    this.#run = run;
+    this.#field = field;
+    this.#parent = parent;
+  }
+
+  get fieldName() {
+    return this.#field.definition.name;
+  }
+  get fieldNodes() {
+    return this.#field.nodes;
+  }
+  get returnType() {
+    return this.#field.definition.type;
+  }
+  get parentType() {
+    return this.#field.parentType;
+  }
+  get path() {
+    return this.#field.pathBelow(this.#parent);
+  }
+  get schema() {
+    return this.#run.compiled.schema;
+  }
+  get fragments() {
+    return this.#run.compiled.fragments;
+  }
+  get rootValue() {
+    return this.#run.rootValue;
+  }
+  get operation() {
+    return this.#run.compiled.operation;
+  }
+  get variableValues() {
+    return this.#run.variableValues;
+  }
+}
+
+/** Fields beside one another run at once; where one may not be null and fails, all of them have ended by then. */
+function executeFields(run: Run, fields: readonly Field[], source: unknown, path: Path | undefined): unknown {
+  const values: Record<string, unknown> = {};
+  let waiting: Promise<unknown>[] | undefined;
+  try {
+    for (const field of fields) {
+      const { key } = field;
+      const value = field.execute(run, source, path);
+      if (isPromise(value)) {
+        // its place in the answer is that in the document
+        values[key] = undefined;
+        waiting ??= [];
+        waiting.push(
+          value.then((settled) => {
+            values[key] = settled;
+          }),
+        );
+      } else values[key] = value;
+    }
+  } catch (error) {
+    if (!waiting) throw error;
+    const fail = () => {
+      throw error;
+    };
+    return Promise.all(waiting).then(fail, fail);
+  }
+  if (!waiting) return values;
+  return (waiting.length === 1 ? (waiting[0] as Promise<unknown>) : Promise.all(waiting)).then(() => values);
+}
+
+async function executeSerially(run: Run, fields: readonly Field[], source: unknown): Promise<unknown> {
+  const values: Record<string, unknown> = {};
+  for (const field of fields) values[field.key] = await field.execute(run, source, undefined);
+  return values;
+}
+
+function completer(field: Field, type: GraphQLOutputType): Complete {
+  const complete = isNonNullType(type) ? completer(field, type.ofType) : nullableCompleter(field, type);
+  if (!isNonNullType(type)) return complete;
+  const { parentType, definition } = field;
+  const message = `Cannot return null for non-nullable field ${parentType.name}.${definition.name}.`;
+  return (run, value, info, path) => {
+    const completed = complete(run, value, info, path);
+    if (completed === null) throw new Error(message);
+    return completed;
+  };
+}
+
+function nullableCompleter(field: Field, type: GraphQLOutputType): Complete {
+  const complete = isLeafType(type)
+    ? leafCompleter(type)
+    : isListType(type)
+      ? listCompleter(field, type.ofType)
+      : objectCompleter(field, type as Exclude<GraphQLOutputType, GraphQLLeafType>);
+  return (run, value, info, path) => {
+    if (value == null) return null;
+    if (value instanceof Error) throw value;
+    return complete(run, value, info, path);
+  };
+}
+
+/** The scalars that give a value of this type of JavaScript as it is. */
+const asTheyAre = new Map<GraphQLOutputType, string>([
+  [GraphQLString, 'string'],
+  [GraphQLID, 'string'],
+  [GraphQLBoolean, 'boolean'],
+]);
+
+function leafCompleter(type: GraphQLLeafType): Complete {
+  const asItIs = asTheyAre.get(type);
+  return (_run, value) => (typeof value === asItIs ? value : serialized(type, value));
+}
+
+function serialized(type: GraphQLLeafType, value: unknown): unknown {
+  let text: unknown;
+  try {
+    text = type.serialize(value);
+  } catch (error) {
+    // so that it gets the place of its field
+    throw error instanceof GraphQLError ? new Error(error.message) : error;
+  }
+  if (text == null) throw new Error(`Expected ${type} to serialize to something, returned: ${text}`);
+  return text;
+}
+
+function listCompleter(field: Field, itemType: GraphQLOutputType): Complete {
+  const complete = completer(field, itemType);
+  const isNonNull = isNonNullType(itemType);
+  return (run, list, info, listPath) => {
+    if (typeof list !== 'object' || list === null || !(Symbol.iterator in list))
+      throw new GraphQLError(
+        `Expected Iterable, but did not find one for field "${field.parentType.name}.${field.definition.name}".`,
+      );
+    const completed: unknown[] = [];
+    let waits = false;
+    for (const item of list as Iterable<unknown>) {
+      const path: Path = { prev: listPath, key: completed.length, typename: undefined };
+      const failed = (error: unknown) => failedAt(run, error, field.nodes, path, isNonNull);
+      try {
+        const value = isPromise(item)
+          ? item.then((settled) => complete(run, settled, info, path))
+          : complete(run, item, info, path);
+        waits ||= isPromise(value);
+        completed.push(isPromise(value) ? value.then(undefined, failed) : value);
+      } catch (error) {
+        completed.push(failed(error));
+      }
+    }
+    return waits ? Promise.all(completed) : completed;
+  };
+}
+
+function objectCompleter(field: Field, type: Exclude<GraphQLOutputType, GraphQLLeafType>): Complete {
+  const selection = new Selection(field.operation, field.nodes);
+  const { schema } = field.operation;
+  const execute = (run: Run, value: unknown, info: Info, path: Path | undefined, object: GraphQLObjectType) => {
+    const is = object.isTypeOf ? object.isTypeOf(value, run.contextValue, info) : true;
+    const go = (isOf: boolean) => {
+      if (!isOf) throw new GraphQLError(`Expected value of type "${object.name}".`, { nodes: field.nodes });
+      return executeFields(run, selection.on(object), value, path);
+    };
+    return isPromise(is) ? is.then((isOf) => go(isOf as boolean)) : go(is);
+  };
+  if (!isAbstractType(type))
+    return (run, value, info, path) => execute(run, value, info, path, type as GraphQLObjectType);
+  const resolveType = type.resolveType ?? defaultTypeResolver;
+  const possible = new Map(schema.getPossibleTypes(type).map((one) => [one.name, one]));
+  const objectOf = (name: unknown): GraphQLObjectType => {
+    const object = possible.get(name as string);
+    if (object) return object;
+    const place = `${field.parentType.name}.${field.definition.name}`;
+    throw new GraphQLError(`Abstract type "${type.name}" must resolve to one of its types for field "${place}".`, {
+      nodes: field.nodes,
+    });
+  };
+  return (run, value, info, path) => {
+    const name = resolveType(value, run.contextValue, info, type);
+    return isPromise(name)
+      ? name.then((settled) => execute(run, value, info, path, objectOf(settled)))
+      : execute(run, value, info, path, objectOf(name));
+  };
+}
+
+function isPromise(value: unknown): value is Promise<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+}
