@@ -30,6 +30,7 @@ import * as catalogChanges from './028-catalog-changes.ts';
 import * as abandonedStores from './029-abandoned-stores.ts';
 import * as networks from './030-networks.ts';
 import * as searchColumns from './031-search-columns.ts';
+import * as processes from './032-processes.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -64,4 +65,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '029-abandoned-stores': abandonedStores,
   '030-networks': networks,
   '031-search-columns': searchColumns,
+  '032-processes': processes,
 };

@@ -15,7 +15,7 @@ import { AuditService } from './modules/audit/service.ts';
 import { catalogChangesLoader, catalogLoader } from './modules/catalogs/loader.ts';
 import { CatalogService } from './modules/catalogs/service.ts';
 import { retentionDefaults, TestHistory, type TestRetention } from './modules/connection-tests/history.ts';
-import { connectionTestLoader } from './modules/connection-tests/loader.ts';
+import { connectionTestLoader, runningTestsLoader } from './modules/connection-tests/loader.ts';
 import type { TestRunner } from './modules/connection-tests/runner.ts';
 import { dataStructureLoader } from './modules/data-structures/loader.ts';
 import { DatastoreBatches } from './modules/datastores/batches.ts';
@@ -32,6 +32,7 @@ import { RecordTransfers } from './modules/managed-data/transfers.ts';
 import { OpenIdProvider, type ProviderOptions } from './modules/people/provider.ts';
 import { type PeopleRule, readPeopleRules } from './modules/people/rules.ts';
 import { PeopleService } from './modules/people/service.ts';
+import type { ProcessRegistry } from './modules/processes/registry.ts';
 import { RequestedTestService } from './modules/requested-tests/service.ts';
 import { type RevisionLimits, revisionDefaults } from './modules/revisions/history.ts';
 import { RevisionService } from './modules/revisions/service.ts';
@@ -47,7 +48,7 @@ import type { Database, OnStatement } from './platform/database.ts';
 import { goOnRotating } from './platform/key-rotation.ts';
 import type { KeyPlace } from './platform/key-source.ts';
 import type { Logger } from './platform/logger.ts';
-import { constructSaving, createExecutor, forbidDatabase } from './saving.ts';
+import { constructRegistry, constructSaving, createExecutor, forbidDatabase } from './saving.ts';
 import { schema } from './schema.ts';
 import { GatewayServer, type GatewayServerOptions } from './server/http.ts';
 import { MetricsServer } from './server/metrics-server.ts';
@@ -100,6 +101,8 @@ export interface AppOptions extends KeyPlace {
     readonly sharesFile?: boolean;
     /** How often it looks for messages to webhooks that are due, in milliseconds. */
     readonly webhookTickMs?: number;
+    /** How often it tells that it lives, in milliseconds. */
+    readonly beatMs?: number;
   };
 }
 
@@ -115,6 +118,7 @@ export class App {
   readonly #opened: OpenedDatabase;
   readonly #executor: Executor;
   readonly #runner: TestRunner;
+  readonly #registry: ProcessRegistry;
   readonly #health: HealthScheduler;
   readonly #webhooks: WebhookDeliverer;
   readonly #refusals: RefusalLog;
@@ -156,6 +160,14 @@ export class App {
     this.environments = environments;
     this.#runner = runner;
     const { access } = this;
+    const { network } = options;
+    const { registry, processes } = constructRegistry(
+      'GATEWAY',
+      { database, logger, network },
+      runner,
+      options.testing?.beatMs,
+    );
+    this.#registry = registry;
     const records = new RecordService(database, keyring, dataStructures);
     const transfers = new RecordTransfers({ database, keyring, records });
     const recordEvents = new RecordEvents(database, doorbell);
@@ -188,6 +200,7 @@ export class App {
       requestedTests: new RequestedTestService(drafts, connectionTests),
       usages,
       audit: new AuditService(database),
+      processes,
       dataStructures,
       manifests,
       records,
@@ -212,6 +225,7 @@ export class App {
         { title: 'old connection tests of no datastore', step: () => testHistory.removeOldOfNone() },
         { title: 'old connection tests of datastores', step: () => testHistory.removeOld() },
         { title: 'old hours of health checks', step: () => this.#health.removeOld() },
+        { title: 'processes that are gone', step: () => processes.removeGone() },
         { title: 'old deliveries and secrets of webhooks', step: () => this.#webhooks.removeOld() },
       ],
       logger,
@@ -237,6 +251,7 @@ export class App {
         loaders: {
           environment: environmentLoader(environments, access),
           connectionTest: connectionTestLoader(connectionTests, access),
+          runningTests: runningTestsLoader(connectionTests, access),
           datastore: datastoreLoader(services.datastores, access),
           catalog: catalogLoader(services.catalogs, access),
           catalogChanges: catalogChangesLoader(database),
@@ -268,6 +283,7 @@ export class App {
     this.#metrics = metrics && new MetricsServer({ metrics, logger });
     metrics?.readFrom({
       queue: () => connectionTests.queue(),
+      processes: () => processes.counts(),
       executor: () => executor.stats(),
       open: () => this.#server.open(),
       pool: () => database.connections(),
@@ -330,6 +346,7 @@ export class App {
     this.#executor.forbid({ host: address, port });
     this.#metricsUrl = await listenForMetrics(this.#metrics, this.#executor, this.#options);
     this.#url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+    await this.#registry.start();
     this.#runner.start();
     this.chores.start();
     this.#health.start();
@@ -370,6 +387,7 @@ export class App {
     await this.#health.stop();
     await this.#webhooks.stop();
     await this.#runner.stop();
+    await this.#registry.stop();
     await this.#executor.close();
     await this.access.close();
     await this.#refusals.close();

@@ -1,6 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { print, UsageError } from './commands/command.ts';
 import { scopes } from './modules/access/access.ts';
+import { readVersion } from './version.ts';
 
 const USAGE = `datastore-gateway: keeps datastore connections, and proves that they work.
 
@@ -168,13 +168,4 @@ function explain(error: unknown): number {
 
 function isSystemError(error: NodeJS.ErrnoException): boolean {
   return error.syscall !== undefined;
-}
-
-/** Reads the version from package.json, which is one folder further up when this is built. */
-function readVersion(): string {
-  const manifest = [new URL('../package.json', import.meta.url), new URL('../../package.json', import.meta.url)].find(
-    (url) => existsSync(url),
-  );
-  if (!manifest) throw new Error('package.json is missing');
-  return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
 }

@@ -1,12 +1,15 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { TestQueue } from './modules/connection-tests/service.ts';
 import type { ConnectionTest } from './modules/connection-tests/test.ts';
+import type { ProcessCounts } from './modules/processes/process.ts';
 import type { OnOperation, OnResponse } from './server/observers.ts';
 
 /** What is asked when somebody reads the metrics. */
 export interface MetricsSources {
   /** Rejects while the database is away. */
   readonly queue: () => Promise<TestQueue>;
+  /** The processes that live. Rejects while the database is away. */
+  readonly processes: () => Promise<ProcessCounts>;
   readonly executor: () => { readonly children: number; readonly running: number };
   /** Left out where nobody connects to the process. */
   readonly open?: () => { readonly connections: number; readonly subscriptions: number };
@@ -58,6 +61,7 @@ export class Metrics {
       this.#gauge('open_subscriptions', 'Running subscriptions', () => open().subscriptions);
     }
     this.#readPool(sources);
+    this.#readProcesses(sources);
     this.#readQueue(sources);
   }
 
@@ -85,6 +89,20 @@ export class Metrics {
     this.#gauge('database_connections', 'Connections of the pool', () => pool()?.total ?? 0);
     this.#gauge('database_connections_idle', 'Connections that nobody uses', () => pool()?.idle ?? 0);
     this.#gauge('database_waiting', 'Statements that wait for a connection', () => pool()?.waiting ?? 0);
+  }
+
+  #readProcesses({ processes }: MetricsSources): void {
+    new Gauge({
+      name: `${PREFIX}processes`,
+      help: 'Processes that serve or take tests, and live',
+      labelNames: ['kind'],
+      registers: [this.#registry],
+      async collect() {
+        const counts = await processes().catch(() => undefined);
+        // what is not known is not told
+        for (const [kind, count] of Object.entries(counts ?? {})) this.set({ kind }, count);
+      },
+    });
   }
 
   /** One reading gives three gauges: the first one that is asked reads for all. */

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { ANY_OF_THIS_MACHINE } from './connectors/kit/network/addresses.ts';
 import type { LimitSettings } from './errors/limits.ts';
 import { Executor, type ExecutorOptions } from './executor/executor.ts';
@@ -19,12 +20,16 @@ import { StoreRemoval } from './modules/managed-data/removal.ts';
 import { ManagedStorage } from './modules/managed-data/storage.ts';
 import { ManagedStores } from './modules/managed-data/stores.ts';
 import { ManifestService } from './modules/manifests/service.ts';
+import type { ProcessKind } from './modules/processes/process.ts';
+import { ProcessRegistry } from './modules/processes/registry.ts';
+import { ProcessService } from './modules/processes/service.ts';
 import { RevisionHistory, type RevisionLimits } from './modules/revisions/history.ts';
 import { UsageService } from './modules/usages/service.ts';
 import type { OpenedDatabase } from './open-database.ts';
 import { type DatabasePlace, databasePlace } from './platform/database.ts';
 import type { Logger } from './platform/logger.ts';
 import { Sealer } from './platform/sealer.ts';
+import { readVersion } from './version.ts';
 
 export interface SavingOptions extends Pick<OpenedDatabase, 'database' | 'doorbell' | 'keyring'> {
   readonly executor: Executor;
@@ -76,6 +81,21 @@ export function constructSaving({ database, doorbell, keyring, executor, logger,
 }
 
 export type Saving = ReturnType<typeof constructSaving>;
+
+/** By which others see this process, under the id that owns the tests that it runs. */
+export function constructRegistry(
+  kind: ProcessKind,
+  { database, logger, network }: Pick<SavingOptions, 'database' | 'logger' | 'network'>,
+  runner: TestRunner,
+  beatMs?: number | undefined,
+) {
+  const { owner: id, capacity } = runner;
+  const facts = { id, kind, host: hostname(), version: readVersion(), network: network ?? null, capacity };
+  return {
+    registry: new ProcessRegistry({ database, logger, facts, running: () => runner.runningCount, beatMs }),
+    processes: new ProcessService(database),
+  };
+}
 
 /** As the environment variables give them. */
 export interface ExecutorSettings {

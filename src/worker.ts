@@ -3,11 +3,13 @@ import { listenForMetrics, type MetricsPlace } from './listen-for-metrics.ts';
 import type { Metrics } from './metrics.ts';
 import type { TestRunner } from './modules/connection-tests/runner.ts';
 import type { ConnectionTestService } from './modules/connection-tests/service.ts';
+import type { ProcessRegistry } from './modules/processes/registry.ts';
+import type { ProcessService } from './modules/processes/service.ts';
 import { revisionDefaults } from './modules/revisions/history.ts';
 import { type OpenedDatabase, openDatabase } from './open-database.ts';
 import { parseDatabaseUrl, shownDatabaseUrl } from './platform/database.ts';
 import type { KeyPlace } from './platform/key-source.ts';
-import { constructSaving, createExecutor, type ExecutorSettings, forbidDatabase } from './saving.ts';
+import { constructRegistry, constructSaving, createExecutor, type ExecutorSettings, forbidDatabase } from './saving.ts';
 import { MetricsServer } from './server/metrics-server.ts';
 import { SettingError } from './setting-error.ts';
 
@@ -34,6 +36,7 @@ export class Worker {
   readonly #opened: OpenedDatabase;
   readonly #executor: Executor;
   readonly #runner: TestRunner;
+  readonly #registry: ProcessRegistry;
   readonly #metrics: MetricsServer | undefined;
   #closing: Promise<void> | undefined;
 
@@ -48,12 +51,14 @@ export class Worker {
       ...{ ...opened, executor, logger, network, revisionSecrets: revisionDefaults },
       onTestEnded: metrics?.onTestEnded,
     });
+    const { registry, processes } = constructRegistry('WORKER', { ...opened, logger, network }, runner);
     this.#options = options;
     this.#executor = executor;
     this.#opened = opened;
     this.#runner = runner;
+    this.#registry = registry;
     this.#metrics = metrics && new MetricsServer({ metrics, logger });
-    metrics?.readFrom(sourcesOf(connectionTests, executor, opened));
+    metrics?.readFrom(sourcesOf(connectionTests, processes, executor, opened));
   }
 
   /** @throws SettingError for a database that a worker cannot share */
@@ -94,6 +99,7 @@ export class Worker {
   async listen(): Promise<void> {
     this.#executor.confine(await findConfinement());
     await listenForMetrics(this.#metrics, this.#executor, this.#options);
+    await this.#registry.start();
     this.#runner.start();
   }
 
@@ -106,14 +112,21 @@ export class Worker {
   async #close(): Promise<void> {
     await this.#runner.drain(this.#options.drainMs ?? DRAIN_MS);
     await this.#runner.stop();
+    await this.#registry.stop();
     await this.#metrics?.close();
     await this.#executor.close();
     await this.#opened.close();
   }
 }
 
-function sourcesOf(connectionTests: ConnectionTestService, executor: Executor, { database }: OpenedDatabase) {
+function sourcesOf(
+  connectionTests: ConnectionTestService,
+  processes: ProcessService,
+  executor: Executor,
+  { database }: OpenedDatabase,
+) {
   return {
+    processes: () => processes.counts(),
     queue: () => connectionTests.queue(),
     executor: () => executor.stats(),
     pool: () => database.connections(),

@@ -39,6 +39,7 @@ export interface Tables {
   health_hours: HealthHoursTable;
   webhooks: WebhooksTable;
   webhook_deliveries: WebhookDeliveriesTable;
+  processes: ProcessesTable;
 }
 
 export interface EnvironmentsTable {
@@ -503,4 +504,23 @@ export interface WebhookDeliveriesTable {
   response_status: number | null;
   last_error: string | null;
   ended_at: string | null;
+}
+
+/** A process that serves or takes tests, until an hour after it was seen last. */
+export interface ProcessesTable {
+  /** Also the owner of the tests that it runs. */
+  id: string;
+  kind: string;
+  host: string;
+  version: string;
+  network: string | null;
+  /** How many tests it runs at once. */
+  capacity: number;
+  running: number;
+  started_at: string;
+  last_seen_at: string;
+  /** Of a worker that asks a gateway, by which token; null for who reaches the database. */
+  token_id: string | null;
+  /** Its X25519 key in base64url, to which the secrets of its tests are sealed; null for who opens them itself. */
+  public_key: string | null;
 }

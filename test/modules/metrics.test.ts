@@ -45,7 +45,7 @@ const values: Readonly<Record<string, readonly string[]>> = {
   ],
   operation: [...rootFields, 'several', 'none', 'exportRecords', 'importRecords', '__typename', '__schema', '__type'],
   result: ['OK', ...Object.keys(requestErrorCodes)],
-  kind: ['query', 'mutation', 'subscription', 'transfer', 'none'],
+  kind: ['query', 'mutation', 'subscription', 'transfer', 'none', 'GATEWAY', 'WORKER', 'REMOTE_WORKER'],
 };
 
 describeEachGateway('the metrics', (open, kind) => {

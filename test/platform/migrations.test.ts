@@ -35,6 +35,7 @@ describeEachDatabase('the migrations', (open, kind) => {
       'journal_heads',
       'managed_records',
       'managed_stores',
+      'processes',
       'record_events',
       'retired_ids',
       'revision_keys',

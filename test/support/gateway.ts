@@ -124,6 +124,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
       healthTickMs: NEVER_MS,
       sharesFile: true,
       webhookTickMs: NEVER_MS,
+      beatMs: NEVER_MS,
       ...options.testing,
       // client and gateway share a process, and both may be late
       limits: { connectionInitMs: PATIENCE_MS, ...options.testing?.limits },

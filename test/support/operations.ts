@@ -563,3 +563,14 @@ export const ListRecords = graphql(`
     }
   }
 `);
+
+export const ListProcesses = graphql(`
+  query ListProcesses($first: Int, $after: String, $last: Int, $before: String) {
+    processes(first: $first, after: $after, last: $last, before: $before) {
+      nodes {
+        id kind host version network capacity running tests { id status } startedAt lastSeenAt isAlive tokenName
+      }
+      pageInfo { hasNextPage startCursor endCursor }
+    }
+  }
+`);

@@ -396,6 +396,11 @@ const tried: readonly Operation[] = [
     variables: ({ datastoreId }) => ({ id: datastoreId }),
   },
   {
+    title: 'processes',
+    query: '{ processes(first: 1) { nodes { id } pageInfo { hasNextPage } } }',
+    variables: () => ({}),
+  },
+  {
     title: 'createApiToken',
     query: 'mutation ($input: CreateApiTokenInput!) { createApiToken(input: $input) { __typename } }',
     variables: input(({ environmentId }) => ({

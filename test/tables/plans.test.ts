@@ -23,6 +23,7 @@ import {
   DeleteDataStructure,
   DeleteDatastores,
   DeleteRecords,
+  ListProcesses,
   ListRecords,
   Progress,
   PutRecord,
@@ -243,6 +244,7 @@ const landmarks = [
   /set "lease_expires_at" = .+ where .*"owner" = /,
   /"lease_expires_at" < .+ or /,
   /select "id" .+ "cancel_requested" = /,
+  /"status" = .+"connection_tests"."owner" in .+ order by "created_at"/,
   /update "connection_tests" set .+ where .+"sequence" = /,
   /update "connection_tests" set .+ where .+"owner" = .+"attempt" = /,
   /from "connection_tests" where "connection_tests"."id" in /,
@@ -308,6 +310,7 @@ async function useEverything(gateway: TestGateway, api: Api, environmentIds: rea
   const draft = { environmentId, config: { postgres: postgresConfig({ port: tarpit.port }) } };
   const hanging = await api.testStarted({ target: { draft }, options: { timeoutMs: 60_000 } });
   await eventually(() => tarpit.open() === 1);
+  await gateway.run(ListProcesses, {});
 
   await followChanges(gateway, api, datastoreId, [environmentId, other]);
   expect(await (await fetch(gateway.app.metricsUrl ?? '')).text()).toContain('datastore_gateway_database_up 1');

@@ -11,6 +11,7 @@ export const scopes = [
   'ENVIRONMENTS_WRITE',
   'TOKENS_ADMIN',
   'AUDIT_READ',
+  'PROCESSES_READ',
 ] as const;
 export type Scope = (typeof scopes)[number];
 

@@ -21,6 +21,7 @@ const TEST: Right = { scope: 'DATASTORES_TEST' };
 const ENVIRONMENTS: Right = { scope: 'ENVIRONMENTS_WRITE' };
 const TOKENS: Right = { scope: 'TOKENS_ADMIN' };
 const AUDIT: Right = { scope: 'AUDIT_READ' };
+const PROCESSES: Right = { scope: 'PROCESSES_READ', everywhere: true };
 const RECORDS: Right = { scope: 'RECORDS_READ' };
 const WRITE_RECORDS: Right = { scope: 'RECORDS_WRITE' };
 const USAGES: Right = { scope: 'USAGES_WRITE' };
@@ -52,6 +53,7 @@ export const rights = {
   'Query.nodes': ANYONE,
   'Query.apiTokens': TOKENS,
   'Query.auditLog': AUDIT,
+  'Query.processes': PROCESSES,
   'Mutation.createDatastore': SAVE,
   'Mutation.updateDatastore': SAVE,
   'Mutation.upsertDatastore': SAVE,
@@ -100,6 +102,7 @@ export const rights = {
   'CloneEnvironmentSuccess.plan': READ,
   'DatastoreUsage.datastore': READ,
   'RecordsMisfitError.misfits': RECORDS,
+  'Process.tests': READ,
   'ManagedDatastore.dataStructure': READ,
   'ManagedDatastore.record': RECORDS,
   'ManagedDatastore.records': RECORDS,

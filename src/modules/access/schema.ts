@@ -29,6 +29,9 @@ export const ScopeRef = builder.enumType('Scope', {
     ENVIRONMENTS_WRITE: { description: 'Create, rename and delete environments.' },
     TOKENS_ADMIN: { description: 'List, make and revoke tokens, none of which allows more than your own.' },
     AUDIT_READ: { description: 'Read the audit log.' },
+    PROCESSES_READ: {
+      description: 'Read which processes serve and take tests; for a token for all environments.',
+    },
   } satisfies Record<(typeof scopes)[number], { description: string }>,
 });
 

@@ -13,3 +13,11 @@ export function connectionTestLoader(
 ): DataLoader<string, ConnectionTest | null> {
   return new DataLoader((ids) => service.find(access, ids), { cache: false });
 }
+
+/** Loads what processes run, by their ids, as far as the caller may see it. */
+export function runningTestsLoader(
+  service: ConnectionTestService,
+  access: Access,
+): DataLoader<string, readonly ConnectionTest[]> {
+  return new DataLoader((owners) => service.running(access, owners), { cache: false });
+}

@@ -148,6 +148,11 @@ export class TestRunner {
     clearTimeout(patience);
   }
 
+  /** How many tests it runs at once at most. */
+  get capacity(): number {
+    return this.#takesTests ? MOST_AT_ONCE : 0;
+  }
+
   get runningCount(): number {
     return this.#running.size;
   }

@@ -21,6 +21,7 @@ import { testTopic } from './recorder.ts';
 import { cancelTopic, queueTopic, type TestRunner } from './runner.ts';
 import {
   adoptTest,
+  findRunning,
   findTests,
   insertTest,
   keepTested,
@@ -211,6 +212,13 @@ export class ConnectionTestService {
     requireScope(access, 'DATASTORES_READ');
     const tests = new Map((await findTests(this.#database, access, ids)).map((test) => [test.id, test]));
     return ids.map((id) => tests.get(id) ?? null);
+  }
+
+  /** Returns what processes run, in the order of their ids, as far as the caller may see it. */
+  async running(access: Access, owners: readonly string[]): Promise<ConnectionTest[][]> {
+    requireScope(access, 'DATASTORES_READ');
+    const found = Map.groupBy(await findRunning(this.#database, access, owners), ({ owner }) => owner);
+    return owners.map((owner) => (found.get(owner) ?? []).map(({ test }) => test));
   }
 
   async list(

@@ -61,6 +61,23 @@ export async function findTests(database: Database, access: Access, ids: readonl
   return rows.map(testOf);
 }
 
+/** Reads what processes run that the caller may see, the oldest first. */
+export async function findRunning(
+  database: Database,
+  access: Access,
+  owners: readonly string[],
+): Promise<{ readonly owner: string; readonly test: ConnectionTest }[]> {
+  const rows = await database.query
+    .selectFrom('connection_tests')
+    .select([...SHOWN_COLUMNS, 'owner'])
+    .where('status', '=', 'RUNNING')
+    .where(isOneOf('connection_tests.owner', owners))
+    .where(whereVisible(access, 'connection_tests.environment_id'))
+    .orderBy('created_at')
+    .execute();
+  return rows.flatMap(({ owner, ...row }) => (owner === null ? [] : [{ owner, test: testOf(row) }]));
+}
+
 /** Reads a page of a datastore's tests, the newest first. */
 export async function listTests(
   database: Database,

@@ -68,6 +68,7 @@ type Documents = {
     "\n  query ReadManaged($id: ID!) {\n    datastore(id: $id) {\n      ... on ManagedDatastore { usedBytes recordCount dataStructure { id } config { dataStructureId maxSizeMb } }\n    }\n  }\n": typeof types.ReadManagedDocument,
     "\n  query ReadRecord($id: ID!, $key: String!) {\n    datastore(id: $id) { ... on ManagedDatastore { record(key: $key) { key data version } } }\n  }\n": typeof types.ReadRecordDocument,
     "\n  query ListRecords(\n    $id: ID!, $filter: [RecordFilter!], $first: Int, $after: String, $last: Int, $before: String\n  ) {\n    datastore(id: $id) {\n      ... on ManagedDatastore {\n        records(filter: $filter, first: $first, after: $after, last: $last, before: $before) {\n          nodes { key data }\n          pageInfo { hasNextPage hasPreviousPage startCursor endCursor }\n        }\n      }\n    }\n  }\n": typeof types.ListRecordsDocument,
+    "\n  query ListProcesses($first: Int, $after: String, $last: Int, $before: String) {\n    processes(first: $first, after: $after, last: $last, before: $before) {\n      nodes {\n        id kind host version network capacity running tests { id status } startedAt lastSeenAt isAlive tokenName\n      }\n      pageInfo { hasNextPage startCursor endCursor }\n    }\n  }\n": typeof types.ListProcessesDocument,
 };
 const documents: Documents = {
     "\n  subscription TestedDatastore($id: ID!) {\n    connectionTestProgress(id: $id) {\n      test {\n        status\n        datastore {\n          id\n        }\n      }\n    }\n  }\n": types.TestedDatastoreDocument,
@@ -124,6 +125,7 @@ const documents: Documents = {
     "\n  query ReadManaged($id: ID!) {\n    datastore(id: $id) {\n      ... on ManagedDatastore { usedBytes recordCount dataStructure { id } config { dataStructureId maxSizeMb } }\n    }\n  }\n": types.ReadManagedDocument,
     "\n  query ReadRecord($id: ID!, $key: String!) {\n    datastore(id: $id) { ... on ManagedDatastore { record(key: $key) { key data version } } }\n  }\n": types.ReadRecordDocument,
     "\n  query ListRecords(\n    $id: ID!, $filter: [RecordFilter!], $first: Int, $after: String, $last: Int, $before: String\n  ) {\n    datastore(id: $id) {\n      ... on ManagedDatastore {\n        records(filter: $filter, first: $first, after: $after, last: $last, before: $before) {\n          nodes { key data }\n          pageInfo { hasNextPage hasPreviousPage startCursor endCursor }\n        }\n      }\n    }\n  }\n": types.ListRecordsDocument,
+    "\n  query ListProcesses($first: Int, $after: String, $last: Int, $before: String) {\n    processes(first: $first, after: $after, last: $last, before: $before) {\n      nodes {\n        id kind host version network capacity running tests { id status } startedAt lastSeenAt isAlive tokenName\n      }\n      pageInfo { hasNextPage startCursor endCursor }\n    }\n  }\n": types.ListProcessesDocument,
 };
 
 /**
@@ -356,6 +358,10 @@ export function graphql(source: "\n  query ReadRecord($id: ID!, $key: String!) {
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  query ListRecords(\n    $id: ID!, $filter: [RecordFilter!], $first: Int, $after: String, $last: Int, $before: String\n  ) {\n    datastore(id: $id) {\n      ... on ManagedDatastore {\n        records(filter: $filter, first: $first, after: $after, last: $last, before: $before) {\n          nodes { key data }\n          pageInfo { hasNextPage hasPreviousPage startCursor endCursor }\n        }\n      }\n    }\n  }\n"): (typeof documents)["\n  query ListRecords(\n    $id: ID!, $filter: [RecordFilter!], $first: Int, $after: String, $last: Int, $before: String\n  ) {\n    datastore(id: $id) {\n      ... on ManagedDatastore {\n        records(filter: $filter, first: $first, after: $after, last: $last, before: $before) {\n          nodes { key data }\n          pageInfo { hasNextPage hasPreviousPage startCursor endCursor }\n        }\n      }\n    }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query ListProcesses($first: Int, $after: String, $last: Int, $before: String) {\n    processes(first: $first, after: $after, last: $last, before: $before) {\n      nodes {\n        id kind host version network capacity running tests { id status } startedAt lastSeenAt isAlive tokenName\n      }\n      pageInfo { hasNextPage startCursor endCursor }\n    }\n  }\n"): (typeof documents)["\n  query ListProcesses($first: Int, $after: String, $last: Int, $before: String) {\n    processes(first: $first, after: $after, last: $last, before: $before) {\n      nodes {\n        id kind host version network capacity running tests { id status } startedAt lastSeenAt isAlive tokenName\n      }\n      pageInfo { hasNextPage startCursor endCursor }\n    }\n  }\n"];
 
 export function graphql(source: string) {
   return (documents as any)[source] ?? {};
