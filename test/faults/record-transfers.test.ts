@@ -16,11 +16,6 @@ import { memoryOnTop } from '../support/process-memory.ts';
 const RECORDS = 100_000;
 /** In MiB: what a gateway that brings them in or out may have on top of one that is idle. */
 const ON_TOP = 100;
-/**
- * The same for an import into Postgres, which is over that bound on a busy machine: what lives does not grow (48 MB
- * of heap after each collection), but V8 lets some 100 MB of garbage wait in its old generation.
- */
-const ON_TOP_POSTGRES_IN = 200;
 
 describe.each<Database['kind']>(['sqlite', 'postgres'])('100,000 records on %s', (kind) => {
   const endings: (() => Promise<unknown>)[] = [];
@@ -76,7 +71,7 @@ describe.each<Database['kind']>(['sqlite', 'postgres'])('100,000 records on %s',
     });
     expect(bytes).toBeGreaterThan(RECORDS * 300);
     process.stdout.write(`${kind}, ${format}: ${onTopIn} MiB on top in, ${onTopOut} MiB out, of ${bytes} bytes\n`);
-    expect(onTopIn).toBeLessThan(kind === 'postgres' ? ON_TOP_POSTGRES_IN : ON_TOP);
+    expect(onTopIn).toBeLessThan(ON_TOP);
     expect(onTopOut).toBeLessThan(ON_TOP);
   });
 });
