@@ -112,7 +112,7 @@ module.exports = {
       'server',
       'the edge knows tokens and the schema, nothing else',
       '^src/server/',
-      '^src/(server/|schema\\.ts$|graphql/|errors/|modules/access/(service|access|token)\\.ts$|platform/(logger|allowance|briefly|request-ids)\\.ts$)',
+      '^src/(server/|schema\\.ts$|graphql/|errors/|modules/access/(service|access|token)\\.ts$|platform/(logger|allowance|briefly|request-ids|trace-context|tracer)\\.ts$)',
     ),
     {
       name: 'composition-root',
@@ -126,6 +126,16 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/connectors/' },
       to: { path: 'node_modules/(pg|mysql2|bson|tedious|ssh2)/', dependencyTypesNot: ['dynamic-import', 'type-only'] },
+    },
+    {
+      name: 'observers-by-import',
+      comment: 'metrics and traces are loaded where somebody collects them: by import() alone',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(tracing\\.ts$|platform/(tracer|otlp-exporter)\\.ts$)' },
+      to: {
+        path: '^src/(metrics|tracing|platform/(tracer|otlp-exporter))\\.ts$',
+        dependencyTypesNot: ['dynamic-import', 'type-only'],
+      },
     },
   ],
   options: {

@@ -31,6 +31,7 @@ import * as abandonedStores from './029-abandoned-stores.ts';
 import * as networks from './030-networks.ts';
 import * as searchColumns from './031-search-columns.ts';
 import * as processes from './032-processes.ts';
+import * as traceContexts from './037-trace-contexts.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -66,4 +67,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '030-networks': networks,
   '031-search-columns': searchColumns,
   '032-processes': processes,
+  '037-trace-contexts': traceContexts,
 };

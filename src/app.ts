@@ -1,5 +1,5 @@
 import { isNamedByOperator } from './connectors/kit/network/addresses.ts';
-import type { OpenIdSettings } from './env.ts';
+import type { OpenIdSettings, TraceSettings } from './env.ts';
 import type { LimitSettings } from './errors/limits.ts';
 import { type Executor, type ExecutorOptions, findConfinement } from './executor/executor.ts';
 import type { Context } from './graphql/context.ts';
@@ -48,6 +48,7 @@ import type { Database, OnStatement } from './platform/database.ts';
 import { goOnRotating } from './platform/key-rotation.ts';
 import type { KeyPlace } from './platform/key-source.ts';
 import type { Logger } from './platform/logger.ts';
+import type { Tracer } from './platform/tracer.ts';
 import { constructRegistry, constructSaving, createExecutor, forbidDatabase } from './saving.ts';
 import { schema } from './schema.ts';
 import { GatewayServer, type GatewayServerOptions } from './server/http.ts';
@@ -61,6 +62,8 @@ export interface AppOptions extends KeyPlace {
   readonly port: number;
   /** Left out: there are no metrics. */
   readonly metricsPort?: number | undefined;
+  /** Left out: nobody collects traces. */
+  readonly traces?: TraceSettings | undefined;
   readonly databaseUrl: string;
   /** True to refuse a database without tables instead of making them. */
   readonly databaseMustExist?: boolean;
@@ -125,6 +128,7 @@ export class App {
   readonly #signIn: SignIn;
   readonly #server: GatewayServer<Access, Context>;
   readonly #metrics: MetricsServer | undefined;
+  readonly #tracer: Tracer | undefined;
   readonly #ending = new AbortController();
   #rotating: Promise<void> | undefined;
   #url = '';
@@ -137,7 +141,9 @@ export class App {
     opened: OpenedDatabase,
     rules: readonly PeopleRule[] | undefined,
     metrics: Metrics | undefined,
+    tracer: Tracer | undefined,
   ) {
+    this.#tracer = tracer;
     const { database, doorbell, keyring } = opened;
     this.#options = options;
     this.#executor = executor;
@@ -151,6 +157,7 @@ export class App {
       network: options.network,
       unbornWaitMs: options.testing?.unbornWaitMs,
       onTestEnded: metrics?.onTestEnded,
+      tracer,
     });
     const { idempotency, environments, runner, connectionTests, drafts, proof, history, saver, preparation } = saving;
     const { datastores, usages, dataStructures, manifests } = saving;
@@ -279,6 +286,7 @@ export class App {
       limits: { ...options.limits, ...options.testing?.limits },
       onResponse: metrics?.onResponse,
       onOperation: metrics?.onOperation,
+      tracer,
     });
     this.#metrics = metrics && new MetricsServer({ metrics, logger });
     metrics?.readFrom({
@@ -308,7 +316,10 @@ export class App {
       ...(onStatement ? { onStatement } : {}),
     });
     try {
-      const app = new App(options, executor, opened, rules, metrics);
+      const { traces, logger } = options;
+      const { clock } = opened.database;
+      const tracer = traces && (await import('./tracing.ts')).createTracer(traces, executor, clock, logger);
+      const app = new App(options, executor, opened, rules, metrics, tracer);
       // in production the operator says when
       if (opened.keyring.opensOldForm) options.logger.warn(OLD_FORM);
       await app.#prepare();
@@ -392,6 +403,7 @@ export class App {
     await this.access.close();
     await this.#refusals.close();
     await this.#opened.close();
+    await this.#tracer?.close();
   }
 }
 

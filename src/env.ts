@@ -4,6 +4,7 @@ import { type LimitSettings, type LimitVariable, limitVariables } from './errors
 import { isToken, looksLikeToken } from './modules/access/token.ts';
 import { NETWORK_NAME_RULE, networkName } from './modules/environments/name.ts';
 import { parseDatabaseUrl } from './platform/database.ts';
+import { parsePairs } from './platform/otlp-settings.ts';
 import { parseAllowedOrigins } from './server/allowed-origins.ts';
 import { isLoopback } from './server/same-origin.ts';
 
@@ -37,6 +38,8 @@ export interface Env {
   readonly revisionSecrets: { readonly days: number; readonly versions: number };
   /** For how many days connection tests are kept, and how many of a datastore's newest however old they are. */
   readonly testRetention: { readonly days: number; readonly perDatastore: number };
+  /** Undefined where nobody collects traces. */
+  readonly traces: TraceSettings | undefined;
   /** One of pino's levels; undefined to leave it to the command. */
   readonly logLevel: z.output<typeof logLevel> | undefined;
 }
@@ -48,6 +51,19 @@ export interface OpenIdSettings {
   readonly rulesFile: string;
   readonly clientId: string | undefined;
   readonly clientSecret: string | undefined;
+}
+
+/** Where traces are sent, by OpenTelemetry's own variables. */
+export interface TraceSettings {
+  /** `…/v1/traces`. */
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** What is said of the process: its `service.name` and what else the operator says of it. */
+  readonly resource: Readonly<Record<string, string>>;
+  /** How many of the traces that begin here are recorded, from 0 to 1. */
+  readonly ratio: number;
+  /** For how long spans are gathered, in milliseconds. Left out: 5,000. */
+  readonly gatherMs?: number;
 }
 
 /** `start` is for a developer's own machine: it listens on loopback alone, and lets tests reach private addresses. */
@@ -112,6 +128,18 @@ const kept = z
   .pipe(z.number().max(MAX_KEPT));
 const keptAtLeastOne = kept.pipe(z.number().min(1));
 
+/** In characters. */
+const MAX_NAME = 255;
+const COLLECTOR_MEANING = 'must be the http:// or https:// URL of what takes OTLP over HTTP, as http://127.0.0.1:4318';
+const PAIRS_MEANING = 'must list name=value, separated by commas, with %XX for what is special in values';
+const PROTOCOL_MEANING = 'must be http/json, at the port that a collector has for HTTP';
+const OTEL_ENDPOINTS = ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'OTEL_EXPORTER_OTLP_ENDPOINT'] as const;
+const SERVICE_NAME = 'datastore-gateway';
+const collector = z.string().max(MAX_PATH).refine(isCollector);
+const pairs = z.string().transform(readBy(parsePairs));
+const headerPairs = pairs.refine((headers) => Object.values(headers).every((value) => /^[ -~]*$/.test(value)));
+const sampler = z.enum(['parentbased_always_on', 'parentbased_traceidratio']);
+
 const variables = z.object({
   HOST: hostName.default('127.0.0.1'),
   PORT: port.default(4000),
@@ -141,6 +169,20 @@ const variables = z.object({
   REVISION_SECRETS_VERSIONS: kept.default(10),
   TEST_RETENTION_DAYS: keptAtLeastOne.default(30),
   TESTS_KEPT_PER_DATASTORE: keptAtLeastOne.default(20),
+  OTEL_EXPORTER_OTLP_ENDPOINT: collector.optional(),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: collector.optional(),
+  OTEL_EXPORTER_OTLP_HEADERS: headerPairs.optional(),
+  OTEL_EXPORTER_OTLP_TRACES_HEADERS: headerPairs.optional(),
+  OTEL_EXPORTER_OTLP_PROTOCOL: z.literal('http/json').optional(),
+  OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: z.literal('http/json').optional(),
+  OTEL_SERVICE_NAME: z.string().max(MAX_NAME).optional(),
+  OTEL_RESOURCE_ATTRIBUTES: pairs.optional(),
+  OTEL_TRACES_SAMPLER: sampler.default('parentbased_always_on'),
+  OTEL_TRACES_SAMPLER_ARG: z
+    .string()
+    .regex(/^(?:0?\.\d{1,9}|[01](?:\.0+)?)$/)
+    .transform(Number)
+    .optional(),
   LOG_LEVEL: logLevel.optional(),
   ...limits,
 });
@@ -171,6 +213,16 @@ const meaning: Record<keyof typeof variables.shape, string> = {
   REVISION_SECRETS_VERSIONS: `must be a whole number from 0 to ${MAX_KEPT}`,
   TEST_RETENTION_DAYS: `must be a whole number from 1 to ${MAX_KEPT}`,
   TESTS_KEPT_PER_DATASTORE: `must be a whole number from 1 to ${MAX_KEPT}`,
+  OTEL_EXPORTER_OTLP_ENDPOINT: COLLECTOR_MEANING,
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: COLLECTOR_MEANING,
+  OTEL_EXPORTER_OTLP_HEADERS: PAIRS_MEANING,
+  OTEL_EXPORTER_OTLP_TRACES_HEADERS: PAIRS_MEANING,
+  OTEL_EXPORTER_OTLP_PROTOCOL: PROTOCOL_MEANING,
+  OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: PROTOCOL_MEANING,
+  OTEL_SERVICE_NAME: `must be a text of ${MAX_NAME} characters at most`,
+  OTEL_RESOURCE_ATTRIBUTES: PAIRS_MEANING,
+  OTEL_TRACES_SAMPLER: `must be one of ${sampler.options.join(', ')}`,
+  OTEL_TRACES_SAMPLER_ARG: 'must be a number from 0 to 1',
   LOG_LEVEL: `must be one of ${logLevel.options.join(', ')}`,
   ...(Object.fromEntries(limitVariables.map((name) => [name, LIMIT_MEANING])) as Record<LimitVariable, string>),
 };
@@ -183,7 +235,11 @@ export function readVariable(name: string): string | undefined {
 /** Reads the settings, here and nowhere else. @throws EnvError naming all that is wrong at once */
 export function readEnv(mode: EnvMode, given: Readonly<Record<string, string | undefined>> = process.env): Env {
   // an empty variable counts as not set, but an empty EGRESS_ALLOW says that nothing more is allowed
-  const set = Object.entries(given).filter(([name, value]) => value !== '' || name === 'EGRESS_ALLOW');
+  const traces = tracesOn(given);
+  const set = Object.entries(given).filter(
+    // whoever sets OpenTelemetry's for all that runs somewhere does not mean the gateway, unless it has an endpoint
+    ([name, value]) => (value !== '' || name === 'EGRESS_ALLOW') && (traces || !name.startsWith('OTEL_')),
+  );
   const parsed = variables.safeParse(Object.fromEntries(set));
   const faults = parsed.success ? [] : parsed.error.issues.map(faultOf);
   if (
@@ -219,6 +275,7 @@ export function readEnv(mode: EnvMode, given: Readonly<Record<string, string | u
     openId: openIdOf(data),
     revisionSecrets: { days: data.REVISION_SECRETS_DAYS, versions: data.REVISION_SECRETS_VERSIONS },
     testRetention: { days: data.TEST_RETENTION_DAYS, perDatastore: data.TESTS_KEPT_PER_DATASTORE },
+    traces: tracesOf(data),
     logLevel: data.LOG_LEVEL,
   };
 }
@@ -247,6 +304,31 @@ function openIdOf(data: z.output<typeof variables>): OpenIdSettings | undefined 
   const { OIDC_ISSUER: issuer, OIDC_AUDIENCE: audience, OIDC_RULES: rulesFile } = data;
   if (issuer === undefined || audience === undefined || rulesFile === undefined) return undefined;
   return { issuer, audience, rulesFile, clientId: data.OIDC_CLIENT_ID, clientSecret: data.OIDC_CLIENT_SECRET };
+}
+
+/** Whether spans are to be sent somewhere: OpenTelemetry says `true` in any case. */
+function tracesOn(given: Readonly<Record<string, string | undefined>>): boolean {
+  return given.OTEL_SDK_DISABLED?.toLowerCase() !== 'true' && OTEL_ENDPOINTS.some((name) => given[name]);
+}
+
+function tracesOf(data: z.output<typeof variables>): TraceSettings | undefined {
+  const { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: own, OTEL_EXPORTER_OTLP_ENDPOINT: base } = data;
+  const url = own ?? (base === undefined ? undefined : `${base.replace(/\/$/, '')}/v1/traces`);
+  if (url === undefined) return undefined;
+  const { OTEL_SERVICE_NAME: name, OTEL_RESOURCE_ATTRIBUTES: said } = data;
+  return {
+    url,
+    headers: { ...data.OTEL_EXPORTER_OTLP_HEADERS, ...data.OTEL_EXPORTER_OTLP_TRACES_HEADERS },
+    resource: { 'service.name': SERVICE_NAME, ...said, ...(name === undefined ? {} : { 'service.name': name }) },
+    ratio: data.OTEL_TRACES_SAMPLER === 'parentbased_traceidratio' ? (data.OTEL_TRACES_SAMPLER_ARG ?? 1) : 1,
+  };
+}
+
+/** A collector's URL has no credentials in it, which are headers. */
+function isCollector(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password, search, hash } = new URL(text);
+  return /^https?:$/.test(protocol) && [username, password, search, hash].every((part) => part === '');
 }
 
 /** An issuer is a URL without query and fragment (OpenID Connect Discovery, section 3). */

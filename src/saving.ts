@@ -43,11 +43,12 @@ export interface SavingOptions extends Pick<OpenedDatabase, 'database' | 'doorbe
   readonly takesTests?: RunnerOptions['takesTests'];
   /** Told of each test that this process has ended. Left out: nobody is. */
   readonly onTestEnded?: RunnerOptions['onEnded'];
+  readonly tracer?: RunnerOptions['tracer'];
 }
 
 /** Constructs what proves and stores datastores: the gateway and the commands that store any have it in common. */
 export function constructSaving({ database, doorbell, keyring, executor, logger, ...options }: SavingOptions) {
-  const { limits, unbornWaitMs, network, takesTests, onTestEnded: onEnded } = options;
+  const { limits, unbornWaitMs, network, takesTests, onTestEnded: onEnded, tracer } = options;
   const sealer = new Sealer(database, keyring);
   const idempotency = new Idempotency(database, keyring);
   const environments = new EnvironmentService(database, keyring, sealer, idempotency);
@@ -57,7 +58,7 @@ export function constructSaving({ database, doorbell, keyring, executor, logger,
   const managedStores = new ManagedStores(dataStructures, storeRemoval);
   const gatewayTests = new GatewayTests((job) => new ManagedStorage(database, job), logger);
   const runner = new TestRunner({
-    ...{ database, doorbell, sealer, executor, catalogs, gatewayTests, logger, network, takesTests, onEnded },
+    ...{ database, doorbell, sealer, executor, catalogs, gatewayTests, logger, network, takesTests, onEnded, tracer },
   });
   const connectionTests = new ConnectionTestService({
     ...{ database, doorbell, keyring, sealer, runner, unbornWaitMs, limits },

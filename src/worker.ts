@@ -1,3 +1,4 @@
+import type { TraceSettings } from './env.ts';
 import { type Executor, findConfinement } from './executor/executor.ts';
 import { listenForMetrics, type MetricsPlace } from './listen-for-metrics.ts';
 import type { Metrics } from './metrics.ts';
@@ -9,6 +10,7 @@ import { revisionDefaults } from './modules/revisions/history.ts';
 import { type OpenedDatabase, openDatabase } from './open-database.ts';
 import { parseDatabaseUrl, shownDatabaseUrl } from './platform/database.ts';
 import type { KeyPlace } from './platform/key-source.ts';
+import type { Tracer } from './platform/tracer.ts';
 import { constructRegistry, constructSaving, createExecutor, type ExecutorSettings, forbidDatabase } from './saving.ts';
 import { MetricsServer } from './server/metrics-server.ts';
 import { SettingError } from './setting-error.ts';
@@ -16,6 +18,8 @@ import { SettingError } from './setting-error.ts';
 /** What a worker is made of. main.ts reads it from the environment. */
 export interface WorkerOptions extends KeyPlace, MetricsPlace, ExecutorSettings {
   readonly databaseUrl: string;
+  /** Left out: nobody collects traces. */
+  readonly traces?: TraceSettings | undefined;
   /** Left out: it takes the tests of environments without a network. */
   readonly network?: string | undefined;
   /** How long tests that run may go on when it stops, in milliseconds. Left out: 15,000. */
@@ -38,6 +42,7 @@ export class Worker {
   readonly #runner: TestRunner;
   readonly #registry: ProcessRegistry;
   readonly #metrics: MetricsServer | undefined;
+  readonly #tracer: Tracer | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(
@@ -45,13 +50,16 @@ export class Worker {
     executor: Executor,
     opened: OpenedDatabase,
     metrics: Metrics | undefined,
+    tracer: Tracer | undefined,
   ) {
     const { logger, network } = options;
     const { runner, connectionTests } = constructSaving({
       ...{ ...opened, executor, logger, network, revisionSecrets: revisionDefaults },
       onTestEnded: metrics?.onTestEnded,
+      tracer,
     });
     const { registry, processes } = constructRegistry('WORKER', { ...opened, logger, network }, runner);
+    this.#tracer = tracer;
     this.#options = options;
     this.#executor = executor;
     this.#opened = opened;
@@ -88,7 +96,10 @@ export class Worker {
       ...(onStatement ? { onStatement } : {}),
     });
     try {
-      return new Worker(options, executor, opened, metrics);
+      const { traces, logger } = options;
+      const { clock } = opened.database;
+      const tracer = traces && (await import('./tracing.ts')).createTracer(traces, executor, clock, logger);
+      return new Worker(options, executor, opened, metrics, tracer);
     } catch (error) {
       await opened.close();
       throw error;
@@ -116,6 +127,7 @@ export class Worker {
     await this.#metrics?.close();
     await this.#executor.close();
     await this.#opened.close();
+    await this.#tracer?.close();
   }
 }
 

@@ -173,6 +173,61 @@ describe('faults', () => {
     expect(more).toEqual([]);
   });
 
+  const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' };
+
+  test.each([
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', `http://u:${secret}@collector:4318`],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4318'],
+    ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', `https://collector/?key=${secret}`],
+    ['OTEL_EXPORTER_OTLP_HEADERS', secret],
+    ['OTEL_EXPORTER_OTLP_HEADERS', `=${secret}`],
+    ['OTEL_EXPORTER_OTLP_HEADERS', `a b=${secret}`],
+    ['OTEL_EXPORTER_OTLP_HEADERS', `x-key=${secret}%0d%0ax-other:1`],
+    ['OTEL_EXPORTER_OTLP_TRACES_HEADERS', `x-key=${secret}%`],
+    ['OTEL_EXPORTER_OTLP_TRACES_HEADERS', `x-key=${secret}%E2%82%AC`],
+    ['OTEL_EXPORTER_OTLP_PROTOCOL', 'grpc'],
+    ['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', 'http/protobuf'],
+    ['OTEL_SERVICE_NAME', secret.repeat(20)],
+    ['OTEL_RESOURCE_ATTRIBUTES', secret],
+    ['OTEL_TRACES_SAMPLER', 'always_on'],
+    ['OTEL_TRACES_SAMPLER_ARG', '1.5'],
+    ['OTEL_TRACES_SAMPLER_ARG', '10%'],
+  ])('%s=%s where traces are collected: named, and not echoed', (name, value) => {
+    const [fault = '', ...more] = faults({ ...endpoint, [name]: value });
+    expect(fault).toMatch(new RegExp(`^${name} must `));
+    expect(fault).not.toContain(secret);
+    expect(more).toEqual([]);
+    // whoever sets it for others does not mean the gateway, which sends nothing anywhere
+    if (!name.endsWith('ENDPOINT')) expect(faults({ [name]: value })).toEqual([]);
+  });
+
+  test('where traces go is said by the variables of OpenTelemetry', () => {
+    const traces = (given: Record<string, string>) => readEnv('serve', given).traces;
+    expect(traces({})).toBeUndefined();
+    expect(traces({ OTEL_EXPORTER_OTLP_HEADERS: 'a=b' })).toBeUndefined();
+    expect(traces({ ...endpoint, OTEL_SDK_DISABLED: 'True' })).toBeUndefined();
+    const plain = { url: 'http://collector:4318/v1/traces', headers: {}, ratio: 1 };
+    expect(traces(endpoint)).toEqual({ ...plain, resource: { 'service.name': 'datastore-gateway' } });
+    expect(
+      traces({
+        OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector/otlp/',
+        OTEL_EXPORTER_OTLP_HEADERS: 'x-key=a%20b, authorization=Basic%20c2Vj==,',
+        OTEL_EXPORTER_OTLP_TRACES_HEADERS: 'x-key=c',
+        OTEL_RESOURCE_ATTRIBUTES: 'service.name=other,deployment.environment.name=pr%C3%B6duction',
+        OTEL_SERVICE_NAME: 'mine',
+        OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
+        OTEL_TRACES_SAMPLER_ARG: '0.25',
+      }),
+    ).toEqual({
+      url: 'https://collector/otlp/v1/traces',
+      headers: { 'x-key': 'c', authorization: 'Basic c2Vj==' },
+      resource: { 'service.name': 'mine', 'deployment.environment.name': 'pröduction' },
+      ratio: 0.25,
+    });
+    const own = { ...endpoint, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://other:4318/anywhere' };
+    expect(traces(own)?.url).toBe('http://other:4318/anywhere');
+  });
+
   test.each(['dsg_'.padEnd(40, 'x'), `dsg_${'0'.repeat(49)}`])('a token that only begins like one: %s', (token) => {
     // it would be taken at start, and refused whenever it is given
     expect(faults({ BOOTSTRAP_TOKEN: token })).toEqual([expect.stringMatching(/^BOOTSTRAP_TOKEN begins like .*dsg_/)]);

@@ -35,6 +35,7 @@ export default defineConfig({
           page('Deploy', '/deploy'),
           page('Health', '/health'),
           page('Metrics', '/metrics'),
+          page('Traces', '/traces'),
           page('Back up and restore', '/back-up-and-restore'),
           page('Upgrade', '/upgrade'),
           page('What is kept', '/what-is-kept'),

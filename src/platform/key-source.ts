@@ -28,7 +28,14 @@ export function keySourceOf({ keyFile, keyCommand }: KeyPlace): KeySource {
 /** How long a key command may take, in milliseconds. */
 const COMMAND_MS = 30_000;
 /** What of the gateway's own settings is none of a key command's business. */
-const KEPT_BACK = ['DATABASE_URL', 'BOOTSTRAP_TOKEN', 'EGRESS_PROXY', 'OIDC_CLIENT_SECRET'];
+const KEPT_BACK = [
+  'DATABASE_URL',
+  'BOOTSTRAP_TOKEN',
+  'EGRESS_PROXY',
+  'OIDC_CLIENT_SECRET',
+  'OTEL_EXPORTER_OTLP_HEADERS',
+  'OTEL_EXPORTER_OTLP_TRACES_HEADERS',
+];
 
 /**
  * Keys that a command prints as a key file has them: the command line of a key service, or of what decrypts a file. It

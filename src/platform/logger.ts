@@ -1,5 +1,6 @@
 import { type Bindings, type DestinationStream, type Logger as PinoLogger, pino } from 'pino';
 import { currentRequestId } from './request-ids.ts';
+import { currentTrace } from './trace-context.ts';
 
 export type Logger = PinoLogger;
 
@@ -20,10 +21,11 @@ export function createLogger({ level, destination }: LoggerOptions): Logger {
     level,
     formatters: { log: cleanFields },
     serializers: { err: (error: unknown) => error },
-    // the request that a line is about, wherever in its work it was written
+    // the request and the trace that a line is about, wherever in their work it was written
     mixin: () => {
       const requestId = currentRequestId();
-      return requestId === undefined ? {} : { requestId };
+      const traceId = currentTrace()?.traceId;
+      return { ...(requestId === undefined ? {} : { requestId }), ...(traceId === undefined ? {} : { traceId }) };
     },
   };
   const logger = destination ? pino(settings, destination) : pino(settings);

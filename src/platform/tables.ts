@@ -306,6 +306,8 @@ export interface ConnectionTestsTable {
   network: string | null;
   /** The process in which a save waits for it, which need not be its owner; null for any other test. */
   caller: string | null;
+  /** The span that has started it, as W3C Trace Context writes it; null where nobody collects traces. */
+  traceparent: string | null;
 }
 
 /** How a datastore is, as its health checks see it; there is no row while it was never to be checked. */

@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { RequestFault } from '../errors/api.ts';
 import { type LimitSettings, limitOf } from '../errors/limits.ts';
 import { requestIdOf, withRequestId } from '../platform/request-ids.ts';
+import type { Tracer } from '../platform/tracer.ts';
 import { AllowedOrigins } from './allowed-origins.ts';
 import { type Authenticator, authenticate, type Identity } from './authenticate.ts';
 import { createDirectAnswer } from './direct-answer.ts';
@@ -26,6 +27,7 @@ import { requestError } from './request-error.ts';
 import { RequestRate } from './request-rate.ts';
 import { ServedHosts } from './same-origin.ts';
 import type { SignIn } from './sign-in.ts';
+import { traceRequest } from './traces.ts';
 import { WebSocketEdge } from './websocket.ts';
 import { createGraphQL } from './yoga.ts';
 
@@ -99,6 +101,8 @@ export interface GatewayServerOptions<Access, Context extends object> {
   /** Told of what was answered. Left out: nobody is. */
   readonly onResponse?: OnResponse | undefined;
   readonly onOperation?: OnOperation | undefined;
+  /** Left out: nobody collects traces. */
+  readonly tracer?: Tracer | undefined;
 }
 
 /** The gateway's edge: HTTP, SSE and WebSocket. Nothing listens before listen(). */
@@ -134,9 +138,9 @@ export class GatewayServer<Access, Context extends object> {
       recheckMs: this.#limits.recheckMs,
       limits: this.#limits,
     });
-    const { people, example, onRefusedCode: onRefused, onOperation, rightsOf } = options;
+    const { people, example, onRefusedCode: onRefused, onOperation, rightsOf, tracer } = options;
     this.#graphql = createGraphQL({
-      ...{ schema, createContext, sessions: this.#sessions, mask: this.#mask, logger, onOperation, rightsOf },
+      ...{ schema, createContext, sessions: this.#sessions, mask: this.#mask, logger, onOperation, rightsOf, tracer },
     });
     this.#answerDirectly = createDirectAnswer(this.#graphql, this.#mask);
     const edge = { sessions: this.#sessions, mask: this.#mask, limits: this.#limits, onOperation };
@@ -152,7 +156,7 @@ export class GatewayServer<Access, Context extends object> {
     this.server = createServer(timeouts, (request, response) => {
       const id = requestIdOf(request.headers['x-request-id']);
       response.setHeader('x-request-id', id);
-      void withRequestId(id, () => this.#answer(request, response));
+      withRequestId(id, () => this.#begin(request, response));
     });
     this.#webSocket = new WebSocketEdge({
       yoga: this.#graphql,
@@ -206,6 +210,14 @@ export class GatewayServer<Access, Context extends object> {
     await closed;
   }
 
+  #begin(request: IncomingMessage, response: ServerResponse): void {
+    const { tracer } = this.#options;
+    const answer = () => void this.#answer(request, response);
+    const [path] = (request.url ?? '').split('?', 1);
+    if (tracer && this.#isApi(path)) traceRequest(tracer, request, response, answer);
+    else answer();
+  }
+
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const started = performance.now();
     const [path] = (request.url ?? '').split('?', 1);
@@ -246,7 +258,7 @@ export class GatewayServer<Access, Context extends object> {
   }
 
   async #answerGuarded(path: string | undefined, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const isApi = path === '/graphql' || this.#isTransfer(path);
+    const isApi = this.#isApi(path);
     if (isApi) this.#origins.setHeaders(request, response);
     this.#door.admit(request, isApi);
     if (path === '/graphiql/session' && this.#graphiql && request.method === 'POST') {
@@ -274,6 +286,10 @@ export class GatewayServer<Access, Context extends object> {
     const identity = await authenticate(this.#options.access, headers.authorization, this.#options.logger);
     this.#rate?.take(identity.token);
     return identity;
+  }
+
+  #isApi(path: string | undefined): boolean {
+    return path === '/graphql' || this.#isTransfer(path);
   }
 
   #isTransfer(path: string | undefined): boolean {

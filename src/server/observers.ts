@@ -32,18 +32,10 @@ export function knownPath(path: string | undefined): Parameters<OnResponse>[0] {
 
 /** Tells of each operation how it ended. It goes first among the plugins: what another one refuses is told, too. */
 export function useObserver(onOperation: OnOperation): Plugin {
-  const tell = (args: { document: DocumentNode; operationName?: string | null }) => {
+  const tell = (args: OperationArgs) => {
     const started = performance.now();
-    return ({ result }: { result: unknown }) => {
-      const [error] = isAsyncIterable(result) ? [] : ((result as { errors?: readonly unknown[] }).errors ?? []);
-      const operation = getOperationAST(args.document, args.operationName);
-      onOperation({
-        kind: operation?.operation ?? 'none',
-        operation: operation ? fieldName(args.document, operation.selectionSet) : 'none',
-        result: error === undefined ? 'OK' : codeOf(error),
-        ms: performance.now() - started,
-      });
-    };
+    return ({ result }: { result: unknown }) =>
+      onOperation({ ...operationOf(args), result: resultOf(result), ms: performance.now() - started });
   };
   const unread = (error: unknown, started: number) =>
     onOperation({ kind: 'none', operation: 'none', result: codeOf(error), ms: performance.now() - started });
@@ -63,6 +55,21 @@ export function useObserver(onOperation: OnOperation): Plugin {
     onExecute: ({ args }) => ({ onExecuteDone: tell(args) }),
     onSubscribe: ({ args }) => ({ onSubscribeResult: tell(args) }),
   };
+}
+
+type OperationArgs = { readonly document: DocumentNode; readonly operationName?: string | null | undefined };
+
+/** What an operation is called where it is counted and traced, whatever its caller calls it. */
+export function operationOf({ document, operationName }: OperationArgs): Pick<ObservedOperation, 'kind' | 'operation'> {
+  const operation = getOperationAST(document, operationName);
+  if (!operation) return { kind: 'none', operation: 'none' };
+  return { kind: operation.operation, operation: fieldName(document, operation.selectionSet) };
+}
+
+/** `OK`, or the code of the first error; of a subscription that has begun, OK. */
+export function resultOf(result: unknown): string {
+  const [error] = isAsyncIterable(result) ? [] : ((result as { errors?: readonly unknown[] }).errors ?? []);
+  return error === undefined ? 'OK' : codeOf(error);
 }
 
 /** The field that a valid document asks for: it is one of the schema's, so that there are few. */

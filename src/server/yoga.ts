@@ -9,6 +9,7 @@ import {
 import { createYoga, isAsyncIterable, type Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import { createPostOnly } from '../graphql/post-only.ts';
+import type { Tracer } from '../platform/tracer.ts';
 import { createCompiledExecute } from './compiled-execution.ts';
 import { createCostLimit } from './cost.ts';
 import { createDocumentValidator, parseDocument } from './documents.ts';
@@ -21,6 +22,7 @@ import { refusedValuesError, refusedVariables } from './refused-values.ts';
 import { requestError } from './request-error.ts';
 import { createSharedSubscribe } from './shared-execution.ts';
 import { createShownNames } from './shown-names.ts';
+import { createTracePlugins } from './traces.ts';
 
 /** What each request brings along to Yoga, whichever way it came. */
 export interface Caller<Access> {
@@ -28,7 +30,10 @@ export interface Caller<Access> {
   readonly token: string;
   /** Undefined over WebSocket. */
   readonly request?: Request;
-  readonly params?: { readonly operationName?: string | null };
+  readonly params?: {
+    readonly operationName?: string | null;
+    readonly extensions?: Readonly<Record<string, unknown>>;
+  };
   /** What is learned of the answer on the way. Undefined over WebSocket. */
   readonly answer?: AnswerMark;
 }
@@ -51,6 +56,8 @@ export interface YogaOptions<Access, Context extends object> {
   readonly rightsOf?: ((access: Access) => string) | undefined;
   /** Left out: nobody is told. */
   readonly onOperation?: OnOperation | undefined;
+  /** Left out: nobody collects traces. */
+  readonly tracer?: Tracer | undefined;
 }
 
 export type Yoga<Access> = ReturnType<typeof createYoga<Caller<Access>>>;
@@ -60,6 +67,7 @@ export type Yoga<Access> = ReturnType<typeof createYoga<Caller<Access>>>;
  * subscriptions.
  */
 export function createGraphQL<Access, Context extends object>(options: YogaOptions<Access, Context>) {
+  const traces = options.tracer && createTracePlugins(options.tracer);
   return createYoga<Caller<Access>, Context>({
     schema: options.schema,
     context: ({ access }) => options.createContext({ access }),
@@ -75,10 +83,12 @@ export function createGraphQL<Access, Context extends object>(options: YogaOptio
     maskedErrors: { maskError: options.mask },
     plugins: [
       ...(options.onOperation ? [useObserver(options.onOperation)] : []),
+      ...(traces ? [traces.begin] : []),
       useParams(),
       useDocuments(options.schema),
       useVariables(options.schema),
       useCompiledExecution(options.schema),
+      ...(traces ? [traces.within] : []),
       ...(options.rightsOf ? [useSharedExecution(options.rightsOf)] : []),
       useLiveSubscriptions(options),
     ],

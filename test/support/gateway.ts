@@ -79,6 +79,7 @@ export interface TestGatewayOptions {
   /** Left out: the defaults. */
   readonly limits?: AppOptions['limits'];
   readonly metricsPort?: number;
+  readonly traces?: AppOptions['traces'];
   readonly takesTests?: boolean;
   readonly network?: string;
   readonly testing?: AppOptions['testing'];
@@ -113,6 +114,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     allowedHosts: options.allowedHosts,
     limits: options.limits,
     metricsPort: options.metricsPort,
+    traces: options.traces,
     takesTests: options.takesTests,
     network: options.network,
     openId: options.openId,

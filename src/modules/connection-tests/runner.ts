@@ -12,6 +12,7 @@ import type { Doorbell } from '../../platform/doorbell.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { UnsealError } from '../../platform/sealed-box.ts';
 import type { Sealer } from '../../platform/sealer.ts';
+import type { Tracer } from '../../platform/tracer.ts';
 import { afterDeath, isCallerIn, msUntilOverdue, OVERDUE_MS } from './after-death.ts';
 import type { CatalogSink } from './catalog-sink.ts';
 import type { GatewayTests } from './gateway-tests.ts';
@@ -31,6 +32,7 @@ import {
   testOf,
 } from './store.ts';
 import { begunAnew, type ConnectionTest, ended, hasEnded, type TestSnapshot, withCheck } from './test.ts';
+import { TestTrace } from './test-trace.ts';
 
 /** This topic is rung when a test is queued. */
 export const queueTopic = 'connection-tests:queued';
@@ -74,6 +76,8 @@ export interface RunnerOptions {
   readonly takesTests?: boolean | undefined;
   /** Told of each test that this process has ended. Left out: nobody is. */
   readonly onEnded?: ((test: ConnectionTest) => void) | undefined;
+  /** Left out: nobody collects traces. */
+  readonly tracer?: Tracer | undefined;
 }
 
 /**
@@ -213,7 +217,9 @@ export class TestRunner {
   #begin(row: TestRow): void {
     const abort = new AbortController();
     if (this.#endsSaves && this.#isSavedHere(row)) abort.abort('stopping');
-    const done = this.#run(row, abort.signal)
+    const trace = this.#traceOf(row);
+    const done = this.#run(row, abort.signal, trace)
+      .finally(() => trace?.giveUp())
       .catch((error: unknown) => {
         this.#mayHaveOrphans = true;
         this.#report(error, 'a connection test broke off', row.id);
@@ -225,14 +231,19 @@ export class TestRunner {
     this.#running.set(row.id, { row, abort, done });
   }
 
+  #traceOf(row: TestRow): TestTrace | undefined {
+    const { tracer } = this.#options;
+    return tracer && new TestTrace(tracer, row);
+  }
+
   /** The database's own faults are told once, by the database. */
   #report(error: unknown, message: string, testId?: string): void {
     if (error instanceof DatabaseUnavailableError) return;
     this.#options.logger.error({ err: error, ...(testId && { testId }) }, message);
   }
 
-  async #run(row: TestRow, signal: AbortSignal): Promise<void> {
-    const log = new TestLog(row, this.owner, this.#recorder, this.#options);
+  async #run(row: TestRow, signal: AbortSignal, trace: TestTrace | undefined): Promise<void> {
+    const log = new TestLog(row, this.owner, this.#recorder, this.#options, trace);
     const lost = new AbortController();
     log.onLost = () => lost.abort('lost');
     await log.write(null, { ...testOf(row), status: 'RUNNING' });
@@ -245,7 +256,9 @@ export class TestRunner {
     const failure = interrupted ? new Failure('INTERRUPTED').report : outcome.failure;
     const status = interrupted ? 'FAILED' : outcome.status;
     await log.write(null, ended(log.snapshot, status, failure, database.clock.timestamp()));
-    if (!lost.signal.aborted) this.#options.onEnded?.({ ...testOf(row), ...log.snapshot });
+    if (lost.signal.aborted) return;
+    trace?.end(log.snapshot);
+    this.#options.onEnded?.({ ...testOf(row), ...log.snapshot });
   }
 
   async #execute(
@@ -255,8 +268,13 @@ export class TestRunner {
   ): Promise<{ status: 'PASSED' | 'FAILED' | 'CANCELLED'; failure: FailureReport | null }> {
     try {
       const job = await this.#patiently(row, () => this.#jobOf(row));
-      if (row.purpose === 'CATALOG') return await this.#readCatalog(row, job, log, signal);
-      return await this.#runJob(row, job, (event) => log.onCheck(event), signal);
+      log.trace?.run();
+      const outcome =
+        row.purpose === 'CATALOG'
+          ? await this.#readCatalog(row, job, log, signal)
+          : await this.#runJob(row, job, (event) => log.onCheck(event), signal);
+      log.trace?.ran(outcome.failure);
+      return outcome;
     } catch (error) {
       this.#report(error, 'a connection test could not be run', row.id);
       const code = error instanceof UnsealError ? 'SECRETS_UNREADABLE' : 'INTERNAL';
@@ -383,7 +401,9 @@ export class TestRunner {
       change.ring(queueTopic);
       return true;
     });
-    if (isSettled && hasEnded(next)) this.#options.onEnded?.({ ...testOf(row), ...next });
+    if (!isSettled || !hasEnded(next)) return;
+    this.#traceOf(row)?.end(next);
+    this.#options.onEnded?.({ ...testOf(row), ...next });
   }
 
   #guard(work: Promise<void>): void {
@@ -396,13 +416,21 @@ class TestLog {
   snapshot: TestSnapshot;
   sequence: number;
   onLost: () => void = () => {};
+  readonly trace: TestTrace | undefined;
   readonly #by: Ownership;
   readonly #recorder: TestRecorder;
   readonly #clock: Database['clock'];
   readonly #logger: Logger;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(row: TestRow, owner: string, recorder: TestRecorder, { database, logger }: RunnerOptions) {
+  constructor(
+    row: TestRow,
+    owner: string,
+    recorder: TestRecorder,
+    { database, logger }: RunnerOptions,
+    trace: TestTrace | undefined,
+  ) {
+    this.trace = trace;
     this.snapshot = testOf(row);
     this.sequence = row.sequence;
     this.#by = { testId: row.id, owner, attempt: row.attempt };
@@ -431,6 +459,7 @@ class TestLog {
   }
 
   onCheck(event: CheckEvent): void {
+    this.trace?.onCheck(event);
     if (event.kind === 'restarted') {
       this.#write(null, { ...begunAnew(this.snapshot), status: 'RUNNING', startedAt: this.snapshot.startedAt });
       return;

@@ -11,6 +11,7 @@ import { isUsedId } from '../../platform/ids.ts';
 import type { Keyring } from '../../platform/keyring.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
 import type { Sealer } from '../../platform/sealer.ts';
+import { currentTrace, formatTraceparent } from '../../platform/trace-context.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import { requireRoom, targetOf } from './admission.ts';
@@ -128,6 +129,7 @@ export class ConnectionTestService {
     const { config, secrets } = splitSecrets(subject.connector, subject.config);
     const snapshot = unstarted(checks.map((name) => ({ id: randomUUID(), name })));
     const now = this.#database.clock.now();
+    const trace = currentTrace();
     const row = {
       id: options.testId ?? randomUUID(),
       datastore_id: subject.datastoreId,
@@ -154,6 +156,7 @@ export class ConnectionTestService {
       duration_ms: null,
       caller: purpose === 'BEFORE_SAVE' ? this.#runner.owner : null,
       lease_expires_at: null,
+      traceparent: trace ? formatTraceparent(trace) : null,
     };
     await this.#enqueue(row, { subject, secrets, snapshot, isChosen: options.testId != null });
     return testOf(row);
