@@ -20,7 +20,7 @@ import type { TestRunner } from './modules/connection-tests/runner.ts';
 import { dataStructureLoader } from './modules/data-structures/loader.ts';
 import { DatastoreBatches } from './modules/datastores/batches.ts';
 import { DatastoreEvents } from './modules/datastores/events.ts';
-import { datastoreLoader } from './modules/datastores/loader.ts';
+import { askedDatastoreLoader, datastoreLoader } from './modules/datastores/loader.ts';
 import { environmentLoader } from './modules/environments/loader.ts';
 import type { EnvironmentService } from './modules/environments/service.ts';
 import { healthHistoryLoader, healthLoader } from './modules/health/loader.ts';
@@ -260,6 +260,7 @@ export class App {
           connectionTest: connectionTestLoader(connectionTests, access),
           runningTests: runningTestsLoader(connectionTests, access),
           datastore: datastoreLoader(services.datastores, access),
+          askedDatastore: askedDatastoreLoader(services.datastores, access),
           catalog: catalogLoader(services.catalogs, access),
           catalogChanges: catalogChangesLoader(database),
           usage: usageLoader(usages, access),

@@ -86,7 +86,13 @@ export function toPage<Row>(rows: readonly Row[], request: PageRequest, cursorOf
   const more = rows.length > request.size;
   const kept = rows.slice(0, request.size);
   if (request.backward) kept.reverse();
-  const edges = kept.map((node) => ({ cursor: cursorOf(node), node }));
+  // most read no cursors
+  const edges = kept.map((node) => ({
+    node,
+    get cursor() {
+      return cursorOf(node);
+    },
+  }));
   return {
     edges,
     hasNextPage: request.backward ? request.before !== null || request.offset > 0 : more,

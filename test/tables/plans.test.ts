@@ -213,12 +213,15 @@ const AUDIT_SEEKS = [
 /** By what datastores are listed: each part of a list has its order from an index. */
 const LISTS: readonly (readonly [RegExp, string])[] = [
   [
-    /"environment_id" in \S+ and "datastores"."type" in \S+ order by "label_folded"/,
+    /"environment_id" in \S+ and "datastores"."type" in \S+ order by "datastores"."label_folded"/,
     'datastores_environment_id_type_label_folded_id_name_idx',
   ],
-  [/where \(true and "datastores"."type" in \S+ order by "label_folded"/, 'datastores_type_label_folded_id_name_idx'],
   [
-    / union all .+"environment_id" in \S+ order by "label_folded"/,
+    /where \(true and "datastores"."type" in \S+ order by "datastores"."label_folded"/,
+    'datastores_type_label_folded_id_name_idx',
+  ],
+  [
+    / union all .+"environment_id" in \S+ order by "datastores"."label_folded"/,
     'datastores_environment_id_label_folded_id_name_idx',
   ],
 ];

@@ -5,12 +5,15 @@ import type { Access } from './access.ts';
 /** The columns that say whose a row is. */
 type EnvironmentColumn = 'environments.id' | Extract<ColumnOf<string>, `${string}.environment_id`>;
 
+/** What a caller may see. */
+type Sight = Pick<Access, 'environmentIds'>;
+
 /**
  * Makes the condition that keeps a query to the environments that the caller may see. `wanted` narrows it to one of
  * them. An environment that the caller may not see leaves nothing, and so does a token whose environments are all
  * deleted.
  */
-export function whereVisible(access: Access, column: EnvironmentColumn, wanted?: string | null): Expression<SqlBool> {
+export function whereVisible(access: Sight, column: EnvironmentColumn, wanted?: string | null): Expression<SqlBool> {
   const { environmentIds } = access;
   if (wanted != null) return isOneOf(column, isVisible(access, wanted) ? [wanted] : []);
   return environmentIds === 'all' ? sql<SqlBool>`true` : isOneOf(column, [...environmentIds]);
@@ -27,7 +30,7 @@ export function whereVisibleToo(access: Access, column: EnvironmentColumn, wante
 }
 
 /** Tells the same of an environment whose rows have been read already. */
-export function isVisible(access: Access, environmentId: string, wanted?: string | null): boolean {
+export function isVisible(access: Sight, environmentId: string, wanted?: string | null): boolean {
   if (wanted != null && wanted !== environmentId) return false;
   return access.environmentIds === 'all' || access.environmentIds.has(environmentId);
 }

@@ -26,7 +26,7 @@ export interface NewTestRow
 }
 
 /** The columns that the API shows of a test. The others are the queue's, and the log of its events, which is long. */
-const SHOWN_COLUMNS = [
+export const SHOWN_COLUMNS = [
   'id',
   'type',
   'purpose',
@@ -45,7 +45,7 @@ const SHOWN_COLUMNS = [
   'duration_ms',
 ] as const;
 
-type ShownRow = Pick<TestRow, (typeof SHOWN_COLUMNS)[number]>;
+export type ShownRow = Pick<TestRow, (typeof SHOWN_COLUMNS)[number]>;
 
 /** How many abandoned tests one statement reads. */
 const READ_AT_ONCE = 200;

@@ -40,6 +40,7 @@ export interface Datastore extends Details {
   readonly tenancy: Tenancy | null;
 }
 
+/** Makes a datastore of its row. What was not read of the row is missing in it. */
 export function datastoreOf(row: Selectable<DatastoresTable>): Datastore {
   return {
     id: row.id,
@@ -47,8 +48,8 @@ export function datastoreOf(row: Selectable<DatastoresTable>): Datastore {
     environmentId: row.environment_id,
     name: row.name,
     label: row.label,
-    config: deserializeConfig(row.config),
-    secrets: JSON.parse(row.secrets) as StoredSecret[],
+    config: read(row.config, deserializeConfig),
+    secrets: read(row.secrets, (text) => JSON.parse(text) as StoredSecret[]),
     version: row.version,
     firstVersion: row.first_version,
     createdAt: row.created_at,
@@ -58,12 +59,17 @@ export function datastoreOf(row: Selectable<DatastoresTable>): Datastore {
     updatedBy: row.updated_by,
     updatedOnBehalfOf: row.updated_on_behalf_of,
     lastTestId: row.last_test_id,
-    tenancy: row.tenancy === null ? null : (JSON.parse(row.tenancy) as Tenancy),
+    tenancy: read(row.tenancy, (text) => (text === null ? null : (JSON.parse(text) as Tenancy))),
     description: row.description,
     ownerName: row.owner_name,
     checkEveryMinutes: row.check_every_minutes,
-    tags: row.tags === null ? [] : (JSON.parse(row.tags) as Tag[]),
+    tags: read(row.tags, (text) => (text === null ? [] : (JSON.parse(text) as Tag[]))),
   };
+}
+
+/** Reads a column, unless it was left out. */
+function read<Column, Value>(column: Column | undefined, of: (column: Column) => Value): Value {
+  return column === undefined ? (undefined as Value) : of(column);
 }
 
 export function rowOf(datastore: Datastore): Selectable<DatastoresTable> {

@@ -1,6 +1,10 @@
 import type DataLoader from 'dataloader';
+import type { Selectable } from 'kysely';
+import type { DatastoresTable } from '../../platform/tables.ts';
+import { type ShownRow, testOf } from '../connection-tests/store.ts';
 import type { ConnectionTest } from '../connection-tests/test.ts';
 import type { EnvironmentRow } from '../environments/service.ts';
+import type { AskedOfDatastores } from './asked.ts';
 import type { Datastore } from './datastore.ts';
 
 interface Readers {
@@ -12,30 +16,59 @@ const environmentRead = Symbol('environment');
 const lastTestRead = Symbol('lastTest');
 
 /** A datastore, which lives as long as its request, with what was read for it beforehand. */
-interface Related extends Datastore {
+export interface Related extends Datastore {
   [environmentRead]?: EnvironmentRow;
   [lastTestRead]?: ConnectionTest | null;
 }
 
+/** A row of a datastore with what was read of its environment and its last test beside it, see joinedColumns(). */
+export type JoinedRow = Selectable<DatastoresTable> & {
+  readonly [Column in `environment__${string}` | `test__${string}`]?: unknown;
+};
+
+/** The columns of what is asked for beside datastores, as they are called in a row. */
+export function joinedColumns({ environment, lastTest }: AskedOfDatastores) {
+  return [
+    ...(environment ?? []).map((column) => `environments.${column} as environment__${column}` as const),
+    ...(lastTest ?? []).map((column) => `connection_tests.${column} as test__${column}` as const),
+  ];
+}
+
+/** Keeps with a datastore what its row has of its environment and its last test. */
+export function keepJoined(datastore: Related, row: JoinedRow, { environment, lastTest }: AskedOfDatastores): void {
+  if (environment)
+    datastore[environmentRead] = picked<EnvironmentRow>(row, 'environment__', environment, row.environment_id);
+  if (!lastTest) return;
+  const id = row.test__id as string | null;
+  datastore[lastTestRead] = id === null ? null : testOf(picked<ShownRow>(row, 'test__', lastTest, id));
+}
+
+/** What was not read is not there: nobody asks for it. */
+function picked<Row>(row: JoinedRow, prefix: 'environment__' | 'test__', columns: readonly string[], id: string): Row {
+  const found: Record<string, unknown> = { id };
+  for (const column of columns) found[column] = row[`${prefix}${column}`];
+  return found as Row;
+}
+
 /**
- * Reads what a page of datastores leads to, of what is asked for, before its fields are resolved: these then answer at
- * once, where a promise for each field of each node takes longer than the reading.
+ * Reads what a page of datastores leads to, of what is asked for, before its fields are resolved, where it was not
+ * joined: these then answer at once, where a promise for each field of each node takes longer than the reading.
  */
 export async function readRelated(
   datastores: readonly Related[],
-  asked: ReadonlySet<string>,
+  { environment, lastTest }: AskedOfDatastores,
   readers: Readers,
 ): Promise<void> {
-  const wantsTests = asked.has('lastTest');
+  const apart = datastores.filter((one) => one[environmentRead] === undefined && one[lastTestRead] === undefined);
   const [environmentsById, testsById] = await Promise.all([
-    readAll(readers.environment, asked.has('environment') ? datastores.map((one) => one.environmentId) : []),
-    readAll(readers.connectionTest, wantsTests ? datastores.flatMap(({ lastTestId }) => lastTestId ?? []) : []),
+    readAll(readers.environment, environment ? apart.map((one) => one.environmentId) : []),
+    readAll(readers.connectionTest, lastTest ? apart.flatMap(({ lastTestId }) => lastTestId ?? []) : []),
   ]);
-  for (const datastore of datastores) {
-    const environment = environmentsById.get(datastore.environmentId);
-    if (environment) datastore[environmentRead] = environment;
+  for (const datastore of apart) {
+    const found = environmentsById.get(datastore.environmentId);
+    if (found) datastore[environmentRead] = found;
     const test = datastore.lastTestId === null ? null : testsById.get(datastore.lastTestId);
-    if (wantsTests && test !== undefined) datastore[lastTestRead] = test;
+    if (lastTest && test !== undefined) datastore[lastTestRead] = test;
   }
 }
 

@@ -8,7 +8,6 @@ import {
 } from '../../connectors/kit/config/tenancy.ts';
 import { type Connector, pascalName } from '../../connectors/kit/contract/connector.ts';
 import { connectorOf, connectors } from '../../connectors/registry.ts';
-import { askedFields } from '../../graphql/asked-fields.ts';
 import { builder } from '../../graphql/builder.ts';
 import { connectionType, pageArguments } from '../../graphql/connection.ts';
 import { type ConfigTypes, deriveConfigTypes } from '../../graphql/derive-config.ts';
@@ -26,8 +25,10 @@ import {
 import { ConnectorRef, DatastoreTypeRef } from '../connectors/schema.ts';
 import { EnvironmentRef } from '../environments/schema.ts';
 import type { HealthStatus } from '../health/health.ts';
+import { askedOfDatastores } from './asked.ts';
 import type { Datastore } from './datastore.ts';
 import type { DatastoreEvent, DatastoreEventKind, DatastoreEvents } from './events.ts';
+import type { AskedDatastore } from './loader.ts';
 import { environmentOf, lastTestOf, readRelated } from './related.ts';
 import { TagFilter, TagRef, wantedTags } from './schema-details.ts';
 import type { DatastoreService } from './service.ts';
@@ -40,6 +41,7 @@ declare module '../../graphql/context.ts' {
   }
   interface Loaders {
     readonly datastore: DataLoader<string, Datastore | null>;
+    readonly askedDatastore: DataLoader<AskedDatastore, Datastore | null>;
   }
 }
 
@@ -421,7 +423,7 @@ builder.queryFields((t) => ({
     description:
       'One datastore; null when it does not exist or you may not see it, which look the same. The token needs DATASTORES_READ.',
     args: { id: t.arg.id({ required: true, description: 'The datastore’s id.', validate: { schema: uuid } }) },
-    resolve: (_root, { id }, { loaders }) => loaders.datastore.load(id),
+    resolve: (_root, { id }, { loaders }, info) => loaders.askedDatastore.load({ id, asked: askedOfDatastores(info) }),
   }),
   datastoreByName: t.field({
     type: DatastoreRef,
@@ -467,9 +469,13 @@ builder.queryFields((t) => ({
         updatedSince: filter?.updatedSince ?? null,
         order: { field: orderBy?.field ?? 'LABEL', direction: orderBy?.direction ?? 'ASC' },
       };
-      const listed = await services.datastores.list(access, query, page);
-      const datastores = listed.edges.map(({ node }) => node);
-      await readRelated(datastores, askedFields(info), loaders);
+      const asked = askedOfDatastores(info);
+      const listed = await services.datastores.list(access, query, page, asked);
+      await readRelated(
+        listed.edges.map(({ node }) => node),
+        asked,
+        loaders,
+      );
       return { ...listed, query };
     },
   }),

@@ -5,6 +5,7 @@ import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import type { EnvironmentChoice, EnvironmentService } from '../environments/service.ts';
 import type { Call, CallResult, Idempotency, KeepResult, Repeatable } from '../idempotency/service.ts';
+import type { AskedOfDatastores } from './asked.ts';
 import type { Datastore } from './datastore.ts';
 import type { DraftReader } from './draft-reader.ts';
 import type { DatastoreUpdate, DatastoreUpsert, NewDatastore, SavePreparation } from './preparation.ts';
@@ -63,10 +64,14 @@ export class DatastoreService {
     this.#options = options;
   }
 
-  /** Returns datastores in the order of the ids, with null where there is none that the caller may see. */
-  async find(access: Access, ids: readonly string[]): Promise<(Datastore | null)[]> {
+  /**
+   * Returns datastores in the order of the ids, with null where there is none that the caller may see. What is not asked
+   * for may be missing in them; without `asked` all of them is there.
+   */
+  async find(access: Access, ids: readonly string[], asked?: AskedOfDatastores): Promise<(Datastore | null)[]> {
     requireScope(access, 'DATASTORES_READ');
-    const found = new Map((await findDatastores(this.#options.database, access, ids)).map((one) => [one.id, one]));
+    const datastores = await findDatastores(this.#options.database, access, ids, asked);
+    const found = new Map(datastores.map((one) => [one.id, one]));
     return ids.map((id) => found.get(id) ?? null);
   }
 
@@ -81,9 +86,15 @@ export class DatastoreService {
     return findByName(database, access, environmentId, wanted.name);
   }
 
-  async list(access: Access, query: DatastoreQuery, page: PageArguments): Promise<Page<Datastore>> {
+  /** Lists datastores, of which what is not asked for may be missing. Left out: all of them is there. */
+  async list(
+    access: Access,
+    query: DatastoreQuery,
+    page: PageArguments,
+    asked?: AskedOfDatastores,
+  ): Promise<Page<Datastore>> {
     requireScope(access, 'DATASTORES_READ');
-    return listDatastores(this.#options.database, access, query, readPageArguments(page, orderName(query)));
+    return listDatastores(this.#options.database, access, query, readPageArguments(page, orderName(query)), asked);
   }
 
   /** Reads all datastores of an environment, or those of them that have these names, sorted by name. */

@@ -1,12 +1,15 @@
 import type { ExpressionBuilder, Selectable } from 'kysely';
 import { deserializeConfig } from '../../connectors/kit/config/shape.ts';
 import { type Change, type Database, isOneOf, positionFunction } from '../../platform/database.ts';
-import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
+import { encodeCursor, maxPageSize, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
+import { type PlaceOf, PreparedReads } from '../../platform/prepared-reads.ts';
 import type { WrappedKey } from '../../platform/sealer.ts';
 import type { JournalHeadsTable, JournalTable, Tables } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
-import { whereVisible } from '../access/visibility.ts';
+import { isVisible, whereVisible } from '../access/visibility.ts';
+import { type AskedOfDatastores, wholeDatastores } from './asked.ts';
 import { type Datastore, datastoreOf, fold, rowOf } from './datastore.ts';
+import { type JoinedRow, joinedColumns, keepJoined } from './related.ts';
 
 /** Far below what a statement may bind: 32,766 values on SQLite, 65,535 on Postgres. */
 const IDS_IN_ONE_STATEMENT = 5_000;
@@ -40,24 +43,85 @@ export interface DatastoreQuery {
   readonly order: { readonly field: keyof typeof orderColumns; readonly direction: 'ASC' | 'DESC' };
 }
 
-/** Reads the datastores with these ids that the caller may see. */
+/** Statements for so many ids are kept: a page has no more. */
+const MOST_KEPT_IDS = maxPageSize;
+
+interface Sought {
+  readonly ids: readonly string[];
+  readonly environmentIds: readonly string[];
+}
+
+const readsById = new PreparedReads<Sought>();
+
+/** Reads the datastores with these ids that the caller may see, with what is asked for of them. */
 export async function findDatastores(
-  database: Pick<Database, 'query'>,
+  database: Pick<Database, 'kind' | 'query'>,
   access: Access,
   ids: readonly string[],
+  asked: AskedOfDatastores = wholeDatastores,
 ): Promise<Datastore[]> {
-  const found: Datastore[] = [];
-  for (let from = 0; from < ids.length; from += IDS_IN_ONE_STATEMENT) {
-    const some = ids.slice(from, from + IDS_IN_ONE_STATEMENT);
-    const rows = await database.query
-      .selectFrom('datastores')
-      .selectAll()
-      .where(isOneOf('datastores.id', some))
-      .where(whereVisible(access, 'datastores.environment_id'))
-      .execute();
-    found.push(...rows.map(datastoreOf));
-  }
-  return found;
+  const distinct = [...new Set(ids)];
+  const rows: JoinedRow[] = [];
+  for (let from = 0; from < distinct.length; from += IDS_IN_ONE_STATEMENT)
+    rows.push(...(await readByIds(database, access, distinct.slice(from, from + IDS_IN_ONE_STATEMENT), asked)));
+  return rows.map((row) => joinedDatastore(row, asked));
+}
+
+function readByIds(
+  database: Pick<Database, 'kind' | 'query'>,
+  access: Access,
+  ids: readonly string[],
+  asked: AskedOfDatastores,
+): Promise<JoinedRow[]> {
+  const isAll = access.environmentIds === 'all';
+  const environmentIds = access.environmentIds === 'all' ? [] : [...access.environmentIds];
+  const statement = (sought: Sought) =>
+    selectDatastores(database, asked)
+      .where(isOneOf('datastores.id', sought.ids))
+      .where(
+        whereVisible({ environmentIds: isAll ? 'all' : new Set(sought.environmentIds) }, 'datastores.environment_id'),
+      );
+  if (Math.max(ids.length, environmentIds.length) > MOST_KEPT_IDS) return statement({ ids, environmentIds }).execute();
+  const shape = `${ids.length} of ${isAll ? 'all' : environmentIds.length}, ${asked.name}`;
+  return readsById.rows(
+    database,
+    shape,
+    (place) =>
+      statement({
+        ids: ids.map((_, at) => place((values) => values.ids[at] as string)),
+        environmentIds: environmentIds.map((_, at) => place((values) => values.environmentIds[at] as string)),
+      }),
+    { ids, environmentIds },
+  );
+}
+
+/** Reads what is asked for of datastores, of their environments and of their last tests. */
+function selectDatastores(
+  { query }: Pick<Database, 'query'>,
+  asked: AskedOfDatastores,
+  sortedBy: OrderColumn = 'name',
+) {
+  const columns = new Set([...asked.columns, sortedBy]);
+  return query
+    .selectFrom('datastores')
+    .$if(asked.environment !== null, (list) =>
+      list.leftJoin('environments', 'environments.id', 'datastores.environment_id'),
+    )
+    .$if(asked.lastTest !== null, (list) =>
+      list.leftJoin('connection_tests', (join) =>
+        join
+          .onRef('connection_tests.id', '=', 'datastores.last_test_id')
+          .onRef('connection_tests.environment_id', '=', 'datastores.environment_id'),
+      ),
+    )
+    .select([...[...columns].map((column) => `datastores.${column}` as const), ...joinedColumns(asked)] as never)
+    .$castTo<JoinedRow>();
+}
+
+function joinedDatastore(row: JoinedRow, asked: AskedOfDatastores): Datastore {
+  const datastore = datastoreOf(row);
+  keepJoined(datastore, row, asked);
+  return datastore;
 }
 
 export async function findByName(
@@ -76,7 +140,7 @@ export async function findByName(
 }
 
 /** Makes one condition of a query's filter and of what the caller may see. */
-function matches(kind: Database['kind'], access: Access, query: DatastoreQuery) {
+function matches(kind: Database['kind'], access: Pick<Access, 'environmentIds'>, query: DatastoreQuery) {
   return (eb: ExpressionBuilder<Tables, 'datastores'>) => {
     const conditions = [whereVisible(access, 'datastores.environment_id', query.environmentId)];
     if (query.ids) conditions.push(isOneOf('datastores.id', query.ids));
@@ -140,31 +204,69 @@ function taggedWith(eb: ExpressionBuilder<Tables, 'datastores'>, { key, value }:
     .$if(value !== null, (tag) => tag.where('value', '=', value ?? ''));
 }
 
+/** Where in a list to read, and how many rows. */
+interface Seek extends Pick<PageRequest, 'after' | 'before' | 'offset'> {
+  readonly environmentId: string | null;
+  readonly limit: number;
+}
+
+interface Ordered {
+  readonly column: OrderColumn;
+  readonly direction: 'asc' | 'desc';
+}
+
+/** Reads a page of the datastores that the caller may see. What is not asked for may be missing in them. */
 export async function listDatastores(
   database: Database,
   access: Access,
   query: DatastoreQuery,
   request: PageRequest,
+  asked: AskedOfDatastores = wholeDatastores,
 ): Promise<Page<Datastore>> {
+  const { after, before, offset } = request;
   const column = orderColumns[query.order.field];
   const direction = (query.order.direction === 'ASC') !== request.backward ? 'asc' : 'desc';
+  const ordered = { column, direction } as const;
   const limit = request.size + 1;
-  const ordered = { column, direction, limit: request.offset + limit } as const;
-  const seeks = partsOf(access, query).map((part) => seekDatastores(database, access, part, request, ordered));
-  const [only, ...others] = seeks;
-  const rows =
-    only && others.length === 0
-      ? await only.limit(limit).offset(request.offset).execute()
-      : await merge(database, seeks, ordered).limit(limit).offset(request.offset).execute();
+  const seekIn = (part: DatastoreQuery, seek: Pick<Seek, 'offset' | 'limit'>) => ({
+    ...{ after, before, environmentId: part.environmentId },
+    ...seek,
+  });
+  const [first = query, ...others] = partsOf(access, query);
+  if (others.length === 0) {
+    const rows = await readSeek(database, access, first, seekIn(first, { offset, limit }), ordered, asked);
+    return pageOf(rows, query, request, (row) => joinedDatastore(row, asked));
+  }
+  const seeks = [first, ...others].map((part) =>
+    seekDatastores(
+      database,
+      access,
+      part,
+      seekIn(part, { offset: 0, limit: offset + limit }),
+      ordered,
+      wholeDatastores,
+    ),
+  );
+  const rows = await merge(database, seeks, ordered).limit(limit).offset(offset).execute();
+  return pageOf(rows, query, request, (row) => joinedDatastore(row, wholeDatastores));
+}
+
+function pageOf(
+  rows: readonly JoinedRow[],
+  query: DatastoreQuery,
+  request: PageRequest,
+  nodeOf: (row: JoinedRow) => Datastore,
+): Page<Datastore> {
+  const column = orderColumns[query.order.field];
   const page = toPage(rows, request, (row) => encodeCursor(orderName(query), [row[column], row.id]));
-  return { ...page, edges: page.edges.map(({ cursor, node }) => ({ cursor, node: datastoreOf(node) })) };
+  return { ...page, edges: page.edges.map((edge) => ({ ...edge, node: nodeOf(edge.node) })) };
 }
 
 /** One list of several. In a union SQLite takes the order and the limit of a part inside of that part alone. */
 function merge(
   { query }: Database,
   seeks: readonly ReturnType<typeof seekDatastores>[],
-  { column, direction }: { column: OrderColumn; direction: 'asc' | 'desc' },
+  { column, direction }: Ordered,
 ) {
   const union = seeks
     .map((seek) => query.selectFrom(seek.as('part')).selectAll())
@@ -187,32 +289,69 @@ function partsOf(access: Access, query: DatastoreQuery): DatastoreQuery[] {
   return parts.length > SEEKS_IN_ONE_STATEMENT ? [query] : parts;
 }
 
-function seekDatastores(
+const seeks = new PreparedReads<Seek>();
+
+/** Reads one part of a list. The statement is kept where nothing but places in it differs from one list to the next. */
+function readSeek(
   database: Database,
   access: Access,
   query: DatastoreQuery,
-  { after, before }: PageRequest,
-  { column, direction, limit }: { column: OrderColumn; direction: 'asc' | 'desc'; limit: number },
+  seek: Seek,
+  ordered: Ordered,
+  asked: AskedOfDatastores,
+): Promise<JoinedRow[]> {
+  const { environmentId, after, before } = seek;
+  const sees = environmentId === null ? access.environmentIds === 'all' : isVisible(access, environmentId);
+  if (!sees || isFiltered(query)) return seekDatastores(database, access, query, seek, ordered, asked).execute();
+  const given = [environmentId, after, before].map((one) => (one === null ? 'no' : 'one'));
+  const shape = [...Object.values(query.order), ordered.direction, ...given, asked.name].join(' ');
+  const statement = (place: PlaceOf<Seek>) => {
+    const at = (name: 'after' | 'before') =>
+      seek[name] && [place((values) => values[name]?.[0] ?? ''), place((values) => values[name]?.[1] ?? '')];
+    const places: Seek = {
+      environmentId: environmentId === null ? null : place((values) => values.environmentId),
+      after: at('after'),
+      before: at('before'),
+      limit: place((values) => values.limit),
+      offset: place((values) => values.offset),
+    };
+    // that the caller sees it was looked at above, for the place of an environment is none that could be seen
+    return seekDatastores(database, { environmentIds: 'all' }, query, places, ordered, asked);
+  };
+  return seeks.rows(database, shape, statement, seek);
+}
+
+function isFiltered({ environmentId: _environment, order: _order, tags, ...filters }: DatastoreQuery): boolean {
+  return tags.length > 0 || Object.values(filters).some((filter) => filter !== null);
+}
+
+function seekDatastores(
+  database: Database,
+  access: Pick<Access, 'environmentIds'>,
+  query: DatastoreQuery,
+  { environmentId, after, before, limit, offset }: Seek,
+  { column, direction }: Ordered,
+  asked: AskedOfDatastores,
 ) {
   const forward = query.order.direction === 'ASC' ? '>' : '<';
   const backward = forward === '>' ? '<' : '>';
-  return database.query
-    .selectFrom('datastores')
-    .selectAll()
-    .where(matches(database.kind, access, query))
+  const place = [`datastores.${column}`, 'datastores.id'] as const;
+  return selectDatastores(database, asked, column)
+    .where(matches(database.kind, access, { ...query, environmentId }))
     .$if(after !== null, (list) =>
       list.where(({ eb, refTuple, tuple }) =>
-        eb(refTuple(column, 'id'), forward, tuple(after?.[0] ?? '', after?.[1] ?? '')),
+        eb(refTuple(...place), forward, tuple(after?.[0] ?? '', after?.[1] ?? '')),
       ),
     )
     .$if(before !== null, (list) =>
       list.where(({ eb, refTuple, tuple }) =>
-        eb(refTuple(column, 'id'), backward, tuple(before?.[0] ?? '', before?.[1] ?? '')),
+        eb(refTuple(...place), backward, tuple(before?.[0] ?? '', before?.[1] ?? '')),
       ),
     )
-    .orderBy(column, direction)
-    .orderBy('id', direction)
-    .limit(limit);
+    .orderBy(place[0], direction)
+    .orderBy(place[1], direction)
+    .limit(limit)
+    .offset(offset);
 }
 
 /** Names a list's order in its cursors. */
