@@ -1,6 +1,6 @@
 import { type DocumentNode, type ExecutionArgs, type GraphQLError, getOperationAST } from 'graphql';
 import { type FetchAPI, processRegularResult } from 'graphql-yoga';
-import { checkParams, parseJson } from './params.ts';
+import { parseBody } from './params.ts';
 import type { Caller, Yoga } from './yoga.ts';
 
 /** An answer that is not written yet. */
@@ -40,7 +40,7 @@ export function createDirectAnswer<Access>(
     if (type === undefined) return undefined;
     const answered = (result: object) => processRegularResult(result, parts, type) as unknown as Answer;
     try {
-      const params = checkParams(parseJson(body, 'The body'));
+      const params = parseBody(body);
       const envelop = yoga.getEnveloped({ ...caller, params });
       const document = envelop.parse(params.query ?? '') as DocumentNode;
       if (getOperationAST(document, params.operationName)?.operation === 'subscription') return undefined;

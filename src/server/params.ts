@@ -1,8 +1,11 @@
 import type { GraphQLParams } from 'graphql-yoga';
+import { findRepeatedName } from '../platform/json-names.ts';
 import { requestError } from './request-error.ts';
+import { isLikeName } from './shown-names.ts';
 
 /** How deep variables may nest: an input type within itself is read by a function within itself. */
 const MAX_DEPTH = 1_000;
+const INDEX = /^\d{1,6}$/;
 const PARAMS = ['query', 'variables', 'operationName', 'extensions'];
 
 /**
@@ -10,9 +13,32 @@ const PARAMS = ['query', 'variables', 'operationName', 'extensions'];
  * quoting it
  */
 export async function readParams(request: Request): Promise<GraphQLParams> {
-  return request.method === 'GET'
-    ? checkParams(readUrl(request.url))
-    : checkParams(parseJson(await request.text(), 'The body'));
+  return request.method === 'GET' ? checkParams(readUrl(request.url)) : parseBody(await request.text());
+}
+
+/** Reads the parameters of a body that was posted. @throws a request error that says what is wrong */
+export function parseBody(text: string): GraphQLParams {
+  const params = checkParams(parseJson(text, 'The body'));
+  refuseRepeatedNames(params, text);
+  return params;
+}
+
+/**
+ * Refuses a mutation whose JSON has a name twice in one object: JSON.parse takes the last one, and what the other says
+ * would be lost. RFC 8259 leaves to each reader what becomes of it, so that others may have read the other one.
+ * @throws a request error with the path of the name, or as far as names on it look like any: others may be secrets
+ */
+export function refuseRepeatedNames({ query }: GraphQLParams, json: string): void {
+  if (!query?.includes('mutation')) return;
+  const found = findRepeatedName(json);
+  if (found === null) return;
+  // a message of the WebSocket has the body as its payload
+  const within = found[0] === 'payload' ? found.slice(1) : found;
+  const strange = within.findIndex((name) => !INDEX.test(name) && !isLikeName(name));
+  const path = strange < 0 ? within : within.slice(0, strange);
+  const message = 'A name stands twice in its object: leave one of them out.';
+  const issue = { path, configPath: null, code: 'INVALID_VALUE', message } as const;
+  throw requestError('BAD_REQUEST', { message: `${message} issues says which.`, status: 400, issues: [issue] });
 }
 
 /** Checks parameters that came as an object: a POST's body, or the payload of a WebSocket's subscribe. */

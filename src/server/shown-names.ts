@@ -26,7 +26,12 @@ export function createShownNames(schema: GraphQLSchema): (name: string) => boole
       for (const argument of field.args) known.add(argument.name);
     }
   }
-  return (name) => known.has(name) || (name.length <= MAX_LENGTH && LIKE_A_NAME.test(name));
+  return (name) => known.has(name) || isLikeName(name);
+}
+
+/** Whether it looks like what people call things. */
+export function isLikeName(name: string): boolean {
+  return name.length <= MAX_LENGTH && LIKE_A_NAME.test(name);
 }
 
 /** The message with each name in double quotes that may not be shown taken out. */

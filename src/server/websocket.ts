@@ -23,7 +23,7 @@ import { requestIdOf, withRequestId } from '../platform/request-ids.ts';
 import { type Authenticator, authenticate, type Identity } from './authenticate.ts';
 import { requestLimits } from './limits.ts';
 import { type LiveSessions, requireRoom } from './live-sessions.ts';
-import { checkParams } from './params.ts';
+import { checkParams, refuseRepeatedNames } from './params.ts';
 import { publicForm, requestError } from './request-error.ts';
 import type { Yoga } from './yoga.ts';
 
@@ -53,6 +53,8 @@ export interface WebSocketOptions<Access> {
 /** What graphql-ws keeps of a connection for us. */
 interface Connection<Access> {
   readonly socket: WebSocket;
+  /** The text of the message that came last. */
+  message: string;
   identity?: Identity<Access>;
   leave?: () => void;
 }
@@ -114,14 +116,15 @@ export class WebSocketEdge<Access> {
     const stopPinging = this.#keepAlive(client);
     const gone = new Promise<void>((resolve) => client.once('close', resolve));
     client.on('error', (error) => logger.debug({ err: error }, 'WebSocket error'));
+    const connection: Connection<Access> = { socket: client, message: '' };
     const closed = this.#protocol.opened(
       {
         protocol: client.protocol,
         send: (data) => this.#send(client, data, gone),
         close: (code, reason) => client.close(code, reason),
-        onMessage: (receive) => client.on('message', (data) => void this.#receive(client, receive, String(data))),
+        onMessage: (receive) => client.on('message', (data) => void this.#receive(connection, receive, String(data))),
       },
-      { socket: client },
+      connection,
     );
     client.once('close', (code, reason) => {
       stopPinging();
@@ -131,12 +134,17 @@ export class WebSocketEdge<Access> {
     });
   }
 
-  async #receive(client: WebSocket, receive: (data: string) => Promise<void>, data: string): Promise<void> {
+  async #receive(
+    connection: Connection<Access>,
+    receive: (data: string) => Promise<void>,
+    data: string,
+  ): Promise<void> {
+    connection.message = data;
     try {
       await withRequestId(requestIdOf(undefined), () => receive(data));
     } catch (error) {
       this.#options.mask(error);
-      client.close(CloseCode.InternalServerError, 'Internal server error');
+      connection.socket.close(CloseCode.InternalServerError, 'Internal server error');
     }
   }
 
@@ -199,6 +207,8 @@ export class WebSocketEdge<Access> {
       const { identity } = context.extra;
       this.#refuseNow(Object.keys(context.subscriptions).length);
       const params = checkParams(payload);
+      // the protocol gets here in the same turn in which the message came
+      refuseRepeatedNames(params, context.extra.message);
       // as over HTTP, each operation asks again, for the token may have been revoked
       const caller = await authenticate(this.#options.access, `Bearer ${identity?.token}`, this.#options.logger);
       this.#options.countRequest(caller.token);

@@ -6,8 +6,8 @@ import type { FieldType, Structure } from '../../src/modules/data-structures/str
 import { chosenRow, headerRow, knownColumns, recordRow } from '../../src/modules/managed-data/csv-columns.ts';
 import { readCsv } from '../../src/modules/managed-data/csv-reader.ts';
 import { jsonLine, readJsonLines } from '../../src/modules/managed-data/json-lines.ts';
-import { findRepeatedName } from '../../src/modules/managed-data/json-names.ts';
 import { MAX_LINE, type ReadLine } from '../../src/modules/managed-data/transfer-text.ts';
+import { findRepeatedName } from '../../src/platform/json-names.ts';
 
 const MIB = 1_048_576;
 

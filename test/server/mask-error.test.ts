@@ -337,6 +337,34 @@ describe('bodies that are no GraphQL over HTTP', () => {
     expect(reply).toContain('BAD_REQUEST');
   });
 
+  const twice = (input: string) =>
+    JSON.stringify({ query: create, variables: { input: 'INPUT' } }).replace('"INPUT"', input);
+  const ordinary = `{"config": {"s3": {"bucket": "a", "secretAccessKey": ${text}, "bucket": "b"}}}`;
+  const repeated: [string, string, string[]][] = [
+    ['a field', ordinary, ['variables', 'input', 'config', 's3', 'bucket']],
+    [
+      'an escaped one',
+      ordinary.replace('"bucket"', '"b\\u0075cket"'),
+      ['variables', 'input', 'config', 's3', 'bucket'],
+    ],
+    ['in a list', '{"tags": ["a", {"x": 1, "x": 2}]}', ['variables', 'input', 'tags', '1', 'x']],
+    ['what may be a secret', `{"config": {${text}: 1, ${text}: 2}}`, ['variables', 'input', 'config']],
+  ];
+  test.each(repeated)('a name that a mutation has twice: %s', async (_title, input, path) => {
+    const edge = await startEdge();
+    const body = twice(input);
+    for (const accept of ['application/json', 'application/graphql-response+json', 'text/event-stream']) {
+      const answer = await edge.post(body, { accept });
+      expect(answer.status, accept).toBe(400);
+      const reply = await answer.text();
+      expect(reply, accept).toContain(`"issues":[{"path":${JSON.stringify(path)},`);
+      expect(reply, accept).not.toContain(canary);
+    }
+    expect(edge.witness.mutations).toBe(0);
+    const query = body.replace(create, 'query Echo($input: Anything) { me }');
+    expect(await (await edge.post(query)).text()).not.toContain('twice');
+  });
+
   test('JSON in a URL that is none', async () => {
     const edge = await startEdge();
     const answer = await edge.get({ query: '{ me }', variables: `{"a": ${canary}` });

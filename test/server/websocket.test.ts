@@ -96,6 +96,21 @@ describe('bad messages', () => {
     expect(edge.log()).not.toContain(canary);
   });
 
+  test('a mutation that has a name twice is refused, and says where', async () => {
+    const edge = await startEdge();
+    const { send, messages } = await open(edge.port);
+    send(init);
+    await eventually(() => messages.length === 1);
+    send('{"id": "1", "type": "subscribe", "payload": {"query": "mutation { count }", "variables": {"a": 1, "a": 2}}}');
+    await eventually(() => messages.length === 2);
+    const { type, payload } = JSON.parse(messages[1] ?? '') as { type: string; payload: unknown };
+    expect(type).toBe('error');
+    expect(payload).toMatchObject([
+      { extensions: { code: 'BAD_REQUEST', issues: [{ path: ['variables', 'a'], code: 'INVALID_VALUE' }] } },
+    ]);
+    expect(edge.witness.mutations).toBe(0);
+  });
+
   test('an operation that there is not is an error of that operation alone', async () => {
     const edge = await startEdge();
     const client = edge.client();

@@ -2,10 +2,10 @@ import { isUtf8 } from 'node:buffer';
 import type { CastingContext, CsvError } from 'csv-parse';
 import { ValidationError } from '../../errors/api.ts';
 import type { FieldIssue } from '../../errors/field-issues.ts';
+import { findRepeatedName } from '../../platform/json-names.ts';
 import { isObject } from '../data-structures/judge.ts';
 import type { FieldType, Structure } from '../data-structures/structure.ts';
 import { type Column, DATA_COLUMN, KEY_COLUMN, knownColumns } from './csv-columns.ts';
-import { findRepeatedName } from './json-names.ts';
 import { issueAt, keyOf, MAX_LINE, type ReadLine, textBytes, unreadable } from './transfer-text.ts';
 
 /** How many columns a row may have. */

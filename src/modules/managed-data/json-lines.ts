@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { FieldIssue } from '../../errors/field-issues.ts';
+import { findRepeatedName } from '../../platform/json-names.ts';
 import { isObject } from '../data-structures/judge.ts';
-import { findRepeatedName } from './json-names.ts';
 import { issueAt, keyOf, MAX_LINE, type ReadLine, textBytes } from './transfer-text.ts';
 
 /** What a line looks like, for messages. */
