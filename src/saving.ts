@@ -119,12 +119,12 @@ export function createExecutor(settings: ExecutorSettings): Executor {
  * which the result is to be told, and at the same port of every address of this machine, from which it may be forwarded
  * there.
  */
-export function forbidDatabase(executor: Executor, databaseUrl: string): (peer: DatabasePlace) => void {
+export async function forbidDatabase(executor: Executor, databaseUrl: string): Promise<(peer: DatabasePlace) => void> {
   const forbid = ({ host, port }: DatabasePlace) => {
     if (!host.startsWith('/')) executor.forbid({ host, port });
     executor.forbid({ host: ANY_OF_THIS_MACHINE, port });
   };
-  const named = databasePlace(databaseUrl);
+  const named = await databasePlace(databaseUrl);
   if (named) forbid(named);
   return forbid;
 }

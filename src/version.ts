@@ -1,9 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 
-/** The version of the package, as its package.json has it: beside src/, or beside dist/ where it is compiled. */
+/** The version of the package, as the package.json beside `src/` and `dist/` has it. */
 export function readVersion(): string {
-  const places = ['../package.json', '../../package.json'].map((path) => new URL(path, import.meta.url));
-  const manifest = places.find((url) => existsSync(url));
-  if (!manifest) throw new Error('package.json is missing');
+  const manifest = new URL('../package.json', import.meta.url);
   return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
 }

@@ -83,7 +83,7 @@ export class Worker {
     const { databaseUrl } = options;
     Worker.requirePostgres(databaseUrl);
     const executor = createExecutor(options);
-    const onPeer = forbidDatabase(executor, databaseUrl);
+    const onPeer = await forbidDatabase(executor, databaseUrl);
     const metrics = options.metricsPort === undefined ? undefined : new (await import('./metrics.ts')).Metrics();
     const onStatement =
       metrics && ((_sql: string, _parameters: readonly unknown[], ms: number) => metrics.onStatement(ms));

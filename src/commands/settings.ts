@@ -65,7 +65,7 @@ export async function withSaving(work: (saving: Saving) => Promise<void>): Promi
   const { constructSaving, createExecutor, forbidDatabase } = await import('../saving.ts');
   const { env, logger } = settings('serve', 'warn');
   const executor = createExecutor({ ...env, logger });
-  const onPeer = forbidDatabase(executor, env.databaseUrl);
+  const onPeer = await forbidDatabase(executor, env.databaseUrl);
   const opened = await openDatabase({ ...env, bootstrap: false, logger, onPeer });
   try {
     await work(constructSaving({ ...opened, executor, logger, revisionSecrets: env.revisionSecrets }));

@@ -14,9 +14,8 @@ import { DatabaseClock } from './database-clock.ts';
 import { DatabaseUnavailableError, isTransactionConflict } from './database-errors.ts';
 import { type Doorbell, doorbellChannel, LocalDoorbell } from './doorbell.ts';
 import { guardDialect } from './guarded-dialect.ts';
-import { openPostgresDialect, type PostgresDriverParts } from './postgres-dialect.ts';
-import { PostgresDoorbell } from './postgres-doorbell.ts';
-import { type DatabasePlace, type OnDatabasePeer, placeOfPostgresUrl } from './postgres-peers.ts';
+import type { PostgresDriverParts } from './postgres-dialect.ts';
+import type { DatabasePlace, OnDatabasePeer } from './postgres-peers.ts';
 import { openSqliteDialect } from './sqlite-dialect.ts';
 import type { Tables } from './tables.ts';
 import { WriteAheadLog } from './write-ahead-log.ts';
@@ -117,13 +116,17 @@ export function parseDatabaseUrl(url: string): { kind: 'sqlite'; path: string } 
  */
 export async function openDoorbell(url: string, onPeer?: OnDatabasePeer): Promise<Doorbell> {
   const place = parseDatabaseUrl(url);
-  return place.kind === 'postgres' ? await PostgresDoorbell.open({ url: place.url, onPeer }) : new LocalDoorbell();
+  if (place.kind === 'sqlite') return new LocalDoorbell();
+  const { PostgresDoorbell } = await import('./postgres-doorbell.ts');
+  return await PostgresDoorbell.open({ url: place.url, onPeer });
 }
 
 /** Where the driver will look for the database, before it has; undefined for SQLite. */
-export function databasePlace(url: string): DatabasePlace | undefined {
+export async function databasePlace(url: string): Promise<DatabasePlace | undefined> {
   const place = parseDatabaseUrl(url);
-  return place.kind === 'postgres' ? placeOfPostgresUrl(place.url) : undefined;
+  if (place.kind === 'sqlite') return undefined;
+  const { placeOfPostgresUrl } = await import('./postgres-peers.ts');
+  return placeOfPostgresUrl(place.url);
 }
 
 /** A database URL as it may be shown: without the password and the parameters, which may hold one. */
@@ -247,7 +250,9 @@ export class Database {
     const availability = new Availability(options.onAvailability);
     const { onPeer } = options;
     const driver: { dialect: Dialect } & Partial<PostgresDriverParts> =
-      place.kind === 'sqlite' ? { dialect: openSqliteDialect(place) } : openPostgresDialect({ url: place.url, onPeer });
+      place.kind === 'sqlite'
+        ? { dialect: openSqliteDialect(place) }
+        : (await import('./postgres-dialect.ts')).openPostgresDialect({ url: place.url, onPeer });
     const dialect = guardDialect(driver.dialect, {
       beforeAcquire,
       onUnavailable: (error) => availability.lost(error),

@@ -29,14 +29,14 @@ describe('what a child may read', () => {
   });
 
   it('compiled: dist', () => {
-    files('package.json', 'src/executor/child.ts', 'dist/src/executor/child.js', 'node_modules/pg/package.json');
-    expect(paths('dist/src/executor/child-command.js')).toEqual(['dist', 'package.json', 'node_modules']);
+    files('package.json', 'src/executor/child.ts', 'dist/child.js', 'node_modules/pg/package.json');
+    expect(paths('dist/child-command.js')).toEqual(['dist', 'package.json', 'node_modules']);
   });
 
   it('installed: every node_modules that it lies in', () => {
     const own = 'app/node_modules/.store/datastore-gateway/node_modules/datastore-gateway';
-    files(`${own}/package.json`, `${own}/dist/src/executor/child.js`, 'app/package.json');
-    expect(paths(`${own}/dist/src/executor/child-command.js`)).toEqual([
+    files(`${own}/package.json`, `${own}/dist/child.js`, 'app/package.json');
+    expect(paths(`${own}/dist/child-command.js`)).toEqual([
       `${own}/dist`,
       `${own}/package.json`,
       'app/node_modules/.store/datastore-gateway/node_modules',

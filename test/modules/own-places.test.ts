@@ -44,8 +44,8 @@ describe('the driver of the database', () => {
     ['postgres://u@db.example:1/d?host=other.example&port=6432', { host: 'other.example', port: 6432 }],
     ['postgres://u@%2Fvar%2Frun%2Fpostgresql/d?port=6432', { host: '/var/run/postgresql', port: 6432 }],
     ['sqlite::memory:', undefined],
-  ])('is asked where %s leads to', (url, expected) => {
-    expect(databasePlace(url)).toEqual(expected);
+  ])('is asked where %s leads to', async (url, expected) => {
+    expect(await databasePlace(url)).toEqual(expected);
   });
 
   it('says whom each of its connections has reached', async () => {
