@@ -112,7 +112,7 @@ module.exports = {
       'server',
       'the edge knows tokens and the schema, nothing else',
       '^src/server/',
-      '^src/(server/|schema\\.ts$|graphql/|errors/|modules/access/(service|access|token)\\.ts$|platform/(logger|allowance|briefly|request-ids|trace-context|tracer)\\.ts$)',
+      '^src/(server/|schema\\.ts$|graphql/|errors/|modules/access/(service|access|token)\\.ts$|platform/(logger|allowance|briefly|json-names|request-ids|trace-context|tracer)\\.ts$)',
     ),
     {
       name: 'composition-root',
