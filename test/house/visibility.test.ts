@@ -81,6 +81,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/webhooks/delivery-store.ts settleAttempt',
   ],
   'A condition on the datastore at hand, of which the statement around it asks what its caller may see.': [
+    'modules/datastores/store.ts selectDatastores',
     'modules/datastores/store.ts lastTestIn',
     'modules/datastores/store.ts taggedWith',
     'modules/datastores/store.ts usageOf',

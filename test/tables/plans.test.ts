@@ -217,7 +217,7 @@ const LISTS: readonly (readonly [RegExp, string])[] = [
     'datastores_environment_id_type_label_folded_id_name_idx',
   ],
   [
-    /where \(true and "datastores"."type" in \S+ order by "datastores"."label_folded"/,
+    /where true and "datastores"."type" in \S+ order by "datastores"."label_folded"/,
     'datastores_type_label_folded_id_name_idx',
   ],
   [

@@ -7,7 +7,7 @@ type DatastoreColumn = keyof DatastoresTable;
 type EnvironmentColumn = keyof EnvironmentsTable;
 type TestColumn = (typeof SHOWN_COLUMNS)[number];
 
-/** What is read of datastores: some of their columns, and of their environments and last tests, where they are asked for. */
+/** What is read of datastores: some columns of theirs, and of their environments and last tests if asked for. */
 export interface AskedOfDatastores {
   /** Tells these apart, for statements that are kept. */
   readonly name: string;

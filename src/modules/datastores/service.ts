@@ -65,8 +65,8 @@ export class DatastoreService {
   }
 
   /**
-   * Returns datastores in the order of the ids, with null where there is none that the caller may see. What is not asked
-   * for may be missing in them; without `asked` all of them is there.
+   * Returns datastores in the order of the ids, with null where there is none that the caller may see. What is not
+   * asked for may be missing in them; without `asked` all of them is there.
    */
   async find(access: Access, ids: readonly string[], asked?: AskedOfDatastores): Promise<(Datastore | null)[]> {
     requireScope(access, 'DATASTORES_READ');

@@ -1,4 +1,4 @@
-import type { ExpressionBuilder, Selectable } from 'kysely';
+import type { Expression, ExpressionBuilder, Selectable, SqlBool } from 'kysely';
 import { deserializeConfig } from '../../connectors/kit/config/shape.ts';
 import { type Change, type Database, isOneOf, positionFunction } from '../../platform/database.ts';
 import { encodeCursor, maxPageSize, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
@@ -76,11 +76,9 @@ function readByIds(
   const isAll = access.environmentIds === 'all';
   const environmentIds = access.environmentIds === 'all' ? [] : [...access.environmentIds];
   const statement = (sought: Sought) =>
-    selectDatastores(database, asked)
-      .where(isOneOf('datastores.id', sought.ids))
-      .where(
-        whereVisible({ environmentIds: isAll ? 'all' : new Set(sought.environmentIds) }, 'datastores.environment_id'),
-      );
+    selectDatastores(database, { environmentIds: isAll ? 'all' : new Set(sought.environmentIds) }, null, asked).where(
+      isOneOf('datastores.id', sought.ids),
+    );
   if (Math.max(ids.length, environmentIds.length) > MOST_KEPT_IDS) return statement({ ids, environmentIds }).execute();
   const shape = `${ids.length} of ${isAll ? 'all' : environmentIds.length}, ${asked.name}`;
   return readsById.rows(
@@ -95,9 +93,11 @@ function readByIds(
   );
 }
 
-/** Reads what is asked for of datastores, of their environments and of their last tests. */
+/** Reads what is asked for of the datastores that a caller may see, of their environments and of their last tests. */
 function selectDatastores(
   { query }: Pick<Database, 'query'>,
+  sight: Pick<Access, 'environmentIds'>,
+  environmentId: string | null,
   asked: AskedOfDatastores,
   sortedBy: OrderColumn = 'name',
 ) {
@@ -114,6 +114,7 @@ function selectDatastores(
           .onRef('connection_tests.environment_id', '=', 'datastores.environment_id'),
       ),
     )
+    .where(whereVisible(sight, 'datastores.environment_id', environmentId))
     .select([...[...columns].map((column) => `datastores.${column}` as const), ...joinedColumns(asked)] as never)
     .$castTo<JoinedRow>();
 }
@@ -139,10 +140,10 @@ export async function findByName(
   return row ? datastoreOf(row) : null;
 }
 
-/** Makes one condition of a query's filter and of what the caller may see. */
-function matches(kind: Database['kind'], access: Pick<Access, 'environmentIds'>, query: DatastoreQuery) {
+/** Makes one condition of a query's filter. */
+function matches(kind: Database['kind'], query: DatastoreQuery) {
   return (eb: ExpressionBuilder<Tables, 'datastores'>) => {
-    const conditions = [whereVisible(access, 'datastores.environment_id', query.environmentId)];
+    const conditions: Expression<SqlBool>[] = [];
     if (query.ids) conditions.push(isOneOf('datastores.id', query.ids));
     if (query.names) conditions.push(isOneOf('datastores.name', query.names));
     if (query.types) conditions.push(isOneOf('datastores.type', query.types));
@@ -336,8 +337,8 @@ function seekDatastores(
   const forward = query.order.direction === 'ASC' ? '>' : '<';
   const backward = forward === '>' ? '<' : '>';
   const place = [`datastores.${column}`, 'datastores.id'] as const;
-  return selectDatastores(database, asked, column)
-    .where(matches(database.kind, access, { ...query, environmentId }))
+  return selectDatastores(database, access, environmentId, asked, column)
+    .$if(isFiltered(query), (list) => list.where(matches(database.kind, query)))
     .$if(after !== null, (list) =>
       list.where(({ eb, refTuple, tuple }) =>
         eb(refTuple(...place), forward, tuple(after?.[0] ?? '', after?.[1] ?? '')),
@@ -363,7 +364,8 @@ export async function countDatastores(database: Database, access: Access, query:
   const { count } = await database.query
     .selectFrom('datastores')
     .select(({ fn }) => fn.countAll().as('count'))
-    .where(matches(database.kind, access, query))
+    .where(whereVisible(access, 'datastores.environment_id', query.environmentId))
+    .$if(isFiltered(query), (all) => all.where(matches(database.kind, query)))
     .executeTakeFirstOrThrow();
   return Number(count);
 }
