@@ -4,7 +4,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type CatalogEntry, catalogLimits } from '../../src/connectors/kit/contract/catalog-entry.ts';
 import { CatalogWriter } from '../../src/modules/catalogs/writer.ts';
-import { testOf } from '../../src/modules/connection-tests/store.ts';
+import { testOf } from '../../src/modules/connection-tests/shown-row.ts';
 import type { ConnectionTest } from '../../src/modules/connection-tests/test.ts';
 import { Keyring } from '../../src/platform/keyring.ts';
 import { type Api, apiOf } from '../support/api.ts';

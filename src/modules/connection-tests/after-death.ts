@@ -1,6 +1,7 @@
 import { type TestStanding, timeoutFailure } from '../../connectors/kit/checks/timeout.ts';
 import { Failure } from '../../connectors/kit/contract/failure.ts';
-import { type TestRow, testOf } from './store.ts';
+import { testOf } from './shown-row.ts';
+import type { TestRow } from './store.ts';
 import { begunAnew, ended, type TestSnapshot, withCheck } from './test.ts';
 
 /** The executor ends a test one second past its deadline by itself; whoever knows of one that is later ends it. */

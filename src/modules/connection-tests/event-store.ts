@@ -2,7 +2,7 @@ import type { Selectable } from 'kysely';
 import { type Change, type Database, isOneOf } from '../../platform/database.ts';
 import type { TestEventsTable } from '../../platform/tables.ts';
 import { unfoldEvents } from './event-log.ts';
-import { testOf } from './store.ts';
+import { testOf } from './shown-row.ts';
 import { type ConnectionTest, type StoredEvent, snapshotOf, type TestEvent, type TestSnapshot } from './test.ts';
 
 /** How many events one statement reads. */

@@ -18,6 +18,7 @@ import type { CatalogSink } from './catalog-sink.ts';
 import type { GatewayTests } from './gateway-tests.ts';
 import { TestRecorder, testTopic } from './recorder.ts';
 import { openSecrets } from './secrets.ts';
+import { testOf } from './shown-row.ts';
 import {
   claimTests,
   findAbandoned,
@@ -29,7 +30,6 @@ import {
   renewLeases,
   settleAbandoned,
   type TestRow,
-  testOf,
 } from './store.ts';
 import { begunAnew, type ConnectionTest, ended, hasEnded, type TestSnapshot, withCheck } from './test.ts';
 import { TestTrace } from './test-trace.ts';

@@ -20,6 +20,7 @@ import { journalCancel, journalStart } from './journal.ts';
 import { planTest, type TestOptions, type TestSubject, testTimeoutMs, writes } from './plan.ts';
 import { testTopic } from './recorder.ts';
 import { cancelTopic, queueTopic, type TestRunner } from './runner.ts';
+import { testOf } from './shown-row.ts';
 import {
   adoptTest,
   findRunning,
@@ -35,7 +36,6 @@ import {
   setLastTest,
   settleAbandoned,
   type TestRow,
-  testOf,
 } from './store.ts';
 import {
   type ConnectionTest,

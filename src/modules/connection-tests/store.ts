@@ -6,15 +6,14 @@ import type { WrappedKey } from '../../platform/sealer.ts';
 import type { ConnectionTestsTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { whereVisible } from '../access/visibility.ts';
+import { shownColumns, testOf } from './shown-row.ts';
 import {
-  type CheckResult,
   type ConnectionTest,
   running,
   type StoredEvent,
   snapshotOf,
   type TestPurpose,
   type TestSnapshot,
-  type TestStatus,
 } from './test.ts';
 
 export type TestRow = Selectable<ConnectionTestsTable>;
@@ -25,28 +24,6 @@ export interface NewTestRow
   readonly draft_config: PublicConfig;
 }
 
-/** The columns that the API shows of a test. The others are the queue's, and the log of its events, which is long. */
-export const SHOWN_COLUMNS = [
-  'id',
-  'type',
-  'purpose',
-  'datastore_id',
-  'datastore_version',
-  'environment_id',
-  'requested_by',
-  'requested_on_behalf_of',
-  'created_at',
-  'status',
-  'restarts',
-  'checks',
-  'failure',
-  'started_at',
-  'finished_at',
-  'duration_ms',
-] as const;
-
-export type ShownRow = Pick<TestRow, (typeof SHOWN_COLUMNS)[number]>;
-
 /** How many abandoned tests one statement reads. */
 const READ_AT_ONCE = 200;
 
@@ -54,7 +31,7 @@ const READ_AT_ONCE = 200;
 export async function findTests(database: Database, access: Access, ids: readonly string[]): Promise<ConnectionTest[]> {
   const rows = await database.query
     .selectFrom('connection_tests')
-    .select(SHOWN_COLUMNS)
+    .select(shownColumns)
     .where(isOneOf('connection_tests.id', ids))
     .where(whereVisible(access, 'connection_tests.environment_id'))
     .execute();
@@ -69,7 +46,7 @@ export async function findRunning(
 ): Promise<{ readonly owner: string; readonly test: ConnectionTest }[]> {
   const rows = await database.query
     .selectFrom('connection_tests')
-    .select([...SHOWN_COLUMNS, 'owner'])
+    .select([...shownColumns, 'owner'])
     .where('status', '=', 'RUNNING')
     .where(isOneOf('connection_tests.owner', owners))
     .where(whereVisible(access, 'connection_tests.environment_id'))
@@ -89,7 +66,7 @@ export async function listTests(
   const { after, before, backward } = request;
   const rows = await database.query
     .selectFrom('connection_tests')
-    .select(SHOWN_COLUMNS)
+    .select(shownColumns)
     .where('datastore_id', '=', datastoreId)
     .where(whereVisible(access, 'connection_tests.environment_id'))
     .$if(purposes !== null, (query) => query.where(isOneOf('connection_tests.purpose', purposes ?? [])))
@@ -478,31 +455,5 @@ function columnsOf(snapshot: TestSnapshot) {
     finished_at: snapshot.finishedAt,
     duration_ms: snapshot.durationMs,
     ...(isOver(snapshot) ? { draft_config: null, draft_secrets: null, draft_tenancy: null } : {}),
-  };
-}
-
-/** Reads a row as the API shows it. Its checks are parsed when somebody asks for them: most lists do not. */
-export function testOf(row: ShownRow): ConnectionTest {
-  let checks: readonly CheckResult[] | undefined;
-  return {
-    id: row.id,
-    type: row.type,
-    purpose: row.purpose as TestPurpose,
-    datastoreId: row.datastore_id,
-    datastoreVersion: row.datastore_version,
-    environmentId: row.environment_id,
-    requestedBy: row.requested_by,
-    requestedOnBehalfOf: row.requested_on_behalf_of,
-    createdAt: row.created_at,
-    status: row.status as TestStatus,
-    attempt: row.restarts + 1,
-    get checks() {
-      checks ??= JSON.parse(row.checks) as CheckResult[];
-      return checks;
-    },
-    failure: row.failure ? JSON.parse(row.failure) : null,
-    startedAt: row.started_at,
-    finishedAt: row.finished_at,
-    durationMs: row.duration_ms,
   };
 }

@@ -1,11 +1,9 @@
-import { type GraphQLResolveInfo, isAbstractType } from 'graphql';
-import { type AskedFields, askedFields } from '../../graphql/asked-fields.ts';
 import type { DatastoresTable, EnvironmentsTable } from '../../platform/tables.ts';
-import { SHOWN_COLUMNS } from '../connection-tests/store.ts';
+import { shownColumns } from '../connection-tests/shown-row.ts';
 
 type DatastoreColumn = keyof DatastoresTable;
 type EnvironmentColumn = keyof EnvironmentsTable;
-type TestColumn = (typeof SHOWN_COLUMNS)[number];
+type TestColumn = (typeof shownColumns)[number];
 
 /** What is read of datastores: some columns of theirs, and of their environments and last tests if asked for. */
 export interface AskedOfDatastores {
@@ -72,26 +70,16 @@ const testColumns: Readonly<Record<string, readonly TestColumn[]>> = {
 /** All of a datastore, and nothing that it leads to. */
 export const wholeDatastores: AskedOfDatastores = asked(ALL_COLUMNS, null, null);
 
-const known = new WeakMap<AskedFields, AskedOfDatastores>();
-
-/** What an operation asks for of datastores, wherever it does. */
-export function askedOfDatastores(info: GraphQLResolveInfo): AskedOfDatastores {
-  const fields = askedFields(info);
-  const found = known.get(fields) ?? read(fields, info);
-  known.set(fields, found);
-  return found;
-}
-
-function read(fields: AskedFields, { schema }: GraphQLResolveInfo): AskedOfDatastores {
-  const datastore = schema.getType('Datastore');
-  const types = isAbstractType(datastore) ? schema.getPossibleTypes(datastore).map(({ name }) => name) : [];
-  const ofDatastores = [...types, 'Datastore', 'Node'].flatMap((type) => [...(fields.get(type) ?? [])]);
-  const names = new Set(ofDatastores);
-  const of = (type: string) => [...(fields.get(type) ?? [])].concat(...(fields.get('Node') ?? []));
+/** Says what to read for the fields that are asked of datastores, of their environments and of their last tests. */
+export function askedBy(
+  fields: ReadonlySet<string>,
+  ofEnvironments: Iterable<string>,
+  ofTests: Iterable<string>,
+): AskedOfDatastores {
   return asked(
-    columnsFor(names, datastoreColumns, ALL_COLUMNS, ALWAYS),
-    names.has('environment') ? columnsFor(of('Environment'), environmentColumns, ALL_OF_ENVIRONMENT) : null,
-    names.has('lastTest') ? columnsFor(of('ConnectionTest'), testColumns, SHOWN_COLUMNS, ['id']) : null,
+    columnsFor(fields, datastoreColumns, ALL_COLUMNS, ALWAYS),
+    fields.has('environment') ? columnsFor(ofEnvironments, environmentColumns, ALL_OF_ENVIRONMENT) : null,
+    fields.has('lastTest') ? columnsFor(ofTests, testColumns, shownColumns, ['id']) : null,
   );
 }
 

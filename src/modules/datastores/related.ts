@@ -1,7 +1,7 @@
 import type DataLoader from 'dataloader';
 import type { Selectable } from 'kysely';
 import type { DatastoresTable } from '../../platform/tables.ts';
-import { type ShownRow, testOf } from '../connection-tests/store.ts';
+import { type ShownRow, testOf } from '../connection-tests/shown-row.ts';
 import type { ConnectionTest } from '../connection-tests/test.ts';
 import type { EnvironmentRow } from '../environments/service.ts';
 import type { AskedOfDatastores } from './asked.ts';

@@ -25,11 +25,11 @@ import {
 import { ConnectorRef, DatastoreTypeRef } from '../connectors/schema.ts';
 import { EnvironmentRef } from '../environments/schema.ts';
 import type { HealthStatus } from '../health/health.ts';
-import { askedOfDatastores } from './asked.ts';
 import type { Datastore } from './datastore.ts';
 import type { DatastoreEvent, DatastoreEventKind, DatastoreEvents } from './events.ts';
 import type { AskedDatastore } from './loader.ts';
 import { environmentOf, lastTestOf, readRelated } from './related.ts';
+import { askedOfDatastores } from './schema-asked.ts';
 import { TagFilter, TagRef, wantedTags } from './schema-details.ts';
 import type { DatastoreService } from './service.ts';
 import type { DatastoreQuery } from './store.ts';

@@ -1,0 +1,21 @@
+import { type GraphQLResolveInfo, isAbstractType } from 'graphql';
+import { type AskedFields, askedFields } from '../../graphql/asked-fields.ts';
+import { type AskedOfDatastores, askedBy } from './asked.ts';
+
+const known = new WeakMap<AskedFields, AskedOfDatastores>();
+
+/** What an operation asks for of datastores, wherever it does. */
+export function askedOfDatastores(info: GraphQLResolveInfo): AskedOfDatastores {
+  const fields = askedFields(info);
+  const found = known.get(fields) ?? read(fields, info);
+  known.set(fields, found);
+  return found;
+}
+
+function read(fields: AskedFields, { schema }: GraphQLResolveInfo): AskedOfDatastores {
+  const datastore = schema.getType('Datastore');
+  const types = isAbstractType(datastore) ? schema.getPossibleTypes(datastore).map(({ name }) => name) : [];
+  // a fragment on Node asks it of whatever it is spread in
+  const of = (...names: string[]) => new Set([...names, 'Node'].flatMap((name) => [...(fields.get(name) ?? [])]));
+  return askedBy(of('Datastore', ...types), of('Environment'), of('ConnectionTest'));
+}
