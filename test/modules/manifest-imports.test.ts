@@ -238,6 +238,55 @@ metadata:
     },
     ignored: ['Secret web-tls', 'ConfigMap settings'],
   },
+  {
+    from: 'kubernetes',
+    text: `
+apiVersion: v1
+kind: Secret
+metadata:
+  name: accounts
+type: servicebinding.io/mysql
+stringData:
+  type: mysql
+  provider: bitnami
+  host: accounts.db.example
+  database: accounts
+  username: app
+  password: hunter2
+---
+apiVersion: v1
+kind: Secret
+metadata:
+  name: ledger
+type: servicebinding.io/postgresql
+stringData:
+  host: ledger.db.example
+  database: ledger
+  username: app
+  password: hunter2
+---
+apiVersion: v1
+kind: Secret
+metadata:
+  name: whose
+stringData:
+  username: app
+  password: hunter2
+`,
+    datastores: {
+      accounts: {
+        config: {
+          mysql: { host: 'accounts.db.example', username: 'app', password: reference('ACCOUNTS_PASSWORD') },
+        },
+      },
+      ledger: {
+        config: {
+          postgres: { host: 'ledger.db.example', username: 'app', password: reference('LEDGER_PASSWORD') },
+        },
+      },
+    },
+    ignored: ['whose'],
+  },
 ];
 
 describe('what other programs keep', () => {

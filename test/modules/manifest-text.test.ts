@@ -18,7 +18,10 @@ interface Bad {
 }
 
 const bad: readonly Bad[] = [
-  { title: 'nothing at all', text: '', faults: [' INVALID_TYPE 1:1'] },
+  { title: 'nothing at all', text: '', faults: [' REQUIRED 1:1'] },
+  { title: 'a comment alone', text: '# nothing yet\n', faults: [' REQUIRED 1:1'] },
+  { title: 'null', text: 'null', faults: [' REQUIRED 1:1'] },
+  { title: 'a text', text: 'hello', faults: [' INVALID_TYPE 1:1'] },
   { title: 'a list', text: '- manifest: 1', faults: [' INVALID_TYPE 1:1'] },
   { title: 'another version', text: 'manifest: 2', faults: ['manifest INVALID_VALUE 1:1'] },
   { title: 'a tab', text: 'manifest: 1\ndatastores:\n\torders: {}', faults: [' INVALID_FORMAT 3:1'], says: /tabs/ },

@@ -43,6 +43,7 @@ const SYNTAX: Readonly<Record<string, string>> = {
   BAD_DQ_ESCAPE: 'There is no such escape between double quotes: use single quotes, or write \\\\.',
 };
 const NO_YAML = 'This is no YAML.';
+const BEGINS = 'A manifest is a mapping that begins with "manifest: 1".';
 
 /** What stands in the way of reading on: told alone, since all that follows may follow from it. */
 export class TextFault extends Error {
@@ -70,6 +71,8 @@ export async function readManifestText(text: string, prefix: ManifestPath): Prom
     const document = onlyDocument(yaml, text);
     const reader = new ValueReader(yaml);
     const value = document.contents === null ? null : reader.read(document.contents, []);
+    if (value === null) throw new TextFault(0, 'REQUIRED', `It is empty. ${BEGINS}`);
+    if (typeof value !== 'object' || Array.isArray(value)) throw new TextFault(0, 'INVALID_TYPE', BEGINS);
     return { value, placeOf: (path) => placeAt(text, reader.offsetOf(path)) };
   } catch (error) {
     if (!(error instanceof TextFault)) throw error;

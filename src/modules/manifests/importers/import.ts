@@ -37,6 +37,7 @@ const VARIABLE = /^(?:\$\{?([A-Za-z_]\w*)\}?|\{\{\s*env_var\(\s*['"]([A-Za-z_]\w
 /** What a variable is while a connection is read: a word that any text may be. */
 const STAND_IN = /^env-var-(\w+)$/i;
 const NOTHING_FOUND = 'No connection was found in it: look whether it is a file of the program that --from names.';
+const WHICH_TYPE = 'Its settings fit several types: say which in one more, `type`, for instance postgresql or mysql.';
 const NO_SECRET = 'It comes from a variable, as only secrets do in a manifest: write its value.';
 
 /** A manifest of what was read, and what was not. */
@@ -108,7 +109,7 @@ function readForeign(text: string, type: string | undefined): ParsedConnection |
     return parseConnection(text, type);
   } catch (error) {
     if (!(error instanceof ValidationError)) throw error;
-    return error.issues.map(({ message }) => message).join(' ');
+    return error.issues.map(({ path, message }) => (path[0] === 'type' ? WHICH_TYPE : message)).join(' ');
   }
 }
 

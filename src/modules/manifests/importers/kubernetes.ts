@@ -1,5 +1,14 @@
 import type { IgnoredPart } from '../../../connectors/kit/connection-text/config-draft.ts';
-import { type ForeignConnection, type Found, isValues, textAt, within } from './foreign.ts';
+import { type ForeignConnection, type Found, isValues, textAt, typeOf, within } from './foreign.ts';
+
+/** Types by the words for services of the Service Binding specification: in a key `type`, or within a Secret's type. */
+const TYPES: Readonly<Record<string, string>> = {
+  ...{ postgresql: 'POSTGRES', postgres: 'POSTGRES', cockroachdb: 'COCKROACHDB', redshift: 'REDSHIFT' },
+  ...{ mysql: 'MYSQL', mariadb: 'MYSQL', singlestore: 'SINGLESTORE', sqlserver: 'MSSQL', mssql: 'MSSQL' },
+  ...{ mongodb: 'MONGODB', clickhouse: 'CLICKHOUSE', trino: 'TRINO', snowflake: 'SNOWFLAKE' },
+  ...{ elasticsearch: 'ELASTICSEARCH', opensearch: 'OPENSEARCH', qdrant: 'QDRANT', s3: 'S3' },
+};
+const BINDING = /^servicebinding\.io\//;
 
 /** Kinds of Secrets that hold no connection. */
 const OTHER_TYPES = /^(?:kubernetes\.io\/(?!basic-auth)|helm\.sh\/)/;
@@ -14,7 +23,8 @@ export function readKubernetes(documents: readonly unknown[]): Found {
     if (!isValues(item)) return [];
     const name = textAt(within(item, 'metadata'), 'name') ?? '';
     const kind = textAt(item, 'kind') ?? '';
-    if (kind !== 'Secret' || OTHER_TYPES.test(textAt(item, 'type') ?? '')) {
+    const secretType = textAt(item, 'type') ?? '';
+    if (kind !== 'Secret' || OTHER_TYPES.test(secretType)) {
       ignored.push({ name: `${kind} ${name}`.trim(), reason: 'It is no Secret that may hold a connection.' });
       return [];
     }
@@ -26,7 +36,11 @@ export function readKubernetes(documents: readonly unknown[]): Found {
     }
     const plain = within(item, 'stringData');
     for (const key of Object.keys(plain)) settings.set(key, textAt(plain, key) ?? '');
-    return [{ name, type: undefined, settings: Object.fromEntries(settings) }];
+    const word = settings.get('type') ?? secretType.replace(BINDING, '');
+    const type = typeOf(TYPES, word.toLowerCase());
+    // it is read already, and no setting of a connection has these names
+    if (type !== undefined) for (const key of ['type', 'provider']) settings.delete(key);
+    return [{ name, type, settings: Object.fromEntries(settings) }];
   });
   return { connections, ignored };
 }
