@@ -4,7 +4,7 @@ export interface Group {
   readonly bars: readonly { readonly name: string; readonly value: number }[];
 }
 
-const COLOURS = ['#2563eb', '#94a3b8', '#f59e0b', '#10b981', '#ef4444'];
+const COLOURS = ['#2563eb', '#94a3b8', '#f59e0b', '#8b5cf6', '#10b981', '#ef4444'];
 const BAR = 34;
 const GAP = 40;
 const LEFT = 20;

@@ -2,7 +2,7 @@
  * The performance suite. It seeds 10,000 datastores in SQLite, starts the gateway, L (see limit.ts) and other GraphQL
  * servers (see peers/server.ts) over copies of the same file, makes sure that all answer with the same bytes, and lets
  * them take turns. Figures are ratios of requests per second within the same round; differences under 20 % mean
- * nothing.
+ * nothing. Before that it measures starts, memory, followers and tests (see service.ts).
  *
  *   npm run bench                  five rounds of five seconds: some seven minutes
  *   npm run bench -- --quick       three rounds of one second: under two minutes
@@ -15,6 +15,7 @@ import { parseArgs } from 'node:util';
 import { drawChart } from './chart.ts';
 import { load, type NextBody, PAGE_SIZE, send } from './load.ts';
 import { seed } from './seed.ts';
+import { type Goal, measureService } from './service.ts';
 import { type System, startSystems, stopSystems } from './systems.ts';
 
 const { values } = parseArgs({
@@ -27,6 +28,8 @@ const { values } = parseArgs({
 });
 const rounds = Number(values.rounds ?? (values.quick ? 3 : 5));
 const seconds = Number(values.seconds ?? (values.quick ? 1 : 5));
+/** How often starts, followers and tests are measured. */
+const serviceRounds = values.quick ? 1 : 3;
 const DATASTORES = 10_000;
 const WARM_UP_MS = 1_000;
 const SHOWN_CHARACTERS = 400;
@@ -56,7 +59,9 @@ type Report = ReadonlyMap<string, ReadonlyMap<string, Measured>>;
 
 const folder = await mkdtemp(join(tmpdir(), 'gateway-bench-'));
 try {
-  const { token, environmentId, ids } = await seed(folder, DATASTORES);
+  const seeded = await seed(folder, DATASTORES);
+  const { token, environmentId, ids } = seeded;
+  const service = await measureService(folder, seeded, serviceRounds);
   const systems = await startSystems(folder, token);
   const bodies: Record<string, NextBody> = {
     Q1: (count) => bodyOf('Q1', { id: ids[count % ids.length] }),
@@ -66,7 +71,7 @@ try {
   for (const [name, body] of Object.entries(bodies)) await compare(systems, name, body);
   const report = new Map<string, ReadonlyMap<string, Measured>>();
   for (const [name, body] of Object.entries(bodies)) report.set(name, await measure(systems, body));
-  await write(report);
+  await write(report, service);
 } finally {
   await stopSystems();
   await rm(folder, { recursive: true, force: true });
@@ -128,11 +133,12 @@ function tableOf(report: Report): string {
   ].join('\n');
 }
 
-async function write(report: Report): Promise<void> {
-  const measured = goals.map(([operation, of, goal]) => {
+async function write(report: Report, service: Awaited<ReturnType<typeof measureService>>): Promise<void> {
+  const ofRequests = goals.map(([operation, of, goal]): Goal => {
     const ratio = Number(median(ratios(report, operation, 'gateway', of)).toFixed(2));
     return { name: `${operation} to ${of}`, measured: ratio, goal, met: ratio >= goal };
   });
+  const measured = [...ofRequests, ...service.goals];
   const goalLines = measured.map(
     ({ name, measured: is, goal, met }) => `| ${name} | ${is} | ${goal} | ${met ? 'met' : 'not met'} |`,
   );
@@ -140,7 +146,8 @@ async function write(report: Report): Promise<void> {
     `${rounds} rounds of ${seconds} s, ${CONNECTIONS} connections, ${DATASTORES} datastores in SQLite, Node ${process.versions.node}`,
     '',
     tableOf(report),
-    '| the gateway’s requests/s | measured | goal | |',
+    service.table,
+    '| the gateway’s requests/s to those of others; what it takes at most | measured | goal | |',
     '| --- | --- | --- | --- |',
     ...goalLines,
     '',

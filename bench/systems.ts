@@ -1,10 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { startGatewayOn } from './gateway.ts';
 import type { Target } from './load.ts';
 
 /** A server that is measured. */
@@ -15,14 +15,11 @@ export interface System extends Target {
 }
 
 /** Servers of other people, see peers/server.ts. */
-const PEERS = ['yoga', 'mercurius', 'apollo'];
-/** How long the gateway may take to start, in tries and their pause. */
-const START_TRIES = 100;
-const START_PAUSE_MS = 100;
+const PEERS = ['yoga', 'graphql-http', 'mercurius', 'apollo'];
 /** The kernel counts the time of a process in hundredths of a second. */
 const MICROS_PER_TICK = 10_000;
 
-const children: ChildProcess[] = [];
+const stops: (() => Promise<void>)[] = [];
 const pathOf = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 /** Starts the gateway, L and the peers, in this order, each over a database of its own that holds the same. */
@@ -35,8 +32,7 @@ export async function startSystems(folder: string, token: string): Promise<reado
 
 /** Ends all that was started. */
 export async function stopSystems(): Promise<void> {
-  for (const child of children) child.kill();
-  await Promise.all(children.map((child) => (child.exitCode === null ? once(child, 'exit') : undefined)));
+  await Promise.all(stops.map((stop) => stop()));
 }
 
 async function installPeers(): Promise<void> {
@@ -47,27 +43,10 @@ async function installPeers(): Promise<void> {
 }
 
 async function startGateway(folder: string, token: string): Promise<System> {
-  const port = 41_000 + (process.pid % 1_000);
-  const env = {
-    PATH: process.env.PATH,
-    PORT: String(port),
-    DATABASE_URL: `sqlite:${join(folder, 'gateway.db')}`,
-    KEY_FILE: join(folder, 'master.key'),
-    LOG_LEVEL: 'error',
-  };
-  const child = spawn(process.execPath, [pathOf('../bin/datastore-gateway.js'), 'serve'], { env, stdio: 'inherit' });
-  children.push(child);
-  for (let attempt = 0; attempt < START_TRIES; attempt += 1) {
-    await sleep(START_PAUSE_MS);
-    const ready = await fetch(`http://127.0.0.1:${port}/readyz`).then(
-      (response) => response.ok,
-      () => false,
-    );
-    if (!ready) continue;
-    const headers = { authorization: `Bearer ${token}`, accept: 'application/graphql-response+json' };
-    return { name: 'gateway', ...measuring(child), port, headers };
-  }
-  throw new Error('the gateway did not start');
+  const { port, pid, stop } = await startGatewayOn(`sqlite:${join(folder, 'gateway.db')}`, folder, token);
+  stops.push(stop);
+  const headers = { authorization: `Bearer ${token}`, accept: 'application/graphql-response+json' };
+  return { name: 'gateway', ...measuring(pid), port, headers };
 }
 
 /** Starts a server that prints its port. */
@@ -79,13 +58,16 @@ async function startOther(name: string, [script = '', ...given]: readonly string
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  children.push(child);
-  if (!child.stdout) throw new Error('It has no output');
+  const exited = once(child, 'exit');
+  stops.push(async () => {
+    child.kill();
+    await exited;
+  });
   const [chunk] = (await once(child.stdout, 'data')) as [Buffer];
-  return { name, ...measuring(child), port: Number(chunk.toString()), headers: {} };
+  return { name, ...measuring(child.pid ?? 0), port: Number(chunk.toString()), headers: {} };
 }
 
-function measuring({ pid = 0 }: ChildProcess): Pick<System, 'pid' | 'cpuMicros'> {
+function measuring(pid: number): Pick<System, 'pid' | 'cpuMicros'> {
   const cpuMicros = async () => {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

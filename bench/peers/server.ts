@@ -10,6 +10,7 @@ import { startStandaloneServer } from '@apollo/server/standalone';
 import Sqlite from 'better-sqlite3';
 import DataLoader from 'dataloader';
 import fastify from 'fastify';
+import { createHandler } from 'graphql-http/lib/use/http';
 import { createSchema, createYoga } from 'graphql-yoga';
 import { Kysely, SqliteDialect } from 'kysely';
 import mercurius from 'mercurius';
@@ -150,6 +151,12 @@ const starts: Readonly<Record<string, () => Promise<number>>> = {
   async yoga() {
     const yoga = createYoga({ schema: createSchema({ typeDefs, resolvers }), context, logging: false });
     const listening = createServer(yoga);
+    await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
+    return (listening.address() as AddressInfo).port;
+  },
+  async 'graphql-http'() {
+    const handler = createHandler({ schema: createSchema({ typeDefs, resolvers }), context });
+    const listening = createServer(handler);
     await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
     return (listening.address() as AddressInfo).port;
   },
