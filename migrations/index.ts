@@ -32,6 +32,7 @@ import * as networks from './030-networks.ts';
 import * as searchColumns from './031-search-columns.ts';
 import * as processes from './032-processes.ts';
 import * as traceContexts from './037-trace-contexts.ts';
+import * as webhooksForAll from './038-webhooks-for-all.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -68,4 +69,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '031-search-columns': searchColumns,
   '032-processes': processes,
   '037-trace-contexts': traceContexts,
+  '038-webhooks-for-all': webhooksForAll,
 };

@@ -459,7 +459,10 @@ export interface RetiredIdsTable {
 /** Who is told of an environment's events. */
 export interface WebhooksTable {
   id: string;
+  /** Whose data key seals its secret, and in whose chain its changes are. */
   environment_id: string;
+  /** 1 for one that hears of all environments. */
+  all_environments: Generated<Flag>;
   url: string;
   description: string | null;
   /** JSON: WebhookEvent[]. */

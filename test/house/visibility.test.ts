@@ -24,6 +24,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/environments/store.ts changeEnvironment',
     'modules/environments/store.ts deleteEnvironmentRow',
     'modules/environments/store.ts heldDatastoreIds',
+    'modules/environments/store.ts holdsWebhookForAll',
     'modules/datastores/store.ts lockNames',
     'modules/datastores/store.ts takenNames',
   ],
@@ -62,13 +63,14 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   ],
   'The service has found the environment, or locked the webhook or its deliveries, for its caller.': [
     'modules/webhooks/store.ts countLocked',
+    'modules/webhooks/store.ts countOfAll',
     'modules/webhooks/store.ts replaceWebhook',
     'modules/webhooks/store.ts replaceSecrets',
     'modules/webhooks/store.ts deleteWebhookRow',
     'modules/webhooks/delivery-store.ts endPending',
     'modules/webhooks/delivery-store.ts requeue',
   ],
-  'An event is told to all webhooks of its environment, whoever brings it about.': [
+  'An event is told to all webhooks of its environment, and to those for all, whoever brings it about.': [
     'modules/webhooks/store.ts lockHearers',
     'modules/webhooks/store.ts readToldDatastore',
   ],

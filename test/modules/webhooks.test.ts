@@ -228,6 +228,81 @@ describeEachGateway('webhooks', (open) => {
     expect(JSON.stringify(received)).not.toContain('hunter2');
   });
 
+  test('one for all environments hears of each, those to come too, and is nobody’s who may not see all', async () => {
+    const { id } = await made('/all', { allEnvironments: true });
+    await made('/own', {});
+    const later = await api.newEnvironment();
+    const config = { postgres: postgresConfig() };
+    const tell = async () => {
+      received.length = 0;
+      for (const each of [environmentId, later])
+        await api.removed((await api.created({ environmentId: each, config })).id);
+      const toldOf = (path: string) =>
+        received.filter((one) => one.path === path).map(({ body }) => JSON.parse(body).data.environmentId as string);
+      await eventually(() => toldOf('/own').length > 0 && toldOf('/all').length > 0);
+      await eventually(async () => (await deliveries(id, 'PENDING')).length === 0);
+      return toldOf('/all').toSorted();
+    };
+    expect(await tell()).toEqual([environmentId, later].toSorted());
+
+    const scopes = ['DATASTORES_READ', 'DATASTORES_WRITE', 'ENVIRONMENTS_WRITE'] as const;
+    const token = await gateway.createToken('of one', [...scopes], [environmentId]);
+    const asOne = async (query: string, variables: object = {}) =>
+      (await gateway.send({ query, variables }, token)).json;
+    const list = '(first: 100) { nodes { id allEnvironments } }';
+    for (const query of [
+      `{ webhooks${list} }`,
+      `{ webhooks${list.replace('first', `environmentId: "${environmentId}", first`)} }`,
+    ]) {
+      const seen = (await asOne(query)).data?.webhooks as { nodes: { id: string; allEnvironments: boolean }[] };
+      expect(seen.nodes.filter((one) => one.id === id || one.allEnvironments)).toEqual([]);
+    }
+    const all = (await gateway.send({ query: `{ webhooks${list} }` })).json.data?.webhooks;
+    expect(all).toEqual({ nodes: [{ id, allEnvironments: true }] });
+    const [first] = await deliveries(id);
+    const theirs = [
+      'query ($id: ID!) { webhookDeliveries(webhookId: $id) { nodes { id } } }',
+      `mutation ($id: ID!) { deleteWebhook(id: $id) { ${ISSUES} } }`,
+      `mutation ($id: ID!) { sendTestWebhook(id: $id) { ${ISSUES} } }`,
+      `mutation ($id: ID!) { rotateWebhookSecret(id: $id) { ${ISSUES} } }`,
+      `mutation ($id: ID!) { updateWebhook(input: { id: $id, description: "mine" }) { ${ISSUES} } }`,
+      `mutation ($ids: [ID!]!) { redeliverWebhookMessages(ids: $ids) { ${ISSUES} } }`,
+    ];
+    for (const query of theirs) {
+      const variables = query.includes('$ids') ? { id, ids: [first?.id] } : { id };
+      const { data } = await asOne(query, variables);
+      expect(JSON.stringify(data), query).toMatch(/"ids":\["[\da-f-]+"\]|"webhookDeliveries":\{"nodes":\[\]\}/);
+    }
+    const forbidden = 'mutation ($input: CreateWebhookInput!) { createWebhook(input: $input) { __typename } }';
+    const input = { environmentId, url: base, events: ['DELETED'], allEnvironments: true };
+    expect((await asOne(forbidden, { input })).errors?.[0]?.extensions).toMatchObject({ code: 'FORBIDDEN' });
+
+    const remove =
+      'mutation ($id: ID!) { deleteEnvironment(id: $id) { __typename ... on ValidationError { issues { path code } } } }';
+    const empty = await api.newEnvironment();
+    const { webhook } = await create({ url: `${base}/empty`, environmentId: empty, allEnvironments: true });
+    expect((await gateway.send({ query: remove, variables: { id: empty } })).json.data?.deleteEnvironment).toEqual({
+      __typename: 'ValidationError',
+      issues: [{ path: ['id'], code: 'INVALID_COMBINATION' }],
+    });
+    await update({ id: webhook.id, allEnvironments: false });
+    expect((await gateway.send({ query: remove, variables: { id: empty } })).text).toContain(
+      'DeleteEnvironmentSuccess',
+    );
+
+    await update({ id, allEnvironments: false });
+    expect(await tell()).toEqual([environmentId]);
+  });
+
+  test('twenty hear of all environments at most', async () => {
+    const places = [await api.newEnvironment(), await api.newEnvironment()];
+    const result = (place: number) => create({ url: base, environmentId: places[place % 2], allEnvironments: true });
+    const ids: string[] = [];
+    for (let each = 0; each < 20; each += 1) ids.push((await result(each)).webhook.id);
+    expect((await result(0)).issues).toEqual([{ path: ['input', 'allEnvironments'], code: 'OUT_OF_RANGE' }]);
+    for (const each of ids) await update({ id: each, allEnvironments: false });
+  });
+
   test('a health that changes is told', async () => {
     const { secret } = await made('/health', { events: ['HEALTH_CHANGED'] });
     const config = { postgres: postgresConfig({ port: await closedPort() }) };

@@ -284,6 +284,7 @@ const landmarks = [
   /delete from "health_hours" where .+ order by "old"."hour" limit /,
   /from "catalog_changes" where "catalog_changes"."datastore_id" in .+ order by "datastore_id", "at" desc/,
   /from "webhooks" where .+"disabled_at" is null order by "created_at", "id" limit /,
+  /from "webhooks" where "all_environments" = .+ and "disabled_at" is null order by "created_at", "id" limit /,
   /from "webhooks" where .+\("created_at", "id"\) > .+ order by "created_at" asc, "id" asc limit /,
   /update "webhooks" set "failing_since" = .+ where "id" = .+ and "failing_since" is null/,
   /update "webhooks" set "failing_since" = .+ where "id" = .+ and "failing_since" is not null/,

@@ -157,7 +157,7 @@ builder.mutationFields((t) => ({
   deleteEnvironment: t.field({
     type: DeleteEnvironmentSuccess,
     description:
-      'Deletes an environment that holds no datastores; otherwise you get an InUseError. The token needs ENVIRONMENTS_WRITE.',
+      'Deletes an environment that holds no datastores; otherwise you get an InUseError, and a ValidationError while a webhook for all environments belongs to it. The token needs ENVIRONMENTS_WRITE.',
     // an id that is no UUID ends as a ValidationError
     errors: { types: [ValidationError, NotFoundError, InUseError], union: { name: 'DeleteEnvironmentResult' } },
     args: { id: t.arg.id({ required: true, description: 'The environment to delete.', validate: { schema: uuid } }) },

@@ -25,6 +25,7 @@ import {
   findOnlyEnvironments,
   hasEnvironments,
   heldDatastoreIds,
+  holdsWebhookForAll,
   insertEnvironment,
   listEnvironments,
   lockEnvironment,
@@ -192,7 +193,10 @@ export class EnvironmentService {
     );
   }
 
-  /** Deletes an environment. @throws NotFoundError, InUseError while it holds datastores */
+  /**
+   * Deletes an environment. @throws NotFoundError, InUseError while it holds datastores, ValidationError while it has a
+   * webhook for all environments
+   */
   async delete(access: Access, id: string): Promise<string> {
     requireScope(access, 'ENVIRONMENTS_WRITE');
     const [row] = await this.find(access, [id]);
@@ -203,6 +207,10 @@ export class EnvironmentService {
       if (!(await lockEnvironment(change, row.id))) throw new NotFoundError([id]);
       const held = await heldDatastoreIds(change, row.id, SHOWN_IN_USE);
       if (held.length > 0) throw new InUseError(held);
+      if (await holdsWebhookForAll(change, row.id))
+        throw new ValidationError([
+          { path: ['id'], configPath: null, code: 'INVALID_COMBINATION', message: HEARS_OF_ALL },
+        ]);
       await deleteEnvironmentRow(change, row.id);
       await retireId(change, row.id, change.clock.timestamp());
       return row.id;
@@ -238,6 +246,9 @@ async function unique<T>(namePath: readonly string[], work: () => Promise<T>): P
     throw error;
   }
 }
+
+const HEARS_OF_ALL =
+  'A webhook for all environments belongs to it: delete that one first, or have it tell of its own environment alone.';
 
 /** Refuses a token that lists its environments, because it could not see the new one. */
 function requireAllEnvironments(access: Access): void {

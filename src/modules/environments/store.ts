@@ -93,6 +93,18 @@ export async function deleteEnvironmentRow(change: Change, id: string): Promise<
   await change.query.deleteFrom('environments').where('id', '=', id).execute();
 }
 
+/** Whether a webhook belongs to an environment that hears of the others, too. */
+export async function holdsWebhookForAll(change: Change, environmentId: string): Promise<boolean> {
+  const row = await change.query
+    .selectFrom('webhooks')
+    .select('id')
+    .where('environment_id', '=', environmentId)
+    .where('all_environments', '=', 1)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 /** Reads the ids of up to `limit` of the datastores that an environment holds. */
 export async function heldDatastoreIds(change: Change, environmentId: string, limit: number): Promise<string[]> {
   const rows = await change.query

@@ -4,6 +4,7 @@ import { encodeCursor, type Page, type PageRequest, toPage } from '../../platfor
 import type { WebhookDeliveriesTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { whereVisible } from '../access/visibility.ts';
+import { unlessOfAll } from './store.ts';
 import { DEAD_KEPT_MS, DELIVERED_KEPT_MS, type Delivery, type DeliveryState } from './webhook.ts';
 
 export type DeliveryRow = Selectable<WebhookDeliveriesTable>;
@@ -123,6 +124,7 @@ export async function listDeliveries(
     .selectAll('webhook_deliveries')
     .where('webhook_deliveries.webhook_id', '=', webhookId)
     .where(whereVisible(access, 'webhooks.environment_id'))
+    .where(unlessOfAll(access))
     .$if(state !== null, (list) => list.where('webhook_deliveries.state', '=', state ?? ''))
     .$if(after !== null, (list) =>
       list.where(({ eb, refTuple, tuple }) =>
@@ -168,6 +170,7 @@ export async function lockDeliveries(
     .select(['webhooks.environment_id', 'webhooks.disabled_at'])
     .where(isOneOf('webhook_deliveries.id', ids))
     .where(whereVisible(access, 'webhooks.environment_id'))
+    .where(unlessOfAll(access))
     .orderBy('webhook_deliveries.id')
     .$if(change.kind === 'postgres', (query) => query.forUpdate('webhook_deliveries'))
     .execute();

@@ -19,7 +19,7 @@ const urlField = {
 } as const;
 const eventsValidation = { schema: boundedList(z.enum(webhookEvents), { min: 1, max: webhookEvents.length }) };
 const datastoreIdsField = {
-  description: `The datastores to tell of: 1 to ${MAX_NAMED}. Leave it out, or give null, for all of the environment. An id of none tells of nothing.`,
+  description: `The datastores to tell of: 1 to ${MAX_NAMED}. Leave it out, or give null, for all of the environment, or of all environments. An id of none tells of nothing.`,
   validate: { schema: boundedList(uuid, { min: 1, max: MAX_NAMED }) },
 } as const;
 const tags = {
@@ -28,12 +28,20 @@ const tags = {
     'Tells only of datastores that have all of these tags when the event happens: at most 20, each key once. Null and `[]`: of any.',
   validate: tagsField.validate,
 };
+const allEnvironments = (more: string) => ({
+  description: `True to tell of the events of all environments, those to come too. The token has to be for all environments. ${more}`,
+});
 const descriptionText = 'What the webhook is for, for people: at most 2,000 characters, line breaks too.';
 
 const CreateWebhookInput = builder.inputType('CreateWebhookInput', {
   description: 'Whom to tell, and of what.',
   fields: (t) => ({
     environmentId: t.id(environmentIdField),
+    allEnvironments: t.boolean(
+      allEnvironments(
+        `At most ${MAX_WEBHOOKS} are told of all. The webhook still belongs to one environment, which cannot be deleted while it does. Left out: false.`,
+      ),
+    ),
     url: t.string({ required: true, ...urlField }),
     description: t.string({ description: descriptionText, validate: { schema: description } }),
     events: t.field({
@@ -52,6 +60,7 @@ const UpdateWebhookInput = builder.inputType('UpdateWebhookInput', {
   description: 'A change of a webhook. What is left out stays as it is.',
   fields: (t) => ({
     id: t.id({ required: true, description: 'The webhook to change.', validate: { schema: uuid } }),
+    allEnvironments: t.boolean(allEnvironments('False to tell of those of its own environment alone.')),
     url: t.string(urlField),
     description: t.string({ description: `${descriptionText} Null takes it away.`, validate: { schema: description } }),
     events: t.field({

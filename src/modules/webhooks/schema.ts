@@ -43,8 +43,13 @@ export const WebhookRef = builder.objectRef<Webhook>('Webhook').implement({
     environment: t.field({
       type: EnvironmentRef,
       nullable: true,
-      description: 'The environment whose events it is told of; null when that was deleted meanwhile.',
+      description:
+        'The environment that it belongs to, whose events it is told of; null when that was deleted meanwhile.',
       resolve: ({ environmentId }, _arguments, { loaders }) => loaders.environment.load(environmentId),
+    }),
+    allEnvironments: t.exposeBoolean('allEnvironments', {
+      description:
+        'Whether it is told of the events of all environments, those to come too; such a one is seen by tokens for all environments alone.',
     }),
     url: t.exposeString('url', { description: 'Where the messages are sent, by POST.' }),
     description: t.exposeString('description', {
@@ -59,7 +64,7 @@ export const WebhookRef = builder.objectRef<Webhook>('Webhook').implement({
     datastoreIds: t.field({
       type: ['ID'],
       nullable: true,
-      description: 'The datastores that it is told of; null for all of the environment.',
+      description: 'The datastores that it is told of; null for all of the environment, or of all environments.',
       resolve: ({ datastoreIds }) => datastoreIds && [...datastoreIds],
     }),
     tags: t.field({
@@ -170,13 +175,16 @@ builder.queryFields((t) => ({
   webhooks: t.field({
     type: WebhookConnection,
     description:
-      'The webhooks of an environment, the oldest first; nothing for one that you may not see. The token needs DATASTORES_WRITE.',
+      'The webhooks that belong to an environment, or those for all environments, the oldest first; nothing of what you may not see. The token needs DATASTORES_WRITE.',
     args: {
-      environmentId: t.arg.id({ required: true, description: 'Environment.id.', validate: { schema: uuid } }),
+      environmentId: t.arg.id({
+        description: 'Environment.id. Leave it out for the webhooks for all environments.',
+        validate: { schema: uuid },
+      }),
       ...pageArguments,
     },
     resolve: (_root, { environmentId, ...page }, { access, services }) =>
-      services.webhooks.list(access, environmentId, page),
+      services.webhooks.list(access, environmentId ?? null, page),
   }),
   webhookDeliveries: t.field({
     type: WebhookDeliveryConnection,

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { NotFoundError, ValidationError } from '../../errors/api.ts';
+import { NotFoundError, RequestFault, ValidationError } from '../../errors/api.ts';
 import { type IssueCode, issueCodes, pathTo } from '../../errors/field-issues.ts';
 import type { Change, Database } from '../../platform/database.ts';
 import { appendJournal } from '../../platform/journal.ts';
@@ -15,6 +15,7 @@ import type { WebhookSecrets } from './secrets.ts';
 import type { WebhookSender } from './sender.ts';
 import {
   countLocked,
+  countOfAll,
   deleteWebhookRow,
   findWebhooks,
   insertWebhook,
@@ -40,6 +41,7 @@ interface WebhookFields {
   readonly description?: string | null | undefined;
   readonly datastoreIds?: readonly string[] | null | undefined;
   readonly tags?: readonly Tag[] | null | undefined;
+  readonly allEnvironments?: boolean | null | undefined;
 }
 
 export interface NewWebhook extends EnvironmentChoice, Repeatable, WebhookFields {
@@ -72,6 +74,7 @@ export interface WebhookServiceOptions {
 
 const SWITCHED_OFF = 'It was disabled by hand.';
 const CLEAR_TEXT = 'Give an https:// URL. http:// is taken only for a host that the operator names in EGRESS_ALLOW.';
+const NEEDS_ALL = 'A webhook for all environments takes a token that is for all environments.';
 const IS_DISABLED = 'The webhook is disabled: enable it first.';
 
 /** Manages who is told of events, and shows what they were told. */
@@ -82,8 +85,11 @@ export class WebhookService {
     this.#options = options;
   }
 
-  /** Lists the webhooks of an environment, the oldest first; of one that the caller may not see there are none. */
-  async list(access: Access, environmentId: string, page: PageArguments): Promise<Page<Webhook>> {
+  /**
+   * Lists the webhooks that belong to an environment, or, for null, those that hear of all, the oldest first; of what
+   * the caller may not see there are none.
+   */
+  async list(access: Access, environmentId: string | null, page: PageArguments): Promise<Page<Webhook>> {
     requireScope(access, 'DATASTORES_WRITE');
     return listWebhooks(this.#options.database, access, environmentId, readPageArguments(page, 'WEBHOOK'));
   }
@@ -102,6 +108,7 @@ export class WebhookService {
   /** @throws ValidationError, NotFoundError for the environment, ConflictError for the idempotency key */
   async create(access: Access, input: NewWebhook): Promise<MadeWebhook> {
     requireScope(access, 'DATASTORES_WRITE');
+    if (input.allEnvironments) requireAllEnvironments(access);
     const { id: environmentId } = await this.#options.environments.resolve(access, input);
     return this.#once(access, { operation: 'createWebhook', environmentId }, input, async (keep) => {
       await this.#requireReachable(input.url, pathTo(input, 'url'));
@@ -122,8 +129,19 @@ export class WebhookService {
     const count = await countLocked(change, environmentId);
     if (count === undefined) throw new NotFoundError([environmentId]);
     if (count >= MAX_WEBHOOKS) throw refused(pathTo(input, 'environmentId'), 'OUT_OF_RANGE', TOO_MANY);
+    const allEnvironments = input.allEnvironments ?? false;
+    if (allEnvironments) await this.#requireRoomForAll(change, input);
     const webhook: Webhook = {
-      ...{ id, environmentId, url, description, events: [...new Set(events)], datastoreIds, tags: tags ?? [] },
+      ...{
+        id,
+        environmentId,
+        allEnvironments,
+        url,
+        description,
+        events: [...new Set(events)],
+        datastoreIds,
+        tags: tags ?? [],
+      },
       ...{ previousSecretUntil: null, failingSince: null, disabledAt: null, disabledReason: null },
       ...{ createdAt: at, createdBy: by, updatedAt: at, updatedBy: by },
     };
@@ -137,6 +155,7 @@ export class WebhookService {
   async update(access: Access, input: WebhookUpdate): Promise<Webhook> {
     requireScope(access, 'DATASTORES_WRITE');
     const { id, url } = input;
+    if (input.allEnvironments != null) requireAllEnvironments(access);
     const [found] = await findWebhooks(this.#options.database, access, [id]);
     if (!found) throw new NotFoundError([id]);
     const place = { operation: 'updateWebhook', environmentId: found.environmentId };
@@ -150,8 +169,11 @@ export class WebhookService {
   async #update(change: Change, access: Access, input: WebhookUpdate, keep: KeepResult): Promise<MadeWebhook> {
     await keep(change, { id: input.id });
     const before = webhookOf(await this.#locked(change, access, input.id));
+    const allEnvironments = input.allEnvironments ?? before.allEnvironments;
+    if (allEnvironments && !before.allEnvironments) await this.#requireRoomForAll(change, input);
     const after: Webhook = {
       ...before,
+      allEnvironments,
       url: input.url ?? before.url,
       description: input.description === undefined ? before.description : input.description,
       events: input.events ? [...new Set(input.events)] : before.events,
@@ -262,6 +284,11 @@ export class WebhookService {
     return row;
   }
 
+  async #requireRoomForAll(change: Change, input: NewWebhook | WebhookUpdate): Promise<void> {
+    if ((await countOfAll(change)) < MAX_WEBHOOKS) return;
+    throw refused(pathTo(input, 'allEnvironments'), 'OUT_OF_RANGE', TOO_MANY_FOR_ALL);
+  }
+
   /** @throws ValidationError unless the gateway may connect to where the URL leads, in the way that it says */
   async #requireReachable(url: string, path: readonly string[]): Promise<void> {
     const { sender } = this.#options;
@@ -285,6 +312,13 @@ export class WebhookService {
 
 const TOO_MANY = `The environment has ${MAX_WEBHOOKS} webhooks already, which is as many as there may be.`;
 
+const TOO_MANY_FOR_ALL = `${MAX_WEBHOOKS} webhooks hear of all environments already, which is as many as there may be.`;
+
+/** Refuses a token that lists its environments: what it may not see is told of. @throws RequestFault */
+function requireAllEnvironments(access: Access): void {
+  if (access.environmentIds !== 'all') throw new RequestFault('FORBIDDEN', NEEDS_ALL);
+}
+
 function refused(path: readonly string[], code: IssueCode, message: string): ValidationError {
   return new ValidationError([{ path, configPath: null, code, message }]);
 }
@@ -297,6 +331,6 @@ function switched({ disabledAt }: Webhook, enabled: boolean | null | undefined, 
 }
 
 /** What the journal keeps of a webhook. The path of its URL may be a secret of the receiver's. */
-function shownChange({ url, events }: Webhook): Record<string, unknown> {
-  return { origin: new URL(url).origin, events };
+function shownChange({ url, events, allEnvironments }: Webhook): Record<string, unknown> {
+  return { origin: new URL(url).origin, events, ...(allEnvironments && { allEnvironments }) };
 }

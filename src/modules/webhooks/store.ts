@@ -1,4 +1,4 @@
-import type { Selectable } from 'kysely';
+import { type Expression, type Selectable, type SqlBool, sql } from 'kysely';
 import { type Change, type Database, isOneOf } from '../../platform/database.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
 import type { WebhooksTable } from '../../platform/tables.ts';
@@ -16,6 +16,7 @@ export function webhookOf(row: WebhookRow): Webhook {
   return {
     id: row.id,
     environmentId: row.environment_id,
+    allEnvironments: row.all_environments === 1,
     url: row.url,
     description: row.description,
     events: JSON.parse(row.events) as WebhookEvent[],
@@ -33,13 +34,19 @@ export function webhookOf(row: WebhookRow): Webhook {
 }
 
 /** What of a webhook a caller sets, as its row holds it. */
-function givenColumns({ url, description, events, datastoreIds, tags }: Webhook) {
+function givenColumns({ url, description, events, datastoreIds, tags, allEnvironments }: Webhook) {
   return {
     ...{ url, description },
+    all_environments: allEnvironments ? 1 : 0,
     events: JSON.stringify(events),
     datastore_ids: datastoreIds === null ? null : JSON.stringify(datastoreIds),
     tags: tags.length === 0 ? null : JSON.stringify(tags),
   };
+}
+
+/** Keeps a query from webhooks for all environments where the caller may not see all: they were told of the others. */
+export function unlessOfAll(access: Access): Expression<SqlBool> {
+  return access.environmentIds === 'all' ? sql<SqlBool>`true` : sql<SqlBool>`${sql.ref('all_environments')} = 0`;
 }
 
 /** Reads those of the webhooks with these ids that the caller may see. */
@@ -53,15 +60,16 @@ export async function findWebhooks(
     .selectAll()
     .where(isOneOf('webhooks.id', ids))
     .where(whereVisible(access, 'webhooks.environment_id'))
+    .where(unlessOfAll(access))
     .execute();
   return rows.map(webhookOf);
 }
 
-/** Reads a page of the webhooks of an environment, the oldest first. */
+/** Reads a page of the webhooks of an environment, or, for null, of those of all environments; the oldest first. */
 export async function listWebhooks(
   { query }: Database,
   access: Access,
-  environmentId: string,
+  environmentId: string | null,
   request: PageRequest,
 ): Promise<Page<Webhook>> {
   const { after, before, backward } = request;
@@ -69,6 +77,8 @@ export async function listWebhooks(
     .selectFrom('webhooks')
     .selectAll()
     .where(whereVisible(access, 'webhooks.environment_id', environmentId))
+    .where(unlessOfAll(access))
+    .$if(environmentId === null, (list) => list.where('all_environments', '=', 1))
     .$if(after !== null, (list) =>
       list.where(({ eb, refTuple, tuple }) =>
         eb(refTuple('created_at', 'id'), '>', tuple(after?.[0] ?? '', after?.[1] ?? '')),
@@ -114,6 +124,7 @@ export async function lockWebhook(change: Change, access: Access, id: string): P
     .selectAll()
     .where('id', '=', id)
     .where(whereVisible(access, 'webhooks.environment_id'))
+    .where(unlessOfAll(access))
     .$if(change.kind === 'postgres', (query) => query.forUpdate())
     .executeTakeFirst();
 }
@@ -182,19 +193,38 @@ export async function readForDelivery({ query }: Pick<Database, 'query'>, id: st
   return query.selectFrom('webhooks').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
-/** Reads the webhooks of an environment that are not disabled; none of them is deleted before the change ends. */
+/**
+ * Reads the webhooks that are told of an environment's events and are not disabled; none of them is deleted before the
+ * change ends.
+ */
 export async function lockHearers(change: Change, environmentId: string): Promise<Webhook[]> {
-  const rows = await change.query
-    .selectFrom('webhooks')
-    .selectAll()
-    .where('environment_id', '=', environmentId)
-    .where('disabled_at', 'is', null)
-    .orderBy('created_at')
-    .orderBy('id')
-    .limit(MAX_WEBHOOKS)
-    .$if(change.kind === 'postgres', (query) => query.forKeyShare())
-    .execute();
-  return rows.map(webhookOf);
+  const told = [
+    ['environment_id', environmentId, MAX_WEBHOOKS],
+    // two that are made at the same moment may be one too many
+    ['all_environments', 1, 2 * MAX_WEBHOOKS],
+  ] as const;
+  const rows = [];
+  for (const [column, value, limit] of told)
+    rows.push(
+      ...(await change.query
+        .selectFrom('webhooks')
+        .selectAll()
+        .where(column, '=', value)
+        .where('disabled_at', 'is', null)
+        .orderBy('created_at')
+        .orderBy('id')
+        .limit(limit)
+        .$if(change.kind === 'postgres', (query) => query.forKeyShare())
+        .execute()),
+    );
+  return [...new Map(rows.map((row) => [row.id, webhookOf(row)])).values()];
+}
+
+/** Counts the webhooks that hear of all environments. */
+export async function countOfAll({ query }: Change): Promise<number> {
+  return (
+    await query.selectFrom('webhooks').select('id').where('all_environments', '=', 1).limit(MAX_WEBHOOKS).execute()
+  ).length;
 }
 
 /** Reads what webhooks are told of a datastore, within the change of an event that is about it. */

@@ -25,15 +25,18 @@ export const testMessageType = 'webhook.test';
 export const deliveryStates = ['PENDING', 'DELIVERED', 'DEAD'] as const;
 export type DeliveryState = (typeof deliveryStates)[number];
 
-/** How many webhooks an environment may have. */
+/** How many webhooks an environment may have, and how many may hear of all environments. */
 export const MAX_WEBHOOKS = 20;
 /** How many datastores a webhook may name. */
 export const MAX_NAMED = 100;
 
-/** Who is told of an environment's events. Its secrets are the store's to know. */
+/** Who is told of events. Its secrets are the store's to know. */
 export interface Webhook {
   readonly id: string;
+  /** To which it belongs. */
   readonly environmentId: string;
+  /** Whether it is told of the events of all environments, and not only of those of its own. */
+  readonly allEnvironments: boolean;
   readonly url: string;
   readonly description: string | null;
   readonly events: readonly WebhookEvent[];
