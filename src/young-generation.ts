@@ -1,8 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 
 /**
- * Keeps V8's young generation as small as it is. What a start makes, and mostly throws away again, would have it grow to
- * 32 MB, of which V8 gives nothing back to the system while there is nothing to do.
+ * Keeps V8's young generation as small as it is. What a start makes, and mostly throws away again, would have it grow
+ * to 32 MB, of which V8 gives nothing back to the system while there is nothing to do.
  */
 export function keepSmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1');

