@@ -23,9 +23,9 @@ import {
 } from '../support/operations.ts';
 import { expectType, issueList } from '../support/results.ts';
 
-/** A collection in a collection, this many deep. */
+/** A collection in a collection, this many deep, with a text in the innermost. */
 function nested(depth: number): DataStructureFieldInput {
-  return { name: `level${depth}`, type: 'COLLECTION', ...(depth > 1 ? { fields: [nested(depth - 1)] } : {}) };
+  return { name: `level${depth}`, type: 'COLLECTION', fields: [depth > 1 ? nested(depth - 1) : text('leaf')] };
 }
 
 const text = (name: string, more: Partial<DataStructureFieldInput> = {}): DataStructureFieldInput => ({
@@ -122,7 +122,7 @@ const faulty: readonly (readonly [string, DataStructureFieldInput[], string[]])[
     [{ name: 'a', type: 'ARRAY', itemType: 'NUMBER', choices: [1], default: [1, 2] }],
     ['0.default.1 INVALID_VALUE'],
   ],
-  ['six levels', [nested(6)], ['0.fields.0.fields.0.fields.0.fields.0.fields TOO_LONG']],
+  ['six levels', [nested(6)], ['0.fields.0.fields.0.fields.0.fields.0.fields.0 TOO_LONG']],
   ['501 fields', Array.from({ length: 501 }, (_, at) => text(`f${at}`)), [' TOO_LONG']],
   [
     'more than 64 KiB',
@@ -180,7 +180,7 @@ describeEachGateway('data structures', (open) => {
     expect(structure.fields.slice(0, 5)).toEqual(fields.slice(0, 5).map((field) => ({ ...none, ...field })));
     expect(structure.fields[5]).toMatchObject(fields[5] ?? {});
     expect(structure.fields[6]).toMatchObject({
-      fields: [{ fields: [{ fields: [{ fields: [{ name: 'level1' }] }] }] }],
+      fields: [{ fields: [{ fields: [{ fields: [{ name: 'level1', fields: [{ name: 'leaf' }] }] }] }] }],
     });
     expect(await read(structure.id.toUpperCase())).toEqual(structure);
     expect(await actions(structure.id)).toEqual(['data_structure.create']);

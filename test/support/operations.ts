@@ -424,7 +424,7 @@ export const DataStructureFieldsFragment = graphql(`
     environment { id }
     fields {
       name type label required default choices itemType
-      fields { name type required default itemType fields { name type fields { name fields { name } } } }
+      fields { name type required default itemType fields { name type fields { name fields { name fields { name } } } } }
     }
   }
 `);

@@ -47,7 +47,6 @@ class FieldReader {
   read(given: readonly GivenField[], path: Path, depth = 1): StructureField[] {
     this.#count += given.length;
     if (this.#count > MAX_FIELDS) this.#faults.add(path, 'TOO_LONG', `At most ${MAX_FIELDS} fields in all.`);
-    else if (depth > MAX_DEPTH) this.#faults.add(path, 'TOO_LONG', `Collections nest at most ${MAX_DEPTH} deep.`);
     else {
       const names = new Set<string>();
       return given.map((field, at) => this.#field(field, [...path, String(at)], depth, names));
@@ -57,6 +56,9 @@ class FieldReader {
 
   #field(given: GivenField, path: Path, depth: number, names: Set<string>): StructureField {
     const { name, type } = given;
+    const isOfFields = type === 'COLLECTION' || (type === 'ARRAY' && given.itemType === 'COLLECTION');
+    const isTooDeep = depth > MAX_DEPTH && isOfFields;
+    if (isTooDeep) this.#faults.add(path, 'TOO_LONG', `Collections nest at most ${MAX_DEPTH} deep.`);
     if (names.has(name)) this.#faults.add([...path, 'name'], 'NAME_TAKEN', issueCodes.NAME_TAKEN);
     names.add(name);
     this.#judge(fieldName, name, [...path, 'name']);
@@ -68,11 +70,10 @@ class FieldReader {
       default: given.default ?? null,
       itemType: given.itemType ?? null,
       choices: this.#choices(given, [...path, 'choices']),
-      fields: given.fields == null ? null : this.read(given.fields, [...path, 'fields'], depth + 1),
+      fields: given.fields == null || isTooDeep ? null : this.read(given.fields, [...path, 'fields'], depth + 1),
     };
     const refuse = (key: string, message: string) => this.#faults.add([...path, key], 'INVALID_COMBINATION', message);
     if (field.itemType && type !== 'ARRAY') refuse('itemType', 'Only a field of type ARRAY has an itemType.');
-    const isOfFields = type === 'COLLECTION' || (type === 'ARRAY' && field.itemType === 'COLLECTION');
     if (field.fields && !isOfFields) refuse('fields', 'Only a COLLECTION, and an ARRAY of them, has fields.');
     // a default in a structure that is wrong otherwise would be judged by what is not meant
     if (field.default !== null && this.#faults.list.length === 0) this.#judgeDefault(field, [...path, 'default']);

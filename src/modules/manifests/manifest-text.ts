@@ -7,7 +7,7 @@ import type { IssueCode } from '../../errors/field-issues.ts';
 export const MAX_MANIFEST = 512 * 1024;
 /** What YAML's lexer takes apart: some 700 datastores with everything that they can say. It bounds the time, too. */
 const MAX_TOKENS = 100_000;
-/** Mappings and lists in one another. A manifest needs 18: a structure's fields nest most. */
+/** Mappings and lists in one another. A manifest needs 20: a structure's fields nest most. */
 const MAX_DEPTH = 32;
 /** What the parser keeps for each level of nesting. */
 const STACK_OF_A_LEVEL = 3;
