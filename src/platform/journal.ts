@@ -2,6 +2,7 @@ import { randomUUID, timingSafeEqual } from 'node:crypto';
 import { type Kysely, type Selectable, sql } from 'kysely';
 import type { Change, JournalHead } from './database.ts';
 import type { Keyring } from './keyring.ts';
+import { PreparedStatements, placesOf } from './prepared-statements.ts';
 import type { JournalTable, Tables } from './tables.ts';
 
 /** Who did something: the name of a token or a command, and for whom, where a session token says so. */
@@ -37,6 +38,9 @@ export function journalTopic(environmentId: string): string {
   return `journal:${environmentId}`;
 }
 
+const heads = new PreparedStatements<{ readonly environmentId: string; readonly mac: string }>();
+const entries = new PreparedStatements<Selectable<JournalTable>>();
+
 /**
  * Adds an entry to its environment's chain, in the change that it is about. It locks the chain's head until the change
  * ends, so sequences are given out in commit order; call it last. A datastore event rings the environment's topic.
@@ -47,14 +51,22 @@ export async function appendJournal(
   entry: JournalEntry,
 ): Promise<{ sequence: number }> {
   const { environmentId } = entry;
-  const head = await change.query
-    .insertInto('journal_heads')
-    .values({ environment_id: environmentId, sequence: 1, mac: '' })
-    .onConflict((conflict) =>
-      conflict.column('environment_id').doUpdateSet({ sequence: sql`journal_heads.sequence + 1` }),
-    )
-    .returning(['sequence', 'mac'])
-    .executeTakeFirstOrThrow();
+  const {
+    rows: [head],
+  } = await heads.run(
+    change,
+    'lock',
+    (place) =>
+      change.query
+        .insertInto('journal_heads')
+        .values({ environment_id: place((values) => values.environmentId), sequence: 1, mac: '' })
+        .onConflict((conflict) =>
+          conflict.column('environment_id').doUpdateSet({ sequence: sql`journal_heads.sequence + 1` }),
+        )
+        .returning(['sequence', 'mac']),
+    { environmentId, mac: '' },
+  );
+  if (!head) throw new Error('a chain of the journal has no head');
   const row = {
     environment_id: environmentId,
     sequence: head.sequence,
@@ -70,11 +82,22 @@ export async function appendJournal(
     outcome: entry.outcome ?? 'SUCCEEDED',
   };
   const mac = macOf(keyring, head.mac, row);
-  await change.query
-    .insertInto('journal')
-    .values({ ...row, mac })
-    .execute();
-  await change.query.updateTable('journal_heads').set({ mac }).where('environment_id', '=', environmentId).execute();
+  const stored = { ...row, mac };
+  await entries.run(change, '', (place) => change.query.insertInto('journal').values(placesOf(stored, place)), stored);
+  await heads.run(
+    change,
+    'set',
+    (place) =>
+      change.query
+        .updateTable('journal_heads')
+        .set({ mac: place((values) => values.mac) })
+        .where(
+          'environment_id',
+          '=',
+          place((values) => values.environmentId),
+        ),
+    { environmentId, mac },
+  );
   change.journaled({ environmentId, sequence: head.sequence, mac });
   if (entry.kind !== '') {
     change.ring(journalTopic(environmentId));

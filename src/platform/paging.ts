@@ -82,15 +82,28 @@ function decodeCursor(text: string, order: string): readonly string[] | null {
 }
 
 /** Makes a page of rows that were read in the direction asked for, with one more than asked for. */
-export function toPage<Row>(rows: readonly Row[], request: PageRequest, cursorOf: (row: Row) => string): Page<Row> {
+export function toPage<Row>(rows: readonly Row[], request: PageRequest, cursorOf: (row: Row) => string): Page<Row>;
+/** The same of what `nodeOf` makes of each row. */
+export function toPage<Row, Node>(
+  rows: readonly Row[],
+  request: PageRequest,
+  cursorOf: (row: Row) => string,
+  nodeOf: (row: Row) => Node,
+): Page<Node>;
+export function toPage<Row>(
+  rows: readonly Row[],
+  request: PageRequest,
+  cursorOf: (row: Row) => string,
+  nodeOf: (row: Row) => unknown = (row) => row,
+): Page<unknown> {
   const more = rows.length > request.size;
   const kept = rows.slice(0, request.size);
   if (request.backward) kept.reverse();
   // most read no cursors
-  const edges = kept.map((node) => ({
-    node,
+  const edges = kept.map((row) => ({
+    node: nodeOf(row),
     get cursor() {
-      return cursorOf(node);
+      return cursorOf(row);
     },
   }));
   return {

@@ -13,7 +13,7 @@ import { openSecrets } from '../../src/modules/datastores/draft-reader.ts';
 import { createSecretKey } from '../../src/modules/datastores/secret-key.ts';
 import { insertSecrets, readSealed } from '../../src/modules/datastores/store.ts';
 import { RevisionHistory, revisionDefaults, revisionOwner } from '../../src/modules/revisions/history.ts';
-import { findRevision, insertKey, putRevision } from '../../src/modules/revisions/store.ts';
+import { findRevision, insertKey, putRevisions } from '../../src/modules/revisions/store.ts';
 import { WebhookSecrets, secretOwner as webhookOwner } from '../../src/modules/webhooks/secrets.ts';
 import type { Change, Database } from '../../src/platform/database.ts';
 import type { Sealer, SecretKey } from '../../src/platform/sealer.ts';
@@ -72,7 +72,7 @@ export async function addSecrets(database: Database, sealer: Sealer, environment
     const texts = { name: id, label: id, description: null, owner_name: null, tags: null, tenancy: null };
     const version = { datastore_id: id, version: 1, at: '', actor: '', on_behalf_of: null, ...texts, config: CONFIG };
     const kept = older.seal('secrets', JSON.stringify([['password', `older ${id}`]]));
-    await putRevision(change, { ...version, secret_paths: '["password"]', changes: '[]', sealed: kept });
+    await putRevisions(change, [{ ...version, secret_paths: '["password"]', changes: '[]', sealed: kept }]);
     const { wrapped } = older;
     const place = { datastore_id: id, version: 1, bound_to: '["host"]', superseded_at: '2999-01-01T00:00:00.000Z' };
     await insertKey(change, { id: older.id, wrapped, ...place });

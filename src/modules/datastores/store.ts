@@ -2,9 +2,9 @@ import type { Expression, ExpressionBuilder, Selectable, SqlBool } from 'kysely'
 import { deserializeConfig } from '../../connectors/kit/config/shape.ts';
 import { type Change, type Database, isOneOf, positionFunction } from '../../platform/database.ts';
 import { encodeCursor, maxPageSize, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
-import { type PlaceOf, PreparedReads } from '../../platform/prepared-reads.ts';
+import { type PlaceOf, PreparedStatements, placesOf } from '../../platform/prepared-statements.ts';
 import type { WrappedKey } from '../../platform/sealer.ts';
-import type { JournalHeadsTable, JournalTable, Tables } from '../../platform/tables.ts';
+import type { DatastoresTable, JournalHeadsTable, JournalTable, Tables } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { isVisible, whereVisible } from '../access/visibility.ts';
 import { type AskedOfDatastores, wholeDatastores } from './asked.ts';
@@ -51,7 +51,7 @@ interface Sought {
   readonly environmentIds: readonly string[];
 }
 
-const readsById = new PreparedReads<Sought>();
+const readsById = new PreparedStatements<Sought>();
 
 /** Reads the datastores with these ids that the caller may see, with what is asked for of them. */
 export async function findDatastores(
@@ -67,7 +67,7 @@ export async function findDatastores(
   return rows.map((row) => joinedDatastore(row, asked));
 }
 
-function readByIds(
+async function readByIds(
   database: Pick<Database, 'kind' | 'query'>,
   access: Access,
   ids: readonly string[],
@@ -81,7 +81,7 @@ function readByIds(
     );
   if (Math.max(ids.length, environmentIds.length) > MOST_KEPT_IDS) return statement({ ids, environmentIds }).execute();
   const shape = `${ids.length} of ${isAll ? 'all' : environmentIds.length}, ${asked.name}`;
-  return readsById.rows(
+  const { rows } = await readsById.run(
     database,
     shape,
     (place) =>
@@ -91,6 +91,7 @@ function readByIds(
       }),
     { ids, environmentIds },
   );
+  return rows;
 }
 
 /** Reads what is asked for of the datastores that a caller may see, of their environments and of their last tests. */
@@ -139,6 +140,12 @@ export async function findByName(
     .executeTakeFirst();
   return row ? datastoreOf(row) : null;
 }
+
+/** What narrows a list beside its environment and its tags. One that were missing here would narrow nothing. */
+const filters = Object.keys({
+  ...{ ids: 0, names: 0, types: 0, search: 0, lastTestStatus: 0, health: 0, inUse: 0, updatedSince: 0 },
+} satisfies Record<Filter, 0>) as Filter[];
+type Filter = Exclude<keyof DatastoreQuery, 'environmentId' | 'tags' | 'order'>;
 
 /** Makes one condition of a query's filter. */
 function matches(kind: Database['kind'], query: DatastoreQuery) {
@@ -259,8 +266,7 @@ function pageOf(
   nodeOf: (row: JoinedRow) => Datastore,
 ): Page<Datastore> {
   const column = orderColumns[query.order.field];
-  const page = toPage(rows, request, (row) => encodeCursor(orderName(query), [row[column], row.id]));
-  return { ...page, edges: page.edges.map((edge) => ({ ...edge, node: nodeOf(edge.node) })) };
+  return toPage(rows, request, (row) => encodeCursor(orderName(query), [row[column], row.id]), nodeOf);
 }
 
 /** One list of several. In a union SQLite takes the order and the limit of a part inside of that part alone. */
@@ -290,10 +296,10 @@ function partsOf(access: Access, query: DatastoreQuery): DatastoreQuery[] {
   return parts.length > SEEKS_IN_ONE_STATEMENT ? [query] : parts;
 }
 
-const seeks = new PreparedReads<Seek>();
+const seeks = new PreparedStatements<Seek>();
 
 /** Reads one part of a list. The statement is kept where nothing but places in it differs from one list to the next. */
-function readSeek(
+async function readSeek(
   database: Database,
   access: Access,
   query: DatastoreQuery,
@@ -319,11 +325,11 @@ function readSeek(
     // that the caller sees it was looked at above, for the place of an environment is none that could be seen
     return seekDatastores(database, { environmentIds: 'all' }, query, places, ordered, asked);
   };
-  return seeks.rows(database, shape, statement, seek);
+  return (await seeks.run(database, shape, statement, seek)).rows;
 }
 
-function isFiltered({ environmentId: _environment, order: _order, tags, ...filters }: DatastoreQuery): boolean {
-  return tags.length > 0 || Object.values(filters).some((filter) => filter !== null);
+function isFiltered(query: DatastoreQuery): boolean {
+  return query.tags.length > 0 || filters.some((name) => query[name] !== null);
 }
 
 function seekDatastores(
@@ -398,16 +404,25 @@ export async function insertDatastore(change: Change, datastore: Datastore): Pro
   await change.query.insertInto('datastores').values(rowOf(datastore)).execute();
 }
 
+const replacements = new PreparedStatements<Omit<Selectable<DatastoresTable>, 'last_test_id'> & { replaces: number }>();
+
 /** Stores the next version. @returns false when another version is stored by now */
 export async function replaceDatastore(change: Change, datastore: Datastore, replaces: number): Promise<boolean> {
-  const { id, last_test_id: _, ...columns } = rowOf(datastore);
-  const updated = await change.query
-    .updateTable('datastores')
-    .set(columns)
-    .where('id', '=', id)
-    .where('version', '=', replaces)
-    .executeTakeFirst();
-  return updated.numUpdatedRows > 0n;
+  const { last_test_id: _, ...columns } = rowOf(datastore);
+  const update = (place: PlaceOf<typeof columns & { replaces: number }>) => {
+    const { id, ...others } = placesOf(columns, place);
+    return change.query
+      .updateTable('datastores')
+      .set(others)
+      .where('id', '=', id)
+      .where(
+        'version',
+        '=',
+        place((values) => values.replaces),
+      );
+  };
+  const { numAffectedRows = 0n } = await replacements.run(change, '', update, { ...columns, replaces });
+  return numAffectedRows > 0n;
 }
 
 /** Writes the tags by which a datastore is found. */

@@ -6,7 +6,7 @@ import { type Datastore, rowOf } from '../datastores/datastore.ts';
 import type { StoredDatastore } from '../datastores/draft-reader.ts';
 import type { Revision } from '../datastores/revision.ts';
 import { changesOf, type RevisionChange } from './changes.ts';
-import { eraseSuperseded, eraseUpTo, insertKey, type KeyedRevision, putRevision, type RevisionRow } from './store.ts';
+import { eraseSuperseded, eraseUpTo, insertKey, type KeyedRevision, putRevisions, type RevisionRow } from './store.ts';
 
 const DAY_MS = 24 * 3_600_000;
 /** Of how many versions the secrets are erased in one step. */
@@ -43,25 +43,30 @@ export class RevisionHistory {
 
   /** Keeps the version that a change makes, and the secrets of the one that it replaces: a part of that change. */
   async write(change: Change, revision: Revision, stored: StoredDatastore | null): Promise<void> {
-    if (stored) await this.#supersede(change, stored);
-    await putRevision(change, revisionRow(revision.after, changesOf(revision), null));
+    const made = revisionRow(revision.after, changesOf(revision), null);
+    if (!stored) return putRevisions(change, [made]);
+    const { row, key } = await this.#superseded(change, stored);
+    await putRevisions(change, [row, made]);
+    if (key) await insertKey(change, key);
   }
 
-  async #supersede(change: Change, { datastore, subject, secrets }: StoredDatastore): Promise<void> {
+  /** The version that is replaced, with its secrets sealed under a key of their own where they are to be kept. */
+  async #superseded(change: Change, { datastore, subject, secrets }: StoredDatastore) {
     const { id, version, config } = datastore;
     const { versions, days } = this.#options.limits;
-    await eraseUpTo(change, id, version - versions);
+    if (version > versions) await eraseUpTo(change, id, version - versions);
     const { connector } = subject;
     const keeps = secrets.size > 0 && versions > 0 && days > 0;
-    if (!keeps) return putRevision(change, revisionRow(datastore, [], null));
+    if (!keeps) return { row: revisionRow(datastore, [], null) };
     const boundTo = destinationPathsOf(connector);
     const owner = revisionOwner(datastore, version, config, boundTo);
     const key = await this.#options.sealer.newKey(change, owner);
-    await putRevision(change, revisionRow(datastore, [], key.seal(SEALED_AS, JSON.stringify([...secrets]))));
     const { id: keyId, wrapped } = key;
     const superseded_at = change.clock.timestamp();
-    const row = { id: keyId, datastore_id: id, version, wrapped, bound_to: JSON.stringify(boundTo), superseded_at };
-    await insertKey(change, row);
+    return {
+      row: revisionRow(datastore, [], key.seal(SEALED_AS, JSON.stringify([...secrets]))),
+      key: { id: keyId, datastore_id: id, version, wrapped, bound_to: JSON.stringify(boundTo), superseded_at },
+    };
   }
 
   /**

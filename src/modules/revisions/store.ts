@@ -1,6 +1,7 @@
 import type { Insertable } from 'kysely';
 import { type Change, type Database, isOneOf } from '../../platform/database.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
+import { type PlaceOf, PreparedStatements, placesOf } from '../../platform/prepared-statements.ts';
 import type { DatastoreRevisionsTable, RevisionKeysTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { whereVisible } from '../access/visibility.ts';
@@ -71,14 +72,21 @@ export async function findRevision(
   return { ...revision, key };
 }
 
-/** Stores a version; of one that is there already, what its secrets are sealed to. */
-export async function putRevision(change: Change, row: RevisionRow): Promise<void> {
-  const { sealed, secret_paths } = row;
-  await change.query
-    .insertInto('datastore_revisions')
-    .values(row)
-    .onConflict((conflict) => conflict.columns(['datastore_id', 'version']).doUpdateSet({ sealed, secret_paths }))
-    .execute();
+const versions = new PreparedStatements<readonly RevisionRow[]>();
+
+/** Stores versions of datastores; of one that is there already, what its secrets are sealed to. */
+export async function putRevisions(change: Change, rows: readonly RevisionRow[]): Promise<void> {
+  const insert = (place: PlaceOf<readonly RevisionRow[]>) =>
+    change.query
+      .insertInto('datastore_revisions')
+      .values(rows.map((row, at) => placesOf(row, (of) => place((values) => of(values[at] as RevisionRow)))))
+      .onConflict((conflict) =>
+        conflict.columns(['datastore_id', 'version']).doUpdateSet(({ ref }) => ({
+          sealed: ref('excluded.sealed'),
+          secret_paths: ref('excluded.secret_paths'),
+        })),
+      );
+  await versions.run(change, String(rows.length), insert, rows);
 }
 
 export async function insertKey(change: Change, row: Insertable<RevisionKeysTable>): Promise<void> {

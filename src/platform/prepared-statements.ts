@@ -1,4 +1,4 @@
-import type { Compilable, CompiledQuery } from 'kysely';
+import type { Compilable, CompiledQuery, QueryResult } from 'kysely';
 import type { Database } from './database.ts';
 
 /** How many statements of one kind are kept: the oldest goes. */
@@ -17,24 +17,23 @@ class Place<Values> {
 export type PlaceOf<Values> = <Value>(valueFrom: (values: Values) => Value) => Value;
 
 /** Statements of one kind that Kysely builds and compiles once for each shape, not for each time that they run. */
-export class PreparedReads<Values> {
+export class PreparedStatements<Values> {
   readonly #statements = new Map<string, CompiledQuery>();
 
   /**
    * Runs the statement of a shape, which names all that `build` goes by. `build` has no values, only their places: what
    * it would look at of a value belongs to the shape.
    */
-  async rows<Row>(
+  async run<Row>(
     { kind, query }: Pick<Database, 'kind' | 'query'>,
     shape: string,
     build: (place: PlaceOf<Values>) => Compilable<Row>,
     values: Values,
-  ): Promise<Row[]> {
+  ): Promise<QueryResult<Row>> {
     const key = `${kind} ${shape}`;
     const statement = this.#statements.get(key) ?? this.#compile(key, build);
     const parameters = statement.parameters.map((one) => (one instanceof Place ? one.valueFrom(values) : one));
-    const { rows } = await query.executeQuery<Row>({ ...(statement as CompiledQuery<Row>), parameters });
-    return rows;
+    return await query.executeQuery<Row>({ ...(statement as CompiledQuery<Row>), parameters });
   }
 
   #compile(key: string, build: (place: PlaceOf<Values>) => Compilable<unknown>): CompiledQuery {
@@ -44,4 +43,10 @@ export class PreparedReads<Values> {
     this.#statements.set(key, statement);
     return statement;
   }
+}
+
+/** A place for each value of a row that is inserted or updated. */
+export function placesOf<Row extends object>(row: Row, place: PlaceOf<Row>): Row {
+  const names = Object.keys(row) as (keyof Row)[];
+  return Object.fromEntries(names.map((name) => [name, place((values) => values[name])])) as Row;
 }
