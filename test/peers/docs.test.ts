@@ -54,7 +54,7 @@ describePeer('the commands of the documentation', { programs: ['sqlite3'], packa
   });
 
   test('tokens: made, listed and revoked', async () => {
-    const [, , block = ''] = await blocksOf('deploy.md');
+    const [, , , block = ''] = await blocksOf('deploy.md');
     const output = await run(block);
     expect(output).toMatch(/dsg_\w+\n[\s\S]*\treports\tDATASTORES_READ\tstaging[\s\S]*reports .* was revoked/);
   });
