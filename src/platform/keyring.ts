@@ -1,4 +1,4 @@
-import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, hkdfSync, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import type { Database } from './database.ts';
 import type { KeyFile } from './key-file.ts';
@@ -22,7 +22,7 @@ export class Keyring {
   readonly opensOldForm: boolean;
   readonly #source: KeySource;
   readonly #macKey: Buffer;
-  readonly #macKeys = new Map<string, Buffer>();
+  readonly #macKeys = new Map<string, KeyObject>();
   #activeKeyId: string;
   #keys: ReadonlyMap<string, Buffer>;
 
@@ -82,20 +82,20 @@ export class Keyring {
 
   /** HMAC-SHA-256 over the parts, with a key of its own for each label. No two lists of parts run together. */
   mac(label: string, ...parts: readonly (string | Buffer)[]): Buffer {
-    const hmac = createHmac('sha256', this.#macKeyOf(label));
-    for (const part of parts) {
+    const pieces = parts.flatMap((part) => {
       const bytes = Buffer.from(part);
       const length = Buffer.alloc(4);
       length.writeUInt32BE(bytes.length);
-      hmac.update(length).update(bytes);
-    }
-    return hmac.digest();
+      return [length, bytes];
+    });
+    return createHmac('sha256', this.#macKeyOf(label)).update(Buffer.concat(pieces)).digest();
   }
 
-  #macKeyOf(label: string): Buffer {
+  #macKeyOf(label: string): KeyObject {
     const known = this.#macKeys.get(label);
     if (known) return known;
-    const derived = Buffer.from(hkdfSync('sha256', this.#macKey, '', `datastore-gateway mac ${label}`, keyBytes));
+    const bytes = hkdfSync('sha256', this.#macKey, '', `datastore-gateway mac ${label}`, keyBytes);
+    const derived = createSecretKey(Buffer.from(bytes));
     this.#macKeys.set(label, derived);
     return derived;
   }

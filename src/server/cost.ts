@@ -206,6 +206,9 @@ class Scale {
 
   /** How many things a field is to change: each of them has a result. */
   #batchOf(node: FieldNode): number | undefined {
+    const input = node.arguments?.find(({ name }) => name.value === 'input')?.value;
+    // of an input in the document no more is looked at, for what was found holds as long as what was looked at
+    if (input?.kind === Kind.OBJECT && !input.fields.some(({ name }) => name.value === 'items')) return undefined;
     const value = this.#givenTo(node)('input');
     const items = typeof value === 'object' && value !== null && 'items' in value ? value.items : undefined;
     return Array.isArray(items) ? items.length : undefined;

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
 const PREFIX = 'dsg_';
@@ -39,7 +39,7 @@ export function looksLikeToken(text: string): boolean {
 
 /** Returns what the database keeps of a token. A fast hash is enough: nobody guesses 256 random bits. */
 export function hashToken(token: string): string {
-  return createHash('sha256').update(token).digest('hex');
+  return hash('sha256', token, 'hex');
 }
 
 /** Returns the first characters of a token, by which people recognise it. */
