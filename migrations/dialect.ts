@@ -18,6 +18,40 @@ export async function index(db: Schema, table: string, columns: string[]): Promi
     .execute();
 }
 
+export const isPostgres = (db: Schema) => db.getExecutor().adapter instanceof PostgresAdapter;
+
+/** What a trigger does after each row, in one statement that takes the row as `new` or `old`. */
+export interface Trigger {
+  readonly name: string;
+  readonly table: string;
+  /** `insert`, `delete`, `update of …`. */
+  readonly event: string;
+  readonly when?: string;
+  readonly work: string;
+  /** On Postgres it waits for the end of the transaction; SQLite has one at a time. */
+  readonly isDeferred?: boolean;
+}
+
+export async function createTrigger(db: Schema, trigger: Trigger): Promise<void> {
+  const [name, table, work] = [sql.ref(trigger.name), sql.table(trigger.table), sql.raw(trigger.work)];
+  const after = sql.raw(`after ${trigger.event}`);
+  const when = trigger.when === undefined ? sql`` : sql`when (${sql.raw(trigger.when)})`;
+  if (!isPostgres(db))
+    return void (await sql`create trigger ${name} ${after} on ${table} ${when} begin ${work}; end`.execute(db));
+  await sql`create function ${name}() returns trigger language plpgsql as $$
+    begin ${work}; return null; end $$`.execute(db);
+  const kind = sql.raw(trigger.isDeferred ? 'constraint trigger' : 'trigger');
+  const moment = sql.raw(trigger.isDeferred ? 'deferrable initially deferred' : '');
+  await sql`create ${kind} ${name} ${after} on ${table} ${moment}
+    for each row ${when} execute function ${name}()`.execute(db);
+}
+
+export async function dropTrigger(db: Schema, { name, table }: Pick<Trigger, 'name' | 'table'>): Promise<void> {
+  if (!isPostgres(db)) return void (await sql`drop trigger ${sql.ref(name)}`.execute(db));
+  await sql`drop trigger ${sql.ref(name)} on ${sql.table(table)}`.execute(db);
+  await sql`drop function ${sql.ref(name)}()`.execute(db);
+}
+
 export interface DialectParts {
   /** On Postgres it has the order of bytes, which is SQLite's, so that lists come in the same order on both. */
   readonly text: ColumnDataType | Expression<unknown>;
@@ -29,7 +63,7 @@ export interface DialectParts {
 
 /** What the two databases call differently. */
 export function dialectOf(db: Schema): DialectParts {
-  if (db.getExecutor().adapter instanceof PostgresAdapter) {
+  if (isPostgres(db)) {
     return {
       text: sql`text collate "C"`,
       real: 'double precision',

@@ -31,6 +31,9 @@ import * as abandonedStores from './029-abandoned-stores.ts';
 import * as networks from './030-networks.ts';
 import * as searchColumns from './031-search-columns.ts';
 import * as processes from './032-processes.ts';
+import * as datastoreCounts from './034-datastore-counts.ts';
+import * as datastoreFacets from './035-datastore-facets.ts';
+import * as datastoreSearch from './036-datastore-search.ts';
 import * as traceContexts from './037-trace-contexts.ts';
 import * as webhooksForAll from './038-webhooks-for-all.ts';
 
@@ -68,6 +71,9 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '030-networks': networks,
   '031-search-columns': searchColumns,
   '032-processes': processes,
+  '034-datastore-counts': datastoreCounts,
+  '035-datastore-facets': datastoreFacets,
+  '036-datastore-search': datastoreSearch,
   '037-trace-contexts': traceContexts,
   '038-webhooks-for-all': webhooksForAll,
 };

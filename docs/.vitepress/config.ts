@@ -45,6 +45,7 @@ export default defineConfig({
       page('Errors', '/errors'),
       page('Architecture', '/architecture'),
       page('Performance', '/performance'),
+      page('Further than one Postgres', '/scale'),
       page('Lessons', '/lessons'),
     ],
   },

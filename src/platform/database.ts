@@ -47,6 +47,32 @@ export function isOneOf(column: ColumnOf<string>, values: readonly string[]): Ex
   return expressionBuilder<Tables>()(sql.ref<string>(column), 'in', distinct);
 }
 
+/**
+ * The same for a query that finds its rows by something else: no index serves this condition, where SQLite might take
+ * one that has the rows in another order, or more of them.
+ */
+export function isAlsoOneOf(column: ColumnOf<string>, values: readonly string[]): Expression<SqlBool> {
+  return values.length === 0
+    ? sql<SqlBool>`false`
+    : sql<SqlBool>`${unsought(column)} in (${sql.join([...new Set(values)])})`;
+}
+
+/** A column by which nothing is sought: SQLite would make a join of `exists` as well, and begin at its other table. */
+export function unsought(column: ColumnOf<string>): Expression<string> {
+  return sql<string>`(${sql.ref(column)} || '')`;
+}
+
+/** The condition that a column holds one of many values, which are one parameter however many there are. */
+export function isOneOfMany(
+  kind: Database['kind'],
+  column: ColumnOf<string>,
+  values: readonly string[],
+): Expression<SqlBool> {
+  return kind === 'postgres'
+    ? sql<SqlBool>`${sql.ref(column)} = any(${[...values]}::text[])`
+    : sql<SqlBool>`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values)}))`;
+}
+
 /** The end of a chain of the journal. */
 export interface JournalHead {
   /** '' for the gateway's own chain. */

@@ -15,6 +15,8 @@ export interface Tables {
   api_tokens: ApiTokensTable;
   api_token_environments: ApiTokenEnvironmentsTable;
   datastores: DatastoresTable;
+  datastore_counts: DatastoreCountsTable;
+  datastore_facets: DatastoreFacetsTable;
   datastore_tags: DatastoreTagsTable;
   datastore_usages: DatastoreUsagesTable;
   data_structures: DataStructuresTable;
@@ -128,6 +130,25 @@ export interface DatastoresTable {
   tags: string | null;
   created_on_behalf_of: string | null;
   updated_on_behalf_of: string | null;
+}
+
+/** How many datastores there are, kept by the database itself. */
+export interface DatastoreCountsTable {
+  environment_id: string;
+  type: string;
+  count: number;
+}
+
+/** What datastores are found by that stands in other tables, kept by the database itself. */
+export interface DatastoreFacetsTable {
+  /** On SQLite alone: by it datastore_search knows the datastore. */
+  number: number;
+  datastore_id: string;
+  environment_id: string;
+  last_test_status: string | null;
+  health: string;
+  usage_count: number;
+  in_use: Flag;
 }
 
 /** The tags of datastores once more, to find datastores by them. */

@@ -83,11 +83,16 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/webhooks/delivery-store.ts settleAttempt',
   ],
   'A condition on the datastore at hand, of which the statement around it asks what its caller may see.': [
+    'modules/datastores/query.ts facetsIn',
+    'modules/datastores/query.ts taggedWith',
+  ],
+  'It says what is read of datastores, and each that goes on from there which of them the caller may see.': [
     'modules/datastores/store.ts selectDatastores',
-    'modules/datastores/store.ts lastTestIn',
-    'modules/datastores/store.ts taggedWith',
-    'modules/datastores/store.ts usageOf',
-    'modules/datastores/store.ts healthIn',
+  ],
+  'It finds ids alone; what they lead to is read with what the caller may see.': [
+    'modules/datastores/few-store.ts byTag',
+    'modules/datastores/few-store.ts onPostgres',
+    'modules/datastores/few-store.ts onSqlite',
   ],
   'An operator has what an older version has sealed sealed anew, for everybody.': [
     'modules/datastores/store.ts lockOldForm',
@@ -210,10 +215,12 @@ const QUERY = /^(selectFrom|updateTable|deleteFrom|mergeInto|using|\w+Join\w*)$/
 
 let sources: readonly ts.SourceFile[];
 let tables: ReadonlySet<string>;
+let conditions: readonly string[];
 
 beforeAll(async () => {
   sources = await readSources();
   tables = await environmentTables();
+  conditions = sources.flatMap(conditionsIn);
 });
 
 /** The tables whose rows belong to an environment: by their environment_id, or by a reference to such a row. */
@@ -240,18 +247,18 @@ async function environmentTables(): Promise<Set<string>> {
 
 /** `path function` of each statement over an environment's tables that says nothing of what its caller may see. */
 function unguarded(source: ts.SourceFile): string[] {
-  const guards = new Set([
-    'whereVisible',
-    'whereVisibleToo',
-    ...collect(source, (node) =>
-      ts.isFunctionDeclaration(node) && calls(node, new Set(['whereVisible'])) && queriesIn(node).length === 0
-        ? node.name?.text
-        : undefined,
-    ),
-  ]);
+  const guards = new Set(['whereVisible', 'whereVisibleToo', ...conditions, ...conditionsIn(source)]);
   return queriesIn(source)
     .filter((query) => !calls(chainOf(query), guards))
     .map((query) => `${source.fileName} ${functionAround(query)}`);
+}
+
+/** The functions that make a condition of what a caller may see. */
+function conditionsIn(source: ts.SourceFile): string[] {
+  const made = new Set(['whereVisible', 'whereVisibleToo']);
+  return collect(source, (node) =>
+    ts.isFunctionDeclaration(node) && calls(node, made) && queriesIn(node).length === 0 ? node.name?.text : undefined,
+  );
 }
 
 function queriesIn(node: ts.Node): ts.Node[] {

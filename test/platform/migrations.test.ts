@@ -8,6 +8,9 @@ import { describeEachDatabase } from '../support/databases.ts';
 
 const ALL = Object.keys(migrations);
 
+/** SQLite's index of texts, and what it keeps it in. */
+const SEARCH_TABLES = ['', '_config', '_data', '_docsize', '_idx', '_terms'].map((part) => `datastore_search${part}`);
+
 describeEachDatabase('the migrations', (open, kind) => {
   it('go up, down and up again', async () => {
     const { database } = await open({ migrated: false });
@@ -23,8 +26,11 @@ describeEachDatabase('the migrations', (open, kind) => {
       'connection_tests',
       'data_keys',
       'data_structures',
+      'datastore_counts',
+      'datastore_facets',
       'datastore_health',
       'datastore_revisions',
+      ...(kind === 'sqlite' ? SEARCH_TABLES : []),
       'datastore_tags',
       'datastore_usages',
       'datastores',

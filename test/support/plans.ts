@@ -10,8 +10,8 @@ export interface Statement {
 
 /** How a database would answer a statement if each of the tables had a million rows. */
 export interface Explainer {
-  /** What it does with the tables that it should not do; empty: nothing. */
-  faults(statement: Statement): Promise<string[]>;
+  /** What it does with the tables that it should not do; empty: nothing. It may look at `most` rows in one step. */
+  faults(statement: Statement, most?: number): Promise<string[]>;
   /** The indexes of the tables that it uses, by name. */
   indexes(statement: Statement): Promise<string[]>;
   close(): Promise<void>;
@@ -72,7 +72,8 @@ async function postgresExplainer(url: string, tables: readonly string[]): Promis
   };
   const isOfTables = (node: PlanNode) => tables.includes(node['Relation Name'] ?? '');
   return {
-    faults: async (statement) => (await nodes(statement)).filter(isOfTables).flatMap(faultsOf),
+    faults: async (statement, most = LOOKED_AT) =>
+      (await nodes(statement)).filter(isOfTables).flatMap((node) => faultsOf(node, most)),
     indexes: async (statement) => [...new Set((await nodes(statement)).flatMap((node) => node['Index Name'] ?? []))],
     close: () => client.end(),
   };
@@ -82,12 +83,12 @@ function allNodes(node: PlanNode): PlanNode[] {
   return [node, ...(node.Plans ?? []).flatMap(allNodes)];
 }
 
-function faultsOf(node: PlanNode): string[] {
+function faultsOf(node: PlanNode, most: number): string[] {
   const { 'Node Type': type, 'Relation Name': table, 'Index Cond': condition } = node;
   const scans = type === 'Seq Scan' || (/^Index (Only )?Scan$/.test(type) && condition === undefined);
   const looked = ((node['Actual Rows'] ?? 0) + (node['Rows Removed by Filter'] ?? 0)) * (node['Actual Loops'] ?? 0);
   return [
     ...(scans ? [`${type} of ${table}`] : []),
-    ...(looked > LOOKED_AT ? [`${type} looks at ${looked} rows of ${table}`] : []),
+    ...(looked > most ? [`${type} looks at ${looked} rows of ${table}`] : []),
   ];
 }

@@ -45,6 +45,8 @@ const tables = [
   'test_events',
   'connection_tests',
   'datastores',
+  'datastore_facets',
+  'datastore_tags',
   'datastore_usages',
   'catalog_refreshes',
   'catalog_changes',
@@ -152,6 +154,27 @@ describeEachGateway(
       expect(unseen).toEqual([]);
     });
 
+    test('look at no more than some hundreds to list what a filter leaves', async () => {
+      seen.clear();
+      await listNarrowed(gateway, environmentIds);
+      const statements = [...seen.values()].filter(({ sql: text }) => /^select\b/i.test(text));
+      for (const statement of statements)
+        expect(
+          [statement.sql, ...(await explainer.faults(statement, NARROWED))].filter((fault) => !WALK.test(fault)),
+        ).toEqual([statement.sql]);
+      const sought = statements.filter(({ sql: text }) => text.includes('search_grams(label_folded, name) @>'));
+      if (kind === 'postgres')
+        for (const statement of sought) expect(await explainer.indexes(statement)).toEqual(['datastores_search_idx']);
+      expect(sought).toHaveLength(kind === 'postgres' ? 1 : 0);
+      // Postgres has its statistics, and what it looks at is counted
+      if (kind === 'sqlite')
+        for (const [find, index] of FINDS) {
+          const found = statements.filter(({ sql: text }) => find.test(text));
+          expect([find, found.length]).not.toEqual([find, 0]);
+          for (const statement of found) expect([find, (await explainer.indexes(statement))[0]]).toEqual([find, index]);
+        }
+    });
+
     test('wrap keys anew by pages of those that are under a retired data key', async () => {
       const { database } = gateway.app;
       const environmentId = environmentIds[1] ?? '';
@@ -213,11 +236,11 @@ const AUDIT_SEEKS = [
 /** By what datastores are listed: each part of a list has its order from an index. */
 const LISTS: readonly (readonly [RegExp, string])[] = [
   [
-    /"environment_id" in \S+ and "datastores"."type" in \S+ order by "datastores"."label_folded"/,
+    /"environment_id" in \S+ and "datastores"."type" = .+ order by "datastores"."label_folded"/,
     'datastores_environment_id_type_label_folded_id_name_idx',
   ],
   [
-    /where true and "datastores"."type" in \S+ order by "datastores"."label_folded"/,
+    /where \(true and "datastores"."type" = .+ order by "datastores"."label_folded"/,
     'datastores_type_label_folded_id_name_idx',
   ],
   [
@@ -225,6 +248,25 @@ const LISTS: readonly (readonly [RegExp, string])[] = [
     'datastores_environment_id_label_folded_id_name_idx',
   ],
 ];
+
+/** By what the datastores are found that a filter leaves, and read. */
+const FINDS: readonly (readonly [RegExp, string])[] = [
+  [/where "datastore_facets"."health" in /, 'datastore_facets_health_environment_id_datastore_id_idx'],
+  [
+    /where "datastore_facets"."last_test_status" in /,
+    'datastore_facets_last_test_status_environment_id_datastore_id_idx',
+  ],
+  [/where "datastore_facets"."in_use" = /, 'datastore_facets_in_use_environment_id_datastore_id_idx'],
+  [/select "datastore_id" as "id" from "datastore_tags" /, 'datastore_tags_key_value_datastore_id_idx'],
+  [/select "id" from "datastores" where "datastores"."type" in \S+ and true /, 'datastores_type_id_idx'],
+  [/"datastores"."id" in \(select value from json_each/, 'sqlite_autoindex_datastores_1'],
+  [/select "created_at" as "at", "id" from "datastores" where true /, 'datastores_created_at_id_idx'],
+];
+/** A list is walked along in its order, as far as it looks at rows. */
+const WALK =
+  /^(SCAN datastores USING (COVERING )?INDEX datastores_created_at_id_idx|Index (Only )?Scan of datastores)$/;
+/** How many rows a list looks at in one step where a filter leaves few: as many as it sorts. */
+const NARROWED = 2_100;
 
 /** What is special in each statement of a round: a test that never came to one of them would show nothing of it. */
 const landmarks = [
@@ -372,6 +414,29 @@ async function listSome(gateway: TestGateway, environmentIds: readonly string[])
     await ask({ types }, token, environmentIds[0]);
   }
   await ask({}, token);
+}
+
+/** Lists by each filter what there is none or little of, in an order that has no index of its own for it. */
+async function listNarrowed(gateway: TestGateway, [one = '', other = '']: readonly string[]): Promise<void> {
+  const token = await gateway.createToken(`narrows ${randomUUID()}`, ['DATASTORES_READ'], [one, other]);
+  const query = `query ($filter: DatastoreFilter, $environmentId: ID, $orderBy: DatastoreOrder) {
+    datastores(filter: $filter, environmentId: $environmentId, orderBy: $orderBy) { nodes { id label } } }`;
+  const filters = [
+    { search: 'none such' },
+    { search: 'qz' },
+    { tags: [{ key: 'none', value: 'such' }] },
+    { health: ['UNHEALTHY'] },
+    { lastTestStatus: ['CANCELLED'] },
+    { inUse: false },
+    { types: ['S3'] },
+    { names: ['none-such'] },
+    { updatedSince: FAR },
+  ];
+  for (const filter of filters)
+    for (const caller of [token, gateway.token]) {
+      const variables = { filter, orderBy: { field: 'CREATED_AT' } };
+      expect((await gateway.send({ query, variables }, caller)).json.errors).toBeUndefined();
+    }
 }
 
 /** Creates with a key, changes, reads the versions, goes back, and erases what is due and what is not. */
@@ -692,6 +757,8 @@ async function fill({ query }: Database, environmentIds: readonly string[]): Pro
     await query.insertInto('connection_tests').values(tests).execute();
     const events = some.map(({ id, number }) => ({ test_id: id, sequence: 1, at: minute(number), snapshot: '{}' }));
     await query.insertInto('test_events').values(events).execute();
+    const tags = some.map(({ id, number }) => ({ datastore_id: id, key: 'team', value: `team ${number % 10}` }));
+    await query.insertInto('datastore_tags').values(tags).execute();
     const usages = some.map(({ id, number }) => usageRow(id, number));
     await query.insertInto('datastore_usages').values(usages).execute();
     const revisions = some.map(({ id, number }) => revisionRow(id, number));

@@ -1,12 +1,13 @@
 import { type Expression, type SqlBool, sql } from 'kysely';
-import { type ColumnOf, isOneOf } from '../../platform/database.ts';
+import { type ColumnOf, isAlsoOneOf, isOneOf } from '../../platform/database.ts';
 import type { Access } from './access.ts';
 
 /** The columns that say whose a row is. */
 type EnvironmentColumn = 'environments.id' | Extract<ColumnOf<string>, `${string}.environment_id`>;
 
 /** What a caller may see. */
-type Sight = Pick<Access, 'environmentIds'>;
+/** What of a caller says which environments it may see. */
+export type Sight = Pick<Access, 'environmentIds'>;
 
 /**
  * Makes the condition that keeps a query to the environments that the caller may see. `wanted` narrows it to one of
@@ -23,10 +24,13 @@ export function whereVisible(access: Sight, column: EnvironmentColumn, wanted?: 
  * The same for a query that seeks by something else, of which there is little in all environments: SQLite would rather
  * look at all that an environment has, so no index serves this condition.
  */
-export function whereVisibleToo(access: Access, column: EnvironmentColumn, wanted: string | null): Expression<SqlBool> {
-  if (wanted === null && access.environmentIds === 'all') return sql<SqlBool>`true`;
-  const ids = wanted === null ? [...access.environmentIds] : isVisible(access, wanted) ? [wanted] : [];
-  return ids.length === 0 ? sql<SqlBool>`false` : sql<SqlBool>`(${sql.ref(column)} || '') in (${sql.join(ids)})`;
+export function whereVisibleToo(
+  access: Sight,
+  column: EnvironmentColumn,
+  wanted: string | null = null,
+): Expression<SqlBool> {
+  if (wanted !== null) return isAlsoOneOf(column, isVisible(access, wanted) ? [wanted] : []);
+  return access.environmentIds === 'all' ? sql<SqlBool>`true` : isAlsoOneOf(column, [...access.environmentIds]);
 }
 
 /** Tells the same of an environment whose rows have been read already. */

@@ -10,7 +10,7 @@ import { type Change, type Database, isOneOf, positionFunction } from '../../pla
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
 import type { CatalogEntriesTable, CatalogRefreshesTable, CatalogsTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
-import { whereVisible } from '../access/visibility.ts';
+import { whereVisibleToo } from '../access/visibility.ts';
 
 const SEPARATOR = '\u0001';
 /** The longest key of an entry, in bytes: an index of Postgres takes 2,704 in a row. */
@@ -36,7 +36,7 @@ export async function findCatalogs(
     .innerJoin('datastores', 'datastores.id', 'catalogs.datastore_id')
     .selectAll('catalogs')
     .where(isOneOf('catalogs.datastore_id', datastoreIds))
-    .where(whereVisible(access, 'datastores.environment_id'))
+    .where(whereVisibleToo(access, 'datastores.environment_id'))
     .execute();
 }
 

@@ -5,7 +5,7 @@ import { encodeCursor, type Page, type PageRequest, toPage } from '../../platfor
 import type { WrappedKey } from '../../platform/sealer.ts';
 import type { ConnectionTestsTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
-import { whereVisible } from '../access/visibility.ts';
+import { whereVisibleToo } from '../access/visibility.ts';
 import { shownColumns, testOf } from './shown-row.ts';
 import {
   type ConnectionTest,
@@ -33,7 +33,7 @@ export async function findTests(database: Database, access: Access, ids: readonl
     .selectFrom('connection_tests')
     .select(shownColumns)
     .where(isOneOf('connection_tests.id', ids))
-    .where(whereVisible(access, 'connection_tests.environment_id'))
+    .where(whereVisibleToo(access, 'connection_tests.environment_id'))
     .execute();
   return rows.map(testOf);
 }
@@ -49,7 +49,7 @@ export async function findRunning(
     .select([...shownColumns, 'owner'])
     .where('status', '=', 'RUNNING')
     .where(isOneOf('connection_tests.owner', owners))
-    .where(whereVisible(access, 'connection_tests.environment_id'))
+    .where(whereVisibleToo(access, 'connection_tests.environment_id'))
     .orderBy('created_at')
     .execute();
   return rows.flatMap(({ owner, ...row }) => (owner === null ? [] : [{ owner, test: testOf(row) }]));
@@ -68,7 +68,7 @@ export async function listTests(
     .selectFrom('connection_tests')
     .select(shownColumns)
     .where('datastore_id', '=', datastoreId)
-    .where(whereVisible(access, 'connection_tests.environment_id'))
+    .where(whereVisibleToo(access, 'connection_tests.environment_id'))
     .$if(purposes !== null, (query) => query.where(isOneOf('connection_tests.purpose', purposes ?? [])))
     .$if(after !== null, (query) =>
       query.where(({ eb, refTuple, tuple }) =>

@@ -2,7 +2,7 @@ import { type Change, type Database, isOneOf } from '../../platform/database.ts'
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
 import type { DataStructuresTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
-import { whereVisible } from '../access/visibility.ts';
+import { whereVisible, whereVisibleToo } from '../access/visibility.ts';
 import type { Structure, StructureField } from './structure.ts';
 
 /** A structure that is stored. */
@@ -47,7 +47,7 @@ export async function findStructures(
     .selectFrom('data_structures')
     .selectAll()
     .where(isOneOf('data_structures.id', ids))
-    .where(whereVisible(access, 'data_structures.environment_id'))
+    .where(whereVisibleToo(access, 'data_structures.environment_id'))
     .execute();
   return rows.map(structureOf);
 }
@@ -87,7 +87,7 @@ export async function lockStructure(change: Change, access: Access, id: string):
     .selectFrom('data_structures')
     .selectAll()
     .where('id', '=', id)
-    .where(whereVisible(access, 'data_structures.environment_id'))
+    .where(whereVisibleToo(access, 'data_structures.environment_id'))
     .$if(change.kind === 'postgres', (query) => query.forUpdate())
     .executeTakeFirst();
   return row && structureOf(row);

@@ -27,12 +27,13 @@ import { EnvironmentRef } from '../environments/schema.ts';
 import type { HealthStatus } from '../health/health.ts';
 import type { Datastore } from './datastore.ts';
 import type { DatastoreEvent, DatastoreEventKind, DatastoreEvents } from './events.ts';
+import type { DatastoreCount } from './list-store.ts';
 import type { AskedDatastore } from './loader.ts';
+import type { DatastoreQuery } from './query.ts';
 import { environmentOf, lastTestOf, readRelated } from './related.ts';
 import { askedOfDatastores } from './schema-asked.ts';
 import { TagFilter, TagRef, wantedTags } from './schema-details.ts';
 import type { DatastoreService } from './service.ts';
-import type { DatastoreQuery } from './store.ts';
 
 declare module '../../graphql/context.ts' {
   interface Services {
@@ -335,18 +336,24 @@ builder.objectField(InUseErrorRef, 'datastores', (t) =>
 /** How many ids or names a filter may have. */
 const MAX_WANTED = 500;
 
-/** A page that knows what it is a page of, so that it can be counted when somebody asks. */
+/** A page of what is counted when somebody asks, once. */
 interface DatastorePage extends Page<Datastore> {
-  readonly query: DatastoreQuery;
+  readonly count: () => Promise<DatastoreCount>;
 }
 
 const DatastoreConnection = connectionType<Datastore, DatastorePage>('Datastore', DatastoreRef);
-builder.objectField(DatastoreConnection, 'totalCount', (t) =>
-  t.int({
-    description: 'How many datastores there are on all pages together.',
-    resolve: (page, _arguments, { access, services }) => services.datastores.count(access, page.query),
+builder.objectFields(DatastoreConnection, (t) => ({
+  totalCount: t.int({
+    description:
+      'How many datastores there are on all pages together. Where `filter` has more than `types`, up to 10,000 are counted: see isTotalCountExact.',
+    resolve: async (page) => (await page.count()).count,
   }),
-);
+  isTotalCountExact: t.boolean({
+    description:
+      'False where totalCount is a lower bound, as it may be where each part of `filter` leaves more than 10,000 datastores.',
+    resolve: async (page) => (await page.count()).isExact,
+  }),
+}));
 
 const wantedIds = boundedList(uuid, { max: MAX_WANTED });
 const wantedNames = boundedList(searchText, { max: MAX_WANTED });
@@ -476,7 +483,12 @@ builder.queryFields((t) => ({
         asked,
         loaders,
       );
-      return { ...listed, query };
+      let counted: Promise<DatastoreCount> | undefined;
+      const count = () => {
+        counted ??= services.datastores.count(access, query);
+        return counted;
+      };
+      return { ...listed, count };
     },
   }),
 }));

@@ -8,16 +8,11 @@ import type { Call, CallResult, Idempotency, KeepResult, Repeatable } from '../i
 import type { AskedOfDatastores } from './asked.ts';
 import type { Datastore } from './datastore.ts';
 import type { DraftReader } from './draft-reader.ts';
+import { countDatastores, type DatastoreCount, listDatastores, orderName } from './list-store.ts';
 import type { DatastoreUpdate, DatastoreUpsert, NewDatastore, SavePreparation } from './preparation.ts';
+import type { DatastoreQuery } from './query.ts';
 import type { DatastoreSaver } from './save.ts';
-import {
-  countDatastores,
-  type DatastoreQuery,
-  findByName,
-  findDatastores,
-  listDatastores,
-  orderName,
-} from './store.ts';
+import { findByName, findDatastores } from './store.ts';
 
 /** How often an update that names no version, or an upsert, is tried at most when others come first. */
 const MAX_ATTEMPTS = 5;
@@ -111,7 +106,7 @@ export class DatastoreService {
     }
   }
 
-  async count(access: Access, query: DatastoreQuery): Promise<number> {
+  async count(access: Access, query: DatastoreQuery): Promise<DatastoreCount> {
     requireScope(access, 'DATASTORES_READ');
     return countDatastores(this.#options.database, access, query);
   }

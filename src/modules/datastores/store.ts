@@ -1,47 +1,21 @@
-import type { Expression, ExpressionBuilder, Selectable, SqlBool } from 'kysely';
+import type { Selectable } from 'kysely';
 import { deserializeConfig } from '../../connectors/kit/config/shape.ts';
-import { type Change, type Database, isOneOf, positionFunction } from '../../platform/database.ts';
-import { encodeCursor, maxPageSize, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
+import { type Change, type Database, isOneOf } from '../../platform/database.ts';
+import { maxPageSize } from '../../platform/paging.ts';
 import { type PlaceOf, PreparedStatements, placesOf } from '../../platform/prepared-statements.ts';
 import type { WrappedKey } from '../../platform/sealer.ts';
-import type { DatastoresTable, JournalHeadsTable, JournalTable, Tables } from '../../platform/tables.ts';
+import type { DatastoresTable, JournalHeadsTable, JournalTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
-import { isVisible, whereVisible } from '../access/visibility.ts';
+import { whereVisible, whereVisibleToo } from '../access/visibility.ts';
 import { type AskedOfDatastores, wholeDatastores } from './asked.ts';
-import { type Datastore, datastoreOf, fold, rowOf } from './datastore.ts';
+import { type Datastore, datastoreOf, rowOf } from './datastore.ts';
+import type { OrderColumn } from './query.ts';
 import { type JoinedRow, joinedColumns, keepJoined } from './related.ts';
 
 /** Far below what a statement may bind: 32,766 values on SQLite, 65,535 on Postgres. */
 const IDS_IN_ONE_STATEMENT = 5_000;
-/** Each seek may find a whole page, so few at a time read little in vain. SQLite takes 500 SELECTs in a union. */
+/** Each seek may find all that is read, so few at a time read little in vain. SQLite takes 500 SELECTs in a union. */
 const SEEKS_IN_ONE_STATEMENT = 10;
-
-const orderColumns = {
-  LABEL: 'label_folded',
-  NAME: 'name',
-  TYPE: 'type',
-  CREATED_AT: 'created_at',
-  UPDATED_AT: 'updated_at',
-} as const;
-type OrderColumn = (typeof orderColumns)[keyof typeof orderColumns];
-
-/** Says which datastores to list, in which order. */
-export interface DatastoreQuery {
-  readonly environmentId: string | null;
-  readonly ids: readonly string[] | null;
-  readonly names: readonly string[] | null;
-  readonly types: readonly string[] | null;
-  readonly search: string | null;
-  /** All of them; without a value, any value of the key. */
-  readonly tags: readonly { readonly key: string; readonly value: string | null }[];
-  readonly lastTestStatus: readonly string[] | null;
-  readonly health: readonly string[] | null;
-  /** Whether something depends on them; null for both. */
-  readonly inUse: boolean | null;
-  /** An instant as it is stored. */
-  readonly updatedSince: string | null;
-  readonly order: { readonly field: keyof typeof orderColumns; readonly direction: 'ASC' | 'DESC' };
-}
 
 /** Statements for so many ids are kept: a page has no more. */
 const MOST_KEPT_IDS = maxPageSize;
@@ -76,9 +50,14 @@ async function readByIds(
   const isAll = access.environmentIds === 'all';
   const environmentIds = access.environmentIds === 'all' ? [] : [...access.environmentIds];
   const statement = (sought: Sought) =>
-    selectDatastores(database, { environmentIds: isAll ? 'all' : new Set(sought.environmentIds) }, null, asked).where(
-      isOneOf('datastores.id', sought.ids),
-    );
+    selectDatastores(database, asked)
+      .where(isOneOf('datastores.id', sought.ids))
+      .where(
+        whereVisibleToo(
+          { environmentIds: isAll ? 'all' : new Set(sought.environmentIds) },
+          'datastores.environment_id',
+        ),
+      );
   if (Math.max(ids.length, environmentIds.length) > MOST_KEPT_IDS) return statement({ ids, environmentIds }).execute();
   const shape = `${ids.length} of ${isAll ? 'all' : environmentIds.length}, ${asked.name}`;
   const { rows } = await readsById.run(
@@ -94,11 +73,12 @@ async function readByIds(
   return rows;
 }
 
-/** Reads what is asked for of the datastores that a caller may see, of their environments and of their last tests. */
-function selectDatastores(
+/**
+ * Reads what is asked for of datastores, of their environments and of their last tests. Whoever goes on from here says
+ * which of them the caller may see, by a condition that an index serves or not.
+ */
+export function selectDatastores(
   { query }: Pick<Database, 'query'>,
-  sight: Pick<Access, 'environmentIds'>,
-  environmentId: string | null,
   asked: AskedOfDatastores,
   sortedBy: OrderColumn = 'name',
 ) {
@@ -115,12 +95,12 @@ function selectDatastores(
           .onRef('connection_tests.environment_id', '=', 'datastores.environment_id'),
       ),
     )
-    .where(whereVisible(sight, 'datastores.environment_id', environmentId))
     .select([...[...columns].map((column) => `datastores.${column}` as const), ...joinedColumns(asked)] as never)
     .$castTo<JoinedRow>();
 }
 
-function joinedDatastore(row: JoinedRow, asked: AskedOfDatastores): Datastore {
+/** Makes a datastore of what selectDatastores() has read of it. */
+export function joinedDatastore(row: JoinedRow, asked: AskedOfDatastores): Datastore {
   const datastore = datastoreOf(row);
   keepJoined(datastore, row, asked);
   return datastore;
@@ -139,241 +119,6 @@ export async function findByName(
     .where('name', '=', name)
     .executeTakeFirst();
   return row ? datastoreOf(row) : null;
-}
-
-/** What narrows a list beside its environment and its tags. One that were missing here would narrow nothing. */
-const filters = Object.keys({
-  ...{ ids: 0, names: 0, types: 0, search: 0, lastTestStatus: 0, health: 0, inUse: 0, updatedSince: 0 },
-} satisfies Record<Filter, 0>) as Filter[];
-type Filter = Exclude<keyof DatastoreQuery, 'environmentId' | 'tags' | 'order'>;
-
-/** Makes one condition of a query's filter. */
-function matches(kind: Database['kind'], query: DatastoreQuery) {
-  return (eb: ExpressionBuilder<Tables, 'datastores'>) => {
-    const conditions: Expression<SqlBool>[] = [];
-    if (query.ids) conditions.push(isOneOf('datastores.id', query.ids));
-    if (query.names) conditions.push(isOneOf('datastores.name', query.names));
-    if (query.types) conditions.push(isOneOf('datastores.type', query.types));
-    if (query.updatedSince) conditions.push(eb('datastores.updated_at', '>=', query.updatedSince));
-    if (query.lastTestStatus) conditions.push(eb.exists(lastTestIn(eb, query.lastTestStatus)));
-    if (query.health) {
-      const found = eb.exists(healthIn(eb, query.health));
-      const isChecked = eb.exists(healthIn(eb, null));
-      conditions.push(query.health.includes('UNKNOWN') ? eb.or([found, eb.not(isChecked)]) : found);
-    }
-    if (query.inUse !== null) {
-      const isUsed = eb.exists(usageOf(eb));
-      conditions.push(query.inUse ? isUsed : eb.not(isUsed));
-    }
-    for (const tag of query.tags) conditions.push(eb.exists(taggedWith(eb, tag)));
-    if (query.search) {
-      const wanted = fold(query.search);
-      const at = (column: 'label_folded' | 'name') =>
-        eb(eb.fn<number>(positionFunction[kind], [column, eb.val(wanted)]), '>', 0);
-      conditions.push(eb.or([at('label_folded'), at('name')]));
-    }
-    return eb.and(conditions);
-  };
-}
-
-/** The last test of the datastore at hand, when it is in one of these states. */
-function lastTestIn(eb: ExpressionBuilder<Tables, 'datastores'>, statuses: readonly string[]) {
-  return eb
-    .selectFrom('connection_tests')
-    .select('connection_tests.id')
-    .whereRef('connection_tests.id', '=', 'datastores.last_test_id')
-    .where(isOneOf('connection_tests.status', statuses));
-}
-
-/** The health of the datastore at hand, when it is one of these; null for whatever it is. */
-function healthIn(eb: ExpressionBuilder<Tables, 'datastores'>, statuses: readonly string[] | null) {
-  return eb
-    .selectFrom('datastore_health')
-    .select('datastore_health.datastore_id')
-    .whereRef('datastore_health.datastore_id', '=', 'datastores.id')
-    .$if(statuses !== null, (health) => health.where(isOneOf('datastore_health.status', statuses ?? [])));
-}
-
-/** A usage of the datastore at hand. */
-function usageOf(eb: ExpressionBuilder<Tables, 'datastores'>) {
-  return eb
-    .selectFrom('datastore_usages')
-    .select('datastore_usages.id')
-    .whereRef('datastore_usages.datastore_id', '=', 'datastores.id');
-}
-
-/** The tag of the datastore at hand, when it has it. */
-function taggedWith(eb: ExpressionBuilder<Tables, 'datastores'>, { key, value }: DatastoreQuery['tags'][number]) {
-  return eb
-    .selectFrom('datastore_tags')
-    .select('key')
-    .whereRef('datastore_id', '=', 'datastores.id')
-    .where('key', '=', key)
-    .$if(value !== null, (tag) => tag.where('value', '=', value ?? ''));
-}
-
-/** Where in a list to read, and how many rows. */
-interface Seek extends Pick<PageRequest, 'after' | 'before' | 'offset'> {
-  readonly environmentId: string | null;
-  readonly limit: number;
-}
-
-interface Ordered {
-  readonly column: OrderColumn;
-  readonly direction: 'asc' | 'desc';
-}
-
-/** Reads a page of the datastores that the caller may see. What is not asked for may be missing in them. */
-export async function listDatastores(
-  database: Database,
-  access: Access,
-  query: DatastoreQuery,
-  request: PageRequest,
-  asked: AskedOfDatastores = wholeDatastores,
-): Promise<Page<Datastore>> {
-  const { after, before, offset } = request;
-  const column = orderColumns[query.order.field];
-  const direction = (query.order.direction === 'ASC') !== request.backward ? 'asc' : 'desc';
-  const ordered = { column, direction } as const;
-  const limit = request.size + 1;
-  const seekIn = (part: DatastoreQuery, seek: Pick<Seek, 'offset' | 'limit'>) => ({
-    ...{ after, before, environmentId: part.environmentId },
-    ...seek,
-  });
-  const [first = query, ...others] = partsOf(access, query);
-  if (others.length === 0) {
-    const rows = await readSeek(database, access, first, seekIn(first, { offset, limit }), ordered, asked);
-    return pageOf(rows, query, request, (row) => joinedDatastore(row, asked));
-  }
-  const seeks = [first, ...others].map((part) =>
-    seekDatastores(
-      database,
-      access,
-      part,
-      seekIn(part, { offset: 0, limit: offset + limit }),
-      ordered,
-      wholeDatastores,
-    ),
-  );
-  const rows = await merge(database, seeks, ordered).limit(limit).offset(offset).execute();
-  return pageOf(rows, query, request, (row) => joinedDatastore(row, wholeDatastores));
-}
-
-function pageOf(
-  rows: readonly JoinedRow[],
-  query: DatastoreQuery,
-  request: PageRequest,
-  nodeOf: (row: JoinedRow) => Datastore,
-): Page<Datastore> {
-  const column = orderColumns[query.order.field];
-  return toPage(rows, request, (row) => encodeCursor(orderName(query), [row[column], row.id]), nodeOf);
-}
-
-/** One list of several. In a union SQLite takes the order and the limit of a part inside of that part alone. */
-function merge(
-  { query }: Database,
-  seeks: readonly ReturnType<typeof seekDatastores>[],
-  { column, direction }: Ordered,
-) {
-  const union = seeks
-    .map((seek) => query.selectFrom(seek.as('part')).selectAll())
-    .reduce((all, part) => all.unionAll(part));
-  const merged = query.selectFrom(union.as('found')).selectAll();
-  return merged.orderBy(column, direction).orderBy('id', direction);
-}
-
-/**
- * Splits a list into those of one environment and one type each: an index has these in their order, where all that
- * several of them have would be sorted for each page. Too many are looked at as one.
- */
-function partsOf(access: Access, query: DatastoreQuery): DatastoreQuery[] {
-  const { environmentId, types } = query;
-  const environmentIds = environmentId === null && access.environmentIds !== 'all' ? [...access.environmentIds] : [];
-  const inEnvironments = environmentIds.map((id) => ({ ...query, environmentId: id }));
-  const parts = (inEnvironments.length > 0 ? inEnvironments : [query]).flatMap((part) =>
-    types && types.length > 0 ? [...new Set(types)].map((type) => ({ ...part, types: [type] })) : [part],
-  );
-  return parts.length > SEEKS_IN_ONE_STATEMENT ? [query] : parts;
-}
-
-const seeks = new PreparedStatements<Seek>();
-
-/** Reads one part of a list. The statement is kept where nothing but places in it differs from one list to the next. */
-async function readSeek(
-  database: Database,
-  access: Access,
-  query: DatastoreQuery,
-  seek: Seek,
-  ordered: Ordered,
-  asked: AskedOfDatastores,
-): Promise<JoinedRow[]> {
-  const { environmentId, after, before } = seek;
-  const sees = environmentId === null ? access.environmentIds === 'all' : isVisible(access, environmentId);
-  if (!sees || isFiltered(query)) return seekDatastores(database, access, query, seek, ordered, asked).execute();
-  const given = [environmentId, after, before].map((one) => (one === null ? 'no' : 'one'));
-  const shape = [...Object.values(query.order), ordered.direction, ...given, asked.name].join(' ');
-  const statement = (place: PlaceOf<Seek>) => {
-    const at = (name: 'after' | 'before') =>
-      seek[name] && [place((values) => values[name]?.[0] ?? ''), place((values) => values[name]?.[1] ?? '')];
-    const places: Seek = {
-      environmentId: environmentId === null ? null : place((values) => values.environmentId),
-      after: at('after'),
-      before: at('before'),
-      limit: place((values) => values.limit),
-      offset: place((values) => values.offset),
-    };
-    // that the caller sees it was looked at above, for the place of an environment is none that could be seen
-    return seekDatastores(database, { environmentIds: 'all' }, query, places, ordered, asked);
-  };
-  return (await seeks.run(database, shape, statement, seek)).rows;
-}
-
-function isFiltered(query: DatastoreQuery): boolean {
-  return query.tags.length > 0 || filters.some((name) => query[name] !== null);
-}
-
-function seekDatastores(
-  database: Database,
-  access: Pick<Access, 'environmentIds'>,
-  query: DatastoreQuery,
-  { environmentId, after, before, limit, offset }: Seek,
-  { column, direction }: Ordered,
-  asked: AskedOfDatastores,
-) {
-  const forward = query.order.direction === 'ASC' ? '>' : '<';
-  const backward = forward === '>' ? '<' : '>';
-  const place = [`datastores.${column}`, 'datastores.id'] as const;
-  return selectDatastores(database, access, environmentId, asked, column)
-    .$if(isFiltered(query), (list) => list.where(matches(database.kind, query)))
-    .$if(after !== null, (list) =>
-      list.where(({ eb, refTuple, tuple }) =>
-        eb(refTuple(...place), forward, tuple(after?.[0] ?? '', after?.[1] ?? '')),
-      ),
-    )
-    .$if(before !== null, (list) =>
-      list.where(({ eb, refTuple, tuple }) =>
-        eb(refTuple(...place), backward, tuple(before?.[0] ?? '', before?.[1] ?? '')),
-      ),
-    )
-    .orderBy(place[0], direction)
-    .orderBy(place[1], direction)
-    .limit(limit)
-    .offset(offset);
-}
-
-/** Names a list's order in its cursors. */
-export function orderName(query: Pick<DatastoreQuery, 'order'>): string {
-  return `${query.order.field} ${query.order.direction}`;
-}
-
-export async function countDatastores(database: Database, access: Access, query: DatastoreQuery): Promise<number> {
-  const { count } = await database.query
-    .selectFrom('datastores')
-    .select(({ fn }) => fn.countAll().as('count'))
-    .where(whereVisible(access, 'datastores.environment_id', query.environmentId))
-    .$if(isFiltered(query), (all) => all.where(matches(database.kind, query)))
-    .executeTakeFirstOrThrow();
-  return Number(count);
 }
 
 /**
@@ -457,7 +202,7 @@ export async function lockDatastores(change: Change, access: Access, ids: readon
       .selectFrom('datastores')
       .selectAll()
       .where(isOneOf('datastores.id', ids.slice(from, from + IDS_IN_ONE_STATEMENT)))
-      .where(whereVisible(access, 'datastores.environment_id'))
+      .where(whereVisibleToo(access, 'datastores.environment_id'))
       .orderBy('id')
       .$if(change.kind === 'postgres', (query) => query.forUpdate())
       .execute();

@@ -1,7 +1,7 @@
 import type { Change, Database } from '../../platform/database.ts';
 import type { RecordEventsTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
-import { whereVisible } from '../access/visibility.ts';
+import { whereVisibleToo } from '../access/visibility.ts';
 
 /** What happened to a record. */
 export interface RecordEventRow {
@@ -37,7 +37,7 @@ export async function readRecordEvents(
     .selectAll('record_events')
     .where('record_events.datastore_id', '=', datastoreId)
     .where('record_events.sequence', '>', after)
-    .where(whereVisible(access, 'datastores.environment_id'))
+    .where(whereVisibleToo(access, 'datastores.environment_id'))
     .orderBy('record_events.sequence')
     .limit(limit)
     .execute();

@@ -2,7 +2,7 @@ import { type Change, type Database, isOneOf } from '../../platform/database.ts'
 import { encodeCursor, type Page, type PageRequest } from '../../platform/paging.ts';
 import type { ManagedRecordsTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
-import { whereVisible } from '../access/visibility.ts';
+import { whereVisibleToo } from '../access/visibility.ts';
 import type { JsonObject } from '../data-structures/judge.ts';
 import { type FieldCondition, holds } from './conditions.ts';
 
@@ -52,7 +52,7 @@ export async function findRecord(
     .selectAll('managed_records')
     .where('managed_records.datastore_id', '=', datastoreId)
     .where('managed_records.key', '=', key)
-    .where(whereVisible(access, 'datastores.environment_id'))
+    .where(whereVisibleToo(access, 'datastores.environment_id'))
     .executeTakeFirst();
   return row ? recordOf(row) : null;
 }
@@ -75,7 +75,7 @@ export async function listRecords(
     .selectFrom('managed_records')
     .innerJoin('datastores', 'datastores.id', 'managed_records.datastore_id')
     .where('managed_records.datastore_id', '=', datastoreId)
-    .where(whereVisible(access, 'datastores.environment_id'))
+    .where(whereVisibleToo(access, 'datastores.environment_id'))
     .orderBy('managed_records.key', backward ? 'desc' : 'asc');
   const heads = await seen
     .select(['managed_records.key', 'managed_records.size'])
@@ -149,7 +149,7 @@ export async function nextStored(
     .selectFrom('managed_records')
     .innerJoin('datastores', 'datastores.id', 'managed_records.datastore_id')
     .where('managed_records.datastore_id', '=', datastoreId)
-    .where(whereVisible(access, 'datastores.environment_id'))
+    .where(whereVisibleToo(access, 'datastores.environment_id'))
     .where('managed_records.key', '>', after)
     .orderBy('managed_records.key');
   const heads = await seen.select(['managed_records.key', 'managed_records.size']).limit(EXPORTED_AT_ONCE).execute();

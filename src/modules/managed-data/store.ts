@@ -2,7 +2,7 @@ import type { Selectable } from 'kysely';
 import { type Change, type Database, isOneOf } from '../../platform/database.ts';
 import type { ManagedStoresTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
-import { whereVisible } from '../access/visibility.ts';
+import { whereVisibleToo } from '../access/visibility.ts';
 
 /** What a managed datastore holds, and may hold. */
 export interface ManagedStore {
@@ -33,7 +33,7 @@ export async function findStores(database: Database, access: Access, ids: readon
     .innerJoin('datastores', 'datastores.id', 'managed_stores.datastore_id')
     .selectAll('managed_stores')
     .where(isOneOf('managed_stores.datastore_id', ids))
-    .where(whereVisible(access, 'datastores.environment_id'))
+    .where(whereVisibleToo(access, 'datastores.environment_id'))
     .execute();
   return rows.map(storeOf);
 }
@@ -51,7 +51,7 @@ export async function lockStore(change: Change, access: Access, id: string): Pro
     .selectAll('managed_stores')
     .select('datastores.environment_id')
     .where('managed_stores.datastore_id', '=', id)
-    .where(whereVisible(access, 'datastores.environment_id'))
+    .where(whereVisibleToo(access, 'datastores.environment_id'))
     .$if(change.kind === 'postgres', (query) => query.forUpdate('managed_stores'))
     .executeTakeFirst();
   return row && { ...storeOf(row), environmentId: row.environment_id };

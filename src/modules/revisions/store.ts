@@ -4,7 +4,7 @@ import { encodeCursor, type Page, type PageRequest, toPage } from '../../platfor
 import { type PlaceOf, PreparedStatements, placesOf } from '../../platform/prepared-statements.ts';
 import type { DatastoreRevisionsTable, RevisionKeysTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
-import { whereVisible } from '../access/visibility.ts';
+import { whereVisibleToo } from '../access/visibility.ts';
 
 export type RevisionRow = DatastoreRevisionsTable;
 
@@ -27,7 +27,7 @@ export async function listRevisions(
     .innerJoin('datastores', 'datastores.id', 'datastore_revisions.datastore_id')
     .selectAll('datastore_revisions')
     .where('datastore_revisions.datastore_id', '=', datastoreId)
-    .where(whereVisible(access, 'datastores.environment_id'))
+    .where(whereVisibleToo(access, 'datastores.environment_id'))
     .$if(after !== null, (list) => list.where('datastore_revisions.version', '<', after ?? 0))
     .$if(before !== null, (list) => list.where('datastore_revisions.version', '>', before ?? 0))
     .orderBy('datastore_revisions.version', request.backward ? 'asc' : 'desc')
@@ -64,7 +64,7 @@ export async function findRevision(
     .select(['revision_keys.id as key_id', 'wrapped', 'bound_to'])
     .where('datastore_revisions.datastore_id', '=', datastoreId)
     .where('datastore_revisions.version', '=', version)
-    .where(whereVisible(access, 'datastores.environment_id'))
+    .where(whereVisibleToo(access, 'datastores.environment_id'))
     .executeTakeFirst();
   if (!row) return undefined;
   const { key_id: id, wrapped, bound_to, ...revision } = row;
@@ -164,7 +164,7 @@ export async function lockRevised(
     .selectFrom('datastores')
     .select(['environment_id as environmentId', 'first_version as firstVersion'])
     .where('id', '=', datastoreId)
-    .where(whereVisible(access, 'datastores.environment_id'))
+    .where(whereVisibleToo(access, 'datastores.environment_id'))
     .$if(change.kind === 'postgres', (query) => query.forUpdate())
     .executeTakeFirst();
 }

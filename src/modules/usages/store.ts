@@ -2,7 +2,7 @@ import { type Change, type Database, isOneOf } from '../../platform/database.ts'
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
 import type { DatastoreUsagesTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
-import { whereVisible } from '../access/visibility.ts';
+import { whereVisibleToo } from '../access/visibility.ts';
 
 /** Something outside of the gateway that depends on a datastore. */
 export interface Usage {
@@ -31,7 +31,7 @@ export async function findUsages(database: Database, access: Access, ids: readon
     .innerJoin('datastores', 'datastores.id', 'datastore_usages.datastore_id')
     .selectAll('datastore_usages')
     .where(isOneOf('datastore_usages.id', ids))
-    .where(whereVisible(access, 'datastores.environment_id'))
+    .where(whereVisibleToo(access, 'datastores.environment_id'))
     .execute();
   return rows.map(usageOf);
 }
@@ -49,7 +49,7 @@ export async function listUsages(
     .innerJoin('datastores', 'datastores.id', 'datastore_usages.datastore_id')
     .selectAll('datastore_usages')
     .where('datastore_usages.datastore_id', '=', datastoreId)
-    .where(whereVisible(access, 'datastores.environment_id'))
+    .where(whereVisibleToo(access, 'datastores.environment_id'))
     .$if(after !== null, (list) =>
       list.where(({ eb, refTuple, tuple }) =>
         eb(refTuple('kind', 'datastore_usages.name'), '>', tuple(after?.[0] ?? '', after?.[1] ?? '')),
@@ -73,7 +73,7 @@ export async function countUsages(database: Database, access: Access, datastoreI
     .innerJoin('datastores', 'datastores.id', 'datastore_usages.datastore_id')
     .select(({ fn }) => fn.countAll().as('count'))
     .where('datastore_id', '=', datastoreId)
-    .where(whereVisible(access, 'datastores.environment_id'))
+    .where(whereVisibleToo(access, 'datastores.environment_id'))
     .executeTakeFirstOrThrow();
   return Number(count);
 }
@@ -87,7 +87,7 @@ export async function lockUsed(change: Change, access: Access, datastoreId: stri
     .selectFrom('datastores')
     .select('environment_id')
     .where('id', '=', datastoreId)
-    .where(whereVisible(access, 'datastores.environment_id'))
+    .where(whereVisibleToo(access, 'datastores.environment_id'))
     .$if(change.kind === 'postgres', (query) => query.forKeyShare())
     .executeTakeFirst();
   return row?.environment_id;
@@ -133,7 +133,7 @@ export async function deleteUsage(change: Change, access: Access, id: string): P
     .selectAll('datastore_usages')
     .select('datastores.environment_id')
     .where('datastore_usages.id', '=', id)
-    .where(whereVisible(access, 'datastores.environment_id'))
+    .where(whereVisibleToo(access, 'datastores.environment_id'))
     .executeTakeFirst();
   if (!found) return undefined;
   const deleted = await change.query.deleteFrom('datastore_usages').where('id', '=', id).executeTakeFirst();

@@ -3,7 +3,7 @@ import { type Change, type Database, isOneOf } from '../../platform/database.ts'
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
 import type { WebhookDeliveriesTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
-import { whereVisible } from '../access/visibility.ts';
+import { whereVisibleToo } from '../access/visibility.ts';
 import { unlessOfAll } from './store.ts';
 import { DEAD_KEPT_MS, DELIVERED_KEPT_MS, type Delivery, type DeliveryState } from './webhook.ts';
 
@@ -123,7 +123,7 @@ export async function listDeliveries(
     .innerJoin('webhooks', 'webhooks.id', 'webhook_deliveries.webhook_id')
     .selectAll('webhook_deliveries')
     .where('webhook_deliveries.webhook_id', '=', webhookId)
-    .where(whereVisible(access, 'webhooks.environment_id'))
+    .where(whereVisibleToo(access, 'webhooks.environment_id'))
     .where(unlessOfAll(access))
     .$if(state !== null, (list) => list.where('webhook_deliveries.state', '=', state ?? ''))
     .$if(after !== null, (list) =>
@@ -169,7 +169,7 @@ export async function lockDeliveries(
     .selectAll('webhook_deliveries')
     .select(['webhooks.environment_id', 'webhooks.disabled_at'])
     .where(isOneOf('webhook_deliveries.id', ids))
-    .where(whereVisible(access, 'webhooks.environment_id'))
+    .where(whereVisibleToo(access, 'webhooks.environment_id'))
     .where(unlessOfAll(access))
     .orderBy('webhook_deliveries.id')
     .$if(change.kind === 'postgres', (query) => query.forUpdate('webhook_deliveries'))

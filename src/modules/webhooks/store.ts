@@ -3,7 +3,7 @@ import { type Change, type Database, isOneOf } from '../../platform/database.ts'
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
 import type { WebhooksTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
-import { whereVisible } from '../access/visibility.ts';
+import { whereVisible, whereVisibleToo } from '../access/visibility.ts';
 
 import { MAX_WEBHOOKS, type Tag, type ToldDatastore, type Webhook, type WebhookEvent } from './webhook.ts';
 
@@ -59,7 +59,7 @@ export async function findWebhooks(
     .selectFrom('webhooks')
     .selectAll()
     .where(isOneOf('webhooks.id', ids))
-    .where(whereVisible(access, 'webhooks.environment_id'))
+    .where(whereVisibleToo(access, 'webhooks.environment_id'))
     .where(unlessOfAll(access))
     .execute();
   return rows.map(webhookOf);
@@ -123,7 +123,7 @@ export async function lockWebhook(change: Change, access: Access, id: string): P
     .selectFrom('webhooks')
     .selectAll()
     .where('id', '=', id)
-    .where(whereVisible(access, 'webhooks.environment_id'))
+    .where(whereVisibleToo(access, 'webhooks.environment_id'))
     .where(unlessOfAll(access))
     .$if(change.kind === 'postgres', (query) => query.forUpdate())
     .executeTakeFirst();

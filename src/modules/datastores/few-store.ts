@@ -1,0 +1,166 @@
+import { type Expression, expressionBuilder, type RawBuilder, type SqlBool, sql } from 'kysely';
+import { type Database, isOneOf } from '../../platform/database.ts';
+import type { Tables } from '../../platform/tables.ts';
+
+import { type Sight, whereVisible } from '../access/visibility.ts';
+import { fold } from './datastore.ts';
+import { type DatastoreQuery, facetsOf, partsOf } from './query.ts';
+
+/** One of a query's filters, with an index of its own. */
+interface Finder {
+  /** Finds up to `limit` ids: all that the filter leaves, and perhaps more. */
+  readonly find: (database: Database, limit: number) => Promise<readonly string[]>;
+  /** Whether the caller sees each that it finds, and the filter leaves it. */
+  readonly isExact: boolean;
+}
+
+/** The ids among which all are that fit a query; null where they are many: so many at least. */
+export type Few = { readonly ids: readonly string[] } | { readonly ids: null; readonly atLeast: number };
+
+/** Tells whether anything narrows a list but what an index has in its order. */
+export function isNarrowed(access: Sight, query: DatastoreQuery): boolean {
+  return query.ids !== null || findersOf(access, query).length > 0;
+}
+
+/**
+ * Finds the datastores that one of a query's filters leaves, where these are at most `most`: each filter is tried by
+ * its index, which is asked for no more than that.
+ */
+export async function findFew(database: Database, access: Sight, query: DatastoreQuery, most: number): Promise<Few> {
+  if (query.ids !== null) return { ids: query.ids };
+  const finders = findersOf(access, query);
+  for (const { find } of finders) {
+    const ids = await find(database, most + 1);
+    if (ids.length <= most) return { ids };
+  }
+  return { ids: null, atLeast: finders.length === 1 && finders[0]?.isExact ? most : 0 };
+}
+
+function findersOf(access: Sight, query: DatastoreQuery): readonly Finder[] {
+  const { environmentId, search, types, updatedSince } = query;
+  const parts = partsOf(access, query);
+  const seesAll = environmentId === null && access.environmentIds === 'all';
+  const isOfType = types !== null && parts.some(({ type }) => type === null);
+  const isOfSome = !seesAll && parts.some((part) => part.environmentId === null);
+  return [
+    ...(query.names ? [among(access, query, isOneOf('datastores.name', query.names))] : []),
+    ...facetsOf(query).map((facet) => byFacet(access, query, facet)),
+    ...query.tags.map((tag) => ({ ...byTag(tag), isExact: seesAll })),
+    ...(search ? [byText(fold(search))] : []),
+    ...(isOfType ? [among(access, query, isOneOf('datastores.type', types))] : []),
+    ...(updatedSince && query.order.field !== 'UPDATED_AT'
+      ? [among(access, query, expressionBuilder<Tables, 'datastores'>()('datastores.updated_at', '>=', updatedSince))]
+      : []),
+    ...(isOfSome ? [among(access, query, sql`true`)] : []),
+  ];
+}
+
+/** Finds datastores by a column that has an index, within an environment and over all. */
+function among(access: Sight, { environmentId }: DatastoreQuery, condition: Expression<SqlBool>): Finder {
+  const find: Finder['find'] = async ({ query }, limit) => {
+    const rows = await query
+      .selectFrom('datastores')
+      .select('id')
+      .where(condition)
+      .where(whereVisible(access, 'datastores.environment_id', environmentId))
+      .limit(limit)
+      .execute();
+    return rows.map(({ id }) => id);
+  };
+  return { find, isExact: true };
+}
+
+function byFacet(access: Sight, { environmentId }: DatastoreQuery, condition: Expression<SqlBool>): Finder {
+  const find: Finder['find'] = async ({ query }, limit) => {
+    const rows = await query
+      .selectFrom('datastore_facets')
+      .select('datastore_id as id')
+      .where(condition)
+      .where(whereVisible(access, 'datastore_facets.environment_id', environmentId))
+      .limit(limit)
+      .execute();
+    return rows.map(({ id }) => id);
+  };
+  return { find, isExact: true };
+}
+
+/** Those that one may not see are found as well: a condition on these would let it look at all that have the tag. */
+function byTag({ key, value }: DatastoreQuery['tags'][number]): Omit<Finder, 'isExact'> {
+  const find: Finder['find'] = async ({ query }, limit) => {
+    const rows = await query
+      .selectFrom('datastore_tags')
+      .select('datastore_id as id')
+      .where('key', '=', key)
+      .$if(value !== null, (tags) => tags.where('value', '=', value ?? ''))
+      .limit(limit)
+      .execute();
+    return rows.map(({ id }) => id);
+  };
+  return { find };
+}
+
+/** How many characters in a row the index of texts has as one. */
+const GRAM = 3;
+/** More of them find hardly less. */
+const MOST_GRAMS = 20;
+/** The rarest of them find little more than all, which would be looked at for each that these find. */
+const SOUGHT_GRAMS = 3;
+/** Of so many that have a gram it is seen how rare it is. */
+const SAMPLE = 200;
+/** Behind every other character. */
+const LAST_CHARACTER = '\u{10ffff}';
+
+/**
+ * Finds what has the grams of a text, in whichever order they stand there; those that one may not see are found as
+ * well. A text of one or two characters is the beginning of grams, or on Postgres a gram itself.
+ */
+function byText(text: string): Finder {
+  const characters = [...text];
+  const grams =
+    characters.length < GRAM
+      ? [text]
+      : characters.slice(0, 1 - GRAM).map((_, at) => characters.slice(at, at + GRAM).join(''));
+  const wanted = [...new Set(grams)].slice(0, MOST_GRAMS);
+  const find: Finder['find'] = async (database, limit) => {
+    if (database.kind === 'postgres') return onPostgres(database, wanted, limit);
+    const numbers = characters.length < GRAM ? beginningWith(text) : having(await rarestOf(database, wanted));
+    return onSqlite(database, sql`${numbers} limit ${limit}`);
+  };
+  return { find, isExact: false };
+}
+
+async function onPostgres({ query }: Database, grams: readonly string[], limit: number): Promise<readonly string[]> {
+  const { rows } = await sql<{ id: string }>`select id from datastores
+    where search_grams(label_folded, name) @> ${grams}::text[] limit ${limit}`.execute(query);
+  return rows.map(({ id }) => id);
+}
+
+async function onSqlite({ query }: Database, numbers: RawBuilder<unknown>): Promise<readonly string[]> {
+  const { rows } = await sql<{ id: string }>`select datastore_id as id from (${numbers}) as found
+      join datastore_facets on datastore_facets.number = found.number`.execute(query);
+  return rows.map(({ id }) => id);
+}
+
+function beginningWith(text: string): RawBuilder<unknown> {
+  return sql`select distinct doc as number from datastore_search_terms
+    where term >= ${text} and term <= ${text + LAST_CHARACTER}`;
+}
+
+/** Those that have all of the grams, of which the first one ought to be the rarest. */
+function having(grams: readonly string[]): RawBuilder<unknown> {
+  const match = grams.map((gram) => `"${gram.replaceAll('"', '""')}"`).join(' AND ');
+  return sql`select rowid as number from datastore_search where datastore_search match ${match}`;
+}
+
+/** Tells how rare grams are from how far the first that have them stand apart. */
+async function rarestOf({ query }: Database, grams: readonly string[]): Promise<readonly string[]> {
+  const { rows } = await sql<{ gram: string; count: number; last: number | null }>`select value as gram,
+      (select count(*) from (select doc from datastore_search_terms where term = value limit ${SAMPLE})) as count,
+      (select max(doc) from (select doc from datastore_search_terms where term = value limit ${SAMPLE})) as last
+    from json_each(${JSON.stringify(grams)})`.execute(query);
+  const share = ({ count, last }: (typeof rows)[number]) => (count < SAMPLE ? 0 : count / (last ?? 1));
+  return rows
+    .toSorted((one, other) => share(one) - share(other) || one.count - other.count)
+    .slice(0, SOUGHT_GRAMS)
+    .map(({ gram }) => gram);
+}

@@ -1,0 +1,269 @@
+import type { ExpressionBuilder } from 'kysely';
+import { type Database, isOneOf } from '../../platform/database.ts';
+import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
+import { type PlaceOf, PreparedStatements } from '../../platform/prepared-statements.ts';
+import type { Tables } from '../../platform/tables.ts';
+import type { Access } from '../access/access.ts';
+import { isVisible, type Sight, whereVisible } from '../access/visibility.ts';
+import { type AskedOfDatastores, wholeDatastores } from './asked.ts';
+import type { Datastore } from './datastore.ts';
+import { findFew, isNarrowed } from './few-store.ts';
+import {
+  type DatastoreQuery,
+  fits,
+  isFiltered,
+  isInPart,
+  isOneOfFew,
+  type OrderColumn,
+  orderColumns,
+  type Part,
+  partsOf,
+} from './query.ts';
+import type { JoinedRow } from './related.ts';
+import { joinedDatastore, selectDatastores } from './store.ts';
+
+/** How much a list or a count does before it goes another way. */
+export interface Bounds {
+  /** How many datastores a list looks at, along its order, before it asks whether a filter leaves few. */
+  readonly lookedAt: number;
+  /** As few as that are sorted; where there are more, walking along the order meets them soon enough. */
+  readonly sorted: number;
+  /** How many datastores that a filter leaves are counted. */
+  readonly counted: number;
+  /** How many are looked at to count those that fit where no filter alone leaves few. */
+  readonly countedAmong: number;
+}
+
+const BOUNDS: Bounds = { lookedAt: 500, sorted: 2_000, counted: 10_000, countedAmong: 20_000 };
+
+/** How many datastores there are. */
+export interface DatastoreCount {
+  readonly count: number;
+  /** False: there are at least so many. */
+  readonly isExact: boolean;
+}
+
+/** Where in a list to read, and how many rows. */
+interface Stretch extends Pick<PageRequest, 'after' | 'before' | 'offset'> {
+  readonly limit: number;
+}
+
+/** A list that is read. */
+interface Listing {
+  readonly database: Database;
+  readonly access: Sight;
+  readonly query: DatastoreQuery;
+  readonly column: OrderColumn;
+  readonly direction: 'asc' | 'desc';
+  readonly asked: AskedOfDatastores;
+  readonly stretch: Stretch;
+}
+
+/** Where a row stands in a list. */
+interface Place {
+  readonly at: string;
+  readonly id: string;
+}
+
+/** Names a list's order in its cursors. */
+export function orderName(query: Pick<DatastoreQuery, 'order'>): string {
+  return `${query.order.field} ${query.order.direction}`;
+}
+
+/**
+ * Reads a page of the datastores that the caller may see. What is not asked for may be missing in them. What a filter
+ * leaves is met soon along the order of the list, or is found by an index of the filter and sorted: so a page costs the
+ * same however many datastores there are. Only where many fit, and all of them stand far behind the cursor, it costs
+ * more.
+ */
+export async function listDatastores(
+  database: Database,
+  access: Access,
+  query: DatastoreQuery,
+  request: PageRequest,
+  wanted: AskedOfDatastores = wholeDatastores,
+  bounds = BOUNDS,
+): Promise<Page<Datastore>> {
+  const column = orderColumns[query.order.field];
+  const direction = (query.order.direction === 'ASC') !== request.backward ? 'asc' : 'desc';
+  // what lists of several parts have in common is looked at as one table, which has the columns of datastores alone
+  const asked = partsOf(access, query).length > 1 ? wholeDatastores : wanted;
+  const stretch = { ...request, limit: request.size + 1 };
+  const rows = await rowsOf({ database, access, query, column, direction, asked, stretch }, bounds);
+  const cursorOf = (row: JoinedRow) => encodeCursor(orderName(query), [row[column], row.id]);
+  return toPage(rows, request, cursorOf, (row) => joinedDatastore(row, asked));
+}
+
+async function rowsOf(listing: Listing, bounds: Bounds): Promise<JoinedRow[]> {
+  const { database, access, query, stretch } = listing;
+  if (!isNarrowed(access, query)) return walk(listing, null);
+  if (query.ids === null) {
+    const end = await placeBehind(listing, bounds.lookedAt);
+    const near = await walk(listing, end);
+    if (end === null || near.length === stretch.limit) return near;
+  }
+  const { ids } = await findFew(database, access, query, bounds.sorted);
+  return ids === null ? walk(listing, null) : sortFew(listing, ids);
+}
+
+/** Finds where the row stands that comes after so many, whatever the filter; null where the list ends before. */
+async function placeBehind(listing: Listing, count: number): Promise<Place | null> {
+  const { database, access, query, column, direction, stretch } = listing;
+  const parts = partsOf(access, query).map((part) => {
+    const places = database.query
+      .selectFrom('datastores')
+      .select([`${column} as at`, 'id'])
+      .where(isInPart(access, query, part))
+      .$if(isBounded(stretch), (found) => found.where(isBetween(listing, stretch)))
+      .orderBy(`datastores.${column}`, direction)
+      .orderBy('datastores.id', direction)
+      .limit(count + 1);
+    return database.query.selectFrom(places.as('part')).selectAll();
+  });
+  const place = await database.query
+    .selectFrom(parts.reduce((all, part) => all.unionAll(part)).as('found'))
+    .selectAll()
+    .orderBy('at', direction)
+    .orderBy('id', direction)
+    .limit(1)
+    .offset(count)
+    .executeTakeFirst();
+  return place ?? null;
+}
+
+/** Walks along the order from the cursor on, to its end or to a place, and reads what fits. */
+async function walk(listing: Listing, end: Place | null): Promise<JoinedRow[]> {
+  const { database, access, query, column, direction, stretch } = listing;
+  const { limit, offset } = stretch;
+  const parts = partsOf(access, query);
+  const [only, ...others] = parts;
+  if (only && others.length === 0)
+    return isKept(listing, only, end) ? walkAgain(listing, only) : seek(listing, only, stretch, end).execute();
+  // in a union SQLite takes the order and the limit of a part inside of that part alone
+  const union = parts
+    .map((part) => seek(listing, part, { ...stretch, offset: 0, limit: offset + limit }, end))
+    .map((part) => database.query.selectFrom(part.as('part')).selectAll())
+    .reduce((all, part) => all.unionAll(part));
+  const merged = database.query.selectFrom(union.as('found')).selectAll();
+  return merged.orderBy(column, direction).orderBy('id', direction).limit(limit).offset(offset).execute();
+}
+
+/** Whether nothing but places differs in a statement from one list to the next. */
+function isKept({ access, query }: Listing, { environmentId }: Part, end: Place | null): boolean {
+  const sees = environmentId === null ? access.environmentIds === 'all' : isVisible(access, environmentId);
+  return sees && end === null && !isFiltered(query);
+}
+
+const walks = new PreparedStatements<Stretch & Pick<Part, 'environmentId'>>();
+
+/** Reads a page of what is not filtered, by a statement that is kept. */
+async function walkAgain(listing: Listing, { environmentId }: Part): Promise<JoinedRow[]> {
+  const { database, query, direction, asked, stretch } = listing;
+  const given = [environmentId, stretch.after, stretch.before].map((one) => (one === null ? 'no' : 'one'));
+  const shape = [...Object.values(query.order), direction, ...given, asked.name].join(' ');
+  const statement = (place: PlaceOf<Stretch & Pick<Part, 'environmentId'>>) => {
+    const at = (name: 'after' | 'before') =>
+      stretch[name] && [place((values) => values[name]?.[0] ?? ''), place((values) => values[name]?.[1] ?? '')];
+    const part = { environmentId: environmentId === null ? null : place((values) => values.environmentId), type: null };
+    const places = {
+      ...{ after: at('after'), before: at('before') },
+      ...{ limit: place((values) => values.limit), offset: place((values) => values.offset) },
+    };
+    // that the caller sees it was looked at before, for the place of an environment is none that could be seen
+    const all: Listing = { ...listing, access: { environmentIds: 'all' }, query: { ...query, environmentId: null } };
+    return seek(all, part, places, null);
+  };
+  return (await walks.run(database, shape, statement, { ...stretch, environmentId })).rows;
+}
+
+/** What fits of a part. */
+function seek(listing: Listing, part: Part, stretch: Stretch, end: Place | null) {
+  const { database, access, query, column, direction, asked } = listing;
+  return selectDatastores(database, asked, column)
+    .where(isInPart(access, query, part))
+    .$if(isFiltered(query), (found) => found.where(fits(database.kind, query)))
+    .$if(isBounded(stretch), (found) => found.where(isBetween(listing, stretch)))
+    .$if(end !== null, (found) => found.where(isBefore(listing, end ?? { at: '', id: '' })))
+    .orderBy(`datastores.${column}`, direction)
+    .orderBy('datastores.id', direction)
+    .limit(stretch.limit)
+    .offset(stretch.offset);
+}
+
+/** Reads what fits of the few that were found. */
+async function sortFew(listing: Listing, ids: readonly string[]): Promise<JoinedRow[]> {
+  const { database, access, query, column, direction, asked, stretch } = listing;
+  return selectDatastores(database, asked, column)
+    .where(isOneOfFew(database.kind, access, query, ids))
+    .where(fits(database.kind, query))
+    .$if(isBounded(stretch), (found) => found.where(isBetween(listing, stretch)))
+    .orderBy(`datastores.${column}`, direction)
+    .orderBy('datastores.id', direction)
+    .limit(stretch.limit)
+    .offset(stretch.offset)
+    .execute();
+}
+
+function isBounded({ after, before }: Stretch): boolean {
+  return after !== null || before !== null;
+}
+
+/** Makes the condition that rows stand between the cursors. */
+function isBetween({ query, column }: Listing, { after, before }: Stretch) {
+  const [forward, backward] = query.order.direction === 'ASC' ? (['>', '<'] as const) : (['<', '>'] as const);
+  return ({ and, eb, refTuple, tuple }: ExpressionBuilder<Tables, 'datastores'>) => {
+    const place = refTuple(`datastores.${column}`, 'datastores.id');
+    return and([
+      ...(after === null ? [] : [eb(place, forward, tuple(after[0] ?? '', after[1] ?? ''))]),
+      ...(before === null ? [] : [eb(place, backward, tuple(before[0] ?? '', before[1] ?? ''))]),
+    ]);
+  };
+}
+
+/** Makes the condition that rows come before a place, in the direction in which they are read. */
+function isBefore({ column, direction }: Listing, { at, id }: Place) {
+  return ({ eb, refTuple, tuple }: ExpressionBuilder<Tables, 'datastores'>) =>
+    eb(refTuple(`datastores.${column}`, 'datastores.id'), direction === 'asc' ? '<' : '>', tuple(at, id));
+}
+
+/** Counts what a list has on all of its pages. */
+export async function countDatastores(
+  database: Database,
+  access: Access,
+  query: DatastoreQuery,
+  bounds = BOUNDS,
+): Promise<DatastoreCount> {
+  if (!isFiltered({ ...query, types: null })) return { count: await keptCount(database, access, query), isExact: true };
+  const few = await findFew(database, access, query, bounds.counted);
+  const among = database.query
+    .selectFrom('datastores')
+    .selectAll()
+    .$call((all) =>
+      few.ids === null
+        ? all
+            .where(whereVisible(access, 'datastores.environment_id', query.environmentId))
+            .limit(bounds.countedAmong + 1)
+        : all.where(isOneOfFew(database.kind, access, query, few.ids)),
+    );
+  const { looked, found } = await database.query
+    .selectFrom(among.as('datastores'))
+    .select(({ fn }) => [fn.countAll().as('looked'), fn.countAll().filterWhere(fits(database.kind, query)).as('found')])
+    .executeTakeFirstOrThrow();
+  const isExact = few.ids !== null || Number(looked) <= bounds.countedAmong;
+  const atLeast = few.ids === null && !isExact ? few.atLeast : 0;
+  return { count: Math.max(Number(found), atLeast), isExact };
+}
+
+async function keptCount(
+  database: Database,
+  access: Access,
+  { environmentId, types }: DatastoreQuery,
+): Promise<number> {
+  const { count } = await database.query
+    .selectFrom('datastore_counts')
+    .select(({ fn }) => fn.sum('count').as('count'))
+    .where(whereVisible(access, 'datastore_counts.environment_id', environmentId))
+    .$if(types !== null, (counts) => counts.where(isOneOf('datastore_counts.type', types ?? [])))
+    .executeTakeFirstOrThrow();
+  return Number(count);
+}
