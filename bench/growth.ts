@@ -1,0 +1,428 @@
+/**
+ * What queries cost with 1,000,000 datastores in 1,000 environments, beside 10,000 in ten of the same shape: two
+ * gateways of this process take turns, over HTTP, and medians are compared.
+ *
+ *   node bench/growth.ts sqlite|postgres [--rounds 30] [--rows 1000000] [--only search] [--explain]
+ *     [--folder PLACE] [--url postgres://…]
+ *
+ * With --folder SQLite's files stay there, and with --url the databases on that server: they are filled the first time.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import { CompiledQuery, sql } from 'kysely';
+import pg from 'pg';
+import { App } from '../src/app.ts';
+import { preparePostgres, startPostgres } from '../src/demo/postgres-server.ts';
+import { scopes } from '../src/modules/access/access.ts';
+import type { Database } from '../src/platform/database.ts';
+import { createLogger } from '../src/platform/logger.ts';
+import { send } from './load.ts';
+
+const SMALL = 10_000;
+/** The most that a query may take of what it takes in the small one. */
+const GOAL = 1.3;
+const IN_ONE_ENVIRONMENT = 1_000;
+/** One of so many datastores is in the first environment. */
+const IN_THE_FIRST = 5;
+const WARM_UP = 5;
+const SETTLE_MS = 2_000;
+const MICROS_PER_MS = 1_000;
+const FILLED_AT_ONCE = { sqlite: 50_000, postgres: 2_000 } as const;
+const PORTS = 44_000;
+const PORT_RANGE = 1_000;
+
+type Kind = Database['kind'];
+
+/** A filled gateway that listens. */
+interface Filled {
+  readonly app: App;
+  readonly rows: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Of two environments. */
+  readonly tenant: Readonly<Record<string, string>>;
+  readonly statements: Map<string, readonly unknown[]>;
+}
+
+/** A query, and with which variables it is sent to a gateway of so many datastores. */
+interface Asked {
+  readonly name: string;
+  readonly document: string;
+  readonly variables?: (rows: number) => object;
+  readonly asTenant?: boolean;
+}
+
+export interface GrowthOptions {
+  /** How many datastores the larger one has. */
+  readonly rows: number;
+  readonly rounds: number;
+  /** What the names of the queries have to contain. */
+  readonly only: string;
+  readonly explains: boolean;
+  /** The folder in which SQLite's files stay. */
+  readonly kept?: string | undefined;
+  /** A superuser's, of a server on which the databases stay. */
+  readonly postgresUrl?: string | undefined;
+}
+
+export interface GrowthRow {
+  readonly name: string;
+  readonly smallMs: number;
+  readonly largeMs: number;
+  readonly ratio: number;
+}
+
+const NODE =
+  'id name label ... on PostgresDatastore { config { host port username database schema } } environment { id name } lastTest { id status }';
+const LIST = `query Listed($environmentId: ID, $filter: DatastoreFilter, $orderBy: DatastoreOrder, $first: Int, $after: String, $last: Int, $before: String, $offset: Int) {
+  datastores(environmentId: $environmentId, filter: $filter, orderBy: $orderBy, first: $first, after: $after, last: $last, before: $before, offset: $offset) {
+    nodes { ${NODE} } pageInfo { hasNextPage endCursor } } }`;
+const COUNT = `query Counted($environmentId: ID, $filter: DatastoreFilter) {
+  datastores(environmentId: $environmentId, filter: $filter, first: 1) { totalCount nodes { id } } }`;
+const FIRST = { environmentId: environmentOf(0) };
+const listed = (name: string, variables: object, asTenant = false): Asked => {
+  return { name: `list ${name}`, document: LIST, variables: () => variables, asTenant };
+};
+const counted = (name: string, variables: object): Asked => {
+  return { name: `count ${name}`, document: COUNT, variables: () => variables };
+};
+const orders = ['LABEL', 'NAME', 'TYPE', 'CREATED_AT', 'UPDATED_AT'];
+/** Each filter, with values that are rare and that are not. */
+const filters: Readonly<Record<string, object>> = {
+  'search without a hit': { search: 'no such shop' },
+  'search for one': { search: 'shop 0004711 ' },
+  'search for all': { search: 'Shop' },
+  'search for two letters': { search: 'op' },
+  'search for two letters without a hit': { search: 'qz' },
+  'of most types': { types: ['POSTGRES'] },
+  'of a rare type': { types: ['S3'] },
+  'of two types': { types: ['S3', 'POSTGRES'] },
+  'last test failed': { lastTestStatus: ['FAILED'] },
+  'last test passed': { lastTestStatus: ['PASSED'] },
+  'last test cancelled, none is': { lastTestStatus: ['CANCELLED'] },
+  unhealthy: { health: ['UNHEALTHY'] },
+  'of unknown health': { health: ['UNKNOWN'] },
+  'with a common tag': { tags: [{ key: 'team', value: 'team-3' }] },
+  'with a rare tag': { tags: [{ key: 'tier', value: 'gold' }] },
+  'with a tag that none has': { tags: [{ key: 'tier', value: 'lead' }] },
+  'in use': { inUse: true },
+  'not in use': { inUse: false },
+  'changed lately': { updatedSince: '2026-03-01T00:00:00.000Z' },
+  'of a name': { names: ['shop-4711'] },
+};
+const DATASTORE = '$id: ID!';
+const ofOne = (name: string, fields: string): Asked => ({
+  name,
+  document: `query One(${DATASTORE}) { datastore(id: $id) { id ${fields} } }`,
+  variables: (rows) => ({ id: idOf(Math.floor(Math.random() * rows)) }),
+});
+
+/** The queries that pages of the documentation show, each list with every filter and order that it takes. */
+const asked: readonly Asked[] = [
+  ofOne('one datastore', NODE),
+  ofOne('its health', 'health { status since }'),
+  ofOne('its health history', 'health { history(window: MONTH) { checkCount } }'),
+  ofOne('its versions', 'revisions(first: 20) { nodes { version at actor changes { path } } }'),
+  ofOne('its tests', 'connectionTests(first: 20) { nodes { id status } }'),
+  ofOne('its usages', 'usages(first: 20) { nodes { id } totalCount }'),
+  {
+    name: 'by name',
+    document:
+      'query Named($environmentId: ID, $name: String!) { datastoreByName(environmentId: $environmentId, name: $name) { id } }',
+    variables: () => ({ ...FIRST, name: 'shop-5' }),
+  },
+  {
+    name: 'of an environment',
+    document: LIST,
+    variables: (rows) => ({
+      environmentId: environmentOf(1 + Math.floor(Math.random() * (rows / IN_ONE_ENVIRONMENT - 1))),
+    }),
+  },
+  ...orders.flatMap((field) => {
+    const orderBy = { field, direction: 'DESC' };
+    return [listed(`by ${field}`, { orderBy }), listed(`by ${field} of the first environment`, { ...FIRST, orderBy })];
+  }),
+  listed('the last page', { last: 20 }),
+  listed('behind an offset of 5,000', { offset: 5_000 }),
+  listed('of two environments', {}, true),
+  listed('of two environments by name', { orderBy: { field: 'NAME', direction: 'ASC' } }, true),
+  ...Object.entries(filters).flatMap(([name, filter]) => [
+    listed(name, { filter }),
+    listed(`${name}, of the first environment`, { ...FIRST, filter }),
+    listed(`${name}, by the time of creation`, { filter, orderBy: { field: 'CREATED_AT', direction: 'DESC' } }),
+    listed(`${name}, of two environments`, { filter }, true),
+  ]),
+  counted('all', {}),
+  counted('of the first environment', FIRST),
+  ...Object.entries(filters).map(([name, filter]) => counted(name, { filter })),
+  { name: 'environments', document: '{ environments(first: 20) { nodes { id name } } }' },
+  { name: 'environments, searched', document: '{ environments(search: "nowhere") { nodes { id name } } }' },
+  { name: 'tokens', document: '{ apiTokens(first: 20) { nodes { id name lastUsedAt } } }' },
+  { name: 'audit log', document: '{ auditLog(first: 20) { nodes { id at action } } }' },
+  {
+    name: 'audit log of an environment',
+    document:
+      'query Log($environmentId: ID) { auditLog(environmentId: $environmentId, first: 20) { nodes { id at } } }',
+    variables: () => FIRST,
+  },
+  {
+    name: 'audit log of a datastore',
+    document: `query Log(${DATASTORE}) { auditLog(datastoreId: $id, action: "connection_test.start") { nodes { id } } }`,
+    variables: (rows) => ({ id: idOf(Math.floor(Math.random() * rows)) }),
+  },
+  { name: 'data structures', document: '{ dataStructures(first: 20) { nodes { id name } } }' },
+  {
+    name: 'data structures of two environments',
+    document: '{ dataStructures(first: 20) { nodes { id name } } }',
+    asTenant: true,
+  },
+  {
+    name: 'webhooks',
+    document: 'query Hooks($environmentId: ID!) { webhooks(environmentId: $environmentId) { nodes { id } } }',
+    variables: () => FIRST,
+  },
+  ...[null, 'DEAD'].map((state) => ({
+    name: `deliveries${state === null ? '' : ' that are dead'}`,
+    document:
+      'query Told($webhookId: ID!, $state: WebhookDeliveryState) { webhookDeliveries(webhookId: $webhookId, state: $state) { nodes { id state } } }',
+    variables: () => ({ webhookId: idOf(0), state }),
+  })),
+];
+
+/** Compares the queries whose names contain `only`, and gives what each took in both. */
+export async function compareGrowth(
+  kind: Kind,
+  { rows, rounds, only, explains, kept, postgresUrl }: GrowthOptions,
+): Promise<readonly GrowthRow[]> {
+  const endings: (() => Promise<unknown>)[] = [];
+  try {
+    const folder = kept ?? (await mkdtemp(join(tmpdir(), 'gateway-growth-')));
+    if (kept === undefined) endings.push(() => rm(folder, { recursive: true, force: true }));
+    const urlOf =
+      kind === 'postgres'
+        ? await newPostgres(postgresUrl, endings)
+        : (name: string) => `sqlite:${join(folder, `${name}.db`)}`;
+    const sizes: Filled[] = [];
+    for (const [at, size] of [SMALL, rows].entries()) {
+      const name = at === 0 ? 'small' : 'large';
+      sizes.push(
+        await fill(await urlOf(name), { keyFile: join(folder, `${name}.key`), port: PORTS + at }, size, endings),
+      );
+    }
+    // SQLite has held the event loop: connections that are too old by now are closed first
+    await sleep(SETTLE_MS);
+    const found: GrowthRow[] = [];
+    for (const each of asked.filter(({ name }) => name.includes(only))) {
+      for (const { statements } of sizes) statements.clear();
+      const row = await measure(sizes, each, rounds);
+      found.push(row);
+      process.stdout.write(lineOf(kind, row));
+      if (explains) for (const size of sizes.slice(1)) await explain(size);
+    }
+    return found;
+  } finally {
+    for (const end of endings.reverse()) await end();
+  }
+}
+
+/** Makes databases on a server of its own, or on one that was started before. */
+async function newPostgres(
+  given: string | undefined,
+  endings: (() => Promise<unknown>)[],
+): Promise<(name: string) => Promise<string>> {
+  const serverUrl = given ?? (await startServer(endings));
+  return async (name) => {
+    const client = new pg.Client({ connectionString: serverUrl });
+    await client.connect();
+    const { rows } = await client.query('select 1 from pg_database where datname = $1', [name]);
+    if (rows.length === 0) await client.query(`create database ${name}`);
+    await client.end();
+    return Object.assign(new URL(serverUrl), { pathname: name }).href;
+  };
+}
+
+async function startServer(endings: (() => Promise<unknown>)[]): Promise<string> {
+  const files = await preparePostgres();
+  endings.push(() => rm(files.folder, { recursive: true, force: true }));
+  const server = await startPostgres({ settings: { shared_buffers: '1GB', max_wal_size: '8GB' } }, files);
+  endings.push(() => server.stop());
+  return server.databaseUrl('postgres');
+}
+
+function settings(databaseUrl: string, place: { keyFile: string; port: number }) {
+  const logger = createLogger({ level: 'silent' });
+  return {
+    ...place,
+    databaseUrl,
+    host: '127.0.0.1',
+    bootstrap: true,
+    egressAllow: [],
+    graphiql: 'off',
+    logger,
+  } as const;
+}
+
+async function fill(
+  databaseUrl: string,
+  place: { keyFile: string; port: number },
+  rows: number,
+  endings: (() => Promise<unknown>)[],
+): Promise<Filled> {
+  const statements = new Map<string, readonly unknown[]>();
+  const port = place.port + (process.pid % PORT_RANGE);
+  const onStatement = (text: string, parameters: readonly unknown[]) => void statements.set(text, parameters);
+  const app = await App.open({ ...settings(databaseUrl, { ...place, port }), testing: { onStatement } });
+  endings.push(() => app.close());
+  const { database } = app;
+  const started = performance.now();
+  const isFilled = await database.query.selectFrom('datastores').select('id').limit(1).executeTakeFirst();
+  for (const [table, select] of isFilled ? [] : Object.entries(contents(database.kind, rows))) {
+    const step = FILLED_AT_ONCE[database.kind];
+    const rowsOf = table === 'environments' || table === 'journal_heads' ? rows / IN_ONE_ENVIRONMENT : rows;
+    for (let from = 0; from < rowsOf; from += step) {
+      const last = Math.min(rowsOf, from + step) - 1;
+      const numbers =
+        database.kind === 'postgres'
+          ? `(select n::bigint as n from generate_series(${from}, ${last}) as t(n)) as numbers`
+          : `(with recursive t(n) as (select ${from} union all select n + 1 from t where n < ${last}) select n from t) as numbers`;
+      await sql.raw(`insert into ${table} ${select.replaceAll('NUMBERS', numbers)}`).execute(database.query);
+    }
+  }
+  await (database.kind === 'postgres' ? sql`vacuum analyze` : sql`pragma wal_checkpoint(truncate)`).execute(
+    database.query,
+  );
+  process.stderr.write(`${rows} filled in ${Math.round((performance.now() - started) / 1_000)} s\n`);
+  await app.listen();
+  const headersOf = async (name: string, environmentIds: readonly string[] | null) => {
+    const token = await app.access.createToken('bench', {
+      name: `${name} ${randomUUID()}`,
+      scopes,
+      environmentIds,
+      expiresAt: null,
+    });
+    return { authorization: `Bearer ${token}` };
+  };
+  const headers = await headersOf('all', null);
+  return { app, rows, headers, tenant: await headersOf('two', [environmentOf(0), environmentOf(1)]), statements };
+}
+
+function idOf(n: number): string {
+  return `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
+}
+
+function environmentOf(n: number): string {
+  return `00000000-0000-4000-9000-${String(n).padStart(12, '0')}`;
+}
+
+/** Each table's columns, and a select of so many rows by their numbers. */
+function contents(kind: Kind, rows: number): Readonly<Record<string, string>> {
+  const padded = (number: string, length: number) =>
+    kind === 'postgres' ? `lpad((${number})::text, ${length}, '0')` : `printf('%0${length}d', ${number})`;
+  const id = (number: string) => `'00000000-0000-4000-8000-' || ${padded(number, 12)}`;
+  const environment = (number: string) => `'00000000-0000-4000-9000-' || ${padded(number, 12)}`;
+  const environments = rows / IN_ONE_ENVIRONMENT;
+  const rare = (share: number) => Math.ceil(rows / share);
+  const place = environment(
+    `case when n % ${IN_THE_FIRST} = 0 then 0 else 1 + (n / ${IN_THE_FIRST}) % ${environments - 1} end`,
+  );
+  // the order of the labels is another one than that of the ids
+  const shuffled = `(n * 7919) % ${rows}`;
+  const label = `'Shop ' || ${padded(shuffled, 7)} || ' of the north'`;
+  const at = `'2026-02-' || ${padded(`1 + ${shuffled} * 28 / ${rows}`, 2)} || 'T00:00:00.000Z'`;
+  const type = `case when n % ${rare(4)} = 7 then 'S3' when n % 10 = 3 then 'MYSQL' else 'POSTGRES' end`;
+  const config = `'{"host":"db.example.com","port":5432,"username":"app","database":"shop","schema":"public","tls":{"mode":"VERIFY_FULL"}}'`;
+  const now = `'2026-02-01T00:00:00.000Z'`;
+  const isRare = (remainder: number) => `n % ${rare(4)} = ${remainder}`;
+  return {
+    environments: `(id, name, created_at, updated_at, created_by) select ${environment('n')}, 'e' || n, ${now}, ${now}, 'bench' from NUMBERS`,
+    journal_heads: `(environment_id, sequence, mac) select ${environment('n')}, ${rows}, '' from NUMBERS`,
+    datastores: `(id, environment_id, type, name, label, label_folded, config, secrets, version, created_at, updated_at, created_by, updated_by, last_test_id)
+      select ${id('n')}, ${place}, ${type}, 'shop-' || n, ${label}, lower(${label}), ${config}, '[]', 1, ${at}, ${at}, 'bench', 'bench', ${id('n')} from NUMBERS`,
+    connection_tests: `(id, datastore_id, datastore_version, environment_id, type, purpose, status, is_stored, requested_by, token_id, checks, plan, created_at, finished_at, deadline_at, event_log)
+      select ${id('n')}, ${id('n')}, 1, ${place}, ${type}, 'REQUESTED', case when ${isRare(11)} then 'FAILED' else 'PASSED' end, 1, 'bench', 'bench', '[]', '[]', ${at}, '2999-01-01T00:00:00.000Z', ${at}, '[]' from NUMBERS`,
+    datastore_tags: `(datastore_id, key, value) select ${id('n')}, 'team', 'team-' || (n % 10) from NUMBERS
+      union all select ${id('n')}, 'tier', 'gold' from NUMBERS where ${isRare(13)}`,
+    datastore_usages: `(id, datastore_id, kind, name, registered_at) select ${id('n')}, ${id('n')}, 'dashboard', 'd' || n, ${now} from NUMBERS where ${isRare(17)}`,
+    datastore_health: `(datastore_id, status, failures, next_check_at) select ${id('n')}, case when ${isRare(19)} then 'UNHEALTHY' else 'HEALTHY' end, 0, '2999-01-01T00:00:00.000Z' from NUMBERS where n % 3 = 1 or ${isRare(19)}`,
+    datastore_revisions: `(datastore_id, version, at, actor, name, label, config, secret_paths, changes) select ${id('n')}, 1, ${at}, 'bench', 'shop-' || n, ${label}, '{}', '[]', '[]' from NUMBERS`,
+    journal: `(environment_id, sequence, id, at, kind, action, actor, subject_type, subject_id, detail, mac)
+      select ${place}, n + 1, ${id('n')}, ${at}, 'CREATED', 'datastore.create', 'bench', 'datastore', ${id('n')}, '{}', '' from NUMBERS`,
+    data_structures: `(id, environment_id, name, strict, fields) select ${id('n')}, ${place}, 's' || n, 0, '[]' from NUMBERS where n % 100 < 5`,
+    api_tokens: `(id, name, prefix, hash, scopes, all_environments, created_at, created_by) select ${id('n')}, 't' || n, 'dsg_', 'h' || n, '[]', 1, ${at}, 'bench' from NUMBERS where n % 10 = 0`,
+    webhooks: `(id, environment_id, url, events, key_id, wrapped, sealed, created_at, created_by, updated_at, updated_by) select ${id('n')}, ${place}, '', '[]', 'k' || n, 'v1.' || (select id from data_keys limit 1) || '.', '', ${at}, 'bench', ${at}, 'bench' from NUMBERS where n % 1000 = 0`,
+    webhook_deliveries: `(id, webhook_id, type, body, created_at, state, attempts, ended_at) select ${id('n')}, ${id('0')}, 'webhook.test', '{}', ${at}, case when ${isRare(23)} then 'DEAD' else 'DELIVERED' end, 1, '2999-01-01T00:00:00.000Z' from NUMBERS where n % 10 = 3 or ${isRare(23)}`,
+  };
+}
+
+async function measure(
+  sizes: readonly Filled[],
+  { name, document, variables, asTenant }: Asked,
+  rounds: number,
+): Promise<GrowthRow> {
+  const taken: number[][] = sizes.map(() => []);
+  for (let round = 0; round < WARM_UP + rounds; round += 1)
+    for (const [at, { app, rows, headers, tenant }] of sizes.entries()) {
+      const body = JSON.stringify({ query: document, variables: variables?.(rows) ?? {} });
+      const [started, before] = [performance.now(), process.cpuUsage()];
+      const answer = await send(
+        { port: Number(new URL(app.url).port), pid: 0, headers: asTenant ? tenant : headers },
+        body,
+      );
+      const { user, system } = process.cpuUsage(before);
+      // SQLite works in this process, whose CPU time no other program on the machine changes
+      const ms = app.database.kind === 'sqlite' ? (user + system) / MICROS_PER_MS : performance.now() - started;
+      if (round >= WARM_UP) taken[at]?.push(ms);
+      if (answer.includes('"errors"')) throw new Error(`${name}: ${answer}`);
+    }
+  const [smallMs = 0, largeMs = 0] = taken.map(median);
+  return { name, smallMs, largeMs, ratio: largeMs / smallMs };
+}
+
+/** Prints how the last statements are answered. */
+async function explain({ app: { database }, statements }: Filled): Promise<void> {
+  for (const [text, parameters] of statements) {
+    if (!/^select\b/.test(text) || !text.includes('datastores')) continue;
+    const plan = CompiledQuery.raw(`explain ${database.kind === 'sqlite' ? 'query plan' : ''} ${text}`, [
+      ...parameters,
+    ]);
+    const { rows } = await database.query.executeQuery<Record<string, unknown>>(plan);
+    const lines = rows.map((row) => `    ${row.detail ?? row['QUERY PLAN']}\n`);
+    process.stdout.write(`  ${text}\n${lines.join('')}`);
+  }
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
+
+function lineOf(kind: Kind, { name, smallMs, largeMs, ratio }: GrowthRow): string {
+  return `| ${kind} | ${name} | ${smallMs.toFixed(1)} | ${largeMs.toFixed(1)} | ${ratio.toFixed(2)} | ${ratio <= GOAL ? 'met' : 'not met'} |\n`;
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const { values, positionals } = parseArgs({
+    options: {
+      rounds: { type: 'string', default: '30' },
+      rows: { type: 'string', default: '1000000' },
+      only: { type: 'string', default: '' },
+      explain: { type: 'boolean', default: false },
+      folder: { type: 'string' },
+      url: { type: 'string' },
+    },
+    allowPositionals: true,
+  });
+  const options = {
+    rows: Number(values.rows),
+    rounds: Number(values.rounds),
+    only: values.only,
+    explains: values.explain,
+    kept: values.folder,
+    postgresUrl: values.url,
+  };
+  const kinds = positionals.length > 0 ? positionals : ['sqlite', 'postgres'];
+  for (const kind of kinds) await compareGrowth(kind === 'postgres' ? 'postgres' : 'sqlite', options);
+}
