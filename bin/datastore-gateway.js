@@ -34,7 +34,7 @@ function start() {
 
 /**
  * Has Node keep what it compiles in the user's own home, for the next start takes a fifth less time then. Where there
- * is no home, or it may not be written, nothing is kept. HOME does not count: what lies there would run with our rights.
+ * is no home, or it may not be written, nothing is kept. HOME does not count: what lies there runs with our rights.
  */
 function rememberCompiled() {
   try {
