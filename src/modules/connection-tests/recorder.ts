@@ -5,6 +5,12 @@ import type { StoredEvent } from './test.ts';
 
 /** How many events one change writes: each binds five values, far below what a statement may bind. */
 const MOST_IN_ONE_CHANGE = 500;
+/**
+ * While several tests run, a write is followed by a pause of so many times as long as it took, and so many milliseconds
+ * at most: what comes in it is written together.
+ */
+const PAUSE_PER_WRITE = 2;
+const LONGEST_GATHERING_MS = 30;
 /** The pauses between two tries grow from the first to the longest while the database is away. */
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 500;
@@ -54,11 +60,14 @@ export class TestRecorder {
     this.#writing = true;
     let pauseMs = FIRST_PAUSE_MS;
     while (this.#pending.length > 0) {
+      const start = performance.now();
       const batch = this.#pending.slice(0, MOST_IN_ONE_CHANGE);
       try {
         const lost = await this.#database.change((change) => writeBatch(change, batch));
         for (const { by, settle } of this.#pending.splice(0, batch.length)) settle(!lost.has(by.testId));
         pauseMs = FIRST_PAUSE_MS;
+        const isAlone = batch.every(({ by }) => by.testId === batch[0]?.by.testId);
+        if (!isAlone) await sleep(Math.min(PAUSE_PER_WRITE * (performance.now() - start), LONGEST_GATHERING_MS));
       } catch (error) {
         if (error instanceof DatabaseUnavailableError && !this.#givenUp.signal.aborted) {
           // an abort ends the pause, and the next failure is the last
