@@ -2,10 +2,11 @@
  * The performance suite. It seeds 10,000 datastores in SQLite, starts the gateway, L (see limit.ts) and other GraphQL
  * servers (see peers/server.ts) over copies of the same file, makes sure that all answer with the same bytes, and lets
  * them take turns. Figures are ratios of requests per second within the same round; differences under 20 % mean
- * nothing. Before that it measures starts, memory, followers and tests (see service.ts).
+ * nothing. Before that it measures starts, memory, followers and tests (see service.ts), after it the gateway on Postgres
+ * beside PostGraphile (see postgres.ts).
  *
  *   npm run bench                  five rounds of five seconds: some seven minutes
- *   npm run bench -- --quick       three rounds of one second: under two minutes
+ *   npm run bench -- --quick       two rounds of one second: under two minutes
  *   npm run bench -- --json        prints the goals as its last line
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -14,7 +15,9 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { drawChart } from './chart.ts';
 import { load, type NextBody, PAGE_SIZE, send } from './load.ts';
-import { seed } from './seed.ts';
+import { median } from './median.ts';
+import { type BesidePostGraphile, measureOnPostgres } from './postgres.ts';
+import { type Seeded, seed } from './seed.ts';
 import { type Goal, measureService } from './service.ts';
 import { type System, startSystems, stopSystems } from './systems.ts';
 
@@ -26,12 +29,14 @@ const { values } = parseArgs({
     seconds: { type: 'string' },
   },
 });
-const rounds = Number(values.rounds ?? (values.quick ? 3 : 5));
+const rounds = Number(values.rounds ?? (values.quick ? 2 : 5));
 const seconds = Number(values.seconds ?? (values.quick ? 1 : 5));
 /** How often starts, followers and tests are measured. */
 const serviceRounds = values.quick ? 1 : 3;
 const DATASTORES = 10_000;
-const WARM_UP_MS = 1_000;
+/** How many there are in Postgres. */
+const IN_POSTGRES = 2_000;
+const warmUpMs = values.quick ? 500 : 1_000;
 const SHOWN_CHARACTERS = 400;
 const CONNECTIONS = 32;
 const FIELDS =
@@ -49,6 +54,9 @@ const goals: readonly (readonly [operation: string, of: string, goal: number])[]
   ...['Q1', 'Q2', 'M1'].flatMap((name) => [[name, 'mercurius', 1.7] as const, [name, 'apollo', 2.3] as const]),
 ];
 
+/** The same of PostGraphile's, over one Postgres. */
+const OF_POSTGRAPHILE = 1.5;
+
 /** What one system did with one operation. */
 interface Measured {
   readonly perSecond: readonly number[];
@@ -60,21 +68,26 @@ type Report = ReadonlyMap<string, ReadonlyMap<string, Measured>>;
 const folder = await mkdtemp(join(tmpdir(), 'gateway-bench-'));
 try {
   const seeded = await seed(folder, DATASTORES);
-  const { token, environmentId, ids } = seeded;
   const service = await measureService(folder, seeded, serviceRounds);
-  const systems = await startSystems(folder, token);
-  const bodies: Record<string, NextBody> = {
+  const systems = await startSystems(folder, seeded.token);
+  const bodies = bodiesFor(seeded);
+  for (const [name, body] of Object.entries(bodies)) await compare(systems, name, body);
+  const report = new Map<string, ReadonlyMap<string, Measured>>();
+  for (const [name, body] of Object.entries(bodies)) report.set(name, await measure(systems, body));
+  await stopSystems();
+  const onPostgres = await measureOnPostgres(folder, IN_POSTGRES, { rounds, seconds, warmUpMs }, bodiesFor);
+  await write(report, service, onPostgres);
+} finally {
+  await stopSystems();
+  await rm(folder, { recursive: true, force: true });
+}
+
+function bodiesFor({ environmentId, ids }: Seeded): Readonly<Record<string, NextBody>> {
+  return {
     Q1: (count) => bodyOf('Q1', { id: ids[count % ids.length] }),
     Q2: () => bodyOf('Q2', { environmentId }),
     M1: (count) => bodyOf('M1', { id: ids[count % ids.length], label: `label ${count}` }),
   };
-  for (const [name, body] of Object.entries(bodies)) await compare(systems, name, body);
-  const report = new Map<string, ReadonlyMap<string, Measured>>();
-  for (const [name, body] of Object.entries(bodies)) report.set(name, await measure(systems, body));
-  await write(report, service);
-} finally {
-  await stopSystems();
-  await rm(folder, { recursive: true, force: true });
 }
 
 function bodyOf(operationName: string, variables: Record<string, unknown>): string {
@@ -93,7 +106,7 @@ async function compare([first, ...others]: readonly System[], name: string, body
 }
 
 async function measure(systems: readonly System[], body: NextBody): Promise<ReadonlyMap<string, Measured>> {
-  for (const system of systems) await load(system, body, CONNECTIONS, WARM_UP_MS);
+  for (const system of systems) await load(system, body, CONNECTIONS, warmUpMs);
   const measured = new Map(systems.map(({ name }) => [name, { perSecond: [] as number[], cpuMicros: [] as number[] }]));
   for (let round = 0; round < rounds; round += 1)
     for (const system of systems) {
@@ -110,10 +123,6 @@ async function measure(systems: readonly System[], body: NextBody): Promise<Read
 function ratios(report: Report, operation: string, name: string, to: string): number[] {
   const [ours, theirs] = [name, to].map((one) => report.get(operation)?.get(one)?.perSecond ?? []);
   return (ours ?? []).map((rate, round) => rate / (theirs?.[round] ?? Number.NaN)).toSorted((a, b) => a - b);
-}
-
-function median(numbers: readonly number[]): number {
-  return numbers.toSorted((one, other) => one - other)[Math.floor(numbers.length / 2)] ?? Number.NaN;
 }
 
 function tableOf(report: Report): string {
@@ -133,12 +142,35 @@ function tableOf(report: Report): string {
   ].join('\n');
 }
 
-async function write(report: Report, service: Awaited<ReturnType<typeof measureService>>): Promise<void> {
+function besidePostGraphile(measured: readonly BesidePostGraphile[] | string): readonly Goal[] {
+  if (typeof measured === 'string') return [];
+  return measured.map(({ name, gateway, postgraphile }) => {
+    const exact = median(gateway.map((rate, round) => rate / (postgraphile[round] ?? Number.NaN)));
+    const ratio = Number(exact.toFixed(2));
+    return { name: `${name} to postgraphile`, measured: ratio, goal: OF_POSTGRAPHILE, met: ratio >= OF_POSTGRAPHILE };
+  });
+}
+
+function tableOfPostgres(measured: readonly BesidePostGraphile[] | string): string {
+  if (typeof measured === 'string') return `Not measured beside PostGraphile, for there is no Postgres: ${measured}\n`;
+  const lines = measured.map(({ name, gateway, postgraphile }) => {
+    const [ours, theirs] = [gateway, postgraphile].map((rates) => Math.round(median(rates)));
+    return `| ${name} | ${ours} | ${theirs} |`;
+  });
+  const head = `| ${IN_POSTGRES} datastores in Postgres | gateway, requests/s | PostGraphile, requests/s |`;
+  return [head, '| --- | --- | --- |', ...lines, ''].join('\n');
+}
+
+async function write(
+  report: Report,
+  service: Awaited<ReturnType<typeof measureService>>,
+  onPostgres: readonly BesidePostGraphile[] | string,
+): Promise<void> {
   const ofRequests = goals.map(([operation, of, goal]): Goal => {
     const ratio = Number(median(ratios(report, operation, 'gateway', of)).toFixed(2));
     return { name: `${operation} to ${of}`, measured: ratio, goal, met: ratio >= goal };
   });
-  const measured = [...ofRequests, ...service.goals];
+  const measured = [...ofRequests, ...besidePostGraphile(onPostgres), ...service.goals];
   const goalLines = measured.map(
     ({ name, measured: is, goal, met }) => `| ${name} | ${is} | ${goal} | ${met ? 'met' : 'not met'} |`,
   );
@@ -146,6 +178,7 @@ async function write(report: Report, service: Awaited<ReturnType<typeof measureS
     `${rounds} rounds of ${seconds} s, ${CONNECTIONS} connections, ${DATASTORES} datastores in SQLite, Node ${process.versions.node}`,
     '',
     tableOf(report),
+    tableOfPostgres(onPostgres),
     service.table,
     '| the gateway’s requests/s to those of others; what it takes at most | measured | goal | |',
     '| --- | --- | --- | --- |',

@@ -13,12 +13,19 @@ export interface Seeded {
   readonly ids: readonly string[];
 }
 
-/** Makes `gateway.db` and `master.key` in a folder, with so many datastores, each with its last test. */
-export async function seed(folder: string, count: number): Promise<Seeded> {
+/**
+ * Makes `master.key` in a folder, and fills a database with so many datastores, each with its last test. Left out:
+ * `gateway.db` in the folder.
+ */
+export async function seed(
+  folder: string,
+  count: number,
+  databaseUrl = `sqlite:${join(folder, 'gateway.db')}`,
+): Promise<Seeded> {
   const app = await App.open({
     host: '127.0.0.1',
     port: 0,
-    databaseUrl: `sqlite:${join(folder, 'gateway.db')}`,
+    databaseUrl,
     keyFile: join(folder, 'master.key'),
     bootstrap: true,
     egressAllow: [],

@@ -3,6 +3,7 @@
  * thousand followers) and T1 (two hundred tests at once).
  */
 import { buildGateway } from './gateway.ts';
+import { median } from './median.ts';
 import type { Seeded } from './seed.ts';
 import { measureStarts } from './start.ts';
 import { measureSubscribers } from './subscribers.ts';
@@ -63,8 +64,4 @@ function atMost(name: string, exact: number, exactGoal: number): Goal {
 function row(name: string, unit: string, numbers: readonly number[]): string {
   const [least, most] = [Math.min(...numbers), Math.max(...numbers)];
   return `| ${name} | ${Math.round(median(numbers))} ${unit} | ${Math.round(least)} to ${Math.round(most)} |`;
-}
-
-function median(numbers: readonly number[]): number {
-  return numbers.toSorted((one, other) => one - other)[Math.floor(numbers.length / 2)] ?? Number.NaN;
 }

@@ -24,15 +24,17 @@ const pathOf = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 /** Starts the gateway, L and the peers, in this order, each over a database of its own that holds the same. */
 export async function startSystems(folder: string, token: string): Promise<readonly System[]> {
-  if (!existsSync(pathOf('peers/node_modules'))) await installPeers();
+  const { dependencies } = JSON.parse(await readFile(pathOf('peers/package.json'), 'utf8')) as { dependencies: object };
+  const areThere = Object.keys(dependencies).every((name) => existsSync(pathOf(`peers/node_modules/${name}`)));
+  if (!areThere) await installPeers();
   const systems = [await startOther('limit', ['limit.ts'], folder)];
   for (const peer of PEERS) systems.push(await startOther(peer, ['peers/server.ts', peer], folder));
   return [await startGateway(folder, token), ...systems];
 }
 
-/** Ends all that was started. */
+/** Ends all that was started. It can be called again. */
 export async function stopSystems(): Promise<void> {
-  await Promise.all(stops.map((stop) => stop()));
+  await Promise.all(stops.splice(0).map((stop) => stop()));
 }
 
 async function installPeers(): Promise<void> {
