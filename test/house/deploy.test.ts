@@ -41,6 +41,12 @@ test('deploy/Dockerfile copies what is published', async () => {
   expect(copied.sort()).toEqual([...published, 'node_modules', 'package.json'].sort());
 });
 
+test('deploy/Dockerfile installs as .npmrc says: without scripts, for which the image has neither Python nor a compiler', async () => {
+  const [beforeInstall = ''] = (await read('Dockerfile')).split(/^RUN npm ci/m);
+  expect(beforeInstall).toMatch(/^COPY .*\.npmrc/m);
+  expect(await readFile('.npmrc', 'utf8')).toContain('ignore-scripts=true');
+});
+
 test('docs/deploy.md names every file of deploy/', async () => {
   const text = await readFile('docs/deploy.md', 'utf8');
   const names = (await readdir('deploy')).filter((name) => !name.includes('ignore'));
