@@ -105,9 +105,9 @@ export function fits(kind: Database['kind'], query: DatastoreQuery) {
     for (const tag of query.tags) conditions.push(eb.exists(taggedWith(eb, tag)));
     if (query.search) {
       const wanted = fold(query.search);
-      const at = (column: 'label_folded' | 'name') =>
+      const at = (column: 'datastores.label_folded' | 'datastores.name') =>
         eb(eb.fn<number>(positionFunction[kind], [column, eb.val(wanted)]), '>', 0);
-      conditions.push(eb.or([at('label_folded'), at('name')]));
+      conditions.push(eb.or([at('datastores.label_folded'), at('datastores.name')]));
     }
     return eb.and(conditions);
   };
