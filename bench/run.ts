@@ -2,8 +2,8 @@
  * The performance suite. It seeds 10,000 datastores in SQLite, starts the gateway, L (see limit.ts) and other GraphQL
  * servers (see peers/server.ts) over copies of the same file, makes sure that all answer with the same bytes, and lets
  * them take turns. Figures are ratios of requests per second within the same round; differences under 20 % mean
- * nothing. Before that it measures starts, memory, followers and tests (see service.ts), after it the gateway on Postgres
- * beside PostGraphile (see postgres.ts).
+ * nothing. Before that it measures starts, memory, followers and tests (see service.ts), after it the gateway on
+ * Postgres beside PostGraphile (see postgres.ts).
  *
  *   npm run bench                  five rounds of five seconds: some seven minutes
  *   npm run bench -- --quick       two rounds of one second: under two minutes
