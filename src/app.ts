@@ -42,6 +42,7 @@ import { WebhookDeliverer } from './modules/webhooks/deliverer.ts';
 import { WebhookSecrets } from './modules/webhooks/secrets.ts';
 import { WebhookSender } from './modules/webhooks/sender.ts';
 import { WebhookService } from './modules/webhooks/service.ts';
+import { WorkerService } from './modules/workers/service.ts';
 import { type OpenedDatabase, openDatabase } from './open-database.ts';
 import { Chores } from './platform/chores.ts';
 import type { Database, OnStatement } from './platform/database.ts';
@@ -208,6 +209,7 @@ export class App {
       usages,
       audit: new AuditService(database),
       processes,
+      workers: new WorkerService({ ...saving.rows, processes, logger }),
       dataStructures,
       manifests,
       records,

@@ -20,6 +20,10 @@ Usage: datastore-gateway <command>
                    them where it stands. It listens nowhere.
       --network NAME       those of that network's environments; left out: those of
                            environments without a network
+      --gateway URL        takes them from a gateway, and needs neither database nor
+                           keys: its token (TESTS_RUN) is in GATEWAY_TOKEN, or in
+      --token-variable NAME  the variable that this names; --token TOKEN shows it to
+                           every user of the machine
   migrate          Brings the tables of the database up to date, and makes them
                    where there are none.
   key create       Makes a key file at KEY_FILE. Without it no stored secret can

@@ -6,15 +6,15 @@ import type { OnOperation, OnResponse } from './server/observers.ts';
 
 /** What is asked when somebody reads the metrics. */
 export interface MetricsSources {
-  /** Rejects while the database is away. */
-  readonly queue: () => Promise<TestQueue>;
+  /** Rejects while the database is away. Left out, as the next two, where a process has no database. */
+  readonly queue?: () => Promise<TestQueue>;
   /** The processes that live. Rejects while the database is away. */
-  readonly processes: () => Promise<ProcessCounts>;
+  readonly processes?: () => Promise<ProcessCounts>;
   readonly executor: () => { readonly children: number; readonly running: number };
   /** Left out where nobody connects to the process. */
   readonly open?: () => { readonly connections: number; readonly subscriptions: number };
   /** The connections of the database's pool; undefined for SQLite, which has one. */
-  readonly pool: () => { readonly total: number; readonly idle: number; readonly waiting: number } | undefined;
+  readonly pool?: () => { readonly total: number; readonly idle: number; readonly waiting: number } | undefined;
 }
 
 /** In seconds: from an answer out of memory to the longest that a request may take. */
@@ -85,13 +85,14 @@ export class Metrics {
   }
 
   #readPool({ pool }: MetricsSources): void {
-    if (pool() === undefined) return;
+    if (pool?.() === undefined) return;
     this.#gauge('database_connections', 'Connections of the pool', () => pool()?.total ?? 0);
     this.#gauge('database_connections_idle', 'Connections that nobody uses', () => pool()?.idle ?? 0);
     this.#gauge('database_waiting', 'Statements that wait for a connection', () => pool()?.waiting ?? 0);
   }
 
   #readProcesses({ processes }: MetricsSources): void {
+    if (!processes) return;
     new Gauge({
       name: `${PREFIX}processes`,
       help: 'Processes that serve or take tests, and live',
@@ -107,6 +108,7 @@ export class Metrics {
 
   /** One reading gives three gauges: the first one that is asked reads for all. */
   #readQueue({ queue }: MetricsSources): void {
+    if (!queue) return;
     const registers = [this.#registry];
     const depth = new Gauge({
       name: `${PREFIX}tests_queued`,

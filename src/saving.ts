@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { ANY_OF_THIS_MACHINE } from './connectors/kit/network/addresses.ts';
 import type { LimitSettings } from './errors/limits.ts';
 import { Executor, type ExecutorOptions } from './executor/executor.ts';
 import { CatalogWriter } from './modules/catalogs/writer.ts';
+import { DatabaseQueue, type DatabaseQueueOptions, ownTypes } from './modules/connection-tests/database-queue.ts';
 import { GatewayTests } from './modules/connection-tests/gateway-tests.ts';
 import { type RunnerOptions, TestRunner } from './modules/connection-tests/runner.ts';
 import { ConnectionTestService } from './modules/connection-tests/service.ts';
@@ -39,7 +41,7 @@ export interface SavingOptions extends Pick<OpenedDatabase, 'database' | 'doorbe
   /** How long connectionTestProgress waits for a test that does not exist yet, in milliseconds. */
   readonly unbornWaitMs?: number | undefined;
   /** Which tests this process takes. Left out: those of no network. */
-  readonly network?: RunnerOptions['network'];
+  readonly network?: string | undefined;
   readonly takesTests?: RunnerOptions['takesTests'];
   /** Told of each test that this process has ended. Left out: nobody is. */
   readonly onTestEnded?: RunnerOptions['onEnded'];
@@ -57,9 +59,15 @@ export function constructSaving({ database, doorbell, keyring, executor, logger,
   const storeRemoval = new StoreRemoval(database);
   const managedStores = new ManagedStores(dataStructures, storeRemoval);
   const gatewayTests = new GatewayTests((job) => new ManagedStorage(database, job), logger);
-  const runner = new TestRunner({
-    ...{ database, doorbell, sealer, executor, catalogs, gatewayTests, logger, network, takesTests, onEnded, tracer },
-  });
+  const rows: DatabaseQueueOptions = { database, doorbell, sealer, catalogs, onEnded, tracer };
+  const queue = new DatabaseQueue(
+    rows,
+    // what gateways keep themselves they test themselves, for there may be nobody else who could
+    takesTests === false
+      ? { owner: randomUUID(), network: null, types: { only: ownTypes } }
+      : { owner: randomUUID(), network: network ?? null },
+  );
+  const runner = new TestRunner({ queue, executor, gatewayTests, logger, takesTests, onEnded, tracer });
   const connectionTests = new ConnectionTestService({
     ...{ database, doorbell, keyring, sealer, runner, unbornWaitMs, limits },
   });
@@ -77,7 +85,7 @@ export function constructSaving({ database, doorbell, keyring, executor, logger,
   });
   return {
     ...{ sealer, idempotency, environments, runner, connectionTests, drafts, proof, history, saver, preparation },
-    ...{ datastores, usages, deletion, dataStructures, manifests, storeRemoval },
+    ...{ datastores, usages, deletion, dataStructures, manifests, storeRemoval, rows },
   };
 }
 

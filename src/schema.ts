@@ -27,6 +27,7 @@ import './modules/manifests/schema.ts';
 import './modules/webhooks/schema.ts';
 import './modules/webhooks/schema-mutations.ts';
 import './modules/processes/schema.ts';
+import './modules/workers/schema.ts';
 import './modules/nodes/schema.ts';
 
 /** The whole API, which is built once from every module's schema.ts. */

@@ -27,9 +27,9 @@ export interface WorkerOptions extends KeyPlace, MetricsPlace, ExecutorSettings 
 }
 
 /** How long tests that run may go on when it stops: with what follows, it has ended within 20 s. */
-const DRAIN_MS = 15_000;
+export const DRAIN_MS = 15_000;
 const NEEDS_POSTGRES =
-  'A worker shares the database of the gateways, and a SQLite file is one gateway’s, which takes its tests itself. Give the postgres:// URL that the gateways have.';
+  'A worker shares the database of the gateways, and a SQLite file is one gateway’s, which takes its tests itself. Give the postgres:// URL that the gateways have, or ask that gateway with --gateway.';
 
 /**
  * Takes connection tests from the database of the gateways and runs them where it stands. It listens nowhere, but for

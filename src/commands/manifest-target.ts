@@ -2,6 +2,7 @@ import type { UserError } from '../errors/api.ts';
 import type { FieldIssue } from '../errors/field-issues.ts';
 import { hasChanges, type ManifestPlan } from '../modules/manifests/plan.ts';
 import type { GivenSecret } from '../modules/manifests/service.ts';
+import { postOperation, readAnswer } from '../platform/ask-gateway.ts';
 import type { Saving } from '../saving.ts';
 import { operator } from './command.ts';
 import { environmentNames } from './environments.ts';
@@ -57,10 +58,6 @@ const APPLY = `mutation ($input: ApplyManifestInput!) { applyManifest(input: $in
 /** How long an answer may take, in milliseconds: names are resolved for all that is stored. */
 const ANSWER_TIMEOUT_MS = 120_000;
 
-interface Answer {
-  readonly data?: Readonly<Record<string, unknown>> | null;
-  readonly errors?: readonly { readonly message: string }[];
-}
 interface Refused {
   readonly message?: string;
   readonly issues?: readonly FieldIssue[];
@@ -69,18 +66,9 @@ interface Refused {
 /** A gateway, by its URL and a token. */
 export function gatewayTarget(url: URL, token: string): ManifestTarget {
   const ask = async <Result>(query: string, variables: object): Promise<Result> => {
-    const response = await fetch(new URL('/graphql', url), {
-      method: 'POST',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', accept: 'application/json' },
-      body: JSON.stringify({ query, variables }),
-      redirect: 'error',
-      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
-    }).catch((error: unknown) => {
-      throw new Error(`${url.origin} does not answer.`, { cause: error });
-    });
-    const { data, errors } = (await response.json().catch((error: unknown) => {
-      throw new Error(`${url.origin} answers ${response.status}, and not as a gateway does.`, { cause: error });
-    })) as Answer;
+    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+    const response = await postOperation({ url, token }, { query, variables }, 'application/json', signal);
+    const { data, errors } = await readAnswer(response, url);
     const [result] = Object.values(data ?? {}) as (Result & Refused)[];
     if (errors || result == null) throw new GatewayRefusal(errors?.[0]?.message ?? 'The gateway has answered nothing.');
     if (result.message !== undefined) throw new GatewayRefusal(result.message, result.issues);

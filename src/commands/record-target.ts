@@ -1,7 +1,7 @@
 import { UserError } from '../errors/api.ts';
 import type { RecordFormat, RecordTransfers } from '../modules/managed-data/transfers.ts';
+import type { Gateway } from '../platform/ask-gateway.ts';
 import { operator } from './command.ts';
-import type { Gateway } from './gateway.ts';
 
 /** A report of an import, from the database or a gateway. */
 export interface Report {

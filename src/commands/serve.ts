@@ -2,15 +2,11 @@ import { join } from 'node:path';
 import { App, type AppOptions } from '../app.ts';
 import type { Demo } from '../demo/demo.ts';
 import type { Env } from '../env.ts';
-import { parseDatabaseUrl } from '../platform/database.ts';
 import type { Logger } from '../platform/logger.ts';
 import { options, print } from './command.ts';
 import { readNetwork } from './network.ts';
 import { AS_ROOT, isRoot, requireKeyFile, runUntilSignal, warnOfRoot } from './run-until-signal.ts';
 import { settings } from './settings.ts';
-
-const NOBODY_TAKES_TESTS =
-  'With --no-tests or TAKE_TESTS=false other processes take the connection tests, and a SQLite file is one process’s: leave that out, or give the gateway a Postgres.';
 
 export async function start(args: readonly string[]): Promise<void> {
   const { demo: isDemo } = options(args, { demo: { type: 'boolean' } });
@@ -52,7 +48,6 @@ export async function serve(args: readonly string[]): Promise<void> {
   const given = options(args, { 'no-tests': { type: 'boolean' }, network: { type: 'string' } });
   const { env, logger } = settings('serve', 'info');
   const takesTests = env.takesTests && given['no-tests'] !== true;
-  if (!takesTests && parseDatabaseUrl(env.databaseUrl).kind === 'sqlite') throw new Error(NOBODY_TAKES_TESTS);
   requireKeyFile(env);
   warnOfRoot(logger);
   const app = await openApp({ ...env, takesTests, network: readNetwork(given.network) ?? env.network }, logger, false);

@@ -173,9 +173,28 @@ const fromChild: z.ZodType<FromChild> = z.discriminatedUnion('type', [
   }),
 ]);
 
+/** Reads what another process tells of a check, by the rules of what a child tells. @throws BadMessageError */
+export function readProgress(told: unknown): CheckProgress {
+  return readBy(progress, told);
+}
+
+/** The same for why a test failed; null for one that did not. @throws BadMessageError */
+export function readFailure(told: unknown): FailureReport | null {
+  return readBy(failure.nullable(), told);
+}
+
+/** The same for a part of a catalog. @throws BadMessageError */
+export function readCatalogPart(told: unknown): readonly CatalogEntry[] {
+  return readBy(listOf(entry), told);
+}
+
 /** @throws BadMessageError for whatever is none of the messages */
 export function readFromChild(message: unknown): FromChild {
-  const { success, data } = fromChild.safeParse(message);
+  return readBy(fromChild, message);
+}
+
+function readBy<Form extends z.ZodType>(form: Form, message: unknown): z.output<Form> {
+  const { success, data } = form.safeParse(message);
   if (!success) throw new BadMessageError('It has sent a message of another form.');
   return data;
 }

@@ -130,8 +130,15 @@ describe('the command line', () => {
       /^datastore-gateway: DATABASE_URL=sqlite:\S+: A worker shares the database .* postgres:\/\/ URL/,
     ],
     [['worker', '--network', 'vpc a'], {}, 2, /--network must be 1 to 63 letters/],
-    [['serve', '--no-tests'], {}, 1, /--no-tests or TAKE_TESTS=false .* give the gateway a Postgres/],
-    [['serve'], { TAKE_TESTS: 'false' }, 1, /--no-tests or TAKE_TESTS=false .* give the gateway a Postgres/],
+    [['worker', '--token', 'dsg_x'], {}, 2, /--token goes with --gateway/],
+    [['worker', '--gateway', 'ftp://gateway.example'], {}, 2, /--gateway takes the URL of a gateway/],
+    [['worker', '--gateway', 'https://gateway.example'], {}, 1, /GATEWAY_TOKEN is not set/],
+    [
+      ['worker', '--gateway', 'http://127.0.0.1:9'],
+      { GATEWAY_TOKEN: 'dsg_x' },
+      1,
+      /The gateway cannot be asked just now[\s\S]*http:\/\/127\.0\.0\.1:9 does not answer/,
+    ],
   ])('%j with %j on SQLite ends with %i, makes nothing and says what to do', async (args, env, ends, said) => {
     const cwd = await folder();
     const { code, stderr } = await run(args, { cwd, env });

@@ -574,3 +574,47 @@ export const ListProcesses = graphql(`
     }
   }
 `);
+
+export const TendWorker = graphql(`
+  mutation TendWorker($input: TendWorkerInput!) {
+    tendWorker(input: $input) {
+      __typename
+      ...UserErrorFields
+      ... on TendWorkerSuccess { now cancelled }
+      ... on NotFoundError { ids }
+    }
+  }
+`);
+
+export const LeaseTests = graphql(`
+  mutation LeaseTests($input: LeaseTestsInput!) {
+    leaseTests(input: $input) {
+      __typename
+      ...UserErrorFields
+      ... on LeaseTestsSuccess { leases { testId attempt sequence sealed } }
+      ... on NotFoundError { ids }
+    }
+  }
+`);
+
+export const RecordTestEvents = graphql(`
+  mutation RecordTestEvents($input: RecordTestEventsInput!) {
+    recordTestEvents(input: $input) {
+      __typename
+      ...UserErrorFields
+      ... on RecordTestEventsSuccess { lost }
+      ... on NotFoundError { ids }
+    }
+  }
+`);
+
+export const RecordCatalog = graphql(`
+  mutation RecordCatalog($input: RecordCatalogInput!) {
+    recordCatalog(input: $input) {
+      __typename
+      ...UserErrorFields
+      ... on RecordCatalogSuccess { goesOn }
+      ... on NotFoundError { ids }
+    }
+  }
+`);

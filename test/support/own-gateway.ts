@@ -33,11 +33,25 @@ export async function startWorker(
   return (await startScript('worker-process.ts', given, onTestFinished)).child;
 }
 
+/** Starts a worker that asks a gateway, in a process of its own, and waits until it takes tests. */
+export async function startRemoteWorker(
+  url: string,
+  token: string,
+  onTestFinished: Finally,
+  network?: string,
+): Promise<ChildProcess> {
+  const given = [url, token, childProgram().childUrl, ...(network === undefined ? [] : [network])];
+  return (await startScript('remote-worker-process.ts', given, onTestFinished)).child;
+}
+
 async function startScript(script: string, given: readonly string[], onTestFinished: Finally) {
   const child = spawn(process.execPath, [join(import.meta.dirname, script), ...given], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));
-  const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
+  const ended = once(child, 'exit').then(([code]) => {
+    throw new Error(`${script} has ended with ${code} before it was ready`);
+  });
+  const [line] = (await Promise.race([once(createInterface(child.stdout), 'line'), ended])) as [string];
   return { child, line };
 }

@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Scope, scopes } from '../../src/modules/access/access.ts';
 import { type Right, rights } from '../../src/modules/access/rights.ts';
+import { newRecipientKey } from '../../src/platform/sealed-message.ts';
 import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import type { TestGateway } from '../support/gateway.ts';
@@ -12,6 +13,7 @@ import { CreateDataStructure, DeleteDatastores, DeleteEnvironment, RegisterUsage
 import { expectType, issueList } from '../support/results.ts';
 
 const config = { postgres: postgresConfig() };
+const WORKER_KEY = newRecipientKey().publicKey;
 /** How long a subscription may listen that must hear nothing. */
 const LISTENING_MS = 2_000;
 const MINUTE_MS = 60_000;
@@ -31,6 +33,7 @@ interface Things {
   readonly webhookId: string;
   readonly deliveryId: string;
   readonly tokenId: string;
+  readonly workerId: string;
 }
 
 interface Operation {
@@ -38,6 +41,8 @@ interface Operation {
   readonly query: string;
   /** True where the inputs ask for what stands under `more` in the table of rights. */
   readonly besides?: true;
+  /** What a worker asks: it is about what its own token runs, and the test that is run has a journal entry already. */
+  readonly ofWorkers?: true;
   readonly variables: (things: Things) => Record<string, unknown>;
 }
 
@@ -415,6 +420,36 @@ const tried: readonly Operation[] = [
     variables: ({ tokenId }) => ({ id: tokenId }),
   },
   {
+    title: 'tendWorker',
+    ofWorkers: true,
+    query:
+      'mutation ($input: TendWorkerInput!) { tendWorker(input: $input) { __typename ... on NotFoundError { ids } } }',
+    variables: input(({ workerId: id }) => ({
+      ...{ id, host: 'a', version: '1', capacity: 1, publicKey: WORKER_KEY, running: [] },
+    })),
+  },
+  {
+    title: 'leaseTests',
+    ofWorkers: true,
+    query:
+      'mutation ($input: LeaseTestsInput!) { leaseTests(input: $input) { __typename ... on NotFoundError { ids } ... on LeaseTestsSuccess { leases { testId } } } }',
+    variables: input(({ workerId }) => ({ workerId, limit: 1 })),
+  },
+  {
+    title: 'recordTestEvents',
+    ofWorkers: true,
+    query:
+      'mutation ($input: RecordTestEventsInput!) { recordTestEvents(input: $input) { __typename ... on NotFoundError { ids } ... on RecordTestEventsSuccess { lost } } }',
+    variables: input(({ workerId }) => ({ workerId, events: [] })),
+  },
+  {
+    title: 'recordCatalog',
+    ofWorkers: true,
+    query:
+      'mutation ($input: RecordCatalogInput!) { recordCatalog(input: $input) { __typename ... on NotFoundError { ids } ... on RecordCatalogSuccess { goesOn } } }',
+    variables: input(({ workerId, testId }) => ({ workerId, testId, attempt: 1, step: 'BEGIN' })),
+  },
+  {
     title: 'createEnvironment',
     query: 'mutation ($input: CreateEnvironmentInput!) { createEnvironment(input: $input) { __typename } }',
     variables: input(() => ({ name: `made ${randomUUID()}` })),
@@ -444,6 +479,11 @@ const triedSubscriptions: readonly Operation[] = [
     variables: ({ environmentId }) => ({ id: environmentId }),
   },
   {
+    title: 'workerSignals',
+    query: 'subscription ($id: ID!) { workerSignals(workerId: $id) { cancelled } }',
+    variables: ({ workerId }) => ({ id: workerId }),
+  },
+  {
     title: 'recordEvents',
     query: 'subscription ($id: ID!) { recordEvents(datastoreId: $id) { cursor } }',
     variables: ({ storeId }) => ({ id: storeId }),
@@ -454,7 +494,7 @@ const operations = tried.map(guarded);
 const subscriptions = triedSubscriptions.map(guarded);
 
 /** Those that answer everybody. */
-const ofNoEnvironment = ['viewer', 'connectors', 'connectorsVersion', 'connector', 'parseConnection'];
+const ofNoEnvironment = ['viewer', 'connectors', 'connectorsVersion', 'connector', 'parseConnection', 'tendWorker'];
 
 /** What changes must not leave behind; what looking does to a token does not count. */
 const tables = [
@@ -549,6 +589,7 @@ describeEachGateway('who may', (open, kind) => {
       webhookId,
       deliveryId,
       tokenId,
+      workerId: randomUUID(),
     };
   }
 
@@ -577,7 +618,7 @@ describeEachGateway('who may', (open, kind) => {
     (errors as { extensions: { code: string } }[] | undefined)?.map((error) => error.extensions.code);
 
   describe('to change something, while the audit log cannot be written', () => {
-    const mutations = operations.filter(({ query }) => rootOf(query).type === 'Mutation');
+    const mutations = operations.filter(({ query, ofWorkers }) => rootOf(query).type === 'Mutation' && !ofWorkers);
     let things: Things;
 
     beforeAll(async () => {
@@ -631,6 +672,7 @@ describeEachGateway('who may', (open, kind) => {
       webhookId: randomUUID(),
       deliveryId: randomUUID(),
       tokenId: randomUUID(),
+      workerId: randomUUID(),
     });
 
     let token: string;
@@ -653,8 +695,11 @@ describeEachGateway('who may', (open, kind) => {
         expect(codesOf(json.errors)).toEqual(everywhere ? ['FORBIDDEN'] : undefined);
         const answer = JSON.stringify(json.data);
         if (ofNoEnvironment.includes(title))
-          expect(answer).toMatch(/"name":"lost |"type":"S3"|"connectorsVersion":"|"ParseConnectionSuccess"/);
-        else expect(answer).toMatch(/null|NotFoundError|"nodes":\[\]/);
+          expect(answer).toMatch(
+            /"name":"lost |"type":"S3"|"connectorsVersion":"|"ParseConnectionSuccess"|"TendWorkerSuccess"/,
+          );
+        // a worker may be what it likes: it is given nothing
+        else expect(answer).toMatch(/null|NotFoundError|"(nodes|leases|lost)":\[\]|"goesOn":false/);
       },
     );
 
@@ -717,13 +762,22 @@ describeEachGateway('who may', (open, kind) => {
       });
     });
 
-    test.each(operations)('$title is allowed with just what it needs', async ({ needs, query, variables }) => {
-      const things = await thingsFor(query);
-      const { json } = await gateway.send({ query, variables: variables(things) }, await tokenWith(needs));
-      expect(json.errors).toBeUndefined();
-      const [result] = Object.values(json.data ?? {});
-      expect((result as { __typename?: string }).__typename ?? 'Success').toMatch(/Success|ConnectionTestFailedError/);
-    });
+    test.each(operations)(
+      '$title is allowed with just what it needs',
+      async ({ needs, query, variables, ofWorkers }) => {
+        const things = await thingsFor(query);
+        const token = await tokenWith(needs);
+        // a worker is known by the token that it has come with
+        const beat = operations.find(({ title }) => title === 'tendWorker');
+        if (ofWorkers && beat) await gateway.send({ query: beat.query, variables: beat.variables(things) }, token);
+        const { json } = await gateway.send({ query, variables: variables(things) }, token);
+        expect(json.errors).toBeUndefined();
+        const [result] = Object.values(json.data ?? {});
+        expect((result as { __typename?: string }).__typename ?? 'Success').toMatch(
+          /Success|ConnectionTestFailedError/,
+        );
+      },
+    );
 
     // it is refused before the database is asked, whichever that is
     if (kind === 'sqlite')
@@ -794,39 +848,39 @@ describeEachGateway('who may', (open, kind) => {
     const shapeOf = (json: unknown, things: Things) =>
       Object.values(things).reduce((text: string, id: string) => text.replaceAll(id, '*'), JSON.stringify(json));
 
-    test.each(operations.filter(({ variables, everywhere }) => !everywhere && variables.length > 0))(
-      '$title: what one may not see looks just like what there is not',
-      async ({ query, variables }) => {
-        const token = await tokenOf(await api.newEnvironment());
-        const hidden = await thingsFor(query);
-        const missing: Things = {
-          environmentId: randomUUID(),
-          empty: randomUUID(),
-          datastoreId: randomUUID(),
-          name: 'no-such',
-          testId: randomUUID(),
-          usageId: randomUUID(),
-          structureId: randomUUID(),
-          storeId: randomUUID(),
-          webhookId: randomUUID(),
-          deliveryId: randomUUID(),
-          tokenId: randomUUID(),
-        };
-        const before = await dump();
-        const ofHidden = await gateway.send({ query, variables: variables(hidden) }, token);
-        const ofMissing = await gateway.send({ query, variables: variables(missing) }, token);
-        expect(shapeOf(ofHidden.json, hidden)).toBe(shapeOf(ofMissing.json, missing));
-        expect(ofHidden.status).toBe(ofMissing.status);
-        expect(ofHidden.text).toMatch(/null|NotFoundError|"nodes":\[\](?!,"totalCount":[^0])/);
-        expect(await dump()).toEqual(before);
-        // and it is there, for who may see it
-        const seen = await gateway.send(
-          { query, variables: variables(hidden) },
-          await tokenOf(hidden.environmentId, hidden.empty),
-        );
-        expect(shapeOf(seen.json, hidden)).not.toBe(shapeOf(ofHidden.json, hidden));
-      },
-    );
+    test.each(
+      operations.filter(({ variables, everywhere, ofWorkers }) => !everywhere && !ofWorkers && variables.length > 0),
+    )('$title: what one may not see looks just like what there is not', async ({ query, variables }) => {
+      const token = await tokenOf(await api.newEnvironment());
+      const hidden = await thingsFor(query);
+      const missing: Things = {
+        environmentId: randomUUID(),
+        empty: randomUUID(),
+        datastoreId: randomUUID(),
+        name: 'no-such',
+        testId: randomUUID(),
+        usageId: randomUUID(),
+        structureId: randomUUID(),
+        storeId: randomUUID(),
+        webhookId: randomUUID(),
+        deliveryId: randomUUID(),
+        tokenId: randomUUID(),
+        workerId: randomUUID(),
+      };
+      const before = await dump();
+      const ofHidden = await gateway.send({ query, variables: variables(hidden) }, token);
+      const ofMissing = await gateway.send({ query, variables: variables(missing) }, token);
+      expect(shapeOf(ofHidden.json, hidden)).toBe(shapeOf(ofMissing.json, missing));
+      expect(ofHidden.status).toBe(ofMissing.status);
+      expect(ofHidden.text).toMatch(/null|NotFoundError|"nodes":\[\](?!,"totalCount":[^0])/);
+      expect(await dump()).toEqual(before);
+      // and it is there, for who may see it
+      const seen = await gateway.send(
+        { query, variables: variables(hidden) },
+        await tokenOf(hidden.environmentId, hidden.empty),
+      );
+      expect(shapeOf(seen.json, hidden)).not.toBe(shapeOf(ofHidden.json, hidden));
+    });
 
     test('a mixed deletion deletes nothing', async () => {
       const [inside, outside] = [await newThings(), await newThings()];

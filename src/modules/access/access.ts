@@ -12,6 +12,7 @@ export const scopes = [
   'TOKENS_ADMIN',
   'AUDIT_READ',
   'PROCESSES_READ',
+  'TESTS_RUN',
 ] as const;
 export type Scope = (typeof scopes)[number];
 

@@ -22,6 +22,7 @@ const ENVIRONMENTS: Right = { scope: 'ENVIRONMENTS_WRITE' };
 const TOKENS: Right = { scope: 'TOKENS_ADMIN' };
 const AUDIT: Right = { scope: 'AUDIT_READ' };
 const PROCESSES: Right = { scope: 'PROCESSES_READ', everywhere: true };
+const RUN: Right = { scope: 'TESTS_RUN' };
 const RECORDS: Right = { scope: 'RECORDS_READ' };
 const WRITE_RECORDS: Right = { scope: 'RECORDS_WRITE' };
 const USAGES: Right = { scope: 'USAGES_WRITE' };
@@ -85,6 +86,10 @@ export const rights = {
   'Mutation.rotateWebhookSecret': WRITE,
   'Mutation.sendTestWebhook': WRITE,
   'Mutation.redeliverWebhookMessages': WRITE,
+  'Mutation.tendWorker': RUN,
+  'Mutation.leaseTests': RUN,
+  'Mutation.recordTestEvents': RUN,
+  'Mutation.recordCatalog': RUN,
   'Mutation.createEnvironment': { ...ENVIRONMENTS, everywhere: true },
   'Mutation.updateEnvironment': ENVIRONMENTS,
   'Mutation.deleteEnvironment': ENVIRONMENTS,
@@ -94,6 +99,7 @@ export const rights = {
   'Subscription.connectionTestProgress': READ,
   'Subscription.datastoreEvents': READ,
   'Subscription.recordEvents': RECORDS,
+  'Subscription.workerSignals': RUN,
   'ConflictError.current': READ,
   'ConflictError.currentRecord': RECORDS,
   'InUseError.datastores': READ,

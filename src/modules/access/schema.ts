@@ -32,6 +32,10 @@ export const ScopeRef = builder.enumType('Scope', {
     PROCESSES_READ: {
       description: 'Read which processes serve and take tests; for a token for all environments.',
     },
+    TESTS_RUN: {
+      description:
+        'Take connection tests and run them, with the secrets that they need: for `worker --gateway`, and nobody else.',
+    },
   } satisfies Record<(typeof scopes)[number], { description: string }>,
 });
 

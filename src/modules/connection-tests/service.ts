@@ -15,11 +15,11 @@ import { currentTrace, formatTraceparent } from '../../platform/trace-context.ts
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import { requireRoom, targetOf } from './admission.ts';
+import { cancelTopic, queueTopic, testTopic } from './database-queue.ts';
 import { readEvents } from './event-store.ts';
 import { journalCancel, journalStart } from './journal.ts';
 import { planTest, type TestOptions, type TestSubject, testTimeoutMs, writes } from './plan.ts';
-import { testTopic } from './recorder.ts';
-import { cancelTopic, queueTopic, type TestRunner } from './runner.ts';
+import type { TestRunner } from './runner.ts';
 import { testOf } from './shown-row.ts';
 import {
   adoptTest,

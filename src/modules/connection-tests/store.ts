@@ -1,9 +1,9 @@
-import type { Selectable } from 'kysely';
+import { type Expression, expressionBuilder, type Selectable, type SqlBool } from 'kysely';
 import { type PublicConfig, serializeConfig } from '../../connectors/kit/config/shape.ts';
 import { type Change, type Database, isOneOf } from '../../platform/database.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
 import type { WrappedKey } from '../../platform/sealer.ts';
-import type { ConnectionTestsTable } from '../../platform/tables.ts';
+import type { ConnectionTestsTable, Tables } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { whereVisibleToo } from '../access/visibility.ts';
 import { shownColumns, testOf } from './shown-row.ts';
@@ -272,12 +272,23 @@ export interface Taker {
   readonly owner: string;
   /** The network that it stands in; null: it takes the tests that may run anywhere. */
   readonly network: string | null;
+  /** The types whose tests alone it takes, or those that it leaves to others. Left out: it takes them all. */
+  readonly types?: { readonly only: readonly string[] } | { readonly allBut: readonly string[] };
+  /** Whose environments' tests alone it takes. Left out: it takes those of all. */
+  readonly access?: Access;
+}
+
+function narrowed({ types, access }: Pick<Taker, 'types' | 'access'>): Expression<SqlBool>[] {
+  const conditions = access ? [whereVisibleToo(access, 'connection_tests.environment_id')] : [];
+  if (types === undefined) return conditions;
+  if ('only' in types) return [...conditions, isOneOf('connection_tests.type', types.only)];
+  return [...conditions, expressionBuilder<Tables>().not(isOneOf('connection_tests.type', types.allBut))];
 }
 
 /** Takes up to `limit` queued tests of a process's network for it, which keeps them for so many milliseconds. */
 export async function claimTests(
   change: Change,
-  { owner, network }: Taker,
+  { owner, network, ...rest }: Taker,
   leaseMs: number,
   limit: number,
 ): Promise<TestRow[]> {
@@ -289,6 +300,7 @@ export async function claimTests(
     .where('network', network === null ? 'is' : '=', network)
     .where((eb) => eb.or([eb('owner', 'is', null), eb('owner', '=', owner)]))
     .where('deadline_at', '>', clock.timestamp())
+    .$call((query) => narrowed(rest).reduce((some, condition) => some.where(condition), query))
     .orderBy('created_at')
     .limit(limit);
   const ids = await (change.kind === 'postgres' ? queued.forUpdate().skipLocked() : queued).execute();
@@ -348,21 +360,26 @@ export async function renewLeases(
     .execute();
 }
 
-/** Reads the tests that this process has taken and not ended, as far as the rows know. */
-export async function findOwned(database: Database, owner: string): Promise<TestRow[]> {
+/** Reads the tests that this process has taken and not ended, as far as the rows know; with an id, that one alone. */
+export async function findOwned(database: Database, owner: string, id?: string): Promise<TestRow[]> {
   return database.query
     .selectFrom('connection_tests')
     .selectAll()
     .where('status', '=', 'RUNNING')
     .where('owner', '=', owner)
+    .$if(id !== undefined, (query) => query.where('id', '=', id ?? ''))
     .execute();
 }
 
 /**
  * Reads the tests whose runner died, those that run `overdueMs` past their deadline or longer, and those that nobody
- * took in time.
+ * took in time. `sparedKind`: not those of processes of this kind.
  */
-export async function findAbandoned(database: Database, overdueMs: number): Promise<TestRow[]> {
+export async function findAbandoned(
+  database: Database,
+  overdueMs: number,
+  sparedKind: string | null,
+): Promise<TestRow[]> {
   const now = database.clock.timestamp();
   const overdueSince = database.clock.timestamp(-overdueMs);
   return database.query
@@ -374,6 +391,14 @@ export async function findAbandoned(database: Database, overdueMs: number): Prom
         eb.and([eb('status', '=', 'RUNNING'), eb('deadline_at', '<=', overdueSince)]),
         eb.and([eb('status', '=', 'QUEUED'), eb('deadline_at', '<=', now)]),
       ]),
+    )
+    .$if(sparedKind !== null, (query) =>
+      query.where(({ exists, not, selectFrom }) => {
+        const owner = selectFrom('processes')
+          .select('processes.id')
+          .where('kind', '=', sparedKind ?? '');
+        return not(exists(owner.whereRef('processes.id', '=', 'connection_tests.owner')));
+      }),
     )
     .limit(READ_AT_ONCE)
     .execute();

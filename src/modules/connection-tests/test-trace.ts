@@ -4,7 +4,7 @@ import type { CheckEvent } from '../../executor/executor.ts';
 import type { Attributes } from '../../platform/span.ts';
 import { parseTraceparent } from '../../platform/trace-context.ts';
 import type { Span, Tracer } from '../../platform/tracer.ts';
-import type { TestRow } from './store.ts';
+import type { Lease } from './queue.ts';
 import type { TestSnapshot } from './test.ts';
 
 /**
@@ -18,18 +18,18 @@ export class TestTrace {
   #executor: Span | undefined;
   #check: Span | undefined;
 
-  constructor(tracer: Tracer, row: TestRow) {
-    const { type, purpose, attempt } = row;
+  constructor(tracer: Tracer, { test, attempt, traceparent }: Pick<Lease, 'test' | 'attempt' | 'traceparent'>) {
+    const { type, purpose, createdAt, startedAt } = test;
     this.#tracer = tracer;
     this.#place = connectorOf(type).runsInGateway ? 'gateway' : 'executor';
-    const at = Date.parse(row.created_at);
+    const at = Date.parse(createdAt);
     this.#test = tracer.begin({
-      ...{ name: `test ${type}`, kind: 'CONSUMER', parent: parseTraceparent(row.traceparent), at },
+      ...{ name: `test ${type}`, kind: 'CONSUMER', parent: parseTraceparent(traceparent), at },
       attributes: named('test', { type, purpose, attempt }),
     });
-    if (row.started_at === null) return;
+    if (startedAt === null) return;
     const parent = this.#test.context;
-    tracer.begin({ name: 'queue', parent, at }).end({ at: Date.parse(row.started_at) });
+    tracer.begin({ name: 'queue', parent, at }).end({ at: Date.parse(startedAt) });
   }
 
   /** The executor has the test from now on. */

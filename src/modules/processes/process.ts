@@ -30,5 +30,13 @@ export interface Process extends ProcessFacts {
   readonly tokenName: string | null;
 }
 
+/** A worker that asks a gateway. */
+export interface RemoteProcess {
+  readonly id: string;
+  readonly network: string | null;
+  /** To which the secrets of its tests are sealed. */
+  readonly publicKey: string;
+}
+
 /** By its kind, how many processes live. */
 export type ProcessCounts = Readonly<Record<ProcessKind, number>>;

@@ -1,10 +1,17 @@
-import { RequestFault } from '../../errors/api.ts';
+import { NotFoundError, RequestFault } from '../../errors/api.ts';
 import type { Database } from '../../platform/database.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
-import { KEPT_MS, type Process, type ProcessCounts, SILENT_MS } from './process.ts';
-import { countLiving, listProcesses, removeSilent } from './store.ts';
+import {
+  KEPT_MS,
+  type Process,
+  type ProcessCounts,
+  type ProcessFacts,
+  type RemoteProcess,
+  SILENT_MS,
+} from './process.ts';
+import { countLiving, findRemote, listProcesses, putBeat, removeProcess, removeSilent } from './store.ts';
 
 /** Tells operators which processes there are. */
 export class ProcessService {
@@ -31,6 +38,32 @@ export class ProcessService {
   /** Counts the processes that live, for the metrics. */
   counts(): Promise<ProcessCounts> {
     return countLiving(this.#database);
+  }
+
+  /**
+   * Writes that a worker lives which asks this gateway. Network and key stay as they were at its first beat.
+   * @returns whether this is its first beat
+   * @throws NotFoundError when a process of this id is another token's
+   */
+  async beat(access: Access, facts: ProcessFacts, running: number, publicKey: string): Promise<boolean> {
+    const at = this.#database.clock.timestamp();
+    const columns = { started_at: at, last_seen_at: at, token_id: access.tokenId, public_key: publicKey };
+    const result = await putBeat(this.#database, { ...facts, running, ...columns });
+    if (result === 'refused') throw new NotFoundError([facts.id]);
+    return result === 'first';
+  }
+
+  /** Finds a worker that asks with the caller's own token. @throws NotFoundError */
+  async findRemote(access: Access, id: string): Promise<RemoteProcess> {
+    const found = await findRemote(this.#database, access, id);
+    if (!found) throw new NotFoundError([id]);
+    return found;
+  }
+
+  /** Takes a worker of the caller's out, which has stopped. */
+  async remove(access: Access, id: string): Promise<void> {
+    await this.findRemote(access, id);
+    await removeProcess(this.#database, id);
   }
 
   /** Removes those that were seen last more than an hour ago. @returns false: there is no more to do */

@@ -1,15 +1,16 @@
 import type { Database } from '../../platform/database.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
 import type { ProcessesTable } from '../../platform/tables.ts';
-import { type Process, type ProcessCounts, type ProcessKind, SILENT_MS } from './process.ts';
+import type { Access } from '../access/access.ts';
+import { type Process, type ProcessCounts, type ProcessKind, type RemoteProcess, SILENT_MS } from './process.ts';
 
-/**
- * Writes that a process lives, in its one row.
- * @returns false when the row is another token's, and stays as it is
- */
-export async function putBeat({ query }: Pick<Database, 'query'>, row: ProcessesTable): Promise<boolean> {
+/** What a beat was: the first one, one more, or that of another token's process, whose row stays as it is. */
+export type BeatResult = 'first' | 'another' | 'refused';
+
+/** Writes that a process lives, in its one row. */
+export async function putBeat({ query }: Database, row: ProcessesTable): Promise<BeatResult> {
   const { running, last_seen_at, token_id } = row;
-  const { numInsertedOrUpdatedRows: written } = await query
+  const written = await query
     .insertInto('processes')
     .values(row)
     .onConflict((conflict) =>
@@ -18,8 +19,10 @@ export async function putBeat({ query }: Pick<Database, 'query'>, row: Processes
         .doUpdateSet({ running, last_seen_at })
         .where('processes.token_id', token_id === null ? 'is' : '=', token_id),
     )
-    .executeTakeFirstOrThrow();
-  return written !== 0n;
+    .returning('started_at')
+    .executeTakeFirst();
+  if (!written) return 'refused';
+  return written.started_at === row.started_at ? 'first' : 'another';
 }
 
 /** Reads a page of the processes, the oldest first. */
@@ -66,6 +69,21 @@ function processOf(row: ProcessesTable, tokenName: string | null): Process {
     lastSeenAt,
     tokenName,
   };
+}
+
+/** Reads a worker that asks a gateway with the caller's token. */
+export async function findRemote(
+  { query }: Database,
+  { tokenId }: Access,
+  id: string,
+): Promise<RemoteProcess | undefined> {
+  const row = await query
+    .selectFrom('processes')
+    .select(['network', 'public_key'])
+    .where('id', '=', id)
+    .where('token_id', '=', tokenId)
+    .executeTakeFirst();
+  return row?.public_key == null ? undefined : { id, network: row.network, publicKey: row.public_key };
 }
 
 /** Counts the processes that live. */

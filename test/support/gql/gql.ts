@@ -69,6 +69,10 @@ type Documents = {
     "\n  query ReadRecord($id: ID!, $key: String!) {\n    datastore(id: $id) { ... on ManagedDatastore { record(key: $key) { key data version } } }\n  }\n": typeof types.ReadRecordDocument,
     "\n  query ListRecords(\n    $id: ID!, $filter: [RecordFilter!], $first: Int, $after: String, $last: Int, $before: String\n  ) {\n    datastore(id: $id) {\n      ... on ManagedDatastore {\n        records(filter: $filter, first: $first, after: $after, last: $last, before: $before) {\n          nodes { key data }\n          pageInfo { hasNextPage hasPreviousPage startCursor endCursor }\n        }\n      }\n    }\n  }\n": typeof types.ListRecordsDocument,
     "\n  query ListProcesses($first: Int, $after: String, $last: Int, $before: String) {\n    processes(first: $first, after: $after, last: $last, before: $before) {\n      nodes {\n        id kind host version network capacity running tests { id status } startedAt lastSeenAt isAlive tokenName\n      }\n      pageInfo { hasNextPage startCursor endCursor }\n    }\n  }\n": typeof types.ListProcessesDocument,
+    "\n  mutation TendWorker($input: TendWorkerInput!) {\n    tendWorker(input: $input) {\n      __typename\n      ...UserErrorFields\n      ... on TendWorkerSuccess { now cancelled }\n      ... on NotFoundError { ids }\n    }\n  }\n": typeof types.TendWorkerDocument,
+    "\n  mutation LeaseTests($input: LeaseTestsInput!) {\n    leaseTests(input: $input) {\n      __typename\n      ...UserErrorFields\n      ... on LeaseTestsSuccess { leases { testId attempt sequence sealed } }\n      ... on NotFoundError { ids }\n    }\n  }\n": typeof types.LeaseTestsDocument,
+    "\n  mutation RecordTestEvents($input: RecordTestEventsInput!) {\n    recordTestEvents(input: $input) {\n      __typename\n      ...UserErrorFields\n      ... on RecordTestEventsSuccess { lost }\n      ... on NotFoundError { ids }\n    }\n  }\n": typeof types.RecordTestEventsDocument,
+    "\n  mutation RecordCatalog($input: RecordCatalogInput!) {\n    recordCatalog(input: $input) {\n      __typename\n      ...UserErrorFields\n      ... on RecordCatalogSuccess { goesOn }\n      ... on NotFoundError { ids }\n    }\n  }\n": typeof types.RecordCatalogDocument,
 };
 const documents: Documents = {
     "\n  subscription TestedDatastore($id: ID!) {\n    connectionTestProgress(id: $id) {\n      test {\n        status\n        datastore {\n          id\n        }\n      }\n    }\n  }\n": types.TestedDatastoreDocument,
@@ -126,6 +130,10 @@ const documents: Documents = {
     "\n  query ReadRecord($id: ID!, $key: String!) {\n    datastore(id: $id) { ... on ManagedDatastore { record(key: $key) { key data version } } }\n  }\n": types.ReadRecordDocument,
     "\n  query ListRecords(\n    $id: ID!, $filter: [RecordFilter!], $first: Int, $after: String, $last: Int, $before: String\n  ) {\n    datastore(id: $id) {\n      ... on ManagedDatastore {\n        records(filter: $filter, first: $first, after: $after, last: $last, before: $before) {\n          nodes { key data }\n          pageInfo { hasNextPage hasPreviousPage startCursor endCursor }\n        }\n      }\n    }\n  }\n": types.ListRecordsDocument,
     "\n  query ListProcesses($first: Int, $after: String, $last: Int, $before: String) {\n    processes(first: $first, after: $after, last: $last, before: $before) {\n      nodes {\n        id kind host version network capacity running tests { id status } startedAt lastSeenAt isAlive tokenName\n      }\n      pageInfo { hasNextPage startCursor endCursor }\n    }\n  }\n": types.ListProcessesDocument,
+    "\n  mutation TendWorker($input: TendWorkerInput!) {\n    tendWorker(input: $input) {\n      __typename\n      ...UserErrorFields\n      ... on TendWorkerSuccess { now cancelled }\n      ... on NotFoundError { ids }\n    }\n  }\n": types.TendWorkerDocument,
+    "\n  mutation LeaseTests($input: LeaseTestsInput!) {\n    leaseTests(input: $input) {\n      __typename\n      ...UserErrorFields\n      ... on LeaseTestsSuccess { leases { testId attempt sequence sealed } }\n      ... on NotFoundError { ids }\n    }\n  }\n": types.LeaseTestsDocument,
+    "\n  mutation RecordTestEvents($input: RecordTestEventsInput!) {\n    recordTestEvents(input: $input) {\n      __typename\n      ...UserErrorFields\n      ... on RecordTestEventsSuccess { lost }\n      ... on NotFoundError { ids }\n    }\n  }\n": types.RecordTestEventsDocument,
+    "\n  mutation RecordCatalog($input: RecordCatalogInput!) {\n    recordCatalog(input: $input) {\n      __typename\n      ...UserErrorFields\n      ... on RecordCatalogSuccess { goesOn }\n      ... on NotFoundError { ids }\n    }\n  }\n": types.RecordCatalogDocument,
 };
 
 /**
@@ -362,6 +370,22 @@ export function graphql(source: "\n  query ListRecords(\n    $id: ID!, $filter: 
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  query ListProcesses($first: Int, $after: String, $last: Int, $before: String) {\n    processes(first: $first, after: $after, last: $last, before: $before) {\n      nodes {\n        id kind host version network capacity running tests { id status } startedAt lastSeenAt isAlive tokenName\n      }\n      pageInfo { hasNextPage startCursor endCursor }\n    }\n  }\n"): (typeof documents)["\n  query ListProcesses($first: Int, $after: String, $last: Int, $before: String) {\n    processes(first: $first, after: $after, last: $last, before: $before) {\n      nodes {\n        id kind host version network capacity running tests { id status } startedAt lastSeenAt isAlive tokenName\n      }\n      pageInfo { hasNextPage startCursor endCursor }\n    }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation TendWorker($input: TendWorkerInput!) {\n    tendWorker(input: $input) {\n      __typename\n      ...UserErrorFields\n      ... on TendWorkerSuccess { now cancelled }\n      ... on NotFoundError { ids }\n    }\n  }\n"): (typeof documents)["\n  mutation TendWorker($input: TendWorkerInput!) {\n    tendWorker(input: $input) {\n      __typename\n      ...UserErrorFields\n      ... on TendWorkerSuccess { now cancelled }\n      ... on NotFoundError { ids }\n    }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation LeaseTests($input: LeaseTestsInput!) {\n    leaseTests(input: $input) {\n      __typename\n      ...UserErrorFields\n      ... on LeaseTestsSuccess { leases { testId attempt sequence sealed } }\n      ... on NotFoundError { ids }\n    }\n  }\n"): (typeof documents)["\n  mutation LeaseTests($input: LeaseTestsInput!) {\n    leaseTests(input: $input) {\n      __typename\n      ...UserErrorFields\n      ... on LeaseTestsSuccess { leases { testId attempt sequence sealed } }\n      ... on NotFoundError { ids }\n    }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation RecordTestEvents($input: RecordTestEventsInput!) {\n    recordTestEvents(input: $input) {\n      __typename\n      ...UserErrorFields\n      ... on RecordTestEventsSuccess { lost }\n      ... on NotFoundError { ids }\n    }\n  }\n"): (typeof documents)["\n  mutation RecordTestEvents($input: RecordTestEventsInput!) {\n    recordTestEvents(input: $input) {\n      __typename\n      ...UserErrorFields\n      ... on RecordTestEventsSuccess { lost }\n      ... on NotFoundError { ids }\n    }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation RecordCatalog($input: RecordCatalogInput!) {\n    recordCatalog(input: $input) {\n      __typename\n      ...UserErrorFields\n      ... on RecordCatalogSuccess { goesOn }\n      ... on NotFoundError { ids }\n    }\n  }\n"): (typeof documents)["\n  mutation RecordCatalog($input: RecordCatalogInput!) {\n    recordCatalog(input: $input) {\n      __typename\n      ...UserErrorFields\n      ... on RecordCatalogSuccess { goesOn }\n      ... on NotFoundError { ids }\n    }\n  }\n"];
 
 export function graphql(source: string) {
   return (documents as any)[source] ?? {};

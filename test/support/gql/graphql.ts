@@ -971,6 +971,16 @@ export type HealthStatus =
   /** It is not checked, or was not yet. */
   | 'UNKNOWN';
 
+/** How many tests a worker takes. */
+export type LeaseTestsInput = {
+  /** How many tests it takes at most; never more than 50. */
+  limit: number;
+  /** The tests that it runs, after an answer was lost: others that it was given it is given again, or they are queued anew where they had begun. Left out: none are. */
+  running?: Array<string> | null | undefined;
+  /** The worker’s own id, of tendWorker. */
+  workerId: string;
+};
+
 /** A field that may be left out may also be null, which means the same. */
 export type ManagedConfigInput = {
   /** The id of the data structure that records have to fit, in the same environment. Leave empty to take any. */
@@ -1398,6 +1408,31 @@ export type QdrantConfigPatch = {
   tls?: TlsPatch | null | undefined;
 };
 
+/** A step of what a worker does with the catalog that a test reads. */
+export type RecordCatalogInput = {
+  /** TestLease.attempt. */
+  attempt: number;
+  /** For ADD: JSON of at most 4 MiB, packed by gzip, in base64. */
+  entries?: string | null | undefined;
+  /** What to do. */
+  step: RecordCatalogStep;
+  /** The test that reads it. */
+  testId: string;
+  /** The worker’s own id, of tendWorker. */
+  workerId: string;
+};
+
+/** What to do with the catalog that a test reads. */
+export type RecordCatalogStep =
+  /** Adds `entries`. */
+  | 'ADD'
+  /** Forgets what an earlier attempt has put in. */
+  | 'BEGIN'
+  /** Forgets it. */
+  | 'DISCARD'
+  /** Puts it into the place of the catalog in use. */
+  | 'FINISH';
+
 /** What happened to a record. New values may be added: keep a default branch. */
 export type RecordEventKind =
   /** It was deleted. */
@@ -1431,6 +1466,14 @@ export type RecordSelection =
   all: AllRecords; keys?: never; }
   |  { all?: never;   /** The records with these keys: 1 to 1,000. */
   keys: Array<string>; };
+
+/** What happened to the tests of a worker. */
+export type RecordTestEventsInput = {
+  /** Those of several tests, each test’s in their order; 500 at most. */
+  events: Array<WorkerEventInput>;
+  /** The worker’s own id, of tendWorker. */
+  workerId: string;
+};
 
 /** A field that may be left out may also be null, which means the same. */
 export type RedshiftConfigInput = {
@@ -1587,6 +1630,8 @@ export type Scope =
   | 'RECORDS_READ'
   /** Write the records of managed data stores, which are not there yet. */
   | 'RECORDS_WRITE'
+  /** Take connection tests and run them, with the secrets that they need: for `worker --gateway`, and nobody else. */
+  | 'TESTS_RUN'
   /** List, make and revoke tokens, none of which allows more than your own. */
   | 'TOKENS_ADMIN'
   /** Register what depends on a datastore, and take it off the list again. */
@@ -1870,6 +1915,26 @@ export type TenancyLevel =
   /** One table maps each client to its rows. */
   | 'TABLE';
 
+/** What a worker is and runs. */
+export type TendWorkerInput = {
+  /** How many tests it runs at once. */
+  capacity: number;
+  /** The name of its machine. */
+  host: string;
+  /** A UUID that the worker makes at its start. */
+  id: string;
+  /** The network whose tests it takes: 1 to 63 letters, digits, ".", "-" and "_", beginning with a letter or digit. Left out: those of environments without one. It stays what it was at first. */
+  network?: string | null | undefined;
+  /** Its X25519 key, 32 bytes in base64url without padding: what its tests need is sealed to it. It stays what it was at first. */
+  publicKey: string;
+  /** The tests that it runs, whose leases are renewed for 15 seconds. */
+  running: Array<string>;
+  /** True when it runs nothing any more and stops: it is no longer in `processes`. */
+  stops?: boolean | null | undefined;
+  /** The version that it runs. */
+  version: string;
+};
+
 /** What a test is for. New values may be added: keep a default branch. */
 export type TestPurpose =
   /** A createDatastore or an updateDatastore waited for it. */
@@ -2039,6 +2104,74 @@ export type UpdateEnvironmentInput = {
   name?: string | null | undefined;
   /** From which network its datastores are reached from now on: 1 to 63 letters, digits, ".", "-" and "_", beginning with a letter or digit. Tests that are queued stay with the network that they were started for. Leave it out to keep it; null takes it away. */
   network?: string | null | undefined;
+};
+
+/** What happened to a test. Events of a test come in their order; one that is written already is passed over. */
+export type WorkerEventInput = {
+  /** When it happened, by the database’s clock; what is later than now counts as now. */
+  at: string;
+  /** TestLease.attempt. */
+  attempt: number;
+  /** The name of the check that began or ended. */
+  check?: string | null | undefined;
+  /** How long the check took. */
+  durationMs?: number | null | undefined;
+  /** What the check found out, at most 64 things. */
+  evidence?: Array<WorkerEvidenceInput> | null | undefined;
+  /** Why it failed. */
+  failure?: WorkerFailureInput | null | undefined;
+  /** What happened. */
+  kind: WorkerEventKind;
+  /** The number of the event: one more than that of the last one. */
+  sequence: number;
+  /** How the check or the test ended. */
+  status?: WorkerEventStatus | null | undefined;
+  /** The test. */
+  testId: string;
+};
+
+/** What a worker tells of a test. */
+export type WorkerEventKind =
+  /** The worker runs the test. */
+  | 'BEGUN'
+  /** A check has ended, with status, duration, evidence and perhaps a failure. */
+  | 'CHECK_ENDED'
+  /** A check begins. */
+  | 'CHECK_STARTED'
+  /** The test has ended, with status and perhaps a failure. */
+  | 'ENDED'
+  /** The worker does not go on with the test, which is queued anew. */
+  | 'HANDED_BACK'
+  /** All checks begin anew, since the worker lost the process that ran them. */
+  | 'RESTARTED';
+
+/** How a check or a test ended. */
+export type WorkerEventStatus =
+  /** Somebody wanted the test cancelled. */
+  | 'CANCELLED'
+  /** It failed, for the reason in `failure`. */
+  | 'FAILED'
+  /** All is well. */
+  | 'PASSED'
+  /** The check passed, and there is something to look at. */
+  | 'WARNING';
+
+/** What a check found out. */
+export type WorkerEvidenceInput = {
+  /** What it is. */
+  name: string;
+  /** What it was found to be. */
+  value: string;
+};
+
+/** Why something failed. Cause and message are the gateway’s own, by the code. */
+export type WorkerFailureInput = {
+  /** One of the codes of CheckFailure.code. */
+  code: string;
+  /** The field of the config to mend. */
+  configPath?: string | null | undefined;
+  /** What to do, where it is otherwise than usual. */
+  hint?: string | null | undefined;
 };
 
 export type TestedDatastoreSubscriptionVariables = Exact<{
@@ -4205,6 +4338,50 @@ export type ListProcessesQueryVariables = Exact<{
 
 export type ListProcessesQuery = { processes: { nodes: Array<{ id: string, kind: ProcessKind, host: string, version: string, network: string | null, capacity: number, running: number, startedAt: string, lastSeenAt: string, isAlive: boolean, tokenName: string | null, tests: Array<{ id: string, status: TestStatus }> }>, pageInfo: { hasNextPage: boolean, startCursor: string | null, endCursor: string | null } } };
 
+export type TendWorkerMutationVariables = Exact<{
+  input: TendWorkerInput;
+}>;
+
+
+export type TendWorkerMutation = { tendWorker:
+    | { __typename: 'NotFoundError', ids: Array<string>, code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+    | { __typename: 'TendWorkerSuccess', now: string, cancelled: Array<string> }
+    | { __typename: 'ValidationError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+   };
+
+export type LeaseTestsMutationVariables = Exact<{
+  input: LeaseTestsInput;
+}>;
+
+
+export type LeaseTestsMutation = { leaseTests:
+    | { __typename: 'LeaseTestsSuccess', leases: Array<{ testId: string, attempt: number, sequence: number, sealed: string }> }
+    | { __typename: 'NotFoundError', ids: Array<string>, code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+    | { __typename: 'ValidationError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+   };
+
+export type RecordTestEventsMutationVariables = Exact<{
+  input: RecordTestEventsInput;
+}>;
+
+
+export type RecordTestEventsMutation = { recordTestEvents:
+    | { __typename: 'NotFoundError', ids: Array<string>, code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+    | { __typename: 'RecordTestEventsSuccess', lost: Array<string> }
+    | { __typename: 'ValidationError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+   };
+
+export type RecordCatalogMutationVariables = Exact<{
+  input: RecordCatalogInput;
+}>;
+
+
+export type RecordCatalogMutation = { recordCatalog:
+    | { __typename: 'NotFoundError', ids: Array<string>, code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+    | { __typename: 'RecordCatalogSuccess', goesOn: boolean }
+    | { __typename: 'ValidationError', code: string, message: string, issues: Array<{ path: Array<string>, configPath: string | null, code: string, message: string }> }
+   };
+
 export const UserErrorFieldsFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"UserErrorFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"UserError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"issues"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}},{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}}]} as unknown as DocumentNode<UserErrorFieldsFragment, unknown>;
 export const TestFieldsFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"TestFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"ConnectionTest"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"purpose"}},{"kind":"Field","name":{"kind":"Name","value":"status"}},{"kind":"Field","name":{"kind":"Name","value":"attempt"}},{"kind":"Field","name":{"kind":"Name","value":"requestedBy"}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"startedAt"}},{"kind":"Field","name":{"kind":"Name","value":"finishedAt"}},{"kind":"Field","name":{"kind":"Name","value":"durationMs"}},{"kind":"Field","name":{"kind":"Name","value":"failure"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"cause"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"hint"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}}]}},{"kind":"Field","name":{"kind":"Name","value":"checks"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"title"}},{"kind":"Field","name":{"kind":"Name","value":"status"}},{"kind":"Field","name":{"kind":"Name","value":"durationMs"}},{"kind":"Field","name":{"kind":"Name","value":"evidence"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"value"}}]}},{"kind":"Field","name":{"kind":"Name","value":"failure"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"cause"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"hint"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}}]}}]}}]}}]} as unknown as DocumentNode<TestFieldsFragment, unknown>;
 export const DatastoreFieldsFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"DatastoreFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Datastore"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"__typename"}},{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"label"}},{"kind":"Field","name":{"kind":"Name","value":"version"}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"updatedAt"}},{"kind":"Field","name":{"kind":"Name","value":"createdBy"}},{"kind":"Field","name":{"kind":"Name","value":"updatedBy"}},{"kind":"Field","name":{"kind":"Name","value":"configJson"}},{"kind":"Field","name":{"kind":"Name","value":"environment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"secrets"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"isSet"}},{"kind":"Field","name":{"kind":"Name","value":"updatedAt"}}]}},{"kind":"Field","name":{"kind":"Name","value":"lastTest"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"status"}},{"kind":"Field","name":{"kind":"Name","value":"purpose"}}]}}]}}]} as unknown as DocumentNode<DatastoreFieldsFragment, unknown>;
@@ -4260,3 +4437,7 @@ export const ReadManagedDocument = {"kind":"Document","definitions":[{"kind":"Op
 export const ReadRecordDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"ReadRecord"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"key"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"datastore"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"ManagedDatastore"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"record"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"key"},"value":{"kind":"Variable","name":{"kind":"Name","value":"key"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},{"kind":"Field","name":{"kind":"Name","value":"data"}},{"kind":"Field","name":{"kind":"Name","value":"version"}}]}}]}}]}}]}}]} as unknown as DocumentNode<ReadRecordQuery, ReadRecordQueryVariables>;
 export const ListRecordsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"ListRecords"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"filter"}},"type":{"kind":"ListType","type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"RecordFilter"}}}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"first"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"last"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"before"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"datastore"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"ManagedDatastore"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"records"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"filter"},"value":{"kind":"Variable","name":{"kind":"Name","value":"filter"}}},{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"Variable","name":{"kind":"Name","value":"first"}}},{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}},{"kind":"Argument","name":{"kind":"Name","value":"last"},"value":{"kind":"Variable","name":{"kind":"Name","value":"last"}}},{"kind":"Argument","name":{"kind":"Name","value":"before"},"value":{"kind":"Variable","name":{"kind":"Name","value":"before"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},{"kind":"Field","name":{"kind":"Name","value":"data"}}]}},{"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}},{"kind":"Field","name":{"kind":"Name","value":"hasPreviousPage"}},{"kind":"Field","name":{"kind":"Name","value":"startCursor"}},{"kind":"Field","name":{"kind":"Name","value":"endCursor"}}]}}]}}]}}]}}]}}]} as unknown as DocumentNode<ListRecordsQuery, ListRecordsQueryVariables>;
 export const ListProcessesDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"ListProcesses"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"first"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"last"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"before"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"processes"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"Variable","name":{"kind":"Name","value":"first"}}},{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}},{"kind":"Argument","name":{"kind":"Name","value":"last"},"value":{"kind":"Variable","name":{"kind":"Name","value":"last"}}},{"kind":"Argument","name":{"kind":"Name","value":"before"},"value":{"kind":"Variable","name":{"kind":"Name","value":"before"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"kind"}},{"kind":"Field","name":{"kind":"Name","value":"host"}},{"kind":"Field","name":{"kind":"Name","value":"version"}},{"kind":"Field","name":{"kind":"Name","value":"network"}},{"kind":"Field","name":{"kind":"Name","value":"capacity"}},{"kind":"Field","name":{"kind":"Name","value":"running"}},{"kind":"Field","name":{"kind":"Name","value":"tests"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"status"}}]}},{"kind":"Field","name":{"kind":"Name","value":"startedAt"}},{"kind":"Field","name":{"kind":"Name","value":"lastSeenAt"}},{"kind":"Field","name":{"kind":"Name","value":"isAlive"}},{"kind":"Field","name":{"kind":"Name","value":"tokenName"}}]}},{"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}},{"kind":"Field","name":{"kind":"Name","value":"startCursor"}},{"kind":"Field","name":{"kind":"Name","value":"endCursor"}}]}}]}}]}}]} as unknown as DocumentNode<ListProcessesQuery, ListProcessesQueryVariables>;
+export const TendWorkerDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"TendWorker"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"TendWorkerInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"tendWorker"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"__typename"}},{"kind":"FragmentSpread","name":{"kind":"Name","value":"UserErrorFields"}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"TendWorkerSuccess"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"now"}},{"kind":"Field","name":{"kind":"Name","value":"cancelled"}}]}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"NotFoundError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"ids"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"UserErrorFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"UserError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"issues"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}},{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}}]} as unknown as DocumentNode<TendWorkerMutation, TendWorkerMutationVariables>;
+export const LeaseTestsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"LeaseTests"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"LeaseTestsInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"leaseTests"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"__typename"}},{"kind":"FragmentSpread","name":{"kind":"Name","value":"UserErrorFields"}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"LeaseTestsSuccess"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"leases"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"testId"}},{"kind":"Field","name":{"kind":"Name","value":"attempt"}},{"kind":"Field","name":{"kind":"Name","value":"sequence"}},{"kind":"Field","name":{"kind":"Name","value":"sealed"}}]}}]}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"NotFoundError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"ids"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"UserErrorFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"UserError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"issues"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}},{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}}]} as unknown as DocumentNode<LeaseTestsMutation, LeaseTestsMutationVariables>;
+export const RecordTestEventsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"RecordTestEvents"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"RecordTestEventsInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"recordTestEvents"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"__typename"}},{"kind":"FragmentSpread","name":{"kind":"Name","value":"UserErrorFields"}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"RecordTestEventsSuccess"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"lost"}}]}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"NotFoundError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"ids"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"UserErrorFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"UserError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"issues"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}},{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}}]} as unknown as DocumentNode<RecordTestEventsMutation, RecordTestEventsMutationVariables>;
+export const RecordCatalogDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"RecordCatalog"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"RecordCatalogInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"recordCatalog"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"__typename"}},{"kind":"FragmentSpread","name":{"kind":"Name","value":"UserErrorFields"}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"RecordCatalogSuccess"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"goesOn"}}]}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"NotFoundError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"ids"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"UserErrorFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"UserError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"issues"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"configPath"}},{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}}]} as unknown as DocumentNode<RecordCatalogMutation, RecordCatalogMutationVariables>;
