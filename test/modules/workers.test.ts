@@ -149,7 +149,10 @@ describeEachGateway('workers that ask a gateway', (open) => {
     const seen = results.flatMap(({ data }) => (data ? [data.connectionTestProgress] : []));
     expect(seen.map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5]);
     const ended = seen.at(-1)?.test;
-    expect(ended).toMatchObject({ status: 'FAILED', failure: { code: 'CONNECTION_REFUSED', cause: 'CONNECTION_REFUSED' } });
+    expect(ended).toMatchObject({
+      status: 'FAILED',
+      failure: { code: 'CONNECTION_REFUSED', cause: 'CONNECTION_REFUSED' },
+    });
     expect(ended?.checks[0]).toMatchObject({ status: 'FAILED', evidence: [{ name: 'a', value: 'b' }] });
     const row = gateway.app.database.query.selectFrom('connection_tests').selectAll().where('id', '=', taken.testId);
     expect(await row.executeTakeFirstOrThrow()).toMatchObject({ draft_secrets: null, draft_config: null });

@@ -53,8 +53,17 @@ describePeer('the commands of the documentation', { programs: ['sqlite3'], packa
     ]);
   });
 
+  test('workers without the database: a gateway on SQLite, and a worker with a token that asks it', async () => {
+    const [, , block = ''] = await blocksOf('deploy.md');
+    const served = await runUntil('npx datastore-gateway serve --no-tests', place, /"url":"[^"]+"/);
+    const url = /"url":"([^"]+)"/.exec(served)?.[1] ?? '';
+    // the block begins with the token, for the environment that the first one has made
+    const output = await runUntil(block.replace('http://127.0.0.1:4000', url), place, /taking connection tests/);
+    expect(output).toContain('"network":"vpc-a","msg":"taking connection tests"');
+  });
+
   test('tokens: made, listed and revoked', async () => {
-    const [, , , block = ''] = await blocksOf('deploy.md');
+    const [, , , , block = ''] = await blocksOf('deploy.md');
     const output = await run(block);
     expect(output).toMatch(/dsg_\w+\n[\s\S]*\treports\tDATASTORES_READ\tstaging[\s\S]*reports .* was revoked/);
   });

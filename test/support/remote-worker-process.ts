@@ -2,9 +2,9 @@ import { createLogger } from '../../src/platform/logger.ts';
 import { RemoteWorker } from '../../src/remote-worker.ts';
 
 /*
- * A worker that asks a gateway, in a process of its own, for tests that kill it: `node remote-worker-process.ts URL TOKEN
- * CHILD_URL [NETWORK]`. It prints a line once it takes tests, stops at SIGTERM, and ends with 1 when the gateway refuses
- * it, as the command does.
+ * A worker that asks a gateway, in a process of its own, for tests that kill it: `node remote-worker-process.ts URL
+ * TOKEN CHILD_URL [NETWORK]`. It prints a line once it takes tests, stops at SIGTERM, and ends with 1 when the gateway
+ * refuses it, as the command does.
  */
 const [url, token, childUrl, network] = process.argv.slice(2);
 if (!url || !token || !childUrl) throw new Error('Give a gateway’s URL, a token and a child’s URL');

@@ -151,7 +151,10 @@ export class WorkerService {
     }
   }
 
-  /** Signals at once, and whenever there may be something new for a worker. @throws RequestFault FORBIDDEN, NOT_FOUND */
+  /**
+   * Signals at once, and whenever there may be something new for a worker.
+   * @throws RequestFault FORBIDDEN, NOT_FOUND
+   */
   async *signals(access: Access, workerId: string, signal: AbortSignal): AsyncGenerator<WorkerSignal> {
     requireScope(access, 'TESTS_RUN');
     const worker = await this.#options.processes.findRemote(access, workerId).catch(() => undefined);
