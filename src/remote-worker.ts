@@ -24,7 +24,7 @@ export interface RemoteWorkerOptions extends MetricsPlace, ExecutorSettings {
   readonly onRefused: (error: TokenRefusedError) => void;
 }
 
-type Tracing = typeof import('./tracing.ts');
+type TracerMaker = (executor: Executor, clock: GatewayQueue['clock']) => Tracer | undefined;
 
 /** Takes connection tests from a gateway and runs them where it stands. It has neither the database nor its keys. */
 export class RemoteWorker {
@@ -36,8 +36,8 @@ export class RemoteWorker {
   readonly #tracer: Tracer | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(options: RemoteWorkerOptions, metrics: Metrics | undefined, tracing: Tracing | undefined) {
-    const { gateway, network = null, traces, logger, onRefused } = options;
+  private constructor(options: RemoteWorkerOptions, metrics: Metrics | undefined, tracerOf: TracerMaker) {
+    const { gateway, network = null, logger, onRefused } = options;
     const executor = createExecutor(options);
     const { hostname: host, port, protocol } = gateway.url;
     // with a test's own network rules nobody gets at the gateway's inner side
@@ -49,7 +49,7 @@ export class RemoteWorker {
       facts: { host: hostname(), version: readVersion(), network, capacity: MOST_AT_ONCE },
       onRefused,
     });
-    this.#tracer = traces && tracing?.createTracer(traces, executor, this.#queue.clock, logger);
+    this.#tracer = tracerOf(executor, this.#queue.clock);
     const [queue, tracer, onEnded] = [this.#queue, this.#tracer, metrics?.onTestEnded];
     this.#runner = new TestRunner({ queue, executor, logger, onEnded, tracer });
     this.#metrics = metrics && new MetricsServer({ metrics, logger });
@@ -58,8 +58,9 @@ export class RemoteWorker {
 
   static async open(options: RemoteWorkerOptions): Promise<RemoteWorker> {
     const metrics = options.metricsPort === undefined ? undefined : new (await import('./metrics.ts')).Metrics();
-    const tracing = options.traces && (await import('./tracing.ts'));
-    return new RemoteWorker(options, metrics, tracing);
+    const { traces, logger } = options;
+    const create = traces && (await import('./tracing.ts')).createTracer;
+    return new RemoteWorker(options, metrics, (executor, clock) => create?.(traces, executor, clock, logger));
   }
 
   /** Takes tests from now on. Rejects when the gateway cannot be asked, or refuses. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { TestRow } from '../../src/modules/connection-tests/store.ts';
+import type { ConnectionTest } from '../../src/modules/connection-tests/test.ts';
 import { TestTrace } from '../../src/modules/connection-tests/test-trace.ts';
 import type { EndedSpan } from '../../src/platform/span.ts';
 import { Tracer } from '../../src/platform/tracer.ts';
@@ -7,12 +7,13 @@ import { Tracer } from '../../src/platform/tracer.ts';
 const begin = () => {
   const spans: EndedSpan[] = [];
   const exporter = { add: (span: EndedSpan) => void spans.push(span), close: () => Promise.resolve() };
-  const row = {
-    ...{ type: 'POSTGRES', purpose: 'REQUESTED', attempt: 2 },
-    ...{ created_at: '2026-01-01T00:00:00.000Z', started_at: '2026-01-01T00:00:00.250Z' },
+  const times = { createdAt: '2026-01-01T00:00:00.000Z', startedAt: '2026-01-01T00:00:00.250Z' };
+  const lease = {
+    test: { type: 'POSTGRES', purpose: 'REQUESTED', ...times } as ConnectionTest,
+    attempt: 2,
     traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
-  } as TestRow;
-  return { spans, trace: new TestTrace(new Tracer({ exporter, ratio: 1, clock: Date }), row) };
+  };
+  return { spans, trace: new TestTrace(new Tracer({ exporter, ratio: 1, clock: Date }), lease) };
 };
 const shown = (spans: readonly EndedSpan[]) => spans.map(({ name, error }) => [name, error]);
 
