@@ -60,7 +60,7 @@ export class RemoteWorker {
     const metrics = options.metricsPort === undefined ? undefined : new (await import('./metrics.ts')).Metrics();
     const { traces, logger } = options;
     const create = traces && (await import('./tracing.ts')).createTracer;
-    return new RemoteWorker(options, metrics, (executor, clock) => create?.(traces, executor, clock, logger));
+    return new RemoteWorker(options, metrics, (executor, clock) => traces && create?.(traces, executor, clock, logger));
   }
 
   /** Takes tests from now on. Rejects when the gateway cannot be asked, or refuses. */
