@@ -274,7 +274,7 @@ describeEachGateway('workers that ask a gateway', (open) => {
     const worker = { id: randomUUID(), token, key: { ...newRecipientKey(), publicKey } };
     expect(await tend(worker)).toMatchObject({
       __typename: 'ValidationError',
-      issues: [{ path: ['input', 'publicKey'], code: 'INVALID_VALUE' }],
+      issues: [{ path: ['input', 'publicKey'], code: 'INVALID_FORMAT' }],
     });
   });
 });

@@ -133,6 +133,9 @@ async function tryConfigs(): Promise<void> {
 const someConnector = connectors[0] as Connector;
 const UUID = '0a7d8f4e-1f6c-4c5e-9f0b-2f6a5d1c3b7e';
 const A_URL = 'https://receiver.example.com/hook';
+const A_TIME = '2026-01-01T00:00:00Z';
+/** The texts that have to be given and are not any: a URL, and a key of 32 bytes. */
+const FORMED: Readonly<Record<string, string>> = { url: A_URL, publicKey: `CQ${'A'.repeat(41)}` };
 
 /** The least that an input type takes. */
 function least(type: GraphQLInputType): unknown {
@@ -140,12 +143,11 @@ function least(type: GraphQLInputType): unknown {
   if (isListType(type)) return [least(type.ofType)];
   if (isEnumType(type)) return type.getValues()[0]?.name;
   if (type instanceof GraphQLScalarType)
-    return type.name === 'ID' ? UUID : ({ Int: 1, Float: 1, Boolean: true }[type.name] ?? 'x');
+    return type.name === 'ID' ? UUID : ({ Int: 1, Float: 1, Boolean: true, DateTime: A_TIME }[type.name] ?? 'x');
   if (type.name === 'DatastoreConfigInput') return { [configKey(someConnector)]: someConnector.example };
   const fields = Object.values((type as GraphQLInputObjectType).getFields());
   const given = (type as GraphQLInputObjectType).isOneOf ? fields.slice(0, 1) : fields.filter(isRequiredInputField);
-  // a text that has to be given is any, but for a URL
-  return Object.fromEntries(given.map(({ name, type: its }) => [name, name === 'url' ? A_URL : least(its)]));
+  return Object.fromEntries(given.map(({ name, type: its }) => [name, FORMED[name] ?? least(its)]));
 }
 
 interface Place {

@@ -5,4 +5,7 @@ import { isRecipientKey } from '../../platform/sealed-message.ts';
 /** A key to which what a worker's tests need is sealed. */
 export const publicKey = z
   .string()
-  .refine(isRecipientKey, issue('INVALID_VALUE', 'Give an X25519 public key: 32 bytes in base64url, without padding.'));
+  .refine(
+    isRecipientKey,
+    issue('INVALID_FORMAT', 'Give an X25519 public key: 32 bytes in base64url, without padding.'),
+  );

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { issue } from '../../connectors/kit/config/marks.ts';
 import { NotFoundError, ValidationError } from '../../errors/api.ts';
 import { builder } from '../../graphql/builder.ts';
 import { boundedList, label, uuid } from '../../graphql/fields.ts';
@@ -234,6 +235,10 @@ const CatalogStepRef = builder.enumType('RecordCatalogStep', {
   },
 });
 
+/** How base64 of what gzip packs begins: its magic number and the method "deflate" (RFC 1952, section 2.3.1). */
+const GZIP = /^H4sI/;
+const NO_GZIP = 'Give JSON that is packed by gzip, in base64.';
+
 const RecordCatalogInput = builder.inputType('RecordCatalogInput', {
   description: 'A step of what a worker does with the catalog that a test reads.',
   fields: (t) => ({
@@ -243,7 +248,7 @@ const RecordCatalogInput = builder.inputType('RecordCatalogInput', {
     step: t.field({ type: CatalogStepRef, required: true, description: 'What to do.' }),
     entries: t.string({
       description: 'For ADD: JSON of at most 4 MiB, packed by gzip, in base64.',
-      validate: { schema: z.string() },
+      validate: { schema: z.string().refine((packed) => GZIP.test(packed), issue('INVALID_FORMAT', NO_GZIP)) },
     }),
   }),
 });
