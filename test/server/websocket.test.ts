@@ -270,7 +270,7 @@ describe('clients that go or stall', () => {
 
   test('a client that does not read makes its subscriptions wait; one that has too much unread is cut off', async () => {
     const edge = await startEdge();
-    const { send, messages, socket } = await open(edge.port);
+    const { send, messages, socket, closed } = await open(edge.port);
     send(init);
     await eventually(() => messages.length === 1);
     socket.pause();
@@ -286,6 +286,9 @@ describe('clients that go or stall', () => {
     for (let id = 0; id < 30; id += 1)
       send({ id: String(id), type: 'subscribe', payload: { query: 'subscription { flood }' } });
     await eventually(() => edge.witness.open === 0);
+    // there is nobody to read a closing frame: whoever reads on sees a connection that broke
+    socket.resume();
+    expect((await closed).code).toBe(1006);
   });
 
   test('one that answers no ping is cut off', async () => {
