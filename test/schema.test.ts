@@ -75,7 +75,7 @@ describe('the API', () => {
     expect(
       ids.filter(
         ({ name }) =>
-          !/^(?:ids?|(?:environment|datastore|dataStructure|webhook|test|subject|parent|source|target|except)Ids?)$/.test(
+          !/^(?:ids?|(?:environment|datastore|dataStructure|webhook|worker|test|subject|parent|source|target|except)Ids?)$/.test(
             name,
           ),
       ),

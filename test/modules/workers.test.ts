@@ -49,7 +49,7 @@ describeEachGateway('workers that ask a gateway', (open) => {
 
   const tend = async ({ id, token, key }: PlayedWorker, running: readonly string[] = []) => {
     const facts = { id, host: 'played', version: '0.1.0', capacity: 1, publicKey: key.publicKey };
-    return (await gateway.run(TendWorker, { input: { ...facts, running: [...running] } }, token)).tendWorker;
+    return (await gateway.run(TendWorker, { input: { ...facts, testIds: [...running] } }, token)).tendWorker;
   };
   const newWorker = async (token?: string): Promise<PlayedWorker> => {
     const own = token ?? (await gateway.createToken(`worker ${randomUUID()}`, ['TESTS_RUN'], [environmentId]));
@@ -58,7 +58,7 @@ describeEachGateway('workers that ask a gateway', (open) => {
     return worker;
   };
   const take = async ({ id, token }: PlayedWorker, running?: readonly string[]): Promise<TakenTest[]> => {
-    const input = { workerId: id, limit: 10, ...(running ? { running: [...running] } : {}) };
+    const input = { workerId: id, limit: 10, ...(running ? { testIds: [...running] } : {}) };
     return expectType((await gateway.run(LeaseTests, { input }, token)).leaseTests, 'LeaseTestsSuccess').leases;
   };
   const tell = async ({ id, token }: Pick<PlayedWorker, 'id' | 'token'>, taken: TakenTest, ...events: object[]) => {
@@ -110,7 +110,7 @@ describeEachGateway('workers that ask a gateway', (open) => {
     for (const result of [
       await tell(stolen, taken, { kind: 'ENDED', status: 'CANCELLED', failure: { code: 'CANCELLED' } }),
       await tend({ ...thief, id: worker.id }, [taken.testId]),
-      (await gateway.run(LeaseTests, { input: { workerId: worker.id, limit: 1, running: [] } }, thief.token))
+      (await gateway.run(LeaseTests, { input: { workerId: worker.id, limit: 1, testIds: [] } }, thief.token))
         .leaseTests,
     ])
       expect(result).toMatchObject({ __typename: 'NotFoundError', ids: [worker.id] });

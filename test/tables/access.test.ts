@@ -425,7 +425,7 @@ const tried: readonly Operation[] = [
     query:
       'mutation ($input: TendWorkerInput!) { tendWorker(input: $input) { __typename ... on NotFoundError { ids } } }',
     variables: input(({ workerId: id }) => ({
-      ...{ id, host: 'a', version: '1', capacity: 1, publicKey: WORKER_KEY, running: [] },
+      ...{ id, host: 'a', version: '1', capacity: 1, publicKey: WORKER_KEY, testIds: [] },
     })),
   },
   {

@@ -100,7 +100,7 @@ export class GatewayQueue implements TestQueue {
 
   async claim(limit: number): Promise<readonly Lease[]> {
     const running = this.#orphansBut;
-    const input = { workerId: this.owner, limit, ...(running ? { running } : {}) };
+    const input = { workerId: this.owner, limit, ...(running ? { testIds: running } : {}) };
     const { leases } = await this.#ask<{ leases: SealedLease[] }>(LEASE, input);
     this.#orphansBut = undefined;
     const opened = leases.map((lease) => this.#open(lease));
@@ -139,7 +139,7 @@ export class GatewayQueue implements TestQueue {
   async #tend(running: ReadonlySet<string>, stops = false): Promise<void> {
     const { facts } = this.#options;
     const { publicKey } = this.#key;
-    const input = { ...facts, id: this.owner, publicKey, running: [...running], ...(stops ? { stops } : {}) };
+    const input = { ...facts, id: this.owner, publicKey, testIds: [...running], ...(stops ? { stops } : {}) };
     await this.clock.measureBy(async () => {
       const { now, cancelled } = await this.#asked<{ now: string; cancelled: string[] }>(TEND, input);
       this.#cancelled = cancelled;

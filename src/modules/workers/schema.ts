@@ -31,7 +31,7 @@ const workerId = {
   description: 'The worker’s own id, of tendWorker.',
   validate: { schema: uuid },
 } as const;
-const testIds = boundedList(uuid, { max: MOST_RUNNING });
+const idsOfTests = boundedList(uuid, { max: MOST_RUNNING });
 const text = z.string().max(MOST_TEXT, { abort: true });
 const notNegative = z.number().min(0);
 
@@ -56,10 +56,10 @@ const WorkerInput = builder.inputType('TendWorkerInput', {
         'Its X25519 key, 32 bytes in base64url without padding: what its tests need is sealed to it. It stays what it was at first.',
       validate: { schema: publicKey },
     }),
-    running: t.idList({
+    testIds: t.idList({
       required: true,
       description: 'The tests that it runs, whose leases are renewed for 15 seconds.',
-      validate: { schema: testIds },
+      validate: { schema: idsOfTests },
     }),
     stops: t.boolean({ description: 'True when it runs nothing any more and stops: it is no longer in `processes`.' }),
   }),
@@ -90,10 +90,10 @@ const LeaseTestsInput = builder.inputType('LeaseTestsInput', {
       description: `How many tests it takes at most; never more than ${MOST_LEASES}.`,
       validate: { schema: z.number().min(1) },
     }),
-    running: t.idList({
+    testIds: t.idList({
       description:
         'The tests that it runs, after an answer was lost: others that it was given it is given again, or they are queued anew where they had begun. Left out: none are.',
-      validate: { schema: testIds },
+      validate: { schema: idsOfTests },
     }),
   }),
 });
@@ -276,8 +276,8 @@ builder.mutationFields((t) => ({
     description: `Takes queued tests of the token’s environments and of the worker’s network. ${FOR_WORKERS}`,
     errors: { types: [ValidationError, NotFoundError], union: { name: 'LeaseTestsResult' } },
     args: { input: t.arg({ type: LeaseTestsInput, required: true, description: 'Who takes how many.' }) },
-    resolve: async (_root, { input: { workerId: id, limit, running } }, { access, services }) => ({
-      leases: await services.workers.lease(access, id, limit, running ?? null),
+    resolve: async (_root, { input: { workerId: id, limit, testIds } }, { access, services }) => ({
+      leases: await services.workers.lease(access, id, limit, testIds ?? null),
     }),
   }),
   recordTestEvents: t.field({

@@ -32,7 +32,7 @@ export interface WorkerServiceOptions extends DatabaseQueueOptions {
 export interface WorkerBeat extends Given, Omit<ProcessFacts, 'kind'> {
   readonly publicKey: string;
   /** The tests that it runs. */
-  readonly running: readonly string[];
+  readonly testIds: readonly string[];
   /** True for the last one. */
   readonly stops?: boolean | null | undefined;
 }
@@ -67,7 +67,7 @@ export class WorkerService {
   }
 
   /** Notes that a worker lives, and keeps what it runs for it. @throws RequestFault FORBIDDEN, NotFoundError */
-  async tend(access: Access, { publicKey, running, stops, path: _path, ...facts }: WorkerBeat): Promise<WorkerTended> {
+  async tend(access: Access, { publicKey, testIds, stops, path: _path, ...facts }: WorkerBeat): Promise<WorkerTended> {
     requireScope(access, 'TESTS_RUN');
     const { processes, database, logger } = this.#options;
     const now = () => database.clock.timestamp();
@@ -75,18 +75,18 @@ export class WorkerService {
       await processes.remove(access, facts.id);
       return { now: now(), cancelled: [] };
     }
-    const isNew = await processes.beat(access, { kind: 'REMOTE_WORKER', ...facts }, running.length, publicKey);
+    const isNew = await processes.beat(access, { kind: 'REMOTE_WORKER', ...facts }, testIds.length, publicKey);
     if (isNew) {
       const { id: workerId, host, network, version } = facts;
       logger.info({ workerId, host, network, version, by: access.actor.name }, 'a worker asks this gateway for tests');
     }
     const queue = this.#queueOf(facts, access);
-    await queue.tend(new Set(running));
-    return { now: now(), cancelled: running.length > 0 ? await queue.cancelRequests() : [] };
+    await queue.tend(new Set(testIds));
+    return { now: now(), cancelled: testIds.length > 0 ? await queue.cancelRequests() : [] };
   }
 
   /**
-   * Takes up to 50 queued tests for a worker. `running` says which tests it runs, where it may have been given others
+   * Takes up to 50 queued tests for a worker. `testIds` says which tests it runs, where it may have been given others
    * that it does not know of: these it is given again, or they are queued anew where they had begun.
    * @throws RequestFault FORBIDDEN, NotFoundError
    */
@@ -94,11 +94,11 @@ export class WorkerService {
     access: Access,
     workerId: string,
     limit: number,
-    running: readonly string[] | null,
+    testIds: readonly string[] | null,
   ): Promise<SealedLease[]> {
     const worker = await this.#find(access, workerId);
     const queue = this.#queueOf(worker, access);
-    const again = running ? await queue.claimAgain(new Set(running)) : [];
+    const again = testIds ? await queue.claimAgain(new Set(testIds)) : [];
     const free = Math.min(limit, MOST_LEASES) - again.length;
     const leases = free > 0 ? [...again, ...(await queue.claim(free))] : again;
     const sealed = await Promise.all(leases.map((lease) => this.#seal(worker, queue, lease)));

@@ -976,7 +976,7 @@ export type LeaseTestsInput = {
   /** How many tests it takes at most; never more than 50. */
   limit: number;
   /** The tests that it runs, after an answer was lost: others that it was given it is given again, or they are queued anew where they had begun. Left out: none are. */
-  running?: Array<string> | null | undefined;
+  testIds?: Array<string> | null | undefined;
   /** The worker’s own id, of tendWorker. */
   workerId: string;
 };
@@ -1927,10 +1927,10 @@ export type TendWorkerInput = {
   network?: string | null | undefined;
   /** Its X25519 key, 32 bytes in base64url without padding: what its tests need is sealed to it. It stays what it was at first. */
   publicKey: string;
-  /** The tests that it runs, whose leases are renewed for 15 seconds. */
-  running: Array<string>;
   /** True when it runs nothing any more and stops: it is no longer in `processes`. */
   stops?: boolean | null | undefined;
+  /** The tests that it runs, whose leases are renewed for 15 seconds. */
+  testIds: Array<string>;
   /** The version that it runs. */
   version: string;
 };
