@@ -10,6 +10,8 @@ const root = fileURLToPath(new URL('../', import.meta.url));
 /** How long it may take to answer, and how often it is asked, in milliseconds. */
 const PATIENCE_MS = 60_000;
 const PAUSE_MS = 5;
+/** Below those that a system gives to who connects, of which a load takes thousands. */
+const FIRST_PORT = 21_000;
 const KIB_PER_MIB = 1_024;
 let count = 0;
 
@@ -40,7 +42,7 @@ export async function startGateway(folder: string, { token }: Seeded): Promise<R
 /** Starts one over a database, and waits for its first answer. */
 export async function startGatewayOn(databaseUrl: string, folder: string, token: string): Promise<RunningGateway> {
   count += 1;
-  const port = 41_000 + ((process.pid + count) % 1_000);
+  const port = FIRST_PORT + ((process.pid + count) % 1_000);
   const env = {
     PATH: process.env.PATH,
     PORT: String(port),

@@ -33,7 +33,7 @@ const WARM_UP = 5;
 const SETTLE_MS = 2_000;
 const MICROS_PER_MS = 1_000;
 const FILLED_AT_ONCE = { sqlite: 50_000, postgres: 2_000 } as const;
-const PORTS = 44_000;
+const PORTS = 24_000;
 const PORT_RANGE = 1_000;
 
 type Kind = Database['kind'];

@@ -49,7 +49,7 @@ const folder = await mkdtemp(join(tmpdir(), 'gateway-records-'));
 const endings: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
 try {
   const app = await App.open({
-    ...{ host: '127.0.0.1', port: 43_000 + (process.pid % SMALL), bootstrap: true, egressAllow: [], graphiql: 'off' },
+    ...{ host: '127.0.0.1', port: 23_000 + (process.pid % SMALL), bootstrap: true, egressAllow: [], graphiql: 'off' },
     databaseUrl: positionals[0] === 'postgres' ? await newPostgres() : `sqlite:${join(folder, 'gateway.db')}`,
     keyFile: join(folder, 'master.key'),
     logger: createLogger({ level: 'silent' }),

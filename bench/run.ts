@@ -5,7 +5,7 @@
  * nothing. Before that it measures starts, memory, followers and tests (see service.ts), after it the gateway on
  * Postgres beside PostGraphile (see postgres.ts).
  *
- *   npm run bench                  five rounds of five seconds: some seven minutes
+ *   npm run bench                  five rounds of five seconds: some ten minutes
  *   npm run bench -- --quick       two rounds of one second: under two minutes
  *   npm run bench -- --json        prints the goals as its last line
  */
@@ -67,19 +67,31 @@ type Report = ReadonlyMap<string, ReadonlyMap<string, Measured>>;
 
 const folder = await mkdtemp(join(tmpdir(), 'gateway-bench-'));
 try {
+  goOnTo(`seeding ${DATASTORES} datastores`);
   const seeded = await seed(folder, DATASTORES);
+  goOnTo('starts, memory, followers and tests at once');
   const service = await measureService(folder, seeded, serviceRounds);
+  goOnTo('the other servers');
   const systems = await startSystems(folder, seeded.token);
   const bodies = bodiesFor(seeded);
   for (const [name, body] of Object.entries(bodies)) await compare(systems, name, body);
   const report = new Map<string, ReadonlyMap<string, Measured>>();
-  for (const [name, body] of Object.entries(bodies)) report.set(name, await measure(systems, body));
+  for (const [name, body] of Object.entries(bodies)) {
+    goOnTo(name);
+    report.set(name, await measure(systems, body));
+  }
   await stopSystems();
+  goOnTo('Postgres, beside PostGraphile');
   const onPostgres = await measureOnPostgres(folder, IN_POSTGRES, { rounds, seconds, warmUpMs }, bodiesFor);
   await write(report, service, onPostgres);
 } finally {
   await stopSystems();
   await rm(folder, { recursive: true, force: true });
+}
+
+/** Says what comes next to who waits: it takes minutes, and the figures come at the end. */
+function goOnTo(what: string): void {
+  process.stderr.write(`${(performance.now() / 1_000).toFixed(0)} s: ${what} …\n`);
 }
 
 function bodiesFor({ environmentId, ids }: Seeded): Readonly<Record<string, NextBody>> {
