@@ -268,6 +268,8 @@ describeEachGateway('traces', (open, kind) => {
     await eventually(() => receiver.requests.length > before + 1);
     receiver.answer = { status: 200 };
     await named(traceId, 'query environments');
+    // the gateway tells it once it has read the receiver's answer
+    await eventually(() => gateway.log().includes('traces are taken again'));
     const said = gateway.log().match(/traces are not taken|traces are taken again/g);
     expect(said).toEqual(['traces are not taken', 'traces are taken again']);
   });
