@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, readFile } from 'node:fs/promises';
+import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,6 @@ const PATIENCE_MS = 60_000;
 const PAUSE_MS = 5;
 /** Below those that a system gives to who connects, of which a load takes thousands. */
 const FIRST_PORT = 21_000;
-const KIB_PER_MIB = 1_024;
 let count = 0;
 
 /** A gateway in a process of its own. */
@@ -82,10 +81,4 @@ export async function ask<Data>(port: number, token: string, query: string, vari
   const { data, errors } = (await response.json()) as { data: Data; errors?: object };
   if (errors) throw new Error(JSON.stringify(errors));
   return data;
-}
-
-/** The memory that a process has in RAM, in MiB. */
-export async function residentMib(pid: number): Promise<number> {
-  const [, kib] = /VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, 'utf8')) ?? [];
-  return Number(kib) / KIB_PER_MIB;
 }

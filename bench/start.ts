@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { residentMib, startGateway } from './gateway.ts';
+import { residentMemory } from '../test/support/process-memory.ts';
+import { startGateway } from './gateway.ts';
 import type { Seeded } from './seed.ts';
 
 /** How long it has nothing to do before its memory is looked at, in milliseconds. */
@@ -20,7 +21,7 @@ export async function measureStarts(folder: string, seeded: Seeded, times: numbe
   for (let time = 0; time <= times; time += 1) {
     const gateway = await startGateway(folder, seeded);
     await sleep(IDLE_MS);
-    const mib = await residentMib(gateway.pid);
+    const mib = await residentMemory(gateway.pid);
     await gateway.stop();
     if (time === 0) continue;
     firstAnswerMs.push(gateway.firstAnswerMs);

@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { WebSocket } from 'ws';
-import { ask, residentMib, startGateway } from './gateway.ts';
+import { residentMemory } from '../test/support/process-memory.ts';
+import { ask, startGateway } from './gateway.ts';
 import type { Seeded } from './seed.ts';
 
 const SUBSCRIBERS = 1_000;
@@ -44,10 +45,10 @@ async function measureGateway(folder: string, seeded: Seeded) {
   const crowd = new Crowd(`ws://127.0.0.1:${port}/graphql`);
   await crowd.gather((socket) => subscribe(socket, token, environmentId));
   await sleep(SETTLE_MS);
-  const before = await residentMib(pid);
+  const before = await residentMemory(pid);
   let most = before;
   const timer = setInterval(async () => {
-    most = Math.max(most, await residentMib(pid));
+    most = Math.max(most, await residentMemory(pid));
   }, SAMPLE_MS);
   const ms = await crowd.timed((event) => ask(port, token, RENAME, { id: ids[event], label: `event ${event}` }));
   clearInterval(timer);
