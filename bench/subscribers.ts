@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { WebSocket } from 'ws';
-import { residentMemory } from '../test/support/process-memory.ts';
+import { memoryOnTop } from '../test/support/process-memory.ts';
 import { ask, startGateway } from './gateway.ts';
 import type { Seeded } from './seed.ts';
 
@@ -12,7 +12,6 @@ const EVENTS = 10;
 /** How many connect at once. */
 const AT_ONCE = 50;
 const SETTLE_MS = 1_000;
-const SAMPLE_MS = 20;
 const QUERY = `subscription ($environmentId: ID) { datastoreEvents(environmentId: $environmentId) { kind cursor datastore {
   id name label ... on PostgresDatastore { config { host port username database schema } } environment { id name } lastTest { id status } } } }`;
 const RENAME =
@@ -45,16 +44,11 @@ async function measureGateway(folder: string, seeded: Seeded) {
   const crowd = new Crowd(`ws://127.0.0.1:${port}/graphql`);
   await crowd.gather((socket) => subscribe(socket, token, environmentId));
   await sleep(SETTLE_MS);
-  const before = await residentMemory(pid);
-  let most = before;
-  const timer = setInterval(async () => {
-    most = Math.max(most, await residentMemory(pid));
-  }, SAMPLE_MS);
-  const ms = await crowd.timed((event) => ask(port, token, RENAME, { id: ids[event], label: `event ${event}` }));
-  clearInterval(timer);
+  const rename = (event: number) => ask(port, token, RENAME, { id: ids[event], label: `event ${event}` });
+  const [ms, onTopMib] = await memoryOnTop(pid, () => crowd.timed(rename));
   crowd.leave();
   await stop();
-  return { ms, onTopMib: most - before, text: crowd.lastText };
+  return { ms, onTopMib, text: crowd.lastText };
 }
 
 async function subscribe(socket: WebSocket, token: string, environmentId: string): Promise<void> {
