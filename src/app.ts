@@ -171,7 +171,7 @@ export class App {
     const { network } = options;
     const { registry, processes } = constructRegistry(
       'GATEWAY',
-      { database, logger, network },
+      { database, logger, network, limits: options.limits },
       runner,
       options.testing?.beatMs,
     );

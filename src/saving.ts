@@ -94,7 +94,7 @@ export type Saving = ReturnType<typeof constructSaving>;
 /** By which others see this process, under the id that owns the tests that it runs. */
 export function constructRegistry(
   kind: ProcessKind,
-  { database, logger, network }: Pick<SavingOptions, 'database' | 'logger' | 'network'>,
+  { database, logger, network, limits }: Pick<SavingOptions, 'database' | 'logger' | 'network' | 'limits'>,
   runner: TestRunner,
   beatMs?: number | undefined,
 ) {
@@ -102,7 +102,7 @@ export function constructRegistry(
   const facts = { id, kind, host: hostname(), version: readVersion(), network: network ?? null, capacity };
   return {
     registry: new ProcessRegistry({ database, logger, facts, running: () => runner.runningCount, beatMs }),
-    processes: new ProcessService(database),
+    processes: new ProcessService(database, limits),
   };
 }
 

@@ -10,6 +10,11 @@ export const limitTable = {
     default: 1_000,
   },
   MAX_TRANSFERS_PER_TOKEN: { of: 'imports and exports at once for one token', code: 'RATE_LIMITED', default: 10 },
+  MAX_WORKERS_PER_TOKEN: {
+    of: 'workers that asked with one token within the hour',
+    code: 'RATE_LIMITED',
+    default: 1_000,
+  },
   MAX_IMPORT_MB: { of: 'MB in one import', code: 'PAYLOAD_TOO_LARGE', default: 1_024 },
   MAX_TESTS_PER_TOKEN: { of: 'connection tests at once for one token', code: 'RATE_LIMITED', default: undefined },
   MAX_TESTS_PER_ENVIRONMENT: {

@@ -7,6 +7,7 @@ import { WebSocket } from 'ws';
 import { connectors } from '../../src/connectors/registry.ts';
 import { failureCodes } from '../../src/errors/check-failures.ts';
 import { createLogger } from '../../src/platform/logger.ts';
+import { RemoteWorker } from '../../src/remote-worker.ts';
 import { Worker } from '../../src/worker.ts';
 import { type Api, apiOf } from '../support/api.ts';
 import { childProgram } from '../support/child-program.ts';
@@ -89,6 +90,23 @@ describeEachGateway('traces', (open, kind) => {
     }
     expect(found.queue?.parentSpanId).toBe(found['test POSTGRES']?.spanId);
     expect(found['postgres/endpoint/resolve']?.parentSpanId).toBe(found.executor?.spanId);
+  };
+
+  /** Expects the same chain, part of which another process than the gateway's has told. */
+  const expectInWorker = (found: Record<string, ReceivedSpan>) => {
+    expectChain(found, '00f067aa0ba902b7');
+    const instanceOf = (name: string) => found[name]?.resource['service.instance.id'];
+    expect(instanceOf('executor')).toBe(instanceOf('postgres/endpoint/connect'));
+    expect(instanceOf('executor')).not.toBe(instanceOf('mutation createDatastore'));
+  };
+  const setNetwork = async (network: string) => {
+    const { id } = await gateway.app.database.query
+      .updateTable('environments')
+      .set({ network })
+      .where('id', '=', environmentId)
+      .returning('id')
+      .executeTakeFirstOrThrow();
+    expect(id).toBe(environmentId);
   };
 
   test('lead from the request that somebody else traces through queue and executor to each check', async () => {
@@ -204,22 +222,35 @@ describeEachGateway('traces', (open, kind) => {
         logger: createLogger({ level: 'warn', destination: process.stderr }),
       });
       await worker.listen();
-      const { id } = await asked.app.database.query
-        .updateTable('environments')
-        .set({ network: 'vpc-a' })
-        .where('id', '=', environmentId)
-        .returning('id')
-        .executeTakeFirstOrThrow();
-      expect(id).toBe(environmentId);
+      await setNetwork('vpc-a');
       const { traceId, traceparent } = foreign();
       await post(CREATE, { input: await newInput() }, traceparent, asked);
       const found = await named(traceId, 'POST /graphql', 'test POSTGRES');
       await worker.close();
-      expectChain(found, '00f067aa0ba902b7');
-      const instanceOf = (name: string) => found[name]?.resource['service.instance.id'];
-      expect(instanceOf('executor')).toBe(instanceOf('postgres/endpoint/connect'));
-      expect(instanceOf('executor')).not.toBe(instanceOf('mutation createDatastore'));
+      expectInWorker(found);
     });
+
+  test('go on in a worker that asks the gateway', async () => {
+    const { databaseUrl, folder } = gateway;
+    const asked =
+      kind === 'postgres' ? await open({ databaseUrl, folder, takesTests: false, traces: traces() }) : gateway;
+    await setNetwork('vpc-b');
+    const token = await gateway.createToken(`worker ${randomUUID()}`, ['TESTS_RUN'], [environmentId]);
+    const worker = await RemoteWorker.open({
+      ...{ host: '127.0.0.1', gateway: { url: new URL(asked.url), token }, network: 'vpc-b' },
+      ...{ egressAllow: ['127.0.0.0/8'], traces: traces(), testing: childProgram() },
+      logger: createLogger({ level: 'warn', destination: process.stderr }),
+      onRefused: (error) => {
+        throw error;
+      },
+    });
+    await worker.listen();
+    const { traceId, traceparent } = foreign();
+    await post(CREATE, { input: await newInput() }, traceparent, asked);
+    const found = await named(traceId, 'POST /graphql', 'test POSTGRES');
+    await worker.close();
+    expectInWorker(found);
+  });
 
   test('say nothing that a user has written', () => {
     expect(receiver.spans.length).toBeGreaterThan(20);

@@ -21,6 +21,7 @@ import { expectType } from '../support/results.ts';
 const PASSWORD = 'canary-of-a-worker';
 const options = { timeoutMs: 120_000 };
 const LEASE_MS = 15_000;
+const MAX_WORKERS_PER_TOKEN = 3;
 
 /** A worker that the test plays itself. */
 interface PlayedWorker {
@@ -42,7 +43,7 @@ describeEachGateway('workers that ask a gateway', (open) => {
   let environmentId: string;
 
   beforeAll(async () => {
-    gateway = await open({ takesTests: false });
+    gateway = await open({ takesTests: false, limits: { MAX_WORKERS_PER_TOKEN } });
     api = apiOf(gateway);
     environmentId = await api.newEnvironment();
   });
@@ -230,6 +231,27 @@ describeEachGateway('workers that ask a gateway', (open) => {
     expect((await leaseOf()) > over).toBe(true);
     expect(Math.abs(Date.parse(answer.now) - Date.now())).toBeLessThan(LEASE_MS);
     await api.cancel(taken.testId);
+  });
+
+  test('are so many for each token as its limit says; one that stops makes room', async () => {
+    const first = await newWorker();
+    const { id, token, key } = first;
+    for (let more = 1; more < MAX_WORKERS_PER_TOKEN; more += 1) await newWorker(token);
+    const beat = (stops: boolean, of = id) => {
+      const facts = { id: of, host: 'played', version: '0.1.0', capacity: 1, publicKey: key.publicKey, testIds: [] };
+      return gateway.execute(TendWorker, { input: { ...facts, stops } }, token);
+    };
+    const tooMany = randomUUID();
+    const { errors } = await beat(false, tooMany);
+    expect(errors).toMatchObject([
+      { message: expect.stringContaining('3 workers'), extensions: { code: 'RATE_LIMITED', limit: 3 } },
+    ]);
+    expect((await beat(false)).data?.tendWorker).toMatchObject({ __typename: 'TendWorkerSuccess' });
+    const taken = await gateway.execute(LeaseTests, { input: { workerId: tooMany, limit: 1 } }, token);
+    expect(taken.data?.leaseTests).toMatchObject({ __typename: 'NotFoundError' });
+    await newWorker();
+    await beat(true);
+    expect((await beat(false, tooMany)).data?.tendWorker).toMatchObject({ __typename: 'TendWorkerSuccess' });
   });
 
   test('put catalogs in for the tests alone that read some, in parts of a bounded size', async () => {

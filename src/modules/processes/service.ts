@@ -1,4 +1,5 @@
 import { NotFoundError, RequestFault } from '../../errors/api.ts';
+import { LimitFault, type LimitSettings, limitOf } from '../../errors/limits.ts';
 import type { Database } from '../../platform/database.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
 import type { Access } from '../access/access.ts';
@@ -11,14 +12,20 @@ import {
   type RemoteProcess,
   SILENT_MS,
 } from './process.ts';
-import { countLiving, findRemote, listProcesses, putBeat, removeProcess, removeSilent } from './store.ts';
+import { countLiving, countOfToken, findRemote, listProcesses, putBeat, removeProcess, removeSilent } from './store.ts';
+
+const WORKERS = 'MAX_WORKERS_PER_TOKEN';
+/** Nobody knows when one of the others stops. */
+const RETRY_SECONDS = 60;
 
 /** Tells operators which processes there are. */
 export class ProcessService {
   readonly #database: Database;
+  readonly #limits: LimitSettings;
 
-  constructor(database: Database) {
+  constructor(database: Database, limits: LimitSettings = {}) {
     this.#database = database;
+    this.#limits = limits;
   }
 
   /** Reads a page of the processes, the oldest first. @throws RequestFault FORBIDDEN */
@@ -43,14 +50,23 @@ export class ProcessService {
   /**
    * Writes that a worker lives which asks this gateway. Network and key stay as they were at its first beat.
    * @returns whether this is its first beat
-   * @throws NotFoundError when a process of this id is another token's
+   * @throws NotFoundError when a process of this id is another token's; LimitFault where the token has too many
    */
   async beat(access: Access, facts: ProcessFacts, running: number, publicKey: string): Promise<boolean> {
     const at = this.#database.clock.timestamp();
     const columns = { started_at: at, last_seen_at: at, token_id: access.tokenId, public_key: publicKey };
     const result = await putBeat(this.#database, { ...facts, running, ...columns });
     if (result === 'refused') throw new NotFoundError([facts.id]);
+    if (result === 'first') await this.#requireRoom(access, facts.id);
     return result === 'first';
+  }
+
+  /** Takes the newest out again where its token has too many: those that come at once may all be refused. */
+  async #requireRoom({ tokenId }: Access, newest: string): Promise<void> {
+    const limit = limitOf(this.#limits, WORKERS);
+    if (limit === undefined || (await countOfToken(this.#database, tokenId)) <= limit) return;
+    await removeProcess(this.#database, newest);
+    throw new LimitFault(WORKERS, limit, RETRY_SECONDS);
   }
 
   /** Finds a worker that asks with the caller's own token. @throws NotFoundError */

@@ -98,6 +98,16 @@ export async function countLiving({ query, clock }: Database): Promise<ProcessCo
   return { GATEWAY: 0, WORKER: 0, REMOTE_WORKER: 0, ...counted };
 }
 
+/** Counts the workers that ask with a token, with the dead ones that are still shown. */
+export async function countOfToken({ query }: Database, tokenId: string): Promise<number> {
+  const { count } = await query
+    .selectFrom('processes')
+    .select(({ fn }) => fn.countAll<number | string>().as('count'))
+    .where('token_id', '=', tokenId)
+    .executeTakeFirstOrThrow();
+  return Number(count);
+}
+
 export async function removeProcess({ query }: Database, id: string): Promise<void> {
   await query.deleteFrom('processes').where('id', '=', id).execute();
 }

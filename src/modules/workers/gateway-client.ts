@@ -10,7 +10,14 @@ const SILENT_MS = 30_000;
 const LONGEST_EVENT = 1024 * 1024;
 const FOR_GOOD = ['UNAUTHENTICATED', 'FORBIDDEN'];
 /** What a gateway says of a request that it will never take. */
-const WRONG = ['BAD_REQUEST', 'BAD_USER_INPUT', 'GRAPHQL_PARSE_FAILED', 'GRAPHQL_VALIDATION_FAILED'];
+const WRONG = [
+  'BAD_REQUEST',
+  'BAD_USER_INPUT',
+  'GRAPHQL_PARSE_FAILED',
+  'GRAPHQL_VALIDATION_FAILED',
+  'PAYLOAD_TOO_LARGE',
+  'QUERY_TOO_COMPLEX',
+];
 
 /** The gateway cannot be asked just now: later it may. */
 export class GatewayAwayError extends Error {
