@@ -1,5 +1,6 @@
 import { DatabaseUnavailableError } from './database.ts';
 import type { Logger } from './logger.ts';
+import { Ticker } from './ticker.ts';
 
 /** How often chores are done: what they remove may stay so much longer than it has to. */
 const EVERY_MS = 60_000;
@@ -14,33 +15,30 @@ export interface Chore {
 export class Chores {
   readonly #chores: readonly Chore[];
   readonly #logger: Logger;
-  #timer: NodeJS.Timeout | undefined;
-  #running: Promise<void> | undefined;
+  readonly #ticker: Ticker;
   #stopped = false;
 
   constructor(chores: readonly Chore[], logger: Logger) {
     this.#chores = chores;
     this.#logger = logger;
+    const onError = (err: unknown) => logger.error({ err }, 'chores failed');
+    this.#ticker = new Ticker({ everyMs: EVERY_MS, work: () => this.#runAll(), onError });
   }
 
   start(): void {
-    this.#timer = setInterval(() => void this.run(), EVERY_MS).unref();
+    this.#ticker.start();
     void this.run();
   }
 
   /** Does all that there is to do. When it is being done already, it waits for that. */
   run(): Promise<void> {
-    this.#running ??= this.#runAll().finally(() => {
-      this.#running = undefined;
-    });
-    return this.#running;
+    return this.#ticker.run();
   }
 
   /** Ends after the step that goes on. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    clearInterval(this.#timer);
-    await this.#running;
+    await this.#ticker.stop();
   }
 
   async #runAll(): Promise<void> {

@@ -3,6 +3,7 @@ import { LimitFault } from '../../errors/limits.ts';
 import { type Database, DatabaseUnavailableError } from '../../platform/database.ts';
 import type { Keyring } from '../../platform/keyring.ts';
 import type { Logger } from '../../platform/logger.ts';
+import { Ticker } from '../../platform/ticker.ts';
 import type { Access } from '../access/access.ts';
 import type { ConnectionTestService } from '../connection-tests/service.ts';
 import { type ConnectionTest, hasEnded } from '../connection-tests/test.ts';
@@ -54,31 +55,23 @@ export class HealthScheduler {
   readonly #options: HealthSchedulerOptions;
   readonly #stopping = new AbortController();
   readonly #following = new Set<Promise<void>>();
-  #timer: NodeJS.Timeout | undefined;
-  #ticking: Promise<void> | undefined;
+  readonly #ticker: Ticker;
 
   constructor(options: HealthSchedulerOptions) {
     this.#options = options;
+    const onError = (error: unknown) => this.#report(error);
+    this.#ticker = new Ticker({ everyMs: options.tickMs ?? TICK_MS, work: () => this.#goOn(), onError });
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.#tick(), this.#options.tickMs ?? TICK_MS);
+    this.#ticker.start();
   }
 
   /** Begins no more. Checks that run go on elsewhere. */
   async stop(): Promise<void> {
-    clearInterval(this.#timer);
     this.#stopping.abort();
-    await this.#ticking;
+    await this.#ticker.stop();
     await Promise.all(this.#following);
-  }
-
-  #tick(): void {
-    this.#ticking ??= this.#goOn()
-      .catch((error: unknown) => this.#report(error))
-      .finally(() => {
-        this.#ticking = undefined;
-      });
   }
 
   async #goOn(): Promise<void> {

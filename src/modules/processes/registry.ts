@@ -1,5 +1,6 @@
 import { type Database, DatabaseUnavailableError } from '../../platform/database.ts';
 import type { Logger } from '../../platform/logger.ts';
+import { Ticker } from '../../platform/ticker.ts';
 import { BEAT_MS, type ProcessFacts } from './process.ts';
 import { putBeat, removeProcess } from './store.ts';
 
@@ -17,48 +18,38 @@ export interface ProcessRegistryOptions {
 /** Keeps the row by which others see that this process lives, and takes it out when the process stops. */
 export class ProcessRegistry {
   readonly #options: ProcessRegistryOptions;
+  readonly #ticker: Ticker;
   #startedAt = '';
-  #timer: NodeJS.Timeout | undefined;
-  #beating: Promise<void> | undefined;
 
   constructor(options: ProcessRegistryOptions) {
     this.#options = options;
+    const onError = (error: unknown) => this.#report(error);
+    // a database that is slow is not asked once more meanwhile
+    this.#ticker = new Ticker({ everyMs: options.beatMs ?? BEAT_MS, work: () => this.#beat(), onError });
   }
 
   async start(): Promise<void> {
-    const { database, beatMs } = this.#options;
-    this.#startedAt = database.clock.timestamp();
-    this.#timer = setInterval(() => void this.#beat(), beatMs ?? BEAT_MS).unref();
-    await this.#beat();
+    this.#startedAt = this.#options.database.clock.timestamp();
+    this.#ticker.start();
+    await this.#ticker.run();
   }
 
   async stop(): Promise<void> {
     const { database, facts } = this.#options;
-    clearInterval(this.#timer);
-    await this.#beating;
-    await this.#guarded(() => removeProcess(database, facts.id));
+    await this.#ticker.stop();
+    await removeProcess(database, facts.id).catch((error: unknown) => this.#report(error));
   }
 
-  /** A database that is slow is not asked once more meanwhile. Never rejects. */
-  #beat(): Promise<void> {
+  async #beat(): Promise<void> {
     const { database, facts, running } = this.#options;
-    this.#beating ??= this.#guarded(async () => {
-      const at = database.clock.timestamp();
-      const seen = { running: running(), started_at: this.#startedAt, last_seen_at: at };
-      await putBeat(database, { ...facts, ...seen, token_id: null, public_key: null });
-    }).finally(() => {
-      this.#beating = undefined;
-    });
-    return this.#beating;
+    const at = database.clock.timestamp();
+    const seen = { running: running(), started_at: this.#startedAt, last_seen_at: at };
+    await putBeat(database, { ...facts, ...seen, token_id: null, public_key: null });
   }
 
   /** The database's own faults are told once, by the database. */
-  async #guarded(work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      if (!(error instanceof DatabaseUnavailableError))
-        this.#options.logger.error({ err: error }, 'this process could not tell that it lives');
-    }
+  #report(error: unknown): void {
+    if (!(error instanceof DatabaseUnavailableError))
+      this.#options.logger.error({ err: error }, 'this process could not tell that it lives');
   }
 }

@@ -2,6 +2,7 @@ import { type Change, type Database, DatabaseUnavailableError } from '../../plat
 import { appendJournal } from '../../platform/journal.ts';
 import type { Keyring } from '../../platform/keyring.ts';
 import type { Logger } from '../../platform/logger.ts';
+import { Ticker } from '../../platform/ticker.ts';
 import {
   type DeliveryRow,
   endPending,
@@ -49,22 +50,22 @@ export class WebhookDeliverer {
   readonly #sending = new Set<Promise<void>>();
   /** How many messages are being sent, by webhook. */
   readonly #load = new Map<string, number>();
-  #timer: NodeJS.Timeout | undefined;
-  #ticking: Promise<void> | undefined;
+  readonly #ticker: Ticker;
 
   constructor(options: WebhookDelivererOptions) {
     this.#options = options;
+    const onError = (error: unknown) => this.#report(error);
+    this.#ticker = new Ticker({ everyMs: options.tickMs ?? TICK_MS, work: () => this.#takeAll(), onError });
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.#tick(), this.#options.tickMs ?? TICK_MS);
+    this.#ticker.start();
   }
 
   /** Takes no more, and gives back what has no answer yet. */
   async stop(): Promise<void> {
-    clearInterval(this.#timer);
     this.#stopping.abort();
-    await this.#ticking;
+    await this.#ticker.stop();
     await Promise.all(this.#sending);
   }
 
@@ -75,14 +76,6 @@ export class WebhookDeliverer {
       const removed = await removeOldDeliveries(change, REMOVED_AT_ONCE);
       return erased >= REMOVED_AT_ONCE || removed >= REMOVED_AT_ONCE;
     });
-  }
-
-  #tick(): void {
-    this.#ticking ??= this.#takeAll()
-      .catch((error: unknown) => this.#report(error))
-      .finally(() => {
-        this.#ticking = undefined;
-      });
   }
 
   async #takeAll(): Promise<void> {
@@ -110,7 +103,7 @@ export class WebhookDeliverer {
         const left = (this.#load.get(webhookId) ?? 1) - 1;
         if (left > 0) this.#load.set(webhookId, left);
         else this.#load.delete(webhookId);
-        if (!this.#stopping.signal.aborted) this.#tick();
+        if (!this.#stopping.signal.aborted) void this.#ticker.run();
       });
     this.#sending.add(sending);
   }
