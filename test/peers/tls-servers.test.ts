@@ -27,7 +27,25 @@ type Type = keyof typeof TYPES;
 
 const OLD = { code: 'TLS_FAILED', configPath: 'port' };
 /** The kinds of key for which a server has no way to sign. */
-const NO_KEYS: Readonly<Record<Server, readonly string[]>> = { OpenSSL: [], GnuTLS: [], Go: ['RSA-PSS', 'Ed448'] };
+const NO_KEYS: Readonly<Record<Server, readonly string[]>> = {
+  OpenSSL: [],
+  GnuTLS: [],
+  Go: ['RSA-PSS', 'Ed448'],
+  rustls: ['RSA of 1024 bits', 'RSA-PSS', 'P-521', 'Ed448'],
+};
+/** Those that hand on to a server of the type, so that all checks pass. */
+const HANDING_ON: readonly Server[] = ['Go', 'rustls'];
+/** By whether the gateway takes them; rustls has nothing older than TLS 1.2. */
+const versionsOf = (kind: Server): readonly (readonly [TlsVersion, boolean])[] => [
+  ...(kind === 'rustls'
+    ? []
+    : ([
+        ['TLSv1', false],
+        ['TLSv1.1', false],
+      ] as const)),
+  ['TLSv1.2', true],
+  ['TLSv1.3', true],
+];
 
 type CipherRow = [version: TlsVersion, cipher: string, isTaken: boolean, key?: 'RSA' | 'P-256'];
 /** As each server calls them. */
@@ -65,6 +83,17 @@ const CIPHERS: Readonly<Record<Server, CipherRow[]>> = {
     ['TLSv1.2', 'TLS_RSA_WITH_3DES_EDE_CBC_SHA', false, 'RSA'],
     ['TLSv1.2', 'TLS_RSA_WITH_RC4_128_SHA', false, 'RSA'],
   ],
+  rustls: [
+    ['TLSv1.3', 'TLS_AES_128_GCM_SHA256', true],
+    ['TLSv1.3', 'TLS_AES_256_GCM_SHA384', true],
+    ['TLSv1.3', 'TLS_CHACHA20_POLY1305_SHA256', true],
+    ['TLSv1.2', 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256', true],
+    ['TLSv1.2', 'TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384', true],
+    ['TLSv1.2', 'TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256', true],
+    ['TLSv1.2', 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256', true, 'RSA'],
+    ['TLSv1.2', 'TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384', true, 'RSA'],
+    ['TLSv1.2', 'TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256', true, 'RSA'],
+  ],
 };
 
 /** What a server sends, what the gateway is told, and what that comes to: a protocol or a cipher, or a failure. */
@@ -74,7 +103,7 @@ interface Trial {
   readonly type?: Type;
 }
 
-describePeer('TLS against OpenSSL’s, GnuTLS’ and Go’s servers', TLS_SERVERS, () => {
+describePeer('TLS against OpenSSL’s, GnuTLS’, Go’s and rustls’ servers', TLS_SERVERS, () => {
   let authority: Authority;
   let middle: Authority;
   let clients: Authority;
@@ -107,20 +136,15 @@ describePeer('TLS against OpenSSL’s, GnuTLS’ and Go’s servers', TLS_SERVER
   const otherCa = async () => (await createAuthority('Other')).issue({ names: [NAME] });
   const soon = () => new Date(Date.now() + 3 * 86_400_000);
 
-  /** That the handshake was taken; Go's server stands before one of the type, so that all checks pass. */
+  /** That the handshake was taken, and all checks pass where one of the type stands behind the server. */
   function expectTaken(kind: Server, result: TestedConnection): void {
     expect(result.steps).toContain('tls/handshake: PASSED');
-    if (kind === 'Go') expect(result.failure).toBeNull();
+    if (HANDING_ON.includes(kind)) expect(result.failure).toBeNull();
     else expect(result).toMatchObject({ failedAt: 'session/authenticate', failure: { cause: 'PROTOCOL' } });
   }
 
   describe.each(SERVERS)('%s', (kind) => {
-    test.each<readonly [TlsVersion, boolean]>([
-      ['TLSv1', false],
-      ['TLSv1.1', false],
-      ['TLSv1.2', true],
-      ['TLSv1.3', true],
-    ])('%s alone is taken: %s', async (version, isTaken) => {
+    test.each(versionsOf(kind))('%s alone is taken: %s', async (version, isTaken) => {
       const ciphers = kind === 'OpenSSL' && !isTaken ? { ciphers: ['ALL:@SECLEVEL=0'] } : {};
       const result = await tryAt(kind, { server: { version, ...ciphers } });
       if (!isTaken) return expect(result).toMatchObject({ failedAt: 'tls/handshake', failure: OLD });
@@ -244,9 +268,9 @@ describePeer('TLS against OpenSSL’s, GnuTLS’ and Go’s servers', TLS_SERVER
     });
   });
 
-  test('a chain whose first is not the server’s own', async () => {
+  test.each(HANDING_ON)('a chain of %s whose first is not the server’s own', async (kind) => {
     const own = await middle.issue({ names: [NAME] });
-    const result = await tryAt('Go', { server: { chain: [middle.certificate, own.certificate], key: own.key } });
+    const result = await tryAt(kind, { server: { chain: [middle.certificate, own.certificate], key: own.key } });
     expect(result).toMatchObject({ failedAt: 'tls/handshake', failure: { code: 'TLS_FAILED' } });
   });
 });

@@ -4,21 +4,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Authority, IssuedCertificate } from '../certificates.ts';
+import type { StartProgram } from './built-programs.ts';
 import { goPrograms, startGoProgram } from './go-programs.ts';
 import type { PeerPrograms } from './installed.ts';
+import { rustPrograms, startRustProgram } from './rust-programs.ts';
 import { type StartedTool, startTool } from './started-tool.ts';
 
 const run = promisify(execFile);
 
-/** What makes the three servers, and the certificates that WebCrypto cannot make. */
+/** What makes the four servers, and the certificates that WebCrypto cannot make. */
 export const TLS_SERVERS: PeerPrograms = {
-  programs: ['openssl', 'gnutls-serv', ...goPrograms('tls').programs],
+  programs: ['openssl', 'gnutls-serv', ...goPrograms('tls').programs, ...rustPrograms('tls').programs],
   packages: ['openssl', 'gnutls-bin'],
-  script: 'apt-get install openssl gnutls-bin && .ci/peers/go/build tls',
+  script: 'apt-get install openssl gnutls-bin && .ci/peers/go/build tls && .ci/peers/rust/build tls',
 };
 
 export interface TlsServerOptions {
-  /** PEM texts in the order in which they are sent. The first is of the key, but to Go's server. */
+  /** PEM texts in the order in which they are sent. The first is of the key, but to Go's and rustls' servers. */
   readonly chain: readonly string[];
   readonly key: string;
   /** The one version that it speaks. Left out: its own choice. */
@@ -28,21 +30,28 @@ export interface TlsServerOptions {
   /** PEM text: it asks for a client certificate that this has signed; with `required` one has to be there. */
   readonly clientCa?: string;
   readonly required?: boolean;
-  /** The port on loopback to which Go's server hands on; the others answer with nonsense. */
+  /** The port on loopback to which Go's and rustls' servers hand on; the others answer with nonsense. */
   readonly target: number;
 }
 
 export type TlsVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
 
-export const tlsServers = { OpenSSL: startOpenssl, GnuTLS: startGnutls, Go: startGo } satisfies Record<
-  string,
-  (options: TlsServerOptions) => Promise<StartedTool>
->;
+export const tlsServers = {
+  OpenSSL: startOpenssl,
+  GnuTLS: startGnutls,
+  Go: startBuilt(startGoProgram),
+  rustls: startBuilt(startRustProgram),
+} satisfies Record<string, StartServer>;
 
-async function startGo({ chain, ciphers, clientCa, target, ...rest }: TlsServerOptions): Promise<StartedTool> {
-  const settings = { ...rest, chain: chain.join('\n'), clientCA: clientCa, ciphers, target: `127.0.0.1:${target}` };
-  const { line, stop } = await startGoProgram('tls', { settings: JSON.stringify(settings) });
-  return { port: Number(line), stop };
+type StartServer = (options: TlsServerOptions) => Promise<StartedTool>;
+
+/** Starts the server that `.ci/peers` builds around a language's own library. */
+function startBuilt(start: StartProgram): StartServer {
+  return async ({ chain, clientCa, target, ...rest }) => {
+    const settings = { ...rest, chain: chain.join('\n'), clientCA: clientCa, target: `127.0.0.1:${target}` };
+    const { line, stop } = await start('tls', { settings: JSON.stringify(settings) });
+    return { port: Number(line), stop };
+  };
 }
 
 function startOpenssl({ chain, key, version, ciphers, clientCa, required }: TlsServerOptions): Promise<StartedTool> {
