@@ -62,7 +62,7 @@ type Complete = (run: Run, value: unknown, info: Info, path: Path | undefined) =
  */
 export function createCompiledExecute(
   schema: GraphQLSchema,
-): (args: ExecutionArgs) => Promise<ExecutionResult> | ExecutionResult | undefined {
+): (args: Omit<ExecutionArgs, 'schema'>) => Promise<ExecutionResult> | ExecutionResult | undefined {
   const known = new WeakMap<OperationDefinitionNode, CompiledOperation | null>();
   return (args) => {
     const operation = getOperationAST(args.document, args.operationName);
@@ -112,7 +112,7 @@ class CompiledOperation {
     contextValue,
     rootValue,
     variableValues: given,
-  }: ExecutionArgs): Promise<ExecutionResult> | ExecutionResult | undefined {
+  }: Omit<ExecutionArgs, 'schema'>): Promise<ExecutionResult> | ExecutionResult | undefined {
     const { variableDefinitions = [], operation } = this.operation;
     const options = { maxErrors: MAX_VARIABLE_ERRORS };
     const { coerced } = getVariableValues(this.schema, variableDefinitions, given ?? {}, options);

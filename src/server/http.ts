@@ -19,6 +19,7 @@ import { listenAt } from './listen.ts';
 import { LiveSessions } from './live-sessions.ts';
 import { createErrorMask } from './mask-error.ts';
 import { knownPath, type OnOperation, type OnResponse } from './observers.ts';
+import { createOperations } from './operations.ts';
 import { parseJson } from './params.ts';
 import { RecordEdge, type RecordTransfers } from './record-transfers.ts';
 import { isRecordsPath } from './records-path.ts';
@@ -113,7 +114,7 @@ export class GatewayServer<Access, Context extends object> {
   readonly #sessions: LiveSessions;
   readonly #mask: ReturnType<typeof createErrorMask>;
   readonly #graphql: ReturnType<typeof createGraphQL<Access, Context>>;
-  readonly #answerDirectly: ReturnType<typeof createDirectAnswer<Access>>;
+  readonly #answerDirectly: ReturnType<typeof createDirectAnswer<Access, Context>>;
   readonly #graphiql: GraphiQL | undefined;
   readonly #records: RecordEdge<Access> | undefined;
   readonly #webSocket: WebSocketEdge<Access>;
@@ -139,10 +140,9 @@ export class GatewayServer<Access, Context extends object> {
       limits: this.#limits,
     });
     const { people, example, onRefusedCode: onRefused, onOperation, rightsOf, tracer } = options;
-    this.#graphql = createGraphQL({
-      ...{ schema, createContext, sessions: this.#sessions, mask: this.#mask, logger, onOperation, rightsOf, tracer },
-    });
-    this.#answerDirectly = createDirectAnswer(this.#graphql, this.#mask);
+    const engine = { operations: createOperations(schema), createContext, mask: this.#mask, onOperation, tracer };
+    this.#graphql = createGraphQL({ ...engine, schema, sessions: this.#sessions, logger, rightsOf });
+    this.#answerDirectly = createDirectAnswer({ ...engine, yoga: this.#graphql });
     const edge = { sessions: this.#sessions, mask: this.#mask, limits: this.#limits, onOperation };
     this.#records = options.records && new RecordEdge({ ...edge, records: options.records });
     this.#graphiql = graphiql === 'on' ? createGraphiQL({ signIn, people, example, onRefused }) : undefined;

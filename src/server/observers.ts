@@ -30,13 +30,16 @@ export function knownPath(path: string | undefined): Parameters<OnResponse>[0] {
   return paths.find((known) => known === path) ?? (isRecordsPath(path) ? RECORDS_PATH : 'other');
 }
 
+/** Begins to time an operation, of whose result the function that it gives then tells. */
+export function observe(onOperation: OnOperation, args: OperationArgs): (done: { readonly result: unknown }) => void {
+  const started = performance.now();
+  return ({ result }) =>
+    onOperation({ ...operationOf(args), result: resultOf(result), ms: performance.now() - started });
+}
+
 /** Tells of each operation how it ended. It goes first among the plugins: what another one refuses is told, too. */
 export function useObserver(onOperation: OnOperation): Plugin {
-  const tell = (args: OperationArgs) => {
-    const started = performance.now();
-    return ({ result }: { result: unknown }) =>
-      onOperation({ ...operationOf(args), result: resultOf(result), ms: performance.now() - started });
-  };
+  const tell = (args: OperationArgs) => observe(onOperation, args);
   const unread = (error: unknown, started: number) =>
     onOperation({ kind: 'none', operation: 'none', result: codeOf(error), ms: performance.now() - started });
   return {

@@ -1,27 +1,15 @@
-import {
-  type DocumentNode,
-  type ExecutionArgs,
-  type GraphQLError,
-  type GraphQLSchema,
-  getOperationAST,
-  type OperationDefinitionNode,
-} from 'graphql';
+import type { ExecutionArgs, GraphQLError, GraphQLSchema } from 'graphql';
 import { createYoga, isAsyncIterable, type Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
-import { createPostOnly } from '../graphql/post-only.ts';
 import type { Tracer } from '../platform/tracer.ts';
-import { createCompiledExecute } from './compiled-execution.ts';
-import { createCostLimit } from './cost.ts';
 import { createDocumentValidator, parseDocument } from './documents.ts';
 import { EndableStream } from './endable-stream.ts';
 import type { LiveSessions } from './live-sessions.ts';
-import { readNumbers } from './numbers-as-text.ts';
 import { type OnOperation, useObserver } from './observers.ts';
+import type { Operations } from './operations.ts';
 import { readParams } from './params.ts';
-import { refusedValuesError, refusedVariables } from './refused-values.ts';
 import { requestError } from './request-error.ts';
 import { createSharedSubscribe } from './shared-execution.ts';
-import { createShownNames } from './shown-names.ts';
 import { createTracePlugins } from './traces.ts';
 
 /** What each request brings along to Yoga, whichever way it came. */
@@ -45,6 +33,7 @@ export interface AnswerMark {
 
 export interface YogaOptions<Access, Context extends object> {
   readonly schema: GraphQLSchema;
+  readonly operations: Operations;
   readonly createContext: (input: { readonly access: Access }) => Context | Promise<Context>;
   readonly sessions: LiveSessions;
   readonly mask: (error: unknown) => GraphQLError;
@@ -59,6 +48,9 @@ export interface YogaOptions<Access, Context extends object> {
   /** Left out: nobody collects traces. */
   readonly tracer?: Tracer | undefined;
 }
+
+/** A text that is no document is parsed each time, for of what its cache throws Yoga tells no plugin that counts. */
+const forgetful = { get: () => undefined, set: () => undefined };
 
 export type Yoga<Access> = ReturnType<typeof createYoga<Caller<Access>>>;
 
@@ -81,13 +73,14 @@ export function createGraphQL<Access, Context extends object>(options: YogaOptio
     maxRequestBodySize: false,
     logging: false,
     maskedErrors: { maskError: options.mask },
+    parserAndValidationCache: { errorCache: forgetful },
     plugins: [
       ...(options.onOperation ? [useObserver(options.onOperation)] : []),
       ...(traces ? [traces.begin] : []),
       useParams(),
-      useDocuments(options.schema),
-      useVariables(options.schema),
-      useCompiledExecution(options.schema),
+      useDocuments(options),
+      useRefusals(options.operations),
+      useCompiledExecution(options.operations),
       ...(traces ? [traces.within] : []),
       ...(options.rightsOf ? [useSharedExecution(options.rightsOf)] : []),
       useLiveSubscriptions(options),
@@ -101,58 +94,24 @@ function useParams(): Plugin {
   };
 }
 
-function useDocuments<Access>(schema: GraphQLSchema): Plugin<Caller<Access>> {
+function useDocuments<Access>({
+  schema,
+  operations,
+}: Pick<YogaOptions<Access, object>, 'schema' | 'operations'>): Plugin<Caller<Access>> {
   const validateDocument = createDocumentValidator(schema);
-  const needsPost = createPostOnly(schema);
   return {
     onParse({ setParseFn, context }) {
       setParseFn(parseDocument);
       return ({ result }) => {
-        if (!(result instanceof Error)) requireOperation(needsPost, result, context);
+        if (!(result instanceof Error)) operations.require(result, context);
       };
     },
     onValidate: ({ setValidationFn }) => setValidationFn((_schema, document) => validateDocument(document)),
   };
 }
 
-function requireOperation(
-  needsPost: (document: DocumentNode) => boolean,
-  document: DocumentNode,
-  { params, request, answer }: Caller<unknown>,
-): OperationDefinitionNode {
-  const operation = getOperationAST(document, params?.operationName);
-  if (!operation) {
-    const message =
-      'operationName must name one of the operations of the document; it may be left out where there is only one.';
-    throw requestError('BAD_REQUEST', { message, status: 400 });
-  }
-  if (operation.operation === 'mutation' && request?.method === 'GET') {
-    throw requestError('METHOD_NOT_ALLOWED', { status: 405, headers: { allow: 'POST' } });
-  }
-  const isSecret = needsPost(document);
-  if (answer) answer.holdsSecrets = isSecret;
-  if (request?.method === 'GET' && isSecret) {
-    const message = 'Send it by POST: it holds secrets, which a URL would leave in logs.';
-    throw requestError('METHOD_NOT_ALLOWED', { message, status: 405, headers: { allow: 'POST' } });
-  }
-  return operation;
-}
-
-/** Reads the variables, refuses wrong ones, and then what costs too much with them. */
-function useVariables(schema: GraphQLSchema): Plugin {
-  const isShown = createShownNames(schema);
-  const tooCostly = createCostLimit(schema);
-  const refused = (args: { document: DocumentNode; operationName?: string | null; variableValues?: unknown }) => {
-    const operation = getOperationAST(args.document, args.operationName);
-    if (!operation) return undefined;
-    const variables: Record<string, unknown> = { ...(args.variableValues ?? {}) };
-    readNumbers(schema, operation, variables);
-    args.variableValues = variables;
-    const issues = refusedVariables(schema, args.document, operation, variables, isShown);
-    if (issues.length > 0) return { errors: [refusedValuesError(issues)] };
-    const error = tooCostly(args.document, operation, variables);
-    return error && { errors: [error] };
-  };
+/** Refuses wrong variables, and what costs too much with them. */
+function useRefusals({ refused }: Operations): Plugin {
   return {
     onExecute({ args, setResultAndStopExecution }) {
       const result = refused(args);
@@ -165,8 +124,7 @@ function useVariables(schema: GraphQLSchema): Plugin {
   };
 }
 
-function useCompiledExecution(schema: GraphQLSchema): Plugin {
-  const execute = createCompiledExecute(schema);
+function useCompiledExecution({ execute }: Operations): Plugin {
   return {
     onExecute: ({ executeFn, setExecuteFn }) => setExecuteFn((args: ExecutionArgs) => execute(args) ?? executeFn(args)),
   };
