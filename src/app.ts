@@ -3,6 +3,7 @@ import type { OpenIdSettings, TraceSettings } from './env.ts';
 import type { LimitSettings } from './errors/limits.ts';
 import { type Executor, type ExecutorOptions, findConfinement } from './executor/executor.ts';
 import type { Context } from './graphql/context.ts';
+import { lazyLoaders } from './graphql/lazy-loaders.ts';
 import { keyOwners } from './key-owners.ts';
 import { listenForMetrics } from './listen-for-metrics.ts';
 import type { Metrics } from './metrics.ts';
@@ -243,6 +244,20 @@ export class App {
     const people =
       openId && rules ? new PeopleService({ database, rules, provider: new OpenIdProvider(openId) }) : undefined;
     this.#signIn = createSignIn(() => access.createSignInToken());
+    const loadersOf = lazyLoaders<Access>({
+      environment: (access) => environmentLoader(environments, access),
+      connectionTest: (access) => connectionTestLoader(connectionTests, access),
+      runningTests: (access) => runningTestsLoader(connectionTests, access),
+      datastore: (access) => datastoreLoader(services.datastores, access),
+      askedDatastore: (access) => askedDatastoreLoader(services.datastores, access),
+      catalog: (access) => catalogLoader(services.catalogs, access),
+      catalogChanges: () => catalogChangesLoader(database),
+      usage: (access) => usageLoader(usages, access),
+      health: () => healthLoader(database),
+      healthHistory: () => healthHistoryLoader(database),
+      managedStore: (access) => managedStoreLoader(records, access),
+      dataStructure: (access) => dataStructureLoader(services.dataStructures, access),
+    });
     this.#server = new GatewayServer({
       schema,
       access: {
@@ -257,20 +272,7 @@ export class App {
         services,
         requireScope: (scope) => requireScope(access, scope),
         refused: (coordinate, fault) => this.#refusals.operation(access, coordinate, fault.message),
-        loaders: {
-          environment: environmentLoader(environments, access),
-          connectionTest: connectionTestLoader(connectionTests, access),
-          runningTests: runningTestsLoader(connectionTests, access),
-          datastore: datastoreLoader(services.datastores, access),
-          askedDatastore: askedDatastoreLoader(services.datastores, access),
-          catalog: catalogLoader(services.catalogs, access),
-          catalogChanges: catalogChangesLoader(database),
-          usage: usageLoader(usages, access),
-          health: healthLoader(database),
-          healthHistory: healthHistoryLoader(database),
-          managedStore: managedStoreLoader(records, access),
-          dataStructure: dataStructureLoader(services.dataStructures, access),
-        },
+        loaders: loadersOf(access),
       }),
       records: {
         export: (...given) => transfers.export(...given),

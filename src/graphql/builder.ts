@@ -1,8 +1,8 @@
 import SchemaBuilder from '@pothos/core';
 import ErrorsPlugin from '@pothos/plugin-errors';
-import ZodPlugin from '@pothos/plugin-zod';
 import type { Answerable } from '../connectors/kit/config/shape.ts';
 import type { Context } from './context.ts';
+import './judge-plugin.ts';
 import './scope-plugin.ts';
 import { validationErrorOf } from './validation.ts';
 
@@ -18,11 +18,11 @@ export interface SchemaTypes {
 }
 
 /**
- * The one builder with which every module's schema.ts writes its types. Zod comes after errors, so that its findings
- * land in the unions, and after scopes, so that nothing is judged for whoever may not ask.
+ * The one builder with which every module's schema.ts writes its types. What judges arguments comes after errors, so
+ * that its findings land in the unions, and after scopes, so that nothing is judged for whoever may not ask.
  */
 export const builder = new SchemaBuilder<SchemaTypes>({
-  plugins: [ErrorsPlugin, 'scopes', ZodPlugin],
+  plugins: [ErrorsPlugin, 'scopes', 'judge'],
   defaultFieldNullability: false,
   errors: {
     directResult: true,

@@ -1,22 +1,23 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  type Dialect,
+  type CompiledQuery,
   type Expression,
   expressionBuilder,
   Kysely,
   type LogEvent,
+  type QueryResult,
   type SqlBool,
   sql,
   type Transaction,
 } from 'kysely';
 import { DatabaseClock } from './database-clock.ts';
-import { DatabaseUnavailableError, isTransactionConflict } from './database-errors.ts';
+import { DatabaseUnavailableError, explainDatabaseError, isTransactionConflict } from './database-errors.ts';
 import { type Doorbell, doorbellChannel, LocalDoorbell } from './doorbell.ts';
 import { guardDialect } from './guarded-dialect.ts';
 import type { PostgresDriverParts } from './postgres-dialect.ts';
 import type { DatabasePlace, OnDatabasePeer } from './postgres-peers.ts';
-import { openSqliteDialect } from './sqlite-dialect.ts';
+import { openSqliteDialect, type SqliteDriverParts } from './sqlite-dialect.ts';
 import type { Tables } from './tables.ts';
 import { WriteAheadLog } from './write-ahead-log.ts';
 
@@ -170,8 +171,12 @@ interface ChangeScope {
 interface DatabaseParts {
   readonly scopes: AsyncLocalStorage<ChangeScope>;
   readonly availability: Availability;
-  readonly driver: Partial<PostgresDriverParts>;
+  readonly driver: DriverParts;
+  readonly beforeAcquire: () => void;
 }
+
+/** What either driver has, and some of what one of them has. */
+type DriverParts = Pick<SqliteDriverParts, 'dialect'> & Partial<SqliteDriverParts & PostgresDriverParts>;
 
 /** How long the database may take to answer whether it is there. */
 const ANSWER_TIMEOUT_MS = 3_000;
@@ -242,15 +247,17 @@ export class Database {
   readonly #doorbell: Doorbell;
   readonly #scopes: AsyncLocalStorage<ChangeScope>;
   readonly #availability: Availability;
-  readonly #driver: Partial<PostgresDriverParts>;
+  readonly #driver: DriverParts;
+  readonly #beforeAcquire: () => void;
+  readonly #onStatement: DatabaseOptions['onStatement'];
   readonly #log: WriteAheadLog | undefined;
   readonly #onJournaled: DatabaseOptions['onJournaled'];
 
   private constructor(
     kind: Database['kind'],
     query: Kysely<Tables>,
-    { doorbell, onJournaled }: DatabaseOptions,
-    { scopes, availability, driver }: DatabaseParts,
+    { doorbell, onJournaled, onStatement }: DatabaseOptions,
+    { scopes, availability, driver, beforeAcquire }: DatabaseParts,
   ) {
     this.kind = kind;
     this.query = query;
@@ -258,6 +265,8 @@ export class Database {
     this.#scopes = scopes;
     this.#availability = availability;
     this.#driver = driver;
+    this.#beforeAcquire = beforeAcquire;
+    this.#onStatement = onStatement;
     this.#onJournaled = onJournaled;
     this.#log = kind === 'sqlite' ? new WriteAheadLog(query) : undefined;
     this.clock = new DatabaseClock(kind === 'postgres' ? () => readClock(query) : null);
@@ -275,9 +284,9 @@ export class Database {
     };
     const availability = new Availability(options.onAvailability);
     const { onPeer } = options;
-    const driver: { dialect: Dialect } & Partial<PostgresDriverParts> =
+    const driver: DriverParts =
       place.kind === 'sqlite'
-        ? { dialect: openSqliteDialect(place) }
+        ? openSqliteDialect(place)
         : (await import('./postgres-dialect.ts')).openPostgresDialect({ url: place.url, onPeer });
     const dialect = guardDialect(driver.dialect, {
       beforeAcquire,
@@ -285,7 +294,7 @@ export class Database {
       onWritten: () => availability.restored(),
     });
     const query = new Kysely<Tables>({ dialect, log: options.onStatement && statementLog(options.onStatement) });
-    const database = new Database(place.kind, query, options, { scopes, availability, driver });
+    const database = new Database(place.kind, query, options, { scopes, availability, driver, beforeAcquire });
     try {
       await (place.kind === 'postgres' ? requireUtf8(query) : database.ping());
       await database.clock.start();
@@ -296,6 +305,26 @@ export class Database {
     }
     availability.watch(() => database.checkWritable());
     return database;
+  }
+
+  /**
+   * Runs a `select` by itself without waiting, where the database can: SQLite in a file. Undefined elsewhere.
+   * @throws what it fails with, as `query` rejects
+   */
+  readAtOnce<Row>(statement: CompiledQuery): QueryResult<Row> | undefined {
+    const { readAtOnce } = this.#driver;
+    if (!readAtOnce) return undefined;
+    const started = performance.now();
+    this.#beforeAcquire();
+    try {
+      const result = readAtOnce<Row>(statement);
+      if (result) this.#onStatement?.(statement.sql, statement.parameters, performance.now() - started);
+      return result;
+    } catch (error) {
+      const explained = explainDatabaseError(error);
+      if (explained instanceof DatabaseUnavailableError) this.#availability.lost(explained);
+      throw explained;
+    }
   }
 
   /**

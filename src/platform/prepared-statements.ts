@@ -25,15 +25,17 @@ export class PreparedStatements<Values> {
    * it would look at of a value belongs to the shape.
    */
   async run<Row>(
-    { kind, query }: Pick<Database, 'kind' | 'query'>,
+    database: Pick<Database, 'kind' | 'query'> & Partial<Pick<Database, 'readAtOnce'>>,
     shape: string,
     build: (place: PlaceOf<Values>) => Compilable<Row>,
     values: Values,
   ): Promise<QueryResult<Row>> {
-    const key = `${kind} ${shape}`;
+    const key = `${database.kind} ${shape}`;
     const statement = this.#statements.get(key) ?? this.#compile(key, build);
     const parameters = statement.parameters.map((one) => (one instanceof Place ? one.valueFrom(values) : one));
-    return await query.executeQuery<Row>({ ...(statement as CompiledQuery<Row>), parameters });
+    const filled = { ...(statement as CompiledQuery<Row>), parameters };
+    const read = statement.query.kind === 'SelectQueryNode' ? database.readAtOnce?.<Row>(filled) : undefined;
+    return read ?? (await database.query.executeQuery<Row>(filled));
   }
 
   #compile(key: string, build: (place: PlaceOf<Values>) => Compilable<unknown>): CompiledQuery {

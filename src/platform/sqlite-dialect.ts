@@ -24,13 +24,25 @@ export interface SqliteDialectOptions {
  * SqliteWriter for what they share. Another one reads what is committed, so that a list neither waits for a change nor
  * sees half of one. (A database in memory has one connection for both.)
  */
-export function openSqliteDialect(options: SqliteDialectOptions): Dialect {
-  return {
-    createDriver: () => new SqliteFileDriver(options),
+export function openSqliteDialect(options: SqliteDialectOptions): SqliteDriverParts {
+  const driver = new SqliteFileDriver(options);
+  const dialect: Dialect = {
+    createDriver: () => driver,
     createAdapter: () => new TransactionalDdlAdapter(),
     createIntrospector: (db) => new SqliteIntrospector(db),
     createQueryCompiler: () => new SqliteQueryCompiler(),
   };
+  return { dialect, readAtOnce: (query) => driver.readAtOnce(query) };
+}
+
+/** A driver of SQLite. */
+export interface SqliteDriverParts {
+  readonly dialect: Dialect;
+  /**
+   * Runs a `select` at once, on what is committed: nothing of what Kysely does for a connection is needed there.
+   * Undefined where it has to wait for its turn: before the file is open, and in memory.
+   */
+  readonly readAtOnce: <Row>(query: CompiledQuery) => QueryResult<Row> | undefined;
 }
 
 /** SQLite can roll back a CREATE TABLE, so a migration that fails or is killed half way leaves nothing. */
@@ -55,6 +67,11 @@ class SqliteFileDriver implements Driver {
 
   async init(): Promise<void> {
     this.#files = openFiles(this.#options.path);
+  }
+
+  readAtOnce<Row>(query: CompiledQuery): QueryResult<Row> | undefined {
+    if (!this.#files || this.#files.reader === this.#files.written) return undefined;
+    return this.#files.reader.run<Row>(query);
   }
 
   async acquireConnection(): Promise<SqliteConnection> {

@@ -15,20 +15,18 @@ const encoders = {
 
 export type Encoding = keyof typeof encoders;
 
-/** What is sent of an answer. */
-export interface Encoded {
-  readonly body: string | Buffer;
-  /** Null: it is sent as it is. */
-  readonly encoding: Encoding | null;
+/**
+ * Says how an answer is compressed, by what the caller takes: one of less than 1 KiB stays as it is, and so does one
+ * that shows a token, for the length of what is compressed tells of what is in it.
+ */
+export function encodingOf(text: string, acceptEncoding: string | undefined): Encoding | null {
+  const encoding = acceptEncoding === undefined ? null : encodingFor(acceptEncoding);
+  return encoding === null || Buffer.byteLength(text) < MIN_BYTES || holdsToken(text) ? null : encoding;
 }
 
-/**
- * Compresses an answer of 1 KiB or more by what the caller takes, off the event loop. One that shows a token stays as
- * it is, for the length of what is compressed tells of what is in it.
- */
-export async function compress(text: string, acceptEncoding: string | undefined): Promise<Encoded> {
-  const encoding = Buffer.byteLength(text) < MIN_BYTES || holdsToken(text) ? null : encodingFor(acceptEncoding);
-  return { encoding, body: encoding === null ? text : await encoders[encoding](text) };
+/** Compresses an answer, off the event loop. */
+export function compress(text: string, encoding: Encoding): Promise<Buffer> {
+  return encoders[encoding](text);
 }
 
 /** The encoding that a caller takes: brotli before gzip; null when he takes neither, or does not say. */

@@ -224,13 +224,17 @@ export class GatewayServer<Access, Context extends object> {
     if (!this.#isTransfer(path)) endWhenLate(request, response, this.#limits.requestMs);
     response.setHeader('x-content-type-options', 'nosniff');
     response.setHeader('cache-control', 'no-store');
-    // whoever closes it works for no request
-    const closed = AsyncLocalStorage.bind(() => {
+    const { logger, onResponse } = this.#options;
+    const log = () => {
       const ms = Math.round(performance.now() - started);
-      this.#options.logger.debug({ method: request.method, path, status: response.statusCode, ms }, 'request');
-      this.#options.onResponse?.(knownPath(path), response.statusCode);
+      logger.debug({ method: request.method, path, status: response.statusCode, ms }, 'request');
+    };
+    // whoever closes it works for no request
+    const closed = logger.isLevelEnabled('debug') ? AsyncLocalStorage.bind(log) : undefined;
+    response.once('close', () => {
+      closed?.();
+      onResponse?.(knownPath(path), response.statusCode);
     });
-    response.once('close', closed);
     try {
       if (path === '/livez') sendText(response, 200, 'alive');
       else if (path === '/readyz') await this.#answerReady(response);

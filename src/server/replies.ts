@@ -1,7 +1,7 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { GraphQLError } from 'graphql';
-import { compress } from './compression.ts';
+import { compress, encodingOf } from './compression.ts';
 import type { Answer } from './direct-answer.ts';
 import { publicForm, requestError } from './request-error.ts';
 
@@ -18,6 +18,12 @@ const STALLED_MS = 30_000;
 
 /** Reads a body of at most `limit` bytes, and never keeps more. @throws a request error PAYLOAD_TOO_LARGE */
 export async function readBody(request: IncomingMessage, limit: number): Promise<string> {
+  // most come along with their headers, and nobody need listen for more
+  const whole = request.complete ? (request.read() as Buffer | null) : null;
+  if (whole) {
+    if (whole.byteLength > limit) throw tooLarge();
+    return whole.toString('utf8');
+  }
   const chunks: Buffer[] = [];
   let size = Number(request.headers['content-length'] ?? 0) > MAX_DISCARDED_BYTES ? Number.POSITIVE_INFINITY : 0;
   if (size <= MAX_DISCARDED_BYTES) {
@@ -28,9 +34,13 @@ export async function readBody(request: IncomingMessage, limit: number): Promise
       return size <= MAX_DISCARDED_BYTES;
     });
   }
-  if (size > limit) throw requestError('PAYLOAD_TOO_LARGE', { status: 413, headers: { connection: 'close' } });
+  if (size > limit) throw tooLarge();
   const [only, ...others] = chunks;
   return (only && others.length === 0 ? only : Buffer.concat(chunks)).toString('utf8');
+}
+
+function tooLarge() {
+  return requestError('PAYLOAD_TOO_LARGE', { status: 413, headers: { connection: 'close' } });
 }
 
 /** Reads on for as long as `wants` says so, by events, which cost less than an iterator. Rejects when it breaks off. */
@@ -103,15 +113,20 @@ export function endAfter(request: IncomingMessage, response: ServerResponse, las
 export function endWhenLate(request: IncomingMessage, response: ServerResponse, requestMs: number): void {
   const { headers } = request;
   if (headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0') return;
-  const timer = setTimeout(() => {
+  const end = () => {
     if (request.complete) return;
     // what is answered already, whatever comes, has nobody who reads on
     if (response.headersSent) return void request.socket.destroy();
     const message = `The request has not arrived within ${requestMs / 1_000} s.`;
     sendError(request, response, requestError('BAD_REQUEST', { message, status: 408, headers: CLOSING }));
-  }, requestMs);
-  const forget = () => clearTimeout(timer);
-  request.once('end', forget).once('close', forget);
+  };
+  // a body that comes along with its headers is there by then
+  queueMicrotask(() => {
+    if (request.complete || request.destroyed) return;
+    const timer = setTimeout(end, requestMs);
+    const forget = () => clearTimeout(timer);
+    request.once('end', forget).once('close', forget);
+  });
 }
 
 /** Answers a request for a WebSocket with one GraphQL error, which a browser shows its developer, and no page. */
@@ -156,16 +171,19 @@ export async function sendFetchResponse(response: ServerResponse, answer: Respon
 
 /** Answers with what is there in one piece, compressed where it may be. */
 export async function sendAnswer(response: ServerResponse, answer: Answer, mayCompress: boolean): Promise<void> {
-  for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name.toLowerCase(), value);
+  for (const name in answer.headers) response.setHeader(name.toLowerCase(), answer.headers[name] ?? '');
   await sendWhole(response, answer.status, answer.body, mayCompress);
 }
 
 async function sendWhole(response: ServerResponse, status: number, text: string, mayCompress: boolean): Promise<void> {
   const accepted = mayCompress ? response.req.headers['accept-encoding']?.toString() : undefined;
-  const { body, encoding } = await compress(text, accepted);
+  const encoding = encodingOf(text, accepted);
+  const body = encoding === null ? text : await compress(text, encoding);
   if (encoding) response.setHeader('content-encoding', encoding);
-  response.appendHeader('vary', 'accept-encoding').setHeader('content-length', Buffer.byteLength(body));
-  response.writeHead(status).end(body);
+  const length = Buffer.byteLength(body);
+  response.appendHeader('vary', 'accept-encoding').setHeader('content-length', length);
+  // a text of so many bytes as characters is ASCII, which is written as it lies there
+  response.writeHead(status).end(body, length === body.length ? 'latin1' : 'utf8');
 }
 
 async function pump(response: ServerResponse, answer: Response): Promise<void> {

@@ -60,6 +60,7 @@ export async function readRelated(
   readers: Readers,
 ): Promise<void> {
   const apart = datastores.filter((one) => one[environmentRead] === undefined && one[lastTestRead] === undefined);
+  if (apart.length === 0) return;
   const [environmentsById, testsById] = await Promise.all([
     readAll(readers.environment, environment ? apart.map((one) => one.environmentId) : []),
     readAll(readers.connectionTest, lastTest ? apart.flatMap(({ lastTestId }) => lastTestId ?? []) : []),

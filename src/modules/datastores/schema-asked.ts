@@ -1,4 +1,4 @@
-import { type GraphQLResolveInfo, isAbstractType } from 'graphql';
+import { type GraphQLResolveInfo, isAbstractType, Kind } from 'graphql';
 import { type AskedFields, askedFields } from '../../graphql/asked-fields.ts';
 import { type AskedOfDatastores, askedBy } from './asked.ts';
 
@@ -10,6 +10,12 @@ export function askedOfDatastores(info: GraphQLResolveInfo): AskedOfDatastores {
   const found = known.get(fields) ?? read(fields, info);
   known.set(fields, found);
   return found;
+}
+
+/** Whether an operation asks for one field, and nothing beside it. */
+export function isAlone({ operation: { selectionSet } }: GraphQLResolveInfo): boolean {
+  const [first, ...others] = selectionSet.selections;
+  return first?.kind === Kind.FIELD && others.length === 0;
 }
 
 function read(fields: AskedFields, { schema }: GraphQLResolveInfo): AskedOfDatastores {

@@ -70,6 +70,13 @@ export class DatastoreService {
     return ids.map((id) => found.get(id) ?? null);
   }
 
+  /** The same for one; null where there is none. */
+  async findOne(access: Access, id: string, asked: AskedOfDatastores): Promise<Datastore | null> {
+    requireScope(access, 'DATASTORES_READ');
+    const [found = null] = await findDatastores(this.#options.database, access, [id], asked);
+    return found;
+  }
+
   /**
    * Finds a datastore by its name; null when there is none that the caller may see.
    * @throws ValidationError when no environment is named and the caller has several or none
