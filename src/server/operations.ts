@@ -7,13 +7,13 @@ import {
   type OperationDefinitionNode,
 } from 'graphql';
 import { createPostOnly } from '../graphql/post-only.ts';
+import type { Caller } from './caller.ts';
 import { createCompiledExecute } from './compiled-execution.ts';
 import { createCostLimit } from './cost.ts';
 import { readNumbers } from './numbers-as-text.ts';
 import { refusedValuesError, refusedVariables } from './refused-values.ts';
 import { requestError } from './request-error.ts';
 import { createShownNames } from './shown-names.ts';
-import type { Caller } from './yoga.ts';
 
 /** What an operation is executed with, in the one schema. Its variables are read in their place. */
 export type OperationArgs = Omit<ExecutionArgs, 'schema'>;

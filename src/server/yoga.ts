@@ -2,6 +2,7 @@ import type { ExecutionArgs, GraphQLError, GraphQLSchema } from 'graphql';
 import { createYoga, isAsyncIterable, type Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import type { Tracer } from '../platform/tracer.ts';
+import type { Caller } from './caller.ts';
 import { createDocumentValidator, parseDocument } from './documents.ts';
 import { EndableStream } from './endable-stream.ts';
 import type { LiveSessions } from './live-sessions.ts';
@@ -11,25 +12,6 @@ import { readParams } from './params.ts';
 import { requestError } from './request-error.ts';
 import { createSharedSubscribe } from './shared-execution.ts';
 import { createTracePlugins } from './traces.ts';
-
-/** What each request brings along to Yoga, whichever way it came. */
-export interface Caller<Access> {
-  readonly access: Access;
-  readonly token: string;
-  /** Undefined over WebSocket. */
-  readonly request?: Request;
-  readonly params?: {
-    readonly operationName?: string | null;
-    readonly extensions?: Readonly<Record<string, unknown>>;
-  };
-  /** What is learned of the answer on the way. Undefined over WebSocket. */
-  readonly answer?: AnswerMark;
-}
-
-/** Whether an answer holds secrets, and so is never compressed: its length would tell of what is in it. */
-export interface AnswerMark {
-  holdsSecrets: boolean;
-}
 
 export interface YogaOptions<Access, Context extends object> {
   readonly schema: GraphQLSchema;
