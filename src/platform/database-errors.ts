@@ -37,11 +37,24 @@ export class GroupRefusedError extends Error {
 }
 
 /**
+ * True for the failure of a statement that Postgres does not have prepared, or that a change of its tables has made
+ * useless as it is prepared: it can be done once it is prepared anew.
+ */
+export function isOutdated(error: unknown): boolean {
+  const code = codeOf(error);
+  return (
+    code === '26000' ||
+    code === '42P05' ||
+    (code === '0A000' && (error as { routine?: unknown }).routine === 'RevalidateCachedQuery')
+  );
+}
+
+/**
  * True when a transaction was broken off because of another one: Postgres' serialization failures and deadlocks, and
- * SQLite's commits of several changes. Doing it again may help.
+ * SQLite's commits of several changes; and because of what was prepared before. Doing it again may help.
  */
 export function isTransactionConflict(error: unknown): boolean {
-  if (error instanceof GroupRefusedError) return true;
+  if (error instanceof GroupRefusedError || isOutdated(error)) return true;
   const code = codeOf(error instanceof DatabaseUnavailableError ? error.cause : error);
   return code === '40001' || code === '40P01';
 }

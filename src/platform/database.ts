@@ -17,6 +17,7 @@ import { type Doorbell, doorbellChannel, LocalDoorbell } from './doorbell.ts';
 import { guardDialect } from './guarded-dialect.ts';
 import type { PostgresDriverParts } from './postgres-dialect.ts';
 import type { DatabasePlace, OnDatabasePeer } from './postgres-peers.ts';
+import { type PlaceOf, PreparedStatements } from './prepared-statements.ts';
 import { openSqliteDialect, type SqliteDriverParts } from './sqlite-dialect.ts';
 import type { Tables } from './tables.ts';
 import { WriteAheadLog } from './write-ahead-log.ts';
@@ -435,9 +436,16 @@ async function answered<T>(statement: Promise<T>): Promise<T> {
   }
 }
 
+const rings = new PreparedStatements<readonly string[]>();
+
 /** Rings as part of the transaction, since Postgres delivers at commit; one statement rings all topics. */
 async function notify(query: Transaction<Tables>, topics: ReadonlySet<string>): Promise<void> {
-  await sql`select pg_notify(${doorbellChannel}, topic) from unnest(${[...topics]}::text[]) as topic`.execute(query);
+  const ring = (place: PlaceOf<readonly string[]>) => {
+    const all = place((values) => values);
+    const rung = sql`select pg_notify(${doorbellChannel}, topic) from unnest(${all}::text[]) as topic`;
+    return { compile: () => rung.compile(query) };
+  };
+  await rings.runLater({ kind: 'postgres', query }, '', ring, [...topics]);
 }
 
 async function requireUtf8(query: Kysely<Tables>): Promise<void> {

@@ -83,8 +83,13 @@ export async function appendJournal(
   };
   const mac = macOf(keyring, head.mac, row);
   const stored = { ...row, mac };
-  await entries.run(change, '', (place) => change.query.insertInto('journal').values(placesOf(stored, place)), stored);
-  await heads.run(
+  await entries.runLater(
+    change,
+    '',
+    (place) => change.query.insertInto('journal').values(placesOf(stored, place)),
+    stored,
+  );
+  await heads.runLater(
     change,
     'set',
     (place) =>

@@ -1,5 +1,6 @@
-import { type Dialect, PostgresAdapter, PostgresDriver, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
+import { type Dialect, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
 import pg from 'pg';
+import { PostgresPoolDriver } from './postgres-driver.ts';
 import { type OnDatabasePeer, tellingSockets } from './postgres-peers.ts';
 
 const MAX_CONNECTIONS = 10;
@@ -25,19 +26,10 @@ export interface PostgresDialectOptions {
 /** What the pool tells of itself. */
 export type DriverPool = Pick<pg.Pool, 'totalCount' | 'idleCount' | 'waitingCount'>;
 
-type Ask = (text: string, values: unknown[], callback: (error: unknown, result: pg.QueryResult) => void) => void;
-
 /** Connects within 5 s, however long one may wait for a connection of the pool. */
 class PooledClient extends pg.Client {
   constructor(options: pg.ClientConfig = {}) {
     super({ ...options, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
-    const ask: Ask = this.query.bind(this);
-    // through the promises that pg makes itself, garbage keeps all later statements and their values from the scavenger
-    const query = (text: string, values: unknown[]) =>
-      new Promise<pg.QueryResult>((resolve, reject) => {
-        ask(text, values, (error, result) => (error ? reject(error) : resolve(result)));
-      });
-    Object.assign(this, { query });
   }
 }
 
@@ -76,7 +68,7 @@ export function openPostgresDialect(options: PostgresDialectOptions): PostgresDr
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));
   const dialect: Dialect = {
-    createDriver: () => new PostgresDriver({ pool }),
+    createDriver: () => new PostgresPoolDriver(pool),
     createAdapter: () => new PostgresAdapter(),
     createIntrospector: (db) => new PostgresIntrospector(db),
     createQueryCompiler: () => new PostgresQueryCompiler(),

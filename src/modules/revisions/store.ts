@@ -86,7 +86,7 @@ export async function putRevisions(change: Change, rows: readonly RevisionRow[])
           secret_paths: ref('excluded.secret_paths'),
         })),
       );
-  await versions.run(change, String(rows.length), insert, rows);
+  await versions.runLater(change, String(rows.length), insert, rows);
 }
 
 export async function insertKey(change: Change, row: Insertable<RevisionKeysTable>): Promise<void> {
