@@ -20,8 +20,9 @@ declare global {
  */
 export class JudgePlugin<Types extends SchemaTypes> extends PothosZodPlugin<Types> {
   override wrapResolve(resolve: Resolver<Types>, field: PothosOutputFieldConfig<Types>): Resolver<Types> {
-    // it gives back the same where there is nothing to judge
-    if (super.wrapResolve(resolve, field) === resolve) return resolve;
+    const wrapped = super.wrapResolve(resolve, field);
+    // nothing is to be judged, or a rule over all arguments, which Pothos' own way judges
+    if (wrapped === resolve || field.pothosOptions.validate !== undefined) return wrapped;
     const validators = Object.entries(field.args).map(([name, { extensions }]) => [name, extensions?.validator]);
     const schema = z.looseObject(Object.fromEntries(validators.filter(([, validator]) => validator !== undefined)));
     return (parent, given, context, info) => {

@@ -88,7 +88,7 @@ export function parseJson(text: string, what: string): unknown {
 
 /** Goes level by level, since what is too deep for others would be too deep for a function within itself. */
 function isDeeperThan(value: unknown, depth: number): boolean {
-  if (isFlat(value)) return false;
+  if (isFlatObject(value)) return false;
   let level = [value];
   for (let at = 0; level.length > 0; at += 1) {
     if (at > depth) return true;
@@ -97,9 +97,9 @@ function isDeeperThan(value: unknown, depth: number): boolean {
   return false;
 }
 
-function isFlat(value: unknown): boolean {
-  for (const name in value as object | undefined)
-    if (typeof (value as Record<string, unknown>)[name] === 'object') return false;
+function isFlatObject(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  for (const name in value) if (typeof value[name] === 'object') return false;
   return true;
 }
 
