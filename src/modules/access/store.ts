@@ -116,6 +116,8 @@ export async function listTokens(
       if (before) conditions.push(eb(place, '>', tuple(before[0] ?? '', before[1] ?? '')));
       return and(conditions);
     })
+    // Postgres sees the order of the index in this one alone where the first column is null
+    .orderBy('api_tokens.parent_id', request.backward ? 'asc' : 'desc')
     .orderBy('api_tokens.created_at', request.backward ? 'asc' : 'desc')
     .orderBy('api_tokens.id', request.backward ? 'asc' : 'desc')
     .limit(request.size + 1)

@@ -3,7 +3,7 @@ import type { Database } from '../../platform/database.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
 import type { JournalTable, Tables } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
-import { isVisible, whereVisibleToo } from '../access/visibility.ts';
+import { isVisible, whereVisible, whereVisibleToo } from '../access/visibility.ts';
 
 /** The order of the audit log, as its cursors name it. */
 export const auditOrder = 'AUDIT';
@@ -99,31 +99,37 @@ function seekEntries(database: Database, access: Access, filter: AuditFilter, re
   const { after, before, backward, size } = request;
   const direction = backward ? 'asc' : 'desc';
   const sought = soughtBy(filter);
-  const columns: readonly Column[] = [...sought.map(([column]) => column), 'at', 'id'];
   // a condition on what is sought would be a choice of another index
   const filtered = conditionsOf(filter).filter(
     ([column, value]) => !sought.some(([known, its]) => known === column && its === value),
   );
   // between two rows of values SQLite has no choice but the index of these columns; of single conditions it would
-  // rather take that of an environment's times, and look at all that it has for something rare
-  const isBeyond = (sign: '<' | '>', [at = '', id = '']: readonly string[]) => {
-    const values = [...sought.map(([, value]) => value), at, id];
-    return sql<SqlBool>`(${sql.join(columns.map((column) => sql.ref(column)))}) ${sql.raw(sign)} (${sql.join(values)})`;
-  };
+  // rather take that of an environment's times, and look at all that it has for something rare. Postgres, which knows
+  // how rare, takes such a row for a range of its first column, expects next to nothing there and sorts what it finds
+  const isPostgres = database.kind === 'postgres';
+  const [inRows, single] = isPostgres ? [[], sought] : [sought, []];
+  const place = sql.join([...inRows.map(([column]) => column), 'at', 'id'].map((column) => sql.ref(column)));
+  const isBeyond = (sign: '<' | '>', [at = '', id = '']: readonly string[]) =>
+    sql<SqlBool>`(${place}) ${sql.raw(sign)} (${sql.join([...inRows.map(([, value]) => value), at, id])})`;
   let entries = database.query
     .selectFrom('journal')
     .select(COLUMNS)
-    .where(whereVisibleToo(access, 'journal.environment_id', filter.environmentId))
+    .where(
+      isPostgres
+        ? whereVisible(access, 'journal.environment_id', filter.environmentId)
+        : whereVisibleToo(access, 'journal.environment_id', filter.environmentId),
+    )
     .where(isBeyond('>', latest([filter.from ?? '', ''], before)))
     .where(isBeyond('<', earliest([filter.until ?? END_OF_TIME, ''], after)))
     .where(({ and, eb }) =>
       and([
-        ...filtered.map(([column, value]) => eb(column, '=', value)),
+        ...[...single, ...filtered].map(([column, value]) => eb(column, '=', value)),
         ...(filter.datastoreId === null ? [] : [eb('sequence', '>=', creationOf(eb, filter.datastoreId))]),
       ]),
     )
     .limit(size + 1);
-  for (const column of columns) entries = entries.orderBy(column, direction);
+  for (const column of [...sought.map(([name]) => name), 'at', 'id'] as const)
+    entries = entries.orderBy(column, direction);
   // SQLite allows ORDER BY in a part of a union only where that is a subquery
   return database.query.selectFrom(entries.as('entries')).selectAll();
 }

@@ -78,6 +78,8 @@ export async function findOld({ query }: Database, wanted: OldTests): Promise<st
       const readings = selectFrom('catalog_refreshes').select('catalog_refreshes.id');
       return not(exists(readings.whereRef('catalog_refreshes.id', '=', 'connection_tests.id')));
     })
+    // Postgres sees the order of the index in this one alone where the first column is null
+    .orderBy('datastore_id')
     .orderBy('created_at')
     .limit(wanted.limit)
     .execute();

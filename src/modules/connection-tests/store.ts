@@ -301,6 +301,8 @@ export async function claimTests(
     .where((eb) => eb.or([eb('owner', 'is', null), eb('owner', '=', owner)]))
     .where('deadline_at', '>', clock.timestamp())
     .$call((query) => narrowed(rest).reduce((some, condition) => some.where(condition), query))
+    // Postgres sees the order of the index in this one alone where the first column is null
+    .orderBy('network')
     .orderBy('created_at')
     .limit(limit);
   const ids = await (change.kind === 'postgres' ? queued.forUpdate().skipLocked() : queued).execute();
