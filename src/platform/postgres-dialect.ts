@@ -17,6 +17,9 @@ export const KEEP_ALIVE_MS = 10_000;
 /** After how long Postgres ends a transaction that nobody goes on with. */
 const IDLE_IN_TRANSACTION_MS = 60_000;
 
+/** Statements are short: to start processes that help with one, or to compile it, takes longer than the statement. */
+export const PLANNER_SETTINGS = 'set max_parallel_workers_per_gather = 0; set jit = off';
+
 export interface PostgresDialectOptions {
   /** The operator's own URL, with pg's options for TLS in it. */
   readonly url: string;
@@ -63,6 +66,7 @@ export function openPostgresDialect(options: PostgresDialectOptions): PostgresDr
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     application_name: 'datastore-gateway',
     types: { getTypeParser },
+    onConnect: (client) => client.query(PLANNER_SETTINGS),
   });
   // the pool throws a broken connection away, and the statement on it fails; without a listener the process would end
   pool.on('error', () => undefined);

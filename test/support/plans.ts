@@ -1,6 +1,7 @@
 import { CompiledQuery } from 'kysely';
 import pg from 'pg';
 import type { Database } from '../../src/platform/database.ts';
+import { PLANNER_SETTINGS } from '../../src/platform/postgres-dialect.ts';
 
 /** A statement as it was sent. */
 export interface Statement {
@@ -57,6 +58,7 @@ interface PlanNode {
 async function postgresExplainer(url: string, tables: readonly string[]): Promise<Explainer> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
+  await client.query(PLANNER_SETTINGS);
   for (const table of tables) {
     await client.query(`alter table ${table} set (autovacuum_enabled = false)`);
     await client.query(`analyze ${table}`);
