@@ -1,4 +1,4 @@
-import type { ExpressionBuilder } from 'kysely';
+import type { Expression, ExpressionBuilder, SqlBool } from 'kysely';
 import { type Database, isOneOf } from '../../platform/database.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
 import { type PlaceOf, PreparedStatements } from '../../platform/prepared-statements.ts';
@@ -81,13 +81,11 @@ export async function listDatastores(
   access: Access,
   query: DatastoreQuery,
   request: PageRequest,
-  wanted: AskedOfDatastores = wholeDatastores,
+  asked: AskedOfDatastores = wholeDatastores,
   bounds = BOUNDS,
 ): Promise<Page<Datastore>> {
   const column = orderColumns[query.order.field];
   const direction = (query.order.direction === 'ASC') !== request.backward ? 'asc' : 'desc';
-  // what lists of several parts have in common is looked at as one table, which has the columns of datastores alone
-  const asked = partsOf(access, query).length > 1 ? wholeDatastores : wanted;
   const stretch = { ...request, limit: request.size + 1 };
   const rows = await rowsOf({ database, access, query, column, direction, asked, stretch }, bounds);
   const cursorOf = (row: JoinedRow) => encodeCursor(orderName(query), [row[column], row.id]);
@@ -108,44 +106,74 @@ async function rowsOf(listing: Listing, bounds: Bounds): Promise<JoinedRow[]> {
 
 /** Finds where the row stands that comes after so many, whatever the filter; null where the list ends before. */
 async function placeBehind(listing: Listing, count: number): Promise<Place | null> {
-  const { database, access, query, column, direction, stretch } = listing;
-  const parts = partsOf(access, query).map((part) => {
-    const places = database.query
-      .selectFrom('datastores')
-      .select([`${column} as at`, 'id'])
-      .where(isInPart(access, query, part))
-      .$if(isBounded(stretch), (found) => found.where(isBetween(listing, stretch)))
-      .orderBy(`datastores.${column}`, direction)
-      .orderBy('datastores.id', direction)
-      .limit(count + 1);
-    return database.query.selectFrom(places.as('part')).selectAll();
-  });
-  const place = await database.query
-    .selectFrom(parts.reduce((all, part) => all.unionAll(part)).as('found'))
-    .selectAll()
-    .orderBy('at', direction)
-    .orderBy('id', direction)
-    .limit(1)
-    .offset(count)
-    .executeTakeFirst();
-  return place ?? null;
+  const { database, access, query, stretch } = listing;
+  const next = { ...stretch, offset: count, limit: 1 };
+  const bounds = isBounded(stretch) ? [isBetween(listing, stretch)] : [];
+  const places = placesIn(listing, partsOf(access, query), next, bounds);
+  return (await database.query.selectFrom(places).selectAll().executeTakeFirst()) ?? null;
 }
 
 /** Walks along the order from the cursor on, to its end or to a place, and reads what fits. */
 async function walk(listing: Listing, end: Place | null): Promise<JoinedRow[]> {
-  const { database, access, query, column, direction, stretch } = listing;
-  const { limit, offset } = stretch;
-  const parts = partsOf(access, query);
+  const parts = partsOf(listing.access, listing.query);
   const [only, ...others] = parts;
-  if (only && others.length === 0)
-    return isKept(listing, only, end) ? walkAgain(listing, only) : seek(listing, only, stretch, end).execute();
+  if (only && others.length === 0 && isKept(listing, only, end)) return walkAgain(listing, only);
+  return along(listing, parts, listing.stretch, end).execute();
+}
+
+/**
+ * Reads what fits of some parts. Where more is walked along than is read, only the index is, and rows are read of the
+ * places that are left.
+ */
+function along(listing: Listing, parts: readonly Part[], stretch: Stretch, end: Place | null) {
+  const { database, access, query, column, direction, asked } = listing;
+  const [only, ...others] = parts;
+  if (only && others.length === 0 && listing.stretch.offset === 0)
+    return selectDatastores(database, asked, column)
+      .where(isInPart(access, query, only))
+      .$call((found) => conditionsOf(listing, stretch, end).reduce((some, one) => some.where(one), found))
+      .orderBy(`datastores.${column}`, direction)
+      .orderBy('datastores.id', direction)
+      .limit(stretch.limit);
+  return selectDatastores(database, asked, column)
+    .innerJoin(placesIn(listing, parts, stretch, conditionsOf(listing, stretch, end)), 'place.id', 'datastores.id')
+    .orderBy('place.at', direction)
+    .orderBy('place.id', direction);
+}
+
+type Condition = (eb: ExpressionBuilder<Tables, 'datastores'>) => Expression<SqlBool>;
+
+/** Makes the conditions that rows fit the filter, stand between the cursors and come before the end. */
+function conditionsOf(listing: Listing, stretch: Stretch, end: Place | null): readonly Condition[] {
+  const { database, query } = listing;
+  return [
+    ...(isFiltered(query) ? [fits(database.kind, query)] : []),
+    ...(isBounded(stretch) ? [isBetween(listing, stretch)] : []),
+    ...(end === null ? [] : [isBefore(listing, end)]),
+  ];
+}
+
+/** Finds the places of what is in some parts and meets the conditions, from an offset on. */
+function placesIn(listing: Listing, parts: readonly Part[], stretch: Stretch, conditions: readonly Condition[]) {
+  const { database, access, query, column, direction } = listing;
+  const { limit, offset } = stretch;
+  const placesOf = (part: Part, last: number) =>
+    database.query
+      .selectFrom('datastores')
+      .select([`${column} as at`, 'id'])
+      .where(isInPart(access, query, part))
+      .$call((found) => conditions.reduce((some, one) => some.where(one), found))
+      .orderBy(`datastores.${column}`, direction)
+      .orderBy('datastores.id', direction)
+      .limit(last);
+  const [only, ...others] = parts;
+  if (only && others.length === 0) return placesOf(only, limit).offset(offset).as('place');
   // in a union SQLite takes the order and the limit of a part inside of that part alone
   const union = parts
-    .map((part) => seek(listing, part, { ...stretch, offset: 0, limit: offset + limit }, end))
-    .map((part) => database.query.selectFrom(part.as('part')).selectAll())
+    .map((part) => database.query.selectFrom(placesOf(part, offset + limit).as('part')).selectAll())
     .reduce((all, part) => all.unionAll(part));
   const merged = database.query.selectFrom(union.as('found')).selectAll();
-  return merged.orderBy(column, direction).orderBy('id', direction).limit(limit).offset(offset).execute();
+  return merged.orderBy('at', direction).orderBy('id', direction).limit(limit).offset(offset).as('place');
 }
 
 /** Whether nothing but places differs in a statement from one list to the next. */
@@ -160,7 +188,8 @@ const walks = new PreparedStatements<Stretch & Pick<Part, 'environmentId'>>();
 async function walkAgain(listing: Listing, { environmentId }: Part): Promise<JoinedRow[]> {
   const { database, query, direction, asked, stretch } = listing;
   const given = [environmentId, stretch.after, stretch.before].map((one) => (one === null ? 'no' : 'one'));
-  const shape = [...Object.values(query.order), direction, ...given, asked.name].join(' ');
+  const skips = stretch.offset > 0 ? 'skips' : 'begins';
+  const shape = [...Object.values(query.order), direction, ...given, skips, asked.name].join(' ');
   const statement = (place: PlaceOf<Stretch & Pick<Part, 'environmentId'>>) => {
     const at = (name: 'after' | 'before') =>
       stretch[name] && [place((values) => values[name]?.[0] ?? ''), place((values) => values[name]?.[1] ?? '')];
@@ -171,23 +200,9 @@ async function walkAgain(listing: Listing, { environmentId }: Part): Promise<Joi
     };
     // that the caller sees it was looked at before, for the place of an environment is none that could be seen
     const all: Listing = { ...listing, access: { environmentIds: 'all' }, query: { ...query, environmentId: null } };
-    return seek(all, part, places, null);
+    return along(all, [part], places, null);
   };
   return (await walks.run(database, shape, statement, { ...stretch, environmentId })).rows;
-}
-
-/** What fits of a part. */
-function seek(listing: Listing, part: Part, stretch: Stretch, end: Place | null) {
-  const { database, access, query, column, direction, asked } = listing;
-  return selectDatastores(database, asked, column)
-    .where(isInPart(access, query, part))
-    .$if(isFiltered(query), (found) => found.where(fits(database.kind, query)))
-    .$if(isBounded(stretch), (found) => found.where(isBetween(listing, stretch)))
-    .$if(end !== null, (found) => found.where(isBefore(listing, end ?? { at: '', id: '' })))
-    .orderBy(`datastores.${column}`, direction)
-    .orderBy('datastores.id', direction)
-    .limit(stretch.limit)
-    .offset(stretch.offset);
 }
 
 /** Reads what fits of the few that were found. */
@@ -235,6 +250,10 @@ export async function countDatastores(
 ): Promise<DatastoreCount> {
   if (!isFiltered({ ...query, types: null })) return { count: await keptCount(database, access, query), isExact: true };
   const few = await findFew(database, access, query, bounds.counted);
+  if (few.ids === null && few.atLeast > 0) {
+    const all = await keptCount(database, access, { ...query, types: null });
+    if (all > bounds.countedAmong) return { count: few.atLeast, isExact: false };
+  }
   const among = database.query
     .selectFrom('datastores')
     .selectAll()
@@ -249,9 +268,7 @@ export async function countDatastores(
     .selectFrom(among.as('datastores'))
     .select(({ fn }) => [fn.countAll().as('looked'), fn.countAll().filterWhere(fits(database.kind, query)).as('found')])
     .executeTakeFirstOrThrow();
-  const isExact = few.ids !== null || Number(looked) <= bounds.countedAmong;
-  const atLeast = few.ids === null && !isExact ? few.atLeast : 0;
-  return { count: Math.max(Number(found), atLeast), isExact };
+  return { count: Number(found), isExact: few.ids !== null || Number(looked) <= bounds.countedAmong };
 }
 
 async function keptCount(
