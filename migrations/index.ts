@@ -36,6 +36,7 @@ import * as datastoreFacets from './035-datastore-facets.ts';
 import * as datastoreSearch from './036-datastore-search.ts';
 import * as traceContexts from './037-trace-contexts.ts';
 import * as webhooksForAll from './038-webhooks-for-all.ts';
+import * as tagEnvironments from './039-tag-environments.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -76,4 +77,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '036-datastore-search': datastoreSearch,
   '037-trace-contexts': traceContexts,
   '038-webhooks-for-all': webhooksForAll,
+  '039-tag-environments': tagEnvironments,
 };

@@ -156,6 +156,8 @@ export interface DatastoreTagsTable {
   datastore_id: string;
   key: string;
   value: string;
+  /** The database itself sets it where an older version does not. */
+  environment_id: string;
 }
 
 /** What depends on a datastore: at most one of each kind and name. */

@@ -130,10 +130,13 @@ describeEachDatabase('what lists of datastores are found by', (open, kind) => {
       if (usage) await query.deleteFrom('datastore_usages').where('id', '=', usage.id).execute();
     } else {
       await query.deleteFrom('datastore_tags').where('datastore_id', '=', id).execute();
-      await query
-        .insertInto('datastore_tags')
-        .values({ datastore_id: id, key: 'k', value: oneOf(['x', 'y']) })
-        .execute();
+      const value = oneOf(['x', 'y']);
+      // an older version says nothing of the environment
+      await oneOf([
+        sql`insert into datastore_tags (datastore_id, key, value) values (${id}, 'k', ${value})`,
+        sql`insert into datastore_tags (datastore_id, key, value, environment_id)
+          select id, 'k', ${value}, environment_id from datastores where id = ${id}`,
+      ]).execute(query);
     }
   }
 
@@ -160,6 +163,16 @@ describeEachDatabase('what lists of datastores are found by', (open, kind) => {
     );
     expect(new Set(facets.map(({ health }) => health)).size).toBe(3);
     expect(new Set(facets.map((facet) => facet.last_test_status)).size).toBe(4);
+  });
+
+  test('says of each tag in which environment its datastore is', async () => {
+    const tags = await database.query
+      .selectFrom('datastore_tags')
+      .innerJoin('datastores', 'datastores.id', 'datastore_id')
+      .select(['datastore_tags.environment_id as said', 'datastores.environment_id as is'])
+      .execute();
+    expect(tags.length).toBeGreaterThan(0);
+    for (const { said, is } of tags) expect(said).toBe(is);
   });
 
   test('knows how many there are', async () => {

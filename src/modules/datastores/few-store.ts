@@ -44,7 +44,7 @@ function findersOf(access: Sight, query: DatastoreQuery): readonly Finder[] {
   return [
     ...(query.names ? [among(access, query, isOneOf('datastores.name', query.names))] : []),
     ...facetsOf(query).map((facet) => byFacet(access, query, facet)),
-    ...query.tags.map((tag) => ({ ...byTag(tag), isExact: seesAll })),
+    ...query.tags.map((tag) => byTag(access, query, tag)),
     ...(search ? [byText(fold(search))] : []),
     ...(isOfType ? [among(access, query, isOneOf('datastores.type', types))] : []),
     ...(updatedSince && query.order.field !== 'UPDATED_AT'
@@ -83,19 +83,23 @@ function byFacet(access: Sight, { environmentId }: DatastoreQuery, condition: Ex
   return { find, isExact: true };
 }
 
-/** Those that one may not see are found as well: a condition on these would let it look at all that have the tag. */
-function byTag({ key, value }: DatastoreQuery['tags'][number]): Omit<Finder, 'isExact'> {
+function byTag(
+  access: Sight,
+  { environmentId }: DatastoreQuery,
+  { key, value }: DatastoreQuery['tags'][number],
+): Finder {
   const find: Finder['find'] = async ({ query }, limit) => {
     const rows = await query
       .selectFrom('datastore_tags')
       .select('datastore_id as id')
       .where('key', '=', key)
       .$if(value !== null, (tags) => tags.where('value', '=', value ?? ''))
+      .where(whereVisible(access, 'datastore_tags.environment_id', environmentId))
       .limit(limit)
       .execute();
     return rows.map(({ id }) => id);
   };
-  return { find };
+  return { find, isExact: true };
 }
 
 /** How many characters in a row the index of texts has as one. */
@@ -103,7 +107,7 @@ const GRAM = 3;
 /** More of them find hardly less. */
 const MOST_GRAMS = 20;
 /** The rarest of them find little more than all, which would be looked at for each that these find. */
-const SOUGHT_GRAMS = 3;
+const SOUGHT_GRAMS = { sqlite: 3, postgres: 6 } as const;
 /** Of so many that have a gram it is seen how rare it is. */
 const SAMPLE = 200;
 /** Behind every other character. */
@@ -121,8 +125,8 @@ function byText(text: string): Finder {
       : characters.slice(0, 1 - GRAM).map((_, at) => characters.slice(at, at + GRAM).join(''));
   const wanted = [...new Set(grams)].slice(0, MOST_GRAMS);
   const find: Finder['find'] = async (database, limit) => {
-    if (database.kind === 'postgres') return onPostgres(database, wanted, limit);
-    const numbers = characters.length < GRAM ? beginningWith(text) : having(await rarestOf(database, wanted));
+    if (database.kind === 'postgres') return onPostgres(database, await rarestOnPostgres(database, wanted), limit);
+    const numbers = characters.length < GRAM ? beginningWith(text) : having(await rarestOnSqlite(database, wanted));
     return onSqlite(database, sql`${numbers} limit ${limit}`);
   };
   return { find, isExact: false };
@@ -152,7 +156,7 @@ function having(grams: readonly string[]): RawBuilder<unknown> {
 }
 
 /** Tells how rare grams are from how far the first that have them stand apart. */
-async function rarestOf({ query }: Database, grams: readonly string[]): Promise<readonly string[]> {
+async function rarestOnSqlite({ query }: Database, grams: readonly string[]): Promise<readonly string[]> {
   const { rows } = await sql<{ gram: string; count: number; last: number | null }>`select value as gram,
       (select count(*) from (select doc from datastore_search_terms where term = value limit ${SAMPLE})) as count,
       (select max(doc) from (select doc from datastore_search_terms where term = value limit ${SAMPLE})) as last
@@ -160,6 +164,19 @@ async function rarestOf({ query }: Database, grams: readonly string[]): Promise<
   const share = ({ count, last }: (typeof rows)[number]) => (count < SAMPLE ? 0 : count / (last ?? 1));
   return rows
     .toSorted((one, other) => share(one) - share(other) || one.count - other.count)
-    .slice(0, SOUGHT_GRAMS)
+    .slice(0, SOUGHT_GRAMS.sqlite)
     .map(({ gram }) => gram);
+}
+
+/** Tells how rare grams are from the statistics of the index, where all are that many have. */
+async function rarestOnPostgres({ query }: Database, grams: readonly string[]): Promise<readonly string[]> {
+  if (grams.length <= SOUGHT_GRAMS.postgres) return grams;
+  const { rows } = await sql<{ gram: string; share: number }>`select gram, share
+    from pg_stats, unnest(most_common_elems::text::text[], most_common_elem_freqs) as common (gram, share)
+    where schemaname = current_schema() and tablename = 'datastores_search_idx' and gram = any(${grams}::text[])`.execute(
+    query,
+  );
+  const shares = new Map(rows.map(({ gram, share }) => [gram, share]));
+  const rarest = grams.toSorted((one, other) => (shares.get(one) ?? 0) - (shares.get(other) ?? 0));
+  return rarest.slice(0, SOUGHT_GRAMS.postgres);
 }

@@ -171,12 +171,12 @@ export async function replaceDatastore(change: Change, datastore: Datastore, rep
 }
 
 /** Writes the tags by which a datastore is found. */
-export async function replaceTags(change: Change, { id, tags }: Pick<Datastore, 'id' | 'tags'>): Promise<void> {
+export async function replaceTags(change: Change, { id, environmentId, tags }: Datastore): Promise<void> {
   await change.query.deleteFrom('datastore_tags').where('datastore_id', '=', id).execute();
   if (tags.length === 0) return;
   await change.query
     .insertInto('datastore_tags')
-    .values(tags.map((tag) => ({ datastore_id: id, ...tag })))
+    .values(tags.map((tag) => ({ datastore_id: id, environment_id: environmentId, ...tag })))
     .execute();
 }
 
