@@ -13,17 +13,17 @@ export function streamOf<T>(open: (signal: AbortSignal) => AsyncIterable<T>): As
     await source.return?.();
     return { done: true, value: undefined };
   };
+  const passed = (result: IteratorResult<T>): IteratorResult<T | Error> => {
+    over ||= result.done === true;
+    return result;
+  };
+  const failed = (error: unknown): IteratorResult<T | Error> => {
+    over = true;
+    return { done: false, value: error instanceof Error ? error : new Error('the stream broke', { cause: error }) };
+  };
   return {
-    async next() {
-      if (over) return { done: true, value: undefined };
-      try {
-        const result = await source.next();
-        over ||= result.done === true;
-        return result;
-      } catch (error) {
-        over = true;
-        return { done: false, value: error instanceof Error ? error : new Error('the stream broke', { cause: error }) };
-      }
+    next() {
+      return over ? Promise.resolve({ done: true, value: undefined }) : source.next().then(passed, failed);
     },
     return: end,
     [Symbol.asyncIterator]() {

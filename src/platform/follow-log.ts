@@ -1,7 +1,7 @@
 import type { Doorbell } from './doorbell.ts';
 
 /** What followLog reads, and until when. */
-export interface FollowOptions<Row, Cursor> {
+export interface FollowOptions<Row, Cursor, Shown> {
   readonly doorbell: Doorbell;
   /** Topics that ring when there may be new rows. */
   readonly topics: readonly string[];
@@ -12,6 +12,8 @@ export interface FollowOptions<Row, Cursor> {
   /** Gives the cursor that lies just behind a row. */
   readonly position: (row: Row) => Cursor;
   readonly after: Cursor;
+  /** Makes what is yielded of a row, once its position was asked for. Left out: the row itself. */
+  readonly show?: (row: Row) => Shown;
   /** Is true for the row that ends the log. When it is left out, the log is followed until someone stops. */
   readonly isLast?: (row: Row) => boolean;
   /** Ends the log at once, without an error. */
@@ -27,20 +29,22 @@ export interface FollowOptions<Row, Cursor> {
  * when it is asked for more, so a slow reader costs no memory. return() and the signal end it at once, also while it
  * waits or reads. A read that fails ends it with its error.
  */
-export function followLog<Row, Cursor = number>(options: FollowOptions<Row, Cursor>): AsyncIterableIterator<Row> {
+export function followLog<Row, Cursor = number, Shown = Row>(
+  options: FollowOptions<Row, Cursor, Shown>,
+): AsyncIterableIterator<Shown> {
   return new LogFollower(options);
 }
 
-interface Waiter<Row> {
-  readonly resolve: (result: IteratorResult<Row>) => void;
+interface Waiter<Shown> {
+  readonly resolve: (result: IteratorResult<Shown>) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /** It is no async generator, for one that is blocked in an await does not hear return(). */
-class LogFollower<Row, Cursor> implements AsyncIterableIterator<Row> {
-  readonly #options: FollowOptions<Row, Cursor>;
+class LogFollower<Row, Cursor, Shown> implements AsyncIterableIterator<Shown> {
+  readonly #options: FollowOptions<Row, Cursor, Shown>;
   readonly #endings: (() => void)[] = [];
-  readonly #waiters: Waiter<Row>[] = [];
+  readonly #waiters: Waiter<Shown>[] = [];
   #rows: readonly Row[] = [];
   #taken = 0;
   #cursor: Cursor;
@@ -49,16 +53,16 @@ class LogFollower<Row, Cursor> implements AsyncIterableIterator<Row> {
   #started = false;
   #ended = false;
 
-  constructor(options: FollowOptions<Row, Cursor>) {
+  constructor(options: FollowOptions<Row, Cursor, Shown>) {
     this.#options = options;
     this.#cursor = options.after;
   }
 
-  [Symbol.asyncIterator](): AsyncIterableIterator<Row> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<Shown> {
     return this;
   }
 
-  next(): Promise<IteratorResult<Row>> {
+  next(): Promise<IteratorResult<Shown>> {
     if (!this.#started) this.#start();
     if (this.#ended) return Promise.resolve(done());
     return new Promise((resolve, reject) => {
@@ -67,12 +71,12 @@ class LogFollower<Row, Cursor> implements AsyncIterableIterator<Row> {
     });
   }
 
-  async return(): Promise<IteratorResult<Row>> {
+  async return(): Promise<IteratorResult<Shown>> {
     this.#end();
     return done();
   }
 
-  async throw(error: unknown): Promise<IteratorResult<Row>> {
+  async throw(error: unknown): Promise<IteratorResult<Shown>> {
     this.#end();
     throw error;
   }
@@ -120,9 +124,11 @@ class LogFollower<Row, Cursor> implements AsyncIterableIterator<Row> {
   #handOut(): void {
     const row = this.#rows[this.#taken] as Row;
     this.#cursor = this.#options.position(row);
-    const isLast = this.#options.isLast?.(row) ?? false;
+    const { isLast: endsLog, show } = this.#options;
+    const isLast = endsLog?.(row) ?? false;
+    const value = show ? show(row) : (row as unknown as Shown);
     this.#taken += 1;
-    this.#waiters.shift()?.resolve({ done: false, value: row });
+    this.#waiters.shift()?.resolve({ done: false, value });
     if (isLast) this.#end();
   }
 

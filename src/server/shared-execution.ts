@@ -3,6 +3,9 @@ import { isAsyncIterable } from 'graphql-yoga';
 import { Briefly } from '../platform/briefly.ts';
 
 type Stream = AsyncIterableIterator<ExecutionResult>;
+type Step = IteratorResult<ExecutionResult>;
+
+const over = { done: true, value: undefined } as const;
 
 /**
  * Makes what runs subscriptions: each reads its own events, in its own pace, but an event is executed once for all who
@@ -12,19 +15,19 @@ type Stream = AsyncIterableIterator<ExecutionResult>;
 export function createSharedSubscribe(
   rightsOf: (contextValue: unknown) => string,
 ): (args: ExecutionArgs) => Promise<Stream | ExecutionResult> {
-  const results = new Briefly<Promise<ExecutionResult>>();
+  const steps = new Briefly<Promise<Step>>();
   const numbers = new Numbers();
-  const resultOf = (args: ExecutionArgs, group: string, event: unknown): Promise<ExecutionResult> => {
-    const run = async () => execute({ ...args, rootValue: event });
+  const stepOf = (args: ExecutionArgs, group: string, event: unknown): Promise<Step> => {
+    const run = async () => ({ done: false, value: await execute({ ...args, rootValue: event }) });
     const isShared = typeof event === 'object' && event !== null && !(event instanceof Error);
-    return isShared ? results.of(event, group, run) : run();
+    return isShared ? steps.of(event, group, run) : run();
   };
   return async (args) => {
     const source = await createSourceEventStream(args);
     if (!isAsyncIterable(source)) return source;
     const { document, operationName, variableValues, contextValue } = args;
     const group = JSON.stringify([numbers.of(document), operationName, variableValues, rightsOf(contextValue)]);
-    return mapped(source, (event) => resultOf(args, group, event));
+    return mapped(source, (event) => stepOf(args, group, event));
   };
 }
 
@@ -43,14 +46,11 @@ class Numbers {
 }
 
 /** It is no async generator, for one that is blocked in an await does not hear return(). */
-function mapped(source: AsyncIterable<unknown>, result: (event: unknown) => Promise<ExecutionResult>): Stream {
+function mapped(source: AsyncIterable<unknown>, stepOf: (event: unknown) => Promise<Step>): Stream {
   const events = source[Symbol.asyncIterator]();
-  const over = { done: true, value: undefined } as const;
+  const step = (next: IteratorResult<unknown>) => (next.done ? over : stepOf(next.value));
   return {
-    async next() {
-      const next = await events.next();
-      return next.done ? over : { done: false, value: await result(next.value) };
-    },
+    next: () => events.next().then(step),
     async return() {
       await events.return?.();
       return over;

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type ExecutionArgs,
   type ExecutionResult,
+  type FormattedExecutionResult,
   type GraphQLError,
   getOperationAST,
   OperationTypeNode,
@@ -21,8 +22,10 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { LimitFault, type LimitSettings } from '../errors/limits.ts';
 import { requestIdOf, withRequestId } from '../platform/request-ids.ts';
 import { type Authenticator, authenticate, type Identity } from './authenticate.ts';
+import type { Caller } from './caller.ts';
 import { requestLimits } from './limits.ts';
 import { type LiveSessions, requireRoom } from './live-sessions.ts';
+import { writeNext } from './next-message.ts';
 import { checkParams, refuseRepeatedNames } from './params.ts';
 import { publicForm, requestError } from './request-error.ts';
 import type { Yoga } from './yoga.ts';
@@ -53,6 +56,10 @@ export interface WebSocketOptions<Access> {
 /** What graphql-ws keeps of a connection for us. */
 interface Connection<Access> {
   readonly socket: WebSocket;
+  /** What `socket` writes its frames to. */
+  readonly stream: Duplex;
+  /** Resolves when the connection has closed. */
+  readonly gone: Promise<void>;
   /** The text of the message that came last. */
   message: string;
   identity?: Identity<Access>;
@@ -77,7 +84,6 @@ export class WebSocketEdge<Access> {
 
   constructor(options: WebSocketOptions<Access>) {
     this.#options = options;
-    const shown = (errors: readonly GraphQLError[]) => errors.map((error) => publicForm(options.mask(error)));
     const run = (args: ExecutionArgs) => this.#runs.get(args)?.(args) ?? {};
     this.#protocol = makeServer<Record<string, unknown>, Connection<Access>>({
       connectionInitWaitTimeout: options.limits.connectionInitMs,
@@ -85,16 +91,19 @@ export class WebSocketEdge<Access> {
       onSubscribe: (context, _id, payload) => this.#prepare(context, payload),
       execute: (args) => this.#counted(run(args)),
       subscribe: run,
-      onNext: (_context, _id, _payload, _args, { errors, ...result }: ExecutionResult) =>
-        errors ? { ...result, errors: shown(errors) } : result,
-      onError: (_context, _id, _payload, errors) => shown(errors),
+      onOperation: ({ extra }, id, _payload, { contextValue }) => {
+        const { stream } = (contextValue as Caller<Access>).opened ?? {};
+        return stream && delivered(stream, (result) => this.#deliver(extra, id, result));
+      },
+      onNext: (_context, _id, _payload, _args, result: ExecutionResult) => this.#shown(result),
+      onError: (_context, _id, _payload, errors) => this.#shownErrors(errors),
       onClose: ({ extra }) => extra.leave?.(),
     });
   }
 
   /** Takes over a connection that asks for an upgrade; http.ts has judged its path, Host and Origin. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    this.#sockets.handleUpgrade(request, socket, head, (client) => this.#open(client));
+    this.#sockets.handleUpgrade(request, socket, head, (client) => this.#open(client, socket));
   }
 
   /** How many queries and mutations run at the moment. */
@@ -111,16 +120,16 @@ export class WebSocketEdge<Access> {
     this.#sockets.close();
   }
 
-  #open(client: WebSocket): void {
+  #open(client: WebSocket, stream: Duplex): void {
     const { logger } = this.#options;
     const stopPinging = this.#keepAlive(client);
     const gone = new Promise<void>((resolve) => client.once('close', resolve));
     client.on('error', (error) => logger.debug({ err: error }, 'WebSocket error'));
-    const connection: Connection<Access> = { socket: client, message: '' };
+    const connection: Connection<Access> = { socket: client, stream, gone, message: '' };
     const closed = this.#protocol.opened(
       {
         protocol: client.protocol,
-        send: (data) => this.#send(client, data, gone),
+        send: (data) => this.#send(connection, data),
         close: (code, reason) => client.close(code, reason),
         onMessage: (receive) => client.on('message', (data) => void this.#receive(connection, receive, String(data))),
       },
@@ -149,17 +158,46 @@ export class WebSocketEdge<Access> {
   }
 
   /** Resolves once the bytes are on their way, so that a subscription reads no more events than its client does. */
-  #send(client: WebSocket, data: string, gone: Promise<void>): Promise<void> {
-    if (client.bufferedAmount > this.#options.limits.unreadBytes) client.terminate();
-    // resolving at once would let a source that is always ready spin, and its subscription would never hear of the
-    // close
-    if (client.readyState !== client.OPEN) return gone;
+  #send({ socket, gone }: Connection<Access>, data: string): Promise<void> {
+    if (!this.#isRead(socket)) return gone;
     return new Promise((resolve) => {
-      client.send(data, (error) => {
+      socket.send(data, (error) => {
         if (error) this.#options.logger.debug({ err: error }, 'a WebSocket went away');
         resolve();
       });
     });
+  }
+
+  /**
+   * Writes a result of a subscription, past ws, which would make a frame of it for each of those who get it. It waits
+   * where bytes of an earlier one are still to be written: a subscription is one event ahead of its client at most.
+   */
+  #deliver(
+    { socket, stream, gone }: Connection<Access>,
+    id: string,
+    result: ExecutionResult,
+  ): Promise<void> | undefined {
+    if (!this.#isRead(socket)) return gone;
+    const payload = () => this.#shown(result);
+    if (stream.writableLength === 0) return void writeNext(stream, id, result, payload);
+    return new Promise((resolve) => writeNext(stream, id, result, payload, () => resolve()));
+  }
+
+  /**
+   * Ends a connection whose client does not read. @returns false where nothing can be sent: resolving at once then
+   * would let a source that is always ready spin, and its subscription would never hear of the close
+   */
+  #isRead(socket: WebSocket): boolean {
+    if (socket.bufferedAmount > this.#options.limits.unreadBytes) socket.terminate();
+    return socket.readyState === socket.OPEN;
+  }
+
+  #shown({ errors, ...result }: ExecutionResult): FormattedExecutionResult {
+    return errors ? { ...result, errors: this.#shownErrors(errors) } : result;
+  }
+
+  #shownErrors(errors: readonly GraphQLError[]): ReturnType<typeof publicForm>[] {
+    return errors.map((error) => publicForm(this.#options.mask(error)));
   }
 
   #keepAlive(client: WebSocket): () => void {
@@ -212,7 +250,7 @@ export class WebSocketEdge<Access> {
       // as over HTTP, each operation asks again, for the token may have been revoked
       const caller = await authenticate(this.#options.access, `Bearer ${identity?.token}`, this.#options.logger);
       this.#options.countRequest(caller.token);
-      const envelop = this.#options.yoga.getEnveloped({ ...caller, params });
+      const envelop = this.#options.yoga.getEnveloped({ ...caller, params, opened: {} });
       const document = envelop.parse(params.query ?? '');
       const errors = envelop.validate(envelop.schema, document);
       if (errors.length > 0) return errors;
@@ -248,4 +286,37 @@ export class WebSocketEdge<Access> {
       this.#running -= 1;
     }
   }
+}
+
+/**
+ * A subscription of which graphql-ws sees nothing but the end: it would make a message of each result for each of those
+ * who get it.
+ */
+function delivered(
+  results: AsyncIterable<ExecutionResult>,
+  deliver: (result: ExecutionResult) => Promise<void> | undefined,
+): AsyncIterableIterator<never, undefined> {
+  const source = results[Symbol.asyncIterator]();
+  return {
+    async next() {
+      try {
+        for (;;) {
+          const { done, value } = await source.next();
+          if (done) return { done, value: undefined };
+          const waiting = deliver(value);
+          if (waiting) await waiting;
+        }
+      } catch (error) {
+        await source.return?.();
+        throw error;
+      }
+    },
+    async return() {
+      await source.return?.();
+      return { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
 }

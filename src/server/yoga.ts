@@ -125,7 +125,7 @@ function useLiveSubscriptions<Access>({
 }: Pick<YogaOptions<Access, object>, 'sessions' | 'mask' | 'logger'>): Plugin<Caller<Access>> {
   return {
     onSubscribe({ args, setResultAndStopExecution }) {
-      const { request, token } = args.contextValue;
+      const { request, token, opened } = args.contextValue;
       if (request && !acceptsEventStream(request)) {
         const message = 'Subscriptions are answered over WebSocket, or as text/event-stream to who accepts it.';
         setResultAndStopExecution({ errors: [requestError('BAD_REQUEST', { message, status: 406 })] });
@@ -141,6 +141,7 @@ function useLiveSubscriptions<Access>({
           });
           try {
             close = sessions.open({ kind: 'subscription', token, end: (reason) => stream.end({ errors: [reason] }) });
+            if (opened) opened.stream = stream;
             setResult(stream);
           } catch (error) {
             void stream.return();

@@ -226,7 +226,7 @@ class MemoryLog {
     this.#length += count;
   }
 
-  follow(options: Partial<FollowOptions<number, number>> = {}): AsyncIterableIterator<number> {
+  follow(options: Partial<FollowOptions<number, number, number>> = {}): AsyncIterableIterator<number> {
     const { pageSize = Number.POSITIVE_INFINITY } = options;
     const read = async (after: number) => {
       this.reads += 1;

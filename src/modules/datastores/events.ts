@@ -4,6 +4,7 @@ import type { Database } from '../../platform/database.ts';
 import type { Doorbell } from '../../platform/doorbell.ts';
 import { followLog } from '../../platform/follow-log.ts';
 import { anyJournalTopic, journalTopic } from '../../platform/journal.ts';
+import { openedLate } from '../../platform/opened-late.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import { isVisible } from '../access/visibility.ts';
@@ -63,28 +64,37 @@ export class DatastoreEvents {
    * changes from now on.
    * @throws RequestFault CURSOR_EXPIRED when the cursor is older than 7 days, BAD_USER_INPUT when it is none
    */
-  async *follow(
+  follow(
     access: Access,
     filter: EventFilter,
     after: string | null,
     signal: AbortSignal,
-  ): AsyncGenerator<DatastoreEvent> {
+  ): AsyncIterableIterator<DatastoreEvent> {
+    return openedLate(() => this.#open(access, filter, after, signal));
+  }
+
+  async #open(
+    access: Access,
+    filter: EventFilter,
+    after: string | null,
+    signal: AbortSignal,
+  ): Promise<AsyncIterableIterator<DatastoreEvent>> {
     requireScope(access, 'DATASTORES_READ');
     const { environmentId } = filter;
     const { clock } = this.#database;
     const start =
       after === null ? await this.#now(access, filter) : { positions: readCursor(after, clock.now()), next: null };
     const follower = new Follower(this.#database, this.#tail, access, filter, start);
-    const rows = followLog<JournalRow, JournalPositions>({
+    return followLog<JournalRow, JournalPositions, DatastoreEvent>({
       doorbell: this.#doorbell,
       topics: [environmentId === null ? anyJournalTopic : journalTopic(environmentId)],
       read: () => follower.read(),
       position: (row) => follower.pass(row),
+      show: (row) => this.#eventOf(row, writeCursor(row.at, follower.positions)),
       after: start.positions,
       signal,
       pageSize: EVENTS_AT_ONCE,
     });
-    for await (const row of rows) yield this.#eventOf(row, writeCursor(row.at, follower.positions));
   }
 
   /** The event of a row. Followers who have the same cursor get the same object, which is executed once for all. */
