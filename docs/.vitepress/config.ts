@@ -27,6 +27,7 @@ export default defineConfig({
           page('All types', '/connectors/'),
           page('The least rights', '/rights'),
           page('What a failed test says', '/fault-matrix'),
+          page('What was proved against servers of others', '/real-peers'),
         ],
       },
       {

@@ -1,69 +1,24 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { elasticsearch } from '../../src/connectors/elasticsearch/index.ts';
 import { opensearch } from '../../src/connectors/opensearch/index.ts';
-import { describeCauses, describeGateway } from '../support/peer-causes.ts';
+import { describeCauses } from '../support/peer-causes.ts';
 import { describePeer } from '../support/peers/installed.ts';
-import { OPENSEARCH, type OpensearchServer, startOpensearch } from '../support/peers/opensearch.ts';
+import type { OpensearchServer } from '../support/peers/opensearch.ts';
+import { CLIENTS, type OpensearchPeer, opensearchPeer } from '../support/real-peers/opensearch.ts';
 import { READER } from '../support/stands/elastic-family.ts';
-import { opensearchStand } from '../support/stands/opensearch.ts';
-import type { Stand } from '../support/stands/stand.ts';
 import { describeTenancy } from '../support/tenancy-table.ts';
 import { gist, testConnection } from '../support/test-connection.ts';
 import { authority, useStand } from '../support/use-stand.ts';
 
 const START_MS = 180_000;
-const CLIENTS = {
-  id: { type: 'long' },
-  name: { type: 'text', fields: { keyword: { type: 'keyword', ignore_above: 256 } } },
-  address: { properties: { city: { type: 'keyword' }, point: { properties: { lat: { type: 'half_float' } } } } },
-  tags: { type: 'nested', properties: { tag: { type: 'keyword' } } },
-};
-/** What each user may do to the cluster, and to every index. */
-const RIGHTS: Readonly<Record<string, readonly [cluster: readonly string[], indices: readonly string[]]>> = {
-  reader: [['cluster:monitor/main'], ['indices:admin/resolve/index', 'indices:admin/mappings/get']],
-  viewer: [[], ['indices:admin/resolve/index', 'indices:admin/mappings/get']],
-  stranger: [['cluster:monitor/main'], []],
-  writer: [
-    ['cluster:monitor/main', 'indices:data/write/bulk'],
-    ['indices:admin/create', 'indices:admin/delete', 'indices:admin/mapping/put', 'indices:data/write/*'],
-  ],
-  creator: [['cluster:monitor/main'], ['indices:admin/create']],
-};
-/** Where its security plugin keeps who may do what. */
-const SECURITY = '/_plugins/_security/api';
-
-describePeer('OpenSearch, with its security plugin', OPENSEARCH, () => {
-  let server: OpensearchServer;
-  const send = (method: string, path: string, body?: object) =>
-    server.administer(method, path, body === undefined ? '' : JSON.stringify(body));
-
-  beforeAll(async () => {
-    server = await startOpensearch(await authority.issue({ names: ['search.example'] }), authority.certificate);
-    for (const [name, [cluster, indices]] of Object.entries(RIGHTS)) {
-      const index_permissions = indices.length > 0 ? [{ index_patterns: ['*'], allowed_actions: indices }] : [];
-      await send('PUT', `${SECURITY}/roles/${name}`, { cluster_permissions: cluster, index_permissions });
-      await send('PUT', `${SECURITY}/internalusers/${name}`, { password: READER.password });
-      await send('PUT', `${SECURITY}/rolesmapping/${name}`, { users: [name] });
-    }
-    await send('PUT', '/clients-1', { mappings: { properties: { id: { type: 'keyword' } } } });
-    await send('PUT', '/clients-2', { mappings: { properties: CLIENTS } });
-    await send('PUT', '/empty');
-    await send('PUT', '/.hidden', { settings: { 'index.hidden': true } });
-    const add = (index: string, alias: string) => ({ add: { index, alias } });
-    await send('POST', '/_aliases', {
-      actions: [add('clients-2', 'clients'), add('clients-1', 'clients'), add('clients-1', '.internal')],
-    });
-    await send('PUT', '/_index_template/logs', { index_patterns: ['logs'], data_stream: {} });
-    await send('PUT', '/_data_stream/logs');
-  }, START_MS);
-  afterAll(() => server?.stop());
-
-  const realStand: Stand = {
-    ...opensearchStand,
-    start: async () => ({ port: server.port, close: async () => undefined }),
-  };
-  const used = useStand(realStand);
+describePeer('OpenSearch, with its security plugin', opensearchPeer.programs, () => {
+  const used = useStand(opensearchPeer.stand);
   const { tryIt } = used;
+  let server: OpensearchServer;
+  let send: OpensearchPeer['send'];
+  beforeAll(async () => {
+    ({ server, send } = await used.shared());
+  }, START_MS);
 
   test('passes every check over TLS, and says what it found', async () => {
     const result = await tryIt();
@@ -88,20 +43,7 @@ describePeer('OpenSearch, with its security plugin', OPENSEARCH, () => {
     expect(result).toMatchObject({ status: 'PASSED', failure: null });
   });
 
-  describeCauses(realStand, [
-    'wrong password or key',
-    'unknown user',
-    'missing name',
-    'no right',
-    'silent once signed in',
-  ]);
-
-  describeGateway(
-    realStand,
-    ['wrong password or key', 'unknown user', 'missing name', 'no right'],
-    'search.example',
-    (port) => ({ url: `https://localhost:${port}` }),
-  );
+  describeCauses(opensearchPeer, used);
 
   test.each<readonly [string, Record<string, unknown>, string, string]>([
     [

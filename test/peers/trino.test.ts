@@ -1,62 +1,24 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { describeCauses, describeGateway } from '../support/peer-causes.ts';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { describeCauses } from '../support/peer-causes.ts';
 import { describePeer } from '../support/peers/installed.ts';
-import { createTokenIssuer } from '../support/peers/token-issuer.ts';
-import { startTrino, TRINO, type TrinoServer } from '../support/peers/trino.ts';
-import type { Stand } from '../support/stands/stand.ts';
-import { TRINO_PASSWORD, trinoStand } from '../support/stands/trino.ts';
+import type { TrinoServer } from '../support/peers/trino.ts';
+import { issuer, otherIssuer, type TrinoPeer, trinoPeer, USERS } from '../support/real-peers/trino.ts';
+import { trinoStand } from '../support/stands/trino.ts';
 import { describeTenancy } from '../support/tenancy-table.ts';
 import { gist } from '../support/test-connection.ts';
-import { authority, useStand } from '../support/use-stand.ts';
+import { useStand } from '../support/use-stand.ts';
 
 const START_MS = 180_000;
 const POLL = { timeout: 20_000 };
-const USERS = {
-  admin: 'only for the set-up',
-  reader: TRINO_PASSWORD,
-  stranger: TRINO_PASSWORD,
-  mute: TRINO_PASSWORD,
-  jürgen: 'pä55 ÿ',
-};
-const [ISSUER, AUDIENCE] = ['https://tokens.example', 'trino'];
-const issuer = createTokenIssuer(ISSUER, AUDIENCE);
-const otherIssuer = createTokenIssuer(ISSUER, AUDIENCE);
-const RULES = {
-  catalogs: [
-    { user: 'stranger', allow: 'none' },
-    { user: 'admin', allow: 'all' },
-    { catalog: 'closed', allow: 'none' },
-    { allow: 'read-only' },
-  ],
-  queries: [{ user: 'mute', allow: [] }, { user: 'admin', allow: ['execute', 'kill', 'view'] }, { allow: ['execute'] }],
-};
-const SETUP = [
-  'create schema "my""hive".sales',
-  `create schema "my""hive"."o'hara"`,
-  'create table "my""hive".sales.clients (id bigint not null, name varchar(20), "a b" array(row(x integer)))',
-  'create view "my""hive".sales.recent as select id from "my""hive".sales.clients',
-  `create table "my""hive"."o'hara".t (d date)`,
-];
-
-describePeer('Trino', TRINO, () => {
+describePeer('Trino', trinoPeer.programs, () => {
+  const used = useStand(trinoPeer.stand);
+  const { tryIt } = used;
+  let peer: TrinoPeer;
   let server: TrinoServer;
   beforeAll(async () => {
-    server = await startTrino({
-      certificate: await authority.issue({ names: ['trino.example'] }),
-      users: USERS,
-      rules: RULES,
-      catalogs: { 'my"hive': 'memory', closed: 'memory', tpch: 'tpch' },
-      tokens: { publicKey: issuer.publicKey, issuer: ISSUER, audience: AUDIENCE },
-      // one statement may run, and another wait for it
-      settings: ['query.max-concurrent-queries=1', 'query.max-queued-queries=1'],
-    });
-    for (const statement of SETUP) await server.administer(statement);
+    peer = await used.shared();
+    server = peer.server;
   }, START_MS);
-  afterAll(() => server?.stop());
-
-  const realStand: Stand = { ...trinoStand, start: async () => ({ port: server.port, close: async () => undefined }) };
-  const used = useStand(realStand);
-  const { tryIt } = used;
 
   test('passes every check over TLS, and says what it found', async () => {
     const result = await tryIt({ schema: 'Sales' });
@@ -91,15 +53,7 @@ describePeer('Trino', TRINO, () => {
     });
   });
 
-  describeCauses(realStand, [
-    'wrong password or key',
-    'unknown user',
-    'missing name',
-    'no right',
-    'silent once signed in',
-  ]);
-
-  describeGateway(realStand, ['wrong password or key', 'unknown user', 'missing name', 'no right'], 'trino.example');
+  describeCauses(trinoPeer, used);
 
   test.each<readonly [string, Record<string, unknown>, string, string, string]>([
     ['no password', { password: undefined }, 'session/authenticate', 'CREDENTIALS_REQUIRED', 'password'],
@@ -154,19 +108,17 @@ describePeer('Trino', TRINO, () => {
       return (await server.administer(sql)).map(([code]) => code);
     };
 
-    async function whileBusy<Result>(statements: number, run: () => Promise<Result>): Promise<Result> {
-      const endings: (() => Promise<void>)[] = [];
+    async function whileBusy<Result>(run: () => Promise<Result>): Promise<Result> {
+      const end = await peer.busyWith(1);
       try {
-        for (let count = 0; count < statements; count += 1)
-          endings.unshift(await server.begin('select count(*) from tpch.sf1000.lineitem'));
         return await run();
       } finally {
-        for (const end of endings) await end();
+        await end();
       }
     }
 
     test('a statement that waits is told, and ended with the test', async () => {
-      const result = await whileBusy(1, () => tryIt({}, { deadline: 2_000 }));
+      const result = await whileBusy(() => tryIt({}, { deadline: 2_000 }));
       expect(gist(result)).toEqual({ at: 'session/authenticate', code: 'TIMEOUT', configPath: null });
       expect(result.failure?.hint).toMatch(/keeps it in a queue/);
       await expect.poll(async () => (await ends())[0], POLL).toBe('USER_CANCELED');
@@ -174,16 +126,10 @@ describePeer('Trino', TRINO, () => {
 
     test('a statement that waits is ended with a test that is cancelled', async () => {
       const before = (await ends()).length;
-      const result = await whileBusy(1, () => tryIt({}, { cancel: AbortSignal.timeout(1_500) }));
+      const result = await whileBusy(() => tryIt({}, { cancel: AbortSignal.timeout(1_500) }));
       expect(result.status).toBe('CANCELLED');
       await expect.poll(async () => (await ends())[0], POLL).toBe('USER_CANCELED');
       expect(await ends()).toHaveLength(before + 1);
-    });
-
-    test('a full queue is told', async () => {
-      const result = await whileBusy(2, () => tryIt());
-      expect(gist(result)).toEqual({ at: 'session/authenticate', code: 'TOO_MANY_REQUESTS', configPath: null });
-      expect(result.evidence['session/authenticate']).toEqual({ serverError: 'QUERY_QUEUE_FULL' });
     });
   });
 });

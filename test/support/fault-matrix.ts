@@ -2,8 +2,8 @@ import type { Target } from '../../src/connectors/kit/contract/connector.ts';
 import type { FailureCode } from '../../src/errors/check-failures.ts';
 import { type Authority, createSelfSigned } from './certificates.ts';
 import { ownTime } from './own-time.ts';
-import { type FakeBastion, startBastion } from './peers/fake-bastion.ts';
-import { startGate } from './peers/gate.ts';
+import { type BastionOptions, type BastionUser, startBastion } from './peers/fake-bastion.ts';
+import { type Gate, startGate } from './peers/gate.ts';
 import { startHttpPeer } from './peers/http-peer.ts';
 import { closedPort, startTarpit } from './peers/tarpit.ts';
 import { generateSshKey } from './ssh-keys.ts';
@@ -19,6 +19,7 @@ export const parts = {
     'blocked address',
     'silent peer',
     'silent once signed in',
+    'gone once signed in',
     'a mail server answers',
     'a web server answers',
     'a firewall answers',
@@ -67,8 +68,26 @@ export interface StartedStand {
   close(): Promise<void>;
 }
 
-export async function startStand(stand: Stand): Promise<StartedStand> {
-  const running = new RunningStand(stand);
+/** An SSH server with one user that opens what `forwards` says, as FakeBastion does. */
+export interface Bastion {
+  readonly port: number;
+  readonly fingerprint: string;
+  /** Another user than the one that was asked for. */
+  readonly user?: Pick<BastionUser, 'name' | 'password'>;
+  /** What leads the config to the peer where the bastion cannot be told what a name means. */
+  readonly place?: Changes;
+  close(): Promise<void>;
+}
+
+export type StartBastion = (options: Pick<BastionOptions, 'user' | 'forwards'>) => Promise<Bastion>;
+
+/** `used`: the same stand in use, which is closed by whoever has opened it. */
+export async function startStand<Options extends object, Peer extends StandPeer>(
+  stand: Stand<Options, Peer>,
+  used: UsedStand<Options, Peer> = openStand(stand),
+  startItsBastion: StartBastion = startBastion,
+): Promise<StartedStand> {
+  const running = new RunningStand(used as unknown as UsedStand, startItsBastion);
   await running.start();
   return running;
 }
@@ -76,33 +95,29 @@ export async function startStand(stand: Stand): Promise<StartedStand> {
 class RunningStand implements StartedStand {
   readonly #stand: Stand;
   readonly #used: UsedStand;
-  /** Undefined where nothing is connected to. */
-  readonly #target: Target | undefined;
   #peer: StandPeer = { port: 0, close: async () => undefined };
-  #bastion: FakeBastion | undefined;
+  #bastion: Bastion | undefined;
+  readonly #startBastion: StartBastion;
 
-  constructor(stand: Stand) {
+  constructor(used: UsedStand, startItsBastion: StartBastion) {
+    const { stand } = used;
     this.#stand = stand;
-    this.#used = openStand(stand);
-    const [target] = stand.connector.targets(stand.connector.config.parse(stand.config));
-    if (!target && !stand.connector.runsInGateway) throw new Error(`${stand.connector.type} connects to nothing.`);
-    this.#target = target;
+    this.#used = used;
+    this.#startBastion = startItsBastion;
+    if (!targetOf(stand) && !stand.connector.runsInGateway)
+      throw new Error(`${stand.connector.type} connects to nothing.`);
   }
 
   async start(): Promise<void> {
-    this.#peer = await this.#used.start();
-    if (!this.hasTunnel) return;
+    this.#peer = await this.#used.shared();
+    if (!hasTunnel(this.#stand)) return;
     const user = { name: BASTION.username, password: BASTION.password };
     const forwards = this.#used.namesFor(this.#peer.port);
-    this.#bastion = await this.#used.keep(startBastion({ user, forwards }));
+    this.#bastion = await this.#used.keep(this.#startBastion({ user, forwards }));
   }
 
   close(): Promise<void> {
     return this.#used.close();
-  }
-
-  get hasTunnel(): boolean {
-    return 'sshTunnel' in this.#stand.connector.config.shape;
   }
 
   works(way: 'directly' | 'through a tunnel'): Promise<TestedConnection> {
@@ -110,59 +125,7 @@ class RunningStand implements StartedStand {
   }
 
   expects(cause: Cause): Inapplicable | Expectation {
-    const trial = this.#stand.trials[cause as OwnCause];
-    if (trial)
-      return 'never' in trial
-        ? trial
-        : { codes: [trial.code], configPath: trial.configPath, seenInAnswer: trial.seenInAnswer };
-    if (this.#stand.connector.runsInGateway) return { never: 'The gateway keeps it itself, and connects to nothing.' };
-    const refusal = cause === 'nothing behind the proxy' ? this.#stand.proxied : this.#stand.limited;
-    const { hostPath = null, portPath = hostPath } = this.#target ?? {};
-    const tunnelled = (expectation: Expectation) =>
-      this.hasTunnel ? expectation : { never: 'The type has no SSH tunnel.' };
-    const ofTls = (code: FailureCode, path: string | null) => ({
-      codes: [code],
-      configPath: 'tls' in this.#stand.connector.config.shape ? path : null,
-    });
-    switch (cause as Exclude<Cause, OwnCause>) {
-      case 'closed port':
-        return { codes: ['CONNECTION_REFUSED'], configPath: portPath };
-      case 'unknown name':
-        return { codes: ['NAME_NOT_FOUND'], configPath: hostPath };
-      case 'blocked address':
-        return { codes: ['ADDRESS_NOT_ALLOWED'], configPath: hostPath };
-      case 'silent peer':
-        return { codes: ['TIMEOUT'], configPath: null };
-      case 'silent once signed in':
-        return this.#signInCheck === undefined ? { never: 'Nobody signs in.' } : { codes: ['TIMEOUT'] };
-      case 'a mail server answers':
-        return { codes: [this.#stand.clearStart ? 'PROTOCOL_MISMATCH' : 'TLS_FAILED'], configPath: portPath };
-      case 'a web server answers':
-        // each waits for the other to speak
-        if (this.#stand.clearStart === 'server') return { codes: ['TIMEOUT'], configPath: null };
-        return { codes: ['PROTOCOL_MISMATCH', 'OBJECT_NOT_FOUND'] };
-      case 'a firewall answers':
-        if (this.#stand.clearStart === 'server') return { codes: ['TIMEOUT'], configPath: null };
-        return { codes: ['PROTOCOL_MISMATCH', 'PERMISSION_DENIED'] };
-      case 'nothing behind the proxy':
-        return { codes: ['SERVER_UNAVAILABLE'], ...(refusal && { configPath: refusal.configPath }) };
-      case 'a limit is reached':
-        return { codes: ['TOO_MANY_REQUESTS'], ...(refusal && { configPath: refusal.configPath }) };
-      case 'bastion refuses sign-in':
-        return tunnelled({ codes: ['SSH_AUTHENTICATION_REFUSED'], configPath: 'sshTunnel.password' });
-      case 'bastion wants a second factor':
-        return tunnelled({ codes: ['SSH_AUTHENTICATION_REFUSED'], configPath: 'sshTunnel.password' });
-      case 'bastion refuses to forward':
-        return tunnelled({ codes: ['SSH_FORWARDING_REFUSED'], configPath: hostPath });
-      case 'wrong host key':
-        return tunnelled({ codes: ['SSH_HOST_KEY_MISMATCH'], configPath: 'sshTunnel.hostKeyFingerprint' });
-      case 'self-signed':
-        return ofTls('TLS_SELF_SIGNED', 'tls.caCertificate');
-      case 'for another name':
-        return ofTls('TLS_NAME_MISMATCH', 'tls.serverName');
-      case 'expired':
-        return ofTls('TLS_EXPIRED', null);
-    }
+    return expectationOf(this.#stand, cause);
   }
 
   async tries(cause: Cause): Promise<TriedCause> {
@@ -181,7 +144,7 @@ class RunningStand implements StartedStand {
       if ('never' in trial) throw new Error(`${cause} cannot be tried: ${trial.never}`);
       return this.#brought(trial);
     }
-    if (cause in certificates) return this.#ledTo(this.#startBadCertificate(cause as keyof typeof certificates));
+    if (cause in certificates) return this.#withCertificate(cause as keyof typeof certificates);
     switch (cause as Exclude<Cause, OwnCause | keyof typeof certificates>) {
       case 'closed port': {
         const port = await closedPort();
@@ -200,7 +163,9 @@ class RunningStand implements StartedStand {
       case 'a mail server answers':
         return this.#ledTo(startTarpit({ says: '220 mail.example ESMTP\r\n' }));
       case 'silent once signed in':
-        return this.#fallingSilent();
+        return this.#behindGate((gate) => gate.fallSilent());
+      case 'gone once signed in':
+        return this.#behindGate((gate) => gate.cut());
       case 'a web server answers':
         return this.#ledTo(this.#startWebServer(404));
       case 'a firewall answers':
@@ -215,14 +180,14 @@ class RunningStand implements StartedStand {
         const key = generateSshKey('ed25519');
         const { username: name, password } = BASTION;
         const bastion = await this.#used.keep(
-          startBastion({ user: { name, password, publicKey: key.public, both: true } }),
+          this.#startBastion({ user: { name, password, publicKey: key.public, both: true } }),
         );
         const keyAlone = { 'sshTunnel.privateKey': key.private, 'sshTunnel.password': undefined };
         return (deadline) => this.#tunnelled({ deadline }, keyAlone, bastion);
       }
       case 'bastion refuses to forward': {
         const user = { name: BASTION.username, password: BASTION.password };
-        const bastion = await this.#used.keep(startBastion({ user }));
+        const bastion = await this.#used.keep(this.#startBastion({ user }));
         return (deadline) => this.#tunnelled({ deadline }, {}, bastion);
       }
       case 'wrong host key': {
@@ -234,26 +199,29 @@ class RunningStand implements StartedStand {
 
   async #brought(trial: Trial): Promise<(deadline: number) => Promise<TestedConnection>> {
     const peer = await this.#peerOf(trial);
-    return (deadline) => this.#used.tryAt(peer, trial.change, { deadline });
+    return async (deadline) => {
+      const release = await trial.during?.(peer);
+      try {
+        return await this.#used.tryAt(peer, trial.change, { deadline });
+      } finally {
+        await release?.();
+      }
+    };
   }
 
   #refused(trial: Trial | undefined, status: number): Promise<(deadline: number) => Promise<TestedConnection>> {
     return trial ? this.#brought(trial) : this.#ledTo(this.#startWebServer(status));
   }
 
-  /** The check whose passing means that the server knows who asks. */
-  get #signInCheck(): string | undefined {
-    return this.#stand.connector.checks.find(({ name }) => name === 'session/authenticate')?.name;
-  }
-
-  /** Everything passes until somebody is signed in; from then on the peer says nothing, and hears nothing. */
-  async #fallingSilent(): Promise<(deadline: number) => Promise<TestedConnection>> {
+  /** Everything passes until somebody is signed in; from then on the gate before the peer does something else. */
+  async #behindGate(turn: (gate: Gate) => void): Promise<(deadline: number) => Promise<TestedConnection>> {
     const gate = await this.#used.keep(startGate(this.#peer.port));
     gate.open();
+    const signInCheck = signInCheckOf(this.#stand);
     const onPassed = (check: string) => {
-      if (check === this.#signInCheck) gate.fallSilent();
+      if (check === signInCheck) turn(gate);
     };
-    return (deadline) => this.#used.tryAt(gate, {}, { deadline, onPassed });
+    return (deadline) => this.#used.tryAt({ ...this.#peer, port: gate.port }, {}, { deadline, onPassed });
   }
 
   async #peerOf({ start, options }: Trial): Promise<StandPeer> {
@@ -261,9 +229,18 @@ class RunningStand implements StartedStand {
     return options ? this.#used.start(options) : this.#peer;
   }
 
-  async #startBadCertificate(cause: keyof typeof certificates): Promise<StandPeer> {
+  async #withCertificate(cause: keyof typeof certificates): Promise<(deadline: number) => Promise<TestedConnection>> {
     const certificate = await certificates[cause](this.#used.hosts, this.#used.authority);
-    return this.#stand.startHandshake ? this.#stand.startHandshake(certificate) : this.#stand.start(certificate);
+    const { present } = this.#peer;
+    if (!present) return this.#ledTo((this.#stand.startHandshake ?? this.#stand.start)(certificate));
+    return async (deadline) => {
+      await present(certificate);
+      try {
+        return await this.#used.tryAt(this.#peer, {}, { deadline });
+      } finally {
+        await present(await this.#used.issue());
+      }
+    };
   }
 
   async #startWebServer(status: number): Promise<StandPeer> {
@@ -284,9 +261,86 @@ class RunningStand implements StartedStand {
   ): Promise<TestedConnection> {
     if (!bastion) throw new Error('The type has no SSH tunnel.');
     const names = { [`${BASTION.host}:${BASTION.port}`]: `127.0.0.1:${bastion.port}` };
-    const sshTunnel = { ...BASTION, hostKeyFingerprint: bastion.fingerprint };
-    return this.#used.tryAt(this.#peer, { sshTunnel, ...changes }, { names, ...how });
+    const { fingerprint, user = { name: BASTION.username, password: BASTION.password }, place } = bastion;
+    const { name: username, password } = user;
+    const sshTunnel = { ...BASTION, username, password, hostKeyFingerprint: fingerprint };
+    return this.#used.tryAt(this.#peer, { sshTunnel, ...place, ...changes }, { names, ...how });
   }
+}
+
+/** Why a cause cannot apply to a stand, or what it must come to. */
+export function expectationOf(stand: Stand, cause: Cause): Inapplicable | Expectation {
+  const trial = stand.trials[cause as OwnCause];
+  if (trial)
+    return 'never' in trial
+      ? trial
+      : { codes: [trial.code], configPath: trial.configPath, seenInAnswer: trial.seenInAnswer };
+  if (stand.connector.runsInGateway) return { never: 'The gateway keeps it itself, and connects to nothing.' };
+  const refusal = cause === 'nothing behind the proxy' ? stand.proxied : stand.limited;
+  const { hostPath = null, portPath = hostPath } = targetOf(stand) ?? {};
+  const tunnelled = (expectation: Expectation) =>
+    hasTunnel(stand) ? expectation : { never: 'The type has no SSH tunnel.' };
+  const onceSignedIn = (expectation: Expectation) =>
+    signInCheckOf(stand) === undefined ? { never: 'Nobody signs in.' } : expectation;
+  const ofTls = (code: FailureCode, path: string | null) => ({
+    codes: [code],
+    configPath: 'tls' in stand.connector.config.shape ? path : null,
+  });
+  switch (cause as Exclude<Cause, OwnCause>) {
+    case 'closed port':
+      return { codes: ['CONNECTION_REFUSED'], configPath: portPath };
+    case 'unknown name':
+      return { codes: ['NAME_NOT_FOUND'], configPath: hostPath };
+    case 'blocked address':
+      return { codes: ['ADDRESS_NOT_ALLOWED'], configPath: hostPath };
+    case 'silent peer':
+      return { codes: ['TIMEOUT'], configPath: null };
+    case 'silent once signed in':
+      return onceSignedIn({ codes: ['TIMEOUT'] });
+    case 'gone once signed in':
+      return onceSignedIn({ codes: ['CONNECTION_LOST'], configPath: null });
+    case 'a mail server answers':
+      return { codes: [stand.clearStart ? 'PROTOCOL_MISMATCH' : 'TLS_FAILED'], configPath: portPath };
+    case 'a web server answers':
+      // each waits for the other to speak
+      if (stand.clearStart === 'server') return { codes: ['TIMEOUT'], configPath: null };
+      return { codes: ['PROTOCOL_MISMATCH', 'OBJECT_NOT_FOUND'] };
+    case 'a firewall answers':
+      if (stand.clearStart === 'server') return { codes: ['TIMEOUT'], configPath: null };
+      return { codes: ['PROTOCOL_MISMATCH', 'PERMISSION_DENIED'] };
+    case 'nothing behind the proxy':
+      return { codes: ['SERVER_UNAVAILABLE'], ...(refusal && { configPath: refusal.configPath }) };
+    case 'a limit is reached':
+      return { codes: ['TOO_MANY_REQUESTS'], ...(refusal && { configPath: refusal.configPath }) };
+    case 'bastion refuses sign-in':
+      return tunnelled({ codes: ['SSH_AUTHENTICATION_REFUSED'], configPath: 'sshTunnel.password' });
+    case 'bastion wants a second factor':
+      return tunnelled({ codes: ['SSH_AUTHENTICATION_REFUSED'], configPath: 'sshTunnel.password' });
+    case 'bastion refuses to forward':
+      return tunnelled({ codes: ['SSH_FORWARDING_REFUSED'], configPath: hostPath });
+    case 'wrong host key':
+      return tunnelled({ codes: ['SSH_HOST_KEY_MISMATCH'], configPath: 'sshTunnel.hostKeyFingerprint' });
+    case 'self-signed':
+      return ofTls('TLS_SELF_SIGNED', 'tls.caCertificate');
+    case 'for another name':
+      return ofTls('TLS_NAME_MISMATCH', 'tls.serverName');
+    case 'expired':
+      return ofTls('TLS_EXPIRED', null);
+  }
+}
+
+/** Undefined where nothing is connected to. */
+function targetOf({ connector, config }: Stand): Target | undefined {
+  return connector.targets(connector.config.parse(config))[0];
+}
+
+function hasTunnel({ connector }: Stand): boolean {
+  return 'sshTunnel' in connector.config.shape;
+}
+
+/** The check whose passing means that the server knows who asks. */
+function signInCheckOf({ connector }: Stand): string | undefined {
+  return connector.checks.find(({ name }) => name === 'session/authenticate')?.name;
 }
 
 const certificates = {

@@ -4,6 +4,8 @@ import { type Cause, parts } from './fault-matrix.ts';
 /** What one cell shows. */
 export type Cell =
   | {
+      /** The check that failed, by its name within the type. */
+      readonly at: string;
       readonly code: FailureCode;
       readonly configPath: string | null;
       readonly hint?: string | null;
@@ -19,8 +21,8 @@ export function printFailures(rows: ReadonlyMap<string, ReadonlyMap<Cause, Cell>
       causes.flatMap((wrong) => {
         const cell = cells.get(wrong);
         if (!cell || 'never' in cell) return [];
-        const { code, configPath, hint = null } = cell;
-        return [{ wrong, code, configPath, hint }];
+        const { at, code, configPath, hint = null } = cell;
+        return [{ wrong, at, code, configPath, hint }];
       }),
     );
   const failures = [...rows].map(([type, cells]) => [type, failuresOf(cells)]);

@@ -1,70 +1,107 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { valueAt } from '../../src/connectors/kit/config/shape.ts';
 import { configKey } from '../../src/connectors/kit/contract/connector.ts';
 import failures from '../../src/modules/connectors/failures.json' with { type: 'json' };
 import { apiOf } from './api.ts';
-import { type Cause, type StartedStand, startStand } from './fault-matrix.ts';
+import { type Cause, parts, type StartedStand, startStand } from './fault-matrix.ts';
 import { startGateway, type TestGateway } from './gateway.ts';
-import { type Changes, changed, type OwnCause, type Stand } from './stands/stand.ts';
-import { authority } from './use-stand.ts';
+import { describePeer } from './peers/installed.ts';
+import { provedBy, type RealPeer } from './real-peers/real-peer.ts';
+import { type Changes, changed, type OwnCause, type Stand, type StandPeer } from './stands/stand.ts';
+import { calledThere, type UsedStand, useStand } from './use-stand.ts';
+
+/** How long a server may take to start, in milliseconds. */
+const START_MS = 180_000;
 
 interface Printed {
   readonly wrong: string;
+  readonly at: string;
   readonly code: string;
   readonly configPath: string | null;
+  readonly hint: string;
 }
 
-/**
- * Has a server that we did not write show causes of the fault matrix: each comes to what the matrix has printed of the
- * fake, and with nothing wrong the stand works, through a bastion too.
- */
-export function describeCauses(stand: Stand, causes: readonly Cause[]): void {
-  const { type, config } = stand.connector;
-
-  describe('as the fault matrix has it', () => {
-    let started: StartedStand;
-    beforeAll(async () => {
-      started = await startStand(stand);
-    });
-    afterAll(() => started?.close());
-
-    const ways = ['directly', ...('sshTunnel' in config.shape ? (['through a tunnel'] as const) : [])] as const;
-    test.each(ways)('works %s', async (way) => {
-      expect(await started.works(way)).toMatchObject({ failure: null });
-    });
-
-    test.each(causes)('%s', async (cause) => {
-      const { failure } = await started.tries(cause);
-      expect({ code: failure?.code, configPath: failure?.configPath }).toEqual(printedOf(type, cause));
-    });
+/** The whole suite of a peer: what the fault matrix has, and `more`, the peer's own tests. */
+export function describeRealPeer<Options extends object, Peer extends StandPeer>(
+  peer: RealPeer<Options, Peer>,
+  more?: (used: UsedStand<Options, Peer>) => void,
+): void {
+  describePeer(`${peer.stand.connector.title} against ${peer.name}`, peer.programs, () => {
+    const used = useStand(peer.stand);
+    describeCauses(peer, used);
+    more?.(used);
   });
 }
 
 /**
- * The same through a gateway that runs, as far as a config alone brings the causes about. It finds the server by
- * `localhost`, which `placeOf` puts into the config; the certificate is for `serverName`.
+ * Has a server that we did not write show the causes of the fault matrix: with nothing wrong the stand works, and each
+ * cause comes to the check, the code, the field and the hint that the matrix has printed of the fake. What a config
+ * alone brings about is tried through a running gateway too.
  */
-export function describeGateway(
-  stand: Stand,
-  causes: readonly OwnCause[],
-  serverName: string,
-  placeOf: (port: number) => Changes = (port) => ({ host: 'localhost', port }),
+export function describeCauses<Options extends object, Peer extends StandPeer>(
+  peer: RealPeer<Options, Peer>,
+  used: UsedStand<Options, Peer>,
 ): void {
-  const { connector, config, start, trials } = stand;
+  const { stand, startBastion, says } = peer;
+  const { config } = stand.connector;
+  const causes = provedBy(peer);
+
+  describe('as the fault matrix has it', () => {
+    let started: StartedStand;
+    beforeAll(async () => {
+      started = await startStand(stand, used, startBastion);
+    }, START_MS);
+
+    const ways = ['directly', ...('sshTunnel' in config.shape ? (['through a tunnel'] as const) : [])] as const;
+    test.each(ways)('works %s', async (way) => {
+      const { failure, evidence } = await started.works(way);
+      expect(failure).toBeNull();
+      if (says) expect(evidence['session/authenticate']?.server).toMatch(says);
+    });
+
+    test.each(causes)('%s', async (cause) => {
+      const { failure, failedAt } = await started.tries(cause);
+      const { code, configPath, hint } = failure ?? {};
+      expect({ at: failedAt, code, configPath, hint }).toEqual(expectedOf(peer, cause));
+    });
+  });
+
+  describeGateway(peer, used, causes.filter(isOwn));
+}
+
+function isOwn(cause: Cause): cause is OwnCause {
+  return (parts['At the server'] as readonly Cause[]).includes(cause);
+}
+
+/** The same through a gateway that runs, which finds the server by `localhost`. */
+function describeGateway<Options extends object, Peer extends StandPeer>(
+  peer: RealPeer<Options, Peer>,
+  { stand, shared, authority, hosts }: UsedStand<Options, Peer>,
+  causes: readonly OwnCause[],
+): void {
+  const { connector, trials } = stand;
+  const changes = causes.flatMap((cause) => {
+    const trial = trials[cause];
+    return 'never' in trial || trial.options || trial.start ? [] : [[cause, trial.change ?? {}] as const];
+  });
+  if (!leadTo(stand, 0) || changes.length === 0) return;
 
   describe('through a gateway that runs', () => {
     let gateway: TestGateway;
-    let place: Changes;
     beforeAll(async () => {
       gateway = await startGateway();
-      const { port } = await start(await authority.issue());
-      place = { ...placeOf(port), 'tls.caCertificate': authority.certificate, 'tls.serverName': serverName };
     });
     afterAll(() => gateway?.close());
 
-    async function tested(changes: Changes = {}) {
+    async function tested(change: Changes = {}) {
+      const { port, calls } = await shared();
+      const trust = isInClearText(stand.config)
+        ? {}
+        : { 'tls.caCertificate': authority.certificate, 'tls.serverName': hosts[0] };
+      const whole = changed(stand.config, { ...leadTo(stand, port), ...trust, ...change });
+      const config = { [configKey(connector)]: calledThere(whole, calls) };
       const api = apiOf(gateway);
-      const whole = { [configKey(connector)]: changed(config, { ...place, ...changes }) };
-      const draft = { environmentId: await api.newEnvironment(), config: whole as never };
+      const draft = { environmentId: await api.newEnvironment(), config: config as never };
       return api.ended((await api.testStarted({ target: { draft } })).id);
     }
 
@@ -72,19 +109,39 @@ export function describeGateway(
       expect(await tested()).toMatchObject({ status: 'PASSED', failure: null });
     });
 
-    test.each(causes)('%s', async (cause) => {
-      const trial = trials[cause];
-      const { status, failure } = await tested('never' in trial ? {} : trial.change);
+    test.each(changes)('%s', async (cause, change) => {
+      const { status, failure } = await tested(change);
+      const { at: _check, ...expected } = expectedOf(peer, cause);
       expect(status).toBe('FAILED');
-      expect(failure).toMatchObject(printedOf(connector.type, cause));
+      expect(failure).toMatchObject(expected);
     });
   });
 }
 
-/** What docs/fault-matrix.md has of a cause. */
-function printedOf(type: string, cause: Cause): Pick<Printed, 'code' | 'configPath'> {
+/** What leads a config to a port of this machine; undefined for a type whose hosts are not told by its config. */
+function leadTo(stand: Stand, port: number): Changes | undefined {
+  const { connector, config } = stand;
+  const [target] = connector.targets(connector.config.parse(config));
+  const place = target?.hostPath === undefined ? undefined : valueAt(config, target.hostPath);
+  if (typeof place !== 'string' || !target?.hostPath || !('tls' in connector.config.shape)) return undefined;
+  if (place === target.host) return { [target.hostPath]: 'localhost', port };
+  const scheme = /^https?:\/\//.exec(place)?.[0];
+  return scheme === undefined ? undefined : { [target.hostPath]: `${scheme}localhost:${port}` };
+}
+
+function isInClearText(config: Stand['config']): boolean {
+  return valueAt(config, 'tls.mode') === 'DISABLE';
+}
+
+/** What the fault matrix has of a cause, or what the peer has instead. */
+function expectedOf<Options extends object, Peer extends StandPeer>(
+  { stand, otherwise }: RealPeer<Options, Peer>,
+  cause: Cause,
+): Omit<Printed, 'wrong'> {
+  const { type } = stand.connector;
   const all: Readonly<Record<string, readonly Printed[]>> = failures;
   const printed = all[type]?.find(({ wrong }) => wrong === cause);
   if (!printed) throw new Error(`${type} has nothing printed of "${cause}".`);
-  return { code: printed.code, configPath: printed.configPath };
+  const { at, code, configPath, hint } = { ...printed, ...otherwise?.[cause] };
+  return { at, code, configPath, hint: hint instanceof RegExp ? expect.stringMatching(hint) : hint };
 }

@@ -25,7 +25,7 @@ export interface UsedStand<Options extends object = object, Peer extends StandPe
   configFor(changes?: Changes): Record<string, unknown>;
   /** Tests a connection to a peer, to which every host of the config leads. */
   tryAt(
-    peer: Pick<StandPeer, 'port' | 'storage'>,
+    peer: Pick<StandPeer, 'port' | 'storage' | 'calls'>,
     changes?: Changes,
     how?: TestConnectionOptions,
   ): Promise<TestedConnection>;
@@ -78,8 +78,8 @@ export function openStand<Options extends object, Peer extends StandPeer>(
     first ??= start();
     return first;
   };
-  const tryAt: UsedStand['tryAt'] = ({ port, storage }, changes, how) => {
-    const config = configFor(changes);
+  const tryAt: UsedStand['tryAt'] = ({ port, storage, calls }, changes, how) => {
+    const config = calledThere(configFor(changes), calls);
     const names = namesFor(port, config);
     const own = storage ? { storage: storage(config) } : {};
     return testConnection(connector, config, { names, publicCa: authority.certificate, ...own, ...how });
@@ -101,4 +101,11 @@ export function openStand<Options extends object, Peer extends StandPeer>(
       await Promise.all(peers.splice(0).map((peer) => peer.close()));
     },
   };
+}
+
+/** A config with what the peer calls otherwise. */
+export function calledThere<Value>(value: Value, calls: StandPeer['calls'] = {}): Value {
+  if (typeof value === 'string') return (calls[value] ?? value) as Value;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, calledThere(each, calls)])) as Value;
 }

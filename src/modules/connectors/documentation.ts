@@ -14,6 +14,8 @@ import recordedFailures from './failures.json' with { type: 'json' };
 /** A failure as the fault matrix has seen it: `npm run matrix` writes them. */
 interface SeenFailure {
   readonly wrong: string;
+  /** The check that failed, by its name within the type. */
+  readonly at: string;
   readonly code: FailureCode;
   readonly configPath: string | null;
   readonly hint: string | null;
@@ -122,14 +124,15 @@ function whenItRuns({ catalogCheck }: Connector, check: Check<never, never>): st
 function failureParts({ type }: Connector): readonly string[] {
   const seen = failures[type];
   if (!seen) return [];
-  const rows = seen.map(({ wrong, code, configPath, hint }) => [
+  const rows = seen.map(({ wrong, at, code, configPath, hint }) => [
     wrong,
+    `\`${at}\``,
     `\`${code}\``,
     configPath === null ? '' : `\`${configPath}\``,
     failureCodes[code].message,
     hint ?? '',
   ]);
-  const heads = ['what is wrong', 'code', 'field', 'message', 'hint'];
+  const heads = ['what is wrong', 'check', 'code', 'field', 'message', 'hint'];
   return [`## When it fails\n\nEach was brought about for this type.\n\n${table(heads, rows)}`];
 }
 

@@ -24,6 +24,8 @@ export interface FakeAthenaOptions extends HttpPeerOptions {
   readonly xml?: boolean;
   /** Operations that the key's owner may not call. */
   readonly denied?: readonly string[];
+  /** The ids of keys whose owners may call none. */
+  readonly strangers?: readonly string[];
   /** Of the workgroup `primary`. */
   readonly workgroup?: { readonly state?: string; readonly outputLocation?: string; readonly managed?: boolean };
   /** Database to its tables, in AwsDataCatalog; a table's `schema` is not looked at. */
@@ -79,7 +81,7 @@ function answer(request: PeerRequest, options: FakeAthenaOptions, queries: Map<s
   const [, operation = ''] = /^AmazonAthena\.(\w+)$/.exec(String(request.headers['x-amz-target'] ?? '')) ?? [];
   if (request.headers['content-type'] !== 'application/x-amz-json-1.1')
     return refused(options, 'UnknownOperationException', '');
-  if (options.denied?.includes(operation))
+  if (options.strangers?.includes(verdict.credentials.accessKeyId) || options.denied?.includes(operation))
     return refused(options, 'AccessDeniedException', `User is not authorized to perform: athena:${operation}`);
   return serve(operation, JSON.parse(request.body.toString()) as Input, options, queries);
 }

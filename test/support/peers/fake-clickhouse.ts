@@ -28,6 +28,8 @@ export interface FakeClickHouseUser {
   readonly password: string;
   /** The others are hidden. Left out: all. */
   readonly databases?: readonly string[];
+  /** Has used up the quota. */
+  readonly isCrowded?: boolean;
 }
 
 export interface FakeClickHouseTable {
@@ -64,6 +66,7 @@ function answer(
       ? failed(options, 401, 194, `Password required for user ${name}`)
       : failed(options, 401, 193, `Wrong password for user ${name}`);
   }
+  if (user.isCrowded) return failed(options, 503, 201, `Quota for user ${name} for 3600s has been exceeded`);
   if (failing) return failed(options, failing.status, failing.code, 'as it was told to');
   const sql = request.body.toString();
   const [, killed = ''] = /^kill query where query_id = '([\w-]+)' async$/.exec(sql) ?? [];

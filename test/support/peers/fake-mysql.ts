@@ -18,6 +18,10 @@ export interface FakeMysqlTable {
 export interface FakeMysqlOptions {
   readonly username: string;
   readonly password: string;
+  /** Signs in with the same password, and may use no database. */
+  readonly stranger?: string;
+  /** Has used up what it may. */
+  readonly crowded?: string;
   /** How the account signs in. Left out: caching_sha2_password. */
   readonly plugin?: FakePlugin;
   /** What the greeting names. Left out: the account's. */
@@ -136,14 +140,19 @@ async function serve(channel: PacketChannel, options: FakeMysqlOptions, seen: Se
   }
   if (!request) return;
   if (options.insteadOfSignIn) return options.insteadOfSignIn(channel);
-  const said = await signIn(channel, options, responseOf(request), scramble);
+  const response = responseOf(request);
+  const said = await signIn(channel, options, response, scramble);
+  if (said && response.username === options.crowded) {
+    const message = `User '${options.crowded}' has exceeded the 'max_connections_per_hour' resource (current value: 1)`;
+    return void channel.send(errorBody(1226, message));
+  }
   if (!said) {
     channel.send(errorBody(1045, `Access denied for user '${options.username}'`));
     return;
   }
   seen.signIns.push(`${said}${channel.encrypted ? ' over TLS' : ''}`);
   channel.send(OK);
-  await answerStatements(channel, options, seen, connection);
+  await answerStatements(channel, options, seen, { username: response.username, connection });
 }
 
 function greetingBody(options: FakeMysqlOptions, scramble: Buffer, connection: number): Buffer {
@@ -206,7 +215,7 @@ async function signIn(
     channel.send(Buffer.concat([Buffer.from(`\xfe${plugin}\0`, 'latin1'), scramble, Buffer.from([0])]));
     answer = await channel.next();
   }
-  if (!answer || username !== options.username) return undefined;
+  if (!answer || ![options.username, options.stranger, options.crowded].includes(username)) return undefined;
   switch (plugin) {
     case 'mysql_native_password':
       return answer.equals(scrambled('sha1', options.password, scramble)) ? plugin : undefined;
@@ -256,9 +265,9 @@ async function answerStatements(
   channel: PacketChannel,
   options: FakeMysqlOptions,
   seen: Seen,
-  connection: number,
+  session: Pick<StatementState, 'username' | 'connection'>,
 ): Promise<void> {
-  const state = { database: '', connection, made: seen.made };
+  const state = { ...session, database: '', made: seen.made };
   while (true) {
     const command = await channel.next();
     if (command?.[0] === 0x0e) {
@@ -277,6 +286,7 @@ async function answerStatements(
 
 interface StatementState {
   database: string;
+  readonly username: string;
   readonly connection: number;
   readonly made: Set<string>;
 }
@@ -293,6 +303,8 @@ function answerTo(sql: string, options: FakeMysqlOptions, state: StatementState)
   if (sql.startsWith('select version()') || sql.startsWith('select @@')) return versionAnswer(sql.slice(7), options);
   const used = /^use `(.*)`$/.exec(sql)?.[1]?.replaceAll('``', '`');
   if (used !== undefined) {
+    if (state.username === options.stranger)
+      return [errorBody(1044, `Access denied for user '${options.stranger}'@'%' to database '${used}'`)];
     if (!(used in databases)) return [errorBody(1049, `Unknown database '${used}'`)];
     state.database = used;
     return [OK];

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 /**
@@ -12,6 +13,8 @@ export interface Gate {
   open(): void;
   /** From now on it passes nothing on, and takes new connections only to hold them back. */
   fallSilent(): void;
+  /** From now on it ends every connection, those that come anew too. */
+  cut(): void;
   close(): Promise<void>;
 }
 
@@ -19,6 +22,7 @@ export async function startGate(port: number): Promise<Gate> {
   const sockets = new Set<Socket>();
   const held = new Set<Socket>();
   let isOpen = false;
+  let isCut = false;
   const own = (socket: Socket) => {
     sockets.add(socket);
     // the tests break connections on purpose
@@ -38,10 +42,16 @@ export async function startGate(port: number): Promise<Gate> {
   };
   const server = createServer((client) => {
     own(client);
-    if (isOpen) pass(client);
+    if (isCut) client.destroy();
+    else if (isOpen) pass(client);
     else held.add(client);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const closed = once(server, 'close');
+  const cut = () => {
+    isCut = true;
+    for (const socket of sockets) socket.destroy();
+  };
   return {
     port: (server.address() as AddressInfo).port,
     waiting: () => held.size,
@@ -56,10 +66,11 @@ export async function startGate(port: number): Promise<Gate> {
         server.unpipe(client);
       }
     },
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        for (const socket of sockets) socket.destroy();
-      }),
+    cut,
+    close: async () => {
+      server.close();
+      cut();
+      await closed;
+    },
   };
 }

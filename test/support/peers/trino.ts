@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { pbkdf2Sync, randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -10,6 +10,7 @@ import { z } from 'zod';
 import type { IssuedCertificate } from '../certificates.ts';
 import { jarsAndJava, jarsOf, javaOf } from './java.ts';
 import { endProcess, freePorts, hasEnded, owned, startPeer } from './own-process.ts';
+import { presents } from './presented.ts';
 
 /** Of `.ci/peers/trino.jars`. */
 const VERSION = '483';
@@ -49,6 +50,8 @@ export interface TrinoServer {
   administer(sql: string): Promise<unknown[][]>;
   /** Begins a statement as the first user, and gives what ends it. */
   begin(sql: string): Promise<() => Promise<void>>;
+  /** Shows another certificate as soon as this resolves: it looks at the file once a second. */
+  present(certificate: IssuedCertificate): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -65,7 +68,7 @@ async function startServer(options: TrinoOptions): Promise<TrinoServer> {
     await mkdir(dirname(join(home, name)), { recursive: true });
     await writeFile(join(home, name), content);
   };
-  await put('server.pem', `${certificate.key}\n${certificate.certificate}`);
+  await put('server.pem', pemOf(certificate));
   await put('passwords', `${Object.entries(users).map(passwordLine).join('\n')}\n`);
   await put('password.properties', 'password-authenticator.name=file\nfile.password-file=passwords\n');
   await put('rules.json', JSON.stringify(rules));
@@ -106,11 +109,21 @@ async function startServer(options: TrinoOptions): Promise<TrinoServer> {
       if (tries === TRIES || hasEnded(child)) throw new Error(`Trino did not start:\n${log}`);
       await sleep(PAUSE_MS);
     }
-    return { port, clearPort, ...client, stop };
+    const present = async (other: IssuedCertificate) => {
+      // it never sees half a file
+      await put('next.pem', pemOf(other));
+      await rename(join(home, 'next.pem'), join(home, 'server.pem'));
+      await presents(port, other);
+    };
+    return { port, clearPort, ...client, present, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+function pemOf({ certificate, key }: IssuedCertificate): string {
+  return `${key}\n${certificate}`;
 }
 
 /** What `htpasswd` would write, had it PBKDF2. */
@@ -132,6 +145,7 @@ function configOf(port: number, clearPort: number): string[] {
     'http-server.https.enabled=true',
     `http-server.https.port=${port}`,
     'http-server.https.keystore.path=server.pem',
+    'http-server.https.ssl-context.refresh-time=1s',
     'http-server.authentication.type=PASSWORD',
     'password-authenticator.config-files=password.properties',
     'access-control.config-files=access.properties',

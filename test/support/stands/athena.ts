@@ -7,6 +7,7 @@ import type { Stand } from './stand.ts';
 export const KEY = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
 export const TEMPORARY = { ...KEY, accessKeyId: 'ASIDEXAMPLE', sessionToken: 'a-session-token' };
 export const EXPIRED = { ...TEMPORARY, accessKeyId: 'ASIEXPIRED' };
+const STRANGER = { accessKeyId: 'AKIDSTRANGER', secretAccessKey: 'a-secret-of-the-stranger' };
 export const CLIENTS: FakeTable = {
   schema: '',
   name: 'clients',
@@ -27,7 +28,8 @@ export const athenaStand: Stand<Partial<FakeAthenaOptions>, StatefulPeer> = {
   start: (certificate, options) =>
     startFakeAthena({
       certificate,
-      credentials: [KEY, TEMPORARY, { ...EXPIRED, expired: true }],
+      credentials: [KEY, TEMPORARY, { ...EXPIRED, expired: true }, STRANGER],
+      strangers: [STRANGER.accessKeyId],
       databases: DATABASES,
       ...options,
     }),
@@ -47,10 +49,6 @@ export const athenaStand: Stand<Partial<FakeAthenaOptions>, StatefulPeer> = {
     },
     'unknown user': { change: { accessKeyId: 'AKIDNOBODY' }, code: 'KEY_REFUSED', configPath: 'accessKeyId' },
     'missing name': { change: { database: 'nope' }, code: 'DATABASE_NOT_FOUND', configPath: 'database' },
-    'no right': {
-      options: { denied: ['GetWorkGroup', 'ListDatabases'] },
-      code: 'PERMISSION_DENIED',
-      configPath: 'accessKeyId',
-    },
+    'no right': { change: STRANGER, code: 'PERMISSION_DENIED', configPath: 'accessKeyId' },
   },
 };

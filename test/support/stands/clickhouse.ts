@@ -20,6 +20,7 @@ export const clickhouseStand: Stand<FakeClickHouseOptions, StatefulPeer> = {
       users: [
         { name: 'reader', password: PASSWORD },
         { name: 'stranger', password: PASSWORD, databases: [] },
+        { name: 'crowded', password: PASSWORD, isCrowded: true },
         { name: 'default', password: '' },
       ],
       databases: { sales: TABLES },
@@ -33,6 +34,7 @@ export const clickhouseStand: Stand<FakeClickHouseOptions, StatefulPeer> = {
     tableClientNameColumn: 'name',
     tablePrimaryKeyColumn: 'id',
   },
+  limited: { change: { username: 'crowded' }, code: 'TOO_MANY_REQUESTS', configPath: null },
   trials: {
     'wrong password or key': { change: { password: 'wrong' }, code: 'PASSWORD_REFUSED', configPath: 'password' },
     'unknown user': { change: { username: 'nobody' }, code: 'PASSWORD_REFUSED', configPath: 'password' },

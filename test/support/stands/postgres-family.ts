@@ -2,11 +2,10 @@ import { type AddressInfo, createServer } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import pg from 'pg';
 import type { Connector } from '../../../src/connectors/kit/contract/connector.ts';
-import type { FailureCode } from '../../../src/errors/check-failures.ts';
 import type { IssuedCertificate } from '../certificates.ts';
 import { startFakePostgres } from '../peers/fake-postgres.ts';
 import { type PostgresServer, startPostgres } from '../postgres.ts';
-import type { Stand, StandPeer, Trial } from './stand.ts';
+import type { Stand, StandPeer } from './stand.ts';
 
 export const ACCOUNT = { username: 'app', password: 'correct horse $ä✓ battery' };
 const DATABASES = [
@@ -14,6 +13,7 @@ const DATABASES = [
   'create database shop',
   'create database closed',
   'revoke connect on database closed from public',
+  `create role crowded login password '${ACCOUNT.password}' connection limit 0`,
 ];
 
 export interface PostgresStandOptions {
@@ -24,7 +24,7 @@ export interface PostgresStandOptions {
   readonly clientCa?: string;
 }
 
-/** What a type's server holds besides the databases `shop` and `closed` and the role `app`. */
+/** What a type's server holds besides the databases `shop` and `closed` and the roles `app` and `crowded`. */
 export interface PostgresContent extends PostgresStandOptions {
   /** Statements for the database `postgres`, run one by one. */
   readonly cluster?: readonly string[];
@@ -64,9 +64,13 @@ export function postgresFamilyStand(
       tableClientNameColumn: 'label',
       tablePrimaryKeyColumn: 'id',
     },
-    // as pgbouncer says it, and the server itself
-    proxied: refused('08P01', 'server login has been failing, try again later', 'SERVER_UNAVAILABLE'),
-    limited: refused('53300', 'too many connections for role "app"', 'TOO_MANY_REQUESTS'),
+    proxied: {
+      change: { tls: { mode: 'DISABLE' } },
+      start: startIdlePooler,
+      code: 'SERVER_UNAVAILABLE',
+      configPath: null,
+    },
+    limited: { change: { username: 'crowded' }, code: 'TOO_MANY_REQUESTS', configPath: null },
     trials: {
       'wrong password or key': { change: { password: 'wrong' }, code: 'PASSWORD_REFUSED', configPath: 'password' },
       'unknown user': { change: { username: 'nobody' }, code: 'PASSWORD_REFUSED', configPath: 'password' },
@@ -76,11 +80,10 @@ export function postgresFamilyStand(
   };
 }
 
-/** What a pooler or server says instead of signing anybody in, in clear text. */
-function refused(state: string, message: string, code: FailureCode): Trial<PostgresStandOptions> {
-  const refusesBefore = { code: state, message };
-  const start = () => startFakePostgres({ ...ACCOUNT, refusesBefore, wrongPassword: refusesBefore });
-  return { change: { tls: { mode: 'DISABLE' } }, start, code, configPath: null };
+/** What pgbouncer says that reaches no server, in clear text. */
+function startIdlePooler(): Promise<StandPeer> {
+  const refusesBefore = { code: '08P01', message: 'server login has been failing, try again later' };
+  return startFakePostgres({ ...ACCOUNT, refusesBefore, wrongPassword: refusesBefore });
 }
 
 /** Runs statements as the superuser, all on one connection. */

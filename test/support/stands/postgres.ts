@@ -15,7 +15,6 @@ export const postgresStand = postgresFamilyStand(postgres, {
     ),
     'create role by_certificate login',
     `create role retired ${password('nologin')}`,
-    `create role crowded ${password('login')} connection limit 0`,
     'set password_encryption = md5',
     `create role legacy ${password('login')}`,
     'grant create on database shop to builder',

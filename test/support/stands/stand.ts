@@ -12,6 +12,10 @@ export interface StandPeer {
   readonly port: number;
   /** What a type sees that runs in the gateway, instead of anything at the port. */
   readonly storage?: (config: Record<string, unknown>) => OwnStorage;
+  /** What is called otherwise there than in the config, as keys are that the peer has made itself. */
+  readonly calls?: Readonly<Record<string, string>>;
+  /** Shows another certificate from the next connection on. Left out: another peer is started that has it. */
+  present?(certificate: IssuedCertificate): Promise<void>;
   close(): Promise<unknown>;
 }
 
@@ -28,6 +32,8 @@ export interface Trial<Options extends object = object> {
   readonly options?: Options;
   /** Another peer than the stand's own. */
   readonly start?: StartPeer;
+  /** Has the stand's peer do something meanwhile, and gives what ends that where it does not end by itself. */
+  during?(peer: StandPeer): Promise<(() => Promise<unknown>) | undefined>;
   readonly code: FailureCode;
   readonly configPath: string | null;
   /** The server refuses nothing: what it answers shows the failure. Left out: it refuses, with a code of its own. */

@@ -36,6 +36,11 @@ export const trinoStand: Stand<FakeTrinoOptions, StatefulPeer> = {
     tableClientNameColumn: 'name',
     tablePrimaryKeyColumn: 'id',
   },
+  limited: {
+    options: { failing: { errorName: 'QUERY_QUEUE_FULL', errorType: 'INSUFFICIENT_RESOURCES' } },
+    code: 'TOO_MANY_REQUESTS',
+    configPath: null,
+  },
   trials: {
     'wrong password or key': { change: { password: 'wrong' }, code: 'PASSWORD_REFUSED', configPath: 'password' },
     'unknown user': { change: { username: 'nobody' }, code: 'PASSWORD_REFUSED', configPath: 'password' },

@@ -18,7 +18,7 @@ import { Failure, type FailureDetails, type FailureReport } from '../contract/fa
 import { requireSecrets } from './authenticate.ts';
 import { CLEAN_UP_MS, CleanUps } from './clean-up.ts';
 import { createRedactor, type Redactor } from './redact.ts';
-import { timeoutFailure } from './timeout.ts';
+import { lostHint, timeoutFailure } from './timeout.ts';
 import { unlessAborted } from './unless-aborted.ts';
 
 /** The longest value of evidence and the longest entry of the log, in characters. */
@@ -230,12 +230,21 @@ function failureOf(error: unknown, name: string, run: Run): Failure {
   return failure;
 }
 
-/** The same failure; a TIMEOUT of the network in the words for how far the test has come. */
+/** The same failure; a TIMEOUT or a lost connection of the network in the words for how far the test has come. */
 function inStep(failure: Failure, { passed, waiting }: Progress): Failure {
   const { code, hint } = failure.report;
-  if (code !== 'TIMEOUT' || hint !== failureCodes.TIMEOUT.hint) return failure;
-  const details = { ...waiting, error: failure.cause, evidence: failure.evidence };
-  return timeoutFailure({ begun: true, passed, waiting: details });
+  const details = { error: failure.cause, evidence: failure.evidence };
+  if (code === 'TIMEOUT' && hint === failureCodes.TIMEOUT.hint)
+    return timeoutFailure({ begun: true, passed, waiting: { ...waiting, ...details } });
+  const lost = isEnded(failure) ? lostHint(passed) : undefined;
+  return lost === undefined ? failure : new Failure('CONNECTION_LOST', { ...details, hint: lost });
+}
+
+/** Whether the peer has ended a connection, be it before the handshake of a new one was over. */
+function isEnded({ report: { code, hint }, cause }: Failure): boolean {
+  if (code === 'CONNECTION_LOST') return hint === failureCodes.CONNECTION_LOST.hint;
+  if (code !== 'TLS_FAILED' || hint !== failureCodes.TLS_FAILED.hint) return false;
+  return cause === undefined || explainNetworkError(cause)?.report.code === 'CONNECTION_LOST';
 }
 
 function explained(error: unknown, name: string, options: RunChecksOptions, redactor: Redactor): Failure | undefined {

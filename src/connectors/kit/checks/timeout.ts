@@ -5,6 +5,9 @@ const ON_THE_WAY = /\/(endpoint\/\w+|tunnel\/open|tls\/handshake)$/;
 const LATE_HINT =
   'What was asked before was answered, so the way there is right: the server is starting, asleep or busy, or something is locked there. ' +
   'Look at its load, or raise timeoutMs.';
+const LOST_HINT =
+  'What was asked before was answered, so the way there is right: the server was stopped or started anew, or something between ended the connection. ' +
+  'Try again, and look at the server’s own log.';
 
 /** How far a test has come when its time is over. */
 export interface TestStanding {
@@ -22,6 +25,14 @@ export interface TestStanding {
  */
 export function timeoutFailure({ begun, passed, waiting }: TestStanding): Failure {
   if (!begun) return new Failure('NOT_BEGUN');
-  const hasAnswered = passed.some((name) => !ON_THE_WAY.test(name));
-  return new Failure('TIMEOUT', { ...(hasAnswered ? { hint: LATE_HINT } : {}), ...waiting });
+  return new Failure('TIMEOUT', { ...(hasAnswered(passed) ? { hint: LATE_HINT } : {}), ...waiting });
+}
+
+/** The hint of a lost connection that says nothing more of itself; undefined before the peer has answered. */
+export function lostHint(passed: readonly string[]): string | undefined {
+  return hasAnswered(passed) ? LOST_HINT : undefined;
+}
+
+function hasAnswered(passed: readonly string[]): boolean {
+  return passed.some((name) => !ON_THE_WAY.test(name));
 }
