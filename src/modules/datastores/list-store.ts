@@ -1,4 +1,4 @@
-import type { Expression, ExpressionBuilder, SqlBool } from 'kysely';
+import type { AliasedExpression, Expression, ExpressionBuilder, SqlBool } from 'kysely';
 import { type Database, isOneOf } from '../../platform/database.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
 import { type PlaceOf, PreparedStatements } from '../../platform/prepared-statements.ts';
@@ -121,22 +121,29 @@ async function walk(listing: Listing, end: Place | null): Promise<JoinedRow[]> {
   return along(listing, parts, listing.stretch, end).execute();
 }
 
-/**
- * Reads what fits of some parts. Where more is walked along than is read, only the index is, and rows are read of the
- * places that are left.
- */
+/** Reads what fits of some parts. What is not narrowed is read as it stands in the index, from the cursor on. */
 function along(listing: Listing, parts: readonly Part[], stretch: Stretch, end: Place | null) {
   const { database, access, query, column, direction, asked } = listing;
+  const conditions = conditionsOf(listing, stretch, end);
   const [only, ...others] = parts;
-  if (only && others.length === 0 && listing.stretch.offset === 0)
-    return selectDatastores(database, asked, column)
-      .where(isInPart(access, query, only))
-      .$call((found) => conditionsOf(listing, stretch, end).reduce((some, one) => some.where(one), found))
-      .orderBy(`datastores.${column}`, direction)
-      .orderBy('datastores.id', direction)
-      .limit(stretch.limit);
+  const isAsItStands = listing.stretch.offset === 0 && !isNarrowed(access, query);
+  if (only === undefined || others.length > 0 || !isAsItStands)
+    return readPlaces(listing, placesIn(listing, parts, stretch, conditions));
   return selectDatastores(database, asked, column)
-    .innerJoin(placesIn(listing, parts, stretch, conditionsOf(listing, stretch, end)), 'place.id', 'datastores.id')
+    .where(isInPart(access, query, only))
+    .$call((found) => conditions.reduce((some, one) => some.where(one), found))
+    .orderBy(`datastores.${column}`, direction)
+    .orderBy('datastores.id', direction)
+    .limit(stretch.limit);
+}
+
+/**
+ * Reads the datastores of places that a statement finds. So it looks at more of those that it walks along than an index
+ * has, and at what they lead to, only where they are read.
+ */
+function readPlaces({ database, column, direction, asked }: Listing, places: AliasedExpression<Place, 'place'>) {
+  return selectDatastores(database, asked, column)
+    .innerJoin(places, 'place.id', 'datastores.id')
     .orderBy('place.at', direction)
     .orderBy('place.id', direction);
 }
@@ -207,16 +214,17 @@ async function walkAgain(listing: Listing, { environmentId }: Part): Promise<Joi
 
 /** Reads what fits of the few that were found. */
 async function sortFew(listing: Listing, ids: readonly string[]): Promise<JoinedRow[]> {
-  const { database, access, query, column, direction, asked, stretch } = listing;
-  return selectDatastores(database, asked, column)
+  const { database, access, query, column, direction, stretch } = listing;
+  const places = database.query
+    .selectFrom('datastores')
+    .select([`${column} as at`, 'id'])
     .where(isOneOfFew(database.kind, access, query, ids))
-    .where(fits(database.kind, query))
-    .$if(isBounded(stretch), (found) => found.where(isBetween(listing, stretch)))
+    .$call((found) => conditionsOf(listing, stretch, null).reduce((some, one) => some.where(one), found))
     .orderBy(`datastores.${column}`, direction)
     .orderBy('datastores.id', direction)
     .limit(stretch.limit)
-    .offset(stretch.offset)
-    .execute();
+    .offset(stretch.offset);
+  return readPlaces(listing, places.as('place')).execute();
 }
 
 function isBounded({ after, before }: Stretch): boolean {
