@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import { createTrigger, dialectOf, dropTrigger, type Trigger } from './dialect.ts';
+import { createTrigger, dialectOf, dropTrigger, holdWrites, type Trigger } from './dialect.ts';
 
 /**
  * On Postgres they wait for the end of the change, which then has the journal of the environment: nobody waits for a
@@ -28,6 +28,7 @@ const TRIGGERS: readonly Trigger[] = [
  */
 export async function up(db: Kysely<unknown>): Promise<void> {
   const { text, longInteger, table } = dialectOf(db);
+  await holdWrites(db, 'datastores');
   await table('datastore_counts')
     .addColumn('environment_id', text, (column) => column.notNull().references('environments.id').onDelete('cascade'))
     .addColumn('type', text, (column) => column.notNull())

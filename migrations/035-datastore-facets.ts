@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import { createTrigger, dialectOf, dropTrigger, index, isPostgres, type Trigger } from './dialect.ts';
+import { createTrigger, dialectOf, dropTrigger, holdWrites, index, isPostgres, type Trigger } from './dialect.ts';
 
 const FACETS = ['last_test_status', 'health', 'in_use'];
 const STATUS = '(select status from connection_tests where connection_tests.id = new.last_test_id)';
@@ -56,6 +56,7 @@ const TRIGGERS: readonly Trigger[] = [
  */
 export async function up(db: Kysely<unknown>): Promise<void> {
   const { text, table } = dialectOf(db);
+  await holdWrites(db, 'datastores', 'connection_tests', 'datastore_health', 'datastore_usages');
   const isInUse = sql`case when usage_count > 0 then 1 else 0 end`;
   await table('datastore_facets')
     // the search index of SQLite knows rows by such a number, which no VACUUM changes

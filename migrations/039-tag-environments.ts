@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import { createTrigger, dialectOf, dropTrigger, isPostgres, type Trigger } from './dialect.ts';
+import { createTrigger, dialectOf, dropTrigger, holdWrites, isPostgres, type Trigger } from './dialect.ts';
 
 type Schema = Kysely<unknown>;
 
@@ -33,7 +33,7 @@ export async function down(db: Schema): Promise<void> {
 /** Writes the tags anew in a table of their own: meanwhile they can be read, as a table that gets a column cannot. */
 async function rewrite(db: Schema, hasEnvironment: boolean, indexes: readonly string[][]): Promise<void> {
   const { text, table } = dialectOf(db);
-  if (isPostgres(db)) await sql`lock table datastore_tags in share mode`.execute(db);
+  await holdWrites(db, 'datastore_tags');
   await table('new_datastore_tags')
     .addColumn('datastore_id', text, (column) => column.notNull().references('datastores.id').onDelete('cascade'))
     .addColumn('key', text, (column) => column.notNull())

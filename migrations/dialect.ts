@@ -52,6 +52,15 @@ export async function dropTrigger(db: Schema, { name, table }: Pick<Trigger, 'na
   await sql`drop function ${sql.ref(name)}()`.execute(db);
 }
 
+/**
+ * Has older versions that run beside a migration wait with their changes until it ends: what they change between its
+ * reading of a table and its making of a trigger would be missed. They can read meanwhile.
+ */
+export async function holdWrites(db: Schema, ...tables: readonly string[]): Promise<void> {
+  if (!isPostgres(db)) return;
+  await sql`lock table ${sql.join(tables.map((name) => sql.table(name)))} in share row exclusive mode`.execute(db);
+}
+
 export interface DialectParts {
   /** On Postgres it has the order of bytes, which is SQLite's, so that lists come in the same order on both. */
   readonly text: ColumnDataType | Expression<unknown>;

@@ -37,6 +37,7 @@ import * as datastoreSearch from './036-datastore-search.ts';
 import * as traceContexts from './037-trace-contexts.ts';
 import * as webhooksForAll from './038-webhooks-for-all.ts';
 import * as tagEnvironments from './039-tag-environments.ts';
+import * as searchRows from './040-search-rows.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -78,4 +79,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '037-trace-contexts': traceContexts,
   '038-webhooks-for-all': webhooksForAll,
   '039-tag-environments': tagEnvironments,
+  '040-search-rows': searchRows,
 };

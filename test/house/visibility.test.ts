@@ -90,7 +90,6 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/datastores/store.ts selectDatastores',
   ],
   'It finds ids alone; what they lead to is read with what the caller may see.': [
-    'modules/datastores/few-store.ts onPostgres',
     'modules/datastores/few-store.ts onSqlite',
   ],
   'An operator has what an older version has sealed sealed anew, for everybody.': [

@@ -30,7 +30,7 @@ describeEachDatabase('the migrations', (open, kind) => {
       'datastore_facets',
       'datastore_health',
       'datastore_revisions',
-      ...(kind === 'sqlite' ? SEARCH_TABLES : []),
+      ...(kind === 'sqlite' ? SEARCH_TABLES : ['datastore_search']),
       'datastore_tags',
       'datastore_usages',
       'datastores',

@@ -166,9 +166,10 @@ describeEachGateway(
         expect(
           [statement.sql, ...(await explainer.faults(statement, NARROWED))].filter((fault) => !WALK.test(fault)),
         ).toEqual([statement.sql]);
-      const sought = statements.filter(({ sql: text }) => text.includes('search_grams(label_folded, name) @>'));
+      const sought = statements.filter(({ sql: text }) => text.includes('search_terms(environment_id, text) @@'));
       if (kind === 'postgres')
-        for (const statement of sought) expect(await explainer.indexes(statement)).toEqual(['datastores_search_idx']);
+        for (const statement of sought)
+          expect(await explainer.indexes(statement)).toEqual(['datastore_search_terms_idx']);
       expect(sought).toHaveLength(kind === 'postgres' ? 1 : 0);
       // Postgres has its statistics, and what it looks at is counted
       if (kind === 'sqlite')

@@ -45,7 +45,7 @@ function findersOf(access: Sight, query: DatastoreQuery): readonly Finder[] {
     ...(query.names ? [among(access, query, isOneOf('datastores.name', query.names))] : []),
     ...facetsOf(query).map((facet) => byFacet(access, query, facet)),
     ...query.tags.map((tag) => byTag(access, query, tag)),
-    ...(search ? [byText(fold(search))] : []),
+    ...(search ? [byText(access, query, fold(search))] : []),
     ...(isOfType ? [among(access, query, isOneOf('datastores.type', types))] : []),
     ...(updatedSince && query.order.field !== 'UPDATED_AT'
       ? [among(access, query, expressionBuilder<Tables, 'datastores'>()('datastores.updated_at', '>=', updatedSince))]
@@ -107,35 +107,49 @@ const GRAM = 3;
 /** More of them find hardly less. */
 const MOST_GRAMS = 20;
 /** The rarest of them find little more than all, which would be looked at for each that these find. */
-const SOUGHT_GRAMS = { sqlite: 3, postgres: 6 } as const;
+const SOUGHT_GRAMS = { sqlite: 3, postgres: 4 } as const;
 /** Of so many that have a gram it is seen how rare it is. */
 const SAMPLE = 200;
 /** Behind every other character. */
 const LAST_CHARACTER = '\u{10ffff}';
 
 /**
- * Finds what has the grams of a text, in whichever order they stand there; those that one may not see are found as
- * well. A text of one or two characters is the beginning of grams, or on Postgres a gram itself.
+ * Finds what has the grams of a text, in whichever order they stand there; a text of one or two characters is the
+ * beginning of grams. Those that one may not see may be found as well.
  */
-function byText(text: string): Finder {
+function byText(access: Sight, query: DatastoreQuery, text: string): Finder {
   const characters = [...text];
-  const grams =
-    characters.length < GRAM
-      ? [text]
-      : characters.slice(0, 1 - GRAM).map((_, at) => characters.slice(at, at + GRAM).join(''));
-  const wanted = [...new Set(grams)].slice(0, MOST_GRAMS);
+  const grams = characters.slice(0, 1 - GRAM).map((_, at) => characters.slice(at, at + GRAM).join(''));
+  const wanted = characters.length < GRAM ? null : [...new Set(grams)].slice(0, MOST_GRAMS);
   const find: Finder['find'] = async (database, limit) => {
-    if (database.kind === 'postgres') return onPostgres(database, await rarestOnPostgres(database, wanted), limit);
-    const numbers = characters.length < GRAM ? beginningWith(text) : having(await rarestOnSqlite(database, wanted));
+    if (database.kind === 'postgres') {
+      const terms = wanted ? (await rarestOnPostgres(database, wanted)).map(quoted) : [`${quoted(text)}:*`];
+      return onPostgres(database, [...terms, ...environmentTerms(access, query)], limit);
+    }
+    const numbers = wanted ? having(await rarestOnSqlite(database, wanted)) : beginningWith(text);
     return onSqlite(database, sql`${numbers} limit ${limit}`);
   };
   return { find, isExact: false };
 }
 
-async function onPostgres({ query }: Database, grams: readonly string[], limit: number): Promise<readonly string[]> {
-  const { rows } = await sql<{ id: string }>`select id from datastores
-    where search_grams(label_folded, name) @> ${grams}::text[] limit ${limit}`.execute(query);
+async function onPostgres({ query }: Database, terms: readonly string[], limit: number): Promise<readonly string[]> {
+  const { rows } = await sql<{ id: string }>`select datastore_id as id from datastore_search
+    where search_terms(environment_id, text) @@ ${terms.join(' & ')}::tsquery limit ${limit}`.execute(query);
   return rows.map(({ id }) => id);
+}
+
+/** As many environments as that are sought among the terms of a text; of more, all is found that has the text. */
+const MOST_ENVIRONMENTS = 10;
+
+function environmentTerms({ environmentIds }: Sight, { environmentId }: DatastoreQuery): readonly string[] {
+  const all = environmentIds === 'all' ? [] : [...environmentIds];
+  const sought = environmentId === null ? all : [environmentId];
+  if (sought.length === 0 || sought.length > MOST_ENVIRONMENTS) return [];
+  return [`(${sought.map((id) => quoted(`\n\n\n${id}`)).join(' | ')})`];
+}
+
+function quoted(term: string): string {
+  return `'${term.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
 }
 
 async function onSqlite({ query }: Database, numbers: RawBuilder<unknown>): Promise<readonly string[]> {
@@ -173,7 +187,7 @@ async function rarestOnPostgres({ query }: Database, grams: readonly string[]): 
   if (grams.length <= SOUGHT_GRAMS.postgres) return grams;
   const { rows } = await sql<{ gram: string; share: number }>`select gram, share
     from pg_stats, unnest(most_common_elems::text::text[], most_common_elem_freqs) as common (gram, share)
-    where schemaname = current_schema() and tablename = 'datastores_search_idx' and gram = any(${grams}::text[])`.execute(
+    where schemaname = current_schema() and tablename = 'datastore_search_terms_idx' and gram = any(${grams}::text[])`.execute(
     query,
   );
   const shares = new Map(rows.map(({ gram, share }) => [gram, share]));
