@@ -21,7 +21,8 @@ export function createPostOnly(schema: GraphQLSchema): (document: DocumentNode) 
   const types = Object.values(schema.getTypeMap()).filter((type) => isObjectType(type) || isInterfaceType(type));
   const fields = types.flatMap((type) => Object.values(type.getFields()));
   const names = fields.filter(({ extensions }) => extensions.postOnly === true).map(({ name }) => name);
-  return (document) => {
+  const known = new WeakMap<DocumentNode, boolean>();
+  const isPostOnly = (document: DocumentNode): boolean => {
     // a name cannot be written otherwise, so that nearly every document is told by its text
     const text = document.loc?.source.body;
     if (text !== undefined && !names.some((name) => text.includes(name))) return false;
@@ -32,6 +33,11 @@ export function createPostOnly(schema: GraphQLSchema): (document: DocumentNode) 
       return found ? BREAK : undefined;
     };
     visit(document, visitWithTypeInfo(info, { Field }));
+    return found;
+  };
+  return (document) => {
+    const found = known.get(document) ?? isPostOnly(document);
+    known.set(document, found);
     return found;
   };
 }

@@ -83,11 +83,19 @@ export interface JournalHead {
   readonly mac: string;
 }
 
+/**
+ * Runs a statement without waiting for anything, which Kysely does several times for each; undefined where that cannot
+ * be. It throws what `query` rejects with.
+ */
+export type RunsAtOnce = <Row>(statement: CompiledQuery) => QueryResult<Row> | undefined;
+
 /** What a piece of work gets inside of its transaction. */
 export interface Change {
   readonly kind: Database['kind'];
   readonly clock: DatabaseClock;
   readonly query: Transaction<Tables>;
+  /** SQLite can. */
+  readonly runAtOnce: RunsAtOnce;
   /** Rings the doorbell of a topic once the change is stored; never when it is not. At most 1,000 characters. */
   ring(topic: string): void;
   /** Says that the change has made a chain of the journal longer, which is told once it is stored. */
@@ -308,17 +316,18 @@ export class Database {
     return database;
   }
 
-  /**
-   * Runs a `select` by itself without waiting, where the database can: SQLite in a file. Undefined elsewhere.
-   * @throws what it fails with, as `query` rejects
-   */
-  readAtOnce<Row>(statement: CompiledQuery): QueryResult<Row> | undefined {
+  /** Runs a `select` by itself, as RunsAtOnce has it: SQLite in a file can. */
+  runAtOnce<Row>(statement: CompiledQuery): QueryResult<Row> | undefined {
     const { readAtOnce } = this.#driver;
-    if (!readAtOnce) return undefined;
-    const started = performance.now();
+    if (!readAtOnce || statement.query.kind !== 'SelectQueryNode') return undefined;
     this.#beforeAcquire();
+    return this.#atOnce<Row>(readAtOnce, statement);
+  }
+
+  #atOnce<Row>(run: RunsAtOnce, statement: CompiledQuery): QueryResult<Row> | undefined {
+    const started = performance.now();
     try {
-      const result = readAtOnce<Row>(statement);
+      const result = run<Row>(statement);
       if (result) this.#onStatement?.(statement.sql, statement.parameters, performance.now() - started);
       return result;
     } catch (error) {
@@ -376,12 +385,17 @@ export class Database {
       if (topic.length > MAX_TOPIC) throw new Error('A topic is an id, nothing longer');
       topics.add(topic);
     };
+    const { runInTurn } = this.#driver;
+    const runAtOnce: RunsAtOnce = (statement) => {
+      if (!scope.open) throw new Error('The change is over');
+      return runInTurn && this.#atOnce(runInTurn, statement);
+    };
     try {
       const transaction = this.query.transaction();
       const started = this.kind === 'postgres' ? transaction.setIsolationLevel('read committed') : transaction;
       const result = await started.execute(async (query) => {
         const done = await this.#scopes.run(scope, () =>
-          work({ kind: this.kind, clock: this.clock, query, ring, journaled, erases }),
+          work({ kind: this.kind, clock: this.clock, query, runAtOnce, ring, journaled, erases }),
         );
         if (this.kind === 'postgres' && topics.size > 0) await notify(query, topics);
         return done;

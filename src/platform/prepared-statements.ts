@@ -19,7 +19,7 @@ export type PlaceOf<Values> = <Value>(valueFrom: (values: Values) => Value) => V
 interface Asked {
   readonly kind: 'sqlite' | 'postgres';
   readonly query: Pick<Kysely<never>, 'executeQuery'>;
-  readonly readAtOnce?: <Row>(statement: CompiledQuery) => QueryResult<Row> | undefined;
+  readonly runAtOnce?: <Row>(statement: CompiledQuery) => QueryResult<Row> | undefined;
 }
 
 /** A statement that runs again and again. */
@@ -52,8 +52,7 @@ export class PreparedStatements<Values> {
     values: Values,
   ): Promise<QueryResult<Row>> {
     const query = this.#queryFor(database.kind, shape, build, values, false) as CompiledQuery<Row>;
-    const read = query.query.kind === 'SelectQueryNode' ? database.readAtOnce?.<Row>(query) : undefined;
-    return read ?? (await database.query.executeQuery(query));
+    return database.runAtOnce?.<Row>(query) ?? (await database.query.executeQuery(query));
   }
 
   /**
@@ -61,12 +60,13 @@ export class PreparedStatements<Values> {
    * this one does.
    */
   async runLater(
-    { kind, query }: Asked,
+    database: Asked,
     shape: string,
     build: (place: PlaceOf<Values>) => Compilable<unknown>,
     values: Values,
   ): Promise<void> {
-    await query.executeQuery(this.#queryFor(kind, shape, build, values, true));
+    const query = this.#queryFor(database.kind, shape, build, values, true);
+    if (!database.runAtOnce?.(query)) await database.query.executeQuery(query);
   }
 
   #queryFor(

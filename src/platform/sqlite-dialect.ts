@@ -32,7 +32,11 @@ export function openSqliteDialect(options: SqliteDialectOptions): SqliteDriverPa
     createIntrospector: (db) => new SqliteIntrospector(db),
     createQueryCompiler: () => new SqliteQueryCompiler(),
   };
-  return { dialect, readAtOnce: (query) => driver.readAtOnce(query) };
+  return {
+    dialect,
+    readAtOnce: (query) => driver.readAtOnce(query),
+    runInTurn: (query) => driver.runInTurn(query),
+  };
 }
 
 /** A driver of SQLite. */
@@ -43,6 +47,8 @@ export interface SqliteDriverParts {
    * Undefined where it has to wait for its turn: before the file is open, and in memory.
    */
   readonly readAtOnce: <Row>(query: CompiledQuery) => QueryResult<Row> | undefined;
+  /** Runs a statement of the change that has the turn, which is the one that calls. */
+  readonly runInTurn: <Row>(query: CompiledQuery) => QueryResult<Row> | undefined;
 }
 
 /** SQLite can roll back a CREATE TABLE, so a migration that fails or is killed half way leaves nothing. */
@@ -72,6 +78,10 @@ class SqliteFileDriver implements Driver {
   readAtOnce<Row>(query: CompiledQuery): QueryResult<Row> | undefined {
     if (!this.#files || this.#files.reader === this.#files.written) return undefined;
     return this.#files.reader.run<Row>(query);
+  }
+
+  runInTurn<Row>(query: CompiledQuery): QueryResult<Row> | undefined {
+    return this.#files?.writer.runInTurn<Row>(query);
   }
 
   async acquireConnection(): Promise<SqliteConnection> {

@@ -63,9 +63,15 @@ export class SqliteWriter {
     }
   }
 
-  /** Runs a statement of the change that has the turn. */
+  /** Runs a statement of a change of this group, which has the turn. */
   run<Row>(query: CompiledQuery, group: Group): QueryResult<Row> {
-    if (this.#group !== group) throw new Error('SQLite has rolled the transaction back');
+    if (this.#group !== group) throw lost();
+    return this.runInTurn(query);
+  }
+
+  /** Runs a statement of the change that has the turn. */
+  runInTurn<Row>(query: CompiledQuery): QueryResult<Row> {
+    if (!this.#group) throw lost();
     try {
       return this.#file.run<Row>(query);
     } catch (error) {
@@ -198,6 +204,10 @@ export class SqliteWriter {
   #takeBack(): void {
     if (this.#file.inTransaction) this.#file.execute('rollback');
   }
+}
+
+function lost(): Error {
+  return new Error('SQLite has rolled the transaction back');
 }
 
 /** Does what takes the write lock, again and again for 5 s while another process has it. */

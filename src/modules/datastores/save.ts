@@ -169,7 +169,7 @@ export class DatastoreSaver {
     if (unchanged && !testId) return { datastore: after, entry: null };
     if (!stored) await insertDatastore(change, after);
     // a passed test is adopted by the version that it was about, never by another
-    else if (!(await replaceDatastore(change, after, stored.datastore.version))) throw new Superseded();
+    else if (!(await replaceDatastore(change, stored.datastore, after))) throw new Superseded();
     if (testId) await this.#options.connectionTests.adopt(change, testId, after);
     if (unchanged) return { datastore: after, entry: null };
     if (changed.includes('tags') || (!stored && after.tags.length > 0)) await replaceTags(change, after);

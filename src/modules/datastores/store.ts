@@ -2,7 +2,7 @@ import type { Selectable } from 'kysely';
 import { deserializeConfig } from '../../connectors/kit/config/shape.ts';
 import { type Change, type Database, isOneOf } from '../../platform/database.ts';
 import { maxPageSize } from '../../platform/paging.ts';
-import { type PlaceOf, PreparedStatements, placesOf } from '../../platform/prepared-statements.ts';
+import { type PlaceOf, PreparedStatements } from '../../platform/prepared-statements.ts';
 import type { WrappedKey } from '../../platform/sealer.ts';
 import type { DatastoresTable, JournalHeadsTable, JournalTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
@@ -149,24 +149,40 @@ export async function insertDatastore(change: Change, datastore: Datastore): Pro
   await change.query.insertInto('datastores').values(rowOf(datastore)).execute();
 }
 
-const replacements = new PreparedStatements<Omit<Selectable<DatastoresTable>, 'last_test_id'> & { replaces: number }>();
+interface Replacement {
+  readonly row: Selectable<DatastoresTable>;
+  readonly replaces: number;
+}
 
-/** Stores the next version. @returns false when another version is stored by now */
-export async function replaceDatastore(change: Change, datastore: Datastore, replaces: number): Promise<boolean> {
-  const { last_test_id: _, ...columns } = rowOf(datastore);
-  const update = (place: PlaceOf<typeof columns & { replaces: number }>) => {
-    const { id, ...others } = placesOf(columns, place);
-    return change.query
+const replacements = new PreparedStatements<Replacement>();
+
+/**
+ * Stores the next version: of its row what differs, for a column that is set costs its indexes, whatever its value is.
+ * @returns false when another version is stored by now
+ */
+export async function replaceDatastore(change: Change, before: Datastore, after: Datastore): Promise<boolean> {
+  const [stored, row] = [rowOf(before), rowOf(after)];
+  const columns = (Object.keys(row) as (keyof typeof row)[]).filter((column) => stored[column] !== row[column]);
+  const changed = [
+    'version' as const,
+    ...columns.filter((column) => column !== 'version' && column !== 'last_test_id'),
+  ];
+  const update = (place: PlaceOf<Replacement>) =>
+    change.query
       .updateTable('datastores')
-      .set(others)
-      .where('id', '=', id)
+      .set(Object.fromEntries(changed.map((column) => [column, place((values) => values.row[column])])))
+      .where(
+        'id',
+        '=',
+        place((values) => values.row.id),
+      )
       .where(
         'version',
         '=',
         place((values) => values.replaces),
       );
-  };
-  const { numAffectedRows = 0n } = await replacements.run(change, '', update, { ...columns, replaces });
+  const values = { row, replaces: before.version };
+  const { numAffectedRows = 0n } = await replacements.run(change, changed.join(' '), update, values);
   return numAffectedRows > 0n;
 }
 

@@ -81,10 +81,16 @@ export async function putRevisions(change: Change, rows: readonly RevisionRow[])
       .insertInto('datastore_revisions')
       .values(rows.map((row, at) => placesOf(row, (of) => place((values) => of(values[at] as RevisionRow)))))
       .onConflict((conflict) =>
-        conflict.columns(['datastore_id', 'version']).doUpdateSet(({ ref }) => ({
-          sealed: ref('excluded.sealed'),
-          secret_paths: ref('excluded.secret_paths'),
-        })),
+        conflict
+          .columns(['datastore_id', 'version'])
+          .doUpdateSet(({ ref }) => ({ sealed: ref('excluded.sealed'), secret_paths: ref('excluded.secret_paths') }))
+          // most have no secrets, and are as they are to be
+          .where(({ eb, or, ref }) =>
+            or([
+              eb('datastore_revisions.sealed', 'is distinct from', ref('excluded.sealed')),
+              eb('datastore_revisions.secret_paths', '<>', ref('excluded.secret_paths')),
+            ]),
+          ),
       );
   await versions.runLater(change, String(rows.length), insert, rows);
 }
