@@ -43,9 +43,9 @@ export function revisionOf(draft: NamedDraft, actor: Actor, at: string, firstVer
   const { connector, tenancy } = subject;
   const { config, secrets } = splitSecrets(connector, subject.config);
   const before = stored?.datastore ?? null;
-  const kept = stored
-    ? keptSecrets(stored.datastore, splitSecrets(connector, stored.subject.config).secrets, secrets)
-    : [];
+  const isSameConfig = stored !== null && stored.subject.config === subject.config;
+  const were = stored && !isSameConfig ? splitSecrets(connector, stored.subject.config).secrets : secrets;
+  const kept = stored ? keptSecrets(stored.datastore, were, secrets) : [];
   const given = [...secrets.keys()]
     .filter((path) => !kept.some((secret) => secret.path === path))
     .map((path) => ({ path, id: randomUUID(), updatedAt: at }));
