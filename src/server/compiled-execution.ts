@@ -221,6 +221,8 @@ class Field {
   readonly #isNonNull: boolean;
   readonly #hasArguments: boolean;
   readonly #isLeaf: boolean;
+  /** What `typeof` says of a result that is answered as it is; undefined where none is. */
+  readonly #asItIs: string | undefined;
   readonly #complete: Complete;
 
   constructor(
@@ -238,7 +240,9 @@ class Field {
     this.#resolve = definition.resolve ?? defaultFieldResolver;
     this.#isNonNull = isNonNullType(definition.type);
     this.#hasArguments = definition.args.length > 0;
-    this.#isLeaf = isLeafType(isNonNullType(definition.type) ? definition.type.ofType : definition.type);
+    const type = isNonNullType(definition.type) ? definition.type.ofType : definition.type;
+    this.#isLeaf = isLeafType(type);
+    this.#asItIs = asTheyAre.get(type);
     this.#complete = completer(this, definition.type);
   }
 
@@ -255,6 +259,7 @@ class Field {
       const [node] = this.nodes as [FieldNode];
       const given = this.#hasArguments ? getArgumentValues(this.definition, node, run.variableValues) : NO_ARGUMENTS;
       const result: unknown = this.#resolve(source, given, run.contextValue, info);
+      if (typeof result === this.#asItIs) return result;
       const completed = isPromise(result)
         ? result.then((value) => this.#complete(run, value, info, path))
         : this.#complete(run, result, info, path);
@@ -451,7 +456,8 @@ function objectCompleter(field: Field, type: Exclude<GraphQLOutputType, GraphQLL
   const selection = new Selection(field.operation, field.nodes);
   const { schema } = field.operation;
   const execute = (run: Run, value: unknown, info: Info, path: Path | undefined, object: GraphQLObjectType) => {
-    const is = object.isTypeOf ? object.isTypeOf(value, run.contextValue, info) : true;
+    if (!object.isTypeOf) return executeFields(run, selection.on(object), value, path);
+    const is = object.isTypeOf(value, run.contextValue, info);
     const go = (isOf: boolean) => {
       if (!isOf) throw new GraphQLError(`Expected value of type "${object.name}".`, { nodes: field.nodes });
       return executeFields(run, selection.on(object), value, path);

@@ -52,8 +52,8 @@ export interface DirectAnswerOptions<Access, Context extends object>
 /**
  * Answers queries and mutations that are posted as Yoga does, with the same bytes, without a Request and a Response
  * between Node and Yoga: they took a third of the time of a small query. A document comes through Yoga's plugins first;
- * once they have found it valid, what they do is done here without them, by the same functions, which saves an eighth of
- * a small query's time. It leaves to Yoga what is answered by a stream or not at all: it gives undefined then.
+ * once they have found it valid, what they do is done here without them, by the same functions, which saves an eighth
+ * of such a query. It leaves to Yoga what is answered by a stream or not at all: it gives undefined then.
  */
 export function createDirectAnswer<Access, Context extends object>(
   options: DirectAnswerOptions<Access, Context>,

@@ -16,15 +16,16 @@ export interface AskedOfDatastores {
 }
 
 /** What is always read, for whoever reads datastores goes by it. */
-const ALWAYS = ['id', 'type', 'environment_id', 'name', 'label', 'version', 'first_version', 'last_test_id'] as const;
+const ALWAYS = ['id', 'type', 'environment_id'] as const;
 /** Which columns the fields of a datastore are made of, beside those. For any other field all of them are read. */
 const datastoreColumns: Readonly<Record<string, readonly DatastoreColumn[]>> = {
   ...Object.fromEntries(
-    ['__typename', 'id', 'type', 'connector', 'name', 'label', 'version'].map((name) => [name, []]),
+    ['__typename', 'id', 'type', 'connector', 'environment', 'connectionTests'].map((name) => [name, []]),
   ),
-  environment: [],
-  lastTest: [],
-  connectionTests: [],
+  name: ['name'],
+  label: ['label'],
+  version: ['version'],
+  lastTest: ['last_test_id'],
   config: ['config'],
   configJson: ['config'],
   secrets: ['secrets'],
@@ -42,6 +43,7 @@ const datastoreColumns: Readonly<Record<string, readonly DatastoreColumn[]>> = {
 const ALL_COLUMNS: readonly DatastoreColumn[] = [
   ...ALWAYS,
   ...new Set(Object.values(datastoreColumns).flat()),
+  'first_version',
   'check_every_minutes',
 ];
 

@@ -44,10 +44,22 @@ export function keepJoined(datastore: Related, row: JoinedRow, { environment, la
 }
 
 /** What was not read is not there: nobody asks for it. */
-function picked<Row>(row: JoinedRow, prefix: 'environment__' | 'test__', columns: readonly string[], id: string): Row {
+function picked<Row>(row: JoinedRow, prefix: Prefix, columns: readonly string[], id: string): Row {
   const found: Record<string, unknown> = { id };
-  for (const column of columns) found[column] = row[`${prefix}${column}`];
+  const names = namesOf(columns, prefix);
+  for (const [at, column] of columns.entries()) found[column] = row[names[at] as keyof JoinedRow];
   return found as Row;
+}
+
+type Prefix = 'environment__' | 'test__';
+
+const known = new WeakMap<readonly string[], readonly string[]>();
+
+/** What joined columns are called in a row: the same for each row of a list. */
+function namesOf(columns: readonly string[], prefix: Prefix): readonly string[] {
+  const names = known.get(columns) ?? columns.map((column) => `${prefix}${column}`);
+  known.set(columns, names);
+  return names;
 }
 
 /**

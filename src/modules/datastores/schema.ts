@@ -147,9 +147,11 @@ export const HealthStatusRef = builder.enumType('HealthStatus', {
   } satisfies Record<HealthStatus, object>,
 });
 
+const typeNames = new Map(connectors.map((connector) => [connector.type, `${pascalName(connector)}Datastore`]));
+
 /** The name of the type that a datastore is of: `PostgresDatastore`. */
 export function datastoreTypeName({ type }: Pick<Datastore, 'type'>): string {
-  return `${pascalName(connectorOf(type))}Datastore`;
+  return typeNames.get(connectorOf(type).type) ?? '';
 }
 
 export const DatastoreRef = builder.interfaceRef<Datastore>('Datastore').implement({
