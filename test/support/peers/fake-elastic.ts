@@ -220,7 +220,8 @@ function mappings(request: PeerRequest, list: string, options: FakeElasticOption
 function unauthenticated({ product }: FakeElasticOptions): PeerAnswer {
   if (product === 'OpenSearch')
     return { status: 401, headers: { 'www-authenticate': 'Basic realm="OpenSearch Security"' }, body: 'Unauthorized' };
-  return failed(401, SECURITY);
+  const challenge = 'Basic realm="security", charset="UTF-8", ApiKey';
+  return { ...failed(401, SECURITY), headers: { 'www-authenticate': challenge } };
 }
 
 function failed(status: number, type: string): PeerAnswer {

@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdir, symlink } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { PeerPrograms } from './installed.ts';
@@ -38,4 +39,10 @@ export function jarsOf(name: string): string {
 /** What is listed in `.ci/peers/NAME.jars`, and the Java that runs it. */
 export function jarsAndJava(name: string, versions: JavaVersions): PeerPrograms {
   return { programs: [javaOf(versions), join(jarsOf(name), 'installed.txt')], script: `.ci/peers/java ${name}` };
+}
+
+/** Has a folder show the jars of another one. */
+export async function linkJars(from: string, to: string): Promise<void> {
+  const jars = (await readdir(from)).filter((name) => name.endsWith('.jar'));
+  await Promise.all(jars.map((jar) => symlink(join(from, jar), join(to, jar))));
 }

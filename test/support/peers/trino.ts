@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { pbkdf2Sync, randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { IssuedCertificate } from '../certificates.ts';
-import { jarsAndJava, jarsOf, javaOf } from './java.ts';
+import { jarsAndJava, jarsOf, javaOf, linkJars } from './java.ts';
 import { endProcess, freePorts, hasEnded, owned, startPeer } from './own-process.ts';
 import { presents } from './presented.ts';
 
@@ -163,11 +163,6 @@ function tokenLines({ issuer, audience }: NonNullable<TrinoOptions['tokens']>): 
     `http-server.authentication.jwt.required-issuer=${issuer}`,
     `http-server.authentication.jwt.required-audience=${audience}`,
   ];
-}
-
-async function linkJars(from: string, to: string): Promise<void> {
-  const jars = (await readdir(from)).filter((name) => name.endsWith('.jar'));
-  await Promise.all(jars.map((jar) => symlink(join(from, jar), join(to, jar))));
 }
 
 const PAGE = z.object({

@@ -1,3 +1,4 @@
+import { elasticsearchPeer } from './elasticsearch.ts';
 import { nginxFiles } from './nginx-files.ts';
 import { opensearchPeer } from './opensearch.ts';
 import type { RealPeer } from './real-peer.ts';
@@ -5,6 +6,7 @@ import { trinoPeer } from './trino.ts';
 
 /** Each by the name by which its file exports it, and its suite in test/peers has it describe its causes. */
 export const realPeers: Readonly<Record<string, RealPeer>> = {
+  elasticsearchPeer,
   nginxFiles,
   opensearchPeer,
   trinoPeer,
