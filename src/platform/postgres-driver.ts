@@ -1,10 +1,18 @@
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult, TransactionSettings } from 'kysely';
 import type pg from 'pg';
 import { isOutdated } from './database-errors.ts';
-import { type Answer, type Asker, prepareAnew, type Statement, sendTogether, written } from './postgres-packet.ts';
-import { keptOf } from './prepared-statements.ts';
+import {
+  type Answer,
+  type Asker,
+  type Failure,
+  prepareAnew,
+  type Statement,
+  sendTogether,
+  written,
+} from './postgres-packet.ts';
+import { keptOf, NO_ROW_WRITTEN } from './prepared-statements.ts';
 
-/** How many reads go over one connection together; more go over others. */
+/** How many short reads go over one connection together; more go over others. */
 const MOST_TOGETHER = 16;
 
 /**
@@ -14,11 +22,11 @@ const MOST_TOGETHER = 16;
  */
 export class PostgresPoolDriver implements Driver {
   readonly #pool: pg.Pool;
-  readonly #reads: SharedReads;
+  readonly #reads: PreparedReads;
 
   constructor(pool: pg.Pool) {
     this.#pool = pool;
-    this.#reads = new SharedReads(pool);
+    this.#reads = new PreparedReads(pool);
   }
 
   async init(): Promise<void> {
@@ -68,10 +76,10 @@ interface Transaction {
 /** What an asker holds: a connection of the pool while its transaction is open, none otherwise. */
 class PostgresConnection implements DatabaseConnection {
   readonly #pool: pg.Pool;
-  readonly #reads: SharedReads;
+  readonly #reads: PreparedReads;
   #transaction: Transaction | undefined;
 
-  constructor(pool: pg.Pool, reads: SharedReads) {
+  constructor(pool: pg.Pool, reads: PreparedReads) {
     this.#pool = pool;
     this.#reads = reads;
   }
@@ -84,13 +92,14 @@ class PostgresConnection implements DatabaseConnection {
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
     const { sql } = query;
     const values = query.parameters.map(written);
-    const { name, isDeferred } = keptOf(query);
+    const { name, isDeferred, isShort, orElse } = keptOf(query);
     if (this.#transaction === undefined) {
-      const isShared = name !== undefined && sql.startsWith('select ');
-      return resultOf(await (isShared ? this.#reads.ask({ sql, values, name }) : this.#alone({ sql, values })));
+      if (name === undefined || !sql.startsWith('select ')) return resultOf(await this.#alone({ sql, values }));
+      const statement = { sql, values, name };
+      return resultOf(await (isShort ? this.#reads.ask(statement) : this.#reads.askAlone(statement)));
     }
     if (!isDeferred) return resultOf(await this.#within(this.#transaction, { sql, values, name }));
-    this.#transaction.deferred.push({ sql, values, name });
+    this.#transaction.deferred.push({ sql, values, name, orElse });
     return { rows: [] };
   }
 
@@ -154,7 +163,7 @@ async function lastAnswer(client: pg.PoolClient, statements: readonly Statement[
       const askers = statements.map((statement, at): Asker => {
         return { statement, answer: (answer) => at === last && resolve(answer), fail };
       });
-      void sendTogether(client, askers).then((failure) => failure && fail(failure.error));
+      void sendTogether(client, askers).then((failure) => failure && fail(reasonOf(failure)));
     });
   } catch (error) {
     if (isOutdated(error)) prepareAnew();
@@ -164,16 +173,22 @@ async function lastAnswer(client: pg.PoolClient, statements: readonly Statement[
   }
 }
 
+/** Why a change has failed: in its own words where it has some. */
+function reasonOf({ error, unanswered: [failed] }: Failure): unknown {
+  const orElse = failed?.statement.orElse;
+  return orElse && (error as { code?: unknown }).code === NO_ROW_WRITTEN ? orElse() : error;
+}
+
 function resultOf<Row>({ command, count, rows }: Answer): QueryResult<Row> {
   const hasWritten = /^(INSERT|UPDATE|DELETE|MERGE)$/.test(command);
   return { rows: rows as Row[], ...(hasWritten ? { numAffectedRows: BigInt(count) } : {}) };
 }
 
 /**
- * Reads that go to Postgres together when they are asked for at about the same time: as many as one turn of the event
- * loop brings, or as come while all connections are busy. Each fails alone.
+ * Prepared reads. Short ones go to Postgres together when they are asked for at about the same time: as many as one turn
+ * of the event loop brings, or as come while all connections are busy. Each fails alone.
  */
-class SharedReads {
+class PreparedReads {
   readonly #pool: pg.Pool;
   readonly #waiting: Asker[] = [];
   #isDue = false;
@@ -187,6 +202,15 @@ class SharedReads {
       this.#waiting.push({ statement, answer, fail });
       this.#beDue();
     });
+  }
+
+  async askAlone(statement: Statement): Promise<Answer> {
+    const client = await this.#pool.connect();
+    try {
+      return await new Promise((answer, fail) => void readTogether(client, [{ statement, answer, fail }]));
+    } finally {
+      client.release();
+    }
   }
 
   #beDue(): void {

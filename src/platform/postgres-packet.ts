@@ -12,6 +12,8 @@ export interface Statement {
   readonly values: readonly Written[];
   /** Of a statement that runs often: Postgres parses and plans it once a connection, and then knows it by this name. */
   readonly name?: string | undefined;
+  /** Makes what it fails with where it finds no row to write. */
+  readonly orElse?: (() => Error) | undefined;
 }
 
 /** What Postgres has answered to a statement. */

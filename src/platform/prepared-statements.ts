@@ -1,4 +1,4 @@
-import type { Compilable, CompiledQuery, Kysely, QueryResult } from 'kysely';
+import type { Compilable, CompiledQuery, QueryResult } from 'kysely';
 
 /** How many statements of one kind are kept: the oldest goes. */
 const MAX_KEPT = 200;
@@ -18,7 +18,7 @@ export type PlaceOf<Values> = <Value>(valueFrom: (values: Values) => Value) => V
 /** A database, or a change in it. */
 interface Asked {
   readonly kind: 'sqlite' | 'postgres';
-  readonly query: Pick<Kysely<never>, 'executeQuery'>;
+  readonly query: { readonly executeQuery: <Row>(query: CompiledQuery<Row>) => Promise<QueryResult<Row>> };
   readonly runAtOnce?: <Row>(statement: CompiledQuery) => QueryResult<Row> | undefined;
 }
 
@@ -28,18 +28,30 @@ interface KeptQuery extends CompiledQuery {
   readonly name: string;
   /** Nobody waits for what it comes to: in a change on Postgres it goes with the next statement, or with the COMMIT. */
   readonly isDeferred: boolean;
+  /** It reads so little that others of its kind may be read before its answer comes. */
+  readonly isShort: boolean;
+  /** Makes what the change fails with where Postgres finds no row to write. */
+  readonly orElse?: (() => Error) | undefined;
 }
 
 let count = 0;
 
 /** What a driver may go by, where these statements have made a query. */
-export function keptOf(query: CompiledQuery & Partial<KeptQuery>): Partial<Pick<KeptQuery, 'name' | 'isDeferred'>> {
+export function keptOf(
+  query: CompiledQuery & Partial<KeptQuery>,
+): Partial<Pick<KeptQuery, 'name' | 'isDeferred' | 'isShort' | 'orElse'>> {
   return query;
 }
 
 /** Statements of one kind that Kysely builds and compiles once for each shape, not for each time that they run. */
 export class PreparedStatements<Values> {
+  readonly #isShort: boolean;
   readonly #statements = new Map<string, KeptQuery>();
+
+  /** `isShort`: outside of changes many of them may go to Postgres together, one after the other. */
+  constructor({ isShort = false }: { readonly isShort?: boolean } = {}) {
+    this.#isShort = isShort;
+  }
 
   /**
    * Runs the statement of a shape, which names all that `build` goes by. `build` has no values, only their places: what
@@ -51,46 +63,58 @@ export class PreparedStatements<Values> {
     build: (place: PlaceOf<Values>) => Compilable<Row>,
     values: Values,
   ): Promise<QueryResult<Row>> {
-    const query = this.#queryFor(database.kind, shape, build, values, false) as CompiledQuery<Row>;
+    const statement = this.#statementFor(`${database.kind} ${shape}`, build);
+    const query = { ...(statement as KeptQuery & CompiledQuery<Row>), parameters: parametersOf(statement, values) };
     return database.runAtOnce?.<Row>(query) ?? (await database.query.executeQuery(query));
   }
 
   /**
-   * The same for what tells nothing. On Postgres it may be sent with the change's next statement, which then fails if
-   * this one does.
+   * The same for what writes, and tells nothing. On Postgres it may be sent with the change's next statement, which then
+   * fails if this one does.
+   * @param orElse makes what the change fails with when no row is written; left out: that is all right
    */
   async runLater(
     database: Asked,
     shape: string,
     build: (place: PlaceOf<Values>) => Compilable<unknown>,
     values: Values,
+    orElse?: () => Error,
   ): Promise<void> {
-    const query = this.#queryFor(database.kind, shape, build, values, true);
-    if (!database.runAtOnce?.(query)) await database.query.executeQuery(query);
+    const { kind } = database;
+    const isCounted = kind === 'postgres' && orElse !== undefined;
+    const statement = this.#statementFor(`${kind} ${shape}${isCounted ? ' counted' : ''}`, build, isCounted);
+    const later: KeptQuery = { ...statement, parameters: parametersOf(statement, values), isDeferred: true, orElse };
+    const { numAffectedRows = 0n } = database.runAtOnce?.(later) ?? (await database.query.executeQuery(later));
+    if (kind === 'sqlite' && orElse && numAffectedRows === 0n) throw orElse();
   }
 
-  #queryFor(
-    kind: Asked['kind'],
-    shape: string,
-    build: (place: PlaceOf<Values>) => Compilable<unknown>,
-    values: Values,
-    isDeferred: boolean,
-  ): KeptQuery {
-    const key = `${kind} ${shape}`;
-    const statement = this.#statements.get(key) ?? this.#compile(key, build);
-    const parameters = statement.parameters.map((one) => (one instanceof Place ? one.valueFrom(values) : one));
-    return { ...statement, parameters, isDeferred };
+  #statementFor(key: string, build: (place: PlaceOf<Values>) => Compilable<unknown>, isCounted = false): KeptQuery {
+    return this.#statements.get(key) ?? this.#compile(key, build, isCounted);
   }
 
-  #compile(key: string, build: (place: PlaceOf<Values>) => Compilable<unknown>): KeptQuery {
+  #compile(key: string, build: (place: PlaceOf<Values>) => Compilable<unknown>, isCounted: boolean): KeptQuery {
     count += 1;
     const compiled = build((valueFrom) => new Place(valueFrom) as never).compile();
-    const statement = { ...compiled, name: `kept_${count}`, isDeferred: false };
+    const sql = isCounted ? failingWithoutRows(compiled.sql) : compiled.sql;
+    const statement = { ...compiled, sql, name: `kept_${count}`, isDeferred: false, isShort: this.#isShort };
     const [oldest] = this.#statements.keys();
     if (this.#statements.size >= MAX_KEPT && oldest !== undefined) this.#statements.delete(oldest);
     this.#statements.set(key, statement);
     return statement;
   }
+}
+
+/** The values that stand in a statement's places. */
+function parametersOf<Values>({ parameters }: CompiledQuery, values: Values): unknown[] {
+  return parameters.map((one) => (one instanceof Place ? one.valueFrom(values) : one));
+}
+
+/** What Postgres says of a statement that was to write a row, and has found none. */
+export const NO_ROW_WRITTEN = '22012';
+
+/** Has Postgres break the change off by itself: it divides by zero. */
+function failingWithoutRows(sql: string): string {
+  return `with written as (${sql} returning 1) select 1 / count(*) from written`;
 }
 
 /** A place for each value of a row that is inserted or updated. */

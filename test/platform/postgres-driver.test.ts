@@ -30,7 +30,7 @@ function built<Row>(query: Query, statement: ReturnType<typeof sql<Row>>): Compi
   return { compile: () => statement.compile(query) };
 }
 
-const quotients = new PreparedStatements<number>();
+const quotients = new PreparedStatements<number>({ isShort: true });
 
 /** Divides by a number: 0 fails. */
 async function hundredBy(
@@ -53,10 +53,10 @@ async function thing(asked: Pick<Database, 'kind' | 'query'> | Change, id: numbe
 
 const renames = new PreparedStatements<{ readonly id: number; readonly name: string }>();
 
-async function renameLater(change: Change, id: number, name: string): Promise<void> {
+async function renameLater(change: Change, id: number, name: string, orElse?: () => Error): Promise<void> {
   const update = (at: PlaceOf<{ readonly id: number; readonly name: string }>) =>
     built(change.query, sql`update things set name = ${at((it) => it.name)} where id = ${at((it) => it.id)}`);
-  await renames.runLater(change, '', update, { id, name });
+  await renames.runLater(change, '', update, { id, name }, orElse);
 }
 
 async function preparedNames(change: Change): Promise<string[]> {
@@ -173,6 +173,20 @@ it('stores nothing of a change in which something fails that nobody waited for, 
   });
   await expect(failed).rejects.toMatchObject({ code: '22021' });
   expect(await thing(database, 2)).toMatchObject({ name: 'two' });
+});
+
+it('breaks off a change that finds no row where one was to be written, in the words for that', async () => {
+  const rename = (id: number) =>
+    database.change(async (change) => {
+      await renameLater(change, 2, 'before');
+      await renameLater(change, id, 'after', () => new Error(`no thing ${id}`));
+      await renameLater(change, 0, 'behind');
+    });
+  await expect(rename(3)).rejects.toThrow('no thing 3');
+  expect([await thing(database, 0), await thing(database, 2)]).toMatchObject([{ name: 'nothing' }, { name: 'two' }]);
+  await rename(1);
+  expect(await thing(database, 1)).toMatchObject({ name: 'after' });
+  await database.change((change) => renameLater(change, 2, 'two'));
 });
 
 it('stores nothing of a change that throws before anything was sent', async () => {

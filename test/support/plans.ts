@@ -15,6 +15,8 @@ export interface Explainer {
   faults(statement: Statement, most?: number): Promise<string[]>;
   /** The indexes of the tables that it uses, by name. */
   indexes(statement: Statement): Promise<string[]>;
+  /** The same of the plan that Postgres makes once for all values of a prepared statement. */
+  indexesForAll(statement: Statement): Promise<string[]>;
   close(): Promise<void>;
 }
 
@@ -40,6 +42,7 @@ function sqliteExplainer(database: Database, tables: readonly string[]): Explain
   return {
     faults: async (statement) => (await steps(statement)).filter((step) => step.startsWith('SCAN ')),
     indexes: async (statement) => [...new Set((await steps(statement)).flatMap(indexOf))],
+    indexesForAll: async (statement) => [...new Set((await steps(statement)).flatMap(indexOf))],
     close: async () => undefined,
   };
 }
@@ -77,6 +80,11 @@ async function postgresExplainer(url: string, tables: readonly string[]): Promis
     faults: async (statement, most = LOOKED_AT) =>
       (await nodes(statement)).filter(isOfTables).flatMap((node) => faultsOf(node, most)),
     indexes: async (statement) => [...new Set((await nodes(statement)).flatMap((node) => node['Index Name'] ?? []))],
+    indexesForAll: async ({ sql }) => {
+      const { rows } = await client.query(`explain (generic_plan, format json) ${sql}`);
+      const plan = allNodes(rows[0]['QUERY PLAN'][0].Plan);
+      return [...new Set(plan.flatMap((node) => node['Index Name'] ?? []))];
+    },
     close: () => client.end(),
   };
 }

@@ -126,7 +126,9 @@ describeEachGateway(
       seen.clear();
       await useEverything(gateway, api, environmentIds);
       await useRecords(gateway, storeId);
-      const statements = [...seen.values()].filter((each) => /^(select|insert|update|delete)\b/i.test(each.sql));
+      const statements = [...seen.values()].filter(({ sql: text }) =>
+        /^(select|insert|update|delete|with written)\b/i.test(text),
+      );
       const faults = [];
       for (const statement of statements) {
         const found = await explainer.faults(statement);
@@ -156,6 +158,18 @@ describeEachGateway(
       }
       const unseen = landmarks.filter((part) => !statements.some((statement) => part.test(statement.sql)));
       expect(unseen).toEqual([]);
+    });
+
+    test('have one plan for a page of any environment', async () => {
+      seen.clear();
+      await pageThrough(gateway, environmentIds[0] ?? '');
+      const pages = [...seen.values()].filter(({ sql: text }) => text.includes('from "datastores"'));
+      expect(pages.length).toBeGreaterThanOrEqual(ORDERS.length * 4);
+      for (const page of pages) {
+        expect(await explainer.faults(page)).toEqual([]);
+        if (kind === 'postgres')
+          expect(await explainer.indexesForAll(page)).toContainEqual(expect.stringMatching(PAGE_INDEX));
+      }
     });
 
     test('look at no more than some hundreds to list what a filter leaves', async () => {
@@ -240,6 +254,10 @@ const AUDIT_SEEKS = [
 
 /** By what the datastores of a page are read, once it is known which they are. */
 const BY_ID = ['datastores_pkey', 'sqlite_autoindex_datastores_1'];
+
+/** By what a page of one environment is read. */
+const PAGE_INDEX = /^datastores_environment_id_\w+_id_/;
+const ORDERS = ['LABEL', 'NAME', 'TYPE', 'CREATED_AT', 'UPDATED_AT'];
 
 /** By what datastores are listed: each part of a list has its order from an index. */
 const LISTS: readonly (readonly [RegExp, string])[] = [
@@ -432,6 +450,30 @@ async function listSome(gateway: TestGateway, environmentIds: readonly string[])
     await ask({ types }, token, environmentIds[0]);
   }
   await ask({}, token);
+}
+
+/** Reads pages of an environment in each order: the first, the next and the one before that, and so from the end. */
+async function pageThrough(gateway: TestGateway, environmentId: string): Promise<void> {
+  const query = `query ($environmentId: ID!, $orderBy: DatastoreOrder, $first: Int, $last: Int, $after: String, $before: String) {
+    datastores(
+      environmentId: $environmentId, orderBy: $orderBy, first: $first, last: $last, after: $after, before: $before
+    ) { pageInfo { startCursor endCursor } nodes { id } } }`;
+  for (const field of ORDERS)
+    for (const direction of ['ASC', 'DESC']) {
+      const list = async (page: object) => {
+        const variables = { environmentId, orderBy: { field, direction }, ...page };
+        const { data, errors } = (await gateway.send({ query, variables })).json;
+        expect(errors).toBeUndefined();
+        return (data as { datastores: { pageInfo: { startCursor: string; endCursor: string }; nodes: object[] } })
+          .datastores;
+      };
+      const first = await list({ first: 2 });
+      const next = await list({ first: 2, after: first.pageInfo.endCursor });
+      expect((await list({ last: 2, before: next.pageInfo.startCursor })).nodes).toEqual(first.nodes);
+      const last = await list({ last: 2 });
+      const before = await list({ last: 2, before: last.pageInfo.startCursor });
+      expect((await list({ first: 2, after: before.pageInfo.endCursor })).nodes).toEqual(last.nodes);
+    }
 }
 
 /** Lists by each filter what there is none or little of, in an order that has no index of its own for it. */

@@ -205,11 +205,39 @@ async function walkAgain(listing: Listing, { environmentId }: Part): Promise<Joi
       ...{ after: at('after'), before: at('before') },
       ...{ limit: place((values) => values.limit), offset: place((values) => values.offset) },
     };
+    if (database.kind === 'postgres' && part.environmentId !== null && stretch.offset === 0)
+      return withinOne(listing, part.environmentId, places);
     // that the caller sees it was looked at before, for the place of an environment is none that could be seen
     const all: Listing = { ...listing, access: { environmentIds: 'all' }, query: { ...query, environmentId: null } };
     return along(all, [part], places, null);
   };
   return (await walks.run(database, shape, statement, { ...stretch, environmentId })).rows;
+}
+
+/**
+ * Reads a page of one environment. Postgres plans it once for all environments, and where it knew of one alone it would
+ * walk along all datastores for the next one as well: an order that begins with the environment leaves it no choice.
+ */
+function withinOne(
+  { database, query, column, direction, asked }: Listing,
+  environmentId: string,
+  { after, before, limit }: Stretch,
+) {
+  const [forward, backward] = query.order.direction === 'ASC' ? (['>', '<'] as const) : (['<', '>'] as const);
+  return selectDatastores(database, asked, column)
+    .where(({ and, eb, refTuple, tuple }) => {
+      const place = refTuple('datastores.environment_id', `datastores.${column}`, 'datastores.id');
+      const bounds = [[forward, after] as const, [backward, before] as const].map(([is, cursor]) =>
+        cursor === null
+          ? eb('datastores.environment_id', `${is}=`, environmentId)
+          : eb(place, is, tuple(environmentId, cursor[0] ?? '', cursor[1] ?? '')),
+      );
+      return and(bounds);
+    })
+    .orderBy('datastores.environment_id', direction)
+    .orderBy(`datastores.${column}`, direction)
+    .orderBy('datastores.id', direction)
+    .limit(limit);
 }
 
 /** Reads what fits of the few that were found. */

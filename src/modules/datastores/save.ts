@@ -21,6 +21,7 @@ import {
   lockDatastores,
   lockNames,
   replaceDatastore,
+  replaceDatastoreOrElse,
   replaceTags,
   takenNames,
 } from './store.ts';
@@ -94,7 +95,7 @@ export class DatastoreSaver {
     await this.#makeRoom([save]);
     try {
       return await this.#options.database.change(async (change) => {
-        const written = await this.#write(change, access, save);
+        const written = await this.#write(change, access, save, true);
         if (written.entry) await journalDatastore(change, this.#options.keyring, written.entry);
         return written.datastore;
       });
@@ -138,7 +139,8 @@ export class DatastoreSaver {
   async saveWithin(change: Change, access: Access, saves: readonly Save[]): Promise<SavedWithin> {
     const written: Written[] = [];
     for (const [index, save] of saves.entries()) {
-      const one = await this.#write(change, access, save).catch((error: unknown) => {
+      // each is waited for, so that what is refused is the one at fault
+      const one = await this.#write(change, access, save, false).catch((error: unknown) => {
         throw refusedAt(index, refusalOf(error, save));
       });
       written.push(one);
@@ -155,8 +157,11 @@ export class DatastoreSaver {
     for (const { id, stored } of saves) if (!stored) await this.#options.managedStores.makeRoom(id);
   }
 
-  /** @throws Superseded when another change of the stored datastore came first */
-  async #write(change: Change, access: Access, save: Save): Promise<Written> {
+  /**
+   * Writes one of a change's drafts, or the only one.
+   * @throws Superseded when another change of the stored datastore came first; of the only one the change fails with it
+   */
+  async #write(change: Change, access: Access, save: Save, isOnly: boolean): Promise<Written> {
     const { subject, stored, testId, force = false } = save;
     const firstVersion =
       stored?.datastore.firstVersion ?? (await claimDatastoreId(change, save.id, subject.environmentId));
@@ -169,7 +174,7 @@ export class DatastoreSaver {
     if (unchanged && !testId) return { datastore: after, entry: null };
     if (!stored) await insertDatastore(change, after);
     // a passed test is adopted by the version that it was about, never by another
-    else if (!(await replaceDatastore(change, stored.datastore, after))) throw new Superseded();
+    else await replace(change, stored.datastore, after, isOnly);
     if (testId) await this.#options.connectionTests.adopt(change, testId, after);
     if (unchanged) return { datastore: after, entry: null };
     if (changed.includes('tags') || (!stored && after.tags.length > 0)) await replaceTags(change, after);
@@ -197,6 +202,12 @@ export class DatastoreSaver {
     const rows = secrets.map(({ id, path, value, updatedAt: at }) => ({ id, path, sealed: key.seal(path, value), at }));
     await insertSecrets(change, after.id, rows);
   }
+}
+
+/** Stores the next version. @throws Superseded */
+async function replace(change: Change, before: Datastore, after: Datastore, isOnly: boolean): Promise<void> {
+  if (isOnly) await replaceDatastoreOrElse(change, before, after, () => new Superseded());
+  else if (!(await replaceDatastore(change, before, after))) throw new Superseded();
 }
 
 /** Makes a name that nobody has, and that nobody else can be given before the change ends. */

@@ -25,7 +25,7 @@ interface Sought {
   readonly environmentIds: readonly string[];
 }
 
-const readsById = new PreparedStatements<Sought>();
+const readsById = new PreparedStatements<Sought>({ isShort: true });
 
 /** Reads the datastores with these ids that the caller may see, with what is asked for of them. */
 export async function findDatastores(
@@ -161,6 +161,23 @@ const replacements = new PreparedStatements<Replacement>();
  * @returns false when another version is stored by now
  */
 export async function replaceDatastore(change: Change, before: Datastore, after: Datastore): Promise<boolean> {
+  const { changed, update, values } = replacementOf(change, before, after);
+  const { numAffectedRows = 0n } = await replacements.run(change, changed, update, values);
+  return numAffectedRows > 0n;
+}
+
+/** The same without waiting for it: the change fails with this error when another version is stored by now. */
+export async function replaceDatastoreOrElse(
+  change: Change,
+  before: Datastore,
+  after: Datastore,
+  orElse: () => Error,
+): Promise<void> {
+  const { changed, update, values } = replacementOf(change, before, after);
+  await replacements.runLater(change, changed, update, values, orElse);
+}
+
+function replacementOf({ query }: Change, before: Datastore, after: Datastore) {
   const [stored, row] = [rowOf(before), rowOf(after)];
   const columns = (Object.keys(row) as (keyof typeof row)[]).filter((column) => stored[column] !== row[column]);
   const changed = [
@@ -168,7 +185,7 @@ export async function replaceDatastore(change: Change, before: Datastore, after:
     ...columns.filter((column) => column !== 'version' && column !== 'last_test_id'),
   ];
   const update = (place: PlaceOf<Replacement>) =>
-    change.query
+    query
       .updateTable('datastores')
       .set(Object.fromEntries(changed.map((column) => [column, place((values) => values.row[column])])))
       .where(
@@ -181,9 +198,7 @@ export async function replaceDatastore(change: Change, before: Datastore, after:
         '=',
         place((values) => values.replaces),
       );
-  const values = { row, replaces: before.version };
-  const { numAffectedRows = 0n } = await replacements.run(change, changed.join(' '), update, values);
-  return numAffectedRows > 0n;
+  return { changed: changed.join(' '), update, values: { row, replaces: before.version } };
 }
 
 /** Writes the tags by which a datastore is found. */
