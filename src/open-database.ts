@@ -88,7 +88,7 @@ async function openWith(options: OpenDatabaseOptions, keyring: Keyring): Promise
     await verifyKeyring(database, keyring);
     const endsOldForm = keyring.opensOldForm && options.bootstrap && options.keyCommand === undefined;
     const current = endsOldForm ? await withoutOldForm(options, database, keyring) : keyring;
-    database.boundSilence();
+    database.expectShortStatements();
     return { database, doorbell, keyring: current, hold, close };
   } catch (error) {
     await close();

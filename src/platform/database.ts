@@ -338,11 +338,12 @@ export class Database {
   }
 
   /**
-   * From now on a statement that Postgres has not answered within 30 s breaks its connection, as one that it lost. What
-   * takes longer, as a migration may, comes before.
+   * From now on statements are short ones; migrations come before. One that Postgres has not answered within 30 s
+   * breaks its connection, as one that it lost; SQLite keeps in memory what a change may have to take back.
    */
-  boundSilence(): void {
+  expectShortStatements(): void {
     this.#driver.boundSilence?.();
+    this.#driver.keepTemporaryInMemory?.();
   }
 
   /** The connections of this process; undefined for SQLite, which has one. */

@@ -121,7 +121,7 @@ export function endWhenLate(request: IncomingMessage, response: ServerResponse, 
     sendError(request, response, requestError('BAD_REQUEST', { message, status: 408, headers: CLOSING }));
   };
   // a body that comes along with its headers is there by then
-  queueMicrotask(() => {
+  process.nextTick(() => {
     if (request.complete || request.destroyed) return;
     const timer = setTimeout(end, requestMs);
     const forget = () => clearTimeout(timer);

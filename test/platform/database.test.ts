@@ -3,10 +3,47 @@ import { dirname } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { Database, isForeignKeyViolation, isUniqueViolation, parseDatabaseUrl } from '../../src/platform/database.ts';
+import {
+  type Change,
+  Database,
+  isForeignKeyViolation,
+  isUniqueViolation,
+  parseDatabaseUrl,
+} from '../../src/platform/database.ts';
 import { LocalDoorbell } from '../../src/platform/doorbell.ts';
 import { migrateToLatest } from '../../src/platform/migrate.ts';
+import { PreparedStatements } from '../../src/platform/prepared-statements.ts';
 import { describeEachDatabase, type TestDatabase } from '../support/databases.ts';
+
+interface Setting {
+  readonly key: string;
+  readonly value: string;
+}
+const kept = new PreparedStatements<Setting>();
+
+async function putKept(database: Pick<Change, 'kind' | 'query'>, setting: Setting): Promise<void> {
+  const insert = (place: <Value>(of: (values: Setting) => Value) => Value) =>
+    database.query.insertInto('settings').values({ key: place(({ key }) => key), value: place(({ value }) => value) });
+  await kept.run(database, 'put', insert, setting);
+}
+
+async function readKept(database: Pick<Database, 'kind' | 'query'>, key: string): Promise<string | undefined> {
+  const { rows } = await kept.run(
+    database,
+    'read',
+    (place) =>
+      database.query
+        .selectFrom('settings')
+        .select('value')
+        .where(
+          'key',
+          '=',
+          place((values) => values.key),
+        ),
+    { key, value: '' },
+  );
+  return rows[0]?.value;
+}
 
 describeEachDatabase('the database', (open) => {
   let opened: TestDatabase;
@@ -48,6 +85,27 @@ describeEachDatabase('the database', (open) => {
     gate.resolve();
     await change;
     expect(await settingOf(database, 'half')).toBe('1');
+  });
+
+  it('runs kept statements as others: each change sees its own, and nobody else’s before it is stored', async () => {
+    const gate = Promise.withResolvers<void>();
+    const written = Promise.withResolvers<Change>();
+    const running = database.change(async (change) => {
+      await putKept(change, { key: 'kept', value: '1' });
+      expect(await readKept(change, 'kept')).toBe('1');
+      expect(await putKept(change, { key: 'kept', value: '2' }).catch(isUniqueViolation)).toBe(true);
+      written.resolve(change);
+      await gate.promise;
+    });
+    // Postgres takes nothing more of a change after a statement that failed
+    const expected = database.kind === 'sqlite' ? '1' : undefined;
+    const change = await written.promise;
+    expect(await readKept(database, 'kept')).toBeUndefined();
+    gate.resolve();
+    await running.catch((error: unknown) => expect(database.kind, String(error)).toBe('postgres'));
+    expect(await readKept(database, 'kept')).toBe(expected);
+    await expect(putKept(change, { key: 'late', value: '1' })).rejects.toThrow();
+    await expect(database.change(() => readKept(database, 'kept'))).rejects.toThrow(/^Inside of a change/);
   });
 
   it('keeps single writes out of a change that runs', async () => {
@@ -304,6 +362,15 @@ describeEachDatabase('files and settings', (open, kind) => {
         return rows.map(({ rows: [row] }) => Object.values(row ?? {})[0]);
       });
       expect(pragmas).toEqual(['wal', 2, 1]);
+    });
+
+  if (kind === 'sqlite')
+    it('writes no temporary files once migrations are over', async () => {
+      const { database } = await open();
+      const where = () => sql<{ temp_store: number }>`pragma temp_store`.execute(database.query);
+      expect((await where()).rows).toEqual([{ temp_store: 0 }]);
+      database.expectShortStatements();
+      expect((await where()).rows).toEqual([{ temp_store: 2 }]);
     });
 
   if (kind === 'postgres')
