@@ -26,7 +26,7 @@ import { joinedDatastore, selectDatastores } from './store.ts';
 export interface Bounds {
   /** How many datastores a list looks at, along its order, before it asks whether a filter leaves few. */
   readonly lookedAt: number;
-  /** As few as that are sorted; where there are more, walking along the order meets them soon enough. */
+  /** As few as that are sorted. */
   readonly sorted: number;
   /** How many datastores that a filter leaves are counted. */
   readonly counted: number;
@@ -34,6 +34,8 @@ export interface Bounds {
   readonly countedAmong: number;
 }
 
+/** With how many times as much it is tried again where neither way leads to a page. */
+const TRIES = [1, 10];
 const BOUNDS: Bounds = { lookedAt: 500, sorted: 2_000, counted: 10_000, countedAmong: 20_000 };
 
 /** How many datastores there are. */
@@ -95,13 +97,16 @@ export async function listDatastores(
 async function rowsOf(listing: Listing, bounds: Bounds): Promise<JoinedRow[]> {
   const { database, access, query, stretch } = listing;
   if (!isNarrowed(access, query)) return walk(listing, null);
-  if (query.ids === null) {
-    const end = await placeBehind(listing, bounds.lookedAt);
-    const near = await walk(listing, end);
-    if (end === null || near.length === stretch.limit) return near;
+  for (const times of TRIES) {
+    if (query.ids === null) {
+      const end = await placeBehind(listing, bounds.lookedAt * times);
+      const near = await walk(listing, end);
+      if (end === null || near.length === stretch.limit) return near;
+    }
+    const { ids } = await findFew(database, access, query, bounds.sorted * times);
+    if (ids !== null) return sortFew(listing, ids);
   }
-  const { ids } = await findFew(database, access, query, bounds.sorted);
-  return ids === null ? walk(listing, null) : sortFew(listing, ids);
+  return walk(listing, null);
 }
 
 /** Finds where the row stands that comes after so many, whatever the filter; null where the list ends before. */
