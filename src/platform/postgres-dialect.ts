@@ -17,8 +17,14 @@ export const KEEP_ALIVE_MS = 10_000;
 /** After how long Postgres ends a transaction that nobody goes on with. */
 const IDLE_IN_TRANSACTION_MS = 60_000;
 
-/** Statements are short: to start processes that help with one, or to compile it, takes longer than the statement. */
-export const PLANNER_SETTINGS = 'set max_parallel_workers_per_gather = 0; set jit = off';
+/**
+ * Statements are short: to start processes that help with one, or to compile it, takes longer than the statement. Each
+ * has an index: where Postgres expects to meet what is sought soon, it would rather read the table from its beginning,
+ * and reads all of it where it is wrong.
+ */
+export const PLANNER_SETTINGS = ['max_parallel_workers_per_gather = 0', 'jit = off', 'enable_seqscan = off']
+  .map((setting) => `set ${setting}`)
+  .join('; ');
 
 export interface PostgresDialectOptions {
   /** The operator's own URL, with pg's options for TLS in it. */

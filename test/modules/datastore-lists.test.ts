@@ -101,7 +101,9 @@ describe('a search on SQLite', () => {
     });
     const query = { ...every, ...narrowed, search: 'zz', order: { field: 'LABEL', direction: 'ASC' } } as const;
     const access = { environmentIds: 'all' } as unknown as Access;
-    await listDatastores(database, access, query, readPageArguments({ first: 20 }, orderName(query)));
+    const bounds = { atOnce: -1, lookedAt: 500, sorted: 2_000, counted: 0, countedAmong: 0 };
+    const request = readPageArguments({ first: 20 }, orderName(query));
+    await listDatastores(database, access, query, request, undefined, bounds);
     const text = statements.at(-1) ?? '';
     const plan = CompiledQuery.raw(
       `explain query plan ${text}`,

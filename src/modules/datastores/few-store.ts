@@ -11,6 +11,8 @@ interface Finder {
   readonly find: (database: Database, limit: number) => Promise<readonly string[]>;
   /** Whether the caller sees each that it finds, and the filter leaves it. */
   readonly isExact: boolean;
+  /** Where it looks at all that there are, however few are asked for. */
+  readonly looksAtAllOn?: Database['kind'];
 }
 
 /** The ids among which all are that fit a query; null where they are many: so many at least. */
@@ -21,18 +23,41 @@ export function isNarrowed(access: Sight, query: DatastoreQuery): boolean {
   return query.ids !== null || findersOf(access, query).length > 0;
 }
 
-/**
- * Finds the datastores that one of a query's filters leaves, where these are at most `most`: each filter is tried by
- * its index, which is asked for no more than that.
- */
-export async function findFew(database: Database, access: Sight, query: DatastoreQuery, most: number): Promise<Few> {
-  if (query.ids !== null) return { ids: query.ids };
-  const finders = findersOf(access, query);
-  for (const { find } of finders) {
-    const ids = await find(database, most + 1);
-    if (ids.length <= most) return { ids };
+/** Finds the datastores that one of a query's filters leaves, where these are few: each is tried by its index. */
+export class FewFinder {
+  readonly #database: Database;
+  readonly #ids: readonly string[] | null;
+  readonly #finders: readonly Finder[];
+
+  constructor(database: Database, access: Sight, query: DatastoreQuery) {
+    this.#database = database;
+    this.#ids = query.ids;
+    this.#finders = findersOf(access, query);
   }
-  return { ids: null, atLeast: finders.length === 1 && finders[0]?.isExact ? most : 0 };
+
+  /** Finds them where they are at most `most`, and an index tells so at once. */
+  async findAtOnce(most: number): Promise<readonly string[] | null> {
+    if (this.#ids !== null) return this.#ids;
+    return this.#findBy(
+      this.#finders.filter(({ looksAtAllOn }) => looksAtAllOn !== this.#database.kind),
+      most,
+    );
+  }
+
+  /** Finds them where they are at most `most`: each index is asked for no more than that. */
+  async find(most: number): Promise<Few> {
+    const ids = this.#ids ?? (await this.#findBy(this.#finders, most));
+    if (ids !== null) return { ids };
+    return { ids, atLeast: this.#finders.length === 1 && this.#finders[0]?.isExact ? most : 0 };
+  }
+
+  async #findBy(finders: readonly Finder[], most: number): Promise<readonly string[] | null> {
+    for (const { find } of finders) {
+      const ids = await find(this.#database, most + 1);
+      if (ids.length <= most) return ids;
+    }
+    return null;
+  }
 }
 
 function findersOf(access: Sight, query: DatastoreQuery): readonly Finder[] {
@@ -121,15 +146,18 @@ function byText(access: Sight, query: DatastoreQuery, text: string): Finder {
   const characters = [...text];
   const grams = characters.slice(0, 1 - GRAM).map((_, at) => characters.slice(at, at + GRAM).join(''));
   const wanted = characters.length < GRAM ? null : [...new Set(grams)].slice(0, MOST_GRAMS);
+  let rarest: Promise<readonly string[]> | undefined;
   const find: Finder['find'] = async (database, limit) => {
+    rarest ??= wanted ? rarestOf[database.kind](database, wanted) : undefined;
+    const sought = await rarest;
     if (database.kind === 'postgres') {
-      const terms = wanted ? (await rarestOnPostgres(database, wanted)).map(quoted) : [`${quoted(text)}:*`];
+      const terms = sought?.map(quoted) ?? [`${quoted(text)}:*`];
       return onPostgres(database, [...terms, ...environmentTerms(access, query)], limit);
     }
-    const numbers = wanted ? having(await rarestOnSqlite(database, wanted)) : beginningWith(text);
+    const numbers = sought ? having(sought) : beginningWith(text);
     return onSqlite(database, sql`${numbers} limit ${limit}`);
   };
-  return { find, isExact: false };
+  return { find, isExact: false, looksAtAllOn: 'postgres' };
 }
 
 async function onPostgres({ query }: Database, terms: readonly string[], limit: number): Promise<readonly string[]> {
@@ -171,13 +199,16 @@ function having(grams: readonly string[]): RawBuilder<unknown> {
 
 /** Tells how rare grams are from how far the first that have them stand apart. */
 async function rarestOnSqlite({ query }: Database, grams: readonly string[]): Promise<readonly string[]> {
-  const { rows } = await sql<{ gram: string; count: number; last: number | null }>`select value as gram,
-      (select count(*) from (select doc from datastore_search_terms where term = value limit ${SAMPLE})) as count,
-      (select max(doc) from (select doc from datastore_search_terms where term = value limit ${SAMPLE})) as last
+  const { rows } = await sql<{ gram: string; first: string }>`select value as gram,
+      (select json_array(count(*), max(doc))
+        from (select doc from datastore_search_terms where term = value limit ${SAMPLE})) as first
     from json_each(${JSON.stringify(grams)})`.execute(query);
-  const share = ({ count, last }: (typeof rows)[number]) => (count < SAMPLE ? 0 : count / (last ?? 1));
-  return rows
-    .toSorted((one, other) => share(one) - share(other) || one.count - other.count)
+  const counted = rows.map(({ gram, first }) => {
+    const [count, last] = JSON.parse(first) as [number, number | null];
+    return { gram, count, share: count < SAMPLE ? 0 : count / (last ?? 1) };
+  });
+  return counted
+    .toSorted((one, other) => one.share - other.share || one.count - other.count)
     .slice(0, SOUGHT_GRAMS.sqlite)
     .map(({ gram }) => gram);
 }
@@ -194,3 +225,5 @@ async function rarestOnPostgres({ query }: Database, grams: readonly string[]): 
   const rarest = grams.toSorted((one, other) => (shares.get(one) ?? 0) - (shares.get(other) ?? 0));
   return rarest.slice(0, SOUGHT_GRAMS.postgres);
 }
+
+const rarestOf = { sqlite: rarestOnSqlite, postgres: rarestOnPostgres } as const;

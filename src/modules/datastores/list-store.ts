@@ -7,7 +7,7 @@ import type { Access } from '../access/access.ts';
 import { isVisible, type Sight, whereVisible } from '../access/visibility.ts';
 import { type AskedOfDatastores, wholeDatastores } from './asked.ts';
 import type { Datastore } from './datastore.ts';
-import { findFew, isNarrowed } from './few-store.ts';
+import { FewFinder, isNarrowed } from './few-store.ts';
 import {
   type DatastoreQuery,
   fits,
@@ -24,6 +24,8 @@ import { joinedDatastore, selectDatastores } from './store.ts';
 
 /** How much a list or a count does before it goes another way. */
 export interface Bounds {
+  /** As few as that, which an index tells at once, are sorted before any is looked at along the order. */
+  readonly atOnce: number;
   /** How many datastores a list looks at, along its order, before it asks whether a filter leaves few. */
   readonly lookedAt: number;
   /** As few as that are sorted. */
@@ -36,7 +38,7 @@ export interface Bounds {
 
 /** With how many times as much it is tried again where neither way leads to a page. */
 const TRIES = [1, 10];
-const BOUNDS: Bounds = { lookedAt: 500, sorted: 2_000, counted: 10_000, countedAmong: 20_000 };
+const BOUNDS: Bounds = { atOnce: 200, lookedAt: 500, sorted: 2_000, counted: 10_000, countedAmong: 20_000 };
 
 /** How many datastores there are. */
 export interface DatastoreCount {
@@ -97,13 +99,14 @@ export async function listDatastores(
 async function rowsOf(listing: Listing, bounds: Bounds): Promise<JoinedRow[]> {
   const { database, access, query, stretch } = listing;
   if (!isNarrowed(access, query)) return walk(listing, null);
+  const few = new FewFinder(database, access, query);
+  const veryFew = await few.findAtOnce(bounds.atOnce);
+  if (veryFew) return sortFew(listing, veryFew);
   for (const times of TRIES) {
-    if (query.ids === null) {
-      const end = await placeBehind(listing, bounds.lookedAt * times);
-      const near = await walk(listing, end);
-      if (end === null || near.length === stretch.limit) return near;
-    }
-    const { ids } = await findFew(database, access, query, bounds.sorted * times);
+    const end = await placeBehind(listing, bounds.lookedAt * times);
+    const near = await walk(listing, end);
+    if (end === null || near.length === stretch.limit) return near;
+    const { ids } = await few.find(bounds.sorted * times);
     if (ids !== null) return sortFew(listing, ids);
   }
   return walk(listing, null);
@@ -290,7 +293,7 @@ export async function countDatastores(
   bounds = BOUNDS,
 ): Promise<DatastoreCount> {
   if (!isFiltered({ ...query, types: null })) return { count: await keptCount(database, access, query), isExact: true };
-  const few = await findFew(database, access, query, bounds.counted);
+  const few = await new FewFinder(database, access, query).find(bounds.counted);
   if (few.ids === null && few.atLeast > 0) {
     const all = await keptCount(database, access, { ...query, types: null });
     if (all > bounds.countedAmong) return { count: few.atLeast, isExact: false };
