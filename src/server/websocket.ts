@@ -62,6 +62,10 @@ interface Connection<Access> {
   readonly gone: Promise<void>;
   /** The text of the message that came last. */
   message: string;
+  /** How many subscriptions get results. */
+  subscriptions: number;
+  /** Whether what is written waits for the event loop's next turn, so that it goes out together. */
+  gathers: boolean;
   identity?: Identity<Access>;
   leave?: () => void;
 }
@@ -93,7 +97,7 @@ export class WebSocketEdge<Access> {
       subscribe: run,
       onOperation: ({ extra }, id, _payload, { contextValue }) => {
         const { stream } = (contextValue as Caller<Access>).opened ?? {};
-        return stream && delivered(stream, (result) => this.#deliver(extra, id, result));
+        return stream && delivered(stream, extra, (result) => this.#deliver(extra, id, result));
       },
       onNext: (_context, _id, _payload, _args, result: ExecutionResult) => this.#shown(result),
       onError: (_context, _id, _payload, errors) => this.#shownErrors(errors),
@@ -125,7 +129,14 @@ export class WebSocketEdge<Access> {
     const stopPinging = this.#keepAlive(client);
     const gone = new Promise<void>((resolve) => client.once('close', resolve));
     client.on('error', (error) => logger.debug({ err: error }, 'WebSocket error'));
-    const connection: Connection<Access> = { socket: client, stream, gone, message: '' };
+    const connection: Connection<Access> = {
+      socket: client,
+      stream,
+      gone,
+      message: '',
+      subscriptions: 0,
+      gathers: false,
+    };
     const closed = this.#protocol.opened(
       {
         protocol: client.protocol,
@@ -172,14 +183,12 @@ export class WebSocketEdge<Access> {
    * Writes a result of a subscription, past ws, which would make a frame of it for each of those who get it. It waits
    * where bytes of an earlier one are still to be written: a subscription is one event ahead of its client at most.
    */
-  #deliver(
-    { socket, stream, gone }: Connection<Access>,
-    id: string,
-    result: ExecutionResult,
-  ): Promise<void> | undefined {
+  #deliver(connection: Connection<Access>, id: string, result: ExecutionResult): Promise<void> | undefined {
+    const { socket, stream, gone, subscriptions } = connection;
     if (!this.#isRead(socket)) return gone;
     const payload = () => this.#shown(result);
-    if (stream.writableLength === 0) return void writeNext(stream, id, result, payload);
+    if (subscriptions > 1) gather(connection);
+    else if (stream.writableLength === 0) return void writeNext(stream, id, result, payload);
     return new Promise((resolve) => writeNext(stream, id, result, payload, () => resolve()));
   }
 
@@ -288,17 +297,30 @@ export class WebSocketEdge<Access> {
   }
 }
 
+/** Has what several subscriptions of a connection write until the event loop's next turn go out together. */
+function gather(connection: Pick<Connection<unknown>, 'stream' | 'gathers'>): void {
+  if (connection.gathers) return;
+  connection.gathers = true;
+  connection.stream.cork();
+  setImmediate(() => {
+    connection.gathers = false;
+    connection.stream.uncork();
+  });
+}
+
 /**
  * A subscription of which graphql-ws sees nothing but the end: it would make a message of each result for each of those
  * who get it.
  */
 function delivered(
   results: AsyncIterable<ExecutionResult>,
+  connection: { subscriptions: number },
   deliver: (result: ExecutionResult) => Promise<void> | undefined,
 ): AsyncIterableIterator<never, undefined> {
   const source = results[Symbol.asyncIterator]();
   return {
     async next() {
+      connection.subscriptions += 1;
       try {
         for (;;) {
           const { done, value } = await source.next();
@@ -309,6 +331,8 @@ function delivered(
       } catch (error) {
         await source.return?.();
         throw error;
+      } finally {
+        connection.subscriptions -= 1;
       }
     },
     async return() {
