@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Change } from './database.ts';
 import type { Keyring } from './keyring.ts';
+import { type PlaceOf, PreparedStatements } from './prepared-statements.ts';
 import { keyBytes } from './sealed-box.ts';
 
 /** A key as it is stored, wrapped by another one. */
@@ -36,19 +37,25 @@ export async function insertDataKey(change: Change, keyring: Keyring, environmen
   if (!(await keyring.unwrap(row.wrapped, aad)).equals(key)) throw new Error('a new data key was not stored');
 }
 
+const activeKeys = new PreparedStatements<string>();
+
 /**
  * Reads the data key that wraps an environment's new keys, and keeps it from being deleted until the change ends: what
  * is under it then is seen by a rotation that retires it meanwhile. Rejects when the environment has none.
  */
 export async function lockActiveDataKey(change: Change, environmentId: string): Promise<WrappedKey> {
-  const read = () =>
+  const select = (place: PlaceOf<string>) =>
     change.query
       .selectFrom('data_keys')
       .select(['id', 'wrapped'])
-      .where('environment_id', '=', environmentId)
+      .where(
+        'environment_id',
+        '=',
+        place((id) => id),
+      )
       .where('active', '=', 1)
-      .$if(change.kind === 'postgres', (query) => query.forKeyShare())
-      .executeTakeFirst();
+      .$if(change.kind === 'postgres', (query) => query.forKeyShare());
+  const read = async () => (await activeKeys.run(change, '', select, environmentId)).rows[0];
   // a statement that meets a rotation's change sees the old key retired, and the new one not yet: the next one does
   const row = (await read()) ?? (await read());
   if (!row) throw new Error(`The environment ${environmentId} has no data key`);

@@ -102,8 +102,18 @@ export class DatabaseQueue implements TestQueue {
   }
 
   async claim(limit: number): Promise<readonly Lease[]> {
-    const { database } = this.#options;
-    const rows = await database.change((change) => claimTests(change, this.#taker, LEASE_MS, limit));
+    const rows = await this.#options.database.change(async (change) => {
+      const claimed = await claimTests(change, this.#taker, { leaseMs: LEASE_MS, limit, begins: true });
+      for (const { id } of claimed) change.ring(testTopic(id));
+      return claimed;
+    });
+    return rows.map((row) => this.#leaseOf(row, true));
+  }
+
+  /** The same for a process that tells by itself that they run. */
+  async claimFor(limit: number): Promise<readonly Lease[]> {
+    const claim = { leaseMs: LEASE_MS, limit, begins: false };
+    const rows = await this.#options.database.change((change) => claimTests(change, this.#taker, claim));
     return rows.map((row) => this.#leaseOf(row));
   }
 
@@ -203,11 +213,12 @@ export class DatabaseQueue implements TestQueue {
     return this.#options.catalogs.tidy();
   }
 
-  #leaseOf(row: TestRow): Lease {
+  #leaseOf(row: TestRow, hasBegun = false): Lease {
     return {
       test: testOf(row),
       attempt: row.attempt,
       sequence: row.sequence,
+      hasBegun,
       deadlineAt: row.deadline_at,
       traceparent: row.traceparent,
       isSavedHere: row.purpose === 'BEFORE_SAVE' && isCallerIn(row, this.owner),

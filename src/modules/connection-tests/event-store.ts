@@ -1,26 +1,42 @@
 import type { Selectable } from 'kysely';
 import { type Change, type Database, isOneOf } from '../../platform/database.ts';
+import { type PlaceOf, PreparedStatements } from '../../platform/prepared-statements.ts';
 import type { TestEventsTable } from '../../platform/tables.ts';
 import { unfoldEvents } from './event-log.ts';
 import { testOf } from './shown-row.ts';
 import { type ConnectionTest, type StoredEvent, snapshotOf, type TestEvent, type TestSnapshot } from './test.ts';
 
-/** How many events one statement reads. */
-const READ_AT_ONCE = 200;
+/** How many events one statement reads: fewer mean that there are no more for now. */
+export const READ_AT_ONCE = 200;
+
+interface Position {
+  readonly testId: string;
+  readonly after: number;
+}
+const eventsAfter = new PreparedStatements<Position>();
 
 /** Reads the log of a test after a sequence number. Each event has the test as it was then. */
 export async function readEvents(database: Database, test: ConnectionTest, after: number): Promise<TestEvent[]> {
   // one statement, so that a log which is folded meanwhile is seen in one form or the other
-  const rows = await database.query
-    .selectFrom('connection_tests')
-    .leftJoin('test_events', (join) =>
-      join.onRef('test_events.test_id', '=', 'connection_tests.id').on('test_events.sequence', '>', after),
-    )
-    .select(['event_log', 'test_events.sequence', 'at', 'check_name', 'snapshot'])
-    .where('connection_tests.id', '=', test.id)
-    .orderBy('test_events.sequence')
-    .limit(READ_AT_ONCE)
-    .execute();
+  const select = (place: PlaceOf<Position>) =>
+    database.query
+      .selectFrom('connection_tests')
+      .leftJoin('test_events', (join) =>
+        join.onRef('test_events.test_id', '=', 'connection_tests.id').on(
+          'test_events.sequence',
+          '>',
+          place((position) => position.after),
+        ),
+      )
+      .select(['event_log', 'test_events.sequence', 'at', 'check_name', 'snapshot'])
+      .where(
+        'connection_tests.id',
+        '=',
+        place((position) => position.testId),
+      )
+      .orderBy('test_events.sequence')
+      .limit(READ_AT_ONCE);
+  const { rows } = await eventsAfter.run(database, '', select, { testId: test.id, after });
   const isFolded = rows.some((row) => row.event_log !== null);
   const events = isFolded ? await readFolded(database, test.id, after) : rows.flatMap((row) => eventIn(row) ?? []);
   return events.map(({ sequence, at, checkName, snapshot }) => {

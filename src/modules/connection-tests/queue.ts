@@ -15,6 +15,8 @@ export interface Lease {
   readonly attempt: number;
   /** The number of its last event. */
   readonly sequence: number;
+  /** Whether that is the one that it runs; otherwise whoever runs it tells of that first. */
+  readonly hasBegun: boolean;
   readonly deadlineAt: string;
   /** The trace of whoever asked for it, as a header has it; null where there is none. */
   readonly traceparent: string | null;

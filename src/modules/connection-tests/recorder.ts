@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises';
 import type { TestQueue, ToldEvent } from './queue.ts';
 
 /** How many events are written at once: each binds five values, far below what a statement may bind. */
@@ -49,6 +49,8 @@ export class TestRecorder {
 
   async #write(): Promise<void> {
     this.#writing = true;
+    // what a test tells in one go is written together
+    await immediate();
     let pauseMs = FIRST_PAUSE_MS;
     while (this.#pending.length > 0) {
       const start = performance.now();

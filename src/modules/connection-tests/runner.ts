@@ -62,6 +62,8 @@ export class TestRunner {
   #lookAgain: NodeJS.Timeout | undefined;
   /** Rows may be RUNNING in this process's name that it does not run: a claim's answer was lost, or a run broke off. */
   #mayHaveOrphans = false;
+  /** Tests may be queued that were not taken for want of room. */
+  #wasFull = false;
   #endsSaves = false;
   #drains = false;
   #stopped = false;
@@ -151,8 +153,11 @@ export class TestRunner {
       try {
         if (this.#mayHaveOrphans) await this.#settleOrphans();
         const free = MOST_AT_ONCE - this.#running.size;
-        if (free <= 0) return;
-        for (const lease of await this.#queue.claim(free)) this.#begin(lease);
+        this.#wasFull = free <= 0;
+        if (this.#wasFull) return;
+        const leases = await this.#queue.claim(free);
+        this.#wasFull = leases.length >= free;
+        for (const lease of leases) this.#begin(lease);
       } catch (error) {
         // the claim may be stored all the same: its answer alone was lost
         this.#mayHaveOrphans = true;
@@ -186,7 +191,7 @@ export class TestRunner {
       })
       .finally(() => {
         this.#running.delete(id);
-        this.#wake();
+        if (this.#wasFull || this.#mayHaveOrphans) this.#wake();
       });
     this.#running.set(id, { lease, abort, done });
   }
@@ -201,7 +206,7 @@ export class TestRunner {
     const log = new TestLog(lease, this.#recorder, this.#queue.clock, this.#options.logger, trace);
     const lost = new AbortController();
     log.onLost = () => lost.abort('lost');
-    await log.write({ kind: 'begun' });
+    if (!lease.hasBegun) await log.write({ kind: 'begun' });
     const outcome = await this.#execute(lease, log, AbortSignal.any([signal, lost.signal]));
     if (lost.signal.aborted) return;
     const interrupted = signal.reason === 'stopping' && outcome.status === 'CANCELLED';

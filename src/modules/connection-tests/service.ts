@@ -16,7 +16,7 @@ import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import { requireRoom, targetOf } from './admission.ts';
 import { cancelTopic, queueTopic, testTopic } from './database-queue.ts';
-import { readEvents } from './event-store.ts';
+import { READ_AT_ONCE, readEvents } from './event-store.ts';
 import { journalCancel, journalStart } from './journal.ts';
 import { planTest, type TestOptions, type TestSubject, testTimeoutMs, writes } from './plan.ts';
 import type { TestRunner } from './runner.ts';
@@ -288,6 +288,7 @@ export class ConnectionTestService {
       read: (position) => this.#readOn(test, position),
       position: (event) => event.sequence,
       after,
+      pageSize: READ_AT_ONCE,
       isLast: (event) => hasEnded(event.test),
       ...(signal ? { signal } : {}),
     });

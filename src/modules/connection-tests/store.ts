@@ -1,9 +1,10 @@
-import { type Expression, expressionBuilder, type Selectable, type SqlBool } from 'kysely';
+import { type Expression, expressionBuilder, type Insertable, type Selectable, type SqlBool } from 'kysely';
 import { type PublicConfig, serializeConfig } from '../../connectors/kit/config/shape.ts';
 import { type Change, type Database, isOneOf } from '../../platform/database.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
+import { type PlaceOf, PreparedStatements, placesOf } from '../../platform/prepared-statements.ts';
 import type { WrappedKey } from '../../platform/sealer.ts';
-import type { ConnectionTestsTable, Tables } from '../../platform/tables.ts';
+import type { ConnectionTestsTable, Tables, TestEventsTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { whereVisibleToo } from '../access/visibility.ts';
 import { shownColumns, testOf } from './shown-row.ts';
@@ -27,14 +28,28 @@ export interface NewTestRow
 /** How many abandoned tests one statement reads. */
 const READ_AT_ONCE = 200;
 
+/** Which tests are sought by whom. */
+interface Sought {
+  readonly ids: readonly string[];
+  readonly environmentIds: readonly string[];
+}
+const soughtTests = new PreparedStatements<Sought>();
+
 /** Reads the tests with these ids that the caller may see. */
 export async function findTests(database: Database, access: Access, ids: readonly string[]): Promise<ConnectionTest[]> {
-  const rows = await database.query
-    .selectFrom('connection_tests')
-    .select(shownColumns)
-    .where(isOneOf('connection_tests.id', ids))
-    .where(whereVisibleToo(access, 'connection_tests.environment_id'))
-    .execute();
+  const seesAll = access.environmentIds === 'all';
+  const sought = { ids: [...new Set(ids)], environmentIds: seesAll ? [] : [...access.environmentIds] };
+  const shape = `${sought.ids.length} of ${seesAll ? 'all' : sought.environmentIds.length}`;
+  const select = (place: PlaceOf<Sought>) => {
+    const placesFor = (name: keyof Sought) => sought[name].map((_, at) => place((values) => values[name][at] ?? ''));
+    const sight = { environmentIds: seesAll ? ('all' as const) : new Set(placesFor('environmentIds')) };
+    return database.query
+      .selectFrom('connection_tests')
+      .select(shownColumns)
+      .where(isOneOf('connection_tests.id', placesFor('ids')))
+      .where(whereVisibleToo(sight, 'connection_tests.environment_id'));
+  };
+  const { rows } = await soughtTests.run(database, shape, select, sought);
   return rows.map(testOf);
 }
 
@@ -87,6 +102,9 @@ export async function listTests(
   return toPage(rows.map(testOf), request, (test) => encodeCursor('NEWEST', [test.createdAt, test.id]));
 }
 
+type StoredTest = Omit<NewTestRow, 'draft_config'> & Pick<TestRow, 'draft_config' | 'sequence'>;
+const insertedTests = new PreparedStatements<StoredTest>();
+
 /** Stores a new test with its first event, QUEUED, and with the key of its secrets when it has any. */
 export async function insertTest(
   change: Change,
@@ -94,31 +112,38 @@ export async function insertTest(
   snapshot: TestSnapshot,
   key: WrappedKey | null,
 ): Promise<void> {
-  const draft_config = serializeConfig(row.draft_config);
-  await change.query
-    .insertInto('connection_tests')
-    .values({ ...row, draft_config, sequence: 1 })
-    .execute();
+  const stored = { ...row, draft_config: serializeConfig(row.draft_config), sequence: 1 };
+  const insert = (place: PlaceOf<StoredTest>) =>
+    change.query.insertInto('connection_tests').values(placesOf(stored, place));
+  await insertedTests.run(change, '', insert, stored);
   if (key) await insertSecretKey(change, row.id, key, row.created_at);
   await insertEvents(change, row.id, [{ sequence: 1, at: row.created_at, checkName: null, snapshot }]);
 }
 
+const insertedKeys = new PreparedStatements<{ id: string; test_id: string; wrapped: string; created_at: string }>();
+const keysOfTests = new PreparedStatements<string>();
+const erasedKeys = new PreparedStatements<string>();
+
 /** Gives a test the key that its secrets are sealed with. */
 export async function insertSecretKey(change: Change, testId: string, key: WrappedKey, at: string): Promise<void> {
-  const { id, wrapped } = key;
-  await change.query.insertInto('secret_keys').values({ id, test_id: testId, wrapped, created_at: at }).execute();
+  const row = { id: key.id, test_id: testId, wrapped: key.wrapped, created_at: at };
+  const insert = (place: PlaceOf<typeof row>) => change.query.insertInto('secret_keys').values(placesOf(row, place));
+  await insertedKeys.runLater(change, '', insert, row);
 }
 
 /** Reads the key of a test's secrets; undefined where an older version has sealed them. */
-export async function readSecretKey(
-  database: Pick<Database, 'query'>,
-  testId: string,
-): Promise<WrappedKey | undefined> {
-  return database.query
-    .selectFrom('secret_keys')
-    .select(['id', 'wrapped'])
-    .where('test_id', '=', testId)
-    .executeTakeFirst();
+export async function readSecretKey(database: Database | Change, testId: string): Promise<WrappedKey | undefined> {
+  const select = (place: PlaceOf<string>) =>
+    database.query
+      .selectFrom('secret_keys')
+      .select(['id', 'wrapped'])
+      .where(
+        'test_id',
+        '=',
+        place((id) => id),
+      );
+  const { rows } = await keysOfTests.run(database, '', select, testId);
+  return rows[0];
 }
 
 /** Reads the tests to which keys belong, as far as their keys are bound to it. */
@@ -134,7 +159,13 @@ export async function findKeyed(change: Change, keyIds: readonly string[]) {
 /** Takes the secrets of a test that has ended away for good: their key dies with them. */
 async function eraseSecrets(change: Change, testId: string): Promise<void> {
   change.erases();
-  await change.query.deleteFrom('secret_keys').where('test_id', '=', testId).execute();
+  const erase = (place: PlaceOf<string>) =>
+    change.query.deleteFrom('secret_keys').where(
+      'test_id',
+      '=',
+      place((id) => id),
+    );
+  await erasedKeys.runLater(change, '', erase, testId);
 }
 
 /** Locks some tests behind an id whose secrets an older version has sealed. */
@@ -189,14 +220,21 @@ export async function keepTested(change: Change, id: string, firstVersion: numbe
   return row !== undefined;
 }
 
+const networks = new PreparedStatements<string>();
+
 /** Reads from which network an environment's datastores are reached; null: from any. */
 export async function networkOf(change: Change, environmentId: string): Promise<string | null> {
-  const row = await change.query
-    .selectFrom('environments')
-    .select('network')
-    .where('id', '=', environmentId)
-    .executeTakeFirst();
-  return row?.network ?? null;
+  const select = (place: PlaceOf<string>) =>
+    change.query
+      .selectFrom('environments')
+      .select('network')
+      .where(
+        'id',
+        '=',
+        place((id) => id),
+      );
+  const { rows } = await networks.run(change, '', select, environmentId);
+  return rows[0]?.network ?? null;
 }
 
 /** Makes a test the newest one of what is stored. */
@@ -204,15 +242,27 @@ export async function setLastTest(change: Change, datastoreId: string, testId: s
   await change.query.updateTable('datastores').set({ last_test_id: testId }).where('id', '=', datastoreId).execute();
 }
 
+type EventRow = Insertable<TestEventsTable>;
+const insertedEvents = new PreparedStatements<readonly EventRow[]>();
+
 async function insertEvents(change: Change, testId: string, events: readonly StoredEvent[]): Promise<void> {
-  const rows = events.map(({ sequence, at, checkName, snapshot }) => ({
-    test_id: testId,
-    sequence,
-    at,
-    check_name: checkName,
-    snapshot: JSON.stringify(snapshotOf(snapshot)),
-  }));
-  await change.query.insertInto('test_events').values(rows).execute();
+  await insertRows(
+    change,
+    events.map((event) => rowOf(testId, event)),
+  );
+}
+
+function rowOf(testId: string, { sequence, at, checkName, snapshot }: StoredEvent): EventRow {
+  return { test_id: testId, sequence, at, check_name: checkName, snapshot: JSON.stringify(snapshotOf(snapshot)) };
+}
+
+async function insertRows(change: Change, rows: readonly EventRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  const insert = (place: PlaceOf<readonly EventRow[]>) =>
+    change.query
+      .insertInto('test_events')
+      .values(rows.map((row, at) => placesOf(row, (of) => place((values) => of(values[at] as EventRow)))));
+  await insertedEvents.runLater(change, String(rows.length), insert, rows);
 }
 
 /** Says who may write to a test: the process that owns it, in the attempt that it began. */
@@ -243,6 +293,13 @@ export async function writeEvents(change: Change, by: Ownership, events: readonl
   return missing.length === 0 || (await appendEvents(change, by, row.sequence, missing));
 }
 
+interface Appended {
+  readonly written: ReturnType<typeof columnsOf> & { readonly sequence: number };
+  readonly by: Ownership;
+  readonly after: number;
+}
+const appended = new PreparedStatements<Appended>();
+
 /** Adds events to a log. @returns false when the writer does not own a running test whose log ends with `after` */
 async function appendEvents(
   change: Change,
@@ -252,16 +309,23 @@ async function appendEvents(
 ): Promise<boolean> {
   const last = events.at(-1);
   if (!last) return true;
-  const written = await change.query
-    .updateTable('connection_tests')
-    .set({ ...columnsOf(last.snapshot), sequence: last.sequence })
-    .where('id', '=', by.testId)
-    .where('owner', '=', by.owner)
-    .where('attempt', '=', by.attempt)
-    .where('status', '=', 'RUNNING')
-    .where('sequence', '=', after)
-    .executeTakeFirst();
-  if (written.numUpdatedRows === 0n) return false;
+  const written = { ...columnsOf(last.snapshot), sequence: last.sequence };
+  const update = (place: PlaceOf<Appended>) =>
+    change.query
+      .updateTable('connection_tests')
+      .set(placesOf(written, (of) => place((values) => of(values.written))))
+      .where(({ and }) =>
+        and({
+          id: place((values) => values.by.testId),
+          owner: place((values) => values.by.owner),
+          attempt: place((values) => values.by.attempt),
+          status: 'RUNNING',
+          sequence: place((values) => values.after),
+        }),
+      );
+  const shape = Object.keys(written).join();
+  const { numAffectedRows } = await appended.run(change, shape, update, { written, by, after });
+  if (numAffectedRows === 0n) return false;
   if (isOver(last.snapshot)) await eraseSecrets(change, by.testId);
   await insertEvents(change, by.testId, events);
   return true;
@@ -285,12 +349,21 @@ function narrowed({ types, access }: Pick<Taker, 'types' | 'access'>): Expressio
   return [...conditions, expressionBuilder<Tables>().not(isOneOf('connection_tests.type', types.allBut))];
 }
 
-/** Takes up to `limit` queued tests of a process's network for it, which keeps them for so many milliseconds. */
+/** How a process takes tests. */
+export interface Claim {
+  /** For how long it keeps them, in milliseconds. */
+  readonly leaseMs: number;
+  /** How many it takes at most. */
+  readonly limit: number;
+  /** Whether the event that they run is stored with it; otherwise the process tells of that. */
+  readonly begins: boolean;
+}
+
+/** Takes queued tests of a process's network for it. */
 export async function claimTests(
   change: Change,
   { owner, network, ...rest }: Taker,
-  leaseMs: number,
-  limit: number,
+  { leaseMs, limit, begins }: Claim,
 ): Promise<TestRow[]> {
   const { clock } = change;
   const queued = change.query
@@ -308,13 +381,14 @@ export async function claimTests(
   const ids = await (change.kind === 'postgres' ? queued.forUpdate().skipLocked() : queued).execute();
   if (ids.length === 0) return [];
   const now = clock.timestamp();
-  return change.query
+  const rows = await change.query
     .updateTable('connection_tests')
     .set((eb) => ({
       status: 'RUNNING',
       owner,
       lease_expires_at: clock.timestamp(leaseMs),
       attempt: eb('attempt', '+', 1),
+      sequence: eb('sequence', '+', begins ? 1 : 0),
       // another process has made it, whose reading of the clock may be some milliseconds ahead
       started_at: eb.case().when('created_at', '>', now).then(eb.ref('created_at')).else(now).end(),
     }))
@@ -326,6 +400,14 @@ export async function claimTests(
     )
     .returningAll()
     .execute();
+  if (begins) await insertRows(change, rows.map(begunEvent));
+  return rows;
+}
+
+/** The event that a test runs which was taken with it. */
+function begunEvent(row: TestRow): EventRow {
+  const at = row.started_at ?? row.created_at;
+  return rowOf(row.id, { sequence: row.sequence, at, checkName: null, snapshot: testOf(row) });
 }
 
 /** How many tests are counted at most, so that nobody waits for the counting of a million. */

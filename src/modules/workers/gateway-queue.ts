@@ -197,7 +197,7 @@ export class GatewayQueue implements TestQueue {
     const content = JSON.parse(openMessage(this.#key, LEASE_INFO, place, sealed).toString()) as LeaseContent;
     const { test, deadlineAt, traceparent, job } = content;
     return {
-      ...{ test, attempt, sequence, deadlineAt, traceparent, isSavedHere: false },
+      ...{ test, attempt, sequence, hasBegun: false, deadlineAt, traceparent, isSavedHere: false },
       job: async () => ({ ...job, timeoutMs: Date.parse(deadlineAt) - this.clock.now() }),
       handBack: async (last) => {
         const at = this.clock.timestamp();

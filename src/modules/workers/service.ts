@@ -100,7 +100,7 @@ export class WorkerService {
     const queue = this.#queueOf(worker, access);
     const again = testIds ? await queue.claimAgain(new Set(testIds)) : [];
     const free = Math.min(limit, MOST_LEASES) - again.length;
-    const leases = free > 0 ? [...again, ...(await queue.claim(free))] : again;
+    const leases = free > 0 ? [...again, ...(await queue.claimFor(free))] : again;
     const sealed = await Promise.all(leases.map((lease) => this.#seal(worker, queue, lease)));
     return sealed.flatMap((one) => one ?? []);
   }
