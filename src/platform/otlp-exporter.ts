@@ -70,7 +70,7 @@ export class OtlpExporter {
     if (lost > 0) this.#options.logger.warn({ lost }, 'spans of traces are lost');
   }
 
-  /** Sends until nothing waits; whoever stops is refused once. */
+  /** Sends until nothing waits; once it stops, what is refused is not sent again. */
   async #send(): Promise<void> {
     const gatherMs = this.#options.gatherMs ?? GATHER_MS;
     const { signal } = this.#stopping;
@@ -79,9 +79,10 @@ export class OtlpExporter {
       if (this.#waiting.length < SENT_AT_ONCE || this.#isAway)
         await sleep(pauseMs, undefined, { signal, ref: false }).catch(() => undefined);
       const batch = this.#waiting.slice(0, SENT_AT_ONCE);
+      const isLast = signal.aborted;
       const { isOver, askAgainMs } = await this.#post(batch);
       if (isOver) this.#waiting = this.#waiting.slice(batch.length);
-      else if (signal.aborted) return;
+      else if (isLast) return;
       pauseMs = isOver ? gatherMs : Math.min(Math.max(pauseMs * 2, askAgainMs), MAX_PAUSE_MS);
     }
     this.#sending = undefined;

@@ -155,15 +155,19 @@ function bare(sql: string): Statement {
   return { sql, values: [] };
 }
 
-/** Sends statements that belong together, and gives the answer to the last of them. */
+/**
+ * Sends statements that belong together, and gives the answer to the last of them once Postgres is done: what a
+ * statement by itself has written is committed behind its answer, which a constraint may refuse.
+ */
 async function lastAnswer(client: pg.PoolClient, statements: readonly Statement[]): Promise<Answer> {
   try {
     return await new Promise<Answer>((resolve, fail) => {
-      const last = statements.length - 1;
-      const askers = statements.map((statement, at): Asker => {
-        return { statement, answer: (answer) => at === last && resolve(answer), fail };
-      });
-      void sendTogether(client, askers).then((failure) => failure && fail(reasonOf(failure)));
+      let last: Answer;
+      const answer: Asker['answer'] = (one) => {
+        last = one;
+      };
+      const askers = statements.map((statement): Asker => ({ statement, answer, fail }));
+      void sendTogether(client, askers).then((failure) => (failure ? fail(reasonOf(failure)) : resolve(last)));
     });
   } catch (error) {
     if (isOutdated(error)) prepareAnew();

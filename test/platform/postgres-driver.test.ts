@@ -76,6 +76,15 @@ it('reads what a great many ask for at once', async () => {
   expect(read).toEqual(divisors.map((divisor) => Math.floor(100 / divisor)));
 });
 
+it('fails what Postgres refuses when it commits a statement by itself', async () => {
+  await sql`create table parts (thing integer references things deferrable initially deferred)`.execute(database.query);
+  const refused = { code: '23503' };
+  await expect(sql`insert into parts values (77)`.execute(database.query)).rejects.toMatchObject(refused);
+  const changed = database.change(({ query }) => sql`insert into parts values (77)`.execute(query));
+  await expect(changed).rejects.toMatchObject(refused);
+  expect((await sql`select * from parts`.execute(database.query)).rows).toEqual([]);
+});
+
 it('fails what fails of the reads that go together, and nothing else', async () => {
   const divisors = [1, 0, 2, 0, 0, 4];
   const outcomes = await Promise.allSettled(divisors.map((divisor) => hundredBy(database, divisor)));
