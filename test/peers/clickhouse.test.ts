@@ -1,65 +1,40 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { type ClickHouseContext, query } from '../../src/connectors/clickhouse/client.ts';
 import { clickhouse } from '../../src/connectors/clickhouse/index.ts';
-import type { Tenancy } from '../../src/connectors/kit/config/tenancy.ts';
-import { type Authority, createAuthority } from '../support/certificates.ts';
-import { CLICKHOUSE, type ClickHouseServer, startClickHouse } from '../support/peers/clickhouse.ts';
+import { createAuthority } from '../support/certificates.ts';
+import { describeCauses } from '../support/peer-causes.ts';
+import type { ClickHouseServer } from '../support/peers/clickhouse.ts';
 import { describePeer } from '../support/peers/installed.ts';
-import { gist, testConnection } from '../support/test-connection.ts';
+import { ADMIN, clickhousePeer, READER } from '../support/real-peers/clickhouse.ts';
+import { gist, type TestConnectionOptions, testConnection } from '../support/test-connection.ts';
+import { useStand } from '../support/use-stand.ts';
 
 const POLL = { timeout: 20_000 };
-const ADMIN = { name: 'admin', password: 'admin-pass-Wq7' };
-const READER = { name: 'reader', password: 'pä55 "wörd"', databases: ['sales'], readonly: true };
-const NOTHING = { name: 'nothing', password: 'nothing-pass-Kd2', databases: ['secret'], readonly: true };
-const OPEN = { name: 'open', password: '' };
-const TENANCY: Tenancy = {
-  level: 'TABLE',
-  clientColumnType: 'NUMBER',
-  schemaName: 'sales',
-  tableName: 'clients',
-  tableClientNameColumn: 'name',
-  tablePrimaryKeyColumn: 'id',
-};
+const CLEAR = { tls: { mode: 'DISABLE' } };
+const asAdmin = { username: ADMIN.name, password: ADMIN.password };
 
-describePeer('ClickHouse 18.16', CLICKHOUSE, () => {
+describePeer('ClickHouse 18.16', clickhousePeer.programs, () => {
+  const used = useStand(clickhousePeer.stand);
+  const { configFor, tryAt, tryIt } = used;
+  const { tenancy } = clickhousePeer.stand;
   let server: ClickHouseServer;
-  let authority: Authority;
 
   beforeAll(async () => {
-    authority = await createAuthority();
-    server = await startClickHouse([ADMIN, READER, NOTHING, OPEN], await authority.issue({ names: ['ch.example'] }));
-    for (const statement of [
-      'create database sales',
-      'create database secret',
-      'create database many',
-      'create table sales.clients (id UInt64, name Nullable(String), since Date) engine = MergeTree order by id',
-      "create table sales.`we'ird\\\\name` (`a b` Int8) engine = Memory",
-      'create view sales.recent as select id from sales.clients',
-      'create materialized view sales.stored engine = MergeTree order by id as select id from sales.clients',
-      'create table secret.hidden (id Int8) engine = Memory',
-    ])
-      await server.run(statement);
+    ({ server } = await used.shared());
+    await server.run('create database many');
     for (let index = 0; index < 230; index += 1) {
       await server.run(`create table many.t${String(index).padStart(3, '0')} (z Int8, a String, m Date) engine = Log`);
     }
   }, 90_000);
 
-  afterAll(() => server?.stop());
+  const inTheClear = (more: Record<string, unknown> = {}, how: TestConnectionOptions = {}) =>
+    tryAt({ port: server.httpPort }, { ...CLEAR, ...more }, how);
 
-  function configFor(more: Record<string, unknown> = {}): Record<string, unknown> {
-    const { name: username, password } = READER;
-    const tls = { mode: 'DISABLE' };
-    return { host: '127.0.0.1', port: server.httpPort, username, password, database: 'sales', tls, ...more };
-  }
-
-  function securely(more: Record<string, unknown> = {}): Record<string, unknown> {
-    const tls = { caCertificate: authority.certificate };
-    return configFor({ host: 'ch.example', port: server.httpsPort, tls, ...more });
-  }
+  describeCauses(clickhousePeer, used);
 
   test('every check passes', async () => {
-    const result = await testConnection(clickhouse, configFor(), { tenancy: TENANCY });
+    const result = await inTheClear({}, { ...(tenancy && { tenancy }) });
     expect(result.failure).toBeNull();
     expect(result.evidence).toMatchObject({
       'session/authenticate': { server: 'ClickHouse 18.16.1', user: 'reader' },
@@ -70,20 +45,19 @@ describePeer('ClickHouse 18.16', CLICKHOUSE, () => {
   });
 
   test('every check passes over HTTPS', async () => {
-    const result = await testConnection(clickhouse, securely(), { lookup: async () => ['127.0.0.1'] });
+    const result = await tryIt();
     expect(result.failure).toBeNull();
-    expect(result.evidence['tls/handshake']).toMatchObject({ subject: 'CN=localhost', names: 'ch.example' });
+    expect(result.evidence['tls/handshake']).toMatchObject({ subject: 'CN=localhost', names: 'clickhouse.example' });
   });
 
   test('a user without a password signs in', async () => {
-    const config = configFor({ username: 'open', password: undefined, database: undefined });
-    expect((await testConnection(clickhouse, config)).failure).toBeNull();
+    expect((await tryIt({ username: 'open', password: undefined, database: undefined })).failure).toBeNull();
   });
 
   // 18.16 has no GRANT: what a user may read is a list of databases
   describe('the least rights', () => {
     test('pass every check by default, without a warning', async () => {
-      const result = await testConnection(clickhouse, configFor());
+      const result = await tryIt();
       expect(result.failure).toBeNull();
       expect(result.steps.every((step) => step.endsWith(': PASSED'))).toBe(true);
       const sql = 'create table sales.more (id UInt8) engine = Memory';
@@ -92,10 +66,7 @@ describePeer('ClickHouse 18.16', CLICKHOUSE, () => {
     });
 
     test('without the right to read the database the check that uses it says so', async () => {
-      const result = await testConnection(
-        clickhouse,
-        configFor({ username: NOTHING.name, password: NOTHING.password }),
-      );
+      const result = await tryIt({ username: 'stranger' });
       expect(gist(result)).toEqual({ at: 'query/execute', code: 'PERMISSION_DENIED', configPath: 'database' });
       expect(result.failure?.hint).toContain('the right to read');
       expect(result.evidence['query/execute']).toEqual({ serverError: '291' });
@@ -104,7 +75,7 @@ describePeer('ClickHouse 18.16', CLICKHOUSE, () => {
 
   describe('the catalog', () => {
     test('has tables, views and columns as the server has them', async () => {
-      const result = await testConnection(clickhouse, configFor(), { catalog: true });
+      const result = await tryIt({}, { catalog: true });
       expect(result.failure).toBeNull();
       const id = { name: 'id', dataType: 'UInt64', nullable: false };
       expect(result.batches.flat()).toEqual([
@@ -130,8 +101,7 @@ describePeer('ClickHouse 18.16', CLICKHOUSE, () => {
     });
 
     test('of many tables comes in parts, whole, with the columns in their order', async () => {
-      const config = configFor({ username: ADMIN.name, password: ADMIN.password, database: 'many' });
-      const { batches } = await testConnection(clickhouse, config, { catalog: true });
+      const { batches } = await tryIt({ ...asAdmin, database: 'many' }, { catalog: true });
       expect(batches.map((batch) => batch.length)).toEqual([200, 30]);
       const entries = batches.flat();
       expect(new Set(entries.map((entry) => entry.name)).size).toBe(230);
@@ -151,7 +121,7 @@ describePeer('ClickHouse 18.16', CLICKHOUSE, () => {
     const running = () =>
       server.run("select count() from system.processes where query like 'select count() from system.numbers%'");
     const ending = new AbortController();
-    const config = configFor({ username: ADMIN.name, password: ADMIN.password });
+    const config = configFor({ ...asAdmin, ...CLEAR, host: '127.0.0.1', port: server.httpPort });
     const how = { deadline: 60_000, cleanUpMs: 20_000, cancel: ending.signal };
     const outcome = testConnection({ ...clickhouse, checks: slow }, config, how);
     await expect.poll(running, POLL).toBe('1\n');
@@ -161,45 +131,31 @@ describePeer('ClickHouse 18.16', CLICKHOUSE, () => {
   }, 60_000);
 
   describe('what goes wrong is named', () => {
-    test.each([
-      ['a wrong password', { password: 'wrong' }, 'session/authenticate', 'PASSWORD_REFUSED', 'password'],
-      ['no password', { password: undefined }, 'session/authenticate', 'CREDENTIALS_REQUIRED', 'password'],
-      ['an unknown user', { username: 'nobody' }, 'session/authenticate', 'PASSWORD_REFUSED', 'username'],
-      // the server does not tell those with a list of databases which others there are
-      ['no right to the database', { database: 'secret' }, 'query/execute', 'PERMISSION_DENIED', 'database'],
-      [
-        'an unknown database',
-        { username: ADMIN.name, password: ADMIN.password, database: 'nope' },
-        'query/execute',
-        'DATABASE_NOT_FOUND',
-        'database',
-      ],
-    ])('%s', async (_title, more, at, code, configPath) => {
-      expect(gist(await testConnection(clickhouse, configFor(more)))).toEqual({ at, code, configPath });
+    test('no password', async () => {
+      const result = await tryIt({ password: undefined });
+      expect(gist(result)).toEqual({
+        at: 'session/authenticate',
+        code: 'CREDENTIALS_REQUIRED',
+        configPath: 'password',
+      });
     });
 
     test('the port of the native protocol', async () => {
-      const result = await testConnection(clickhouse, configFor({ port: server.tcpPort }));
+      const result = await tryAt({ port: server.tcpPort }, CLEAR);
       expect(gist(result)).toEqual({ at: 'session/authenticate', code: 'PROTOCOL_MISMATCH', configPath: 'port' });
     });
 
     test('clear text to the port of HTTPS, and the other way round', async () => {
-      const clear = await testConnection(clickhouse, configFor({ port: server.httpsPort }));
+      const clear = await tryAt({ port: server.httpsPort }, CLEAR);
       expect(clear).toMatchObject({ failedAt: 'session/authenticate', failure: { code: 'CONNECTION_LOST' } });
-      const secure = await testConnection(clickhouse, securely({ port: server.httpPort }), {
-        lookup: async () => ['127.0.0.1'],
-      });
+      const secure = await tryAt({ port: server.httpPort });
       expect(gist(secure)).toEqual({ at: 'tls/handshake', code: 'TLS_FAILED', configPath: 'port' });
     });
 
-    test.each([
-      ['a certificate of an unknown CA', {}, 'TLS_UNTRUSTED', 'tls.caCertificate'],
-      ['a certificate for another name', { host: 'other.example' }, 'TLS_NAME_MISMATCH', 'tls.serverName'],
-    ])('%s', async (_title, more, code, configPath) => {
-      const tls = 'host' in more ? {} : { tls: {} };
-      const config = securely({ ...tls, ...more });
-      const result = await testConnection(clickhouse, config, { lookup: async () => ['127.0.0.1'] });
-      expect(gist(result)).toEqual({ at: 'tls/handshake', code, configPath });
+    test('a certificate of an unknown CA', async () => {
+      const { certificate } = await createAuthority('Other');
+      const result = await tryIt({}, { publicCa: certificate });
+      expect(gist(result)).toEqual({ at: 'tls/handshake', code: 'TLS_UNTRUSTED', configPath: 'tls.caCertificate' });
     });
   });
 });

@@ -3,10 +3,12 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { postgres } from '../../src/connectors/postgres/index.ts';
 import { type Authority, createAuthority } from '../support/certificates.ts';
 import { holdSchemas } from '../support/held-schemas.ts';
+import { describeRealPeer } from '../support/peer-causes.ts';
 import { describePeer } from '../support/peers/installed.ts';
 import { PGBOUNCER, type Pgbouncer, type PgbouncerOptions, startPgbouncer } from '../support/peers/pgbouncer.ts';
 import { closedPort } from '../support/peers/tarpit.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
+import { pgbouncerPeer } from '../support/real-peers/pgbouncer.ts';
 import { gist, type TestConnectionOptions, testConnection } from '../support/test-connection.ts';
 
 const POLL = { timeout: 60_000 };
@@ -107,3 +109,5 @@ describePeer('PgBouncer before a PostgreSQL', PGBOUNCER, () => {
     expect(gist(result)).toMatchObject({ code: 'TLS_REQUIRED', configPath: 'tls.mode' });
   });
 });
+
+describeRealPeer(pgbouncerPeer);

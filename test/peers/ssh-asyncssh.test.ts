@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { SshTunnel } from '../../src/connectors/kit/config/ssh-tunnel.ts';
 import { postgres } from '../../src/connectors/postgres/index.ts';
 import { type Authority, createAuthority } from '../support/certificates.ts';
+import { describeRealPeer } from '../support/peer-causes.ts';
 import {
   ASYNCSSH,
   type AsyncsshBastion,
@@ -11,6 +12,7 @@ import {
 } from '../support/peers/asyncssh.ts';
 import { describePeer } from '../support/peers/installed.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
+import { asyncsshBastion } from '../support/real-peers/bastions.ts';
 import { generateSshKey } from '../support/ssh-keys.ts';
 import { gist, type TestConnectionOptions, testConnection } from '../support/test-connection.ts';
 
@@ -132,3 +134,5 @@ describePeer('asyncssh as a bastion', ASYNCSSH, () => {
     expect(gist(await tryThrough({ ...BY_KEY, ...options }, { privateKey }))).toEqual({ at, code, configPath });
   });
 });
+
+describeRealPeer(asyncsshBastion);

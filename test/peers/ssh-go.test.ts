@@ -2,9 +2,11 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { SshTunnel } from '../../src/connectors/kit/config/ssh-tunnel.ts';
 import { postgres } from '../../src/connectors/postgres/index.ts';
 import { type Authority, createAuthority } from '../support/certificates.ts';
+import { describeRealPeer } from '../support/peer-causes.ts';
 import { GO_SSH, type GoBastion, type GoBastionOptions, startGoBastion } from '../support/peers/go-ssh.ts';
 import { describePeer } from '../support/peers/installed.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
+import { goBastion } from '../support/real-peers/bastions.ts';
 import { generateSshKey } from '../support/ssh-keys.ts';
 import { gist, type TestedConnection, testConnection } from '../support/test-connection.ts';
 
@@ -180,3 +182,5 @@ describePeer('Go’s SSH server as a bastion', GO_SSH, () => {
     expect(gist(result)).toEqual({ at: 'endpoint/connect', code, configPath: 'host' });
   });
 });
+
+describeRealPeer(goBastion);

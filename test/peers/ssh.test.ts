@@ -5,10 +5,12 @@ import type { SshTunnel } from '../../src/connectors/kit/config/ssh-tunnel.ts';
 import { postgres } from '../../src/connectors/postgres/index.ts';
 import { type Authority, createAuthority } from '../support/certificates.ts';
 import { holdSchemas } from '../support/held-schemas.ts';
+import { describeRealPeer } from '../support/peer-causes.ts';
 import { describePeer } from '../support/peers/installed.ts';
 import { canCreateUsers, createUser, SSHD, type Sshd, type SshdOptions, startSshd } from '../support/peers/sshd.ts';
 import { closedPort } from '../support/peers/tarpit.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
+import { opensshBastion } from '../support/real-peers/bastions.ts';
 import { gist, type TestConnectionOptions, type TestedConnection, testConnection } from '../support/test-connection.ts';
 
 const POLL = { timeout: 20_000 };
@@ -244,3 +246,5 @@ describePeer('OpenSSH’s server as a bastion', SSHD, () => {
     });
   });
 });
+
+describeRealPeer(opensshBastion);

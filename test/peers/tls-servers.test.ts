@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clickhouse } from '../../src/connectors/clickhouse/index.ts';
 import { mongodb } from '../../src/connectors/mongodb/index.ts';
 import { type Authority, createAuthority, createSelfSigned, type IssuedCertificate } from '../support/certificates.ts';
+import { describeRealPeer } from '../support/peer-causes.ts';
 import { describePeer } from '../support/peers/installed.ts';
 import {
   issueByOpenssl,
@@ -11,6 +12,7 @@ import {
   type TlsVersion,
   tlsServers,
 } from '../support/peers/tls-servers.ts';
+import { gnutlsServer, goTlsServer, opensslServer } from '../support/real-peers/tls-servers.ts';
 import { clickhouseStand } from '../support/stands/clickhouse.ts';
 import { mongodbStand } from '../support/stands/mongodb.ts';
 import type { StandPeer } from '../support/stands/stand.ts';
@@ -274,3 +276,7 @@ describePeer('TLS against OpenSSL’s, GnuTLS’, Go’s and rustls’ servers',
     expect(result).toMatchObject({ failedAt: 'tls/handshake', failure: { code: 'TLS_FAILED' } });
   });
 });
+
+describeRealPeer(opensslServer);
+describeRealPeer(gnutlsServer);
+describeRealPeer(goTlsServer);

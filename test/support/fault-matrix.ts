@@ -244,9 +244,11 @@ class RunningStand implements StartedStand {
   }
 
   async #startWebServer(status: number): Promise<StandPeer> {
+    const certificate = this.#stand.clearStart ? undefined : await this.#used.issue();
+    if (this.#stand.startWebServer) return this.#stand.startWebServer(status, certificate);
     const headers = { 'content-type': 'text/html' };
     const page = { status, headers, body: '<html><body>Not here</body></html>' };
-    return startHttpPeer(() => page, this.#stand.clearStart ? {} : { certificate: await this.#used.issue() });
+    return startHttpPeer(() => page, certificate ? { certificate } : {});
   }
 
   async #ledTo(starting: Promise<StandPeer>): Promise<(deadline: number) => Promise<TestedConnection>> {

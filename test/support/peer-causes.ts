@@ -33,6 +33,11 @@ export function describeRealPeer<Options extends object, Peer extends StandPeer>
   });
 }
 
+/** The same for one peer of several types. */
+export function describeRealPeers(peers: readonly RealPeer[]): void {
+  for (const peer of peers) describeRealPeer(peer);
+}
+
 /**
  * Has a server that we did not write show the causes of the fault matrix: with nothing wrong the stand works, and each
  * cause comes to the check, the code, the field and the hint that the matrix has printed of the fake. What a config
@@ -84,7 +89,7 @@ function describeGateway<Options extends object, Peer extends StandPeer>(
     const trial = trials[cause];
     return 'never' in trial || trial.options || trial.start ? [] : [[cause, trial.change ?? {}] as const];
   });
-  if (!leadTo(stand, 0) || changes.length === 0) return;
+  if (stand.methods || !leadTo(stand, 0) || changes.length === 0) return;
 
   describe('through a gateway that runs', () => {
     let gateway: TestGateway;
@@ -143,5 +148,7 @@ function expectedOf<Options extends object, Peer extends StandPeer>(
   const printed = all[type]?.find(({ wrong }) => wrong === cause);
   if (!printed) throw new Error(`${type} has nothing printed of "${cause}".`);
   const { at, code, configPath, hint } = { ...printed, ...otherwise?.[cause] };
-  return { at, code, configPath, hint: hint instanceof RegExp ? expect.stringMatching(hint) : hint };
+  // in clear text the same is waited for by the check after the one for TLS
+  const check = at === 'tls/handshake' && isInClearText(stand.config) ? 'session/authenticate' : at;
+  return { at: check, code, configPath, hint: hint instanceof RegExp ? expect.stringMatching(hint) : hint };
 }

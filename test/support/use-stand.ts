@@ -82,7 +82,8 @@ export function openStand<Options extends object, Peer extends StandPeer>(
     const config = calledThere(configFor(changes), calls);
     const names = namesFor(port, config);
     const own = storage ? { storage: storage(config) } : {};
-    return testConnection(connector, config, { names, publicCa: authority.certificate, ...own, ...how });
+    const methods = stand.methods ? { methods: stand.methods } : {};
+    return testConnection(connector, config, { names, publicCa: authority.certificate, ...methods, ...own, ...how });
   };
   return {
     stand,

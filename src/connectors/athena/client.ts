@@ -99,7 +99,12 @@ const SIGNATURE: readonly string[] = [
 ];
 
 /** The names that AWS gives only to those whose signature it has taken. */
-const SIGNED_IN: readonly string[] = ['AccessDeniedException', 'InvalidRequestException', 'MetadataException'];
+const SIGNED_IN: readonly string[] = [
+  'AccessDeniedException',
+  'AccessDenied',
+  'InvalidRequestException',
+  'MetadataException',
+];
 const ABOUT_NAMES: readonly string[] = ['InvalidRequestException', 'MetadataException', 'ResourceNotFoundException'];
 
 export function provesSignIn(response: HttpResponse): boolean {

@@ -24,6 +24,7 @@ class Users(IdentityProvider):
     async def get_user(self, username):
         native = NativePasswordAuthPlugin.create_auth_string(PASSWORD)
         users = {
+            "äpp": User("äpp", native, "mysql_native_password"),
             "native": User("native", native, "mysql_native_password"),
             "rotated": User("rotated", NativePasswordAuthPlugin.create_auth_string("new"), "mysql_native_password", native),
             "clear": User("clear", None, "clear"),

@@ -18,6 +18,8 @@ export interface ClickHouseUser {
   readonly databases?: readonly string[];
   /** May read only, and change no setting. */
   readonly readonly?: boolean;
+  /** Left out: as many as it wants. */
+  readonly queriesAnHour?: number;
 }
 
 export interface ClickHouseServer {
@@ -130,17 +132,21 @@ function serverConfig(home: string, { httpPort, httpsPort, tcpPort }: Setup): st
 }
 
 function usersConfig(users: readonly ClickHouseUser[]): string {
-  const entries = users.map(({ name, password, databases, readonly }) => {
+  const entries = users.map(({ name, password, databases, readonly, queriesAnHour = 0 }) => {
     const allowed = databases?.map((database) => `<database>${database}</database>`).join('');
     return `<${name}><password>${password}</password><networks><ip>127.0.0.1</ip></networks>
-      <profile>${readonly ? 'readonly' : 'default'}</profile><quota>default</quota>
+      <profile>${readonly ? 'readonly' : 'default'}</profile><quota>quota_${queriesAnHour}</quota>
       ${allowed === undefined ? '' : `<allow_databases>${allowed}</allow_databases>`}</${name}>`;
   });
+  const quotas = [...new Set(users.map(({ queriesAnHour = 0 }) => queriesAnHour))].map(
+    (queries) =>
+      `<quota_${queries}><interval><duration>3600</duration><queries>${queries}</queries></interval></quota_${queries}>`,
+  );
   return `<?xml version="1.0"?>
 <yandex>
   <profiles><default></default><readonly><readonly>1</readonly></readonly></profiles>
   <users>${entries.join('')}</users>
-  <quotas><default></default></quotas>
+  <quotas>${quotas.join('')}</quotas>
 </yandex>
 `;
 }

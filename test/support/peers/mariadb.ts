@@ -4,6 +4,7 @@ import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { IssuedCertificate } from '../certificates.ts';
 import type { PeerPrograms } from './installed.ts';
 import { endProcess, freePorts, owned, startPeer } from './own-process.ts';
 
@@ -25,7 +26,7 @@ export interface MariadbServer {
   /** Runs statements as the one who may do everything. */
   administer(sql: string, database?: string): Promise<string>;
   /** Shows another certificate from the next connection on. */
-  present(certificate: string, key: string): Promise<void>;
+  present(certificate: IssuedCertificate): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -73,7 +74,7 @@ async function startServer(options: MariadbOptions): Promise<MariadbServer> {
     const client = ['--no-defaults', '--user=root', `--socket=${file('socket')}`, '--skip-column-names'];
     const administer = async (sql: string, database = 'mysql') =>
       (await run('mariadb', [...client, `--execute=${sql}`, database], { env: ENVIRONMENT })).stdout;
-    const present = async (certificate: string, key: string) => {
+    const present = async ({ certificate, key }: IssuedCertificate) => {
       await put('certificate', certificate);
       await put('key', key);
       await administer('flush ssl');

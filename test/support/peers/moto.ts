@@ -7,7 +7,13 @@ import { pythonOf } from './vendor-clients.ts';
 
 const python = pythonOf('moto');
 const run = promisify(execFile);
-const ENVIRONMENT = { PATH: '/usr/bin:/bin', HOME: '/nonexistent', PYTHONDONTWRITEBYTECODE: '1' };
+const ENVIRONMENT = {
+  PATH: '/usr/bin:/bin',
+  HOME: '/nonexistent',
+  PYTHONDONTWRITEBYTECODE: '1',
+  // it takes every host for that of a bucket, whatever the path says
+  S3_IGNORE_SUBDOMAIN_BUCKETNAME: 'true',
+};
 /** How often it is looked whether the server answers, and their pause. */
 const TRIES = 600;
 const PAUSE_MS = 100;

@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -16,6 +16,8 @@ export interface SshdOptions {
   readonly settings?: readonly string[];
   /** `ed25519`, `rsa`: left out both. */
   readonly hostKeys?: readonly string[];
+  /** Lines of authorized_keys, of whoever has such a key. */
+  readonly authorizedKeys?: readonly string[];
 }
 
 /** OpenSSH's own server, on loopback, with all its files in a directory of its own. */
@@ -43,8 +45,10 @@ async function start(options: SshdOptions): Promise<Sshd> {
   const authorized = join(home, 'authorized_keys');
   const types = options.hostKeys ?? ['ed25519', 'rsa'];
   for (const type of types) await keygen(join(home, `host_${type}`), ['-t', type, '-N', '']);
-  await writeFile(authorized, '');
+  await writeFile(authorized, (options.authorizedKeys ?? []).map((line) => `${line}\n`).join(''));
   // a server with root's rights changes into this empty directory of the system's
+  // another user than its own looks at the keys by the rights of that user
+  if (options.authorizedKeys) await chmod(home, 0o711);
   if (process.getuid?.() === 0) await mkdir('/run/sshd', { recursive: true, mode: 0o755 });
   const [port = 0] = await freePorts(1);
   const settings = [

@@ -37,7 +37,7 @@ export const opensearchPeer: RealPeer<object, SearchPeer> = {
   },
   says: /^OpenSearch 2\.19\./,
   cannot: {
-    'a limit is reached': 'It limits memory, and nobody’s requests.',
+    'a limit is reached': 'Its limits are of memory and queues, which no setting brings about at will.',
     'self-signed': CERTIFICATE,
     'for another name': CERTIFICATE,
     expired: CERTIFICATE,

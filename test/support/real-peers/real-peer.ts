@@ -40,6 +40,8 @@ export interface RealPeer<Options extends object = object, Peer extends StandPee
   readonly programs: PeerPrograms;
   /** Left out: a server. */
   readonly role?: keyof typeof roles;
+  /** Causes that it makes besides those of its role. */
+  readonly also?: readonly Cause[];
   /**
    * The stand of the type's fake with another `start`: what is changed to make a cause, and what that comes to, is the
    * same for both.
@@ -57,10 +59,10 @@ export interface RealPeer<Options extends object = object, Peer extends StandPee
 
 /** The causes that a peer is to be asked for, in the order of the matrix, each with why it cannot make it. */
 export function causesOf(peer: RealPeer): ReadonlyMap<Cause, string | undefined> {
-  const { role = 'a server', stand, cannot = {} } = peer;
-  const inRole: readonly Cause[] = roles[role];
+  const { role = 'a server', also = [], stand, cannot = {} } = peer;
+  const inRole: readonly Cause[] = [...roles[role], ...also];
   const order = Object.values(parts).flat() as readonly Cause[];
-  const listed = order.filter((cause) => inRole.includes(cause) || cause in cannot);
+  const listed = order.filter((cause) => inRole.includes(cause));
   const never = (cause: Cause) => {
     const expected = expectationOf(stand, cause);
     return 'never' in expected ? expected.never : undefined;

@@ -7,7 +7,7 @@ import type { Stand } from './stand.ts';
 export const KEY = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
 export const TEMPORARY = { ...KEY, accessKeyId: 'ASIDEXAMPLE', sessionToken: 'a-session-token' };
 export const EXPIRED = { ...TEMPORARY, accessKeyId: 'ASIEXPIRED' };
-const STRANGER = { accessKeyId: 'AKIDSTRANGER', secretAccessKey: 'a-secret-of-the-stranger' };
+export const ATHENA_STRANGER = { accessKeyId: 'AKIDSTRANGER', secretAccessKey: 'a-secret-of-the-stranger' };
 export const CLIENTS: FakeTable = {
   schema: '',
   name: 'clients',
@@ -28,8 +28,8 @@ export const athenaStand: Stand<Partial<FakeAthenaOptions>, StatefulPeer> = {
   start: (certificate, options) =>
     startFakeAthena({
       certificate,
-      credentials: [KEY, TEMPORARY, { ...EXPIRED, expired: true }, STRANGER],
-      strangers: [STRANGER.accessKeyId],
+      credentials: [KEY, TEMPORARY, { ...EXPIRED, expired: true }, ATHENA_STRANGER],
+      strangers: [ATHENA_STRANGER.accessKeyId],
       databases: DATABASES,
       ...options,
     }),
@@ -49,6 +49,6 @@ export const athenaStand: Stand<Partial<FakeAthenaOptions>, StatefulPeer> = {
     },
     'unknown user': { change: { accessKeyId: 'AKIDNOBODY' }, code: 'KEY_REFUSED', configPath: 'accessKeyId' },
     'missing name': { change: { database: 'nope' }, code: 'DATABASE_NOT_FOUND', configPath: 'database' },
-    'no right': { change: STRANGER, code: 'PERMISSION_DENIED', configPath: 'accessKeyId' },
+    'no right': { change: ATHENA_STRANGER, code: 'PERMISSION_DENIED', configPath: 'accessKeyId' },
   },
 };

@@ -3,7 +3,7 @@ import { type FakeClickHouseOptions, startFakeClickHouse } from '../peers/fake-c
 import type { StatefulPeer } from '../peers/http-peer.ts';
 import type { Stand } from './stand.ts';
 
-const PASSWORD = 'pä55 "word"';
+export const CLICKHOUSE_PASSWORD = 'pä55 "word"';
 const TABLES = {
   clients: { columns: { id: 'UInt64', name: 'LowCardinality(Nullable(String))', since: 'Date' } },
   "we'ird\\name": { columns: { 'a b': 'Nullable(Int8)' } },
@@ -12,15 +12,15 @@ const TABLES = {
 
 export const clickhouseStand: Stand<FakeClickHouseOptions, StatefulPeer> = {
   connector: clickhouse,
-  config: { host: 'clickhouse.example', username: 'reader', password: PASSWORD, database: 'sales' },
+  config: { host: 'clickhouse.example', username: 'reader', password: CLICKHOUSE_PASSWORD, database: 'sales' },
   clearText: { tls: { mode: 'DISABLE' } },
   start: (certificate, options) =>
     startFakeClickHouse({
       certificate,
       users: [
-        { name: 'reader', password: PASSWORD },
-        { name: 'stranger', password: PASSWORD, databases: [] },
-        { name: 'crowded', password: PASSWORD, isCrowded: true },
+        { name: 'reader', password: CLICKHOUSE_PASSWORD },
+        { name: 'stranger', password: CLICKHOUSE_PASSWORD, databases: [] },
+        { name: 'crowded', password: CLICKHOUSE_PASSWORD, isCrowded: true },
         { name: 'default', password: '' },
       ],
       databases: { sales: TABLES },

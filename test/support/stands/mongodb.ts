@@ -4,20 +4,20 @@ import type { FailureCode } from '../../../src/errors/check-failures.ts';
 import { type FakeMongodb, type FakeMongodbOptions, startFakeMongodb } from '../peers/fake-mongodb.ts';
 import type { Stand, Trial } from './stand.ts';
 
-const PASSWORD = 'correct, horse=$ä✓ battery';
+export const MONGODB_PASSWORD = 'correct, horse=$ä✓ battery';
 const ORDERS = [
   { _id: new ObjectId(), total: 12.5, paid: true, lines: [], at: new Date(), buyer: 'x' },
   { _id: new ObjectId(), total: 3, paid: null, at: new Date(), buyer: 7 },
 ];
 const SHOP: FakeMongodbOptions = {
   users: {
-    app: { password: PASSWORD },
-    'a=b,c': { password: PASSWORD },
-    modern: { password: PASSWORD, mechanisms: ['SCRAM-SHA-256'] },
-    old: { password: PASSWORD, mechanisms: ['SCRAM-SHA-1'] },
-    local: { password: PASSWORD, source: 'shop' },
-    reader: { password: PASSWORD, may: { shop: ['read'] } },
-    stranger: { password: PASSWORD, may: {} },
+    app: { password: MONGODB_PASSWORD },
+    'a=b,c': { password: MONGODB_PASSWORD },
+    modern: { password: MONGODB_PASSWORD, mechanisms: ['SCRAM-SHA-256'] },
+    old: { password: MONGODB_PASSWORD, mechanisms: ['SCRAM-SHA-1'] },
+    local: { password: MONGODB_PASSWORD, source: 'shop' },
+    reader: { password: MONGODB_PASSWORD, may: { shop: ['read'] } },
+    stranger: { password: MONGODB_PASSWORD, may: {} },
     prepared: { password: 'IX a' },
   },
   databases: { shop: { orders: ORDERS, customers: [], 'system.views': [] }, stock: { items: [{ id: 1, sku: 'a' }] } },
@@ -26,7 +26,7 @@ const SHOP: FakeMongodbOptions = {
 
 export const mongodbStand: Stand<FakeMongodbOptions, FakeMongodb> = {
   connector: mongodb,
-  config: { host: 'mongo.example', username: 'app', password: PASSWORD, database: 'shop' },
+  config: { host: 'mongo.example', username: 'app', password: MONGODB_PASSWORD, database: 'shop' },
   clearText: { tls: { mode: 'DISABLE' } },
   start: (tls, options) => startFakeMongodb({ tls, ...SHOP, ...options }),
   tenancy: {

@@ -2,7 +2,7 @@ import { s3 } from '../../../src/connectors/s3/index.ts';
 import { type FakeS3, type FakeS3Options, S3_KEY, startFakeS3 } from '../peers/fake-s3.ts';
 import type { Stand } from './stand.ts';
 
-const STRANGER = { accessKeyId: 'AKIDSTRANGER', secretAccessKey: 'a-secret-of-the-stranger' };
+export const S3_STRANGER = { accessKeyId: 'AKIDSTRANGER', secretAccessKey: 'a-secret-of-the-stranger' };
 /** Key to content. */
 export const OBJECTS = {
   'exports/2026/a b.csv': 'id,name\n1,x\n',
@@ -19,7 +19,7 @@ export const s3Stand: Stand<FakeS3Options, FakeS3> = {
   start: (certificate, options) =>
     startFakeS3({
       certificate,
-      credentials: [S3_KEY, { ...STRANGER, rights: [] }],
+      credentials: [S3_KEY, { ...S3_STRANGER, rights: [] }],
       buckets: { 'my-data': { objects: OBJECTS }, elsewhere: { region: 'eu-west-1' } },
       ...options,
     }),
@@ -31,6 +31,6 @@ export const s3Stand: Stand<FakeS3Options, FakeS3> = {
     },
     'unknown user': { change: { accessKeyId: 'AKIDNOBODY' }, code: 'KEY_REFUSED', configPath: 'accessKeyId' },
     'missing name': { change: { bucket: 'nope' }, code: 'BUCKET_NOT_FOUND', configPath: 'bucket' },
-    'no right': { change: STRANGER, code: 'PERMISSION_DENIED', configPath: 'accessKeyId' },
+    'no right': { change: S3_STRANGER, code: 'PERMISSION_DENIED', configPath: 'accessKeyId' },
   },
 };

@@ -58,8 +58,12 @@ export interface Stand<Options extends object = object, Peer extends StandPeer =
   start(certificate: IssuedCertificate | undefined, options?: Options): Promise<Peer>;
   /** Only agrees on TLS: for peers that take long to start. Left out: `start`. */
   readonly startHandshake?: (certificate: IssuedCertificate) => Promise<StandPeer>;
+  /** The checks that the peer is up to, by their names within the type. Left out: the default ones. */
+  readonly methods?: readonly string[];
   /** Who speaks first, in the clear, before TLS is asked for. Left out: TLS from the first byte on. */
   readonly clearStart?: 'client' | 'server';
+  /** What stands in the place of the peer and answers every request with a status. Left out: a server of ours. */
+  readonly startWebServer?: (status: number, certificate: IssuedCertificate | undefined) => Promise<StandPeer>;
   /** A mapping of level TABLE that the peer's data hold: its key a number, its client's name a text. */
   readonly tenancy?: Tenancy;
   readonly trials: Readonly<Record<OwnCause, Trial<Options> | Inapplicable>>;

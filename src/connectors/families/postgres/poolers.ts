@@ -23,6 +23,17 @@ const SAYINGS: readonly (readonly [RegExp, FailureCode, FailureDetails])[] = [
     'DATABASE_NOT_FOUND',
     { configPath: 'database', hint: 'Check `database`: the pooler in front of the server has none of this name.' },
   ],
+  // what the server behind it has said, which PgBouncer hands on
+  [
+    /^permission denied for database/i,
+    'PERMISSION_DENIED',
+    { configPath: 'database', hint: 'Grant the user CONNECT on the database.' },
+  ],
+  [
+    /^too many connections for (role|database)/i,
+    'TOO_MANY_REQUESTS',
+    { hint: 'The server has no connection left for this user. Try again later.' },
+  ],
   [/^(TLS|SSL) required/i, 'TLS_REQUIRED', { configPath: 'tls.mode' }],
   [
     /^no more connections allowed|too many (clients|connections)|max(imum)? client/i,

@@ -15,6 +15,8 @@ describe('what a pooler says in the place of the server', () => {
     ['Tenant or user not found', 'PASSWORD_REFUSED', 'password'],
     ['no such database: nope', 'DATABASE_NOT_FOUND', 'database'],
     ['SSL required', 'TLS_REQUIRED', 'tls.mode'],
+    ['permission denied for database "closed"', 'PERMISSION_DENIED', 'database'],
+    ['too many connections for role "crowded"', 'TOO_MANY_REQUESTS', null],
     ['no more connections allowed (max_client_conn)', 'TOO_MANY_REQUESTS', null],
     ['pgbouncer cannot connect to server', 'SERVER_UNAVAILABLE', null],
     ['server login has been failing, try again later (server_login_retry)', 'SERVER_UNAVAILABLE', null],
