@@ -8,6 +8,8 @@ const MAX_CACHED_STATEMENTS = 500;
 export class SqliteFile {
   readonly #handle: Sqlite.Database;
   readonly #statements = new Map<string, Sqlite.Statement<unknown[]>>();
+  /** The statement that was asked for last: it is the newest already. */
+  #newest = '';
 
   constructor(handle: Sqlite.Database) {
     handle.pragma('synchronous = FULL');
@@ -39,6 +41,8 @@ export class SqliteFile {
   #prepare(sql: string): Sqlite.Statement<unknown[]> {
     const known = this.#statements.get(sql);
     if (known) {
+      if (sql === this.#newest) return known;
+      this.#newest = sql;
       this.#statements.delete(sql);
       this.#statements.set(sql, known);
       return known;
@@ -50,6 +54,7 @@ export class SqliteFile {
 
   #remember(sql: string, statement: Sqlite.Statement<unknown[]>): void {
     this.#statements.set(sql, statement);
+    this.#newest = sql;
     if (this.#statements.size <= MAX_CACHED_STATEMENTS) return;
     const [oldest] = this.#statements.keys();
     if (oldest !== undefined) this.#statements.delete(oldest);

@@ -2,6 +2,7 @@ import {
   type GraphQLInputType,
   GraphQLInt,
   type GraphQLSchema,
+  getNamedType,
   isInputObjectType,
   isInputType,
   isListType,
@@ -22,10 +23,26 @@ export function readNumbers(
   operation: OperationDefinitionNode,
   variables: Record<string, unknown>,
 ): void {
-  for (const { variable, type: node } of operation.variableDefinitions ?? []) {
+  const known = holders.get(operation) ?? holdersOf(schema, operation);
+  holders.set(operation, known);
+  for (const [name, type] of known) readField(variables, name, type);
+}
+
+type Holder = readonly [variable: string, type: GraphQLInputType];
+
+/** The variables of operations that may hold a number: few do. */
+const holders = new WeakMap<OperationDefinitionNode, readonly Holder[]>();
+
+function holdersOf(schema: GraphQLSchema, { variableDefinitions = [] }: OperationDefinitionNode): readonly Holder[] {
+  return variableDefinitions.flatMap(({ variable, type: node }) => {
     const type = typeFromAST(schema, node);
-    if (isInputType(type)) readField(variables, variable.name.value, type);
-  }
+    return isInputType(type) && mayHoldNumber(type) ? [[variable.name.value, type] as const] : [];
+  });
+}
+
+function mayHoldNumber(type: GraphQLInputType): boolean {
+  const named = getNamedType(type);
+  return isInputObjectType(named) || named.name === GraphQLInt.name;
 }
 
 /** `holder` is an object of variables, or a list in one with its indexes. */
