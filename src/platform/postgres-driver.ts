@@ -189,8 +189,8 @@ function resultOf<Row>({ command, count, rows }: Answer): QueryResult<Row> {
 }
 
 /**
- * Prepared reads. Short ones go to Postgres together when they are asked for at about the same time: as many as one turn
- * of the event loop brings, or as come while all connections are busy. Each fails alone.
+ * Prepared reads. Short ones go to Postgres together when they are asked for at about the same time: as many as one
+ * turn of the event loop brings, or as come while all connections are busy. Each fails alone.
  */
 class PreparedReads {
   readonly #pool: pg.Pool;

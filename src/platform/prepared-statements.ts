@@ -69,8 +69,8 @@ export class PreparedStatements<Values> {
   }
 
   /**
-   * The same for what writes, and tells nothing. On Postgres it may be sent with the change's next statement, which then
-   * fails if this one does.
+   * The same for what writes, and tells nothing. On Postgres it may be sent with the change's next statement, which
+   * then fails if this one does.
    * @param orElse makes what the change fails with when no row is written; left out: that is all right
    */
   async runLater(

@@ -29,7 +29,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/datastores/store.ts takenNames',
   ],
   'The service has found or locked the datastore for its caller, and names it by its id.': [
-    'modules/datastores/store.ts replaceDatastore',
+    'modules/datastores/store.ts replacementOf',
     'modules/datastores/store.ts deleteDatastoreRows',
     'modules/datastores/store.ts deleteSecrets',
     'modules/datastores/store.ts replaceTags',
