@@ -118,15 +118,22 @@ export async function findKeyed(change: Change, keyIds: readonly string[]) {
   });
 }
 
+interface KeysUpTo {
+  readonly datastoreId: string;
+  readonly version: number;
+}
+
+const keysUpTo = new PreparedStatements<KeysUpTo>();
+
 /** Erases the secrets of a datastore's versions up to one. @returns of how many versions */
 export async function eraseUpTo(change: Change, datastoreId: string, version: number): Promise<number> {
-  const keys = await change.query
-    .selectFrom('revision_keys')
-    .select(['id', 'datastore_id', 'version'])
-    .where('datastore_id', '=', datastoreId)
-    .where('version', '<=', version)
-    .execute();
-  return erase(change, keys);
+  const upTo = (place: PlaceOf<KeysUpTo>) => {
+    const [id, last] = [place((values) => values.datastoreId), place((values) => values.version)];
+    const keys = change.query.selectFrom('revision_keys').select(['id', 'datastore_id', 'version']);
+    return keys.where('datastore_id', '=', id).where('version', '<=', last);
+  };
+  const { rows } = await keysUpTo.run<Erased>(change, '', upTo, { datastoreId, version });
+  return erase(change, rows);
 }
 
 /**
