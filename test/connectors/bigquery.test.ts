@@ -7,9 +7,20 @@ import { ACCOUNT, bigqueryStand, CLIENTS, DATASETS } from '../support/stands/big
 import { describeTenancy } from '../support/tenancy-table.ts';
 import { gist } from '../support/test-connection.ts';
 import { useStand } from '../support/use-stand.ts';
+import { describeWorkloadIdentity } from '../support/workload-identity-table.ts';
 
 const stand = useStand(bigqueryStand);
-const { configFor, start, tryAt, tryIt, tryWith } = stand;
+const { configFor, hosts, issue, keep, start, tryAt, tryIt, tryWith } = stand;
+
+describeWorkloadIdentity({
+  connector: bigquery,
+  configFor,
+  tryWith: async (sts, changes, more) => {
+    const names = [...hosts, 'sts.googleapis.com', 'iamcredentials.googleapis.com'];
+    return tryAt(await keep(bigqueryStand.start(await issue({ names }), { sts, ...more })), changes);
+  },
+  scope: 'https://www.googleapis.com/auth/bigquery.readonly',
+});
 
 describe('a project that works', () => {
   test('passes every check over one connection', async () => {

@@ -7,8 +7,9 @@ import { PRIVATE_KEY } from '../support/inputs.ts';
 import { ACCOUNT, googleCloudStorageStand, KEY_FILE } from '../support/stands/google-cloud-storage.ts';
 import { gist } from '../support/test-connection.ts';
 import { useStand } from '../support/use-stand.ts';
+import { describeWorkloadIdentity } from '../support/workload-identity-table.ts';
 
-const { configFor, start, tryAt, tryIt, tryWith } = useStand(googleCloudStorageStand);
+const { configFor, hosts, issue, keep, start, tryAt, tryIt, tryWith } = useStand(googleCloudStorageStand);
 
 describe('a bucket whose requester pays', () => {
   const payer = 'my-project-123';
@@ -36,6 +37,16 @@ describe('a bucket whose requester pays', () => {
     expect((await tryAt(peer)).failure).toBeNull();
     expect(peer.requests.some(({ query }) => query.has('userProject'))).toBe(false);
   });
+});
+
+describeWorkloadIdentity({
+  connector: googleCloudStorage,
+  configFor,
+  tryWith: async (sts, changes, more) => {
+    const names = [...hosts, 'sts.googleapis.com', 'iamcredentials.googleapis.com'];
+    return tryAt(await keep(googleCloudStorageStand.start(await issue({ names }), { sts, ...more })), changes);
+  },
+  scope: 'https://www.googleapis.com/auth/devstorage.read_only',
 });
 
 describe('a bucket that works', () => {

@@ -7,6 +7,7 @@ import { S3_KEY } from '../support/peers/fake-s3.ts';
 import { createFakeSts, type FakeRole } from '../support/peers/fake-sts.ts';
 import { judgeRdsToken, startRdsFront } from '../support/peers/rds.ts';
 import { athenaStand, KEY } from '../support/stands/athena.ts';
+import { federatedGcsStand } from '../support/stands/google-cloud-storage.ts';
 import { mongoDataApiStand } from '../support/stands/mongo-data-api.ts';
 import { mysqlStand } from '../support/stands/mysql.ts';
 import { opensearchStand } from '../support/stands/opensearch.ts';
@@ -117,6 +118,13 @@ const ways: readonly Way[] = [
       return keep(startRdsFront({ ...rds, port: 5432, certificate, upstream }));
     },
     wrong: refused('awsIam.secretAccessKey', 'wrong', 'KEY_REFUSED', 'awsIam.accessKeyId'),
+  },
+  {
+    title: 'Google Cloud Storage by workload identity federation',
+    stand: federatedGcsStand as Stand<never>,
+    change: {},
+    options: {},
+    wrong: refused('workloadIdentity.token', 'no.such.token', 'KEY_REFUSED'),
   },
   {
     title: 'Trino by an access token',

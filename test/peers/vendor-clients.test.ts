@@ -14,7 +14,7 @@ import { databricksStand } from '../support/stands/databricks.ts';
 import { READER } from '../support/stands/elastic-family.ts';
 import { elasticsearchStand } from '../support/stands/elasticsearch.ts';
 import { fireboltStand } from '../support/stands/firebolt.ts';
-import { googleCloudStorageStand } from '../support/stands/google-cloud-storage.ts';
+import { federatedGcsStand, googleCloudStorageStand } from '../support/stands/google-cloud-storage.ts';
 import { mongodbStand } from '../support/stands/mongodb.ts';
 import { mssqlStand } from '../support/stands/mssql.ts';
 import { mysqlStand } from '../support/stands/mysql.ts';
@@ -58,6 +58,7 @@ const clients = (): readonly (readonly [client: string, stand: Stand<never, neve
     ['opensearch_client', withPlainPassword(opensearchStand), expect.any(String)],
     ['bigquery_client', bigqueryStand, ['sales', 'web']],
     ['gcs_client', googleCloudStorageStand, ['a.csv', 'b.csv']],
+    ['gcs_federated_client', federatedGcsStand, ['a.csv', 'b.csv']],
     ['s3_client', s3Stand, ['exports/2026/a b.csv', "exports/2026/q's & <r>.csv", 'exports/empty', 'readme']],
     ['athena_client', athenaStand, '1'],
   ] as never;

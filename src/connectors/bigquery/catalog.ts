@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { googleRefusal } from '../families/google/client.ts';
+import { googleRefusal } from '../families/google/answers.ts';
 import { entriesOfRows } from '../kit/checks/catalog.ts';
 import type { CatalogColumn, CatalogEntry } from '../kit/contract/catalog-entry.ts';
 import { Failure } from '../kit/contract/failure.ts';

@@ -1,16 +1,16 @@
 import { z } from 'zod';
-import { googleRefusal } from '../families/google/client.ts';
+import { googleRefusal } from '../families/google/answers.ts';
+import { type GoogleState, googleAccount } from '../families/google/client.ts';
 import { authenticateCheck } from '../kit/checks/authenticate.ts';
 import { tenancyCheck } from '../kit/checks/tenancy.ts';
 import type { Check } from '../kit/contract/connector.ts';
 import { SIGN_IN_LIMIT } from '../kit/contract/peer-socket.ts';
 import { jsonAnswer, listOf } from '../kit/http/answers.ts';
-import type { HttpState } from '../kit/http/http-base.ts';
 import { tableColumns } from './catalog.ts';
 import { accepted, acceptedData, askBigquery, METADATA, postJson, QUERIES } from './client.ts';
 import type { BigqueryConfig } from './config.ts';
 
-type BigqueryCheck = Check<BigqueryConfig, HttpState>;
+type BigqueryCheck = Check<BigqueryConfig, GoogleState>;
 
 /** The most tables that tables/list counts. */
 const PAGE = 100;
@@ -29,14 +29,14 @@ const DRY_RUN = z.object({
 });
 
 const authenticate: BigqueryCheck = authenticateCheck(
-  'Google takes the token that the account’s key signs. No right is needed.',
+  'Google takes the token that the account’s key signs, or that was given for another provider’s. No right is needed.',
   async (context) => {
     const path = '/datasets?maxResults=1&fields=kind';
     const response = await askBigquery(context, METADATA, { method: 'GET', path, maxBytes: SIGN_IN_LIMIT });
     // the checks that follow tell what the account may do, and in which project
     const signedIn = [400, 403, 404].includes(googleRefusal(response)?.code ?? 0);
     if (!signedIn) jsonAnswer(acceptedData(response, context.config), DATASETS);
-    return { evidence: { server: 'BigQuery', account: context.config.credentials.clientEmail } };
+    return { evidence: { server: 'BigQuery', account: googleAccount(context.config) } };
   },
 );
 

@@ -1,11 +1,11 @@
-import { askGoogle, type GoogleRefusal, googleAccepted } from '../families/google/client.ts';
+import { type GoogleRefusal, googleAccepted } from '../families/google/answers.ts';
+import { askGoogle, type GoogleState } from '../families/google/client.ts';
 import type { CheckContext } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
-import type { HttpState } from '../kit/http/http-base.ts';
 import { type BigqueryConfig, dataProject } from './config.ts';
 
-export type BigqueryContext = CheckContext<BigqueryConfig, HttpState>;
+export type BigqueryContext = CheckContext<BigqueryConfig, GoogleState>;
 
 /** The scope that lets the gateway read what there is in a project. */
 export const METADATA = 'https://www.googleapis.com/auth/bigquery.readonly';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { serviceAccount } from '../kit/config/service-account.ts';
+import { googleSignInFields, googleSignInRules, withGoogleSignIn } from '../families/google/config.ts';
+import { rules } from '../kit/config/rules.ts';
 import { anyText, matching } from '../kit/config/text.ts';
 
 function project() {
@@ -10,44 +11,43 @@ function project() {
   );
 }
 
-export const bigqueryConfig = z.object({
-  projectId: project().meta({
-    title: 'Project id',
-    description:
-      'The project that pays for queries, and that holds the data unless dataProjectId names another one. Example: my-project-123',
-  }),
-  dataProjectId: project().optional().meta({
-    title: 'Data project id',
-    description:
-      'The project that holds the data, where that is another one than pays for queries. Leave empty for the same one. Example: bigquery-public-data',
-  }),
-  credentials: serviceAccount().meta({
-    title: 'Credentials',
-    description: 'The key of a service account. Enter the fields of its JSON file.',
-  }),
-  dataset: matching(
-    anyText(1024),
-    /^\w+$/,
-    'A dataset’s id has letters, digits and underscores; it stands without its project.',
-  )
-    .optional()
-    .meta({
-      title: 'Dataset',
+export const bigqueryConfig = withGoogleSignIn(
+  z.object({
+    projectId: project().meta({
+      title: 'Project id',
       description:
-        'The one dataset of the project that holds the data to use. Leave empty for all of them. Example: sales',
+        'The project that pays for queries, and that holds the data unless dataProjectId names another one. Example: my-project-123',
     }),
-  location: matching(
-    anyText(64).min(2, { abort: true }),
-    /^[A-Za-z]+(-[A-Za-z0-9]+)*$/,
-    'Give a location of BigQuery, such as US, EU or europe-west3.',
-  )
-    .default('US')
-    .meta({
-      title: 'Location',
+    dataProjectId: project().optional().meta({
+      title: 'Data project id',
       description:
-        'The location where queries run, which has to be that of the dataset. Examples: US, EU, europe-west3',
+        'The project that holds the data, where that is another one than pays for queries. Leave empty for the same one. Example: bigquery-public-data',
     }),
-});
+    ...googleSignInFields,
+    dataset: matching(
+      anyText(1024),
+      /^\w+$/,
+      'A dataset’s id has letters, digits and underscores; it stands without its project.',
+    )
+      .optional()
+      .meta({
+        title: 'Dataset',
+        description:
+          'The one dataset of the project that holds the data to use. Leave empty for all of them. Example: sales',
+      }),
+    location: matching(
+      anyText(64).min(2, { abort: true }),
+      /^[A-Za-z]+(-[A-Za-z0-9]+)*$/,
+      'Give a location of BigQuery, such as US, EU or europe-west3.',
+    )
+      .default('US')
+      .meta({
+        title: 'Location',
+        description:
+          'The location where queries run, which has to be that of the dataset. Examples: US, EU, europe-west3',
+      }),
+  }),
+).meta(rules(...googleSignInRules));
 
 export type BigqueryConfig = z.output<typeof bigqueryConfig>;
 

@@ -1,9 +1,11 @@
 import { googleTarget } from '../families/google/client.ts';
+import { pointingAtIdentity, withWorkloadIdentity } from '../families/google/workload-identity.ts';
 import { catalogCheck } from '../kit/checks/catalog.ts';
 import { defineConnector } from '../kit/contract/connector.ts';
 import { httpBase } from '../kit/http/http-base.ts';
 import { readBigqueryCatalog } from './catalog.ts';
 import { bigqueryChecks } from './checks.ts';
+import { METADATA } from './client.ts';
 import { type BigqueryConfig, bigqueryConfig } from './config.ts';
 import { bigqueryRecipe } from './documentation.ts';
 import { bigqueryConnectionTexts } from './texts.ts';
@@ -12,9 +14,10 @@ export const bigquery = defineConnector({
   type: 'BIGQUERY',
   title: 'BigQuery',
   description:
-    'A project of Google BigQuery, or one of its datasets, signed in to with the key of a service account. Reading the catalog runs a query on INFORMATION_SCHEMA for each dataset, which Google bills as 10 MB.',
+    'A project of Google BigQuery, or one of its datasets, signed in to with the key of a service account, or by workload identity federation. Reading the catalog runs a query on INFORMATION_SCHEMA for each dataset, which Google bills as 10 MB.',
   category: 'WAREHOUSE',
-  provenAgainst: 'fake that verifies the signed token, and that Google’s Python client 3.47 accepts',
+  provenAgainst:
+    'fake that verifies the signed token, or exchanges another provider’s, and that Google’s Python client 3.47 accepts',
   leastRights:
     '`bigquery.jobs.create` on the project, which BigQuery Job User has; with a dataset `bigquery.datasets.get`, which BigQuery Metadata Viewer has.',
   recipe: bigqueryRecipe,
@@ -32,8 +35,11 @@ export const bigquery = defineConnector({
     location: 'EU',
   },
   principalSecret: 'credentials.privateKey',
-  ...httpBase((config: BigqueryConfig) => googleTarget('bigquery', config), bigqueryChecks),
+  ...withWorkloadIdentity(
+    METADATA,
+    httpBase((config: BigqueryConfig) => googleTarget('bigquery', config), bigqueryChecks),
+  ),
   tenancyLevels: ['TABLE', 'DATABASE'],
-  catalogCheck: catalogCheck(readBigqueryCatalog),
+  catalogCheck: pointingAtIdentity(catalogCheck(readBigqueryCatalog)),
   texts: bigqueryConnectionTexts,
 });

@@ -1,17 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { askGoogle, type GoogleRefusal, googleAccepted, googleRefusal } from '../families/google/client.ts';
+import { type GoogleRefusal, googleAccepted, googleRefusal } from '../families/google/answers.ts';
+import { askGoogle, type GoogleState, googleAccount } from '../families/google/client.ts';
 import { authenticateCheck } from '../kit/checks/authenticate.ts';
 import type { Check, CheckContext } from '../kit/contract/connector.ts';
 import { Failure } from '../kit/contract/failure.ts';
 import { jsonAnswer, listOf, refusalEvidence } from '../kit/http/answers.ts';
 import type { HttpRequest, HttpResponse } from '../kit/http/client.ts';
-import { type HttpState, write } from '../kit/http/http-base.ts';
+import { write } from '../kit/http/http-base.ts';
 import type { GoogleCloudStorageConfig } from './config.ts';
 
-type GcsCheck = Check<GoogleCloudStorageConfig, HttpState>;
+type GcsCheck = Check<GoogleCloudStorageConfig, GoogleState>;
 
-const READ = 'https://www.googleapis.com/auth/devstorage.read_only';
+/** Lets the gateway read. */
+export const READ = 'https://www.googleapis.com/auth/devstorage.read_only';
 const WRITE = 'https://www.googleapis.com/auth/devstorage.read_write';
 /** The most objects that objects/list counts. */
 const PAGE = 100;
@@ -24,7 +26,7 @@ const OBJECTS = z.object({
   nextPageToken: z.string().optional(),
 });
 const authenticate: GcsCheck = authenticateCheck(
-  'Google takes the token that the account’s key signs. No right is needed.',
+  'Google takes the token that the account’s key signs, or that was given for another provider’s. No right is needed.',
   async (context) => {
     const response = await ask(context, READ, {
       method: 'GET',
@@ -34,7 +36,7 @@ const authenticate: GcsCheck = authenticateCheck(
     const refusal = googleRefusal(response);
     const signedIn = [403, 404].includes(refusal?.code ?? 0) || (refusal && isAboutPayer(refusal));
     if (!signedIn) jsonAnswer(accepted(response), BUCKET);
-    return { evidence: { server: 'Google Cloud Storage', account: context.config.credentials.clientEmail } };
+    return { evidence: { server: 'Google Cloud Storage', account: googleAccount(context.config) } };
   },
 );
 
@@ -144,7 +146,7 @@ function payerFailure(message = ''): Failure {
 
 /** Sends a request, for which the config's project pays if it names one. */
 function ask(
-  context: CheckContext<GoogleCloudStorageConfig, HttpState>,
+  context: CheckContext<GoogleCloudStorageConfig, GoogleState>,
   scope: string,
   request: HttpRequest,
 ): Promise<HttpResponse> {

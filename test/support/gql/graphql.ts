@@ -169,8 +169,8 @@ export type AwsWebIdentityPatch = {
 
 /** A field that may be left out may also be null, which means the same. */
 export type BigqueryConfigInput = {
-  /** The key of a service account. Enter the fields of its JSON file. */
-  credentials: ServiceAccountInput;
+  /** The key of a service account. Enter the fields of its JSON file. Leave empty when you sign in by workload identity federation. */
+  credentials?: ServiceAccountInput | null | undefined;
   /** The project that holds the data, where that is another one than pays for queries. Leave empty for the same one. Example: bigquery-public-data */
   dataProjectId?: string | null | undefined;
   /** The one dataset of the project that holds the data to use. Leave empty for all of them. Example: sales */
@@ -179,11 +179,13 @@ export type BigqueryConfigInput = {
   location?: string | null | undefined;
   /** The project that pays for queries, and that holds the data unless dataProjectId names another one. Example: my-project-123 */
   projectId: string;
+  /** A token of another provider that stands in the place of a service account’s key. It is exchanged for each test, on the public Google cloud. No file and no variable of the gateway’s machine is read for it. Leave empty to sign in with a key. */
+  workloadIdentity?: GoogleWorkloadIdentityInput | null | undefined;
 };
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type BigqueryConfigPatch = {
-  /** The key of a service account. Enter the fields of its JSON file. */
+  /** The key of a service account. Enter the fields of its JSON file. Leave empty when you sign in by workload identity federation. */
   credentials?: ServiceAccountPatch | null | undefined;
   /** The project that holds the data, where that is another one than pays for queries. Leave empty for the same one. Example: bigquery-public-data */
   dataProjectId?: string | null | undefined;
@@ -193,6 +195,8 @@ export type BigqueryConfigPatch = {
   location?: string | null | undefined;
   /** The project that pays for queries, and that holds the data unless dataProjectId names another one. Example: my-project-123 */
   projectId?: string | null | undefined;
+  /** A token of another provider that stands in the place of a service account’s key. It is exchanged for each test, on the public Google cloud. No file and no variable of the gateway’s machine is read for it. Leave empty to sign in with a key. */
+  workloadIdentity?: GoogleWorkloadIdentityPatch | null | undefined;
 };
 
 /** What an entry of a catalog is. */
@@ -588,7 +592,7 @@ export type DatastoreChange = {
 export type DatastoreConfigInput =
   {   /** A data catalog that Amazon Athena queries, signed in to with an access key, a web identity or a role. */
   athena: AthenaConfigInput; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never;   /** A project of Google BigQuery, or one of its datasets, signed in to with the key of a service account. Reading the catalog runs a query on INFORMATION_SCHEMA for each dataset, which Google bills as 10 MB. */
+  |  { athena?: never;   /** A project of Google BigQuery, or one of its datasets, signed in to with the key of a service account, or by workload identity federation. Reading the catalog runs a query on INFORMATION_SCHEMA for each dataset, which Google bills as 10 MB. */
   bigquery: BigqueryConfigInput; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never;   /** A database of a ClickHouse server or of ClickHouse Cloud, by its HTTP interface. */
   clickhouse: ClickhouseConfigInput; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
@@ -602,7 +606,7 @@ export type DatastoreConfigInput =
   elasticsearch: ElasticsearchConfigInput; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never;   /** A database of a Firebolt account, signed in to as a service account. */
   firebolt: FireboltConfigInput; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never;   /** A bucket of Google Cloud Storage, signed in to with the key of a service account. */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never;   /** A bucket of Google Cloud Storage, signed in to with the key of a service account, or by workload identity federation. */
   googleCloudStorage: GoogleCloudStorageConfigInput; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never;   /** Records that the gateway keeps itself, in its own database: each a JSON object under a key, which a data structure may judge, up to a size that you set. Nothing is connected to. */
   managed: ManagedConfigInput; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
@@ -635,7 +639,7 @@ export type DatastoreConfigInput =
 export type DatastoreConfigPatch =
   {   /** A data catalog that Amazon Athena queries, signed in to with an access key, a web identity or a role. */
   athena: AthenaConfigPatch; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never;   /** A project of Google BigQuery, or one of its datasets, signed in to with the key of a service account. Reading the catalog runs a query on INFORMATION_SCHEMA for each dataset, which Google bills as 10 MB. */
+  |  { athena?: never;   /** A project of Google BigQuery, or one of its datasets, signed in to with the key of a service account, or by workload identity federation. Reading the catalog runs a query on INFORMATION_SCHEMA for each dataset, which Google bills as 10 MB. */
   bigquery: BigqueryConfigPatch; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never;   /** A database of a ClickHouse server or of ClickHouse Cloud, by its HTTP interface. */
   clickhouse: ClickhouseConfigPatch; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
@@ -649,7 +653,7 @@ export type DatastoreConfigPatch =
   elasticsearch: ElasticsearchConfigPatch; firebolt?: never; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never;   /** A database of a Firebolt account, signed in to as a service account. */
   firebolt: FireboltConfigPatch; googleCloudStorage?: never; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
-  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never;   /** A bucket of Google Cloud Storage, signed in to with the key of a service account. */
+  |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never;   /** A bucket of Google Cloud Storage, signed in to with the key of a service account, or by workload identity federation. */
   googleCloudStorage: GoogleCloudStorageConfigPatch; managed?: never; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
   |  { athena?: never; bigquery?: never; clickhouse?: never; cockroachdb?: never; csv?: never; databricks?: never; elasticsearch?: never; firebolt?: never; googleCloudStorage?: never;   /** Records that the gateway keeps itself, in its own database: each a JSON object under a key, which a data structure may judge, up to a size that you set. Nothing is connected to. */
   managed: ManagedConfigPatch; mongoDataApi?: never; mongodb?: never; mssql?: never; mysql?: never; opensearch?: never; postgres?: never; qdrant?: never; redshift?: never; s3?: never; singlestore?: never; snowflake?: never; trino?: never; }
@@ -946,20 +950,44 @@ export type FormGroupName =
 export type GoogleCloudStorageConfigInput = {
   /** The name of the bucket, 3 to 222 characters, without gs://. Example: my-data */
   bucket: string;
-  /** The key of a service account. Enter the fields of its JSON file. */
-  credentials: ServiceAccountInput;
+  /** The key of a service account. Enter the fields of its JSON file. Leave empty when you sign in by workload identity federation. */
+  credentials?: ServiceAccountInput | null | undefined;
   /** The project that pays for the requests, by its id or number, as buckets that are set to Requester Pays ask. The account needs serviceusage.services.use on it. Leave empty for other buckets. Example: my-project-123 */
   userProject?: string | null | undefined;
+  /** A token of another provider that stands in the place of a service account’s key. It is exchanged for each test, on the public Google cloud. No file and no variable of the gateway’s machine is read for it. Leave empty to sign in with a key. */
+  workloadIdentity?: GoogleWorkloadIdentityInput | null | undefined;
 };
 
 /** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
 export type GoogleCloudStorageConfigPatch = {
   /** The name of the bucket, 3 to 222 characters, without gs://. Example: my-data */
   bucket?: string | null | undefined;
-  /** The key of a service account. Enter the fields of its JSON file. */
+  /** The key of a service account. Enter the fields of its JSON file. Leave empty when you sign in by workload identity federation. */
   credentials?: ServiceAccountPatch | null | undefined;
   /** The project that pays for the requests, by its id or number, as buckets that are set to Requester Pays ask. The account needs serviceusage.services.use on it. Leave empty for other buckets. Example: my-project-123 */
   userProject?: string | null | undefined;
+  /** A token of another provider that stands in the place of a service account’s key. It is exchanged for each test, on the public Google cloud. No file and no variable of the gateway’s machine is read for it. Leave empty to sign in with a key. */
+  workloadIdentity?: GoogleWorkloadIdentityPatch | null | undefined;
+};
+
+/** A field that may be left out may also be null, which means the same. */
+export type GoogleWorkloadIdentityInput = {
+  /** The full name of the pool’s provider that knows the token’s issuer, as `audience` has it in a credential configuration file. Example: //iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/my-pool/providers/my-provider */
+  audience: string;
+  /** The service account that the token’s owner acts as, which has to let it (Workload Identity User). Leave empty where the owner itself has the rights. Example: reader@my-project-123.iam.gserviceaccount.com */
+  serviceAccountEmail?: string | null | undefined;
+  /** Secret, required. The token (JWT) of an OpenID provider that the pool knows, at most 20,000 characters. It is sent to Google’s Security Token Service alone. This secret is never shown again. */
+  token?: string | null | undefined;
+};
+
+/** A field that is left out stays as it is, null clears it (or brings back its default), a value replaces it. The merged whole is then validated. */
+export type GoogleWorkloadIdentityPatch = {
+  /** The full name of the pool’s provider that knows the token’s issuer, as `audience` has it in a credential configuration file. Example: //iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/my-pool/providers/my-provider */
+  audience?: string | null | undefined;
+  /** The service account that the token’s owner acts as, which has to let it (Workload Identity User). Leave empty where the owner itself has the rights. Example: reader@my-project-123.iam.gserviceaccount.com */
+  serviceAccountEmail?: string | null | undefined;
+  /** Secret. The token (JWT) of an OpenID provider that the pool knows, at most 20,000 characters. It is sent to Google’s Security Token Service alone. This secret is never shown again. */
+  token?: string | null | undefined;
 };
 
 /** What a datastore’s health checks found. */

@@ -1,3 +1,4 @@
+import type { FakeGoogleSts } from './fake-google-sts.ts';
 import type { FakeTable } from './fake-information-schema.ts';
 import { type GoogleAccount, googleScopes } from './google-token.ts';
 import {
@@ -11,6 +12,8 @@ import {
 
 export interface FakeBigqueryOptions extends HttpPeerOptions {
   readonly account: GoogleAccount;
+  /** Answers at its own hosts, and gives tokens that are taken. */
+  readonly sts?: FakeGoogleSts;
   /** Left out: my-project. */
   readonly project?: string;
   /** Where the datasets are. Left out: in the same one. */
@@ -49,7 +52,9 @@ export async function startFakeBigquery(options: FakeBigqueryOptions): Promise<S
 }
 
 function answer(request: PeerRequest, options: FakeBigqueryOptions, jobs: Map<string, Job>): PeerAnswer {
-  const scopes = googleScopes(request, options.account, options.clockAhead);
+  const ofSts = options.sts?.answer(request);
+  if (ofSts) return ofSts;
+  const scopes = options.sts?.scopes(request) ?? googleScopes(request, options.account, options.clockAhead);
   if (!scopes) return refused(401, 'authError', 'Request had invalid authentication credentials.');
   if (options.forbidden) return refused(403, options.forbidden, 'BigQuery API has not been used in project 123.');
   const [, project = '', rest = ''] = /^\/bigquery\/v2\/projects\/([^/]+)(\/.*)$/.exec(request.path) ?? [];

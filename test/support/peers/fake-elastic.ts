@@ -221,7 +221,8 @@ function unauthenticated({ product }: FakeElasticOptions): PeerAnswer {
   if (product === 'OpenSearch')
     return { status: 401, headers: { 'www-authenticate': 'Basic realm="OpenSearch Security"' }, body: 'Unauthorized' };
   const challenge = 'Basic realm="security", charset="UTF-8", ApiKey';
-  return { ...failed(401, SECURITY), headers: { 'www-authenticate': challenge } };
+  const { headers, ...refusal } = failed(401, SECURITY);
+  return { ...refusal, headers: { ...headers, 'www-authenticate': challenge } };
 }
 
 function failed(status: number, type: string): PeerAnswer {

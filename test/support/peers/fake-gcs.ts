@@ -1,3 +1,4 @@
+import type { FakeGoogleSts } from './fake-google-sts.ts';
 import { type GoogleAccount, googleScopes } from './google-token.ts';
 import {
   type HttpPeer,
@@ -10,6 +11,8 @@ import {
 
 export interface FakeGcsOptions extends HttpPeerOptions {
   readonly account: GoogleAccount;
+  /** Answers at its own hosts, and gives tokens that are taken. */
+  readonly sts?: FakeGoogleSts;
   readonly buckets?: Readonly<Record<string, readonly string[]>>;
   /** What the account may do. Left out: everything. */
   readonly rights?: readonly GcsRight[];
@@ -43,7 +46,9 @@ export async function startFakeGcs(options: FakeGcsOptions): Promise<FakeGcs> {
 type Buckets = Map<string, Set<string>>;
 
 function answer(request: PeerRequest, options: FakeGcsOptions, buckets: Buckets): PeerAnswer {
-  const scopes = googleScopes(request, options.account, options.clockAhead);
+  const ofSts = options.sts?.answer(request);
+  if (ofSts) return ofSts;
+  const scopes = options.sts?.scopes(request) ?? googleScopes(request, options.account, options.clockAhead);
   if (!scopes) return refused(401, 'authError', 'Invalid Credentials');
   const [path = ''] = request.target.split('?');
   const [, upload, bucket = '', kind, object] =

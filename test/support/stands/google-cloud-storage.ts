@@ -1,5 +1,6 @@
 import { googleCloudStorage } from '../../../src/connectors/google-cloud-storage/index.ts';
 import { type FakeGcs, type FakeGcsOptions, startFakeGcs } from '../peers/fake-gcs.ts';
+import { ACTED_AS, createFakeGoogleSts, issuer, PROVIDER } from '../peers/fake-google-sts.ts';
 import { createGoogleAccount } from '../peers/google-token.ts';
 import type { Stand } from './stand.ts';
 
@@ -41,5 +42,24 @@ export const googleCloudStorageStand: Stand<Partial<FakeGcsOptions>, FakeGcs> = 
     },
     'missing name': { change: { bucket: 'nope' }, code: 'BUCKET_NOT_FOUND', configPath: 'bucket' },
     'no right': { options: { rights: [] }, code: 'PERMISSION_DENIED', configPath: 'credentials.clientEmail' },
+  },
+};
+
+/** The same for who signs in by workload identity federation. */
+export const federatedGcsStand: typeof googleCloudStorageStand = {
+  ...googleCloudStorageStand,
+  config: {
+    bucket: 'my-data',
+    workloadIdentity: { audience: PROVIDER, token: issuer.token(), serviceAccountEmail: ACTED_AS },
+  },
+  start: (certificate, options) =>
+    googleCloudStorageStand.start(certificate, { sts: createFakeGoogleSts(), ...options }),
+  trials: {
+    ...googleCloudStorageStand.trials,
+    'wrong password or key': {
+      change: { 'workloadIdentity.token': 'no-token' },
+      code: 'KEY_REFUSED',
+      configPath: 'workloadIdentity.token',
+    },
   },
 };

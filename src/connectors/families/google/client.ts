@@ -1,31 +1,17 @@
-import { z } from 'zod';
-import { GOOGLE_DOMAIN, type ServiceAccount } from '../../kit/config/service-account.ts';
+import { GOOGLE_DOMAIN } from '../../kit/config/service-account.ts';
 import { serviceTarget } from '../../kit/config/target.ts';
 import type { CheckContext, Target } from '../../kit/contract/connector.ts';
-import { Failure } from '../../kit/contract/failure.ts';
-import { jsonIfAny, listOf, ownFailure, refusalEvidence, strangerFailure } from '../../kit/http/answers.ts';
-import { methodFailure } from '../../kit/http/challenge.ts';
 import type { HttpRequest, HttpResponse } from '../../kit/http/client.ts';
 import type { HttpState } from '../../kit/http/http-base.ts';
+import type { GoogleSignIn } from './config.ts';
 import { googleToken } from './token.ts';
+import { federatedToken, type GoogleSigned } from './workload-identity.ts';
 
-/** What the configs of every Google service have. */
-export interface GoogleConfig {
-  readonly credentials: ServiceAccount;
-}
-
-const REFUSAL = z.object({
-  error: z.object({
-    code: z.int(),
-    message: z.string().optional(),
-    errors: listOf(z.object({ reason: z.string() })).optional(),
-  }),
-});
-export type GoogleRefusal = z.output<typeof REFUSAL>['error'];
+export type GoogleState = HttpState<GoogleSigned>;
 
 /** The target at which a service of the account's cloud answers: `bigquery`, `storage`. */
-export function googleTarget(service: string, { credentials }: GoogleConfig): Target {
-  const { universeDomain } = credentials;
+export function googleTarget(service: string, { credentials }: GoogleSignIn): Target {
+  const universeDomain = credentials?.universeDomain;
   // a key file names Google's own domain too, which nobody has chosen
   const isChosen = universeDomain !== undefined && universeDomain !== GOOGLE_DOMAIN;
   return serviceTarget(
@@ -34,59 +20,24 @@ export function googleTarget(service: string, { credentials }: GoogleConfig): Ta
   );
 }
 
+/** The account that is signed in as; undefined where a token’s owner is none. */
+export function googleAccount({ credentials, workloadIdentity }: GoogleSignIn): string | undefined {
+  return credentials?.clientEmail ?? workloadIdentity?.serviceAccountEmail;
+}
+
 /** Sends a request, signed in with a token for this scope. */
 export async function askGoogle(
-  { config, state, signal }: CheckContext<GoogleConfig, HttpState>,
+  context: CheckContext<GoogleSignIn, GoogleState>,
   scope: string,
   request: HttpRequest,
 ): Promise<HttpResponse> {
-  const authorization = `Bearer ${await googleToken(config.credentials, scope, signal)}`;
-  return state.http.request({ ...request, headers: { ...request.headers, authorization } });
+  const authorization = `Bearer ${await tokenFor(context, scope)}`;
+  return context.state.http.request({ ...request, headers: { ...request.headers, authorization } });
 }
 
-/** The refusal in an answer that has the form of Google's errors. Undefined for any other: a proxy may have sent it. */
-export function googleRefusal(response: HttpResponse): GoogleRefusal | undefined {
-  const refusal = jsonIfAny(response, REFUSAL)?.error;
-  return refusal?.code === response.status ? refusal : undefined;
-}
-
-/**
- * The answer when it is a 2xx. `failureOf` tells what one of Google's own refusals stands for; undefined: what its
- * status does.
- */
-export function googleAccepted(
-  response: HttpResponse,
-  failureOf: (refusal: GoogleRefusal) => Failure | undefined,
-): HttpResponse {
-  if (response.status >= 200 && response.status < 300) return response;
-  const refusal = googleRefusal(response);
-  if (!refusal) throw strangerFailure(response);
-  const reason = refusal.errors?.[0]?.reason;
-  const failure = keyFailure(response) ?? policyFailure(refusal) ?? failureOf(refusal);
-  throw failure?.with(refusalEvidence(response, reason)) ?? ownFailure(response, reason);
-}
-
-function keyFailure(response: HttpResponse): Failure | undefined {
-  if (response.status !== 401) return undefined;
-  const configPath = 'credentials.privateKey';
-  const failure = methodFailure(response, ['bearer'], configPath);
-  if (failure) return failure;
-  return new Failure('KEY_REFUSED', {
-    configPath,
-    hint: 'Check that the key belongs to `credentials.clientEmail`, that neither is deleted or disabled, and the gateway’s clock.',
-  });
-}
-
-/** The failure behind a 403 that no role of the account would mend. Only Google's text tells it from those. */
-function policyFailure({ code, message = '' }: GoogleRefusal): Failure | undefined {
-  if (code !== 403) return undefined;
-  if (/VPC Service Controls|prohibited by organization.s policy/i.test(message))
-    return new Failure('PERMISSION_DENIED', {
-      hint: 'A policy of the organization (VPC Service Controls) keeps the gateway out: ask its administrator to let it in.',
-    });
-  if (/billing account/i.test(message))
-    return new Failure('PERMISSION_DENIED', {
-      hint: 'The project has no billing account that is open: its owner has to link one.',
-    });
-  return undefined;
+function tokenFor(context: CheckContext<GoogleSignIn, GoogleState>, scope: string): Promise<string> {
+  const { credentials, workloadIdentity } = context.config;
+  if (workloadIdentity) return federatedToken(context, workloadIdentity, scope);
+  if (!credentials) throw new Error('A config without a sign-in was taken.');
+  return googleToken(credentials, scope, context.signal);
 }

@@ -37,6 +37,7 @@ const ACCOUNT = {
   auth_provider_x509_cert_url: 'https://www.googleapis.com/oauth2/v1/certs',
   universe_domain: 'googleapis.com',
 };
+const PROVIDER = '//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/provider';
 const credentials = {
   type: 'service_account',
   projectId: 'shop-123',
@@ -436,6 +437,20 @@ const parts: readonly (readonly [...Row, missing: readonly string[]])[] = [
     { credentials: { type: 'authorized_user', clientId: '1' } },
     [],
     ['projectId', 'credentials.type', 'credentials.privateKey', 'credentials.clientEmail'],
+  ],
+  [
+    JSON.stringify({
+      type: 'external_account',
+      audience: PROVIDER,
+      subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+      token_url: 'https://sts.googleapis.com/v1/token',
+      service_account_impersonation_url: `https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/${ACCOUNT.client_email}:generateAccessToken`,
+      credential_source: { file: '/var/run/token', format: { type: 'text' } },
+    }),
+    'GOOGLE_CLOUD_STORAGE',
+    { workloadIdentity: { audience: PROVIDER, serviceAccountEmail: ACCOUNT.client_email } },
+    ['credential_source.file', 'credential_source.format.type'],
+    ['bucket', 'workloadIdentity.token'],
   ],
   ['gs://shop-exports/2026/x', 'GOOGLE_CLOUD_STORAGE', { bucket: 'shop-exports' }, ['path'], ['credentials']],
   [
