@@ -5,8 +5,11 @@ import type { Judgement } from './judgement.ts';
 import { type DialerSettings, type FromChild, HEARTBEAT_MS, type ToChild, type WorkId } from './messages.ts';
 import type { RunningTest } from './running-test.ts';
 
-/** Another child is started, where there may be one, when each child holds this many tests and judgements. */
-const SPREAD_AT = 8;
+/**
+ * Another child is started, where there may be one, when each child holds this many tests and judgements. A start takes
+ * as much CPU time as a hundred tests, which mostly wait.
+ */
+const SPREAD_AT = 32;
 /** The most children at once that belong to a group, over all groups. */
 const MOST_IN_GROUPS = 8;
 

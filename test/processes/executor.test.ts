@@ -643,9 +643,9 @@ describe('children', () => {
   it('are as many as asked for, with the tests spread over them', async () => {
     const { executor, pids } = start({ size: 2 });
     const { port, sockets } = await peer(null);
-    const running = Array.from({ length: 20 }, () => executor.run(job('OBEYS', { port }), told().onEvent, never));
-    await expect.poll(() => sockets).toHaveLength(20);
-    expect(executor.stats()).toEqual({ children: 2, running: 20 });
+    const running = Array.from({ length: 80 }, () => executor.run(job('OBEYS', { port }), told().onEvent, never));
+    await expect.poll(() => sockets).toHaveLength(80);
+    expect(executor.stats()).toEqual({ children: 2, running: 80 });
     for (const socket of sockets) socket.write('pass');
     expect((await Promise.all(running)).every(({ status }) => status === 'PASSED')).toBe(true);
     expect(pids()).toHaveLength(2);
