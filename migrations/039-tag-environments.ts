@@ -57,4 +57,5 @@ async function rewrite(db: Schema, hasEnvironment: boolean, indexes: readonly st
   if (!isPostgres(db)) return;
   for (const name of ['datastore_tags_pkey', 'datastore_tags_datastore_id_fkey'])
     await sql`alter table datastore_tags rename constraint ${sql.ref(`new_${name}`)} to ${sql.ref(name)}`.execute(db);
+  await sql`analyze datastore_tags`.execute(db);
 }

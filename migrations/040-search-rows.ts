@@ -53,6 +53,8 @@ export async function up(db: Schema): Promise<void> {
   // entries that wait in a list of their own would be looked at by each search
   await sql`create index datastore_search_terms_idx on datastore_search
     using gin (search_terms(environment_id, text)) with (fastupdate = off)`.execute(db);
+  // a search goes by which terms are rare
+  await sql`analyze datastore_search`.execute(db);
   for (const trigger of TRIGGERS) await createTrigger(db, trigger);
   await db.schema.dropIndex('datastores_search_idx').execute();
 }

@@ -221,6 +221,8 @@ async function rarestOnPostgres({ query }: Database, grams: readonly string[]): 
     where schemaname = current_schema() and tablename = 'datastore_search_terms_idx' and gram = any(${grams}::text[])`.execute(
     query,
   );
+  // all are rare, or there are no statistics yet
+  if (rows.length === 0) return grams;
   const shares = new Map(rows.map(({ gram, share }) => [gram, share]));
   const rarest = grams.toSorted((one, other) => (shares.get(one) ?? 0) - (shares.get(other) ?? 0));
   return rarest.slice(0, SOUGHT_GRAMS.postgres);
