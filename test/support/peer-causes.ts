@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { valueAt } from '../../src/connectors/kit/config/shape.ts';
 import { configKey } from '../../src/connectors/kit/contract/connector.ts';
@@ -6,7 +7,7 @@ import { apiOf } from './api.ts';
 import { type Cause, parts, type StartedStand, startStand } from './fault-matrix.ts';
 import { startGateway, type TestGateway } from './gateway.ts';
 import { describePeer } from './peers/installed.ts';
-import { provedBy, type RealPeer } from './real-peers/real-peer.ts';
+import { provedBy, type RealPeer, versionIn } from './real-peers/real-peer.ts';
 import { type Changes, changed, type OwnCause, type Stand, type StandPeer } from './stands/stand.ts';
 import { calledThere, type UsedStand, useStand } from './use-stand.ts';
 
@@ -47,7 +48,7 @@ export function describeCauses<Options extends object, Peer extends StandPeer>(
   peer: RealPeer<Options, Peer>,
   used: UsedStand<Options, Peer>,
 ): void {
-  const { stand, startBastion, says } = peer;
+  const { name, stand, startBastion, says, version } = peer;
   const { config } = stand.connector;
   const causes = provedBy(peer);
 
@@ -70,6 +71,13 @@ export function describeCauses<Options extends object, Peer extends StandPeer>(
       expect({ at: failedAt, code, configPath, hint }).toEqual(expectedOf(peer, cause));
     });
   });
+
+  if (version)
+    test('is of the version that is named', () => {
+      const [program, ...options] = version;
+      const { stdout, stderr } = spawnSync(program, options, { encoding: 'utf8' });
+      expect(`${stdout}${stderr}`).toContain(versionIn(name));
+    });
 
   describeGateway(peer, used, causes.filter(isOwn));
 }

@@ -11,7 +11,7 @@ export const csv = defineConnector({
   description:
     'One file of comma-separated values: fetched from a URL, or kept with the datastore. The query of a URL has a field of its own, because the signature of a pre-signed URL stands there: it is a secret, the rest of the URL is not. No file of the gateway’s own machine is ever read.',
   category: 'FILE',
-  provenAgainst: 'nginx over HTTPS; a fake file server that can be told to misbehave',
+  provenAgainst: 'nginx 1.22 over HTTPS; a fake file server that can be told to misbehave',
   leastRights: 'A URL that everyone may read, or a pre-signed one.',
   recipe: csvRecipe,
   config: csvConfig,

@@ -15,7 +15,7 @@ export const mongodb = defineConnector({
     'A database of a MongoDB server, 3.6 or newer, of a hosted cluster (by its SRV name), or of a service that speaks the protocol. A connection string is not kept: its parts are fields, which parseConnection reads from it.',
   category: 'DOCUMENT',
   provenAgainst:
-    'FerretDB 1.24 for the protocol and signing in; a fake that PyMongo 4.20 accepts, and SCRAM and BSON of Perl’s libraries',
+    'FerretDB 1.24 for the protocol and signing in; a fake that PyMongo 4.20 accepts, and Perl’s Authen::SCRAM and BSON::XS',
   leastRights: '`listCollections` on the database, which the role `read` has.',
   recipe: mongodbRecipe,
   config: mongodbConfig,

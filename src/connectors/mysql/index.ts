@@ -14,7 +14,7 @@ export const mysql = defineConnector({
     '`mysql_native_password`, `caching_sha2_password`, `sha256_password`, a client certificate, or a token of AWS IAM.',
   category: 'SQL',
   provenAgainst:
-    'real MariaDB 10.11, Dolt’s engine 0.20, and go-mysql 1.13 for every way to sign in, mysql-mimic 3.0; a fake that MySQL Connector/Python accepts, and that verifies tokens of AWS IAM, which are those that boto3 1.44 signs',
+    'real MariaDB 10.11, Dolt’s engine 0.20, and go-mysql 1.13 for every way to sign in, mysql-mimic 3.0; a fake that MySQL Connector/Python 26.10 accepts, and that verifies tokens of AWS IAM, which are those that boto3 1.44 signs',
   leastRights:
     'Any right on the database or on something in it: `SELECT` on one column of one table. With `awsIam` who signs needs `rds-db:connect`, and the account is `IDENTIFIED WITH AWSAuthenticationPlugin`.',
   recipe: mysqlRecipe,

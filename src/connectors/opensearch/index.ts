@@ -20,7 +20,7 @@ export const opensearch = defineConnector({
   description:
     'An OpenSearch cluster, in a cloud or self-managed, by its REST API; a domain of Amazon OpenSearch Service or a collection of Amazon OpenSearch Serverless by signed requests.',
   provenAgainst:
-    'real OpenSearch 2.19 with its security plugin; a fake that verifies password, key and signatures, and that the product’s own Python client accepts',
+    'real OpenSearch 2.19 with its security plugin; a fake that verifies password, key and signatures, and that the product’s own Python client 3.2 accepts',
   ...family,
   config: opensearchConfig,
   leastRights: `${family.leastRights.slice(0, -1)}. With \`awsSigV4\` \`es:ESHttpGet\` on the domain, or \`aoss:APIAccessAll\` and a data access policy with \`aoss:DescribeIndex\` on the collection.`,

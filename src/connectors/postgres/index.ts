@@ -13,7 +13,7 @@ export const postgres = defineConnector({
   description: 'A database of a PostgreSQL server, version 10 or newer, or of a service that speaks its protocol.',
   category: 'SQL',
   provenAgainst:
-    'real PostgreSQL 18; behind a fake that verifies tokens of AWS IAM, which are those that boto3 1.44 signs',
+    'real PostgreSQL 18, also behind PgBouncer 1.18, and behind a fake that verifies tokens of AWS IAM, which are those that boto3 1.44 signs',
   leastRights:
     '`LOGIN`, `CONNECT` on the database and `USAGE` on the schema; `SELECT` on a table in it, without which tables/list warns. With `awsIam` who signs needs `rds-db:connect`, and the user is granted `rds_iam`.',
   recipe: postgresRecipe,

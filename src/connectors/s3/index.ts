@@ -13,7 +13,7 @@ export const s3 = defineConnector({
   description: 'A bucket of Amazon S3, or of a service that speaks its API: Cloudflare R2, MinIO, Ceph, Swift, …',
   category: 'OBJECT_STORAGE',
   provenAgainst:
-    'real OpenStack Swift (s3api), moto 5.2 with IAM, and a fake that verifies signatures and that boto3 1.44 accepts',
+    'real OpenStack Swift 2.30 (s3api), moto 5.2 with IAM, and a fake that verifies signatures and that boto3 1.44 accepts',
   leastRights:
     '`s3:ListBucket` on the bucket, under the path alone when one is set; for a path that names one object `s3:GetObject` on it suffices, with warnings.',
   recipe: s3Recipe,

@@ -7,6 +7,7 @@ import type { RealPeer } from './real-peer.ts';
 export const opensshBastion: RealPeer = {
   name: 'OpenSSH 9.2',
   programs: { ...SSHD, programs: [...SSHD.programs, ...(canCreateUsers ? [] : ['right to make a user'])] },
+  version: ['/usr/sbin/sshd', '-V'],
   role: 'a bastion',
   stand: postgresStand,
   startBastion: async ({ user, forwards }) => {

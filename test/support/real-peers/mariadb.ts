@@ -69,7 +69,7 @@ function mariadbAs({ start: _fake, ...stand }: Stand): RealPeer<object, MariadbP
       },
       limited: { change: { username: 'crowded' }, during: useUp, code: 'TOO_MANY_REQUESTS', configPath: null },
     },
-    ...(stand.connector.type === 'MYSQL' && { says: /^MariaDB 10\.11\./ }),
+    version: ['/usr/sbin/mariadbd', '--version'],
   };
 }
 

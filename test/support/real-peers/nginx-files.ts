@@ -49,6 +49,7 @@ async function useUp({ port }: StandPeer): Promise<undefined> {
 export const nginxFiles: RealPeer = {
   name: 'nginx 1.22',
   programs: NGINX,
+  version: ['nginx', '-v'],
   stand: {
     ...csvStand,
     start: startFiles,

@@ -17,6 +17,7 @@ export const nginxProxies: readonly RealPeer[] = stands
   .map((stand) => ({
     name: 'nginx 1.22',
     programs: NGINX,
+    version: ['nginx', '-v'],
     role: 'a proxy',
     stand: { ...stand, startWebServer },
     cannot:

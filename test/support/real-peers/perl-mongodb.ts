@@ -37,7 +37,7 @@ const DATA: PerlMongodbData = {
 
 /** A server of our own that signs in and writes BSON by libraries of others. */
 export const perlMongodbPeer: RealPeer = {
-  name: 'Authen::SCRAM and BSON::XS of Perl',
+  name: 'Perl’s Authen::SCRAM and BSON::XS',
   programs: PERL_MONGODB,
   stand: inClearText({
     ...mongodbStand,

@@ -12,6 +12,7 @@ const { startHandshake: _fake, ...stand } = postgresStand;
 export const pgbouncerPeer: RealPeer<object, StandPeer> = {
   name: 'PgBouncer 1.18, before PostgreSQL 18',
   programs: PGBOUNCER,
+  version: ['/usr/sbin/pgbouncer', '--version'],
   also: ['nothing behind the proxy'],
   stand: {
     ...stand,

@@ -49,6 +49,8 @@ export interface RealPeer<Options extends object = object, Peer extends StandPee
   readonly stand: Stand<Options, Peer>;
   /** What the evidence of `session/authenticate` has as the server, so that the version above is the one that runs. */
   readonly says?: RegExp;
+  /** The command that prints the version, where neither that evidence has it nor a file of `.ci/peers/`. */
+  readonly version?: readonly [program: string, ...options: readonly string[]];
   /** Why it cannot make a cause of its role, in a sentence for the documentation. */
   readonly cannot?: Partial<Readonly<Record<Cause, string>>>;
   /** Where it comes to something else than the fake. */
@@ -73,4 +75,9 @@ export function causesOf(peer: RealPeer): ReadonlyMap<Cause, string | undefined>
 /** Those that it has to show. */
 export function provedBy(peer: RealPeer): Cause[] {
   return [...causesOf(peer)].flatMap(([cause, cannot]) => (cannot === undefined ? [cause] : []));
+}
+
+/** The version that a name has. */
+export function versionIn(name: string): string {
+  return /\d+(\.\d+)*/.exec(name)?.[0] ?? '';
 }

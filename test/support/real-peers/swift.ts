@@ -14,6 +14,7 @@ export interface SwiftPeer extends StandPeer {
 export const swiftPeer: RealPeer<object, SwiftPeer> = {
   name: 'OpenStack Swift 2.30',
   programs: SWIFT,
+  version: ['/usr/bin/python3', '-c', 'import swift; print(swift.__version__)'],
   stand: inClearText<object, SwiftPeer>({
     ...s3Stand,
     start: async () => {
