@@ -167,7 +167,7 @@ async function lastAnswer(client: pg.PoolClient, statements: readonly Statement[
         last = one;
       };
       const askers = statements.map((statement): Asker => ({ statement, answer, fail }));
-      void sendTogether(client, askers).then((failure) => (failure ? fail(reasonOf(failure)) : resolve(last)));
+      sendTogether(client, askers).then((failure) => (failure ? fail(reasonOf(failure)) : resolve(last)), fail);
     });
   } catch (error) {
     if (isOutdated(error)) prepareAnew();
@@ -211,7 +211,9 @@ class PreparedReads {
   async askAlone(statement: Statement): Promise<Answer> {
     const client = await this.#pool.connect();
     try {
-      return await new Promise((answer, fail) => void readTogether(client, [{ statement, answer, fail }]));
+      return await new Promise((answer, fail) => {
+        readTogether(client, [{ statement, answer, fail }]).catch(fail);
+      });
     } finally {
       client.release();
     }
@@ -229,7 +231,11 @@ class PreparedReads {
       this.#isDue = false;
       const askers = this.#waiting.splice(0, MOST_TOGETHER);
       if (this.#waiting.length > 0) this.#beDue();
-      await readTogether(client, askers).finally(() => client.release());
+      const failAll = (error: unknown) => {
+        for (const { fail } of askers) fail(error);
+      };
+      await readTogether(client, askers).catch(failAll);
+      client.release();
     } catch (error) {
       this.#isDue = false;
       for (const { fail } of this.#waiting.splice(0)) fail(error);

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 
 /** How many prepared statements a connection keeps, of each of which Postgres holds a plan: the oldest goes. */
-const MAX_PREPARED = 250;
+const MAX_PREPARED = 100;
 
 /** A value as Postgres gets it; null is none. */
 type Written = string | Buffer | null;
@@ -120,9 +120,12 @@ class Packet implements pg.Submittable {
   /** Called when it is the connection's turn. */
   submit(connection: pg.Connection): null {
     connection.stream.cork();
-    for (const { statement } of this.#askers) this.#write(connection, statement);
-    connection.sync();
-    connection.stream.uncork();
+    try {
+      for (const { statement } of this.#askers) this.#write(connection, statement);
+      connection.sync();
+    } finally {
+      connection.stream.uncork();
+    }
     return null;
   }
 

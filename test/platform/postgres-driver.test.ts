@@ -120,7 +120,7 @@ it('prepares a statement once, under a name', async () => {
 it('keeps a bounded number of prepared statements on a connection, however many there are', async () => {
   const many = new PreparedStatements<number>();
   const prepared = await database.change(async (change) => {
-    for (let count = 0; count < 600; count += 1) {
+    for (let count = 0; count < 300; count += 1) {
       const numbered = (at: PlaceOf<number>) =>
         built(change.query, sql<{ it: number }>`select ${at((it) => it)}::integer as ${sql.ref(`it_${count}`)}`);
       const { rows } = await many.run(change, String(count), numbered, count);
@@ -128,7 +128,7 @@ it('keeps a bounded number of prepared statements on a connection, however many 
     }
     return preparedNames(change);
   });
-  expect(prepared.length).toBeLessThanOrEqual(250);
+  expect(prepared.length).toBeLessThanOrEqual(100);
 });
 
 it('prepares anew what a change of a table has made useless, for reads and in changes', async () => {
