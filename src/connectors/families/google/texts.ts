@@ -11,7 +11,7 @@ const kind: ReadSetting = (value, draft, name) => {
 const impersonated: ReadSetting = (value, draft, name) => {
   const [, email] = /\/serviceAccounts\/([^/:]+):generateAccessToken$/.exec(value) ?? [];
   if (email === undefined) draft.ignore(name, 'It names no service account.');
-  else draft.set('workloadIdentity.serviceAccountEmail', decodeURIComponent(email), name);
+  else draft.set('workloadIdentity.serviceAccountEmail', email, name);
 };
 
 /** The settings of a service account's JSON file, and of JDBC's drivers. */

@@ -71,7 +71,8 @@ function ofIdentity(failure: Failure, { workloadIdentity }: GoogleSignIn): Failu
   const { evidence } = failure;
   if (code === 'PERMISSION_DENIED') {
     const isAccount = workloadIdentity.serviceAccountEmail !== undefined;
-    return new Failure(code, { configPath: isAccount ? ACCOUNT_PATH : AUDIENCE_PATH, hint: hint ?? '', evidence });
+    const told = hint === null ? {} : { hint };
+    return new Failure(code, { configPath: isAccount ? ACCOUNT_PATH : AUDIENCE_PATH, ...told, evidence });
   }
   return new Failure(code, {
     configPath: TOKEN_PATH,
