@@ -79,6 +79,8 @@ export class WebSocketEdge<Access> {
     noServer: true,
     maxPayload: requestLimits.bytes,
     handleProtocols,
+    // frames are written past it, which it would compress
+    perMessageDeflate: false,
     // a turn of the event loop takes one message of a connection, so that one that sends many at once holds nobody else
     allowSynchronousEvents: false,
   });
@@ -170,7 +172,7 @@ export class WebSocketEdge<Access> {
 
   /** Resolves once the bytes are on their way, so that a subscription reads no more events than its client does. */
   #send({ socket, gone }: Connection<Access>, data: string): Promise<void> {
-    if (!this.#isRead(socket)) return gone;
+    if (!this.#canSend(socket)) return gone;
     return new Promise((resolve) => {
       socket.send(data, (error) => {
         if (error) this.#options.logger.debug({ err: error }, 'a WebSocket went away');
@@ -185,7 +187,7 @@ export class WebSocketEdge<Access> {
    */
   #deliver(connection: Connection<Access>, id: string, result: ExecutionResult): Promise<void> | undefined {
     const { socket, stream, gone, subscriptions } = connection;
-    if (!this.#isRead(socket)) return gone;
+    if (!this.#canSend(socket)) return gone;
     const payload = () => this.#shown(result);
     if (subscriptions > 1) gather(connection);
     else if (stream.writableLength === 0) return void writeNext(stream, id, result, payload);
@@ -196,7 +198,7 @@ export class WebSocketEdge<Access> {
    * Ends a connection whose client does not read. @returns false where nothing can be sent: resolving at once then
    * would let a source that is always ready spin, and its subscription would never hear of the close
    */
-  #isRead(socket: WebSocket): boolean {
+  #canSend(socket: WebSocket): boolean {
     if (socket.bufferedAmount > this.#options.limits.unreadBytes) socket.terminate();
     return socket.readyState === socket.OPEN;
   }

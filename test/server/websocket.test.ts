@@ -120,6 +120,27 @@ describe('bad messages', () => {
   });
 });
 
+test('subscriptions that share a connection get what each asked for, in order, and their ends', async () => {
+  const edge = await startEdge();
+  const { send, messages } = await open(edge.port);
+  send(init);
+  await eventually(() => messages.length === 1);
+  const counts = [1, 2, 20];
+  for (const count of counts)
+    send({ id: `of ${count}`, type: 'subscribe', payload: { query: `subscription { ticks(count: ${count}) }` } });
+  await eventually(() => messages.filter((text) => text.includes('"complete"')).length === counts.length);
+  for (const count of counts) {
+    const id = `of ${count}`;
+    const own = messages.map((text) => JSON.parse(text) as { id?: string }).filter((message) => message.id === id);
+    const results = Array.from({ length: count }, (_, at) => ({
+      id,
+      type: 'next',
+      payload: { data: { ticks: at + 1 } },
+    }));
+    expect(own).toEqual([...results, { id, type: 'complete' }]);
+  }
+});
+
 describe('upgrades', () => {
   test('another subprotocol, path, Origin or Host is refused', async () => {
     const edge = await startEdge();

@@ -110,7 +110,7 @@ export class DatabaseQueue implements TestQueue {
     return rows.map((row) => this.#leaseOf(row, true));
   }
 
-  /** The same for a process that tells by itself that they run. */
+  /** Claims for a process that tells by itself that its tests run. */
   async claimFor(limit: number): Promise<readonly Lease[]> {
     const claim = { leaseMs: LEASE_MS, limit, begins: false };
     const rows = await this.#options.database.change((change) => claimTests(change, this.#taker, claim));
