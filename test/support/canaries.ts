@@ -82,6 +82,8 @@ const companions: Readonly<Record<string, unknown>> = {
   roleArn: 'arn:aws:iam::123456789012:role/reader',
   region: 'eu-central-1',
   accessKeyId: 'AKIDEXAMPLE',
+  audience:
+    '//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/my-pool/providers/my-provider',
 };
 
 /**
