@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { s3 } from '../../src/connectors/s3/index.ts';
 import { describeCauses } from '../support/peer-causes.ts';
 import { describePeer } from '../support/peers/installed.ts';
-import type { SwiftServer } from '../support/peers/swift.ts';
+import { BUCKETS_DOMAIN, type SwiftServer } from '../support/peers/swift.ts';
 import { OBJECTS, swiftPeer } from '../support/real-peers/swift.ts';
 import { gist, testConnection } from '../support/test-connection.ts';
 import { useStand } from '../support/use-stand.ts';
@@ -41,6 +41,20 @@ describePeer('S3 against Swift', swiftPeer.programs, () => {
       'object/put': { written: 'true', removed: 'true' },
     });
     expect(await swift.keys('my-data')).toEqual(Object.keys(OBJECTS).sort());
+  });
+
+  test('every check passes in the virtual-host style, and a bucket that is not there is named', async () => {
+    const baseUrl = `http://${BUCKETS_DOMAIN}:${new URL(swift.url).port}`;
+    const at = async (bucket: string) => {
+      const config = configFor({ baseUrl, bucket, forcePathStyle: false, path: 'readme', pathKind: 'FILE' });
+      const lookup = async (host: string) => {
+        expect(host).toBe(`${bucket}.${BUCKETS_DOMAIN}`);
+        return ['127.0.0.1'];
+      };
+      return testConnection(s3, config, { methods: EVERY_CHECK, lookup });
+    };
+    expect((await at('my-data')).failure).toBeNull();
+    expect(gist(await at('nope'))).toMatchObject({ code: 'BUCKET_NOT_FOUND', configPath: 'bucket' });
   });
 
   test('an empty object can be read', async () => {

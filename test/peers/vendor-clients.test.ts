@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,6 +30,10 @@ import { authority, openStand } from '../support/use-stand.ts';
 
 /** How long a client may take for its start, its sign-in and a statement, in milliseconds. */
 const PATIENCE_MS = 60_000;
+const INSTALL_MS = 300_000;
+const CLIENTS = join(import.meta.dirname, 'vendor-clients');
+/** One is of Node, with packages of its own: 120 MB that no newcomer needs. */
+const NODE_CLIENT = 'snowflake-node';
 /** What their clients ask besides the hosts that a config names. */
 const VENDOR_HOSTS = ['oauth2.googleapis.com', 'id.app.firebolt.io', 'api.app.firebolt.io'];
 const run = promisify(execFile);
@@ -51,6 +56,7 @@ const clients = (): readonly (readonly [client: string, stand: Stand<never, neve
     ['mysql_client', mysqlStand, '1'],
     ['mongo_client', mongodbStand, ['customers', 'orders', 'recent', 'system.views']],
     ['snowflake_client', snowflakeStand, '1'],
+    [NODE_CLIENT, snowflakeStand, '1'],
     ['databricks_client', databricksStand, 'main'],
     ['firebolt_client', fireboltStand, 1],
     ['trino_client', trinoStand, 1],
@@ -84,6 +90,7 @@ const spokenOtherwise = [
 const theirOwn: Readonly<Record<string, readonly string[]>> = {
   // it sends a token that it does not have yet
   snowflake_client: ['POST /telemetry/send Snowflake', 'POST /session/v1/login-request Snowflake'],
+  [NODE_CLIENT]: ['POST /telemetry/send Snowflake'],
   databricks_client: ['GET /.well-known/databricks-config none'],
   // the SDK leaves out the path that Firebolt's published API has, and tries an old token first
   firebolt_client: ['POST / Bearer', 'GET /web/v3/account/my-account/engineUrl none'],
@@ -100,16 +107,21 @@ describePeer('a fake and its vendor’s own client', VENDOR_CLIENTS, () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'gateway-vendor-clients-'));
     await writeFile(join(folder, 'ca.pem'), authority.certificate);
-  });
+    const place = join(CLIENTS, NODE_CLIENT);
+    if (!existsSync(join(place, 'node_modules'))) await run('npm', ['ci'], { cwd: place });
+  }, INSTALL_MS);
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   /** Has a client sign in at a peer, to which every host leads. */
   async function told(client: string, port: number, config: object): Promise<Told> {
     const ca = join(folder, 'ca.pem');
-    const trust = { SSL_CERT_FILE: ca, REQUESTS_CA_BUNDLE: ca, AWS_CA_BUNDLE: ca };
+    const trust = { SSL_CERT_FILE: ca, REQUESTS_CA_BUNDLE: ca, AWS_CA_BUNDLE: ca, NODE_EXTRA_CA_CERTS: ca };
     const env = { PATH: '/usr/bin:/bin', HOME: folder, PYTHONDONTWRITEBYTECODE: '1', ...trust };
-    const script = join(import.meta.dirname, 'vendor-clients', 'run.py');
-    const running = run(vendorPython, [script, client], { cwd: folder, env, timeout: PATIENCE_MS });
+    const [program, ...given] =
+      client === NODE_CLIENT
+        ? [process.execPath, join(CLIENTS, client, 'first.js')]
+        : [vendorPython, join(CLIENTS, 'run.py'), client];
+    const running = run(program, given, { cwd: folder, env, timeout: PATIENCE_MS });
     running.child.stdin?.end(JSON.stringify({ config, port, ca }));
     return JSON.parse((await running).stdout) as Told;
   }

@@ -60,7 +60,8 @@ describe('the servers that we did not write', () => {
 /** All that `.ci/peers/` and npm install, with versions. */
 async function pinned(): Promise<string> {
   const files = (await readdir(pins, { recursive: true })).filter((name) => /\.(txt|jars|mod|toml)$/.test(name));
-  const paths = [...files, '../../package.json'].map((name) => join(pins, name));
+  const packages = ['../../package.json', '../../test/peers/vendor-clients/snowflake-node/package.json'];
+  const paths = [...files, ...packages].map((name) => join(pins, name));
   return (await Promise.all(paths.map((path) => readFile(path, 'utf8')))).join('\n');
 }
 

@@ -14,7 +14,8 @@ export const snowflake = defineConnector({
   description:
     'A database of a Snowflake account, signed in to with a password, a key pair or an access token. Reading the catalog uses the warehouse.',
   category: 'WAREHOUSE',
-  provenAgainst: 'fake that verifies password, token and signature, and that Snowflake’s Python connector 5.2 accepts',
+  provenAgainst:
+    'fake that verifies password, token and signature, and that Snowflake’s drivers for Python 5.2 and Node 3.3 accept',
   leastRights: 'A role with `USAGE` on the warehouse, the database and the schema.',
   recipe: snowflakeRecipe,
   config: snowflakeConfig,

@@ -50,6 +50,8 @@ const OWNER = { accessKeyId: 'test:owner', secretAccessKey: 'owner-secret-Zq3' }
 const STRANGER = { accessKeyId: 'test:stranger', secretAccessKey: 'stranger-secret-Lm8' };
 const GUEST = { accessKeyId: 'test:guest', secretAccessKey: 'guest-secret-Bw5' };
 const REGION = 'eu-test-1';
+/** Before which a bucket may stand in the name of the host. */
+export const BUCKETS_DOMAIN = 's3.example';
 const SERVERS = ['account', 'container', 'object'] as const;
 const STORAGE_PIPELINES = { account: 'account-server', container: 'container-server', object: 'object-server' };
 const START_MS = 60_000;
@@ -161,6 +163,7 @@ use = egg:swift#listing_formats
 use = egg:swift#s3api
 location = ${REGION}
 s3_acl = ${acl}
+storage_domain = ${BUCKETS_DOMAIN}
 [filter:tempauth]
 use = egg:swift#tempauth
 ${user(OWNER, '.admin')}
