@@ -7,7 +7,7 @@ import type { RealPeer } from './real-peer.ts';
 
 export const opensslServer = tlsServer('OpenSSL', 'OpenSSL 3.0', ['openssl', 'version']);
 export const gnutlsServer = tlsServer('GnuTLS', 'GnuTLS 3.7', ['gnutls-serv', '--version']);
-export const goTlsServer = tlsServer('Go', 'Go’s crypto/tls 1.26', ['go', 'version', goProgram('tls')]);
+export const goTlsServer = tlsServer('Go', 'Go’s crypto/tls 1.26', [goProgram('tls'), '-version']);
 
 /** One with which ClickHouse's client has to agree on TLS: none of these certificates lets it go on to a server. */
 function tlsServer(kind: keyof typeof tlsServers, name: string, version: NonNullable<RealPeer['version']>): RealPeer {

@@ -15,6 +15,7 @@ import (
 	"log"
 	"net"
 	"os"
+	"runtime"
 )
 
 type settings struct {
@@ -40,7 +41,12 @@ var versions = map[string]uint16{
 
 func main() {
 	file := flag.String("settings", "", "the file with the settings")
+	version := flag.Bool("version", false, "print the version of Go that it was built by, and end")
 	flag.Parse()
+	if *version {
+		fmt.Println(runtime.Version())
+		return
+	}
 	if err := serve(*file); err != nil {
 		log.Fatal(err)
 	}
