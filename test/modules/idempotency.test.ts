@@ -2,10 +2,12 @@ import { createHash, randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
+import { eventually } from '../support/eventually.ts';
 import type { GatewayClient, TestGateway } from '../support/gateway.ts';
 import type { CreateDatastoreInput } from '../support/gql/graphql.ts';
 import { postgresConfig, qdrantConfig } from '../support/inputs.ts';
 import { startFakeQdrant } from '../support/peers/fake-qdrant.ts';
+import { startGate } from '../support/peers/gate.ts';
 
 const PASSWORD = 'a-password-that-is-kept-nowhere';
 const config = { postgres: postgresConfig({ password: PASSWORD }) };
@@ -188,9 +190,16 @@ describeEachGateway('a call with an idempotency key', (open, kind) => {
     for (const apiKey of ['wrong', 'key']) {
       const environmentId = await api.newEnvironment();
       const testId = randomUUID();
-      const qdrant = qdrantConfig({ port: peer.port, apiKey, collection: 'products' });
+      // one that comes when the first was refused is a new call, whose test has an id that is used
+      const gate = await startGate(peer.port);
+      onTestFinished(() => gate.close());
+      const qdrant = qdrantConfig({ port: gate.port, apiKey, collection: 'products' });
       const input = { environmentId, config: { qdrant }, test: { testId }, idempotencyKey: randomUUID() };
-      const answers = await Promise.all(Array.from({ length: 10 }, () => api.create(input)));
+      const asked = Array.from({ length: 10 }, () => api.create(input));
+      await eventually(() => gate.waiting() === 1);
+      for (let later = 0; later < 3; later += 1) await api.count(environmentId);
+      gate.open();
+      const answers = await Promise.all(asked);
       for (const answer of answers) expect(answer).toEqual(answers[0]);
       expect(answers[0]?.__typename).toBe(apiKey === 'key' ? 'CreateDatastoreSuccess' : 'ConnectionTestFailedError');
       if (apiKey === 'key') expect(await api.create(input)).toEqual(answers[0]);
