@@ -122,3 +122,8 @@ export function placesOf<Row extends object>(row: Row, place: PlaceOf<Row>): Row
   const names = Object.keys(row) as (keyof Row)[];
   return Object.fromEntries(names.map((name) => [name, place((values) => values[name])])) as Row;
 }
+
+/** The same for each of several rows. */
+export function placesOfAll<Row extends object>(rows: readonly Row[], place: PlaceOf<readonly Row[]>): Row[] {
+  return rows.map((row, at) => placesOf(row, (of) => place((values) => of(values[at] as Row))));
+}

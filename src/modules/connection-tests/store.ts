@@ -2,7 +2,7 @@ import { type Expression, expressionBuilder, type Insertable, type Selectable, t
 import { type PublicConfig, serializeConfig } from '../../connectors/kit/config/shape.ts';
 import { type Change, type Database, isOneOf } from '../../platform/database.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
-import { type PlaceOf, PreparedStatements, placesOf } from '../../platform/prepared-statements.ts';
+import { type PlaceOf, PreparedStatements, placesOf, placesOfAll } from '../../platform/prepared-statements.ts';
 import type { WrappedKey } from '../../platform/sealer.ts';
 import type { ConnectionTestsTable, Tables, TestEventsTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
@@ -259,9 +259,7 @@ function rowOf(testId: string, { sequence, at, checkName, snapshot }: StoredEven
 async function insertRows(change: Change, rows: readonly EventRow[]): Promise<void> {
   if (rows.length === 0) return;
   const insert = (place: PlaceOf<readonly EventRow[]>) =>
-    change.query
-      .insertInto('test_events')
-      .values(rows.map((row, at) => placesOf(row, (of) => place((values) => of(values[at] as EventRow)))));
+    change.query.insertInto('test_events').values(placesOfAll(rows, place));
   await insertedEvents.runLater(change, String(rows.length), insert, rows);
 }
 

@@ -1,7 +1,7 @@
 import type { Insertable } from 'kysely';
 import { type Change, type Database, isOneOf } from '../../platform/database.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
-import { type PlaceOf, PreparedStatements, placesOf } from '../../platform/prepared-statements.ts';
+import { type PlaceOf, PreparedStatements, placesOfAll } from '../../platform/prepared-statements.ts';
 import type { DatastoreRevisionsTable, RevisionKeysTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { whereVisibleToo } from '../access/visibility.ts';
@@ -79,7 +79,7 @@ export async function putRevisions(change: Change, rows: readonly RevisionRow[])
   const insert = (place: PlaceOf<readonly RevisionRow[]>) =>
     change.query
       .insertInto('datastore_revisions')
-      .values(rows.map((row, at) => placesOf(row, (of) => place((values) => of(values[at] as RevisionRow)))))
+      .values(placesOfAll(rows, place))
       .onConflict((conflict) =>
         conflict
           .columns(['datastore_id', 'version'])
