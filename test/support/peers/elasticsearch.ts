@@ -8,7 +8,7 @@ import type { IssuedCertificate } from '../certificates.ts';
 import { jarsAndJava, jarsOf, javaOf, linkJars } from './java.ts';
 import { freePorts, owned, startPeer } from './own-process.ts';
 import { presents } from './presented.ts';
-import { CONSOLE_LOGGING, type SearchNode, started } from './search-node.ts';
+import { CONSOLE_LOGGING, nodeSettings, type SearchNode, started } from './search-node.ts';
 
 const run = promisify(execFile);
 /** Of `.ci/peers/elasticsearch.jars`. */
@@ -127,15 +127,7 @@ function hashOf(password: string): string {
 
 function configOf(home: string, port: number, transport: number): string[] {
   return [
-    'cluster.name: shop',
-    'node.name: node-1',
-    'network.host: 127.0.0.1',
-    `http.port: ${port}`,
-    `transport.port: ${transport}`,
-    'discovery.type: single-node',
-    `path.data: ${join(home, 'data')}`,
-    `path.logs: ${join(home, 'logs')}`,
-    'cluster.routing.allocation.disk.threshold_enabled: false',
+    ...nodeSettings(home, port, transport),
     'resource.reload.interval.high: 1s',
     'xpack.security.enabled: true',
     'xpack.security.enrollment.enabled: false',

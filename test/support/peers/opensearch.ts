@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { IssuedCertificate } from '../certificates.ts';
 import { jarsAndJava, jarsOf, javaOf } from './java.ts';
 import { freePorts, owned, startPeer } from './own-process.ts';
-import { CONSOLE_LOGGING, type SearchNode, started } from './search-node.ts';
+import { CONSOLE_LOGGING, nodeSettings, type SearchNode, started } from './search-node.ts';
 
 /** Its security manager is gone from Java 24 on. */
 const JAVA = { from: 11, to: 23 };
@@ -55,15 +55,7 @@ function configOf(home: string, port: number, transport: number): string[] {
     `plugins.security.ssl.${of}.pemtrustedcas_filepath: ca.pem`,
   ];
   return [
-    'cluster.name: shop',
-    'node.name: node-1',
-    'network.host: 127.0.0.1',
-    `http.port: ${port}`,
-    `transport.port: ${transport}`,
-    'discovery.type: single-node',
-    `path.data: ${join(home, 'data')}`,
-    `path.logs: ${join(home, 'logs')}`,
-    'cluster.routing.allocation.disk.threshold_enabled: false',
+    ...nodeSettings(home, port, transport),
     ...tls('transport'),
     ...tls('http'),
     'plugins.security.ssl.transport.enforce_hostname_verification: false',

@@ -1,6 +1,7 @@
 import type { ChildProcessByStdio } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { request } from 'node:https';
+import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -26,6 +27,21 @@ interface SearchProcess {
   /** The directory with all its files, which goes with it. */
   readonly home: string;
   readonly administrator: { readonly name: string; readonly password: string };
+}
+
+/** The settings of either product for a cluster of one node, with its files in a folder of its own. */
+export function nodeSettings(home: string, port: number, transport: number): string[] {
+  return [
+    'cluster.name: shop',
+    'node.name: node-1',
+    'network.host: 127.0.0.1',
+    `http.port: ${port}`,
+    `transport.port: ${transport}`,
+    'discovery.type: single-node',
+    `path.data: ${join(home, 'data')}`,
+    `path.logs: ${join(home, 'logs')}`,
+    'cluster.routing.allocation.disk.threshold_enabled: false',
+  ];
 }
 
 /** The node, once it knows its administrator. */
