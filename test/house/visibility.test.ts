@@ -85,6 +85,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   'A condition on the datastore at hand, of which the statement around it asks what its caller may see.': [
     'modules/datastores/query.ts facetsIn',
     'modules/datastores/query.ts taggedWith',
+    'modules/datastores/store.ts sealedTextsBeside',
   ],
   'It says what is read of datastores, and each that goes on from there which of them the caller may see.': [
     'modules/datastores/store.ts selectDatastores',

@@ -13,6 +13,8 @@ export interface AskedOfDatastores {
   /** Null: the environment is not asked for. */
   readonly environment: readonly EnvironmentColumn[] | null;
   readonly lastTest: readonly TestColumn[] | null;
+  /** Whether their secrets are read too, sealed as they are. */
+  readonly sealed: boolean;
 }
 
 /** What is always read, for whoever reads datastores goes by it. */
@@ -71,6 +73,12 @@ const testColumns: Readonly<Record<string, readonly TestColumn[]>> = {
 
 /** All of a datastore, and nothing that it leads to. */
 export const wholeDatastores: AskedOfDatastores = asked(ALL_COLUMNS, null, null);
+/** The same with their secrets, for whoever opens them. */
+export const datastoresWithSecrets: AskedOfDatastores = {
+  ...wholeDatastores,
+  name: `${wholeDatastores.name} sealed`,
+  sealed: true,
+};
 
 /** Says what to read for the fields that are asked of datastores, of their environments and of their last tests. */
 export function askedBy(
@@ -104,5 +112,5 @@ function asked(
   environment: readonly EnvironmentColumn[] | null,
   lastTest: readonly TestColumn[] | null,
 ): AskedOfDatastores {
-  return { name: [columns, environment, lastTest].join(' '), columns, environment, lastTest };
+  return { name: [columns, environment, lastTest].join(' '), columns, environment, lastTest, sealed: false };
 }

@@ -10,10 +10,7 @@ import type { TestSubject } from '../connection-tests/plan.ts';
 import type { EnvironmentChoice, EnvironmentService } from '../environments/service.ts';
 import { type Datastore, secretOwner } from './datastore.ts';
 import { type Draft, type DraftChange, type DraftSubject, readChange, readDraft } from './draft.ts';
-import { findDatastores, readSealed, type SealedSecrets } from './store.ts';
-
-/** How often a datastore is read at most, when changes replace its secrets between two statements. */
-const MAX_ATTEMPTS = 5;
+import { findWithSecrets, type SealedSecrets } from './store.ts';
 
 /** A datastore, and what a test of it or a change over it begins with. */
 export interface StoredDatastore {
@@ -56,17 +53,11 @@ export class DraftReader {
    * changed outside of the gateway
    */
   async stored(access: Access, id: string): Promise<StoredDatastore> {
-    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
-      const [datastore] = await findDatastores(this.#database, access, [id]);
-      if (!datastore) throw new NotFoundError([id]);
-      const ids = datastore.secrets.map((secret) => secret.id);
-      const sealed = await readSealed(this.#database, ids);
-      // a change has replaced some since the datastore was read
-      if (!ids.every((secretId) => sealed.texts.has(secretId))) continue;
-      const secrets = await this.#opened(datastore, sealed);
-      return { datastore, subject: subjectOf(datastore, secrets), secrets, sealedFor: sealed.key?.boundTo ?? null };
-    }
-    throw new Error('a datastore without its secrets');
+    const found = await findWithSecrets(this.#database, access, id);
+    if (!found) throw new NotFoundError([id]);
+    const { datastore, sealed } = found;
+    const secrets = await this.#opened(datastore, sealed);
+    return { datastore, subject: subjectOf(datastore, secrets), secrets, sealedFor: sealed.key?.boundTo ?? null };
   }
 
   async #opened(datastore: Datastore, sealed: SealedSecrets): Promise<ReadonlyMap<string, string>> {

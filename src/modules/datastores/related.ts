@@ -1,6 +1,7 @@
 import type DataLoader from 'dataloader';
 import type { Selectable } from 'kysely';
-import type { DatastoresTable } from '../../platform/tables.ts';
+import { RequestFault } from '../../errors/api.ts';
+import type { DatastoresTable, SecretKeysTable } from '../../platform/tables.ts';
 import { type ShownRow, testOf } from '../connection-tests/shown-row.ts';
 import type { ConnectionTest } from '../connection-tests/test.ts';
 import type { EnvironmentRow } from '../environments/service.ts';
@@ -24,6 +25,11 @@ export interface Related extends Datastore {
 /** A row of a datastore with what was read of its environment and its last test beside it, see joinedColumns(). */
 export type JoinedRow = Selectable<DatastoresTable> & {
   readonly [Column in `environment__${string}` | `test__${string}`]?: unknown;
+} & {
+  readonly sealed__key?: string | null;
+  readonly sealed__wrapped?: SecretKeysTable['wrapped'] | null;
+  readonly sealed__bound_to?: string | null;
+  readonly sealed__texts?: string | null;
 };
 
 /** The columns of what is asked for beside datastores, as they are called in a row. */
@@ -102,7 +108,8 @@ export function lastTestOf(
 
 async function loadEnvironment({ environmentId }: Datastore, loader: Readers['environment']): Promise<EnvironmentRow> {
   const environment = await loader.load(environmentId);
-  if (!environment) throw new Error('a datastore without its environment');
+  // both were deleted since the datastore was read
+  if (!environment) throw new RequestFault('NOT_FOUND');
   return environment;
 }
 

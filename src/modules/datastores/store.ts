@@ -1,13 +1,13 @@
-import type { Selectable } from 'kysely';
+import { type ExpressionBuilder, type Selectable, sql } from 'kysely';
 import { deserializeConfig } from '../../connectors/kit/config/shape.ts';
 import { type Change, type Database, isOneOf } from '../../platform/database.ts';
 import { maxPageSize } from '../../platform/paging.ts';
 import { type PlaceOf, PreparedStatements } from '../../platform/prepared-statements.ts';
 import type { WrappedKey } from '../../platform/sealer.ts';
-import type { DatastoresTable, JournalHeadsTable, JournalTable } from '../../platform/tables.ts';
+import type { DatastoresTable, JournalHeadsTable, JournalTable, Tables } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { whereVisible, whereVisibleToo } from '../access/visibility.ts';
-import { type AskedOfDatastores, wholeDatastores } from './asked.ts';
+import { type AskedOfDatastores, datastoresWithSecrets, wholeDatastores } from './asked.ts';
 import { type Datastore, datastoreOf, rowOf } from './datastore.ts';
 import type { OrderColumn } from './query.ts';
 import { type JoinedRow, joinedColumns, keepJoined } from './related.ts';
@@ -78,7 +78,7 @@ async function readByIds(
  * which of them the caller may see, by a condition that an index serves or not.
  */
 export function selectDatastores(
-  { query }: Pick<Database, 'query'>,
+  { kind, query }: Pick<Database, 'kind' | 'query'>,
   asked: AskedOfDatastores,
   sortedBy: OrderColumn = 'name',
 ) {
@@ -95,8 +95,25 @@ export function selectDatastores(
           .onRef('connection_tests.environment_id', '=', 'datastores.environment_id'),
       ),
     )
+    .$if(asked.sealed, (list) =>
+      list
+        .leftJoin('secret_keys', 'secret_keys.datastore_id', 'datastores.id')
+        .select(['secret_keys.id as sealed__key', 'wrapped as sealed__wrapped', 'bound_to as sealed__bound_to'])
+        .select((eb) => sealedTextsBeside(eb, kind).as('sealed__texts')),
+    )
     .select([...[...columns].map((column) => `datastores.${column}` as const), ...joinedColumns(asked)] as never)
     .$castTo<JoinedRow>();
+}
+
+/** The sealed secrets of each datastore that a query finds, by the ids of their rows, as one JSON text. */
+function sealedTextsBeside(eb: ExpressionBuilder<Tables, 'datastores'>, kind: Database['kind']) {
+  const [id, sealed] = [sql.ref('secret_versions.id'), sql.ref('sealed')];
+  const texts =
+    kind === 'sqlite' ? sql`json_group_object(${id}, ${sealed})` : sql`json_object_agg(${id}, ${sealed})::text`;
+  return eb
+    .selectFrom('secret_versions')
+    .select(texts.$castTo<string | null>().as('texts'))
+    .whereRef('secret_versions.datastore_id', '=', 'datastores.id');
 }
 
 /** Makes a datastore of what selectDatastores() has read of it. */
@@ -104,6 +121,27 @@ export function joinedDatastore(row: JoinedRow, asked: AskedOfDatastores): Datas
   const datastore = datastoreOf(row);
   keepJoined(datastore, row, asked);
   return datastore;
+}
+
+/**
+ * Reads a datastore with its secrets, still sealed, as they are at one moment: a change that came between two
+ * statements could have replaced them.
+ */
+export async function findWithSecrets(
+  database: Pick<Database, 'kind' | 'query'>,
+  access: Access,
+  id: string,
+): Promise<{ readonly datastore: Datastore; readonly sealed: SealedSecrets } | null> {
+  const [row] = await readByIds(database, access, [id], datastoresWithSecrets);
+  if (row === undefined) return null;
+  const { sealed__key: keyId, sealed__wrapped: wrapped, sealed__bound_to: boundTo, sealed__texts: texts } = row;
+  return {
+    datastore: datastoreOf(row),
+    sealed: {
+      key: storedKey({ key_id: keyId, wrapped, bound_to: boundTo }),
+      texts: new Map(Object.entries<string>(JSON.parse(texts ?? '{}'))),
+    },
+  };
 }
 
 export async function findByName(
@@ -302,6 +340,13 @@ export interface StoredKey extends WrappedKey {
   readonly boundTo: readonly string[];
 }
 
+/** A row's columns of a key, where there is one. */
+interface KeyRow {
+  readonly key_id: string | null | undefined;
+  readonly wrapped: StoredKey['wrapped'] | null | undefined;
+  readonly bound_to: string | null | undefined;
+}
+
 /** The secrets of a datastore as they are stored. */
 export interface SealedSecrets {
   /** Sealed texts by the ids of their rows. */
@@ -320,11 +365,11 @@ export async function readSealed(database: Pick<Database, 'query'>, ids: readonl
     .where(isOneOf('secret_versions.id', ids))
     .execute();
   const [first] = rows;
-  const key =
-    first?.key_id == null || first.wrapped === null
-      ? null
-      : { id: first.key_id, wrapped: first.wrapped, boundTo: JSON.parse(first.bound_to ?? '[]') as string[] };
-  return { texts: new Map(rows.map((row) => [row.id, row.sealed])), key };
+  return { texts: new Map(rows.map((row) => [row.id, row.sealed])), key: first ? storedKey(first) : null };
+}
+
+function storedKey({ key_id: id, wrapped, bound_to: boundTo }: KeyRow): StoredKey | null {
+  return id == null || wrapped == null ? null : { id, wrapped, boundTo: JSON.parse(boundTo ?? '[]') as string[] };
 }
 
 /** A datastore with the key of its secrets. */
