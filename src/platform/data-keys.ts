@@ -37,11 +37,20 @@ export async function insertDataKey(change: Change, keyring: Keyring, environmen
   if (!(await keyring.unwrap(row.wrapped, aad)).equals(key)) throw new Error('a new data key was not stored');
 }
 
+/** So it is where an environment is not there any more. */
+export class NoDataKeyError extends Error {
+  override readonly name = 'NoDataKeyError';
+
+  constructor(environmentId: string) {
+    super(`The environment ${environmentId} has no data key`);
+  }
+}
+
 const activeKeys = new PreparedStatements<string>();
 
 /**
  * Reads the data key that wraps an environment's new keys, and keeps it from being deleted until the change ends: what
- * is under it then is seen by a rotation that retires it meanwhile. Rejects when the environment has none.
+ * is under it then is seen by a rotation that retires it meanwhile. @throws NoDataKeyError
  */
 export async function lockActiveDataKey(change: Change, environmentId: string): Promise<WrappedKey> {
   const select = (place: PlaceOf<string>) =>
@@ -58,6 +67,6 @@ export async function lockActiveDataKey(change: Change, environmentId: string): 
   const read = async () => (await activeKeys.run(change, '', select, environmentId)).rows[0];
   // a statement that meets a rotation's change sees the old key retired, and the new one not yet: the next one does
   const row = (await read()) ?? (await read());
-  if (!row) throw new Error(`The environment ${environmentId} has no data key`);
+  if (!row) throw new NoDataKeyError(environmentId);
   return row;
 }

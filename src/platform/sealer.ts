@@ -66,7 +66,7 @@ export class Sealer {
 
   /**
    * Makes a fresh key for an owner's secrets, wrapped by the environment's active data key; storing it is the caller's.
-   * Rejects when the environment has no data key.
+   * @throws NoDataKeyError
    */
   async newKey(change: Change, owner: SecretOwner): Promise<SecretKey> {
     const row = await lockActiveDataKey(change, owner.environmentId);

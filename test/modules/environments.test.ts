@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type GraphQLInputType, getNamedType, isInputObjectType, isListType, isNonNullType } from 'graphql';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { schema } from '../../src/schema.ts';
@@ -58,6 +59,16 @@ function argumentsWith(path: readonly string[], value: unknown, beside: object):
   return { ...(/^environmentIds?$/.test(head) ? beside : {}), [head]: inner };
 }
 
+/** How often a call comes while its environment is being deleted, each time a little later than the last. */
+const MEANWHILE = 8;
+
+function mutationOf(name: string): string {
+  const Name = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+  return `mutation ($input: ${Name}Input!) { answer: ${name}(input: $input) { ...Refusal
+    ${name === 'createDatastores' ? '... on CreateDatastoresSuccess { results { error { ...Refusal } } }' : ''} } }
+    fragment Refusal on UserError { __typename issues { path code } }`;
+}
+
 describeEachGateway('environments', (open) => {
   let gateway: TestGateway;
   let api: Api;
@@ -111,10 +122,7 @@ describeEachGateway('environments', (open) => {
   });
 
   test.each(places)('%s says at %j that there is no such environment, and that an id is none', async (name, path) => {
-    const Name = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
-    const query = `mutation ($input: ${Name}Input!) { answer: ${name}(input: $input) { ...Refusal
-      ${name === 'createDatastores' ? '... on CreateDatastoresSuccess { results { error { ...Refusal } } }' : ''} } }
-      fragment Refusal on UserError { __typename issues { path code } }`;
+    const query = mutationOf(name);
     const id = randomUUID();
     for (const [value, type, code] of [
       [id, 'NotFoundError', 'NOT_FOUND'],
@@ -127,6 +135,20 @@ describeEachGateway('environments', (open) => {
       const answer = json.data?.answer as { results?: { error: unknown }[] };
       expect(answer.results?.[0]?.error ?? answer).toEqual({ __typename: type, issues: [{ path, code }] });
     }
+  });
+
+  test.each(places)('%s with the environment of %j deleted meanwhile is done or refused', async (name, path) => {
+    const query = mutationOf(name);
+    const codes = new Set<unknown>();
+    for (let round = 0; round < MEANWHILE; round += 1) {
+      const { id } = await created({ name: newName() });
+      const beside = name === 'cloneDataStructure' ? { id: structureId } : (besides[name] ?? {});
+      const asking = gateway.send({ query, variables: argumentsWith(path, id, beside) as object });
+      const removing = sleep(round / 2).then(() => remove(id));
+      for (const { extensions } of (await asking).json.errors ?? []) codes.add(extensions?.code);
+      expect(['DeleteEnvironmentSuccess', 'InUseError']).toContain((await removing).__typename);
+    }
+    expect([...codes]).toEqual([]);
   });
 
   test.each(['a', 'Production EU', '7', 'a.b-c_d', 'x'.repeat(63)])('the name %j is taken', async (name) => {

@@ -4,7 +4,8 @@ import { serializeConfig, splitSecrets } from '../../connectors/kit/config/shape
 import { Failure } from '../../connectors/kit/contract/failure.ts';
 import { ConflictError, NotFoundError, RequestFault } from '../../errors/api.ts';
 import type { LimitSettings } from '../../errors/limits.ts';
-import { type Change, type Database, isUniqueViolation } from '../../platform/database.ts';
+import { NoDataKeyError } from '../../platform/data-keys.ts';
+import { type Change, type Database, isForeignKeyViolation, isUniqueViolation } from '../../platform/database.ts';
 import type { Doorbell } from '../../platform/doorbell.ts';
 import { followLog } from '../../platform/follow-log.ts';
 import { isUsedId } from '../../platform/ids.ts';
@@ -189,6 +190,9 @@ export class ConnectionTestService {
       });
     } catch (error) {
       if (isUniqueViolation(error)) throw new ConflictError('ID_TAKEN');
+      // it was deleted since it was found for the caller
+      if (error instanceof NoDataKeyError || isForeignKeyViolation(error))
+        throw new NotFoundError([row.environment_id]);
       throw error;
     }
   }
