@@ -7,7 +7,7 @@ import { startGateway } from './gateway.ts';
  * webhooks, and TAKES_TESTS is false where workers take its tests.
  * It prints its URL and a token as one line of JSON, then
  * serves until it is killed. With Node's --expose-gc it tells at each SIGUSR2, as another line, how many bytes live in
- * its heap.
+ * its heap, and how many in buffers outside of it.
  */
 const [databaseUrl, folder, childUrl, aheadMs = '0', webhookTickMs, takesTests] = process.argv.slice(2);
 if (!databaseUrl || !folder || !childUrl) throw new Error('Give a database URL, a folder and a child’s URL');
@@ -26,7 +26,8 @@ const { url, token } = await startGateway({
 process.stdout.write(`${JSON.stringify({ url, token })}\n`);
 process.on('SIGUSR2', () => {
   globalThis.gc?.();
-  process.stdout.write(`${JSON.stringify({ heap: process.memoryUsage().heapUsed })}\n`);
+  const { heapUsed: heap, external: buffers } = process.memoryUsage();
+  process.stdout.write(`${JSON.stringify({ heap, buffers })}\n`);
 });
 
 /** Sets what everybody in this process takes for the machine's clock, drivers included. */

@@ -15,11 +15,24 @@ export async function startProcess(
   folder: string,
   onTestFinished: Finally,
   { aheadMs = 0, takesTests = true }: { readonly aheadMs?: number; readonly takesTests?: boolean } = {},
-): Promise<{ child: ChildProcess; client: GatewayClient; token: string }> {
+): Promise<OwnGateway> {
   const given = [databaseUrl, folder, childProgram().childUrl, String(aheadMs), '', String(takesTests)];
-  const { child, line } = await startScript('gateway-process.ts', given, onTestFinished);
+  const { child, output, line } = await startScript('gateway-process.ts', given, onTestFinished);
   const { url, token } = JSON.parse(line) as { url: string; token: string };
-  return { child, client: clientOf(url, token), token };
+  const heldMemory = async () => {
+    child.kill('SIGUSR2');
+    const { heap, buffers } = JSON.parse((await output.next()).value ?? '') as { heap: number; buffers: number };
+    return (heap + buffers) / 1_024 / 1_024;
+  };
+  return { child, client: clientOf(url, token), token, heldMemory };
+}
+
+interface OwnGateway {
+  readonly child: ChildProcess;
+  readonly client: GatewayClient;
+  readonly token: string;
+  /** How much lives in its heap and its buffers once the garbage is out, in MiB. */
+  readonly heldMemory: () => Promise<number>;
 }
 
 /** Starts a worker in a process of its own, and waits until it takes tests. */
@@ -45,13 +58,14 @@ export async function startRemoteWorker(
 }
 
 async function startScript(script: string, given: readonly string[], onTestFinished: Finally) {
-  const child = spawn(process.execPath, [join(import.meta.dirname, script), ...given], {
+  const child = spawn(process.execPath, ['--expose-gc', join(import.meta.dirname, script), ...given], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));
   const ended = once(child, 'exit').then(([code]) => {
     throw new Error(`${script} has ended with ${code} before it was ready`);
   });
-  const [line] = (await Promise.race([once(createInterface(child.stdout), 'line'), ended])) as [string];
-  return { child, line };
+  const output = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const { value: line = '' } = await Promise.race([output.next(), ended]);
+  return { child, output, line };
 }
