@@ -56,8 +56,8 @@ interface Place {
 }
 
 /**
- * How much a gateway holds at most on top of what it held, in MiB, while its subscribers read or do not. What is resident
- * is no measure of it: V8 lets garbage lie by some 30 MiB more or less from run to run.
+ * How much a gateway holds at most on top of what it held, in MiB, while its subscribers read or do not. What is
+ * resident is no measure of it: V8 lets garbage lie by some 30 MiB more or less from run to run.
  */
 async function grown(subscribe: typeof overSse, isStalled: boolean): Promise<number> {
   const { url: databaseUrl, remove } = await newTestDatabase('sqlite');

@@ -66,6 +66,7 @@ async function startScript(script: string, given: readonly string[], onTestFinis
     throw new Error(`${script} has ended with ${code} before it was ready`);
   });
   const output = createInterface(child.stdout)[Symbol.asyncIterator]();
-  const { value: line = '' } = await Promise.race([output.next(), ended]);
-  return { child, output, line };
+  // a process that ends without a line has closed its output first
+  const { value: line } = await Promise.race([output.next(), ended]);
+  return { child, output, line: line ?? (await ended) };
 }
