@@ -155,7 +155,8 @@ describe.each([
     ['before a save', beforeSave],
   ] as const)('at every write of a test that is %s: each test ends once, by its deadline', async (_purpose, start) => {
     const count = await writesOf(start);
-    expect(count).toBeGreaterThan(5);
+    // it is stored, taken and ended; events that come together are one write
+    expect(count).toBeGreaterThanOrEqual(3);
     for (const way of breakable.ways) {
       for (let write = 1; write <= count; write += 1) {
         const id = randomUUID();

@@ -193,8 +193,10 @@ async function endure(
   );
   await happen(load);
   await load.stop();
-  last = (await api.created({ environmentId, config })).id;
+  // it is named beforehand: followers may hear of it before the answer is here
+  last = randomUUID();
   others.add(last);
+  await api.created({ id: last, environmentId, config });
   const { query } = gateway.app.database;
   const rows = await query.selectFrom('datastores').select('id').where('environment_id', '=', environmentId).execute();
   const found = [rows.map(({ id }) => id), ...(await Promise.all(followers))];
