@@ -374,9 +374,10 @@ export class Database {
   async #attempt<T>(work: (change: Change) => Promise<T>): Promise<T> {
     const topics = new Set<string>();
     const scope: ChangeScope = { open: true };
-    const heads: JournalHead[] = [];
+    // an entry may get another place before it is stored
+    const heads = new Map<string, JournalHead>();
     const journaled = (head: JournalHead) => {
-      heads.push(head);
+      heads.set(head.environmentId, head);
     };
     let isErasure = false;
     const erases = () => {
@@ -402,7 +403,7 @@ export class Database {
         return done;
       });
       if (this.kind === 'sqlite') for (const topic of topics) this.#doorbell.ring(topic);
-      for (const head of heads) this.#onJournaled?.(head);
+      for (const head of heads.values()) this.#onJournaled?.(head);
       if (isErasure) this.#log?.emptySoon();
       return result;
     } finally {
@@ -460,7 +461,8 @@ async function notify(query: Transaction<Tables>, topics: ReadonlySet<string>): 
     const rung = sql`select pg_notify(${doorbellChannel}, topic) from unnest(${all}::text[]) as topic`;
     return { compile: () => rung.compile(query) };
   };
-  await rings.runLater({ kind: 'postgres', query }, '', ring, [...topics]);
+  const statement = { ...rings.of('postgres', '', ring, [...topics]), isDeferred: true, isRing: true };
+  await query.executeQuery(statement);
 }
 
 async function requireUtf8(query: Kysely<Tables>): Promise<void> {

@@ -1,8 +1,9 @@
 import { randomUUID, timingSafeEqual } from 'node:crypto';
-import { type Kysely, type Selectable, sql } from 'kysely';
+import { type CompiledQuery, type Kysely, type QueryResult, type Selectable, sql } from 'kysely';
+import { type ChainEnd, type ChainLink, endBefore } from './chain-link.ts';
 import type { Change, JournalHead } from './database.ts';
 import type { Keyring } from './keyring.ts';
-import { PreparedStatements, placesOf } from './prepared-statements.ts';
+import { type PlaceOf, PreparedStatements, placesOf } from './prepared-statements.ts';
 import type { JournalTable, Tables } from './tables.ts';
 
 /** Who did something: the name of a token or a command, and for whom, where a session token says so. */
@@ -38,77 +39,126 @@ export function journalTopic(environmentId: string): string {
   return `journal:${environmentId}`;
 }
 
-const heads = new PreparedStatements<{ readonly environmentId: string; readonly mac: string }>();
-const entries = new PreparedStatements<Selectable<JournalTable>>();
+type Row = Selectable<JournalTable>;
+
+const locks = new PreparedStatements<{ readonly environmentId: string; readonly count: number }>();
+const entries = new PreparedStatements<Row>();
+const ends = new PreparedStatements<Row>();
 
 /**
- * Adds an entry to its environment's chain, in the change that it is about. It locks the chain's head until the change
+ * Adds an entry to its environment's chain, in the change that it is about. It locks the chain's end until the change
  * ends, so sequences are given out in commit order; call it last. A datastore event rings the environment's topic.
+ * @returns its place, which on Postgres is not known before the change is stored
  */
 export async function appendJournal(
   change: Change,
   keyring: Keyring,
   entry: JournalEntry,
-): Promise<{ sequence: number }> {
+): Promise<{ readonly sequence: number }> {
   const { environmentId } = entry;
-  const {
-    rows: [head],
-  } = await heads.run(
-    change,
-    'lock',
-    (place) =>
-      change.query
-        .insertInto('journal_heads')
-        .values({ environment_id: place((values) => values.environmentId), sequence: 1, mac: '' })
-        .onConflict((conflict) =>
-          conflict.column('environment_id').doUpdateSet({ sequence: sql`journal_heads.sequence + 1` }),
-        )
-        .returning(['sequence', 'mac']),
-    { environmentId, mac: '' },
-  );
-  if (!head) throw new Error('a chain of the journal has no head');
-  const row = {
-    environment_id: environmentId,
-    sequence: head.sequence,
-    id: randomUUID(),
-    at: change.clock.timestamp(),
-    kind: entry.kind,
-    action: entry.action,
-    actor: entry.actor.name,
-    on_behalf_of: entry.actor.onBehalfOf,
-    subject_type: entry.subjectType,
-    subject_id: entry.subjectId,
-    detail: JSON.stringify(entry.detail),
-    outcome: entry.outcome ?? 'SUCCEEDED',
-  };
-  const mac = macOf(keyring, head.mac, row);
-  const stored = { ...row, mac };
-  await entries.runLater(
-    change,
-    '',
-    (place) => change.query.insertInto('journal').values(placesOf(stored, place)),
-    stored,
-  );
-  await heads.runLater(
-    change,
-    'set',
-    (place) =>
-      change.query
-        .updateTable('journal_heads')
-        .set({ mac: place((values) => values.mac) })
-        .where(
-          'environment_id',
-          '=',
-          place((values) => values.environmentId),
-        ),
-    { environmentId, mac },
-  );
-  change.journaled({ environmentId, sequence: head.sequence, mac });
+  const link = new JournalLink(change, keyring, entry);
+  if (change.kind === 'postgres') await change.query.executeQuery(link.query());
+  else await link.append();
   if (entry.kind !== '') {
     change.ring(journalTopic(environmentId));
     change.ring(anyJournalTopic);
   }
-  return { sequence: head.sequence };
+  return link.place;
+}
+
+/** An entry that is not stored yet. */
+class JournalLink implements ChainLink {
+  readonly chain: string;
+  readonly subject: string;
+  readonly place = { sequence: 0 };
+  readonly #change: Change;
+  readonly #keyring: Keyring;
+  #row: Row;
+
+  constructor(change: Change, keyring: Keyring, entry: JournalEntry) {
+    this.chain = entry.environmentId;
+    this.subject = entry.subjectId;
+    this.#change = change;
+    this.#keyring = keyring;
+    this.#row = {
+      environment_id: entry.environmentId,
+      sequence: 0,
+      id: randomUUID(),
+      at: change.clock.timestamp(),
+      kind: entry.kind,
+      action: entry.action,
+      actor: entry.actor.name,
+      on_behalf_of: entry.actor.onBehalfOf,
+      subject_type: entry.subjectType,
+      subject_id: entry.subjectId,
+      detail: JSON.stringify(entry.detail),
+      outcome: entry.outcome ?? 'SUCCEEDED',
+      mac: '',
+    };
+  }
+
+  /** Stands for it in a change on Postgres: what is not known yet is 0 and ''. */
+  query(): CompiledQuery {
+    return { ...this.entry(), link: this } as CompiledQuery;
+  }
+
+  /** Does on SQLite what Postgres' driver does with it. */
+  async append(): Promise<void> {
+    const { rows } = await this.#run(this.lock(1));
+    this.placeBehind(endBefore(rows, 1));
+    await this.#run(this.entry());
+    await this.#run(this.end());
+  }
+
+  async #run(statement: CompiledQuery): Promise<QueryResult<unknown>> {
+    const { query, runAtOnce } = this.#change;
+    return runAtOnce(statement) ?? (await query.executeQuery(statement));
+  }
+
+  lock(count: number): CompiledQuery {
+    const { kind, query } = this.#change;
+    const lock = (place: PlaceOf<{ readonly environmentId: string; readonly count: number }>) => {
+      const by = place((values) => values.count);
+      return query
+        .insertInto('journal_heads')
+        .values({ environment_id: place((values) => values.environmentId), sequence: by, mac: '' })
+        .onConflict((conflict) =>
+          conflict.column('environment_id').doUpdateSet({ sequence: sql`journal_heads.sequence + ${by}` }),
+        )
+        .returning(['sequence', 'mac']);
+    };
+    return locks.of(kind, '', lock, { environmentId: this.chain, count });
+  }
+
+  placeBehind(head: ChainEnd): ChainEnd {
+    const row = { ...this.#row, sequence: head.sequence + 1, at: this.#change.clock.timestamp() };
+    const mac = macOf(this.#keyring, head.mac, row);
+    this.#row = { ...row, mac };
+    const { sequence } = row;
+    this.place.sequence = sequence;
+    this.#change.journaled({ environmentId: this.chain, sequence, mac });
+    return { sequence, mac };
+  }
+
+  entry(): CompiledQuery {
+    const { kind, query } = this.#change;
+    const insert = (place: PlaceOf<Row>) => query.insertInto('journal').values(placesOf(this.#row, place));
+    return entries.of(kind, '', insert, this.#row);
+  }
+
+  end(): CompiledQuery {
+    const { kind, query } = this.#change;
+    const set = (place: PlaceOf<Row>) =>
+      query
+        .updateTable('journal_heads')
+        .set({ mac: place((row) => row.mac) })
+        .where(
+          'environment_id',
+          '=',
+          place((row) => row.environment_id),
+        );
+    return ends.of(kind, '', set, this.#row);
+  }
 }
 
 /** What a look at a whole chain found. */

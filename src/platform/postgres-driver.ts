@@ -1,16 +1,19 @@
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult, TransactionSettings } from 'kysely';
 import type pg from 'pg';
+import type { ChainLink } from './chain-link.ts';
 import { isOutdated } from './database-errors.ts';
+import { PostgresChains, placeLinks } from './postgres-chains.ts';
 import {
   type Answer,
   type Asker,
-  type Failure,
+  answerToLast,
   prepareAnew,
+  reasonOf,
   type Statement,
   sendTogether,
-  written,
+  statementOf,
 } from './postgres-packet.ts';
-import { keptOf, NO_ROW_WRITTEN } from './prepared-statements.ts';
+import { keptOf } from './prepared-statements.ts';
 
 /** How many short reads go over one connection together; more go over others. */
 const MOST_TOGETHER = 16;
@@ -21,12 +24,13 @@ const MOST_TOGETHER = 16;
  * one, and reads that many ask for at a time go together.
  */
 export class PostgresPoolDriver implements Driver {
-  readonly #pool: pg.Pool;
-  readonly #reads: PreparedReads;
+  readonly #parts: ConnectionParts;
+  /** The connections whose transactions are open: one that has sent nothing has none of the pool's. */
+  readonly #open = new Set<DatabaseConnection>();
+  #onLastEnd: (() => void) | undefined;
 
   constructor(pool: pg.Pool) {
-    this.#pool = pool;
-    this.#reads = new PreparedReads(pool);
+    this.#parts = { pool, reads: new PreparedReads(pool), chains: new PostgresChains(pool) };
   }
 
   async init(): Promise<void> {
@@ -34,11 +38,12 @@ export class PostgresPoolDriver implements Driver {
   }
 
   async acquireConnection(): Promise<PostgresConnection> {
-    return new PostgresConnection(this.#pool, this.#reads);
+    return new PostgresConnection(this.#parts);
   }
 
   async beginTransaction(connection: DatabaseConnection, { isolationLevel }: TransactionSettings): Promise<void> {
-    await own(connection).begin(isolationLevel ? `begin isolation level ${isolationLevel}` : 'begin');
+    this.#open.add(connection);
+    own(connection).begin(isolationLevel ? `begin isolation level ${isolationLevel}` : 'begin');
   }
 
   async commitTransaction(connection: DatabaseConnection): Promise<void> {
@@ -51,11 +56,24 @@ export class PostgresPoolDriver implements Driver {
 
   async releaseConnection(connection: DatabaseConnection): Promise<void> {
     own(connection).release();
+    this.#open.delete(connection);
+    if (this.#open.size === 0) this.#onLastEnd?.();
   }
 
+  /** Waits for the transactions that are open. */
   async destroy(): Promise<void> {
-    await this.#pool.end();
+    if (this.#open.size > 0)
+      await new Promise<void>((resolve) => {
+        this.#onLastEnd = resolve;
+      });
+    await this.#parts.pool.end();
   }
+}
+
+interface ConnectionParts {
+  readonly pool: pg.Pool;
+  readonly reads: PreparedReads;
+  readonly chains: PostgresChains;
 }
 
 function own(connection: DatabaseConnection): PostgresConnection {
@@ -65,46 +83,49 @@ function own(connection: DatabaseConnection): PostgresConnection {
 
 /** A transaction, and its connection of the pool. */
 interface Transaction {
-  readonly client: pg.PoolClient;
+  readonly begin: Statement;
+  /** Undefined while nothing has been sent. */
+  client: pg.PoolClient | undefined;
   /** What goes with the next statement. */
   readonly deferred: Statement[];
-  isBegun: boolean;
+  /** What it adds to a chain, where nothing has been sent, and who is rung then. */
+  end: { readonly link: ChainLink; readonly rings: Statement[] } | undefined;
   /** Nobody knows what the connection is in the middle of. */
   isBroken: boolean;
 }
 
-/** What an asker holds: a connection of the pool while its transaction is open, none otherwise. */
+/** What an asker holds: a connection of the pool from the first statement of a transaction that is waited for. */
 class PostgresConnection implements DatabaseConnection {
-  readonly #pool: pg.Pool;
-  readonly #reads: PreparedReads;
+  readonly #parts: ConnectionParts;
   #transaction: Transaction | undefined;
 
-  constructor(pool: pg.Pool, reads: PreparedReads) {
-    this.#pool = pool;
-    this.#reads = reads;
+  constructor(parts: ConnectionParts) {
+    this.#parts = parts;
   }
 
-  async begin(sql: string): Promise<void> {
-    const client = await this.#pool.connect();
-    this.#transaction = { client, deferred: [bare(sql)], isBegun: false, isBroken: false };
+  begin(sql: string): void {
+    this.#transaction = { begin: bare(sql), client: undefined, deferred: [], end: undefined, isBroken: false };
   }
 
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
-    const { sql } = query;
-    const values = query.parameters.map(written);
-    const { name, isDeferred, isShort, orElse } = keptOf(query);
-    if (this.#transaction === undefined) {
-      if (name === undefined || !sql.startsWith('select ')) return resultOf(await this.#alone({ sql, values }));
-      const statement = { sql, values, name };
-      return resultOf(await (isShort ? this.#reads.ask(statement) : this.#reads.askAlone(statement)));
+    const { isDeferred, isRing, isShort, link } = keptOf(query);
+    const statement = statementOf(query);
+    const transaction = this.#transaction;
+    if (transaction === undefined) {
+      const { name, sql } = statement;
+      if (name === undefined || !sql.startsWith('select ')) return resultOf(await this.#alone(statement));
+      const { reads } = this.#parts;
+      return resultOf(await (isShort ? reads.ask(statement) : reads.askAlone(statement)));
     }
-    if (!isDeferred) return resultOf(await this.#within(this.#transaction, { sql, values, name }));
-    this.#transaction.deferred.push({ sql, values, name, orElse });
+    if (link) await this.#end(transaction, link);
+    else if (isRing && transaction.end) transaction.end.rings.push(statement);
+    else if (isDeferred && !transaction.end) transaction.deferred.push(statement);
+    else return resultOf(await this.#within(transaction, statement));
     return { rows: [] };
   }
 
   async #alone(statement: Statement): Promise<Answer> {
-    const client = await this.#pool.connect();
+    const client = await this.#parts.pool.connect();
     try {
       return await lastAnswer(client, [statement]);
     } finally {
@@ -112,22 +133,45 @@ class PostgresConnection implements DatabaseConnection {
     }
   }
 
+  /** Others may end with it where nothing has been sent: then what it needs of the chain's end is theirs as well. */
+  async #end(transaction: Transaction, link: ChainLink): Promise<void> {
+    if (transaction.end) await this.#place(transaction, transaction.end);
+    transaction.end = { link, rings: [] };
+    if (transaction.client) await this.#place(transaction, transaction.end);
+  }
+
+  async #place(transaction: Transaction, { link, rings }: NonNullable<Transaction['end']>): Promise<void> {
+    transaction.end = undefined;
+    const locked = await this.#within(transaction, statementOf(link.lock(1)));
+    transaction.deferred.push(...placeLinks([link], locked), ...rings);
+  }
+
   async #within(transaction: Transaction, statement: Statement): Promise<Answer> {
+    if (transaction.end) await this.#place(transaction, transaction.end);
+    const isFirst = transaction.client === undefined;
+    transaction.client ??= await this.#parts.pool.connect();
     const statements = [...transaction.deferred.splice(0), statement];
-    transaction.isBegun = true;
-    return lastAnswer(transaction.client, statements);
+    return lastAnswer(transaction.client, isFirst ? [transaction.begin, ...statements] : statements);
   }
 
   async commit(): Promise<void> {
-    const { command } = await this.#within(this.#open(), bare('commit'));
+    const transaction = this.#open();
+    if (await this.#isStoredWithOthers(transaction)) return;
+    const { command } = await this.#within(transaction, bare('commit'));
     // so Postgres answers after a statement that has failed, whoever passed over that
     if (command === 'ROLLBACK') throw new Error('A statement of the transaction has failed');
+  }
+
+  async #isStoredWithOthers({ begin, client, deferred, end }: Transaction): Promise<boolean> {
+    if (client || !end) return false;
+    return this.#parts.chains.store({ begin, statements: deferred, link: end.link, rings: end.rings });
   }
 
   async rollback(): Promise<void> {
     const transaction = this.#open();
     transaction.deferred.length = 0;
-    if (!transaction.isBegun) return;
+    transaction.end = undefined;
+    if (transaction.client === undefined) return;
     try {
       await this.#within(transaction, bare('rollback'));
     } catch (error) {
@@ -142,7 +186,7 @@ class PostgresConnection implements DatabaseConnection {
   }
 
   release(): void {
-    this.#transaction?.client.release(this.#transaction.isBroken);
+    this.#transaction?.client?.release(this.#transaction.isBroken);
     this.#transaction = undefined;
   }
 
@@ -155,32 +199,18 @@ function bare(sql: string): Statement {
   return { sql, values: [] };
 }
 
-/**
- * Sends statements that belong together, and gives the answer to the last of them once Postgres is done: what a
- * statement by itself has written is committed behind its answer, which a constraint may refuse.
- */
+/** What Postgres answers to the last of some statements that belong together. */
 async function lastAnswer(client: pg.PoolClient, statements: readonly Statement[]): Promise<Answer> {
   try {
-    return await new Promise<Answer>((resolve, fail) => {
-      let last: Answer;
-      const answer: Asker['answer'] = (one) => {
-        last = one;
-      };
-      const askers = statements.map((statement): Asker => ({ statement, answer, fail }));
-      sendTogether(client, askers).then((failure) => (failure ? fail(reasonOf(failure)) : resolve(last)), fail);
-    });
+    const answer = await answerToLast(client, statements);
+    if ('error' in answer) throw reasonOf(answer);
+    return answer;
   } catch (error) {
     if (isOutdated(error)) prepareAnew();
     // where a socket's listener has made it tells nobody anything
     if (error instanceof Error) Error.captureStackTrace(error);
     throw error;
   }
-}
-
-/** Why a change has failed: in its own words where it has some. */
-function reasonOf({ error, unanswered: [failed] }: Failure): unknown {
-  const orElse = failed?.statement.orElse;
-  return orElse && (error as { code?: unknown }).code === NO_ROW_WRITTEN ? orElse() : error;
 }
 
 function resultOf<Row>({ command, count, rows }: Answer): QueryResult<Row> {

@@ -1,4 +1,6 @@
+import type { CompiledQuery } from 'kysely';
 import type pg from 'pg';
+import { keptOf, NO_ROW_WRITTEN } from './prepared-statements.ts';
 
 /** How many prepared statements a connection keeps, of each of which Postgres holds a plan: the oldest goes. */
 const MAX_PREPARED = 100;
@@ -85,6 +87,33 @@ export function sendTogether(client: pg.ClientBase, askers: readonly Asker[]): P
   return new Promise((onEnd) => {
     client.query(new Packet(all, { byName: current.byName, types: client, onEnd }));
   });
+}
+
+/**
+ * Sends statements that belong together, and gives the answer to the last of them once Postgres is done: what a
+ * statement by itself has written is committed behind its answer, which a constraint may refuse.
+ */
+export function answerToLast(client: pg.ClientBase, statements: readonly Statement[]): Promise<Answer | Failure> {
+  return new Promise((resolve, fail) => {
+    let last: Answer;
+    const answer: Asker['answer'] = (one) => {
+      last = one;
+    };
+    const askers = statements.map((statement): Asker => ({ statement, answer, fail }));
+    sendTogether(client, askers).then((failure) => resolve(failure ?? last), fail);
+  });
+}
+
+/** Why a change has failed: in its own words where it has some. */
+export function reasonOf({ error, unanswered: [failed] }: Failure): unknown {
+  const orElse = failed?.statement.orElse;
+  return orElse && (error as { code?: unknown }).code === NO_ROW_WRITTEN ? orElse() : error;
+}
+
+/** A query as it is sent. */
+export function statementOf(query: CompiledQuery): Statement {
+  const { name, orElse } = keptOf(query);
+  return { sql: query.sql, values: query.parameters.map(written), name, orElse };
 }
 
 /** Makes a statement's value what Postgres gets. @throws TypeError for what no statement of the gateway has */

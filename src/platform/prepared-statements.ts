@@ -1,4 +1,5 @@
 import type { Compilable, CompiledQuery, QueryResult } from 'kysely';
+import type { ChainLink } from './chain-link.ts';
 
 /** How many statements of one kind are kept: the oldest goes. */
 const MAX_KEPT = 200;
@@ -32,6 +33,10 @@ interface KeptQuery extends CompiledQuery {
   readonly isShort: boolean;
   /** Makes what the change fails with where Postgres finds no row to write. */
   readonly orElse?: (() => Error) | undefined;
+  /** On Postgres: it stands for what makes a chain longer, and is not sent itself. */
+  readonly link?: ChainLink | undefined;
+  /** On Postgres: for several changes that are stored together it is sent once. */
+  readonly isRing?: boolean | undefined;
 }
 
 let count = 0;
@@ -39,7 +44,7 @@ let count = 0;
 /** What a driver may go by, where these statements have made a query. */
 export function keptOf(
   query: CompiledQuery & Partial<KeptQuery>,
-): Partial<Pick<KeptQuery, 'name' | 'isDeferred' | 'isShort' | 'orElse'>> {
+): Partial<Pick<KeptQuery, 'name' | 'isDeferred' | 'isShort' | 'orElse' | 'link' | 'isRing'>> {
   return query;
 }
 
@@ -63,9 +68,19 @@ export class PreparedStatements<Values> {
     build: (place: PlaceOf<Values>) => Compilable<Row>,
     values: Values,
   ): Promise<QueryResult<Row>> {
-    const statement = this.#statementFor(`${database.kind} ${shape}`, build);
-    const query = { ...(statement as KeptQuery & CompiledQuery<Row>), parameters: parametersOf(statement, values) };
+    const query = this.of(database.kind, shape, build, values) as KeptQuery & CompiledQuery<Row>;
     return database.runAtOnce?.<Row>(query) ?? (await database.query.executeQuery(query));
+  }
+
+  /** The statement of a shape with its values, for whoever has another way to run it. */
+  of(
+    kind: Asked['kind'],
+    shape: string,
+    build: (place: PlaceOf<Values>) => Compilable<unknown>,
+    values: Values,
+  ): KeptQuery {
+    const statement = this.#statementFor(`${kind} ${shape}`, build);
+    return { ...statement, parameters: parametersOf(statement, values) };
   }
 
   /**
