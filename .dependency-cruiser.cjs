@@ -79,7 +79,7 @@ module.exports = {
       'graphql',
       'graphql/ knows no module',
       '^src/graphql/',
-      '^src/(graphql/|connectors/kit/|platform/paging\\.ts$|errors/)',
+      '^src/(graphql/|connectors/kit/|platform/(paging|polled-stream)\\.ts$|errors/)',
     ),
     only(
       'store',
@@ -112,7 +112,7 @@ module.exports = {
       'server',
       'the edge knows tokens and the schema, nothing else',
       '^src/server/',
-      '^src/(server/|schema\\.ts$|graphql/|errors/|modules/access/(service|access|token)\\.ts$|platform/(logger|allowance|briefly|json-names|request-ids|trace-context|tracer)\\.ts$)',
+      '^src/(server/|schema\\.ts$|graphql/|errors/|modules/access/(service|access|token)\\.ts$|platform/(logger|allowance|briefly|json-names|polled-stream|request-ids|trace-context|tracer)\\.ts$)',
     ),
     {
       name: 'composition-root',

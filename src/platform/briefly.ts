@@ -3,18 +3,18 @@ const KEPT_MS = 1_000;
 
 /** Makes things once for all who ask for them at about the same time: what belongs to an object is kept for 1 s. */
 export class Briefly<Thing> {
-  readonly #kept = new WeakMap<object, Map<string, Thing>>();
+  readonly #kept = new WeakMap<object, Map<unknown, Thing>>();
 
-  of(owner: object, key: string, make: () => Thing): Thing {
+  of(owner: object, key: unknown, make: () => Thing): Thing {
     const things = this.#thingsOf(owner);
     if (!things.has(key)) things.set(key, make());
     return things.get(key) as Thing;
   }
 
-  #thingsOf(owner: object): Map<string, Thing> {
+  #thingsOf(owner: object): Map<unknown, Thing> {
     const known = this.#kept.get(owner);
     if (known) return known;
-    const things = new Map<string, Thing>();
+    const things = new Map<unknown, Thing>();
     this.#kept.set(owner, things);
     setTimeout(() => this.#kept.delete(owner), KEPT_MS).unref();
     return things;

@@ -1,19 +1,21 @@
 import type { Doorbell } from './doorbell.ts';
+import { done, type Polled, PolledStream } from './polled-stream.ts';
 
 /** What followLog reads, and until when. */
 export interface FollowOptions<Row, Cursor, Shown> {
-  readonly doorbell: Doorbell;
+  readonly doorbell: Pick<Doorbell, 'on'>;
   /** Topics that ring when there may be new rows. */
   readonly topics: readonly string[];
   /**
    * Reads the rows after a cursor, in order, perhaps only the first of them. Rows must become visible in their order.
+   * What is in memory is best given without a promise.
    */
-  readonly read: (after: Cursor) => Promise<readonly Row[]>;
-  /** Gives the cursor that lies just behind a row. */
-  readonly position: (row: Row) => Cursor;
+  readonly read: (after: Cursor) => readonly Row[] | Promise<readonly Row[]>;
+  /** Gives the cursor that lies just behind a row, of which the one before it is given. */
+  readonly position: (row: Row, before: Cursor) => Cursor;
   readonly after: Cursor;
-  /** Makes what is yielded of a row, once its position was asked for. Left out: the row itself. */
-  readonly show?: (row: Row) => Shown;
+  /** Makes what is yielded of a row and of the cursor that lies just behind it. Left out: the row itself. */
+  readonly show?: (row: Row, position: Cursor) => Shown;
   /** Is true for the row that ends the log. When it is left out, the log is followed until someone stops. */
   readonly isLast?: (row: Row) => boolean;
   /** Ends the log at once, without an error. */
@@ -31,54 +33,49 @@ export interface FollowOptions<Row, Cursor, Shown> {
  */
 export function followLog<Row, Cursor = number, Shown = Row>(
   options: FollowOptions<Row, Cursor, Shown>,
-): AsyncIterableIterator<Shown> {
+): Polled<Shown> {
   return new LogFollower(options);
 }
 
-interface Waiter<Shown> {
-  readonly resolve: (result: IteratorResult<Shown>) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** It is no async generator, for one that is blocked in an await does not hear return(). */
-class LogFollower<Row, Cursor, Shown> implements AsyncIterableIterator<Shown> {
+class LogFollower<Row, Cursor, Shown> extends PolledStream<Shown> {
   readonly #options: FollowOptions<Row, Cursor, Shown>;
   readonly #endings: (() => void)[] = [];
-  readonly #waiters: Waiter<Shown>[] = [];
+  #wake: (() => void) | undefined;
   #rows: readonly Row[] = [];
   #taken = 0;
   #cursor: Cursor;
   #stale = true;
-  #pumping = false;
+  #reading = false;
+  #failure: { readonly error: unknown } | undefined;
   #started = false;
   #ended = false;
 
   constructor(options: FollowOptions<Row, Cursor, Shown>) {
+    super();
     this.#options = options;
     this.#cursor = options.after;
   }
 
-  [Symbol.asyncIterator](): AsyncIterableIterator<Shown> {
-    return this;
-  }
-
-  next(): Promise<IteratorResult<Shown>> {
+  poll(wake: () => void): IteratorResult<Shown> | undefined {
+    this.#wake = undefined;
     if (!this.#started) this.#start();
-    if (this.#ended) return Promise.resolve(done());
-    return new Promise((resolve, reject) => {
-      this.#waiters.push({ resolve, reject });
-      void this.#pump();
-    });
+    while (!this.#ended) {
+      if (this.#taken < this.#rows.length) return this.#handOut();
+      if (!this.#reading && this.#stale) this.#readOn();
+      else {
+        this.#wake = wake;
+        return undefined;
+      }
+    }
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure) throw failure.error;
+    return done();
   }
 
   async return(): Promise<IteratorResult<Shown>> {
     this.#end();
     return done();
-  }
-
-  async throw(error: unknown): Promise<IteratorResult<Shown>> {
-    this.#end();
-    throw error;
   }
 
   /** Listens before the first read, so that no row falls in between. */
@@ -89,7 +86,7 @@ class LogFollower<Row, Cursor, Shown> implements AsyncIterableIterator<Shown> {
     if (this.#ended) return;
     const rung = () => {
       this.#stale = true;
-      void this.#pump();
+      this.#wake?.();
     };
     for (const topic of topics) this.#endings.push(doorbell.on(topic, rung));
     if (pollMs !== undefined) {
@@ -103,43 +100,53 @@ class LogFollower<Row, Cursor, Shown> implements AsyncIterableIterator<Shown> {
     }
   }
 
-  /** Serves those who wait until there is nothing more to read. Only one runs at a time, and it never rejects. */
-  async #pump(): Promise<void> {
-    if (this.#pumping) return;
-    this.#pumping = true;
+  #handOut(): IteratorResult<Shown> {
+    const row = this.#rows[this.#taken] as Row;
+    this.#cursor = this.#options.position(row, this.#cursor);
+    const { isLast, show } = this.#options;
+    const value = show ? show(row, this.#cursor) : (row as unknown as Shown);
+    this.#taken += 1;
+    if (isLast?.(row)) this.#end();
+    return { done: false, value };
+  }
+
+  #readOn(): void {
+    // it is reset before the read, for a ring during the read means that there may be more than it saw
+    this.#stale = false;
     try {
-      while (this.#waiters.length > 0 && !this.#ended) {
-        if (this.#taken < this.#rows.length) this.#handOut();
-        else if (this.#stale) await this.#readOn();
-        else break;
-      }
+      const rows = this.#options.read(this.#cursor);
+      if (rows instanceof Promise) this.#await(rows);
+      else this.#accept(rows);
     } catch (error) {
-      this.#waiters.shift()?.reject(error);
-      this.#end();
-    } finally {
-      this.#pumping = false;
+      this.#fail(error);
     }
   }
 
-  #handOut(): void {
-    const row = this.#rows[this.#taken] as Row;
-    this.#cursor = this.#options.position(row);
-    const { isLast: endsLog, show } = this.#options;
-    const isLast = endsLog?.(row) ?? false;
-    const value = show ? show(row) : (row as unknown as Shown);
-    this.#taken += 1;
-    this.#waiters.shift()?.resolve({ done: false, value });
-    if (isLast) this.#end();
+  #await(reading: Promise<readonly Row[]>): void {
+    this.#reading = true;
+    const over = (outcome: () => void) => {
+      this.#reading = false;
+      outcome();
+      this.#wake?.();
+    };
+    reading.then(
+      (rows) => over(() => this.#accept(rows)),
+      (error: unknown) => over(() => this.#fail(error)),
+    );
   }
 
-  async #readOn(): Promise<void> {
-    const { read, pageSize } = this.#options;
-    // it is reset before the read, for a ring during the read means that there may be more than it saw
-    this.#stale = false;
-    const rows = await read(this.#cursor);
+  #accept(rows: readonly Row[]): void {
+    if (this.#ended) return;
+    const { pageSize } = this.#options;
     this.#rows = rows;
     this.#taken = 0;
     if (rows.length > 0 && (pageSize === undefined || rows.length >= pageSize)) this.#stale = true;
+  }
+
+  #fail(error: unknown): void {
+    if (this.#ended) return;
+    this.#failure = { error };
+    this.#end();
   }
 
   #end(): void {
@@ -147,10 +154,6 @@ class LogFollower<Row, Cursor, Shown> implements AsyncIterableIterator<Shown> {
     this.#ended = true;
     this.#rows = [];
     for (const ending of this.#endings.splice(0)) ending();
-    for (const waiter of this.#waiters.splice(0)) waiter.resolve(done());
+    this.#wake?.();
   }
-}
-
-function done(): IteratorReturnResult<undefined> {
-  return { done: true, value: undefined };
 }

@@ -1,34 +1,51 @@
+import { done, type Polled, PolledStream } from './polled-stream.ts';
+
 /**
- * Goes through what `open` gives, which is called by the first next() and whose failure rejects that. It is no async
- * generator, which would take three turns more for each value; whoever ends it ends what `open` waits for by itself.
+ * Goes through what `open` gives, which is called when somebody first asks and whose failure they get. Whoever ends it
+ * ends what `open` waits for by itself.
  */
-export function openedLate<T>(open: () => Promise<AsyncIterableIterator<T>>): AsyncIterableIterator<T> {
-  let opening: Promise<AsyncIterableIterator<T>> | undefined;
-  let opened: AsyncIterableIterator<T> | undefined;
-  let over = false;
-  const end = async (): Promise<IteratorResult<T>> => {
-    over = true;
-    await opening?.then(
-      (source) => source.return?.(),
-      () => undefined,
-    );
-    return { done: true, value: undefined };
-  };
-  const begin = async (): Promise<IteratorResult<T>> => {
-    opening ??= open();
-    const source = await opening;
-    if (over) return { done: true, value: undefined };
-    opened = source;
-    return source.next();
-  };
-  return {
-    next() {
-      if (over) return Promise.resolve({ done: true, value: undefined });
-      return opened ? opened.next() : begin();
-    },
-    return: end,
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
+export function openedLate<T>(open: () => Promise<Polled<T>>): Polled<T> {
+  return new OpenedLate(open);
+}
+
+class OpenedLate<T> extends PolledStream<T> {
+  readonly #open: () => Promise<Polled<T>>;
+  #opening: Promise<void> | undefined;
+  #opened: Polled<T> | undefined;
+  #failure: { readonly error: unknown } | undefined;
+  #wake: (() => void) | undefined;
+  #over = false;
+
+  constructor(open: () => Promise<Polled<T>>) {
+    super();
+    this.#open = open;
+  }
+
+  poll(wake: () => void): IteratorResult<T> | undefined {
+    if (this.#over) return done();
+    if (this.#opened) return this.#opened.poll(wake);
+    this.#wake = wake;
+    if (this.#failure) {
+      this.#over = true;
+      throw this.#failure.error;
+    }
+    this.#opening ??= this.#begin();
+    return undefined;
+  }
+
+  async return(): Promise<IteratorResult<T>> {
+    this.#over = true;
+    await this.#opening;
+    await this.#opened?.return();
+    return done();
+  }
+
+  async #begin(): Promise<void> {
+    try {
+      this.#opened = await this.#open();
+    } catch (error) {
+      this.#failure = { error };
+    }
+    this.#wake?.();
+  }
 }

@@ -1,4 +1,5 @@
 import type { ExecutionResult } from 'graphql';
+import type { Polled } from '../platform/polled-stream.ts';
 
 /** What each request brings along to Yoga, whichever way it came. */
 export interface Caller<Access> {
@@ -13,7 +14,7 @@ export interface Caller<Access> {
   /** What is learned of the answer on the way. Undefined over WebSocket. */
   readonly answer?: AnswerMark;
   /** Where a subscription's results are found by who masks their errors itself. Undefined over HTTP. */
-  readonly opened?: { stream?: AsyncIterable<ExecutionResult> };
+  readonly opened?: { stream?: Polled<ExecutionResult> };
 }
 
 /** Whether an answer holds secrets, and so is never compressed: its length would tell of what is in it. */

@@ -1,4 +1,5 @@
 import type { ExecutionResult } from 'graphql';
+import { done, type Polled, PolledStream, polled } from '../platform/polled-stream.ts';
 
 export interface EndableStreamHooks {
   /** It is called once, however the stream ends. */
@@ -8,19 +9,20 @@ export interface EndableStreamHooks {
 }
 
 /**
- * A subscription's results, which can be ended from outside. next() and return() settle at once then, though the source
- * may still wait for its next event; the source is told to return, too.
+ * A subscription's results, which can be ended from outside. Whoever waits hears of the end at once then, though the
+ * source may still wait for its next event; the source is told to return, too.
  */
-export class EndableStream implements AsyncGenerator<ExecutionResult, undefined, undefined> {
-  readonly #source: AsyncIterator<ExecutionResult>;
+export class EndableStream extends PolledStream<ExecutionResult> {
+  readonly #source: Polled<ExecutionResult>;
   readonly #hooks: EndableStreamHooks;
-  /** The promises that next() has given out and not settled. */
-  readonly #waiting = new Set<(result: IteratorResult<ExecutionResult, undefined>) => void>();
+  readonly #woken = () => this.#hearSource();
+  #wake: (() => void) | undefined;
   #last: ExecutionResult | undefined;
   #ended = false;
 
   constructor(source: AsyncIterable<ExecutionResult>, hooks: EndableStreamHooks) {
-    this.#source = source[Symbol.asyncIterator]();
+    super();
+    this.#source = polled(source);
     this.#hooks = hooks;
   }
 
@@ -31,56 +33,52 @@ export class EndableStream implements AsyncGenerator<ExecutionResult, undefined,
     this.#finish();
   }
 
-  next(): Promise<IteratorResult<ExecutionResult, undefined>> {
-    if (this.#ended) return Promise.resolve(this.#takeLast());
-    return new Promise((resolve, reject) => {
-      this.#waiting.add(resolve);
-      this.#source.next().then(
-        (result) => {
-          // the stream ended meanwhile, which settled this promise
-          if (!this.#waiting.delete(resolve)) return;
-          if (result.done) this.#finish();
-          resolve(result.done ? { done: true, value: undefined } : result);
-        },
-        (error: unknown) => {
-          if (!this.#waiting.delete(resolve)) return this.#hooks.onLateError(error);
-          this.#finish();
-          reject(error);
-        },
-      );
-    });
+  poll(wake: () => void): IteratorResult<ExecutionResult> | undefined {
+    this.#wake = undefined;
+    if (this.#ended) return this.#takeLast();
+    try {
+      const step = this.#source.poll(this.#woken);
+      if (!step) this.#wake = wake;
+      else if (step.done) this.#finish();
+      return step;
+    } catch (error) {
+      this.#finish();
+      throw error;
+    }
   }
 
-  async return(): Promise<IteratorResult<ExecutionResult, undefined>> {
+  async return(): Promise<IteratorResult<ExecutionResult>> {
     this.#finish();
-    return { done: true, value: undefined };
-  }
-
-  async throw(error: unknown): Promise<IteratorResult<ExecutionResult, undefined>> {
-    this.#finish();
-    throw error;
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
+    return done();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#finish();
   }
 
-  #takeLast(): IteratorResult<ExecutionResult, undefined> {
+  #hearSource(): void {
+    if (!this.#ended) {
+      this.#wake?.();
+      return;
+    }
+    try {
+      this.#source.poll(() => undefined);
+    } catch (error) {
+      this.#hooks.onLateError(error);
+    }
+  }
+
+  #takeLast(): IteratorResult<ExecutionResult> {
     const value = this.#last;
     this.#last = undefined;
-    return value ? { done: false, value } : { done: true, value: undefined };
+    return value ? { done: false, value } : done();
   }
 
   #finish(): void {
     if (this.#ended) return;
     this.#ended = true;
-    for (const resolve of this.#waiting) resolve(this.#takeLast());
-    this.#waiting.clear();
-    this.#source.return?.().catch(this.#hooks.onLateError);
+    this.#source.return().catch(this.#hooks.onLateError);
     this.#hooks.onEnd();
+    this.#wake?.();
   }
 }

@@ -6,6 +6,8 @@ const WHOLE_TEXT = 0x81;
 const IN_TWO_BYTES = 126;
 const IN_EIGHT_BYTES = 127;
 const MOST_IN_TWO_BYTES = 0xffff;
+/** Up to so many bytes are copied into each frame sooner than the system is given two pieces of it. */
+const COPIED = 4_096;
 
 /** The ends of messages with results that several subscriptions get. */
 const ends = new WeakMap<object, Buffer>();
@@ -24,8 +26,12 @@ export function writeNext(
 ): void {
   const end = endOf(result, payload);
   const start = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
+  if (end.length <= COPIED) {
+    socket.write(framed(start, end, end.length), written);
+    return;
+  }
   socket.cork();
-  socket.write(headed(start, end.length));
+  socket.write(framed(start, undefined, end.length));
   socket.write(end, written);
   socket.uncork();
 }
@@ -38,16 +44,18 @@ function endOf(result: object, payload: () => FormattedExecutionResult): Buffer 
   return end;
 }
 
-/** The beginning of a frame that goes on with so many bytes. */
-function headed(start: string, followingBytes: number): Buffer {
+/** A frame whose message goes on with so many bytes: all of it, or its beginning where `end` is left out. */
+function framed(start: string, end: Buffer | undefined, endBytes: number): Buffer {
   const startBytes = Buffer.byteLength(start);
-  const length = startBytes + followingBytes;
+  const length = startBytes + endBytes;
   const extra = length < IN_TWO_BYTES ? 0 : length <= MOST_IN_TWO_BYTES ? 2 : 8;
-  const head = Buffer.allocUnsafe(2 + extra + startBytes);
-  head[0] = WHOLE_TEXT;
-  head[1] = extra === 0 ? length : extra === 2 ? IN_TWO_BYTES : IN_EIGHT_BYTES;
-  if (extra === 2) head.writeUInt16BE(length, 2);
-  if (extra === 8) head.writeBigUInt64BE(BigInt(length), 2);
-  head.write(start, 2 + extra);
-  return head;
+  const headBytes = 2 + extra + startBytes;
+  const frame = Buffer.allocUnsafe(headBytes + (end?.length ?? 0));
+  frame[0] = WHOLE_TEXT;
+  frame[1] = extra === 0 ? length : extra === 2 ? IN_TWO_BYTES : IN_EIGHT_BYTES;
+  if (extra === 2) frame.writeUInt16BE(length, 2);
+  if (extra === 8) frame.writeBigUInt64BE(BigInt(length), 2);
+  frame.write(start, 2 + extra);
+  end?.copy(frame, headBytes);
+  return frame;
 }

@@ -1,11 +1,9 @@
 import { createSourceEventStream, type DocumentNode, type ExecutionArgs, type ExecutionResult, execute } from 'graphql';
-import { isAsyncIterable } from 'graphql-yoga';
+import { isAsyncIterable, isPromise } from 'graphql-yoga';
 import { Briefly } from '../platform/briefly.ts';
+import { done, type Polled, PolledStream, polled } from '../platform/polled-stream.ts';
 
-type Stream = AsyncIterableIterator<ExecutionResult>;
-type Step = IteratorResult<ExecutionResult>;
-
-const over = { done: true, value: undefined } as const;
+type Step = IteratorYieldResult<ExecutionResult>;
 
 /**
  * Makes what runs subscriptions: each reads its own events, in its own pace, but an event is executed once for all who
@@ -14,20 +12,20 @@ const over = { done: true, value: undefined } as const;
  */
 export function createSharedSubscribe(
   rightsOf: (contextValue: unknown) => string,
-): (args: ExecutionArgs) => Promise<Stream | ExecutionResult> {
-  const steps = new Briefly<Promise<Step>>();
+): (args: ExecutionArgs) => Promise<Polled<ExecutionResult> | ExecutionResult> {
+  const executions = new Briefly<Execution>();
   const numbers = new Numbers();
-  const stepOf = (args: ExecutionArgs, group: string, event: unknown): Promise<Step> => {
-    const run = async () => ({ done: false, value: await execute({ ...args, rootValue: event }) });
+  const executionOf = (args: ExecutionArgs, group: string, event: unknown): Execution => {
+    const run = () => new Execution(execute({ ...args, rootValue: event }));
     const isShared = typeof event === 'object' && event !== null && !(event instanceof Error);
-    return isShared ? steps.of(event, group, run) : run();
+    return isShared ? executions.of(event, group, run) : run();
   };
   return async (args) => {
     const source = await createSourceEventStream(args);
     if (!isAsyncIterable(source)) return source;
     const { document, operationName, variableValues, contextValue } = args;
     const group = JSON.stringify([numbers.of(document), operationName, variableValues, rightsOf(contextValue)]);
-    return mapped(source, (event) => stepOf(args, group, event));
+    return new Results(polled(source), (event) => executionOf(args, group, event));
   };
 }
 
@@ -45,22 +43,66 @@ class Numbers {
   }
 }
 
-/** It is no async generator, for one that is blocked in an await does not hear return(). */
-function mapped(source: AsyncIterable<unknown>, stepOf: (event: unknown) => Promise<Step>): Stream {
-  const events = source[Symbol.asyncIterator]();
-  const step = (next: IteratorResult<unknown>) => (next.done ? over : stepOf(next.value));
-  return {
-    next: () => events.next().then(step),
-    async return() {
-      await events.return?.();
-      return over;
-    },
-    async throw(error) {
-      await events.throw?.(error);
-      throw error;
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
+/** An event as it is executed, for all who share that. */
+class Execution {
+  #step: Step | undefined;
+  #failure: { readonly error: unknown } | undefined;
+  #waiting: (() => void)[] = [];
+
+  constructor(result: ExecutionResult | Promise<ExecutionResult>) {
+    if (!isPromise(result)) this.#step = { done: false, value: result };
+    else
+      result.then(
+        (value) => {
+          this.#step = { done: false, value };
+          this.#wakeAll();
+        },
+        (error: unknown) => {
+          this.#failure = { error };
+          this.#wakeAll();
+        },
+      );
+  }
+
+  /** Gives the result, or undefined where there is none yet, and wakes then. @throws what the execution has thrown */
+  poll(wake: () => void): Step | undefined {
+    if (this.#failure) throw this.#failure.error;
+    if (!this.#step) this.#waiting.push(wake);
+    return this.#step;
+  }
+
+  #wakeAll(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
+  }
+}
+
+/** The results of a source's events. */
+class Results extends PolledStream<ExecutionResult> {
+  readonly #events: Polled<unknown>;
+  readonly #executionOf: (event: unknown) => Execution;
+  #execution: Execution | undefined;
+
+  constructor(events: Polled<unknown>, executionOf: (event: unknown) => Execution) {
+    super();
+    this.#events = events;
+    this.#executionOf = executionOf;
+  }
+
+  poll(wake: () => void): IteratorResult<ExecutionResult> | undefined {
+    if (!this.#execution) {
+      const event = this.#events.poll(wake);
+      if (!event || event.done) return event;
+      this.#execution = this.#executionOf(event.value);
+    }
+    const step = this.#execution.poll(wake);
+    if (step) this.#execution = undefined;
+    return step;
+  }
+
+  async return(): Promise<IteratorResult<ExecutionResult>> {
+    await this.#events.return();
+    return done();
+  }
 }

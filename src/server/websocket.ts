@@ -20,6 +20,7 @@ import {
 import type { Logger } from 'pino';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { LimitFault, type LimitSettings } from '../errors/limits.ts';
+import type { Polled } from '../platform/polled-stream.ts';
 import { requestIdOf, withRequestId } from '../platform/request-ids.ts';
 import { type Authenticator, authenticate, type Identity } from './authenticate.ts';
 import type { Caller } from './caller.ts';
@@ -171,8 +172,9 @@ export class WebSocketEdge<Access> {
   }
 
   /** Resolves once the bytes are on their way, so that a subscription reads no more events than its client does. */
-  #send({ socket, gone }: Connection<Access>, data: string): Promise<void> {
-    if (!this.#canSend(socket)) return gone;
+  #send(connection: Connection<Access>, data: string): Promise<void> {
+    const { socket, gone } = connection;
+    if (!this.#canSend(connection)) return gone;
     return new Promise((resolve) => {
       socket.send(data, (error) => {
         if (error) this.#options.logger.debug({ err: error }, 'a WebSocket went away');
@@ -186,8 +188,8 @@ export class WebSocketEdge<Access> {
    * where bytes of an earlier one are still to be written: a subscription is one event ahead of its client at most.
    */
   #deliver(connection: Connection<Access>, id: string, result: ExecutionResult): Promise<void> | undefined {
-    const { socket, stream, gone, subscriptions } = connection;
-    if (!this.#canSend(socket)) return gone;
+    const { stream, gone, subscriptions } = connection;
+    if (!this.#canSend(connection)) return gone;
     const payload = () => this.#shown(result);
     if (subscriptions > 1) gather(connection);
     else if (stream.writableLength === 0) return void writeNext(stream, id, result, payload);
@@ -198,8 +200,8 @@ export class WebSocketEdge<Access> {
    * Ends a connection whose client does not read. @returns false where nothing can be sent: resolving at once then
    * would let a source that is always ready spin, and its subscription would never hear of the close
    */
-  #canSend(socket: WebSocket): boolean {
-    if (socket.bufferedAmount > this.#options.limits.unreadBytes) socket.terminate();
+  #canSend({ socket, stream }: Connection<Access>): boolean {
+    if (stream.writableLength > this.#options.limits.unreadBytes) socket.terminate();
     return socket.readyState === socket.OPEN;
   }
 
@@ -312,33 +314,51 @@ function gather(connection: Pick<Connection<unknown>, 'stream' | 'gathers'>): vo
 
 /**
  * A subscription of which graphql-ws sees nothing but the end: it would make a message of each result for each of those
- * who get it.
+ * who get it. Nor is there a promise for each of them, unless its client is slow.
  */
 function delivered(
-  results: AsyncIterable<ExecutionResult>,
+  results: Polled<ExecutionResult>,
   connection: { subscriptions: number },
   deliver: (result: ExecutionResult) => Promise<void> | undefined,
 ): AsyncIterableIterator<never, undefined> {
-  const source = results[Symbol.asyncIterator]();
+  const deliverAll = (end: () => void, fail: (error: unknown) => void) => {
+    let isWaiting = false;
+    const goOn = () => {
+      isWaiting = false;
+      run();
+    };
+    const run = () => {
+      if (isWaiting) return;
+      try {
+        for (let step = results.poll(run); step; step = results.poll(run)) {
+          if (step.done) return end();
+          const waiting = deliver(step.value);
+          if (!waiting) continue;
+          isWaiting = true;
+          waiting.then(goOn, fail);
+          return;
+        }
+      } catch (error) {
+        fail(error);
+      }
+    };
+    run();
+  };
   return {
     async next() {
       connection.subscriptions += 1;
       try {
-        for (;;) {
-          const { done, value } = await source.next();
-          if (done) return { done, value: undefined };
-          const waiting = deliver(value);
-          if (waiting) await waiting;
-        }
+        await new Promise<void>(deliverAll);
+        return { done: true, value: undefined };
       } catch (error) {
-        await source.return?.();
+        await results.return();
         throw error;
       } finally {
         connection.subscriptions -= 1;
       }
     },
     async return() {
-      await source.return?.();
+      await results.return();
       return { done: true, value: undefined };
     },
     [Symbol.asyncIterator]() {

@@ -5,6 +5,7 @@ import type { Doorbell } from '../../platform/doorbell.ts';
 import { followLog } from '../../platform/follow-log.ts';
 import { anyJournalTopic, journalTopic } from '../../platform/journal.ts';
 import { openedLate } from '../../platform/opened-late.ts';
+import type { Polled } from '../../platform/polled-stream.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import { isVisible } from '../access/visibility.ts';
@@ -49,14 +50,13 @@ export interface EventFilter {
 /** Streams the journal's entries about datastores. */
 export class DatastoreEvents {
   readonly #database: Database;
-  readonly #doorbell: Doorbell;
   readonly #tail: JournalTail;
+  readonly #positions = new Briefly<JournalPositions>();
   readonly #events = new Briefly<DatastoreEvent>();
 
   constructor(database: Database, doorbell: Doorbell) {
     this.#database = database;
-    this.#doorbell = doorbell;
-    this.#tail = new JournalTail(database);
+    this.#tail = new JournalTail(database, doorbell);
   }
 
   /**
@@ -64,12 +64,7 @@ export class DatastoreEvents {
    * changes from now on.
    * @throws RequestFault CURSOR_EXPIRED when the cursor is older than 7 days, BAD_USER_INPUT when it is none
    */
-  follow(
-    access: Access,
-    filter: EventFilter,
-    after: string | null,
-    signal: AbortSignal,
-  ): AsyncIterableIterator<DatastoreEvent> {
+  follow(access: Access, filter: EventFilter, after: string | null, signal: AbortSignal): Polled<DatastoreEvent> {
     return openedLate(() => this.#open(access, filter, after, signal));
   }
 
@@ -78,29 +73,40 @@ export class DatastoreEvents {
     filter: EventFilter,
     after: string | null,
     signal: AbortSignal,
-  ): Promise<AsyncIterableIterator<DatastoreEvent>> {
+  ): Promise<Polled<DatastoreEvent>> {
     requireScope(access, 'DATASTORES_READ');
     const { environmentId } = filter;
     const { clock } = this.#database;
     const start =
       after === null ? await this.#now(access, filter) : { positions: readCursor(after, clock.now()), next: null };
-    const follower = new Follower(this.#database, this.#tail, access, filter, start);
+    const follower = new Follower(this.#database, this.#tail, access, filter, start.next);
     return followLog<JournalRow, JournalPositions, DatastoreEvent>({
-      doorbell: this.#doorbell,
+      doorbell: this.#tail,
       topics: [environmentId === null ? anyJournalTopic : journalTopic(environmentId)],
-      read: () => follower.read(),
-      position: (row) => follower.pass(row),
-      show: (row) => this.#eventOf(row, writeCursor(row.at, follower.positions)),
+      read: (positions) => follower.read(positions),
+      position: (row, before) => this.#positionsBehind(row, before),
+      show: (row, positions) => this.#eventOf(row, positions),
       after: start.positions,
       signal,
       pageSize: EVENTS_AT_ONCE,
     });
   }
 
-  /** The event of a row. Followers who have the same cursor get the same object, which is executed once for all. */
-  #eventOf(row: JournalRow, cursor: string): DatastoreEvent {
-    return this.#events.of(row, cursor, () => ({
-      cursor,
+  /**
+   * The last sequence that a follower has passed of each chain once it has passed a row. Followers who are at the same
+   * place get the same object: those who got there by the same are known by that, others by their cursor.
+   */
+  #positionsBehind(row: JournalRow, before: JournalPositions): JournalPositions {
+    return this.#positions.of(row, before, () => {
+      const positions = { ...before, [row.environment_id]: row.sequence };
+      return this.#positions.of(row, writeCursor(row.at, positions), () => positions);
+    });
+  }
+
+  /** The event of a row. Followers at the same place get the same object, which is executed once for all. */
+  #eventOf(row: JournalRow, positions: JournalPositions): DatastoreEvent {
+    return this.#events.of(row, positions, () => ({
+      cursor: writeCursor(row.at, positions),
       sequence: row.sequence,
       at: row.at,
       kind: row.kind as DatastoreEventKind,
@@ -139,50 +145,53 @@ class Follower {
   readonly #tail: JournalTail;
   readonly #access: Access;
   readonly #filter: EventFilter;
-  #positions: JournalPositions;
   #next: number | null;
+  #hasRead = false;
 
-  constructor(database: Database, tail: JournalTail, access: Access, filter: EventFilter, start: FollowerStart) {
+  constructor(database: Database, tail: JournalTail, access: Access, filter: EventFilter, next: number | null) {
     this.#database = database;
     this.#tail = tail;
     this.#access = access;
     this.#filter = filter;
-    this.#positions = start.positions;
-    this.#next = start.next;
+    this.#next = next;
   }
 
-  /** Reads what comes next; all that was read before must have been passed. */
-  async read(): Promise<JournalRow[]> {
-    await this.#tail.refresh();
-    const shared = this.#next === null ? undefined : this.#tail.since(this.#next);
-    const next = this.#tail.end;
-    const rows = shared?.filter((row) => this.#isWanted(row)) ?? (await this.#readJournal());
-    this.#next = shared || rows.length < EVENTS_AT_ONCE ? next : null;
-    return rows;
+  /**
+   * Reads what comes after all that it has passed. All but the first reading follow a ring of the tail, which then has
+   * what there is.
+   */
+  read(positions: JournalPositions): JournalRow[] | Promise<JournalRow[]> {
+    return this.#hasRead && !this.#tail.failed ? this.#readTail(positions) : this.#readAnew(positions);
   }
 
-  /** Tells the last sequence that it has passed of each chain. */
-  get positions(): JournalPositions {
-    return this.#positions;
-  }
-
-  pass(row: JournalRow): JournalPositions {
-    this.#positions = { ...this.#positions, [row.environment_id]: row.sequence };
-    return this.#positions;
-  }
-
-  #isWanted(row: JournalRow): boolean {
+  #isWanted(row: JournalRow, positions: JournalPositions): boolean {
     const { environmentId, datastoreId } = this.#filter;
     if (datastoreId !== null && row.subject_id !== datastoreId) return false;
     if (!isVisible(this.#access, row.environment_id, environmentId)) return false;
-    return row.sequence > (this.#positions[row.environment_id] ?? 0);
+    return row.sequence > (positions[row.environment_id] ?? 0);
   }
 
-  async #readJournal(): Promise<JournalRow[]> {
+  async #readAnew(positions: JournalPositions): Promise<JournalRow[]> {
+    await this.#tail.refresh();
+    this.#hasRead = true;
+    return this.#readTail(positions);
+  }
+
+  #readTail(positions: JournalPositions): JournalRow[] | Promise<JournalRow[]> {
+    const shared = this.#next === null ? undefined : this.#tail.since(this.#next);
+    if (!shared) return this.#readJournal(positions);
+    this.#next = this.#tail.end;
+    return shared.filter((row) => this.#isWanted(row, positions));
+  }
+
+  async #readJournal(positions: JournalPositions): Promise<JournalRow[]> {
     const { environmentId, datastoreId } = this.#filter;
+    const next = this.#tail.end;
     const ends = await journalEnds(this.#database, this.#access, environmentId);
-    const stretches = stretchesBetween(this.#positions, ends);
-    return readDatastoreEvents(this.#database, stretches, datastoreId, EVENTS_AT_ONCE);
+    const stretches = stretchesBetween(positions, ends);
+    const rows = await readDatastoreEvents(this.#database, stretches, datastoreId, EVENTS_AT_ONCE);
+    this.#next = rows.length < EVENTS_AT_ONCE ? next : null;
+    return rows;
   }
 }
 

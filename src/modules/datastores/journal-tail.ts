@@ -1,5 +1,6 @@
 import { setImmediate as immediate } from 'node:timers/promises';
 import type { Database } from '../../platform/database.ts';
+import type { Doorbell } from '../../platform/doorbell.ts';
 import {
   allJournalEnds,
   type JournalPositions,
@@ -11,21 +12,38 @@ import {
 /** How many events a follower may lag behind before it reads the journal for itself: so many are kept in memory. */
 const KEPT = 1_000;
 
+/** Those who listen to a topic, for whom the tail listens once. */
+interface Topic {
+  readonly listeners: Set<() => void>;
+  readonly leave: () => void;
+}
+
 /**
  * Keeps the newest datastore events of all environments for everybody in this process who follows some, so that each
- * event is read once. It reads only while somebody asks. Events are numbered in the order in which they were read.
+ * event is read once. It reads only while somebody listens or asks. Events are numbered in the order in which they were
+ * read.
  */
-export class JournalTail {
+export class JournalTail implements Pick<Doorbell, 'on'> {
   readonly #database: Database;
+  readonly #doorbell: Doorbell;
+  readonly #topics = new Map<string, Topic>();
+  #rung = new Set<Topic>();
   #rows: JournalRow[] = [];
   /** This is the number of the first row that is kept. */
   #first = 0;
   #ends: JournalPositions | undefined;
   #next: Promise<void> | undefined;
   #last: Promise<void> = Promise.resolve();
+  #failed = false;
 
-  constructor(database: Database) {
+  constructor(database: Database, doorbell: Doorbell) {
     this.#database = database;
+    this.#doorbell = doorbell;
+  }
+
+  /** Tells whether the last reading failed, so that events may be missing until the next one. */
+  get failed(): boolean {
+    return this.#failed;
   }
 
   /** Tells the number that the next event gets. */
@@ -38,20 +56,55 @@ export class JournalTail {
     return number < this.#first ? undefined : this.#rows.slice(number - this.#first);
   }
 
+  /** Rings once the events of a topic that was rung have been read, or could not be. */
+  on(topic: string, listener: () => void): () => void {
+    const known = this.#topics.get(topic) ?? this.#listenTo(topic);
+    // each call gets an entry of its own, so that the same function can listen twice and end each by itself
+    const entry = () => listener();
+    known.listeners.add(entry);
+    return () => {
+      known.listeners.delete(entry);
+      if (known.listeners.size > 0 || this.#topics.get(topic) !== known) return;
+      this.#topics.delete(topic);
+      known.leave();
+    };
+  }
+
   /** Reads what has been stored by now. Those who ask before the reading has begun share it. */
   refresh(): Promise<void> {
     this.#next ??= this.#begin();
     return this.#next;
   }
 
+  #listenTo(name: string): Topic {
+    const leave = this.#doorbell.on(name, () => {
+      this.#rung.add(topic);
+      // a failure is told to those who listen, who then ask for themselves
+      this.refresh().catch(() => undefined);
+    });
+    const topic: Topic = { listeners: new Set(), leave };
+    this.#topics.set(name, topic);
+    return topic;
+  }
+
   async #begin(): Promise<void> {
     await this.#last;
-    // a ring reaches all followers in one go, and by then each of them has asked
+    // what rings in one go, and who asks meanwhile, share a reading
     await immediate();
     this.#next = undefined;
+    const rung = this.#rung;
+    this.#rung = new Set();
     const reading = this.#readOn();
     this.#last = reading.catch(() => undefined);
-    await reading;
+    try {
+      await reading;
+      this.#failed = false;
+    } catch (error) {
+      this.#failed = true;
+      throw error;
+    } finally {
+      for (const { listeners } of rung) for (const listener of [...listeners]) listener();
+    }
   }
 
   async #readOn(): Promise<void> {
