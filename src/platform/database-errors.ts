@@ -29,7 +29,10 @@ export function isForeignKeyViolation(error: unknown): boolean {
   );
 }
 
-/** SQLite's COMMIT has refused changes together, of which one is at fault: each is to be made again. */
+/**
+ * Changes that were to share a COMMIT of SQLite are taken back together, of which one is at fault: each is to be made
+ * again.
+ */
 export class GroupRefusedError extends Error {
   constructor(cause: unknown) {
     super('Changes were refused together', { cause });
@@ -51,7 +54,7 @@ export function isOutdated(error: unknown): boolean {
 
 /**
  * True when a transaction was broken off because of another one: Postgres' serialization failures and deadlocks, and
- * SQLite's commits of several changes; and because of what was prepared before. Doing it again may help.
+ * SQLite's groups of changes; and because of what was prepared before. Doing it again may help.
  */
 export function isTransactionConflict(error: unknown): boolean {
   if (error instanceof GroupRefusedError || isOutdated(error)) return true;

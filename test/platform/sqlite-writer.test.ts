@@ -10,16 +10,16 @@ import { breakSqlite } from '../support/sqlite-faults.ts';
 /** How long a disk is full here. */
 const SHORT_MS = 20;
 
-/** How many of the statements that SQLite ran were commits. */
-function countCommits(): { commits(): number; restore(): void } {
+/** How many of the statements that SQLite ran by their texts were this one. */
+function countRuns(of: string): { runs(): number; restore(): void } {
   const database = Sqlite.prototype as { exec(sql: string): unknown };
   const { exec } = database;
   let count = 0;
   database.exec = function (this: unknown, text) {
-    if (text === 'commit') count += 1;
+    if (text === of) count += 1;
     return exec.call(this, text);
   };
-  return { commits: () => count, restore: () => Object.assign(database, { exec }) };
+  return { runs: () => count, restore: () => Object.assign(database, { exec }) };
 }
 
 /** Lets no time pass, so that no group gets too old to be joined, however slow the machine is. */
@@ -47,29 +47,29 @@ describe('changes of SQLite that wait for one another', () => {
       if (fails) throw new Error(`${key} changed its mind`);
       return key;
     });
+  const single = (key: string) => database.query.insertInto('settings').values({ key, value: '1' }).execute();
   const stored = async () => {
     const rows = await database.query.selectFrom('settings').select('key').where('key', 'like', 'g-%').execute();
     return rows.map(({ key }) => key).sort();
   };
 
   it('share a COMMIT, in the order of asking', async () => {
-    const counted = countCommits();
+    const counted = countRuns('commit');
     endings.push(counted.restore, stopTime().restore);
     const keys = Array.from({ length: 50 }, (_, index) => `g-${String(index).padStart(2, '0')}`);
     const ends: string[] = [];
     await Promise.all(keys.map((key) => put(key).then((done) => ends.push(done))));
     expect(ends).toEqual(keys);
     expect(await stored()).toEqual(keys);
-    expect(counted.commits()).toBeLessThan(keys.length / 2);
+    expect(counted.runs()).toBeLessThan(keys.length / 2);
   });
 
   it('share it with single statements', async () => {
-    const counted = countCommits();
+    const counted = countRuns('commit');
     endings.push(counted.restore, stopTime().restore);
-    const single = (key: string) => database.query.insertInto('settings').values({ key, value: '1' }).execute();
     await Promise.all([put('g-a'), single('g-b'), put('g-c'), single('g-d')]);
     expect(await stored()).toEqual(['g-a', 'g-b', 'g-c', 'g-d']);
-    expect(counted.commits()).toBeLessThan(4);
+    expect(counted.runs()).toBeLessThan(4);
   });
 
   it('fail alone, whether the work throws or a statement is refused', async () => {
@@ -83,6 +83,35 @@ describe('changes of SQLite that wait for one another', () => {
       'fulfilled',
     ]);
     expect(await stored()).toEqual(['g-1', 'g-3', 'g-4']);
+  });
+
+  it('have savepoints only after one was taken back, with which all others of its group were', async () => {
+    const counted = countRuns('savepoint gateway_change');
+    endings.push(counted.restore, stopTime().restore);
+    await Promise.all([put('g-1'), put('g-2')]);
+    expect(counted.runs()).toBe(0);
+    const outcomes = await Promise.allSettled([put('g-3'), put('g-4', true), put('g-5')]);
+    expect(outcomes).toMatchObject([{ value: 'g-3' }, { reason: new Error('g-4 changed its mind') }, { value: 'g-5' }]);
+    expect(await stored()).toEqual(['g-1', 'g-2', 'g-3', 'g-5']);
+    expect(counted.runs()).toBeGreaterThan(0);
+  });
+
+  it('are made again, single statements too, when one of their group is taken back', async () => {
+    const counted = countRuns('rollback');
+    endings.push(counted.restore, stopTime().restore);
+    const outcomes = await Promise.allSettled([put('g-1'), single('g-2'), put('g-3', true), single('g-4')]);
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled']);
+    expect(await stored()).toEqual(['g-1', 'g-2', 'g-4']);
+    expect(counted.runs()).toBe(1);
+  });
+
+  it('stay when a single statement of their group is refused', async () => {
+    const counted = countRuns('rollback');
+    endings.push(counted.restore, stopTime().restore);
+    const outcomes = await Promise.allSettled([put('g-1'), single('g-1'), put('g-2')]);
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(await stored()).toEqual(['g-1', 'g-2']);
+    expect(counted.runs()).toBe(0);
   });
 
   it('fail alone by a constraint that COMMIT judges', async () => {
