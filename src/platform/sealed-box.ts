@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from 'node:crypto';
 
 const VERSION = 'v1';
 const IV_BYTES = 12;
@@ -27,7 +27,8 @@ export function isKeyId(id: string): boolean {
  */
 export function sealBox(key: Buffer, keyId: string, place: readonly string[], content: Buffer): string {
   const iv = randomBytes(IV_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', key, iv, { authTagLength: TAG_BYTES });
+  // Node looks at a key of bytes by an error that it throws and catches, which takes longer than the rest
+  const cipher = createCipheriv('aes-256-gcm', createSecretKey(key), iv, { authTagLength: TAG_BYTES });
   cipher.setAAD(additionalData(keyId, place));
   const ciphertext = Buffer.concat([cipher.update(content), cipher.final()]);
   const parts = [iv, ciphertext, cipher.getAuthTag()].map((part) => part.toString('base64url'));
@@ -38,7 +39,7 @@ export function sealBox(key: Buffer, keyId: string, place: readonly string[], co
 export function openBox(key: Buffer, place: readonly string[], sealed: string): Buffer {
   const { keyId, iv, ciphertext, tag } = readBox(sealed);
   try {
-    const decipher = createDecipheriv('aes-256-gcm', key, iv, { authTagLength: TAG_BYTES });
+    const decipher = createDecipheriv('aes-256-gcm', createSecretKey(key), iv, { authTagLength: TAG_BYTES });
     decipher.setAAD(additionalData(keyId, place));
     decipher.setAuthTag(tag);
     return Buffer.concat([decipher.update(ciphertext), decipher.final()]);
