@@ -10,7 +10,33 @@ const MOST_PARTS = 1_024;
  * then waits for.
  */
 export function writeMessage(stream: Writable, message: object, written?: (error?: Error | null) => void): void {
-  stream.write(`${JSON.stringify(message)}\n`, written);
+  stream.write(lineOf(message), written);
+}
+
+/** Writes messages in order. Those of one turn of the event loop go out together, for each write wakes a reader. */
+export class GatheringWriter {
+  readonly #stream: Writable;
+  #lines = '';
+
+  constructor(stream: Writable) {
+    this.#stream = stream;
+  }
+
+  /** What comes to a stream that has closed meanwhile is dropped. */
+  write(message: object): void {
+    if (this.#lines === '') process.nextTick(() => this.#flush());
+    this.#lines += lineOf(message);
+  }
+
+  #flush(): void {
+    const lines = this.#lines;
+    this.#lines = '';
+    if (this.#stream.writable) this.#stream.write(lines);
+  }
+}
+
+function lineOf(message: object): string {
+  return `${JSON.stringify(message)}\n`;
 }
 
 export interface ChannelReader {

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Duplex, Readable } from 'node:stream';
 import { Allowance } from '../platform/allowance.ts';
-import { readMessages, writeMessage } from './channel.ts';
+import { GatheringWriter, readMessages } from './channel.ts';
 import { CHANNEL_FD, type ChildCommand } from './child-command.ts';
 import { cpuTimeOf } from './cpu-time.ts';
 import type { Judgement } from './judgement.ts';
@@ -74,6 +74,7 @@ export class ChildHandle {
   idleTimer: NodeJS.Timeout | undefined;
   readonly #process: ChildProcess;
   readonly #channel: Duplex;
+  readonly #writer: GatheringWriter;
   readonly #listener: ChildListener;
   readonly #traffic = new Allowance(TRAFFIC);
   #ready = false;
@@ -88,6 +89,7 @@ export class ChildHandle {
     this.#listener = listener;
     this.#process = spawn(file, args, options);
     this.#channel = this.#process.stdio[CHANNEL_FD] as Duplex;
+    this.#writer = new GatheringWriter(this.#channel);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.gone = promise;
     this.gone.then(() => listener.onGone(this.#reason ?? 'crashed'));
@@ -119,7 +121,7 @@ export class ChildHandle {
 
   send(message: ToChild): void {
     // a message that cannot be sent is one to a child that is about to be found gone
-    if (this.#channel.writable) writeMessage(this.#channel, message);
+    if (this.#channel.writable) this.#writer.write(message);
   }
 
   /** Called at each beat of the gateway: kills a child that is silent while it should work, or does not get ready. */

@@ -69,6 +69,8 @@ export class HttpClient {
   #agent: Promise<Agent> | undefined;
   /** How much the peer may send until the next request, in bytes: body, headers and the lengths of chunks. */
   #allowance = SIGN_IN_LIMIT;
+  /** How many requests have no answer yet. */
+  #waiting = 0;
 
   constructor(context: HttpContext, target: Target, options: HttpClientOptions = {}) {
     this.#context = context;
@@ -90,12 +92,14 @@ export class HttpClient {
     const { signal, dialer } = this.#context;
     signal.throwIfAborted();
     const letGo = request.begins ? dialer.hold() : undefined;
+    this.#waiting += 1;
     try {
       return await this.#send(request, host);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       throw explainNetworkError(error, this.#target) ?? error;
     } finally {
+      this.#waiting -= 1;
       letGo?.();
     }
   }
@@ -110,7 +114,9 @@ export class HttpClient {
   close(): void {
     // whoever sent the request has got the error when the agent could not be made
     this.#agent?.then((agent) => agent.destroy()).catch(() => undefined);
-    for (const socket of this.#sockets.values()) socket.destroy(new Failure('CONNECTION_LOST'));
+    // only who waits for an answer has to learn that none comes
+    const reason = this.#waiting > 0 ? new Failure('CONNECTION_LOST') : undefined;
+    for (const socket of this.#sockets.values()) socket.destroy(reason);
   }
 
   async #send(request: HttpRequest, host: string): Promise<HttpResponse> {
@@ -211,7 +217,11 @@ function readBody(
 ): Promise<{ body: Buffer; truncated: boolean }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ body: Buffer; truncated: boolean }>();
   const bytes = new GrowingBuffer();
-  const settle = () => resolve({ body: bytes.first(limit), truncated: bytes.length > limit });
+  let settled = false;
+  const settle = () => {
+    settled = true;
+    resolve({ body: bytes.first(limit), truncated: bytes.length > limit });
+  };
   stream.on('data', (chunk: Buffer) => {
     if (bytes.length > limit) return;
     bytes.add(chunk);
@@ -221,7 +231,9 @@ function readBody(
   });
   stream.on('end', settle);
   stream.on('error', reject);
-  stream.on('close', () => reject(new Failure('CONNECTION_LOST')));
+  stream.on('close', () => {
+    if (!settled) reject(new Failure('CONNECTION_LOST'));
+  });
   return promise;
 }
 
