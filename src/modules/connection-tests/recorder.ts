@@ -1,14 +1,9 @@
 import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises';
+import { gatheringMs } from './gathering.ts';
 import type { TestQueue, ToldEvent } from './queue.ts';
 
 /** How many events are written at once: each binds five values, far below what a statement may bind. */
 const MOST_AT_ONCE = 500;
-/**
- * While several tests run, a write is followed by a pause of so many times as long as it took, and so many milliseconds
- * at most: what comes in it is written together.
- */
-const PAUSE_PER_WRITE = 2;
-const LONGEST_GATHERING_MS = 30;
 /** The pauses between two tries grow from the first to the longest while the database is away. */
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 500;
@@ -60,7 +55,7 @@ export class TestRecorder {
         for (const { lease, settle } of this.#pending.splice(0, batch.length)) settle(!lost.has(lease.test.id));
         pauseMs = FIRST_PAUSE_MS;
         const isAlone = batch.every(({ lease }) => lease.test.id === batch[0]?.lease.test.id);
-        if (!isAlone) await sleep(Math.min(PAUSE_PER_WRITE * (performance.now() - start), LONGEST_GATHERING_MS));
+        if (!isAlone) await sleep(gatheringMs(performance.now() - start));
       } catch (error) {
         if (this.#queue.isAway(error) && !this.#givenUp.signal.aborted) {
           // an abort ends the pause, and the next failure is the last

@@ -8,6 +8,7 @@ import type { Logger } from '../../platform/logger.ts';
 import { UnsealError } from '../../platform/sealed-box.ts';
 import type { Tracer } from '../../platform/tracer.ts';
 import type { GatewayTests } from './gateway-tests.ts';
+import { gatheringMs } from './gathering.ts';
 import type { Lease, TestQueue } from './queue.ts';
 import { TestRecorder } from './recorder.ts';
 import { begunAnew, type ConnectionTest } from './test.ts';
@@ -59,6 +60,8 @@ export class TestRunner {
   #claiming: Promise<void> | undefined;
   #claimAgain = false;
   #claimLater: NodeJS.Timeout | undefined;
+  /** When the next claim may begin, by performance.now(): what is queued until then is taken together. */
+  #claimFrom = 0;
   #lookAgain: NodeJS.Timeout | undefined;
   /** Rows may be RUNNING in this process's name that it does not run: a claim's answer was lost, or a run broke off. */
   #mayHaveOrphans = false;
@@ -148,14 +151,19 @@ export class TestRunner {
   }
 
   async #claimAll(): Promise<void> {
-    while (this.#claimAgain && !this.#drains && !this.#stopped) {
+    while (this.#claimAgain) {
+      const pauseMs = this.#claimFrom - performance.now();
+      if (pauseMs > 0) await sleep(pauseMs);
+      if (this.#drains || this.#stopped) return;
       this.#claimAgain = false;
       try {
         if (this.#mayHaveOrphans) await this.#settleOrphans();
         const free = MOST_AT_ONCE - this.#running.size;
         this.#wasFull = free <= 0;
         if (this.#wasFull) return;
+        const start = performance.now();
         const leases = await this.#queue.claim(free);
+        this.#claimFrom = performance.now() + gatheringMs(performance.now() - start);
         this.#wasFull = leases.length >= free;
         for (const lease of leases) this.#begin(lease);
       } catch (error) {
