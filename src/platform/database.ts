@@ -98,6 +98,8 @@ export interface Change {
   readonly runAtOnce: RunsAtOnce;
   /** Rings the doorbell of a topic once the change is stored; never when it is not. At most 1,000 characters. */
   ring(topic: string): void;
+  /** Calls something once the change is stored, before anybody is rung; never when it is not. It must not throw. */
+  onStored(listener: () => void): void;
   /** Says that the change has made a chain of the journal longer, which is told once it is stored. */
   journaled(head: JournalHead): void;
   /** Says that the change removes secrets: once it is stored, they are soon taken out of SQLite's files too. */
@@ -374,6 +376,10 @@ export class Database {
   async #attempt<T>(work: (change: Change) => Promise<T>): Promise<T> {
     const topics = new Set<string>();
     const scope: ChangeScope = { open: true };
+    const listeners: (() => void)[] = [];
+    const onStored = (listener: () => void) => {
+      listeners.push(listener);
+    };
     // an entry may get another place before it is stored
     const heads = new Map<string, JournalHead>();
     const journaled = (head: JournalHead) => {
@@ -397,11 +403,12 @@ export class Database {
       const started = this.kind === 'postgres' ? transaction.setIsolationLevel('read committed') : transaction;
       const result = await started.execute(async (query) => {
         const done = await this.#scopes.run(scope, () =>
-          work({ kind: this.kind, clock: this.clock, query, runAtOnce, ring, journaled, erases }),
+          work({ kind: this.kind, clock: this.clock, query, runAtOnce, ring, onStored, journaled, erases }),
         );
         if (this.kind === 'postgres' && topics.size > 0) await notify(query, topics);
         return done;
       });
+      for (const listener of listeners) listener();
       if (this.kind === 'sqlite') for (const topic of topics) this.#doorbell.ring(topic);
       for (const head of heads.values()) this.#onJournaled?.(head);
       if (isErasure) this.#log?.emptySoon();

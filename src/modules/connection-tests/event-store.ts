@@ -39,10 +39,13 @@ export async function readEvents(database: Database, test: ConnectionTest, after
   const { rows } = await eventsAfter.run(database, '', select, { testId: test.id, after });
   const isFolded = rows.some((row) => row.event_log !== null);
   const events = isFolded ? await readFolded(database, test.id, after) : rows.flatMap((row) => eventIn(row) ?? []);
-  return events.map(({ sequence, at, checkName, snapshot }) => {
-    const check = snapshot.checks.find(({ name }) => name === checkName) ?? null;
-    return { sequence, at, test: { ...test, ...snapshot }, check };
-  });
+  return events.map((event) => shownEvent(test, event));
+}
+
+/** An event as the API shows it. */
+export function shownEvent(test: ConnectionTest, { sequence, at, checkName, snapshot }: StoredEvent): TestEvent {
+  const check = snapshot.checks.find(({ name }) => name === checkName) ?? null;
+  return { sequence, at, test: { ...test, ...snapshot }, check };
 }
 
 async function readFolded({ query }: Database, testId: string, after: number): Promise<StoredEvent[]> {

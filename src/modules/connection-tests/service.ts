@@ -17,7 +17,8 @@ import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import { requireRoom, targetOf } from './admission.ts';
 import { cancelTopic, queueTopic, testTopic } from './database-queue.ts';
-import { READ_AT_ONCE, readEvents } from './event-store.ts';
+import { READ_AT_ONCE, readEvents, shownEvent } from './event-store.ts';
+import { keepEvents, keptEvents } from './followed-events.ts';
 import { journalCancel, journalStart } from './journal.ts';
 import { planTest, type TestOptions, type TestSubject, testTimeoutMs, writes } from './plan.ts';
 import type { TestRunner } from './runner.ts';
@@ -278,11 +279,16 @@ export class ConnectionTestService {
    */
   async *progress(access: Access, id: string, after: number, signal?: AbortSignal): AsyncGenerator<TestEvent> {
     requireScope(access, 'DATASTORES_READ');
-    const test = await this.#appear(access, id, signal);
-    if (!test) return;
-    // a caller that has seen the end already has nothing to wait for
-    if (hasEnded(test) && (await readEvents(this.#database, test, after)).length === 0) return;
-    yield* this.#follow(test, after, signal);
+    const letGo = keepEvents(id);
+    try {
+      const test = await this.#appear(access, id, signal);
+      if (!test) return;
+      // a caller that has seen the end already has nothing to wait for
+      if (hasEnded(test) && (await readEvents(this.#database, test, after)).length === 0) return;
+      yield* this.#follow(test, after, signal);
+    } finally {
+      letGo();
+    }
   }
 
   #follow(test: ConnectionTest, after: number, signal?: AbortSignal): AsyncIterableIterator<TestEvent> {
@@ -300,6 +306,8 @@ export class ConnectionTestService {
 
   /** Reads on for all followers of a test who stand at the same place: those who ask before it begins share it. */
   #readOn(test: ConnectionTest, after: number): Promise<TestEvent[]> {
+    const kept = keptEvents(test.id, after);
+    if (kept) return Promise.resolve(kept.map((event) => shownEvent(test, event)));
     const place = `${test.id} ${after}`;
     const known = this.#readings.get(place);
     if (known) return known;

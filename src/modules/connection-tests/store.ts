@@ -1,12 +1,13 @@
 import { type Expression, expressionBuilder, type Insertable, type Selectable, type SqlBool } from 'kysely';
 import { type PublicConfig, serializeConfig } from '../../connectors/kit/config/shape.ts';
-import { type Change, type Database, isOneOf } from '../../platform/database.ts';
+import { type Change, type Database, isOneOf, isOneOfMany } from '../../platform/database.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
 import { type PlaceOf, PreparedStatements, placesOf, placesOfAll } from '../../platform/prepared-statements.ts';
 import type { WrappedKey } from '../../platform/sealer.ts';
 import type { ConnectionTestsTable, Tables, TestEventsTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { whereVisibleToo } from '../access/visibility.ts';
+import { eventStored } from './followed-events.ts';
 import { shownColumns, testOf } from './shown-row.ts';
 import {
   type ConnectionTest,
@@ -117,7 +118,7 @@ export async function insertTest(
     change.query.insertInto('connection_tests').values(placesOf(stored, place));
   await insertedTests.run(change, '', insert, stored);
   if (key) await insertSecretKey(change, row.id, key, row.created_at);
-  await insertEvents(change, row.id, [{ sequence: 1, at: row.created_at, checkName: null, snapshot }]);
+  await insertEvents(change, [{ testId: row.id, sequence: 1, at: row.created_at, checkName: null, snapshot }]);
 }
 
 const insertedKeys = new PreparedStatements<{ id: string; test_id: string; wrapped: string; created_at: string }>();
@@ -244,20 +245,33 @@ export async function setLastTest(change: Change, datastoreId: string, testId: s
 
 type EventRow = Insertable<TestEventsTable>;
 const insertedEvents = new PreparedStatements<readonly EventRow[]>();
+/** How many events a statement inserts: each number is a statement that has to be prepared, and kept. */
+const INSERTED_AT_ONCE = [64, 16, 4, 3, 2, 1];
 
-async function insertEvents(change: Change, testId: string, events: readonly StoredEvent[]): Promise<void> {
-  await insertRows(
-    change,
-    events.map((event) => rowOf(testId, event)),
-  );
+interface NewEvent extends StoredEvent {
+  readonly testId: string;
 }
 
-function rowOf(testId: string, { sequence, at, checkName, snapshot }: StoredEvent): EventRow {
+/** Stores events. Every one is stored by this function. */
+async function insertEvents(change: Change, events: readonly NewEvent[]): Promise<void> {
+  const rows = events.map(rowOf);
+  for (let from = 0; from < rows.length; ) {
+    const size = INSERTED_AT_ONCE.find((one) => one <= rows.length - from) ?? 1;
+    await insertRows(change, rows.slice(from, from + size));
+    from += size;
+  }
+  // on Postgres other processes store events too
+  if (change.kind === 'sqlite')
+    change.onStored(() => {
+      for (const { testId, ...event } of events) eventStored(testId, event);
+    });
+}
+
+function rowOf({ testId, sequence, at, checkName, snapshot }: NewEvent): EventRow {
   return { test_id: testId, sequence, at, check_name: checkName, snapshot: JSON.stringify(snapshotOf(snapshot)) };
 }
 
 async function insertRows(change: Change, rows: readonly EventRow[]): Promise<void> {
-  if (rows.length === 0) return;
   const insert = (place: PlaceOf<readonly EventRow[]>) =>
     change.query.insertInto('test_events').values(placesOfAll(rows, place));
   await insertedEvents.runLater(change, String(rows.length), insert, rows);
@@ -325,7 +339,10 @@ async function appendEvents(
   const { numAffectedRows } = await appended.run(change, shape, update, { written, by, after });
   if (numAffectedRows === 0n) return false;
   if (isOver(last.snapshot)) await eraseSecrets(change, by.testId);
-  await insertEvents(change, by.testId, events);
+  await insertEvents(
+    change,
+    events.map((event) => ({ testId: by.testId, ...event })),
+  );
   return true;
 }
 
@@ -391,21 +408,22 @@ export async function claimTests(
       started_at: eb.case().when('created_at', '>', now).then(eb.ref('created_at')).else(now).end(),
     }))
     .where(
-      isOneOf(
+      isOneOfMany(
+        change.kind,
         'connection_tests.id',
         ids.map((row) => row.id),
       ),
     )
     .returningAll()
     .execute();
-  if (begins) await insertRows(change, rows.map(begunEvent));
+  if (begins) await insertEvents(change, rows.map(begunEvent));
   return rows;
 }
 
 /** The event that a test runs which was taken with it. */
-function begunEvent(row: TestRow): EventRow {
+function begunEvent(row: TestRow): NewEvent {
   const at = row.started_at ?? row.created_at;
-  return rowOf(row.id, { sequence: row.sequence, at, checkName: null, snapshot: testOf(row) });
+  return { testId: row.id, sequence: row.sequence, at, checkName: null, snapshot: snapshotOf(testOf(row)) };
 }
 
 /** How many tests are counted at most, so that nobody waits for the counting of a million. */
@@ -521,7 +539,7 @@ async function moveOn(
     .executeTakeFirst();
   if (moved.numUpdatedRows === 0n) return false;
   if (isOver(snapshot)) await eraseSecrets(change, row.id);
-  await insertEvents(change, row.id, [{ sequence: row.sequence + 1, at, checkName: null, snapshot }]);
+  await insertEvents(change, [{ testId: row.id, sequence: row.sequence + 1, at, checkName: null, snapshot }]);
   return true;
 }
 
