@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Change } from './database.ts';
+import { type PlaceOf, PreparedStatements } from './prepared-statements.ts';
 
 /**
  * Takes an id for a new datastore. A deleted datastore of the same environment may have had it; whoever asks in another
@@ -22,6 +23,8 @@ export async function claimDatastoreId(change: Change, id: string, environmentId
   return (await isUsedId(change, id)) ? null : (retired?.last_version ?? 0) + 1;
 }
 
+const usedIds = new PreparedStatements<string>();
+
 /**
  * True when anything has this id, whoever may see it, or when a deleted thing had it: ids are unique over all types, so
  * that an id alone says what is meant. Whoever else asks for the same id waits until the change ends.
@@ -29,16 +32,19 @@ export async function claimDatastoreId(change: Change, id: string, environmentId
 export async function isUsedId(change: Change, id: string): Promise<boolean> {
   const { query } = change;
   await lockId(change, id);
-  const found = await query
-    .selectFrom('datastores')
-    .select('id')
-    .where('id', '=', id)
-    .unionAll(query.selectFrom('environments').select('id').where('id', '=', id))
-    .unionAll(query.selectFrom('connection_tests').select('id').where('id', '=', id))
-    .unionAll(query.selectFrom('data_structures').select('id').where('id', '=', id))
-    .unionAll(query.selectFrom('retired_ids').select('id').where('id', '=', id))
-    .executeTakeFirst();
-  return found !== undefined;
+  const select = (place: PlaceOf<string>) => {
+    const sought = place((given) => given);
+    return query
+      .selectFrom('datastores')
+      .select('id')
+      .where('id', '=', sought)
+      .unionAll(query.selectFrom('environments').select('id').where('id', '=', sought))
+      .unionAll(query.selectFrom('connection_tests').select('id').where('id', '=', sought))
+      .unionAll(query.selectFrom('data_structures').select('id').where('id', '=', sought))
+      .unionAll(query.selectFrom('retired_ids').select('id').where('id', '=', sought));
+  };
+  const { rows } = await usedIds.run(change, '', select, id);
+  return rows.length > 0;
 }
 
 async function lockId({ kind, query }: Change, id: string): Promise<void> {
