@@ -20,8 +20,8 @@ export interface ChainLink {
   placeBehind(end: ChainEnd): ChainEnd;
   /** Stores it, once it has a place. */
   entry(): CompiledQuery;
-  /** Stores that the chain ends with it. */
-  end(): CompiledQuery;
+  /** Has the chain end with it, where it has its place and the chain still has the MAC of another end. */
+  moveEnd(from: ChainEnd, orElse: () => Error): CompiledQuery;
 }
 
 /** The end before so many new links, of what lock() has answered: the last one's sequence, and the MAC as it was. */

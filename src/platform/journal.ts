@@ -41,9 +41,15 @@ export function journalTopic(environmentId: string): string {
 
 type Row = Selectable<JournalTable>;
 
+/** The end of a chain moves from a MAC to a row. */
+interface Moved {
+  readonly row: Row;
+  readonly from: string;
+}
+
 const locks = new PreparedStatements<{ readonly environmentId: string; readonly count: number }>();
 const entries = new PreparedStatements<Row>();
-const ends = new PreparedStatements<Row>();
+const ends = new PreparedStatements<Moved>();
 
 /**
  * Adds an entry to its environment's chain, in the change that it is about. It locks the chain's end until the change
@@ -105,9 +111,10 @@ class JournalLink implements ChainLink {
   /** Does on SQLite what Postgres' driver does with it. */
   async append(): Promise<void> {
     const { rows } = await this.#run(this.lock(1));
-    this.placeBehind(endBefore(rows, 1));
+    const found = endBefore(rows, 1);
+    this.placeBehind(found);
     await this.#run(this.entry());
-    await this.#run(this.end());
+    await this.#run(this.moveEnd(found));
   }
 
   async #run(statement: CompiledQuery): Promise<QueryResult<unknown>> {
@@ -146,18 +153,23 @@ class JournalLink implements ChainLink {
     return entries.of(kind, '', insert, this.#row);
   }
 
-  end(): CompiledQuery {
+  moveEnd({ mac: from }: ChainEnd, orElse?: () => Error): CompiledQuery {
     const { kind, query } = this.#change;
-    const set = (place: PlaceOf<Row>) =>
+    const move = (place: PlaceOf<Moved>) =>
       query
         .updateTable('journal_heads')
-        .set({ mac: place((row) => row.mac) })
+        .set({ sequence: place(({ row }) => row.sequence), mac: place(({ row }) => row.mac) })
         .where(
           'environment_id',
           '=',
-          place((row) => row.environment_id),
+          place(({ row }) => row.environment_id),
+        )
+        .where(
+          'mac',
+          '=',
+          place((values) => values.from),
         );
-    return ends.of(kind, '', set, this.#row);
+    return ends.of(kind, '', move, { row: this.#row, from }, orElse);
   }
 }
 

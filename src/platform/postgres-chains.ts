@@ -1,24 +1,20 @@
 import { setImmediate as turnOfLoop } from 'node:timers/promises';
 import type pg from 'pg';
-import { type ChainLink, endBefore } from './chain-link.ts';
+import { type ChainEnd, type ChainLink, endBefore } from './chain-link.ts';
 import {
   DatabaseUnavailableError,
   explainDatabaseError,
   isOutdated,
   isTransactionConflict,
 } from './database-errors.ts';
-import {
-  type Answer,
-  answerToLast,
-  type Failure,
-  prepareAnew,
-  reasonOf,
-  type Statement,
-  statementOf,
-} from './postgres-packet.ts';
+import { answerToLast, type Failure, prepareAnew, reasonOf, type Statement, statementOf } from './postgres-packet.ts';
 
 /** How many changes one transaction stores. */
 const MOST_TOGETHER = 32;
+/** After how many transactions without anybody else's in between none is expected. */
+const ALONE_AFTER = 8;
+/** Of how many chains is remembered where they end. */
+const MOST_ENDS = 1_000;
 /** Postgres has refused to wait any longer for a lock. */
 const LOCK_TIMEOUT = '55P03';
 /** A change that has to wait for a row that somebody else holds does not hold up the others for longer. */
@@ -46,11 +42,15 @@ interface Waiting extends ChainedChange {
   readonly fail: (error: unknown) => void;
 }
 
-/** Places links behind the end that lock() has answered with. @returns what stores them */
-export function placeLinks(links: readonly ChainLink[], { rows }: Answer): Statement[] {
-  let end = endBefore(rows, links.length);
+/** Places links behind an end of their chain. @returns what stores them, and the end that they make */
+export function placeLinks(
+  links: readonly ChainLink[],
+  found: ChainEnd,
+): { readonly statements: Statement[]; readonly end: ChainEnd } {
+  let end = found;
   for (const link of links) end = link.placeBehind(end);
-  return [...links.map((link) => link.entry()), ...links.slice(-1).map((link) => link.end())].map(statementOf);
+  const moved = links.slice(-1).map((last) => last.moveEnd(found, elsewhere));
+  return { statements: [...moved, ...links.map((link) => link.entry())].map(statementOf), end };
 }
 
 /**
@@ -60,6 +60,7 @@ export function placeLinks(links: readonly ChainLink[], { rows }: Answer): State
 export class PostgresChains {
   readonly #pool: pg.Pool;
   readonly #waiting = new Map<string, Waiting[]>();
+  readonly #ends = new KnownEnds();
 
   constructor(pool: pg.Pool) {
     this.#pool = pool;
@@ -98,7 +99,7 @@ export class PostgresChains {
       const client = await this.#pool.connect();
       let isBroken = true;
       try {
-        await storeTogether(client, changes);
+        await storeTogether(client, changes, this.#ends);
         isBroken = false;
       } finally {
         client.release(isBroken);
@@ -121,10 +122,42 @@ function oneOfEachSubject(waiting: readonly Waiting[]): Waiting[] {
   return [...bySubject.values()].toSorted((a, b) => (a.link.subject < b.link.subject ? -1 : 1));
 }
 
+/** Where this process has left a chain. */
+interface Left {
+  readonly end: ChainEnd;
+  /** How often in a row it has found it as it had left it. */
+  readonly alone: number;
+}
+
+/** Where chains are expected to end. */
+class KnownEnds {
+  readonly #left = new Map<string, Left>();
+
+  /** The end of a chain that nobody else seems to make longer. */
+  expected(chain: string): ChainEnd | undefined {
+    const left = this.#left.get(chain);
+    return left && left.alone >= ALONE_AFTER ? left.end : undefined;
+  }
+
+  /** Takes down that a chain has got longer, and from where on. */
+  note(chain: string, found: ChainEnd, end: ChainEnd): void {
+    const left = this.#left.get(chain);
+    const isAsLeft = left?.end.mac === found.mac;
+    this.forget(chain);
+    this.#left.set(chain, { end, alone: isAsLeft ? left.alone + 1 : 0 });
+    const [oldest] = this.#left.keys();
+    if (this.#left.size > MOST_ENDS && oldest !== undefined) this.forget(oldest);
+  }
+
+  forget(chain: string): void {
+    this.#left.delete(chain);
+  }
+}
+
 /** Stores changes, and tells each what has come of it. Rejects when nobody knows what the connection is in. */
-async function storeTogether(client: pg.PoolClient, changes: readonly Waiting[]): Promise<void> {
+async function storeTogether(client: pg.PoolClient, changes: readonly Waiting[], ends: KnownEnds): Promise<void> {
   for (let left = changes; left.length > 0; ) {
-    const failure = await attempt(client, left);
+    const failure = await attempt(client, left, ends);
     if (failure === undefined) {
       for (const { tell } of left) tell(true);
       return;
@@ -133,24 +166,50 @@ async function storeTogether(client: pg.PoolClient, changes: readonly Waiting[])
     if (isOutdated(failure.error)) prepareAnew();
     const rolledBack = await answerToLast(client, [ROLLBACK]);
     if ('error' in rolledBack) throw rolledBack.error;
-    const failed = failure.unanswered[0]?.statement;
-    const refused = left.filter(({ statements }) => failed && statements.includes(failed));
-    for (const change of refused.length > 0 ? refused : left) refuse(change, failure);
-    left = refused.length > 0 ? left.filter((change) => !refused.includes(change)) : [];
+    left = refuseSome(left, failure, ends);
   }
 }
 
-/** Does what stores changes in two ways to Postgres. @returns what has failed, and nothing is stored */
-async function attempt(client: pg.PoolClient, changes: readonly Waiting[]): Promise<Failure | undefined> {
+/** Takes out of some changes what Postgres has refused: all, where it is none of theirs. @returns the others */
+function refuseSome(changes: readonly Waiting[], failure: Failure, ends: KnownEnds): readonly Waiting[] {
+  const [failed] = failure.unanswered;
+  const [chain = ''] = changes.map(({ link }) => link.chain);
+  if (failed?.statement.orElse === elsewhere && ends.expected(chain)) {
+    ends.forget(chain);
+    return changes;
+  }
+  const refused = changes.filter(({ statements }) => failed && statements.includes(failed.statement));
+  for (const change of refused.length > 0 ? refused : changes) refuse(change, failure);
+  return refused.length > 0 ? changes.filter((change) => !refused.includes(change)) : [];
+}
+
+/** Makes what a change fails with when its chain ends elsewhere than was expected: it is made again. */
+const elsewhere = () => new Error('The chain ends elsewhere');
+
+/**
+ * Does what stores changes of a chain, by one packet where its end is known, by two where Postgres is asked for it.
+ * @returns what has failed: then nothing is stored
+ */
+async function attempt(
+  client: pg.PoolClient,
+  changes: readonly Waiting[],
+  ends: KnownEnds,
+): Promise<Failure | undefined> {
   const links = changes.map(({ link }) => link);
   const [{ begin, link }] = changes as [Waiting];
-  const lock = statementOf(link.lock(links.length));
-  const written = changes.flatMap(({ statements }) => statements);
-  const locked = await answerToLast(client, [begin, PATIENCE, ...written, lock]);
-  if ('error' in locked) return locked;
+  const unsent = [begin, PATIENCE, ...changes.flatMap(({ statements }) => statements)];
+  let found = ends.expected(link.chain);
+  if (found === undefined) {
+    const locked = await answerToLast(client, [...unsent.splice(0), statementOf(link.lock(links.length))]);
+    if ('error' in locked) return locked;
+    found = endBefore(locked.rows, links.length);
+  }
+  const placed = placeLinks(links, found);
   const rings = new Map(changes.flatMap((change) => change.rings).map((ring) => [JSON.stringify(ring), ring]));
-  const stored = await answerToLast(client, [...placeLinks(links, locked), ...rings.values(), COMMIT]);
-  return 'error' in stored ? stored : undefined;
+  const stored = await answerToLast(client, [...unsent, ...placed.statements, ...rings.values(), COMMIT]);
+  if ('error' in stored) return stored;
+  ends.note(link.chain, found, placed.end);
+  return undefined;
 }
 
 /** What Postgres refuses may be another one's fault, but where a change finds no row to write. */

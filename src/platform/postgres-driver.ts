@@ -1,6 +1,6 @@
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult, TransactionSettings } from 'kysely';
 import type pg from 'pg';
-import type { ChainLink } from './chain-link.ts';
+import { type ChainLink, endBefore } from './chain-link.ts';
 import { isOutdated } from './database-errors.ts';
 import { PostgresChains, placeLinks } from './postgres-chains.ts';
 import {
@@ -142,8 +142,8 @@ class PostgresConnection implements DatabaseConnection {
 
   async #place(transaction: Transaction, { link, rings }: NonNullable<Transaction['end']>): Promise<void> {
     transaction.end = undefined;
-    const locked = await this.#within(transaction, statementOf(link.lock(1)));
-    transaction.deferred.push(...placeLinks([link], locked), ...rings);
+    const { rows } = await this.#within(transaction, statementOf(link.lock(1)));
+    transaction.deferred.push(...placeLinks([link], endBefore(rows, 1)).statements, ...rings);
   }
 
   async #within(transaction: Transaction, statement: Statement): Promise<Answer> {

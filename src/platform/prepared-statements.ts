@@ -72,15 +72,17 @@ export class PreparedStatements<Values> {
     return database.runAtOnce?.<Row>(query) ?? (await database.query.executeQuery(query));
   }
 
-  /** The statement of a shape with its values, for whoever has another way to run it. */
+  /** The statement of a shape with its values, for whoever has another way to run it; `orElse` as in runLater(). */
   of(
     kind: Asked['kind'],
     shape: string,
     build: (place: PlaceOf<Values>) => Compilable<unknown>,
     values: Values,
+    orElse?: () => Error,
   ): KeptQuery {
-    const statement = this.#statementFor(`${kind} ${shape}`, build);
-    return { ...statement, parameters: parametersOf(statement, values) };
+    const isCounted = kind === 'postgres' && orElse !== undefined;
+    const statement = this.#statementFor(`${kind} ${shape}${isCounted ? ' counted' : ''}`, build, isCounted);
+    return { ...statement, parameters: parametersOf(statement, values), orElse };
   }
 
   /**
@@ -95,15 +97,12 @@ export class PreparedStatements<Values> {
     values: Values,
     orElse?: () => Error,
   ): Promise<void> {
-    const { kind } = database;
-    const isCounted = kind === 'postgres' && orElse !== undefined;
-    const statement = this.#statementFor(`${kind} ${shape}${isCounted ? ' counted' : ''}`, build, isCounted);
-    const later: KeptQuery = { ...statement, parameters: parametersOf(statement, values), isDeferred: true, orElse };
+    const later: KeptQuery = { ...this.of(database.kind, shape, build, values, orElse), isDeferred: true };
     const { numAffectedRows = 0n } = database.runAtOnce?.(later) ?? (await database.query.executeQuery(later));
-    if (kind === 'sqlite' && orElse && numAffectedRows === 0n) throw orElse();
+    if (database.kind === 'sqlite' && orElse && numAffectedRows === 0n) throw orElse();
   }
 
-  #statementFor(key: string, build: (place: PlaceOf<Values>) => Compilable<unknown>, isCounted = false): KeptQuery {
+  #statementFor(key: string, build: (place: PlaceOf<Values>) => Compilable<unknown>, isCounted: boolean): KeptQuery {
     return this.#statements.get(key) ?? this.#compile(key, build, isCounted);
   }
 

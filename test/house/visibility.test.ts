@@ -199,7 +199,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   ],
   'A bound within a statement that asks what its caller may see.': ['modules/audit/store.ts creationOf'],
   'The journal and the keys are kept for the gateway itself, below who may see what.': [
-    'platform/journal.ts JournalLink.end',
+    'platform/journal.ts JournalLink.moveEnd',
     'platform/journal.ts JournalLink.lock',
     'platform/journal.ts verifyJournal',
     'platform/journal.ts journalChains',

@@ -135,6 +135,23 @@ describeEachDatabase('changes that make the same chain longer', (open, kind) => 
     expect(await verifyJournal(database.query, keyring, 'e')).toEqual({ intact: 200, brokenAt: null });
   });
 
+  it('go on behind what another process has stored, however long none had', async () => {
+    const { database, openAgain } = await opened(['one', 'other']);
+    const other = await openAgain();
+    const write = (by: Database, key: string, from: number) =>
+      update(by, { key, from: String(from), to: String(from + 1) });
+    let length = 0;
+    for (let round = 0; round < 3; round += 1) {
+      for (let count = 0; count < 15; count += 1) {
+        length += 1;
+        expect(await write(database, 'one', round * 15 + count)).toEqual({ sequence: length });
+      }
+      length += 1;
+      expect(await write(other.database, 'other', round)).toEqual({ sequence: length });
+    }
+    expect(await verifyJournal(database.query, keyring, 'e')).toEqual({ intact: length, brokenAt: null });
+  });
+
   it('wait for a second at most for a row that one of them needs', async () => {
     const { database, openAgain } = await opened(twenty);
     const other = await openAgain();
