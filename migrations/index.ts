@@ -38,6 +38,7 @@ import * as traceContexts from './037-trace-contexts.ts';
 import * as webhooksForAll from './038-webhooks-for-all.ts';
 import * as tagEnvironments from './039-tag-environments.ts';
 import * as searchRows from './040-search-rows.ts';
+import * as searchBacklog from './041-search-backlog.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -80,4 +81,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '038-webhooks-for-all': webhooksForAll,
   '039-tag-environments': tagEnvironments,
   '040-search-rows': searchRows,
+  '041-search-backlog': searchBacklog,
 };

@@ -19,11 +19,13 @@ import type { PostgresDriverParts } from './postgres-dialect.ts';
 import type { DatabasePlace, OnDatabasePeer } from './postgres-peers.ts';
 import { type PlaceOf, PreparedStatements } from './prepared-statements.ts';
 import { openSqliteDialect, type SqliteDriverParts } from './sqlite-dialect.ts';
+import type { GroupWork } from './sqlite-writer.ts';
 import type { Tables } from './tables.ts';
 import { WriteAheadLog } from './write-ahead-log.ts';
 
 export { DatabaseUnavailableError, isForeignKeyViolation, isUniqueViolation } from './database-errors.ts';
 export type { DatabasePlace } from './postgres-peers.ts';
+export type { GroupWork } from './sqlite-writer.ts';
 
 /**
  * What each database calls the function that finds a text within another: it counts from 1 on, and gives 0 when it is
@@ -96,6 +98,8 @@ export interface Change {
   readonly query: Transaction<Tables>;
   /** SQLite can. */
   readonly runAtOnce: RunsAtOnce;
+  /** Leaves some work to the end of the changes that share a COMMIT with this one: on SQLite, where there are any. */
+  leave(work: GroupWork): void;
   /** Rings the doorbell of a topic once the change is stored; never when it is not. At most 1,000 characters. */
   ring(topic: string): void;
   /** Calls something once the change is stored, before anybody is rung; never when it is not. It must not throw. */
@@ -398,12 +402,16 @@ export class Database {
       if (!scope.open) throw new Error('The change is over');
       return runInTurn && this.#atOnce(runInTurn, statement);
     };
+    const leave = (work: GroupWork) => {
+      if (!scope.open) throw new Error('The change is over');
+      this.#driver.leave?.(work);
+    };
     try {
       const transaction = this.query.transaction();
       const started = this.kind === 'postgres' ? transaction.setIsolationLevel('read committed') : transaction;
       const result = await started.execute(async (query) => {
         const done = await this.#scopes.run(scope, () =>
-          work({ kind: this.kind, clock: this.clock, query, runAtOnce, ring, onStored, journaled, erases }),
+          work({ kind: this.kind, clock: this.clock, query, runAtOnce, leave, ring, onStored, journaled, erases }),
         );
         if (this.kind === 'postgres' && topics.size > 0) await notify(query, topics);
         return done;

@@ -12,7 +12,7 @@ import {
   SqliteQueryCompiler,
 } from 'kysely';
 import { SqliteFile } from './sqlite-file.ts';
-import { BUSY_TIMEOUT_MS, type Group, SqliteWriter } from './sqlite-writer.ts';
+import { BUSY_TIMEOUT_MS, type Group, type GroupWork, SqliteWriter } from './sqlite-writer.ts';
 
 export interface SqliteDialectOptions {
   /** A file, or `:memory:`. */
@@ -36,6 +36,7 @@ export function openSqliteDialect(options: SqliteDialectOptions): SqliteDriverPa
     dialect,
     readAtOnce: (query) => driver.readAtOnce(query),
     runInTurn: (query) => driver.runInTurn(query),
+    leave: (work) => driver.leave(work),
     keepTemporaryInMemory: () => driver.keepTemporaryInMemory(),
   };
 }
@@ -50,6 +51,8 @@ export interface SqliteDriverParts {
   readonly readAtOnce: <Row>(query: CompiledQuery) => QueryResult<Row> | undefined;
   /** Runs a statement of the change that has the turn, which is the one that calls. */
   readonly runInTurn: <Row>(query: CompiledQuery) => QueryResult<Row> | undefined;
+  /** Leaves some work of the change that has the turn, which is the one that calls, to the end of its group. */
+  readonly leave: (work: GroupWork) => void;
   /**
    * From now on what SQLite would write to a temporary file stays in memory: the pages as they were before a change,
    * above all, which took a sixth of a small one's time. A migration may need more room than that.
@@ -99,6 +102,10 @@ class SqliteFileDriver implements Driver {
 
   runInTurn<Row>(query: CompiledQuery): QueryResult<Row> | undefined {
     return this.#files?.writer.runInTurn<Row>(query);
+  }
+
+  leave(work: GroupWork): void {
+    this.#files?.writer.leave(work);
   }
 
   keepTemporaryInMemory(): void {

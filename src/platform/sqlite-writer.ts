@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import Sqlite from 'better-sqlite3';
-import type { CompiledQuery, QueryResult } from 'kysely';
+import { CompiledQuery, type QueryResult } from 'kysely';
 import { GroupRefusedError } from './database-errors.ts';
 import type { SqliteFile } from './sqlite-file.ts';
 
@@ -17,6 +17,13 @@ const SAVEPOINTS_MS = 10_000;
 /** Each change of a group that has them is a savepoint of this name. */
 const CHANGE = 'gateway_change';
 
+/** What several changes of a group need to have done once: by these statements at its end, before the COMMIT. */
+export interface GroupWork {
+  /** Tells the database that from now on it is left to the end. */
+  readonly begin: string;
+  readonly end: readonly string[];
+}
+
 /** The changes that one COMMIT stores. */
 export class Group {
   readonly since = performance.now();
@@ -24,6 +31,8 @@ export class Group {
   readonly stored: Promise<void>;
   /** Whether each of its changes can be taken back by itself. */
   readonly hasSavepoints: boolean;
+  /** What is left to its end. */
+  readonly left = new Set<GroupWork>();
   changes = 0;
   store!: () => void;
   fail!: (error: unknown) => void;
@@ -43,8 +52,8 @@ export class Group {
  * writing to the disk is what takes the time: each is told to be stored only after the COMMIT. A change by itself is
  * stored at the next turn of the event loop.
  *
- * One that fails takes back its own alone. A savepoint of each takes 6 % of a small change's time, and hardly any fails:
- * the first that does takes back all of its group, which are made again, and from then on there are savepoints.
+ * One that fails takes back its own alone. A savepoint of each is 6 % of a small change's time, and hardly any fails:
+ * the first that does takes back all of its group, which are made again, and for a while there are savepoints.
  */
 export class SqliteWriter {
   readonly #file: SqliteFile;
@@ -88,6 +97,18 @@ export class SqliteWriter {
       if (!this.#file.inTransaction) this.#lose(error);
       throw error;
     }
+  }
+
+  /**
+   * Leaves some of the work of the change that has the turn to the end of its group. The first of a group, which may
+   * stay the only one, does it by itself.
+   */
+  leave(work: GroupWork): void {
+    const group = this.#group;
+    if (!group) throw lost();
+    if (group.changes === 1 || group.left.has(work)) return;
+    this.runInTurn(CompiledQuery.raw(work.begin));
+    group.left.add(work);
   }
 
   /** Ends the change, and resolves once it is stored. */
@@ -202,6 +223,7 @@ export class SqliteWriter {
   #commit(group: Group): void {
     this.#group = undefined;
     try {
+      for (const { end } of group.left) for (const sql of end) this.#file.run(CompiledQuery.raw(sql));
       this.#file.execute('commit');
       group.store();
     } catch (error) {

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { type Selectable, sql } from 'kysely';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import type { Access } from '../../src/modules/access/access.ts';
 import { wholeDatastores } from '../../src/modules/datastores/asked.ts';
 import { fold } from '../../src/modules/datastores/datastore.ts';
 import { type Bounds, countDatastores, listDatastores, orderName } from '../../src/modules/datastores/list-store.ts';
 import { type DatastoreQuery, orderColumns } from '../../src/modules/datastores/query.ts';
+import { searchBacklog } from '../../src/modules/datastores/search-backlog.ts';
 import type { Database } from '../../src/platform/database.ts';
 import { readPageArguments } from '../../src/platform/paging.ts';
 import type { DatastoresTable } from '../../src/platform/tables.ts';
@@ -14,6 +15,7 @@ import { seeded } from '../support/random.ts';
 
 const ENVIRONMENTS = ['a', 'b', 'c'];
 const CHANGES = 400;
+const RENAMINGS = 10;
 const QUERIES = 150;
 const STATUSES = ['QUEUED', 'PASSED', 'FAILED'];
 const WORDS = [
@@ -44,6 +46,7 @@ describeEachDatabase('what lists of datastores are found by', (open, kind) => {
     const environments = ENVIRONMENTS.map((id) => ({ id, name: id, ...stamps }));
     await database.query.insertInto('environments').values(environments).execute();
     for (let at = 0; at < CHANGES; at += 1) await changeSome();
+    for (let at = 0; at < RENAMINGS; at += 1) await renameSome(at % 2 === 0);
     // Postgres tells by its statistics what is rare
     await sql`analyze`.execute(database.query);
   });
@@ -61,6 +64,24 @@ describeEachDatabase('what lists of datastores are found by', (open, kind) => {
     });
     await (isTakenBack ? expect(changed).rejects.toThrow('taken back') : changed);
     if (isTakenBack) ids = before;
+  }
+
+  /** Renames several at a time, of which one is deleted and another, now and then, takes itself back. */
+  async function renameSome(isTakenBack: boolean): Promise<void> {
+    const renamed = Array.from({ length: 8 }, () => ({ id: oneOf(ids), text: label() }));
+    const doomed = renamed[3]?.id;
+    const changes = renamed.map(({ id, text }, at) =>
+      database.change(async ({ leave, query }) => {
+        leave(searchBacklog);
+        const set = { label: text, label_folded: fold(text) };
+        await query.updateTable('datastores').set(set).where('id', '=', id).execute();
+        if (at === 3) await query.deleteFrom('datastores').where('id', '=', id).execute();
+        if (at === 5 && isTakenBack) throw new Error('taken back');
+      }),
+    );
+    const outcomes = await Promise.allSettled(changes);
+    expect(outcomes.filter(({ status }) => status === 'rejected')).toHaveLength(isTakenBack ? 1 : 0);
+    ids = ids.filter((id) => id !== doomed);
   }
 
   async function makeChange({ query }: Parameters<Parameters<Database['change']>[0]>[0], id: string): Promise<void> {
@@ -194,6 +215,21 @@ describeEachDatabase('what lists of datastores are found by', (open, kind) => {
       counted.rows.map((row) => ({ ...row, count: Number(row.count) })),
     );
   });
+
+  if (kind === 'sqlite')
+    test('leaves the texts of changes that share a COMMIT to its end', async () => {
+      const stopped = vi.spyOn(performance, 'now').mockReturnValue(performance.now());
+      onTestFinished(() => stopped.mockRestore());
+      const rename = (id: string) =>
+        database.change(async ({ leave, query }) => {
+          leave(searchBacklog);
+          await query.updateTable('datastores').set({ name: randomUUID() }).where('id', '=', id).execute();
+          return (await sql`select number from search_backlog`.execute(query)).rows.length;
+        });
+      // the first one cannot know that others come, and of the second one there is the row that tells to leave it
+      expect(await Promise.all(ids.slice(0, 4).map(rename))).toEqual([0, 2, 3, 4]);
+      expect((await sql`select number from search_backlog`.execute(database.query)).rows).toEqual([]);
+    });
 
   if (kind === 'sqlite')
     test('has each three characters of each label and name, and no others', async () => {

@@ -45,6 +45,7 @@ describeEachDatabase('the migrations', (open, kind) => {
       'record_events',
       'retired_ids',
       'revision_keys',
+      ...(kind === 'sqlite' ? ['search_backlog'] : []),
       'secret_keys',
       'secret_versions',
       'settings',

@@ -11,6 +11,7 @@ import { type AskedOfDatastores, datastoresWithSecrets, wholeDatastores } from '
 import { type Datastore, datastoreOf, rowOf } from './datastore.ts';
 import type { OrderColumn } from './query.ts';
 import { type JoinedRow, joinedColumns, keepJoined } from './related.ts';
+import { searchBacklog } from './search-backlog.ts';
 
 /** Far below what a statement may bind: 32,766 values on SQLite, 65,535 on Postgres. */
 const IDS_IN_ONE_STATEMENT = 5_000;
@@ -215,7 +216,8 @@ export async function replaceDatastoreOrElse(
   await replacements.runLater(change, changed, update, values, orElse);
 }
 
-function replacementOf({ query }: Change, before: Datastore, after: Datastore) {
+function replacementOf({ leave, query }: Change, before: Datastore, after: Datastore) {
+  if (before.label !== after.label || before.name !== after.name) leave(searchBacklog);
   const [stored, row] = [rowOf(before), rowOf(after)];
   const columns = (Object.keys(row) as (keyof typeof row)[]).filter((column) => stored[column] !== row[column]);
   const changed = [
