@@ -4,10 +4,11 @@ export interface Group {
   readonly bars: readonly { readonly name: string; readonly value: number }[];
 }
 
-const COLOURS = ['#2563eb', '#94a3b8', '#f59e0b', '#8b5cf6', '#10b981', '#ef4444'];
+const COLOURS = ['#2563eb', '#94a3b8', '#f59e0b', '#8b5cf6', '#10b981', '#6ee7b7', '#ef4444', '#fca5a5'];
 const BAR = 34;
 const GAP = 40;
 const LEFT = 20;
+const LEGEND = 125;
 const TOP = 60;
 const HEIGHT = 220;
 
@@ -16,7 +17,12 @@ export function drawChart(title: string, groups: readonly Group[]): string {
   const most = Math.max(...groups.flatMap(({ bars }) => bars.map(({ value }) => value)));
   const names = groups[0]?.bars.map(({ name }) => name) ?? [];
   const widthOf = ({ bars }: Group) => bars.length * BAR + GAP;
-  const width = LEFT + groups.reduce((sum, group) => sum + widthOf(group), 0);
+  const width =
+    LEFT +
+    Math.max(
+      LEGEND * names.length,
+      groups.reduce((sum, group) => sum + widthOf(group), 0),
+    );
   let x = LEFT;
   const drawn = groups.map((group) => {
     const bars = group.bars.map(({ value }, at) => barAt(x + at * BAR, value / most, value.toFixed(2), colour(at)));
@@ -25,7 +31,7 @@ export function drawChart(title: string, groups: readonly Group[]): string {
     return [...bars, label].join('\n');
   });
   const legend = names.map((name, at) => {
-    const left = LEFT + at * 90;
+    const left = LEFT + at * LEGEND;
     return `<rect x="${left}" y="34" width="10" height="10" fill="${colour(at)}"/>${text(left + 14, 43, name)}`;
   });
   return [

@@ -23,6 +23,7 @@ import { scopes } from '../src/modules/access/access.ts';
 import type { Database } from '../src/platform/database.ts';
 import { createLogger } from '../src/platform/logger.ts';
 import { send } from './load.ts';
+import { median } from './median.ts';
 
 const SMALL = 10_000;
 /** The most that a query may take of what it takes in the small one. */
@@ -63,8 +64,8 @@ export interface GrowthOptions {
   readonly rows: number;
   readonly rounds: number;
   /** What the names of the queries have to contain. */
-  readonly only: string;
-  readonly explains: boolean;
+  readonly only?: string;
+  readonly explains?: boolean;
   /** The folder in which SQLite's files stay. */
   readonly kept?: string | undefined;
   /** A superuser's, of a server on which the databases stay. */
@@ -195,10 +196,11 @@ const asked: readonly Asked[] = [
   })),
 ];
 
-/** Compares the queries whose names contain `only`, and gives what each took in both. */
+/** Compares the queries whose names contain `only`, and gives what each took in both; `onRow` gets each as a line. */
 export async function compareGrowth(
   kind: Kind,
-  { rows, rounds, only, explains, kept, postgresUrl }: GrowthOptions,
+  { rows, rounds, only = '', explains = false, kept, postgresUrl }: GrowthOptions,
+  onRow: (line: string) => unknown = () => undefined,
 ): Promise<readonly GrowthRow[]> {
   const endings: (() => Promise<unknown>)[] = [];
   try {
@@ -222,13 +224,21 @@ export async function compareGrowth(
       for (const { statements } of sizes) statements.clear();
       const row = await measure(sizes, each, rounds);
       found.push(row);
-      process.stdout.write(lineOf(kind, row));
+      onRow(lineOf(kind, row));
       if (explains) for (const size of sizes.slice(1)) await explain(size);
     }
     return found;
   } finally {
     for (const end of endings.reverse()) await end();
   }
+}
+
+/** The queries that take more than they may, as a table, and the goal that there are none. */
+export function judgeGrowth(kind: Kind, found: readonly GrowthRow[]) {
+  const over = found.filter(({ ratio }) => ratio > GOAL);
+  const name = `${kind}: queries over ${GOAL} times as long with more rows, of ${found.length}`;
+  const goal = { name, measured: over.length, goal: 0, met: over.length === 0 };
+  return { lines: over.map((row) => lineOf(kind, row)).join(''), goal };
 }
 
 /** Makes databases on a server of its own, or on one that was started before. */
@@ -450,10 +460,6 @@ async function explain({ app: { database }, statements }: Filled): Promise<void>
   }
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-}
-
 function lineOf(kind: Kind, { name, smallMs, largeMs, ratio }: GrowthRow): string {
   return `| ${kind} | ${name} | ${smallMs.toFixed(1)} | ${largeMs.toFixed(1)} | ${ratio.toFixed(2)} | ${ratio <= GOAL ? 'met' : 'not met'} |\n`;
 }
@@ -479,5 +485,6 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
     postgresUrl: values.url,
   };
   const kinds = positionals.length > 0 ? positionals : ['sqlite', 'postgres'];
-  for (const kind of kinds) await compareGrowth(kind === 'postgres' ? 'postgres' : 'sqlite', options);
+  for (const kind of kinds)
+    await compareGrowth(kind === 'postgres' ? 'postgres' : 'sqlite', options, (line) => process.stdout.write(line));
 }

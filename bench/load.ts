@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 
 /** How many datastores a page of Q2 has. */
@@ -10,6 +11,47 @@ export interface Target {
   readonly port: number;
   readonly pid: number;
   readonly headers: Readonly<Record<string, string>>;
+}
+
+/** What one server did with one operation, an entry a round. */
+export interface Load {
+  readonly perSecond: number[];
+  /** Microseconds of user and system time a request. */
+  readonly cpuMicros: number[];
+}
+
+/** The kernel counts the time of a process in hundredths of a second. */
+const MICROS_PER_TICK = 10_000;
+
+/** The user and system time of a process so far, in microseconds. */
+export async function cpuMicrosOf(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * MICROS_PER_TICK;
+}
+
+/** Adds a round of so many seconds to what was found. */
+export async function addRound(
+  { perSecond, cpuMicros }: Load,
+  target: Target,
+  body: NextBody,
+  connections: number,
+  seconds: number,
+): Promise<void> {
+  const before = await cpuMicrosOf(target.pid);
+  const rate = await load(target, body, connections, seconds * 1_000);
+  perSecond.push(rate);
+  cpuMicros.push(((await cpuMicrosOf(target.pid)) - before) / (rate * seconds));
+}
+
+/** Sends a body that may be refused, and gives the status and the text of the answer. */
+export async function sendAnyhow({ port, headers }: Target, body: string): Promise<readonly [number, string]> {
+  const response = await fetch(`http://127.0.0.1:${port}/graphql`, {
+    method: 'POST',
+    headers: { ...headers, 'content-type': 'application/json' },
+    body,
+  });
+  return [response.status, await response.text()];
 }
 
 /**

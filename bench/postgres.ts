@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { type PostgresServer, preparePostgres, startPostgres } from '../src/demo/postgres-server.ts';
 import { startGatewayOn } from './gateway.ts';
-import { load, type NextBody, PAGE_SIZE, send, type Target } from './load.ts';
+import { addRound, type Load, load, type NextBody, PAGE_SIZE, send, type Target } from './load.ts';
 import { type Seeded, seed } from './seed.ts';
 
 const CONNECTIONS = 32;
@@ -24,11 +24,11 @@ const documents: Readonly<Record<string, string>> = {
     input: { id: $id, datastorePatch: { label: $label, labelFolded: $folded } }) { datastore { id label } } }`,
 };
 
-/** The requests a second of one operation, an entry a round. */
+/** The requests a second of one operation, an entry a round, and the CPU time of each process a request. */
 export interface BesidePostGraphile {
   readonly name: string;
-  readonly gateway: readonly number[];
-  readonly postgraphile: readonly number[];
+  readonly gateway: Load;
+  readonly postgraphile: Load;
 }
 
 /** Measures both by turns; `ours` makes the gateway's bodies. Gives the reason where there is no Postgres. */
@@ -54,17 +54,18 @@ export async function measureOnPostgres(
     stops.unshift(postgraphile.stop);
     const measured: BesidePostGraphile[] = [];
     for (const [name, body] of Object.entries(ours(seeded))) {
-      const both = [
-        { target: { ...gateway, headers }, body, perSecond: [] as number[] },
-        { target: postgraphile.target, body: theirs(name, body), perSecond: [] as number[] },
-      ];
-      const [one, other] = await Promise.all(both.map(({ target, body }) => send(target, body(1))));
+      const turns = [
+        { target: { ...gateway, headers }, body },
+        { target: postgraphile.target, body: theirs(name, body) },
+      ] as const;
+      const [one, other] = await Promise.all(turns.map(({ target, body }) => send(target, body(1))));
       requireSame(name, one ?? '', other ?? '');
-      for (const { target, body } of both) await load(target, body, CONNECTIONS, warmUpMs);
+      for (const { target, body } of turns) await load(target, body, CONNECTIONS, warmUpMs);
+      const found = turns.map((): Load => ({ perSecond: [], cpuMicros: [] }));
       for (let round = 0; round < rounds; round += 1)
-        for (const { target, body, perSecond } of both)
-          perSecond.push(await load(target, body, CONNECTIONS, seconds * 1_000));
-      measured.push({ name, gateway: both[0]?.perSecond ?? [], postgraphile: both[1]?.perSecond ?? [] });
+        for (const [at, { target, body }] of turns.entries())
+          await addRound(found[at] as Load, target, body, CONNECTIONS, seconds);
+      measured.push({ name, gateway: found[0] as Load, postgraphile: found[1] as Load });
     }
     return measured;
   } finally {

@@ -1,12 +1,13 @@
 /**
  * The performance suite. It seeds 10,000 datastores in SQLite, starts the gateway, L (see limit.ts) and other GraphQL
- * servers (see peers/server.ts) over copies of the same file, makes sure that all answer with the same bytes, and lets
- * them take turns. Figures are ratios of requests per second within the same round; differences under 20 % mean
- * nothing. Before that it measures starts, memory, followers and tests (see service.ts), after it the gateway on
- * Postgres beside PostGraphile (see postgres.ts).
+ * servers (see peers/server.ts) over copies of the same file, makes sure that all answer with the same bytes and refuse
+ * what is malformed, and lets them take turns. Figures are ratios of requests per second within the same round;
+ * differences under 20 % mean nothing. Before that it measures starts, memory, followers and tests (see service.ts),
+ * after it the gateway on Postgres beside PostGraphile (see postgres.ts), and how its queries grow (see growth.ts).
  *
- *   npm run bench                  five rounds of five seconds: some ten minutes
- *   npm run bench -- --quick       two rounds of one second: under two minutes
+ *   npm run bench                  five rounds of five seconds, and 1,000,000 rows: some 25 minutes
+ *   npm run bench -- --quick       two rounds of one second, and no growth: under two minutes
+ *   npm run bench -- --rows 100000 so many rows beside 10,000, where it measures growth
  *   npm run bench -- --json        prints the goals as its last line
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -14,7 +15,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { drawChart } from './chart.ts';
-import { load, type NextBody, PAGE_SIZE, send } from './load.ts';
+import { compareGrowth, judgeGrowth } from './growth.ts';
+import { addRound, type Load, load, type NextBody, PAGE_SIZE, send, sendAnyhow } from './load.ts';
 import { median } from './median.ts';
 import { type BesidePostGraphile, measureOnPostgres } from './postgres.ts';
 import { type Seeded, seed } from './seed.ts';
@@ -27,6 +29,7 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     rounds: { type: 'string' },
     seconds: { type: 'string' },
+    rows: { type: 'string', default: '1000000' },
   },
 });
 const rounds = Number(values.rounds ?? (values.quick ? 2 : 5));
@@ -36,7 +39,8 @@ const serviceRounds = values.quick ? 1 : 3;
 const DATASTORES = 10_000;
 /** How many there are in Postgres. */
 const IN_POSTGRES = 2_000;
-const warmUpMs = values.quick ? 500 : 1_000;
+const warmUpMs = values.quick ? 300 : 1_000;
+const GROWTH_ROUNDS = 11;
 const SHOWN_CHARACTERS = 400;
 const CONNECTIONS = 32;
 const FIELDS =
@@ -51,19 +55,23 @@ const goals: readonly (readonly [operation: string, of: string, goal: number])[]
   ['Q1', 'limit', 0.85],
   ['Q2', 'limit', 1],
   ['M1', 'limit', 3],
-  ...['Q1', 'Q2', 'M1'].flatMap((name) => [[name, 'mercurius', 1.7] as const, [name, 'apollo', 2.3] as const]),
+  ...['Q1', 'Q2', 'M1'].flatMap((name) => [
+    ...['mercurius', 'mercurius-joined'].map((of) => [name, of, 1.7] as const),
+    ...['apollo', 'apollo-joined'].map((of) => [name, of, 2.3] as const),
+  ]),
+];
+/** What is to be refused: no JSON, a variable of another type, one that is missing, and a field that there is not. */
+const malformed: readonly string[] = [
+  '{"query": "{ __typename }"',
+  bodyOf('Q2', { environmentId: ['one', { and: 'another' }] }),
+  bodyOf('M1', { id: 'one' }),
+  JSON.stringify({ query: '{ datastores { nodes { nothing } } }' }),
 ];
 
 /** The same of PostGraphile's, over one Postgres. */
 const OF_POSTGRAPHILE = 1.5;
 
-/** What one system did with one operation. */
-interface Measured {
-  readonly perSecond: readonly number[];
-  /** Microseconds of user and system time a request. */
-  readonly cpuMicros: readonly number[];
-}
-type Report = ReadonlyMap<string, ReadonlyMap<string, Measured>>;
+type Report = ReadonlyMap<string, ReadonlyMap<string, Load>>;
 
 const folder = await mkdtemp(join(tmpdir(), 'gateway-bench-'));
 try {
@@ -75,7 +83,8 @@ try {
   const systems = await startSystems(folder, seeded.token);
   const bodies = bodiesFor(seeded);
   for (const [name, body] of Object.entries(bodies)) await compare(systems, name, body);
-  const report = new Map<string, ReadonlyMap<string, Measured>>();
+  await probe(systems);
+  const report = new Map<string, ReadonlyMap<string, Load>>();
   for (const [name, body] of Object.entries(bodies)) {
     goOnTo(name);
     report.set(name, await measure(systems, body));
@@ -83,7 +92,8 @@ try {
   await stopSystems();
   goOnTo('Postgres, beside PostGraphile');
   const onPostgres = await measureOnPostgres(folder, IN_POSTGRES, { rounds, seconds, warmUpMs }, bodiesFor);
-  await write(report, service, onPostgres);
+  const grown = values.quick ? [] : await measureGrowth(typeof onPostgres !== 'string');
+  await write(report, service, onPostgres, grown);
 } finally {
   await stopSystems();
   await rm(folder, { recursive: true, force: true });
@@ -117,34 +127,55 @@ async function compare([first, ...others]: readonly System[], name: string, body
   }
 }
 
-async function measure(systems: readonly System[], body: NextBody): Promise<ReadonlyMap<string, Measured>> {
-  for (const system of systems) await load(system, body, CONNECTIONS, warmUpMs);
-  const measured = new Map(systems.map(({ name }) => [name, { perSecond: [] as number[], cpuMicros: [] as number[] }]));
-  for (let round = 0; round < rounds; round += 1)
-    for (const system of systems) {
-      const before = await system.cpuMicros();
-      const perSecond = await load(system, body, CONNECTIONS, seconds * 1_000);
-      const cpuMicros = (await system.cpuMicros()) - before;
-      measured.get(system.name)?.perSecond.push(perSecond);
-      measured.get(system.name)?.cpuMicros.push(cpuMicros / (perSecond * seconds));
+/** Makes sure that none answers with data what is malformed: one that skips checks is quicker for nothing. */
+async function probe(systems: readonly System[]): Promise<void> {
+  // L knows no GraphQL
+  for (const system of systems.filter(({ name }) => name !== 'limit'))
+    for (const body of malformed) {
+      const [status, text] = await sendAnyhow(system, body);
+      if (status >= 400 && status < 500) continue;
+      const { errors, data } = JSON.parse(text) as { errors?: object; data?: object | null };
+      if (!errors || data) throw new Error(`${system.name} takes ${body}\n${status} ${text}`);
     }
-  return measured;
+}
+
+async function measure(systems: readonly System[], body: NextBody): Promise<ReadonlyMap<string, Load>> {
+  for (const system of systems) await load(system, body, CONNECTIONS, warmUpMs);
+  const measured = new Map(systems.map((system) => [system, { perSecond: [], cpuMicros: [] } as Load]));
+  for (let round = 0; round < rounds; round += 1)
+    for (const [system, found] of measured) await addRound(found, system, body, CONNECTIONS, seconds);
+  return new Map([...measured].map(([{ name }, found]) => [name, found]));
+}
+
+async function measureGrowth(hasPostgres: boolean): Promise<readonly ReturnType<typeof judgeGrowth>[]> {
+  const judged: ReturnType<typeof judgeGrowth>[] = [];
+  for (const kind of hasPostgres ? (['sqlite', 'postgres'] as const) : (['sqlite'] as const)) {
+    goOnTo(`${values.rows} datastores beside 10,000 in ${kind}`);
+    judged.push(judgeGrowth(kind, await compareGrowth(kind, { rows: Number(values.rows), rounds: GROWTH_ROUNDS })));
+  }
+  return judged;
 }
 
 /** The ratios of one system's requests a second to another's, round by round, in order of size. */
 function ratios(report: Report, operation: string, name: string, to: string): number[] {
   const [ours, theirs] = [name, to].map((one) => report.get(operation)?.get(one)?.perSecond ?? []);
-  return (ours ?? []).map((rate, round) => rate / (theirs?.[round] ?? Number.NaN)).toSorted((a, b) => a - b);
+  return ratiosOf(ours ?? [], theirs ?? []);
+}
+
+function ratiosOf(ours: readonly number[], theirs: readonly number[]): number[] {
+  return ours.map((rate, round) => rate / (theirs[round] ?? Number.NaN)).toSorted((a, b) => a - b);
+}
+
+/** One line: the median of ratios with their spread, and what one system did. */
+function lineOf(heads: readonly string[], found: readonly number[], { perSecond, cpuMicros }: Load): string {
+  const spread = `${found.at(0)?.toFixed(2)} to ${found.at(-1)?.toFixed(2)}`;
+  const [rate, cpu] = [Math.round(median(perSecond)), Math.round(median(cpuMicros))];
+  return `| ${heads.join(' | ')} | ${median(found).toFixed(2)} | ${spread} | ${rate} | ${cpu} |`;
 }
 
 function tableOf(report: Report): string {
   const lines = [...report].flatMap(([operation, measured]) =>
-    [...measured].map(([name, { perSecond, cpuMicros }]) => {
-      const found = ratios(report, operation, name, 'limit');
-      const spread = `${found.at(0)?.toFixed(2)} to ${found.at(-1)?.toFixed(2)}`;
-      const [rate, cpu] = [Math.round(median(perSecond)), Math.round(median(cpuMicros))];
-      return `| ${operation} | ${name} | ${median(found).toFixed(2)} | ${spread} | ${rate} | ${cpu} |`;
-    }),
+    [...measured].map(([name, found]) => lineOf([operation, name], ratios(report, operation, name, 'limit'), found)),
   );
   return [
     '| | | ratio to L | spread | requests/s | CPU µs a request |',
@@ -157,32 +188,41 @@ function tableOf(report: Report): string {
 function besidePostGraphile(measured: readonly BesidePostGraphile[] | string): readonly Goal[] {
   if (typeof measured === 'string') return [];
   return measured.map(({ name, gateway, postgraphile }) => {
-    const exact = median(gateway.map((rate, round) => rate / (postgraphile[round] ?? Number.NaN)));
-    const ratio = Number(exact.toFixed(2));
+    const ratio = Number(median(ratiosOf(gateway.perSecond, postgraphile.perSecond)).toFixed(2));
     return { name: `${name} to postgraphile`, measured: ratio, goal: OF_POSTGRAPHILE, met: ratio >= OF_POSTGRAPHILE };
   });
 }
 
 function tableOfPostgres(measured: readonly BesidePostGraphile[] | string): string {
   if (typeof measured === 'string') return `Not measured beside PostGraphile, for there is no Postgres: ${measured}\n`;
-  const lines = measured.map(({ name, gateway, postgraphile }) => {
-    const [ours, theirs] = [gateway, postgraphile].map((rates) => Math.round(median(rates)));
-    return `| ${name} | ${ours} | ${theirs} |`;
-  });
-  const head = `| ${IN_POSTGRES} datastores in Postgres | gateway, requests/s | PostGraphile, requests/s |`;
-  return [head, '| --- | --- | --- |', ...lines, ''].join('\n');
+  const lines = measured.flatMap(({ name, ...both }) =>
+    Object.entries(both).map(([system, found]) =>
+      lineOf([name, system], ratiosOf(found.perSecond, both.postgraphile.perSecond), found),
+    ),
+  );
+  const head = `| ${IN_POSTGRES} in Postgres | | ratio to PostGraphile | spread | requests/s | CPU µs a request |`;
+  return [head, '| --- | --- | --- | --- | --- | --- |', ...lines, ''].join('\n');
+}
+
+/** The queries that take longer than they may with so many rows. */
+function tableOfGrowth(grown: readonly ReturnType<typeof judgeGrowth>[]): string {
+  if (grown.length === 0) return '';
+  const head = `| CPU ms a query | | 10000 datastores | ${values.rows} | ratio | |`;
+  return [head, '| --- | --- | --- | --- | --- | --- |', ...grown.map(({ lines }) => lines.trimEnd()), ''].join('\n');
 }
 
 async function write(
   report: Report,
   service: Awaited<ReturnType<typeof measureService>>,
   onPostgres: readonly BesidePostGraphile[] | string,
+  grown: readonly ReturnType<typeof judgeGrowth>[],
 ): Promise<void> {
   const ofRequests = goals.map(([operation, of, goal]): Goal => {
     const ratio = Number(median(ratios(report, operation, 'gateway', of)).toFixed(2));
     return { name: `${operation} to ${of}`, measured: ratio, goal, met: ratio >= goal };
   });
-  const measured = [...ofRequests, ...besidePostGraphile(onPostgres), ...service.goals];
+  const ofGrowth = grown.map(({ goal }) => goal);
+  const measured = [...ofRequests, ...besidePostGraphile(onPostgres), ...service.goals, ...ofGrowth];
   const goalLines = measured.map(
     ({ name, measured: is, goal, met }) => `| ${name} | ${is} | ${goal} | ${met ? 'met' : 'not met'} |`,
   );
@@ -192,6 +232,7 @@ async function write(
     tableOf(report),
     tableOfPostgres(onPostgres),
     service.table,
+    tableOfGrowth(grown),
     '| the gateway’s requests/s to those of others; what it takes at most | measured | goal | |',
     '| --- | --- | --- | --- |',
     ...goalLines,

@@ -10,14 +10,10 @@ import type { Target } from './load.ts';
 /** A server that is measured. */
 export interface System extends Target {
   readonly name: string;
-  /** The user and system time of its process so far, in microseconds. */
-  cpuMicros(): Promise<number>;
 }
 
 /** Servers of other people, see peers/server.ts. */
-const PEERS = ['yoga', 'graphql-http', 'mercurius', 'apollo'];
-/** The kernel counts the time of a process in hundredths of a second. */
-const MICROS_PER_TICK = 10_000;
+const PEERS = ['yoga', 'graphql-http', 'mercurius', 'mercurius-joined', 'apollo', 'apollo-joined'];
 
 const stops: (() => Promise<void>)[] = [];
 const pathOf = (name: string) => fileURLToPath(new URL(name, import.meta.url));
@@ -48,7 +44,7 @@ async function startGateway(folder: string, token: string): Promise<System> {
   const { port, pid, stop } = await startGatewayOn(`sqlite:${join(folder, 'gateway.db')}`, folder, token);
   stops.push(stop);
   const headers = { authorization: `Bearer ${token}`, accept: 'application/graphql-response+json' };
-  return { name: 'gateway', ...measuring(pid), port, headers };
+  return { name: 'gateway', pid, port, headers };
 }
 
 /** Starts a server that prints its port. */
@@ -66,14 +62,5 @@ async function startOther(name: string, [script = '', ...given]: readonly string
     await exited;
   });
   const [chunk] = (await once(child.stdout, 'data')) as [Buffer];
-  return { name, ...measuring(child.pid ?? 0), port: Number(chunk.toString()), headers: {} };
-}
-
-function measuring(pid: number): Pick<System, 'pid' | 'cpuMicros'> {
-  const cpuMicros = async () => {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return (Number(fields[11]) + Number(fields[12])) * MICROS_PER_TICK;
-  };
-  return { pid, cpuMicros };
+  return { name, pid: child.pid ?? 0, port: Number(chunk.toString()), headers: {} };
 }

@@ -1,6 +1,7 @@
 /**
  * One of the servers that the gateway is compared with, over a copy of its database, with Kysely and a dataloader for
- * each relation, as most who write one would. It knows no tokens, rights or limits. run.ts starts it with the server's
+ * each relation, as most who write one would; those whose names end in `-joined` read and write as the gateway does,
+ * which shows what the server itself adds. It knows no tokens, rights or limits. run.ts starts it with the server's
  * name and the database's path, and it prints its port.
  */
 import { createServer } from 'node:http';
@@ -30,7 +31,7 @@ interface Tables {
   connection_tests: { id: string; status: string };
 }
 
-const [server = '', path = ''] = process.argv.slice(2);
+const [name = '', path = ''] = process.argv.slice(2);
 const file = new Sqlite(path);
 file.pragma('journal_mode = WAL');
 file.pragma('synchronous = FULL');
@@ -105,7 +106,7 @@ function createLoaders() {
   };
 }
 
-const resolvers = {
+const byLoaders = {
   Query: {
     datastore: (_root: unknown, { id }: { id: string }) =>
       db.selectFrom('datastores').selectAll().where('id', '=', id).executeTakeFirst(),
@@ -145,6 +146,63 @@ const resolvers = {
       last_test_id === null ? null : loaders.test.load(last_test_id),
   },
 };
+
+interface JoinedRow extends Row {
+  readonly environment: string;
+  readonly status: string | null;
+}
+
+const JOINED = `select d.id, d.name, d.label, d.config, d.environment_id, d.last_test_id, e.name as environment, t.status
+  from datastores d join environments e on e.id = d.environment_id left join connection_tests t on t.id = d.last_test_id`;
+const one = file.prepare<[string], JoinedRow>(`${JOINED} where d.id = ?`);
+const page = file.prepare<[string, number], JoinedRow>(
+  `${JOINED} where d.environment_id = ? order by d.label_folded, d.id limit ?`,
+);
+const rename = file.prepare('update datastores set label = ?, label_folded = ?, version = version + 1 where id = ?');
+/** Changes that wait for the COMMIT that they share; each gives what tells its caller. */
+const waiting: (() => () => void)[] = [];
+
+function commitWaiting(): void {
+  const tell = file.transaction(() => waiting.splice(0).map((change) => change()))();
+  for (const answer of tell) answer();
+}
+
+function shown(row: JoinedRow | undefined) {
+  if (!row) return null;
+  const environment = { id: row.environment_id, name: row.environment };
+  return {
+    ...row,
+    environment,
+    lastTest: row.last_test_id === null ? null : { id: row.last_test_id, status: row.status },
+  };
+}
+
+/** One prepared statement for a page with all that it leads to, and one COMMIT for the changes that come together. */
+const joined = {
+  Query: {
+    datastore: (_root: unknown, { id }: { id: string }) => shown(one.get(id)),
+    datastores: (_root: unknown, { environmentId, first }: { environmentId: string; first: number }) => ({
+      nodes: page.all(environmentId, first).map(shown),
+    }),
+  },
+  Mutation: {
+    updateDatastore: (_root: unknown, { input: { id, label } }: { input: { id: string; label: string } }) =>
+      new Promise((resolve) => {
+        if (waiting.length === 0) setImmediate(commitWaiting);
+        waiting.push(() => {
+          rename.run(label, label.toLowerCase(), id);
+          const datastore = shown(one.get(id));
+          return () => resolve(datastore ? { datastore } : { message: 'There is no such datastore.' });
+        });
+      }),
+  },
+  UpdateDatastoreResult: byLoaders.UpdateDatastoreResult,
+  Datastore: byLoaders.Datastore,
+  PostgresDatastore: { config: byLoaders.PostgresDatastore.config },
+};
+
+const [, server = '', isJoined] = /^(.*?)(-joined)?$/.exec(name) ?? [];
+const resolvers = isJoined === undefined ? byLoaders : joined;
 const context = () => ({ loaders: createLoaders() });
 
 const starts: Readonly<Record<string, () => Promise<number>>> = {
