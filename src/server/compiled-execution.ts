@@ -218,6 +218,8 @@ class Field {
   readonly nodes: readonly FieldNode[];
   readonly definition: GraphQLField<unknown, unknown>;
   readonly #resolve: NonNullable<GraphQLField<unknown, unknown>['resolve']>;
+  /** Whether it is what its object has under its name, which needs no resolver unless that is a method. */
+  readonly #isProperty: boolean;
   readonly #isNonNull: boolean;
   readonly #hasArguments: boolean;
   readonly #isLeaf: boolean;
@@ -240,6 +242,7 @@ class Field {
     this.#resolve = definition.resolve ?? defaultFieldResolver;
     this.#isNonNull = isNonNullType(definition.type);
     this.#hasArguments = definition.args.length > 0;
+    this.#isProperty = this.#resolve === defaultFieldResolver && !this.#hasArguments;
     const type = isNonNullType(definition.type) ? definition.type.ofType : definition.type;
     this.#isLeaf = isLeafType(type);
     this.#asItIs = asTheyAre.get(type);
@@ -252,21 +255,38 @@ class Field {
 
   /** Its value in the answer, or a promise of it. Throws, or rejects, what its object is null for. */
   execute(run: Run, source: unknown, parent: Path | undefined): unknown {
-    // the path of what has nothing below is made when it fails
-    const path = this.#isLeaf ? undefined : this.pathBelow(parent);
     try {
+      if (this.#isProperty && typeof source === 'object' && source !== null) {
+        const value = (source as Record<string, unknown>)[this.definition.name];
+        if (typeof value === this.#asItIs) return value;
+        if (typeof value !== 'function') return this.#completed(run, value, new Info(run, this, parent), parent);
+      }
       const info = new Info(run, this, parent);
       const [node] = this.nodes as [FieldNode];
       const given = this.#hasArguments ? getArgumentValues(this.definition, node, run.variableValues) : NO_ARGUMENTS;
       const result: unknown = this.#resolve(source, given, run.contextValue, info);
-      if (typeof result === this.#asItIs) return result;
-      const completed = isPromise(result)
-        ? result.then((value) => this.#complete(run, value, info, path))
-        : this.#complete(run, result, info, path);
-      return isPromise(completed) ? completed.then(undefined, (error) => this.#failed(run, error, parent)) : completed;
+      return typeof result === this.#asItIs ? result : this.#completed(run, result, info, parent);
     } catch (error) {
       return this.#failed(run, error, parent);
     }
+  }
+
+  #completed(run: Run, result: unknown, info: Info, parent: Path | undefined): unknown {
+    // the path of what has nothing below is made when it fails
+    const path = this.#isLeaf ? undefined : this.pathBelow(parent);
+    if (isPromise(result)) return this.#settled(run, this.#later(run, result, info, path), parent);
+    const completed = this.#complete(run, result, info, path);
+    return isPromise(completed) ? this.#settled(run, completed, parent) : completed;
+  }
+
+  // closures stand apart: a function that may make one keeps what it would hold on the heap, each time it is called
+
+  #later(run: Run, result: Promise<unknown>, info: Info, path: Path | undefined): Promise<unknown> {
+    return result.then((value) => this.#complete(run, value, info, path));
+  }
+
+  #settled(run: Run, completed: Promise<unknown>, parent: Path | undefined): Promise<unknown> {
+    return completed.then(undefined, (error) => this.#failed(run, error, parent));
   }
 
   #failed(run: Run, error: unknown, parent: Path | undefined): null {
@@ -346,28 +366,37 @@ function executeFields(run: Run, fields: readonly Field[], source: unknown, path
   let waiting: Promise<unknown>[] | undefined;
   try {
     for (const field of fields) {
-      const { key } = field;
       const value = field.execute(run, source, path);
       if (isPromise(value)) {
         // its place in the answer is that in the document
-        values[key] = undefined;
+        values[field.key] = undefined;
         waiting ??= [];
-        waiting.push(
-          value.then((settled) => {
-            values[key] = settled;
-          }),
-        );
-      } else values[key] = value;
+        waiting.push(putLater(values, field.key, value));
+      } else values[field.key] = value;
     }
   } catch (error) {
     if (!waiting) throw error;
-    const fail = () => {
-      throw error;
-    };
-    return Promise.all(waiting).then(fail, fail);
+    return failAfter(waiting, error);
   }
-  if (!waiting) return values;
-  return (waiting.length === 1 ? (waiting[0] as Promise<unknown>) : Promise.all(waiting)).then(() => values);
+  return waiting ? whenThere(waiting, values) : values;
+}
+
+function putLater(values: Record<string, unknown>, key: string, value: Promise<unknown>): Promise<void> {
+  return value.then((settled) => {
+    values[key] = settled;
+  });
+}
+
+function failAfter(waiting: readonly Promise<unknown>[], error: unknown): Promise<never> {
+  const fail = () => {
+    throw error;
+  };
+  return Promise.all(waiting).then(fail, fail);
+}
+
+function whenThere(waiting: readonly Promise<unknown>[], values: Record<string, unknown>): Promise<unknown> {
+  const [first, ...others] = waiting;
+  return (others.length === 0 ? (first as Promise<unknown>) : Promise.all(waiting)).then(() => values);
 }
 
 async function executeSerially(run: Run, fields: readonly Field[], source: unknown): Promise<unknown> {
@@ -428,6 +457,10 @@ function serialized(type: GraphQLLeafType, value: unknown): unknown {
 function listCompleter(field: Field, itemType: GraphQLOutputType): Complete {
   const complete = completer(field, itemType);
   const isNonNull = isNonNullType(itemType);
+  const completeLater = (run: Run, item: Promise<unknown>, info: Info, path: Path) =>
+    item.then((value) => complete(run, value, info, path));
+  const settled = (run: Run, value: Promise<unknown>, path: Path) =>
+    value.then(undefined, (error) => failedAt(run, error, field.nodes, path, isNonNull));
   return (run, list, info, listPath) => {
     if (typeof list !== 'object' || list === null || !(Symbol.iterator in list))
       throw new GraphQLError(
@@ -437,16 +470,15 @@ function listCompleter(field: Field, itemType: GraphQLOutputType): Complete {
     let waits = false;
     for (const item of list as Iterable<unknown>) {
       const path: Path = { prev: listPath, key: completed.length, typename: undefined };
-      const failed = (error: unknown) => failedAt(run, error, field.nodes, path, isNonNull);
+      let value: unknown;
       try {
-        const value = isPromise(item)
-          ? item.then((settled) => complete(run, settled, info, path))
-          : complete(run, item, info, path);
-        waits ||= isPromise(value);
-        completed.push(isPromise(value) ? value.then(undefined, failed) : value);
+        value = isPromise(item) ? completeLater(run, item, info, path) : complete(run, item, info, path);
       } catch (error) {
-        completed.push(failed(error));
+        value = failedAt(run, error, field.nodes, path, isNonNull);
       }
+      const isLate = isPromise(value);
+      waits ||= isLate;
+      completed.push(isLate ? settled(run, value as Promise<unknown>, path) : value);
     }
     return waits ? Promise.all(completed) : completed;
   };
@@ -455,9 +487,17 @@ function listCompleter(field: Field, itemType: GraphQLOutputType): Complete {
 function objectCompleter(field: Field, type: Exclude<GraphQLOutputType, GraphQLLeafType>): Complete {
   const selection = new Selection(field.operation, field.nodes);
   const { schema } = field.operation;
-  const execute = (run: Run, value: unknown, info: Info, path: Path | undefined, object: GraphQLObjectType) => {
-    if (!object.isTypeOf) return executeFields(run, selection.on(object), value, path);
-    const is = object.isTypeOf(value, run.contextValue, info);
+  const execute = (run: Run, value: unknown, info: Info, path: Path | undefined, object: GraphQLObjectType) =>
+    object.isTypeOf
+      ? executeChecked(run, value, path, object, object.isTypeOf(value, run.contextValue, info))
+      : executeFields(run, selection.on(object), value, path);
+  const executeChecked = (
+    run: Run,
+    value: unknown,
+    path: Path | undefined,
+    object: GraphQLObjectType,
+    is: boolean | Promise<boolean>,
+  ): unknown => {
     const go = (isOf: boolean) => {
       if (!isOf) throw new GraphQLError(`Expected value of type "${object.name}".`, { nodes: field.nodes });
       return executeFields(run, selection.on(object), value, path);
@@ -476,10 +516,12 @@ function objectCompleter(field: Field, type: Exclude<GraphQLOutputType, GraphQLL
       nodes: field.nodes,
     });
   };
+  const executeLater = (run: Run, value: unknown, info: Info, path: Path | undefined, name: Promise<unknown>) =>
+    name.then((settled) => execute(run, value, info, path, objectOf(settled)));
   return (run, value, info, path) => {
     const name = resolveType(value, run.contextValue, info, type);
     return isPromise(name)
-      ? name.then((settled) => execute(run, value, info, path, objectOf(settled)))
+      ? executeLater(run, value, info, path, name)
       : execute(run, value, info, path, objectOf(name));
   };
 }

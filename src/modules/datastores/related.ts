@@ -63,7 +63,9 @@ const known = new WeakMap<readonly string[], readonly string[]>();
 
 /** What joined columns are called in a row: the same for each row of a list. */
 function namesOf(columns: readonly string[], prefix: Prefix): readonly string[] {
-  const names = known.get(columns) ?? columns.map((column) => `${prefix}${column}`);
+  const found = known.get(columns);
+  if (found) return found;
+  const names = columns.map((column) => `${prefix}${column}`);
   known.set(columns, names);
   return names;
 }
