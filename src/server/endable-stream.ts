@@ -15,7 +15,17 @@ export interface EndableStreamHooks {
 export class EndableStream extends PolledStream<ExecutionResult> {
   readonly #source: Polled<ExecutionResult>;
   readonly #hooks: EndableStreamHooks;
-  readonly #woken = () => this.#hearSource();
+  readonly #woken = () => {
+    if (!this.#ended) {
+      this.#wake?.();
+      return;
+    }
+    try {
+      this.#source.poll(() => undefined);
+    } catch (error) {
+      this.#hooks.onLateError(error);
+    }
+  };
   #wake: (() => void) | undefined;
   #last: ExecutionResult | undefined;
   #ended = false;
@@ -54,18 +64,6 @@ export class EndableStream extends PolledStream<ExecutionResult> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#finish();
-  }
-
-  #hearSource(): void {
-    if (!this.#ended) {
-      this.#wake?.();
-      return;
-    }
-    try {
-      this.#source.poll(() => undefined);
-    } catch (error) {
-      this.#hooks.onLateError(error);
-    }
   }
 
   #takeLast(): IteratorResult<ExecutionResult> {

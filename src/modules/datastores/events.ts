@@ -53,6 +53,7 @@ export class DatastoreEvents {
   readonly #tail: JournalTail;
   readonly #positions = new Briefly<JournalPositions>();
   readonly #events = new Briefly<DatastoreEvent>();
+  #lastStart: { readonly text: string; readonly positions: JournalPositions } | undefined;
 
   constructor(database: Database, doorbell: Doorbell) {
     this.#database = database;
@@ -86,10 +87,17 @@ export class DatastoreEvents {
       read: (positions) => follower.read(positions),
       position: (row, before) => this.#positionsBehind(row, before),
       show: (row, positions) => this.#eventOf(row, positions),
-      after: start.positions,
+      after: this.#startAt(start.positions),
       signal,
       pageSize: EVENTS_AT_ONCE,
     });
+  }
+
+  /** Followers who start one after the other at the same place are to have the same object from the first event on. */
+  #startAt(positions: JournalPositions): JournalPositions {
+    const text = JSON.stringify(positions);
+    if (this.#lastStart?.text !== text) this.#lastStart = { text, positions };
+    return this.#lastStart.positions;
   }
 
   /**
