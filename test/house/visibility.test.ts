@@ -36,6 +36,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/datastores/store.ts readSealed',
     'modules/usages/store.ts putUsage',
     'modules/revisions/store.ts eraseUpTo',
+    'modules/revisions/store.ts eraseUpToLater',
     'modules/revisions/store.ts erase',
     'modules/usages/store.ts deleteUsage',
     'modules/usages/store.ts usageIdsOf',

@@ -6,7 +6,14 @@ import { type Datastore, rowOf } from '../datastores/datastore.ts';
 import type { StoredDatastore } from '../datastores/draft-reader.ts';
 import type { Revision } from '../datastores/revision.ts';
 import { changesOf, type RevisionChange } from './changes.ts';
-import { eraseSuperseded, eraseUpTo, insertKey, type KeyedRevision, putRevisions, type RevisionRow } from './store.ts';
+import {
+  eraseSuperseded,
+  eraseUpToLater,
+  insertKey,
+  type KeyedRevision,
+  putRevisions,
+  type RevisionRow,
+} from './store.ts';
 
 const DAY_MS = 24 * 3_600_000;
 /** Of how many versions the secrets are erased in one step. */
@@ -54,7 +61,7 @@ export class RevisionHistory {
   async #superseded(change: Change, { datastore, subject, secrets }: StoredDatastore) {
     const { id, version, config } = datastore;
     const { versions, days } = this.#options.limits;
-    if (version > versions) await eraseUpTo(change, id, version - versions);
+    if (version > versions) await eraseUpToLater(change, id, version - versions);
     const { connector } = subject;
     const keeps = secrets.size > 0 && versions > 0 && days > 0;
     if (!keeps) return { row: revisionRow(datastore, [], null) };

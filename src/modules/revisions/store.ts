@@ -136,6 +136,36 @@ export async function eraseUpTo(change: Change, datastoreId: string, version: nu
   return erase(change, rows);
 }
 
+const erasures = new PreparedStatements<KeysUpTo>();
+
+/** The same without saying of how many, for which a change on Postgres waits for nothing. */
+export async function eraseUpToLater(change: Change, datastoreId: string, version: number): Promise<void> {
+  if (change.kind === 'sqlite') return void (await eraseUpTo(change, datastoreId, version));
+  const erasure = (place: PlaceOf<KeysUpTo>) =>
+    change.query
+      .with('erased', (query) =>
+        query
+          .deleteFrom('revision_keys')
+          .where(
+            'datastore_id',
+            '=',
+            place((values) => values.datastoreId),
+          )
+          .where(
+            'version',
+            '<=',
+            place((values) => values.version),
+          )
+          .returning(['datastore_id', 'version']),
+      )
+      .updateTable('datastore_revisions')
+      .from('erased')
+      .set({ sealed: null })
+      .whereRef('datastore_revisions.datastore_id', '=', 'erased.datastore_id')
+      .whereRef('datastore_revisions.version', '=', 'erased.version');
+  await erasures.runLater(change, '', erasure, { datastoreId, version });
+}
+
 /**
  * Erases the secrets of up to `limit` versions that were superseded at `expired` or before; another process may be
  * erasing others.
