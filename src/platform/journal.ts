@@ -90,7 +90,7 @@ class JournalLink implements ChainLink {
       environment_id: entry.environmentId,
       sequence: 0,
       id: randomUUID(),
-      at: change.clock.timestamp(),
+      at: '',
       kind: entry.kind,
       action: entry.action,
       actor: entry.actor.name,
@@ -138,6 +138,7 @@ class JournalLink implements ChainLink {
   }
 
   placeBehind(head: ChainEnd): ChainEnd {
+    // times follow the order of the chain, whatever waits for it
     const row = { ...this.#row, sequence: head.sequence + 1, at: this.#change.clock.timestamp() };
     const mac = macOf(this.#keyring, head.mac, row);
     this.#row = { ...row, mac };
