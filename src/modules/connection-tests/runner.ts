@@ -191,7 +191,7 @@ export class TestRunner {
     if (this.#endsSaves && lease.isSavedHere) abort.abort('stopping');
     const { tracer } = this.#options;
     const trace = tracer && new TestTrace(tracer, lease);
-    const done = this.#run(lease, abort.signal, trace)
+    const done = this.#run(lease, abort, trace)
       .finally(() => trace?.giveUp())
       .catch((error: unknown) => {
         this.#mayHaveOrphans = true;
@@ -210,20 +210,20 @@ export class TestRunner {
     this.#options.logger.error({ err: error, ...(testId && { testId }) }, message);
   }
 
-  async #run(lease: Lease, signal: AbortSignal, trace: TestTrace | undefined): Promise<void> {
+  async #run(lease: Lease, abort: AbortController, trace: TestTrace | undefined): Promise<void> {
+    const { signal } = abort;
     const log = new TestLog(lease, this.#recorder, this.#queue.clock, this.#options.logger, trace);
-    const lost = new AbortController();
-    log.onLost = () => lost.abort('lost');
+    log.onLost = () => abort.abort('lost');
     if (!lease.hasBegun) await log.write({ kind: 'begun' });
-    const outcome = await this.#execute(lease, log, AbortSignal.any([signal, lost.signal]));
-    if (lost.signal.aborted) return;
+    const outcome = await this.#execute(lease, log, signal);
+    if (log.isLost) return;
     const interrupted = signal.reason === 'stopping' && outcome.status === 'CANCELLED';
     // a replica that stops leaves its tests to the others, but for those whose caller waits in this process
     if (interrupted && !lease.isSavedHere) return await this.#handBack(lease, log);
     const failure = interrupted ? new Failure('INTERRUPTED').report : outcome.failure;
     const status = interrupted ? 'FAILED' : outcome.status;
     await log.write({ kind: 'over', status, failure });
-    if (lost.signal.aborted) return;
+    if (log.isLost) return;
     trace?.end(log.snapshot);
     this.#options.onEnded?.({ ...lease.test, ...log.snapshot });
   }

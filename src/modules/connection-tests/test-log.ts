@@ -10,6 +10,8 @@ import type { TestTrace } from './test-trace.ts';
 export class TestLog {
   snapshot: TestSnapshot;
   sequence: number;
+  /** Whether somebody else goes on with the test. */
+  isLost = false;
   onLost: () => void = () => {};
   readonly trace: TestTrace | undefined;
   readonly #lease: Lease;
@@ -42,9 +44,9 @@ export class TestLog {
     this.sequence += 1;
     const event = { sequence: this.sequence, ...telling };
     const writing = this.#recorder.record({ lease: this.#lease, fact, event }).then((written) => {
-      if (!written) this.onLost();
+      if (!written) this.#lose();
     });
-    this.#last = writing.catch(() => this.onLost());
+    this.#last = writing.catch(() => this.#lose());
     await writing;
   }
 
@@ -58,7 +60,12 @@ export class TestLog {
     this.write(event).catch((error: unknown) => {
       const testId = this.#lease.test.id;
       this.#logger.error({ err: error, testId }, 'an event of a connection test could not be written');
-      this.onLost();
+      this.#lose();
     });
+  }
+
+  #lose(): void {
+    this.isLost = true;
+    this.onLost();
   }
 }
