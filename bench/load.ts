@@ -20,6 +20,10 @@ export interface Load {
   readonly cpuMicros: number[];
 }
 
+export function emptyLoad(): Load {
+  return { perSecond: [], cpuMicros: [] };
+}
+
 /** The kernel counts the time of a process in hundredths of a second. */
 const MICROS_PER_TICK = 10_000;
 

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { type PostgresServer, preparePostgres, startPostgres } from '../src/demo/postgres-server.ts';
 import { startGatewayOn } from './gateway.ts';
-import { addRound, type Load, load, type NextBody, PAGE_SIZE, send, type Target } from './load.ts';
+import { addRound, emptyLoad, type Load, load, type NextBody, PAGE_SIZE, send, type Target } from './load.ts';
 import { type Seeded, seed } from './seed.ts';
 
 const CONNECTIONS = 32;
@@ -54,18 +54,15 @@ export async function measureOnPostgres(
     stops.unshift(postgraphile.stop);
     const measured: BesidePostGraphile[] = [];
     for (const [name, body] of Object.entries(ours(seeded))) {
-      const turns = [
-        { target: { ...gateway, headers }, body },
-        { target: postgraphile.target, body: theirs(name, body) },
-      ] as const;
-      const [one, other] = await Promise.all(turns.map(({ target, body }) => send(target, body(1))));
-      requireSame(name, one ?? '', other ?? '');
+      const gateways = { target: { ...gateway, headers }, body, found: emptyLoad() };
+      const others = { target: postgraphile.target, body: theirs(name, body), found: emptyLoad() };
+      const turns = [gateways, others];
+      const [one = '', other = ''] = await Promise.all(turns.map(({ target, body }) => send(target, body(1))));
+      requireSame(name, one, other);
       for (const { target, body } of turns) await load(target, body, CONNECTIONS, warmUpMs);
-      const found = turns.map((): Load => ({ perSecond: [], cpuMicros: [] }));
       for (let round = 0; round < rounds; round += 1)
-        for (const [at, { target, body }] of turns.entries())
-          await addRound(found[at] as Load, target, body, CONNECTIONS, seconds);
-      measured.push({ name, gateway: found[0] as Load, postgraphile: found[1] as Load });
+        for (const { target, body, found } of turns) await addRound(found, target, body, CONNECTIONS, seconds);
+      measured.push({ name, gateway: gateways.found, postgraphile: others.found });
     }
     return measured;
   } finally {

@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { drawChart } from './chart.ts';
 import { compareGrowth, judgeGrowth } from './growth.ts';
-import { addRound, type Load, load, type NextBody, PAGE_SIZE, send, sendAnyhow } from './load.ts';
+import { addRound, emptyLoad, type Load, load, type NextBody, PAGE_SIZE, send, sendAnyhow } from './load.ts';
 import { median } from './median.ts';
 import { type BesidePostGraphile, measureOnPostgres } from './postgres.ts';
 import { type Seeded, seed } from './seed.ts';
@@ -141,7 +141,7 @@ async function probe(systems: readonly System[]): Promise<void> {
 
 async function measure(systems: readonly System[], body: NextBody): Promise<ReadonlyMap<string, Load>> {
   for (const system of systems) await load(system, body, CONNECTIONS, warmUpMs);
-  const measured = new Map(systems.map((system) => [system, { perSecond: [], cpuMicros: [] } as Load]));
+  const measured = new Map(systems.map((system) => [system, emptyLoad()]));
   for (let round = 0; round < rounds; round += 1)
     for (const [system, found] of measured) await addRound(found, system, body, CONNECTIONS, seconds);
   return new Map([...measured].map(([{ name }, found]) => [name, found]));
