@@ -1,8 +1,8 @@
 /**
  * One of the servers that the gateway is compared with, over a copy of its database, with Kysely and a dataloader for
- * each relation, as most who write one would; those whose names end in `-joined` read and write as the gateway does,
- * which shows what the server itself adds. It knows no tokens, rights or limits. run.ts starts it with the server's
- * name and the database's path, and it prints its port.
+ * each relation, as most who write one would. Those whose names end in `-joined` have the gateway's way to the data
+ * instead: one prepared statement a request, and a COMMIT that changes share. None knows tokens, rights or limits.
+ * run.ts starts it with the server's name and the database's path, and it prints its port.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
