@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
 import type { Change } from './database.ts';
 import type { Keyring } from './keyring.ts';
 import { type PlaceOf, PreparedStatements } from './prepared-statements.ts';
@@ -62,7 +63,8 @@ export async function lockActiveDataKey(change: Change, environmentId: string): 
         '=',
         place((id) => id),
       )
-      .where('active', '=', 1)
+      // SQLite takes an index of some rows alone where the statement itself says that it asks for these
+      .where('active', '=', sql.lit(1))
       .$if(change.kind === 'postgres', (query) => query.forKeyShare());
   const read = async () => (await activeKeys.run(change, '', select, environmentId)).rows[0];
   // a statement that meets a rotation's change sees the old key retired, and the new one not yet: the next one does

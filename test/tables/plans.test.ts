@@ -56,6 +56,7 @@ const tables = [
   'datastore_revisions',
   'revision_keys',
   'secret_keys',
+  'data_keys',
   'webhooks',
   'webhook_deliveries',
   'datastore_health',
@@ -135,6 +136,9 @@ describeEachGateway(
         if (found.length > 0) faults.push({ sql: statement.sql, found });
       }
       expect(faults).toEqual([]);
+      const ofKeys = statements.filter(({ sql: text }) => ACTIVE_KEY.test(text));
+      expect(ofKeys).not.toEqual([]);
+      for (const statement of ofKeys) expect(await explainer.indexes(statement)).toEqual(['data_keys_active']);
       const ofOne = statements.filter(({ sql: text }) => EVENTS_OF_ONE.test(text));
       for (const statement of ofOne)
         for (const used of await explainer.indexes(statement)) expect(BY_SUBJECT).toContain(used);
@@ -236,6 +240,8 @@ describeEachGateway(
     });
   },
 );
+
+const ACTIVE_KEY = /from "data_keys" where "environment_id"/;
 
 const EVENTS_OF_ONE = /from "journal" where .+\("subject_id", "environment_id", "sequence"\) > /;
 
