@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { ExecutionResult } from 'graphql';
+import { type ExecutionResult, parse } from 'graphql';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
@@ -27,6 +27,9 @@ function real(more: Partial<PostgresConfigInput> = {}): { postgres: PostgresConf
   const { port, superuser, password } = target;
   return { postgres: postgresConfig({ port, username: superuser, password, database: 'postgres', ...more }) };
 }
+
+/** How many watch the same test. */
+const WATCHING = 10;
 
 /** A server that answers once the gate is opened. */
 async function gated() {
@@ -193,6 +196,26 @@ describeEachGateway('the progress of a connection test', (open, kind) => {
       expect(events.map(({ sequence }) => sequence)).toEqual(events.map((_, index) => index + 1));
       expect(events.at(-1)?.test).toMatchObject({ id: ids[at], status: 'PASSED' });
     }
+  });
+
+  test('is executed once for all who ask the same with the same token', async () => {
+    const { gate, config } = await gated();
+    const { id: datastoreId } = await api.created({ environmentId, config });
+    const { id } = await api.testStarted({ target: { datastoreId } });
+    await eventually(() => gate.waiting() > 0);
+    const query = parse(`subscription { connectionTestProgress(id: "${id}") { test { datastore { label } } } }`);
+    let heard = 0;
+    const onResult = () => {
+      heard += 1;
+    };
+    const watching = Array.from({ length: WATCHING }, () => gateway.follow(query as never, {}, { onResult }));
+    // it is queued, and runs
+    await eventually(() => heard >= 2 * WATCHING);
+    const reads = () => gateway.statements.filter((text) => /^select .*"label".* from "datastores"/.test(text)).length;
+    const before = reads();
+    gate.open();
+    const [first] = await Promise.all(watching);
+    expect(reads() - before).toBeLessThanOrEqual(first?.length ?? 0);
   });
 
   describe('that there is not', () => {

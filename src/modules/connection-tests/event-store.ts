@@ -3,6 +3,7 @@ import { type Change, type Database, isOneOf } from '../../platform/database.ts'
 import { type PlaceOf, PreparedStatements } from '../../platform/prepared-statements.ts';
 import type { TestEventsTable } from '../../platform/tables.ts';
 import { unfoldEvents } from './event-log.ts';
+import { sharedEvent } from './followed-events.ts';
 import { testOf } from './shown-row.ts';
 import { type ConnectionTest, type StoredEvent, snapshotOf, type TestEvent, type TestSnapshot } from './test.ts';
 
@@ -43,9 +44,12 @@ export async function readEvents(database: Database, test: ConnectionTest, after
 }
 
 /** An event as the API shows it. */
-export function shownEvent(test: ConnectionTest, { sequence, at, checkName, snapshot }: StoredEvent): TestEvent {
-  const check = snapshot.checks.find(({ name }) => name === checkName) ?? null;
-  return { sequence, at, test: { ...test, ...snapshot }, check };
+export function shownEvent(test: ConnectionTest, event: StoredEvent): TestEvent {
+  return sharedEvent(test.id, event, () => {
+    const { sequence, at, checkName, snapshot } = event;
+    const check = snapshot.checks.find(({ name }) => name === checkName) ?? null;
+    return { sequence, at, test: { ...test, ...snapshot }, check };
+  });
 }
 
 async function readFolded({ query }: Database, testId: string, after: number): Promise<StoredEvent[]> {
