@@ -32,15 +32,14 @@ async function received(client: WebSocket, write: () => void): Promise<string> {
   return data.toString();
 }
 
-test.each([0, 1, 80, 81, 82, 83, 84, 85, 86, 200, 4_000, 4_070, 4_080, 5_000, 65_480, 65_490, 65_500, 70_000, 1_000_000])(
-  'a message of any length is what JSON.stringify() makes of it: %i more letters',
-  async (count) => {
-    const { client, stream } = await connect();
-    const payload = { data: { text: 'x'.repeat(count) } };
-    const text = await received(client, () => writeNext(stream, 'id', payload, () => payload));
-    expect(text).toBe(JSON.stringify({ id: 'id', type: 'next', payload }));
-  },
-);
+test.each([
+  0, 1, 80, 81, 82, 83, 84, 85, 86, 200, 4_000, 4_070, 4_080, 5_000, 65_480, 65_490, 65_500, 70_000, 1_000_000,
+])('a message of any length is what JSON.stringify() makes of it: %i more letters', async (count) => {
+  const { client, stream } = await connect();
+  const payload = { data: { text: 'x'.repeat(count) } };
+  const text = await received(client, () => writeNext(stream, 'id', payload, () => payload));
+  expect(text).toBe(JSON.stringify({ id: 'id', type: 'next', payload }));
+});
 
 test('ids and texts of any characters come as they are', async () => {
   const { client, stream } = await connect();
