@@ -25,6 +25,11 @@ export class LocalDoorbell implements Doorbell {
     };
   }
 
+  /** Tells whether anybody listens to a topic. */
+  hears(topic: string): boolean {
+    return this.#listeners.has(topic);
+  }
+
   ring(topic: string): void {
     for (const listener of [...(this.#listeners.get(topic) ?? [])]) listener();
   }

@@ -1,6 +1,6 @@
 import { setImmediate as immediate } from 'node:timers/promises';
 import type { Database } from '../../platform/database.ts';
-import type { Doorbell } from '../../platform/doorbell.ts';
+import { type Doorbell, LocalDoorbell } from '../../platform/doorbell.ts';
 import {
   allJournalEnds,
   type JournalPositions,
@@ -12,12 +12,6 @@ import {
 /** How many events a follower may lag behind before it reads the journal for itself: so many are kept in memory. */
 const KEPT = 1_000;
 
-/** Those who listen to a topic, for whom the tail listens once. */
-interface Topic {
-  readonly listeners: Set<() => void>;
-  readonly leave: () => void;
-}
-
 /**
  * Keeps the newest datastore events of all environments for everybody in this process who follows some, so that each
  * event is read once. It reads only while somebody listens or asks. Events are numbered in the order in which they were
@@ -26,8 +20,10 @@ interface Topic {
 export class JournalTail implements Pick<Doorbell, 'on'> {
   readonly #database: Database;
   readonly #doorbell: Doorbell;
-  readonly #topics = new Map<string, Topic>();
-  #rung = new Set<Topic>();
+  readonly #listeners = new LocalDoorbell();
+  /** What ends that the tail listens to a topic, for all who do. */
+  readonly #leave = new Map<string, () => void>();
+  #rung = new Set<string>();
   #rows: JournalRow[] = [];
   /** This is the number of the first row that is kept. */
   #first = 0;
@@ -58,15 +54,13 @@ export class JournalTail implements Pick<Doorbell, 'on'> {
 
   /** Rings once the events of a topic that was rung have been read, or could not be. */
   on(topic: string, listener: () => void): () => void {
-    const known = this.#topics.get(topic) ?? this.#listenTo(topic);
-    // each call gets an entry of its own, so that the same function can listen twice and end each by itself
-    const entry = () => listener();
-    known.listeners.add(entry);
+    const leave = this.#listeners.on(topic, listener);
+    if (!this.#leave.has(topic)) this.#listenTo(topic);
     return () => {
-      known.listeners.delete(entry);
-      if (known.listeners.size > 0 || this.#topics.get(topic) !== known) return;
-      this.#topics.delete(topic);
-      known.leave();
+      leave();
+      if (this.#listeners.hears(topic)) return;
+      this.#leave.get(topic)?.();
+      this.#leave.delete(topic);
     };
   }
 
@@ -76,15 +70,13 @@ export class JournalTail implements Pick<Doorbell, 'on'> {
     return this.#next;
   }
 
-  #listenTo(name: string): Topic {
-    const leave = this.#doorbell.on(name, () => {
+  #listenTo(topic: string): void {
+    const leave = this.#doorbell.on(topic, () => {
       this.#rung.add(topic);
       // a failure is told to those who listen, who then ask for themselves
       this.refresh().catch(() => undefined);
     });
-    const topic: Topic = { listeners: new Set(), leave };
-    this.#topics.set(name, topic);
-    return topic;
+    this.#leave.set(topic, leave);
   }
 
   async #begin(): Promise<void> {
@@ -103,7 +95,7 @@ export class JournalTail implements Pick<Doorbell, 'on'> {
       this.#failed = true;
       throw error;
     } finally {
-      for (const { listeners } of rung) for (const listener of [...listeners]) listener();
+      for (const topic of rung) this.#listeners.ring(topic);
     }
   }
 
