@@ -79,7 +79,7 @@ module.exports = {
       'graphql',
       'graphql/ knows no module',
       '^src/graphql/',
-      '^src/(graphql/|connectors/kit/|platform/(paging|polled-stream)\\.ts$|errors/)',
+      '^src/(graphql/|connectors/kit/|platform/(paging|streams/polled-stream)\\.ts$|errors/)',
     ),
     only(
       'store',
@@ -112,7 +112,7 @@ module.exports = {
       'server',
       'the edge knows tokens and the schema, nothing else',
       '^src/server/',
-      '^src/(server/|schema\\.ts$|graphql/|errors/|modules/access/(service|access|token)\\.ts$|platform/(logger|allowance|briefly|json-names|polled-stream|request-ids|trace-context|tracer)\\.ts$)',
+      '^src/(server/|schema\\.ts$|graphql/|errors/|modules/access/(service|access|token)\\.ts$|platform/(allowance|briefly|json-names|streams/polled-stream|telemetry/(logger|request-ids|trace-context|tracer))\\.ts$)',
     ),
     {
       name: 'composition-root',
@@ -131,9 +131,9 @@ module.exports = {
       name: 'observers-by-import',
       comment: 'metrics and traces are loaded where somebody collects them: by import() alone',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(tracing\\.ts$|platform/(tracer|otlp-exporter)\\.ts$)' },
+      from: { path: '^src/', pathNot: '^src/(tracing\\.ts$|platform/telemetry/(tracer|otlp-exporter)\\.ts$)' },
       to: {
-        path: '^src/(metrics|tracing|platform/(tracer|otlp-exporter))\\.ts$',
+        path: '^src/(metrics|tracing|platform/telemetry/(tracer|otlp-exporter))\\.ts$',
         dependencyTypesNot: ['dynamic-import', 'type-only'],
       },
     },

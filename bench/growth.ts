@@ -20,8 +20,8 @@ import pg from 'pg';
 import { App } from '../src/app.ts';
 import { preparePostgres, startPostgres } from '../src/demo/postgres-server.ts';
 import { scopes } from '../src/modules/access/access.ts';
-import type { Database } from '../src/platform/database.ts';
-import { createLogger } from '../src/platform/logger.ts';
+import type { Database } from '../src/platform/database/database.ts';
+import { createLogger } from '../src/platform/telemetry/logger.ts';
 import { send } from './load.ts';
 import { median } from './median.ts';
 

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CheckEvent, Executor, TestJob, TestOutcome } from '../src/executor/executor.ts';
 import { openDatabase } from '../src/open-database.ts';
-import { createLogger } from '../src/platform/logger.ts';
+import { createLogger } from '../src/platform/telemetry/logger.ts';
 import { constructSaving } from '../src/saving.ts';
 import { QUEUE, startBoss } from './queue-boss.ts';
 

@@ -23,7 +23,7 @@ import { type PostgresServer, preparePostgres, startPostgres } from '../src/demo
 import type { Executor } from '../src/executor/executor.ts';
 import { type Access, scopes } from '../src/modules/access/access.ts';
 import { openDatabase } from '../src/open-database.ts';
-import { createLogger } from '../src/platform/logger.ts';
+import { createLogger } from '../src/platform/telemetry/logger.ts';
 import { constructSaving } from '../src/saving.ts';
 import { QUEUE, startBoss } from './queue-boss.ts';
 

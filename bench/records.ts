@@ -13,8 +13,8 @@ import { sql } from 'kysely';
 import { App } from '../src/app.ts';
 import { preparePostgres, startPostgres } from '../src/demo/postgres-server.ts';
 import { scopes } from '../src/modules/access/access.ts';
-import type { Database } from '../src/platform/database.ts';
-import { createLogger } from '../src/platform/logger.ts';
+import type { Database } from '../src/platform/database/database.ts';
+import { createLogger } from '../src/platform/telemetry/logger.ts';
 
 const { values, positionals } = parseArgs({
   options: { rounds: { type: 'string', default: '500' }, records: { type: 'string', default: '1000000' } },

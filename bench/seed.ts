@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { App } from '../src/app.ts';
 import { connectorOf } from '../src/connectors/registry.ts';
 import { scopes } from '../src/modules/access/access.ts';
-import type { Change } from '../src/platform/database.ts';
-import { createLogger } from '../src/platform/logger.ts';
+import type { Change } from '../src/platform/database/database.ts';
+import { createLogger } from '../src/platform/telemetry/logger.ts';
 
 /** A gateway's database with datastores of one environment, and a token for all of it. */
 export interface Seeded {

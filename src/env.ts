@@ -3,8 +3,8 @@ import { parseEgressAllow, parseEgressProxy } from './connectors/kit/network/add
 import { type LimitSettings, type LimitVariable, limitVariables } from './errors/limits.ts';
 import { isToken, looksLikeToken } from './modules/access/token.ts';
 import { NETWORK_NAME_RULE, networkName } from './modules/environments/name.ts';
-import { parseDatabaseUrl } from './platform/database.ts';
-import { parsePairs } from './platform/otlp-settings.ts';
+import { parseDatabaseUrl } from './platform/database/database.ts';
+import { parsePairs } from './platform/telemetry/otlp-settings.ts';
 import { parseAllowedOrigins } from './server/allowed-origins.ts';
 import { isLoopback } from './server/same-origin.ts';
 

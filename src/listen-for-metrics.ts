@@ -1,5 +1,5 @@
 import type { Executor } from './executor/executor.ts';
-import type { Logger } from './platform/logger.ts';
+import type { Logger } from './platform/telemetry/logger.ts';
 import type { MetricsServer } from './server/metrics-server.ts';
 import { withSetting } from './setting-error.ts';
 

@@ -8,15 +8,15 @@ import {
   openDoorbell,
   parseDatabaseUrl,
   shownDatabaseUrl,
-} from './platform/database.ts';
-import type { Doorbell } from './platform/doorbell.ts';
-import { JournalHeadLog } from './platform/journal-heads.ts';
-import { createKeyFile } from './platform/key-file.ts';
-import { type KeyPlace, keySourceOf } from './platform/key-source.ts';
-import { Keyring, verifyKeyring } from './platform/keyring.ts';
-import type { Logger } from './platform/logger.ts';
-import { isMigrated, migrateToLatest, vacuumOnce } from './platform/migrate.ts';
-import { SqliteHold } from './platform/sqlite-hold.ts';
+} from './platform/database/database.ts';
+import { isMigrated, migrateToLatest, vacuumOnce } from './platform/database/migrate.ts';
+import { JournalHeadLog } from './platform/journal/heads.ts';
+import { createKeyFile } from './platform/keys/key-file.ts';
+import { type KeyPlace, keySourceOf } from './platform/keys/key-source.ts';
+import { Keyring, verifyKeyring } from './platform/keys/keyring.ts';
+import { SqliteHold } from './platform/sqlite/hold.ts';
+import type { Doorbell } from './platform/streams/doorbell.ts';
+import type { Logger } from './platform/telemetry/logger.ts';
 import { keySetting, withSetting } from './setting-error.ts';
 
 export interface OpenDatabaseOptions extends KeyPlace, Pick<DatabaseOptions, 'onPeer' | 'onStatement'> {

@@ -7,7 +7,7 @@ import { MOST_AT_ONCE, TestRunner } from './modules/connection-tests/runner.ts';
 import { GatewayClient, type TokenRefusedError } from './modules/workers/gateway-client.ts';
 import { GatewayQueue } from './modules/workers/gateway-queue.ts';
 import type { Gateway } from './platform/ask-gateway.ts';
-import type { Tracer } from './platform/tracer.ts';
+import type { Tracer } from './platform/telemetry/tracer.ts';
 import { createExecutor, type ExecutorSettings } from './saving.ts';
 import { MetricsServer } from './server/metrics-server.ts';
 import { readVersion } from './version.ts';

@@ -28,9 +28,9 @@ import { ProcessService } from './modules/processes/service.ts';
 import { RevisionHistory, type RevisionLimits } from './modules/revisions/history.ts';
 import { UsageService } from './modules/usages/service.ts';
 import type { OpenedDatabase } from './open-database.ts';
-import { type DatabasePlace, databasePlace } from './platform/database.ts';
-import type { Logger } from './platform/logger.ts';
-import { Sealer } from './platform/sealer.ts';
+import { type DatabasePlace, databasePlace } from './platform/database/database.ts';
+import { Sealer } from './platform/keys/sealer.ts';
+import type { Logger } from './platform/telemetry/logger.ts';
 import { readVersion } from './version.ts';
 
 export interface SavingOptions extends Pick<OpenedDatabase, 'database' | 'doorbell' | 'keyring'> {

@@ -1,4 +1,4 @@
-import type { KeyPlace } from './platform/key-source.ts';
+import type { KeyPlace } from './platform/keys/key-source.ts';
 
 /** A setting that the gateway is started with and that the system, or the database, does not let it work with. */
 export interface Setting {

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { TraceSettings } from './env.ts';
 import type { Executor } from './executor/executor.ts';
-import type { DatabaseClock } from './platform/database-clock.ts';
-import type { Logger } from './platform/logger.ts';
-import { OtlpExporter } from './platform/otlp-exporter.ts';
-import { Tracer } from './platform/tracer.ts';
+import type { DatabaseClock } from './platform/database/clock.ts';
+import type { Logger } from './platform/telemetry/logger.ts';
+import { OtlpExporter } from './platform/telemetry/otlp-exporter.ts';
+import { Tracer } from './platform/telemetry/tracer.ts';
 
 const HTTPS_PORT = 443;
 const HTTP_PORT = 80;

@@ -1,10 +1,10 @@
 import { resealTests } from './modules/connection-tests/resealing.ts';
 import { resealDatastores } from './modules/datastores/resealing.ts';
-import type { Database } from './platform/database.ts';
-import { endOldForm } from './platform/key-file.ts';
-import type { Keyring } from './platform/keyring.ts';
-import type { Logger } from './platform/logger.ts';
-import { Sealer } from './platform/sealer.ts';
+import type { Database } from './platform/database/database.ts';
+import { endOldForm } from './platform/keys/key-file.ts';
+import type { Keyring } from './platform/keys/keyring.ts';
+import { Sealer } from './platform/keys/sealer.ts';
+import type { Logger } from './platform/telemetry/logger.ts';
 
 export interface SealUpgradeOptions {
   readonly database: Database;

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { holdsLoggedHead, journalChains, readJournal, verifyJournal } from '../platform/journal.ts';
-import { readLoggedHead } from '../platform/journal-heads.ts';
+import { readLoggedHead } from '../platform/journal/heads.ts';
+import { holdsLoggedHead, journalChains, readJournal, verifyJournal } from '../platform/journal/journal.ts';
 import { options, print } from './command.ts';
 import { withDatabase } from './settings.ts';
 

@@ -1,10 +1,23 @@
 import { type Env, readEnv } from '../env.ts';
 import type { OpenedDatabase } from '../open-database.ts';
-import { appendJournal } from '../platform/journal.ts';
-import { createKeyFile, newKeys, readKeyFile, replaceKeyFile, withFreshKey, withoutKey } from '../platform/key-file.ts';
-import { countWrapped, logUnreadable, needsRotation, type RotationStep, rotate } from '../platform/key-rotation.ts';
-import { keySourceOf } from '../platform/key-source.ts';
-import { Keyring } from '../platform/keyring.ts';
+import { appendJournal } from '../platform/journal/journal.ts';
+import {
+  createKeyFile,
+  newKeys,
+  readKeyFile,
+  replaceKeyFile,
+  withFreshKey,
+  withoutKey,
+} from '../platform/keys/key-file.ts';
+import {
+  countWrapped,
+  logUnreadable,
+  needsRotation,
+  type RotationStep,
+  rotate,
+} from '../platform/keys/key-rotation.ts';
+import { keySourceOf } from '../platform/keys/key-source.ts';
+import { Keyring } from '../platform/keys/keyring.ts';
 import { keySetting, withSetting } from '../setting-error.ts';
 import { operator, options, print, UsageError } from './command.ts';
 import { withDatabase } from './settings.ts';

@@ -1,6 +1,6 @@
 import { readEnv } from '../env.ts';
-import { Database, openDoorbell, shownDatabaseUrl } from '../platform/database.ts';
-import { migrateToLatest, vacuumOnce } from '../platform/migrate.ts';
+import { Database, openDoorbell, shownDatabaseUrl } from '../platform/database/database.ts';
+import { migrateToLatest, vacuumOnce } from '../platform/database/migrate.ts';
 import { withSetting } from '../setting-error.ts';
 import { options, print } from './command.ts';
 

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { Env } from '../env.ts';
-import type { Logger } from '../platform/logger.ts';
+import type { Logger } from '../platform/telemetry/logger.ts';
 import { letGrow } from '../young-generation.ts';
 
 export const AS_ROOT = 'The gateway runs as root, which it needs for nothing: give it a user of its own.';

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { App, type AppOptions } from '../app.ts';
 import type { Demo } from '../demo/demo.ts';
 import type { Env } from '../env.ts';
-import type { Logger } from '../platform/logger.ts';
+import type { Logger } from '../platform/telemetry/logger.ts';
 import { options, print } from './command.ts';
 import { readNetwork } from './network.ts';
 import { AS_ROOT, isRoot, requireKeyFile, runUntilSignal, warnOfRoot } from './run-until-signal.ts';

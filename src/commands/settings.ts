@@ -7,10 +7,10 @@ import { RecordFit } from '../modules/managed-data/fit.ts';
 import { RecordService } from '../modules/managed-data/service.ts';
 import { RecordTransfers } from '../modules/managed-data/transfers.ts';
 import { type OpenedDatabase, openDatabase } from '../open-database.ts';
-import type { Database } from '../platform/database.ts';
-import type { Keyring } from '../platform/keyring.ts';
-import { createLogger, type Logger } from '../platform/logger.ts';
-import { Sealer } from '../platform/sealer.ts';
+import type { Database } from '../platform/database/database.ts';
+import type { Keyring } from '../platform/keys/keyring.ts';
+import { Sealer } from '../platform/keys/sealer.ts';
+import { createLogger, type Logger } from '../platform/telemetry/logger.ts';
 import type { Saving } from '../saving.ts';
 
 /** The settings of a command, and where it logs. */

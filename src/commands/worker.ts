@@ -1,5 +1,5 @@
 import type { Env } from '../env.ts';
-import type { Logger } from '../platform/logger.ts';
+import type { Logger } from '../platform/telemetry/logger.ts';
 import { RemoteWorker } from '../remote-worker.ts';
 import { Worker } from '../worker.ts';
 import { options, UsageError } from './command.ts';

@@ -1,4 +1,4 @@
-import { done, type Polled, PolledStream, polled } from '../platform/polled-stream.ts';
+import { done, type Polled, PolledStream, polled } from '../platform/streams/polled-stream.ts';
 
 /**
  * Makes a subscription's source of a service's stream. When the client goes, the signal aborts first, for a generator

@@ -1,5 +1,5 @@
-import { DatabaseUnavailableError } from './database.ts';
-import type { Logger } from './logger.ts';
+import { DatabaseUnavailableError } from './database/database.ts';
+import type { Logger } from './telemetry/logger.ts';
 import { Ticker } from './ticker.ts';
 
 /** How often chores are done: what they remove may stay so much longer than it has to. */

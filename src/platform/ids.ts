@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
-import type { Change } from './database.ts';
-import { type PlaceOf, PreparedStatements } from './prepared-statements.ts';
+import type { Change } from './database/database.ts';
+import { type PlaceOf, PreparedStatements } from './database/prepared-statements.ts';
 
 /**
  * Takes an id for a new datastore. A deleted datastore of the same environment may have had it; whoever asks in another

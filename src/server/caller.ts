@@ -1,5 +1,5 @@
 import type { ExecutionResult } from 'graphql';
-import type { Polled } from '../platform/polled-stream.ts';
+import type { Polled } from '../platform/streams/polled-stream.ts';
 
 /** What each request brings along to Yoga, whichever way it came. */
 export interface Caller<Access> {

@@ -1,5 +1,5 @@
 import type { ExecutionResult } from 'graphql';
-import { done, type Polled, PolledStream, polled } from '../platform/polled-stream.ts';
+import { done, type Polled, PolledStream, polled } from '../platform/streams/polled-stream.ts';
 
 export interface EndableStreamHooks {
   /** It is called once, however the stream ends. */

@@ -1,7 +1,7 @@
 import { createSourceEventStream, type DocumentNode, type ExecutionArgs, type ExecutionResult, execute } from 'graphql';
 import { isAsyncIterable, isPromise } from 'graphql-yoga';
 import { Briefly } from '../platform/briefly.ts';
-import { done, type Polled, PolledStream, polled } from '../platform/polled-stream.ts';
+import { done, type Polled, PolledStream, polled } from '../platform/streams/polled-stream.ts';
 
 type Step = IteratorYieldResult<ExecutionResult>;
 

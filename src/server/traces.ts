@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ExecutionArgs } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
-import { currentTrace, parseTraceparent, withTrace } from '../platform/trace-context.ts';
-import type { Span, Tracer } from '../platform/tracer.ts';
+import { currentTrace, parseTraceparent, withTrace } from '../platform/telemetry/trace-context.ts';
+import type { Span, Tracer } from '../platform/telemetry/tracer.ts';
 import { knownPath, operationOf, resultOf } from './observers.ts';
 
 /** What of a caller's context an operation is traced by. */

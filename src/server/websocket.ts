@@ -20,8 +20,8 @@ import {
 import type { Logger } from 'pino';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { LimitFault, type LimitSettings } from '../errors/limits.ts';
-import type { Polled } from '../platform/polled-stream.ts';
-import { requestIdOf, withRequestId } from '../platform/request-ids.ts';
+import type { Polled } from '../platform/streams/polled-stream.ts';
+import { requestIdOf, withRequestId } from '../platform/telemetry/request-ids.ts';
 import { type Authenticator, authenticate, type Identity } from './authenticate.ts';
 import type { Caller } from './caller.ts';
 import { requestLimits } from './limits.ts';

@@ -1,7 +1,7 @@
 import type { ExecutionArgs, GraphQLError, GraphQLSchema } from 'graphql';
 import { createYoga, isAsyncIterable, type Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
-import type { Tracer } from '../platform/tracer.ts';
+import type { Tracer } from '../platform/telemetry/tracer.ts';
 import type { Caller } from './caller.ts';
 import { createDocumentValidator, parseDocument } from './documents.ts';
 import { EndableStream } from './endable-stream.ts';

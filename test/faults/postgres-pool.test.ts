@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { expect, onTestFinished, test } from 'vitest';
-import { Database, DatabaseUnavailableError } from '../../src/platform/database.ts';
-import { LocalDoorbell } from '../../src/platform/doorbell.ts';
+import { Database, DatabaseUnavailableError } from '../../src/platform/database/database.ts';
+import { LocalDoorbell } from '../../src/platform/streams/doorbell.ts';
 import { newTestDatabase } from '../support/databases.ts';
 import { startTarpit } from '../support/peers/tarpit.ts';
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Database, openDoorbell } from '../../src/platform/database.ts';
-import type { Doorbell } from '../../src/platform/doorbell.ts';
-import { migrateToLatest } from '../../src/platform/migrate.ts';
-import { PostgresDoorbell } from '../../src/platform/postgres-doorbell.ts';
+import { Database, openDoorbell } from '../../src/platform/database/database.ts';
+import { migrateToLatest } from '../../src/platform/database/migrate.ts';
+import { PostgresDoorbell } from '../../src/platform/postgres/doorbell.ts';
+import type { Doorbell } from '../../src/platform/streams/doorbell.ts';
 import { comparedWith, recordFault } from '../support/fault-report.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
 

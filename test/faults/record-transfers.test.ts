@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Database } from '../../src/platform/database.ts';
+import type { Database } from '../../src/platform/database/database.ts';
 import { type Api, apiOf } from '../support/api.ts';
 import { childProgram } from '../support/child-program.ts';
 import { newTestDatabase } from '../support/databases.ts';

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test } from 'vitest';
-import type { Database } from '../../src/platform/database.ts';
+import type { Database } from '../../src/platform/database/database.ts';
 import { apiOf } from '../support/api.ts';
 import { createSelfSigned } from '../support/certificates.ts';
 import { childProgram } from '../support/child-program.ts';

@@ -4,7 +4,7 @@ import { collect, readSources } from './sources.ts';
 
 /** Who reads the machine's clock, and why no other will do. */
 const reads: Readonly<Record<string, string>> = {
-  'platform/database-clock.ts': 'it is SQLite’s clock, and everybody else asks here',
+  'platform/database/clock.ts': 'it is SQLite’s clock, and everybody else asks here',
   'connectors/kit/network/tls.ts': 'certificates are judged by the executor’s machine, as OpenSSL does',
   'connectors/snowflake/client.ts': 'a signature is good by the peer’s clock, which nobody here knows',
   'connectors/families/aws/signing.ts': 'a signature is good by the peer’s clock, which nobody here knows',

@@ -1,9 +1,9 @@
 import { sql } from 'kysely';
 import ts from 'typescript';
 import { beforeAll, expect, test } from 'vitest';
-import { Database } from '../../src/platform/database.ts';
-import { LocalDoorbell } from '../../src/platform/doorbell.ts';
-import { migrateToLatest } from '../../src/platform/migrate.ts';
+import { Database } from '../../src/platform/database/database.ts';
+import { migrateToLatest } from '../../src/platform/database/migrate.ts';
+import { LocalDoorbell } from '../../src/platform/streams/doorbell.ts';
 import { collect, functionAround, parseSource, readSources, textOf } from './sources.ts';
 
 /**
@@ -17,7 +17,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   ],
   'It tells only whether there is anything at all, at the first start.': [
     'modules/environments/store.ts hasEnvironments',
-    'platform/keyring.ts verifyKeyring',
+    'platform/keys/keyring.ts verifyKeyring',
   ],
   'The service has found the environment for its caller; what follows locks, changes or counts what is in it.': [
     'modules/environments/store.ts lockEnvironment',
@@ -120,13 +120,13 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'modules/people/service.ts PeopleService.#environmentIds',
   ],
   'An operator has everybody’s data keys made anew, and what they wrap wrapped anew.': [
-    'platform/key-rotation.ts countWrapped',
-    'platform/key-rotation.ts needsRotation',
-    'platform/key-rotation.ts countFormer',
-    'platform/key-rotation.ts makeSome',
-    'platform/key-rotation.ts eachRetired',
-    'platform/rewrapping.ts forgetDataKey',
-    'platform/rewrapping.ts keepDataKey',
+    'platform/keys/key-rotation.ts countWrapped',
+    'platform/keys/key-rotation.ts needsRotation',
+    'platform/keys/key-rotation.ts countFormer',
+    'platform/keys/key-rotation.ts makeSome',
+    'platform/keys/key-rotation.ts eachRetired',
+    'platform/keys/rewrapping.ts forgetDataKey',
+    'platform/keys/rewrapping.ts keepDataKey',
     'modules/connection-tests/store.ts findKeyed',
     'modules/datastores/store.ts findKeyed',
     'modules/revisions/store.ts findKeyed',
@@ -200,15 +200,15 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   ],
   'A bound within a statement that asks what its caller may see.': ['modules/audit/store.ts creationOf'],
   'The journal and the keys are kept for the gateway itself, below who may see what.': [
-    'platform/journal.ts JournalLink.moveEnd',
-    'platform/journal.ts JournalLink.lock',
-    'platform/journal.ts verifyJournal',
-    'platform/journal.ts journalChains',
-    'platform/journal.ts readJournal',
-    'platform/journal.ts holdsLoggedHead',
-    'platform/data-keys.ts lockActiveDataKey',
-    'platform/sealer.ts Sealer.#findDataKey',
-    'platform/sealer.ts readAgain',
+    'platform/journal/journal.ts JournalLink.moveEnd',
+    'platform/journal/journal.ts JournalLink.lock',
+    'platform/journal/journal.ts verifyJournal',
+    'platform/journal/journal.ts journalChains',
+    'platform/journal/journal.ts readJournal',
+    'platform/journal/journal.ts holdsLoggedHead',
+    'platform/keys/data-keys.ts lockActiveDataKey',
+    'platform/keys/sealer.ts Sealer.#findDataKey',
+    'platform/keys/sealer.ts readAgain',
   ],
 };
 

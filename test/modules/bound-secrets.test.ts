@@ -8,10 +8,10 @@ import { destinationPathsOf, destinationsDigest } from '../../src/connectors/kit
 import { leavesOf, setAt, valueAt } from '../../src/connectors/kit/config/shape.ts';
 import { connectors } from '../../src/connectors/registry.ts';
 import { secretOwner } from '../../src/modules/connection-tests/test.ts';
-import { createKeyFile } from '../../src/platform/key-file.ts';
-import { Keyring } from '../../src/platform/keyring.ts';
-import { createLogger } from '../../src/platform/logger.ts';
-import { migrateToLatest } from '../../src/platform/migrate.ts';
+import { migrateToLatest } from '../../src/platform/database/migrate.ts';
+import { createKeyFile } from '../../src/platform/keys/key-file.ts';
+import { Keyring } from '../../src/platform/keys/keyring.ts';
+import { createLogger } from '../../src/platform/telemetry/logger.ts';
 import { upgradeSeals } from '../../src/upgrade.ts';
 import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';

@@ -7,9 +7,9 @@ import { fold } from '../../src/modules/datastores/datastore.ts';
 import { type Bounds, countDatastores, listDatastores, orderName } from '../../src/modules/datastores/list-store.ts';
 import { type DatastoreQuery, orderColumns } from '../../src/modules/datastores/query.ts';
 import { searchBacklog } from '../../src/modules/datastores/search-backlog.ts';
-import type { Database } from '../../src/platform/database.ts';
+import type { Database } from '../../src/platform/database/database.ts';
+import type { DatastoresTable } from '../../src/platform/database/tables.ts';
 import { readPageArguments } from '../../src/platform/paging.ts';
-import type { DatastoresTable } from '../../src/platform/tables.ts';
 import { describeEachDatabase } from '../support/databases.ts';
 import { seeded } from '../support/random.ts';
 

@@ -6,9 +6,9 @@ import { numbered } from '../../src/modules/datastores/datastore.ts';
 import { findFreeName } from '../../src/modules/datastores/free-name.ts';
 import { listDatastores, orderName } from '../../src/modules/datastores/list-store.ts';
 import type { DatastoreQuery } from '../../src/modules/datastores/query.ts';
-import { Database } from '../../src/platform/database.ts';
-import { LocalDoorbell } from '../../src/platform/doorbell.ts';
+import { Database } from '../../src/platform/database/database.ts';
 import { type PageArguments, readPageArguments } from '../../src/platform/paging.ts';
+import { LocalDoorbell } from '../../src/platform/streams/doorbell.ts';
 import { describeEachDatabase, newTestDatabase } from '../support/databases.ts';
 
 const every: Omit<DatastoreQuery, 'order'> = {

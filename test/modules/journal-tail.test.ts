@@ -1,8 +1,8 @@
 import { expect, it, vi } from 'vitest';
 import { JournalTail } from '../../src/modules/datastores/journal-tail.ts';
-import type { Change, Database } from '../../src/platform/database.ts';
-import { LocalDoorbell } from '../../src/platform/doorbell.ts';
-import { anyJournalTopic, journalTopic } from '../../src/platform/journal.ts';
+import type { Change, Database } from '../../src/platform/database/database.ts';
+import { anyJournalTopic, journalTopic } from '../../src/platform/journal/journal.ts';
+import { LocalDoorbell } from '../../src/platform/streams/doorbell.ts';
 import { describeEachDatabase } from '../support/databases.ts';
 import { eventually } from '../support/eventually.ts';
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { afterDeath } from '../../src/modules/connection-tests/after-death.ts';
-import { createLogger } from '../../src/platform/logger.ts';
+import { createLogger } from '../../src/platform/telemetry/logger.ts';
 import { Worker } from '../../src/worker.ts';
 import { apiOf } from '../support/api.ts';
 import { childProgram } from '../support/child-program.ts';

@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { hostname, networkInterfaces } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Database, databasePlace, openDoorbell } from '../../src/platform/database.ts';
+import { Database, databasePlace, openDoorbell } from '../../src/platform/database/database.ts';
 import { type Api, apiOf } from '../support/api.ts';
 import { type NewDatabase, newTestDatabase } from '../support/databases.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';

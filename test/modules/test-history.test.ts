@@ -3,7 +3,7 @@ import { beforeEach, expect, test } from 'vitest';
 import type { Access } from '../../src/modules/access/access.ts';
 import { TestHistory } from '../../src/modules/connection-tests/history.ts';
 import { listTests } from '../../src/modules/connection-tests/store.ts';
-import type { Database } from '../../src/platform/database.ts';
+import type { Database } from '../../src/platform/database/database.ts';
 import { type PageArguments, readPageArguments } from '../../src/platform/paging.ts';
 import { describeEachDatabase } from '../support/databases.ts';
 

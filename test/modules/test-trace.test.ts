@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import type { ConnectionTest } from '../../src/modules/connection-tests/test.ts';
 import { TestTrace } from '../../src/modules/connection-tests/test-trace.ts';
-import type { EndedSpan } from '../../src/platform/span.ts';
-import { Tracer } from '../../src/platform/tracer.ts';
+import type { EndedSpan } from '../../src/platform/telemetry/span.ts';
+import { Tracer } from '../../src/platform/telemetry/tracer.ts';
 
 const begin = () => {
   const spans: EndedSpan[] = [];

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { connectors } from '../../src/connectors/registry.ts';
 import { failureCodes } from '../../src/errors/check-failures.ts';
-import { createLogger } from '../../src/platform/logger.ts';
+import { createLogger } from '../../src/platform/telemetry/logger.ts';
 import { RemoteWorker } from '../../src/remote-worker.ts';
 import { Worker } from '../../src/worker.ts';
 import { type Api, apiOf } from '../support/api.ts';

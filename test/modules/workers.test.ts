@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, expect, test } from 'vitest';
 import { LEASE_INFO, type LeaseContent, leasePlace } from '../../src/modules/workers/lease.ts';
-import { newRecipientKey, openMessage, type RecipientKey } from '../../src/platform/sealed-message.ts';
+import { newRecipientKey, openMessage, type RecipientKey } from '../../src/platform/keys/sealed-message.ts';
 import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import type { TestGateway } from '../support/gateway.ts';

@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import Sqlite from 'better-sqlite3';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { findBundledNode, isRecentEnough } from '../../bin/node-version.js';
-import { readKeyFile, replaceKeyFile, withFreshKey } from '../../src/platform/key-file.ts';
+import { readKeyFile, replaceKeyFile, withFreshKey } from '../../src/platform/keys/key-file.ts';
 import { ageKeyFile } from '../support/keys.ts';
 
 const launcher = fileURLToPath(new URL('../../bin/datastore-gateway.js', import.meta.url));

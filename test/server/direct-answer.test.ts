@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createLogger } from '../../src/platform/logger.ts';
+import { createLogger } from '../../src/platform/telemetry/logger.ts';
 import { createDirectAnswer } from '../../src/server/direct-answer.ts';
 import { LiveSessions } from '../../src/server/live-sessions.ts';
 import { createErrorMask } from '../../src/server/mask-error.ts';

@@ -6,7 +6,7 @@ import { createSchema } from 'graphql-yoga';
 import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { RequestFault, ValidationError } from '../../src/errors/api.ts';
-import { createLogger } from '../../src/platform/logger.ts';
+import { createLogger } from '../../src/platform/telemetry/logger.ts';
 import { GatewayServer, type GatewayServerOptions } from '../../src/server/http.ts';
 
 /** A value that must never come back. */

@@ -6,7 +6,7 @@ import { type CatalogEntry, catalogLimits } from '../../src/connectors/kit/contr
 import { CatalogWriter } from '../../src/modules/catalogs/writer.ts';
 import { testOf } from '../../src/modules/connection-tests/shown-row.ts';
 import type { ConnectionTest } from '../../src/modules/connection-tests/test.ts';
-import { Keyring } from '../../src/platform/keyring.ts';
+import { Keyring } from '../../src/platform/keys/keyring.ts';
 import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import { turnsOf } from '../support/event-loop.ts';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { Access } from '../../src/modules/access/access.ts';
 import { type DatastoreEvent, DatastoreEvents, type EventFilter } from '../../src/modules/datastores/events.ts';
-import { anyJournalTopic, journalTopic } from '../../src/platform/journal.ts';
+import { anyJournalTopic, journalTopic } from '../../src/platform/journal/journal.ts';
 import { describeEachDatabase, type TestDatabase } from '../support/databases.ts';
 import { eventually } from '../support/eventually.ts';
 

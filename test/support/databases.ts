@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, describe, inject } from 'vitest';
-import { Database, type JournalHead, openDoorbell } from '../../src/platform/database.ts';
-import type { Doorbell } from '../../src/platform/doorbell.ts';
-import { migrateToLatest } from '../../src/platform/migrate.ts';
+import { Database, type JournalHead, openDoorbell } from '../../src/platform/database/database.ts';
+import { migrateToLatest } from '../../src/platform/database/migrate.ts';
+import type { Doorbell } from '../../src/platform/streams/doorbell.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {

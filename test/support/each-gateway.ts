@@ -1,5 +1,5 @@
 import { afterAll, describe } from 'vitest';
-import type { Database } from '../../src/platform/database.ts';
+import type { Database } from '../../src/platform/database/database.ts';
 import { newTestDatabase } from './databases.ts';
 import { startGateway, type TestGateway, type TestGatewayOptions } from './gateway.ts';
 

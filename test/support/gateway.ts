@@ -7,7 +7,7 @@ import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { App, type AppOptions } from '../../src/app.ts';
 import { type Scope, scopes } from '../../src/modules/access/access.ts';
-import { createLogger } from '../../src/platform/logger.ts';
+import { createLogger } from '../../src/platform/telemetry/logger.ts';
 import { PATIENCE_MS } from './eventually.ts';
 
 /** What a client can ask a gateway, wherever it runs. */

@@ -1,9 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import type { Database } from '../../src/platform/database.ts';
-import { newKeys } from '../../src/platform/key-file.ts';
-import { Keyring } from '../../src/platform/keyring.ts';
-import { sealBox } from '../../src/platform/sealed-box.ts';
-import type { SecretOwner } from '../../src/platform/sealer.ts';
+import type { Database } from '../../src/platform/database/database.ts';
+import { newKeys } from '../../src/platform/keys/key-file.ts';
+import { Keyring } from '../../src/platform/keys/keyring.ts';
+import { sealBox } from '../../src/platform/keys/sealed-box.ts';
+import type { SecretOwner } from '../../src/platform/keys/sealer.ts';
 
 /** Fresh keys, in no file. */
 export function newKeyring(): Promise<Keyring> {

@@ -1,7 +1,7 @@
 import { CompiledQuery } from 'kysely';
 import pg from 'pg';
-import type { Database } from '../../src/platform/database.ts';
-import { PLANNER_SETTINGS } from '../../src/platform/postgres-dialect.ts';
+import type { Database } from '../../src/platform/database/database.ts';
+import { PLANNER_SETTINGS } from '../../src/platform/postgres/dialect.ts';
 
 /** A statement as it was sent. */
 export interface Statement {

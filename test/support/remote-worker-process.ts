@@ -1,4 +1,4 @@
-import { createLogger } from '../../src/platform/logger.ts';
+import { createLogger } from '../../src/platform/telemetry/logger.ts';
 import { RemoteWorker } from '../../src/remote-worker.ts';
 
 /*

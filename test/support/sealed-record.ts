@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import type { OnStatement } from '../../src/platform/database.ts';
+import type { OnStatement } from '../../src/platform/database/database.ts';
 
 /**
  * `v1.<key id>.…`, as secrets and the keys of secrets are stored; what wraps the keys of environments has an id of

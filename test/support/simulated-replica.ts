@@ -1,10 +1,10 @@
 import { failed } from '../../src/connectors/kit/checks/run-checks.ts';
 import { Failure } from '../../src/connectors/kit/contract/failure.ts';
 import type { CheckEvent, Executor, TestJob, TestOutcome } from '../../src/executor/executor.ts';
-import { type Change, type Database, DatabaseUnavailableError } from '../../src/platform/database.ts';
-import type { Doorbell } from '../../src/platform/doorbell.ts';
-import type { Keyring } from '../../src/platform/keyring.ts';
-import { createLogger } from '../../src/platform/logger.ts';
+import { type Change, type Database, DatabaseUnavailableError } from '../../src/platform/database/database.ts';
+import type { Keyring } from '../../src/platform/keys/keyring.ts';
+import type { Doorbell } from '../../src/platform/streams/doorbell.ts';
+import { createLogger } from '../../src/platform/telemetry/logger.ts';
 import { constructSaving, type Saving } from '../../src/saving.ts';
 
 /** What becomes of a change: `lost` is stored, and its answer does not come; `refused` is not. */

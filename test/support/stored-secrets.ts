@@ -15,8 +15,8 @@ import { insertSecrets, readSealed } from '../../src/modules/datastores/store.ts
 import { RevisionHistory, revisionDefaults, revisionOwner } from '../../src/modules/revisions/history.ts';
 import { findRevision, insertKey, putRevisions } from '../../src/modules/revisions/store.ts';
 import { WebhookSecrets, secretOwner as webhookOwner } from '../../src/modules/webhooks/secrets.ts';
-import type { Change, Database } from '../../src/platform/database.ts';
-import type { Sealer, SecretKey } from '../../src/platform/sealer.ts';
+import type { Change, Database } from '../../src/platform/database/database.ts';
+import type { Sealer, SecretKey } from '../../src/platform/keys/sealer.ts';
 
 const CONFIG = JSON.stringify({ host: 'db.example', port: 5432, username: 'reader', database: 'app' });
 const STAMPS = { created_at: '', updated_at: '', created_by: '' };

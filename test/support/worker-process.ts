@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { createLogger } from '../../src/platform/logger.ts';
+import { createLogger } from '../../src/platform/telemetry/logger.ts';
 import { Worker } from '../../src/worker.ts';
 
 /*

@@ -4,7 +4,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Scope, scopes } from '../../src/modules/access/access.ts';
 import { type Right, rights } from '../../src/modules/access/rights.ts';
-import { newRecipientKey } from '../../src/platform/sealed-message.ts';
+import { newRecipientKey } from '../../src/platform/keys/sealed-message.ts';
 import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import type { TestGateway } from '../support/gateway.ts';

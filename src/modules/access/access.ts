@@ -1,4 +1,4 @@
-import type { Actor } from '../../platform/journal.ts';
+import type { Actor } from '../../platform/journal/journal.ts';
 
 /** What a token may be allowed to do, in the API's words. */
 export const scopes = [

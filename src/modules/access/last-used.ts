@@ -1,5 +1,5 @@
-import type { Database } from '../../platform/database.ts';
-import type { Logger } from '../../platform/logger.ts';
+import type { Database } from '../../platform/database/database.ts';
+import type { Logger } from '../../platform/telemetry/logger.ts';
 import { touchTokens } from './store.ts';
 
 /** How exact it is when a token was last used. */

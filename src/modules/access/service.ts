@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { NameTakenError, NotFoundError, RequestFault } from '../../errors/api.ts';
-import type { Change, Database } from '../../platform/database.ts';
-import { isForeignKeyViolation, isUniqueViolation } from '../../platform/database.ts';
-import { type Actor, appendJournal } from '../../platform/journal.ts';
-import type { Keyring } from '../../platform/keyring.ts';
-import type { Logger } from '../../platform/logger.ts';
+import type { Change, Database } from '../../platform/database/database.ts';
+import { isForeignKeyViolation, isUniqueViolation } from '../../platform/database/database.ts';
+import { type Actor, appendJournal } from '../../platform/journal/journal.ts';
+import type { Keyring } from '../../platform/keys/keyring.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
+import type { Logger } from '../../platform/telemetry/logger.ts';
 import { type Access, scopes as allScopes, type Person, type Scope } from './access.ts';
 import { LastUsed } from './last-used.ts';
 import { isGood, type KnownToken, RememberedTokens } from './remembered.ts';

@@ -1,7 +1,7 @@
 import { type Expression, expressionBuilder, type SqlBool, sql } from 'kysely';
-import { type Change, type Database, isOneOf } from '../../platform/database.ts';
+import { type Change, type Database, isOneOf } from '../../platform/database/database.ts';
+import type { ApiTokensTable, Tables } from '../../platform/database/tables.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
-import type { ApiTokensTable, Tables } from '../../platform/tables.ts';
 import type { Access } from './access.ts';
 import { whereVisible } from './visibility.ts';
 

@@ -1,5 +1,5 @@
 import { type Expression, type SqlBool, sql } from 'kysely';
-import { type ColumnOf, isAlsoOneOf, isOneOf } from '../../platform/database.ts';
+import { type ColumnOf, isAlsoOneOf, isOneOf } from '../../platform/database/database.ts';
 import type { Access } from './access.ts';
 
 /** The columns that say whose a row is. */

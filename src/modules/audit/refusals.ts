@@ -1,7 +1,7 @@
-import type { Database } from '../../platform/database.ts';
-import { type Actor, appendJournal } from '../../platform/journal.ts';
-import type { Keyring } from '../../platform/keyring.ts';
-import type { Logger } from '../../platform/logger.ts';
+import type { Database } from '../../platform/database/database.ts';
+import { type Actor, appendJournal } from '../../platform/journal/journal.ts';
+import type { Keyring } from '../../platform/keys/keyring.ts';
+import type { Logger } from '../../platform/telemetry/logger.ts';
 import type { Access } from '../access/access.ts';
 
 /** For how long refusals of one kind are counted before another entry is made, in milliseconds. */

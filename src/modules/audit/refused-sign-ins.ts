@@ -1,5 +1,5 @@
-import type { Actor } from '../../platform/journal.ts';
-import type { Logger } from '../../platform/logger.ts';
+import type { Actor } from '../../platform/journal/journal.ts';
+import type { Logger } from '../../platform/telemetry/logger.ts';
 import type { AccessService } from '../access/service.ts';
 import type { RefusalLog } from './refusals.ts';
 

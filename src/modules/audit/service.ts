@@ -1,5 +1,5 @@
-import type { Database } from '../../platform/database.ts';
-import type { AuditOutcome } from '../../platform/journal.ts';
+import type { Database } from '../../platform/database/database.ts';
+import type { AuditOutcome } from '../../platform/journal/journal.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';

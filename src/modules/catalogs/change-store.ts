@@ -1,6 +1,6 @@
 import { setImmediate as immediate } from 'node:timers/promises';
 import type { CatalogColumn, CatalogEntryKind } from '../../connectors/kit/contract/catalog-entry.ts';
-import { type Change, type Database, isOneOf } from '../../platform/database.ts';
+import { type Change, type Database, isOneOf } from '../../platform/database/database.ts';
 import { type CatalogChange, ChangeCollector, type ChangeCounts, type ChangeDetails } from './changes.ts';
 import { countThatFit, keysIn } from './store.ts';
 

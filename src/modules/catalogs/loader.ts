@@ -1,5 +1,5 @@
 import DataLoader from 'dataloader';
-import type { Database } from '../../platform/database.ts';
+import type { Database } from '../../platform/database/database.ts';
 import type { Access } from '../access/access.ts';
 import { readChanges } from './change-store.ts';
 import type { CatalogChange } from './changes.ts';

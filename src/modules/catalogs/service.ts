@@ -1,8 +1,8 @@
 import type { CatalogEntry } from '../../connectors/kit/contract/catalog-entry.ts';
 import { pathTo } from '../../errors/field-issues.ts';
-import type { Database } from '../../platform/database.ts';
+import type { Database } from '../../platform/database/database.ts';
+import type { CatalogsTable } from '../../platform/database/tables.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
-import type { CatalogsTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import type { TestOptions } from '../connection-tests/plan.ts';

@@ -6,9 +6,9 @@ import {
   type CatalogEntryKind,
   catalogLimits,
 } from '../../connectors/kit/contract/catalog-entry.ts';
-import { type Change, type Database, isOneOf, positionFunction } from '../../platform/database.ts';
+import { type Change, type Database, isOneOf, positionFunction } from '../../platform/database/database.ts';
+import type { CatalogEntriesTable, CatalogRefreshesTable, CatalogsTable } from '../../platform/database/tables.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
-import type { CatalogEntriesTable, CatalogRefreshesTable, CatalogsTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { whereVisibleToo } from '../access/visibility.ts';
 

@@ -1,7 +1,7 @@
 import { setImmediate as immediate } from 'node:timers/promises';
 import type { CatalogEntry } from '../../connectors/kit/contract/catalog-entry.ts';
-import type { Database } from '../../platform/database.ts';
-import type { Keyring } from '../../platform/keyring.ts';
+import type { Database } from '../../platform/database/database.ts';
+import type { Keyring } from '../../platform/keys/keyring.ts';
 import type { CatalogSink } from '../connection-tests/catalog-sink.ts';
 import type { ConnectionTest } from '../connection-tests/test.ts';
 import { journalDatastore } from '../datastores/journal.ts';

@@ -2,8 +2,8 @@ import { sql } from 'kysely';
 import type { FullConfig } from '../../connectors/kit/config/shape.ts';
 import type { Connector } from '../../connectors/kit/contract/connector.ts';
 import { LimitFault, type LimitSettings, limitOf } from '../../errors/limits.ts';
-import { type Change, isOneOf } from '../../platform/database.ts';
-import type { ConnectionTestsTable } from '../../platform/tables.ts';
+import { type Change, isOneOf } from '../../platform/database/database.ts';
+import type { ConnectionTestsTable } from '../../platform/database/tables.ts';
 import { running } from './test.ts';
 
 /** When whoever is over a limit of tests may try again: most tests end sooner. In seconds. */

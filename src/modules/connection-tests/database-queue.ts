@@ -2,10 +2,10 @@ import { deserializeConfig, placeSecrets } from '../../connectors/kit/config/sha
 import type { Tenancy } from '../../connectors/kit/config/tenancy.ts';
 import { connectors } from '../../connectors/registry.ts';
 import type { TestJob } from '../../executor/executor.ts';
-import { type Change, type Database, DatabaseUnavailableError } from '../../platform/database.ts';
-import type { Doorbell } from '../../platform/doorbell.ts';
-import type { Sealer } from '../../platform/sealer.ts';
-import type { Tracer } from '../../platform/tracer.ts';
+import { type Change, type Database, DatabaseUnavailableError } from '../../platform/database/database.ts';
+import type { Sealer } from '../../platform/keys/sealer.ts';
+import type { Doorbell } from '../../platform/streams/doorbell.ts';
+import type { Tracer } from '../../platform/telemetry/tracer.ts';
 import type { ProcessKind } from '../processes/process.ts';
 import { afterDeath, isCallerIn, msUntilOverdue, OVERDUE_MS } from './after-death.ts';
 import type { CatalogSink } from './catalog-sink.ts';

@@ -1,7 +1,7 @@
 import type { Selectable } from 'kysely';
-import { type Change, type Database, isOneOf } from '../../platform/database.ts';
-import { type PlaceOf, PreparedStatements } from '../../platform/prepared-statements.ts';
-import type { TestEventsTable } from '../../platform/tables.ts';
+import { type Change, type Database, isOneOf } from '../../platform/database/database.ts';
+import { type PlaceOf, PreparedStatements } from '../../platform/database/prepared-statements.ts';
+import type { TestEventsTable } from '../../platform/database/tables.ts';
 import { unfoldEvents } from './event-log.ts';
 import { sharedEvent } from './followed-events.ts';
 import { testOf } from './shown-row.ts';

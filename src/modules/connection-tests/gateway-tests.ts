@@ -3,7 +3,7 @@ import type { CatalogEntry } from '../../connectors/kit/contract/catalog-entry.t
 import type { Dialer, OwnStorage } from '../../connectors/kit/contract/connector.ts';
 import { connectorOf } from '../../connectors/registry.ts';
 import type { CheckEvent, TestJob } from '../../executor/executor.ts';
-import type { Logger } from '../../platform/logger.ts';
+import type { Logger } from '../../platform/telemetry/logger.ts';
 
 const refuse = (): never => {
   throw new Error('a test that runs in the gateway dials nothing');

@@ -1,4 +1,4 @@
-import type { Database } from '../../platform/database.ts';
+import type { Database } from '../../platform/database/database.ts';
 import { foldEvents } from './event-log.ts';
 import { findUnfolded, storeFolded } from './event-store.ts';
 import { beginRound, findOld, type KeptTests, nextDatastores, type OldTests, removeTests } from './removal-store.ts';

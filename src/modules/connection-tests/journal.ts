@@ -1,6 +1,6 @@
-import type { Change } from '../../platform/database.ts';
-import { type Actor, appendJournal } from '../../platform/journal.ts';
-import type { Keyring } from '../../platform/keyring.ts';
+import type { Change } from '../../platform/database/database.ts';
+import { type Actor, appendJournal } from '../../platform/journal/journal.ts';
+import type { Keyring } from '../../platform/keys/keyring.ts';
 import type { TestRow } from './store.ts';
 
 type Started = Pick<

@@ -1,5 +1,5 @@
-import type { Change } from '../../platform/database.ts';
-import type { SecretOwner } from '../../platform/sealer.ts';
+import type { Change } from '../../platform/database/database.ts';
+import type { SecretOwner } from '../../platform/keys/sealer.ts';
 import { findKeyed } from './store.ts';
 import { secretOwner } from './test.ts';
 

@@ -1,4 +1,4 @@
-import { type Change, type Database, isOneOf } from '../../platform/database.ts';
+import { type Change, type Database, isOneOf } from '../../platform/database/database.ts';
 
 /** When the last round through all datastores was begun, by the database's clock. */
 const BEGUN_KEY = 'connection_tests_removed_at';

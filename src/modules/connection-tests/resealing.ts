@@ -1,6 +1,6 @@
-import type { Database } from '../../platform/database.ts';
-import { UnsealError } from '../../platform/sealed-box.ts';
-import type { Sealer } from '../../platform/sealer.ts';
+import type { Database } from '../../platform/database/database.ts';
+import { UnsealError } from '../../platform/keys/sealed-box.ts';
+import type { Sealer } from '../../platform/keys/sealer.ts';
 import { openSecrets } from './secrets.ts';
 import { insertSecretKey, lockOldForm, replaceSealed } from './store.ts';
 import { draftPath, secretOwner } from './test.ts';

@@ -4,9 +4,9 @@ import type { CatalogEntry } from '../../connectors/kit/contract/catalog-entry.t
 import { Failure, type FailureReport } from '../../connectors/kit/contract/failure.ts';
 import { connectorOf } from '../../connectors/registry.ts';
 import type { CheckEvent, Executor, TestJob, TestOutcome } from '../../executor/executor.ts';
-import type { Logger } from '../../platform/logger.ts';
-import { UnsealError } from '../../platform/sealed-box.ts';
-import type { Tracer } from '../../platform/tracer.ts';
+import { UnsealError } from '../../platform/keys/sealed-box.ts';
+import type { Logger } from '../../platform/telemetry/logger.ts';
+import type { Tracer } from '../../platform/telemetry/tracer.ts';
 import type { GatewayTests } from './gateway-tests.ts';
 import { gatheringMs } from './gathering.ts';
 import type { Lease, TestQueue } from './queue.ts';

@@ -1,5 +1,5 @@
-import type { Change } from '../../platform/database.ts';
-import type { Sealer, WrappedKey } from '../../platform/sealer.ts';
+import type { Change } from '../../platform/database/database.ts';
+import type { Sealer, WrappedKey } from '../../platform/keys/sealer.ts';
 import type { TestRow } from './store.ts';
 import { draftPath, secretOwner } from './test.ts';
 

@@ -4,15 +4,20 @@ import { serializeConfig, splitSecrets } from '../../connectors/kit/config/shape
 import { Failure } from '../../connectors/kit/contract/failure.ts';
 import { ConflictError, NotFoundError, RequestFault } from '../../errors/api.ts';
 import type { LimitSettings } from '../../errors/limits.ts';
-import { NoDataKeyError } from '../../platform/data-keys.ts';
-import { type Change, type Database, isForeignKeyViolation, isUniqueViolation } from '../../platform/database.ts';
-import type { Doorbell } from '../../platform/doorbell.ts';
-import { followLog } from '../../platform/follow-log.ts';
+import {
+  type Change,
+  type Database,
+  isForeignKeyViolation,
+  isUniqueViolation,
+} from '../../platform/database/database.ts';
 import { isUsedId } from '../../platform/ids.ts';
-import type { Keyring } from '../../platform/keyring.ts';
+import { NoDataKeyError } from '../../platform/keys/data-keys.ts';
+import type { Keyring } from '../../platform/keys/keyring.ts';
+import type { Sealer } from '../../platform/keys/sealer.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
-import type { Sealer } from '../../platform/sealer.ts';
-import { currentTrace, formatTraceparent } from '../../platform/trace-context.ts';
+import type { Doorbell } from '../../platform/streams/doorbell.ts';
+import { followLog } from '../../platform/streams/follow-log.ts';
+import { currentTrace, formatTraceparent } from '../../platform/telemetry/trace-context.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import { requireRoom, targetOf } from './admission.ts';

@@ -1,5 +1,5 @@
 import type { Selectable } from 'kysely';
-import type { ConnectionTestsTable } from '../../platform/tables.ts';
+import type { ConnectionTestsTable } from '../../platform/database/tables.ts';
 import type { CheckResult, ConnectionTest, TestPurpose, TestStatus } from './test.ts';
 
 /** The columns that the API shows of a test. The others are the queue's, and the log of its events, which is long. */

@@ -1,10 +1,15 @@
 import { type Expression, expressionBuilder, type Insertable, type Selectable, type SqlBool } from 'kysely';
 import { type PublicConfig, serializeConfig } from '../../connectors/kit/config/shape.ts';
-import { type Change, type Database, isOneOf, isOneOfMany } from '../../platform/database.ts';
+import { type Change, type Database, isOneOf, isOneOfMany } from '../../platform/database/database.ts';
+import {
+  type PlaceOf,
+  PreparedStatements,
+  placesOf,
+  placesOfAll,
+} from '../../platform/database/prepared-statements.ts';
+import type { ConnectionTestsTable, Tables, TestEventsTable } from '../../platform/database/tables.ts';
+import type { WrappedKey } from '../../platform/keys/sealer.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
-import { type PlaceOf, PreparedStatements, placesOf, placesOfAll } from '../../platform/prepared-statements.ts';
-import type { WrappedKey } from '../../platform/sealer.ts';
-import type { ConnectionTestsTable, Tables, TestEventsTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { whereVisibleToo } from '../access/visibility.ts';
 import { eventStored } from './followed-events.ts';

@@ -1,5 +1,5 @@
 import type { CheckEvent } from '../../executor/executor.ts';
-import type { Logger } from '../../platform/logger.ts';
+import type { Logger } from '../../platform/telemetry/logger.ts';
 import { type TestFact, tellingOf } from './facts.ts';
 import type { Lease, TestQueue } from './queue.ts';
 import type { TestRecorder } from './recorder.ts';

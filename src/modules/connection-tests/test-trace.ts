@@ -1,9 +1,9 @@
 import type { FailureReport } from '../../connectors/kit/contract/failure.ts';
 import { connectorOf } from '../../connectors/registry.ts';
 import type { CheckEvent } from '../../executor/executor.ts';
-import type { Attributes } from '../../platform/span.ts';
-import { parseTraceparent } from '../../platform/trace-context.ts';
-import type { Span, Tracer } from '../../platform/tracer.ts';
+import type { Attributes } from '../../platform/telemetry/span.ts';
+import { parseTraceparent } from '../../platform/telemetry/trace-context.ts';
+import type { Span, Tracer } from '../../platform/telemetry/tracer.ts';
 import type { Lease } from './queue.ts';
 import type { TestSnapshot } from './test.ts';
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { FailureReport } from '../../connectors/kit/contract/failure.ts';
-import type { SecretOwner } from '../../platform/sealer.ts';
+import type { SecretOwner } from '../../platform/keys/sealer.ts';
 
 /** The statuses of a test that has not ended. */
 export const running = ['QUEUED', 'RUNNING'] as const;

@@ -1,4 +1,4 @@
-import type { Change } from '../../platform/database.ts';
+import type { Change } from '../../platform/database/database.ts';
 import { isDue, type TestFact, tellingOf } from './facts.ts';
 import { testOf } from './shown-row.ts';
 import { handBack, readForChange, writeEvents } from './store.ts';

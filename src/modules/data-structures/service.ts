@@ -2,9 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { InUseError, type Misfits, NotFoundError, RecordsMisfitError, ValidationError } from '../../errors/api.ts';
 import { type Given, issueCodes, pathTo } from '../../errors/field-issues.ts';
-import { type Change, type Database, isForeignKeyViolation, isUniqueViolation } from '../../platform/database.ts';
-import { type Actor, appendJournal, type JournalEntry } from '../../platform/journal.ts';
-import type { Keyring } from '../../platform/keyring.ts';
+import {
+  type Change,
+  type Database,
+  isForeignKeyViolation,
+  isUniqueViolation,
+} from '../../platform/database/database.ts';
+import { type Actor, appendJournal, type JournalEntry } from '../../platform/journal/journal.ts';
+import type { Keyring } from '../../platform/keys/keyring.ts';
 import { maxPageSize, type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';

@@ -1,6 +1,6 @@
-import { type Change, type Database, isOneOf } from '../../platform/database.ts';
+import { type Change, type Database, isOneOf } from '../../platform/database/database.ts';
+import type { DataStructuresTable } from '../../platform/database/tables.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
-import type { DataStructuresTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { whereVisible, whereVisibleToo } from '../access/visibility.ts';
 import type { Structure, StructureField } from './structure.ts';

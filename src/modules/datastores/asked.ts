@@ -1,4 +1,4 @@
-import type { DatastoresTable, EnvironmentsTable } from '../../platform/tables.ts';
+import type { DatastoresTable, EnvironmentsTable } from '../../platform/database/tables.ts';
 import { shownColumns } from '../connection-tests/shown-row.ts';
 
 type DatastoreColumn = keyof DatastoresTable;

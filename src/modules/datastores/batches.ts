@@ -1,5 +1,5 @@
 import { UserError } from '../../errors/api.ts';
-import type { Change } from '../../platform/database.ts';
+import type { Change } from '../../platform/database/database.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import type { Call, Idempotency } from '../idempotency/service.ts';

@@ -6,8 +6,8 @@ import { destinationsDigest } from '../../connectors/kit/config/destinations.ts'
 import { issue } from '../../connectors/kit/config/marks.ts';
 import { deserializeConfig, type PublicConfig, serializeConfig } from '../../connectors/kit/config/shape.ts';
 import type { Tenancy } from '../../connectors/kit/config/tenancy.ts';
-import type { SecretOwner } from '../../platform/sealer.ts';
-import type { DatastoresTable } from '../../platform/tables.ts';
+import type { DatastoresTable } from '../../platform/database/tables.ts';
+import type { SecretOwner } from '../../platform/keys/sealer.ts';
 import type { Details, Tag } from './details.ts';
 
 /** A reference to the stored secret that stands at a config path. */

@@ -1,7 +1,7 @@
 import { ConfirmationRequiredError, NotFoundError } from '../../errors/api.ts';
 import type { Given } from '../../errors/field-issues.ts';
-import type { Change, Database } from '../../platform/database.ts';
-import type { Keyring } from '../../platform/keyring.ts';
+import type { Change, Database } from '../../platform/database/database.ts';
+import type { Keyring } from '../../platform/keys/keyring.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import type { EnvironmentService } from '../environments/service.ts';

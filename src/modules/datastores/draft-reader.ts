@@ -1,10 +1,10 @@
 import { placeSecrets } from '../../connectors/kit/config/shape.ts';
 import { connectorOf } from '../../connectors/registry.ts';
 import { NotFoundError, RequestFault } from '../../errors/api.ts';
-import type { Change, Database } from '../../platform/database.ts';
-import type { Logger } from '../../platform/logger.ts';
-import { UnsealError } from '../../platform/sealed-box.ts';
-import type { Sealer } from '../../platform/sealer.ts';
+import type { Change, Database } from '../../platform/database/database.ts';
+import { UnsealError } from '../../platform/keys/sealed-box.ts';
+import type { Sealer } from '../../platform/keys/sealer.ts';
+import type { Logger } from '../../platform/telemetry/logger.ts';
 import type { Access } from '../access/access.ts';
 import type { TestSubject } from '../connection-tests/plan.ts';
 import type { EnvironmentChoice, EnvironmentService } from '../environments/service.ts';

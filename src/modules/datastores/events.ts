@@ -1,11 +1,11 @@
 import { RequestFault } from '../../errors/api.ts';
 import { Briefly } from '../../platform/briefly.ts';
-import type { Database } from '../../platform/database.ts';
-import type { Doorbell } from '../../platform/doorbell.ts';
-import { followLog } from '../../platform/follow-log.ts';
-import { anyJournalTopic, journalTopic } from '../../platform/journal.ts';
-import { openedLate } from '../../platform/opened-late.ts';
-import type { Polled } from '../../platform/polled-stream.ts';
+import type { Database } from '../../platform/database/database.ts';
+import { anyJournalTopic, journalTopic } from '../../platform/journal/journal.ts';
+import type { Doorbell } from '../../platform/streams/doorbell.ts';
+import { followLog } from '../../platform/streams/follow-log.ts';
+import { openedLate } from '../../platform/streams/opened-late.ts';
+import type { Polled } from '../../platform/streams/polled-stream.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import { isVisible } from '../access/visibility.ts';

@@ -1,6 +1,6 @@
 import { type Expression, expressionBuilder, type RawBuilder, type SqlBool, sql } from 'kysely';
-import { type Database, isOneOf } from '../../platform/database.ts';
-import type { Tables } from '../../platform/tables.ts';
+import { type Database, isOneOf } from '../../platform/database/database.ts';
+import type { Tables } from '../../platform/database/tables.ts';
 import { type Sight, whereVisible } from '../access/visibility.ts';
 import { fold } from './datastore.ts';
 import { type DatastoreQuery, facetsOf, partsOf } from './query.ts';

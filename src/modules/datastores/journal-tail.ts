@@ -1,6 +1,6 @@
 import { setImmediate as immediate } from 'node:timers/promises';
-import type { Database } from '../../platform/database.ts';
-import { type Doorbell, LocalDoorbell } from '../../platform/doorbell.ts';
+import type { Database } from '../../platform/database/database.ts';
+import { type Doorbell, LocalDoorbell } from '../../platform/streams/doorbell.ts';
 import {
   allJournalEnds,
   type JournalPositions,

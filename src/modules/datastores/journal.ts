@@ -1,6 +1,6 @@
-import type { Change } from '../../platform/database.ts';
-import { type Actor, appendJournal } from '../../platform/journal.ts';
-import type { Keyring } from '../../platform/keyring.ts';
+import type { Change } from '../../platform/database/database.ts';
+import { type Actor, appendJournal } from '../../platform/journal/journal.ts';
+import type { Keyring } from '../../platform/keys/keyring.ts';
 import { queueMessages } from '../webhooks/outbox.ts';
 import type { ToldDatastore } from '../webhooks/webhook.ts';
 import type { Datastore } from './datastore.ts';

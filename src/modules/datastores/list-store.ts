@@ -1,8 +1,8 @@
 import type { AliasedExpression, Expression, ExpressionBuilder, SqlBool } from 'kysely';
-import { type Database, isOneOf } from '../../platform/database.ts';
+import { type Database, isOneOf } from '../../platform/database/database.ts';
+import { type PlaceOf, PreparedStatements } from '../../platform/database/prepared-statements.ts';
+import type { Tables } from '../../platform/database/tables.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
-import { type PlaceOf, PreparedStatements } from '../../platform/prepared-statements.ts';
-import type { Tables } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { isVisible, type Sight, whereVisible } from '../access/visibility.ts';
 import { type AskedOfDatastores, wholeDatastores } from './asked.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { ConflictError, NameTakenError } from '../../errors/api.ts';
 import { pathTo } from '../../errors/field-issues.ts';
-import type { Database } from '../../platform/database.ts';
+import type { Database } from '../../platform/database/database.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import type { TestOptions, TestSubject } from '../connection-tests/plan.ts';

@@ -6,8 +6,8 @@ import {
   isOneOfMany,
   positionFunction,
   unsought,
-} from '../../platform/database.ts';
-import type { Tables } from '../../platform/tables.ts';
+} from '../../platform/database/database.ts';
+import type { Tables } from '../../platform/database/tables.ts';
 import { type Sight, whereVisible, whereVisibleToo } from '../access/visibility.ts';
 import { fold } from './datastore.ts';
 

@@ -1,7 +1,7 @@
 import type DataLoader from 'dataloader';
 import type { Selectable } from 'kysely';
 import { RequestFault } from '../../errors/api.ts';
-import type { DatastoresTable, SecretKeysTable } from '../../platform/tables.ts';
+import type { DatastoresTable, SecretKeysTable } from '../../platform/database/tables.ts';
 import { type ShownRow, testOf } from '../connection-tests/shown-row.ts';
 import type { ConnectionTest } from '../connection-tests/test.ts';
 import type { EnvironmentRow } from '../environments/service.ts';

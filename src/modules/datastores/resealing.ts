@@ -1,7 +1,7 @@
-import type { Change, Database } from '../../platform/database.ts';
-import type { Logger } from '../../platform/logger.ts';
-import { UnsealError } from '../../platform/sealed-box.ts';
-import type { Sealer } from '../../platform/sealer.ts';
+import type { Change, Database } from '../../platform/database/database.ts';
+import { UnsealError } from '../../platform/keys/sealed-box.ts';
+import type { Sealer } from '../../platform/keys/sealer.ts';
+import type { Logger } from '../../platform/telemetry/logger.ts';
 import type { Datastore } from './datastore.ts';
 import { openSecrets, SECRETS_DO_NOT_OPEN } from './draft-reader.ts';
 import { createSecretKey } from './secret-key.ts';

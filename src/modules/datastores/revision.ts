@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { destinationPathsOf, destinationsDigest } from '../../connectors/kit/config/destinations.ts';
 import { type PublicConfig, splitSecrets } from '../../connectors/kit/config/shape.ts';
 import type { Connector } from '../../connectors/kit/contract/connector.ts';
-import type { Actor } from '../../platform/journal.ts';
+import type { Actor } from '../../platform/journal/journal.ts';
 import { changedPaths, type Datastore, keptSecrets, type StoredSecret } from './datastore.ts';
 import type { Details } from './details.ts';
 import type { DraftSubject } from './draft.ts';

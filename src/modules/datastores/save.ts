@@ -1,9 +1,14 @@
 import { connectorId } from '../../connectors/kit/contract/connector.ts';
 import { ConflictError, NameTakenError, NotFoundError, UserError } from '../../errors/api.ts';
-import { type Change, type Database, isForeignKeyViolation, isUniqueViolation } from '../../platform/database.ts';
+import {
+  type Change,
+  type Database,
+  isForeignKeyViolation,
+  isUniqueViolation,
+} from '../../platform/database/database.ts';
 import { claimDatastoreId } from '../../platform/ids.ts';
-import type { Keyring } from '../../platform/keyring.ts';
-import type { Sealer } from '../../platform/sealer.ts';
+import type { Keyring } from '../../platform/keys/keyring.ts';
+import type { Sealer } from '../../platform/keys/sealer.ts';
 import type { Access } from '../access/access.ts';
 import type { ConnectionTestService } from '../connection-tests/service.ts';
 import { endSchedule, setSchedule } from '../health/schedule.ts';

@@ -1,4 +1,4 @@
-import type { GroupWork } from '../../platform/database.ts';
+import type { GroupWork } from '../../platform/database/database.ts';
 
 /**
  * Gives SQLite's index of texts those of all datastores at once that a group of changes has renamed, which takes less

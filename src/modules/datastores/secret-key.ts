@@ -1,7 +1,7 @@
 import { destinationPathsOf } from '../../connectors/kit/config/destinations.ts';
 import { connectorOf } from '../../connectors/registry.ts';
-import type { Change } from '../../platform/database.ts';
-import type { Sealer, SecretKey } from '../../platform/sealer.ts';
+import type { Change } from '../../platform/database/database.ts';
+import type { Sealer, SecretKey } from '../../platform/keys/sealer.ts';
 import { type Datastore, secretOwner } from './datastore.ts';
 import { insertSecretKey } from './store.ts';
 

@@ -1,5 +1,5 @@
 import { ConflictError, NameTakenError, NotFoundError } from '../../errors/api.ts';
-import type { Change, Database } from '../../platform/database.ts';
+import type { Change, Database } from '../../platform/database/database.ts';
 import { maxPageSize, type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';

@@ -1,10 +1,10 @@
 import { type ExpressionBuilder, type Selectable, sql } from 'kysely';
 import { deserializeConfig } from '../../connectors/kit/config/shape.ts';
-import { type Change, type Database, isOneOf } from '../../platform/database.ts';
+import { type Change, type Database, isOneOf } from '../../platform/database/database.ts';
+import { type PlaceOf, PreparedStatements } from '../../platform/database/prepared-statements.ts';
+import type { DatastoresTable, JournalHeadsTable, JournalTable, Tables } from '../../platform/database/tables.ts';
+import type { WrappedKey } from '../../platform/keys/sealer.ts';
 import { maxPageSize } from '../../platform/paging.ts';
-import { type PlaceOf, PreparedStatements } from '../../platform/prepared-statements.ts';
-import type { WrappedKey } from '../../platform/sealer.ts';
-import type { DatastoresTable, JournalHeadsTable, JournalTable, Tables } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { whereVisible, whereVisibleToo } from '../access/visibility.ts';
 import { type AskedOfDatastores, datastoresWithSecrets, wholeDatastores } from './asked.ts';

@@ -8,12 +8,12 @@ import {
   ValidationError,
 } from '../../errors/api.ts';
 import { type FieldIssue, type Given, issueCodes, pathTo } from '../../errors/field-issues.ts';
-import { type Change, type Database, isUniqueViolation } from '../../platform/database.ts';
+import { type Change, type Database, isUniqueViolation } from '../../platform/database/database.ts';
 import { isUsedId } from '../../platform/ids.ts';
-import { type Actor, appendJournal, type JournalEntry } from '../../platform/journal.ts';
-import type { Keyring } from '../../platform/keyring.ts';
+import { type Actor, appendJournal, type JournalEntry } from '../../platform/journal/journal.ts';
+import type { Keyring } from '../../platform/keys/keyring.ts';
+import type { Sealer } from '../../platform/keys/sealer.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
-import type { Sealer } from '../../platform/sealer.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import type { CallResult, Idempotency, KeepResult, Repeatable } from '../idempotency/service.ts';

@@ -1,7 +1,7 @@
 import type { Expression, SqlBool } from 'kysely';
-import { type Change, type Database, isOneOf, positionFunction } from '../../platform/database.ts';
+import { type Change, type Database, isOneOf, positionFunction } from '../../platform/database/database.ts';
+import type { EnvironmentsTable } from '../../platform/database/tables.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
-import type { EnvironmentsTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { whereVisible } from '../access/visibility.ts';
 

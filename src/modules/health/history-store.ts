@@ -1,6 +1,6 @@
 import type { Selectable } from 'kysely';
-import { type Change, type Database, isOneOf } from '../../platform/database.ts';
-import type { HealthHoursTable } from '../../platform/tables.ts';
+import { type Change, type Database, isOneOf } from '../../platform/database/database.ts';
+import type { HealthHoursTable } from '../../platform/database/tables.ts';
 import { type Durations, type HealthHour, type HealthRecord, hourWith, withCheck } from './history.ts';
 
 function hourOfRow(row: Selectable<HealthHoursTable>): HealthHour {

@@ -1,5 +1,5 @@
 import DataLoader from 'dataloader';
-import type { Database } from '../../platform/database.ts';
+import type { Database } from '../../platform/database/database.ts';
 import { type Health, unknownHealth } from './health.ts';
 import { beginningOf, type HealthHistory, type HealthWindow, historyOf } from './history.ts';
 import { readHours } from './history-store.ts';

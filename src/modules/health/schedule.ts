@@ -1,4 +1,4 @@
-import type { Change } from '../../platform/database.ts';
+import type { Change } from '../../platform/database/database.ts';
 import { firstCheckAt } from './health.ts';
 
 /** Begins the checks of a datastore anew, as a part of the change that wants them. What is known of it stays. */

@@ -1,8 +1,8 @@
 import { RequestFault, UserError } from '../../errors/api.ts';
 import { LimitFault } from '../../errors/limits.ts';
-import { type Database, DatabaseUnavailableError } from '../../platform/database.ts';
-import type { Keyring } from '../../platform/keyring.ts';
-import type { Logger } from '../../platform/logger.ts';
+import { type Database, DatabaseUnavailableError } from '../../platform/database/database.ts';
+import type { Keyring } from '../../platform/keys/keyring.ts';
+import type { Logger } from '../../platform/telemetry/logger.ts';
 import { Ticker } from '../../platform/ticker.ts';
 import type { Access } from '../access/access.ts';
 import type { ConnectionTestService } from '../connection-tests/service.ts';

@@ -1,6 +1,6 @@
 import type { Selectable } from 'kysely';
-import { type Change, type Database, isOneOf } from '../../platform/database.ts';
-import type { DatastoreHealthTable } from '../../platform/tables.ts';
+import { type Change, type Database, isOneOf } from '../../platform/database/database.ts';
+import type { DatastoreHealthTable } from '../../platform/database/tables.ts';
 import type { Health, HealthResult, HealthStatus } from './health.ts';
 
 export type HealthRow = Selectable<DatastoreHealthTable>;

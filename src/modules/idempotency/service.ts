@@ -1,7 +1,7 @@
 import { ConflictError, UserError } from '../../errors/api.ts';
 import type { Given } from '../../errors/field-issues.ts';
-import type { Change, Database } from '../../platform/database.ts';
-import type { Keyring } from '../../platform/keyring.ts';
+import type { Change, Database } from '../../platform/database/database.ts';
+import type { Keyring } from '../../platform/keys/keyring.ts';
 import type { Access } from '../access/access.ts';
 import { findCall, insertCall, removeCalls } from './store.ts';
 

@@ -1,5 +1,5 @@
-import { type Change, type Database, isOneOf } from '../../platform/database.ts';
-import type { IdempotencyKeysTable } from '../../platform/tables.ts';
+import { type Change, type Database, isOneOf } from '../../platform/database/database.ts';
+import type { IdempotencyKeysTable } from '../../platform/database/tables.ts';
 
 /** Reads what a call has come to, unless that was at `expired` or before. */
 export async function findCall(

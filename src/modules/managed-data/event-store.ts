@@ -1,5 +1,5 @@
-import type { Change, Database } from '../../platform/database.ts';
-import type { RecordEventsTable } from '../../platform/tables.ts';
+import type { Change, Database } from '../../platform/database/database.ts';
+import type { RecordEventsTable } from '../../platform/database/tables.ts';
 import type { Access } from '../access/access.ts';
 import { whereVisibleToo } from '../access/visibility.ts';
 

@@ -1,7 +1,7 @@
 import { RequestFault } from '../../errors/api.ts';
-import type { Database } from '../../platform/database.ts';
-import type { Doorbell } from '../../platform/doorbell.ts';
-import { followLog } from '../../platform/follow-log.ts';
+import type { Database } from '../../platform/database/database.ts';
+import type { Doorbell } from '../../platform/streams/doorbell.ts';
+import { followLog } from '../../platform/streams/follow-log.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import { type RecordEventRow, readRecordEvents, removeOldEvents } from './event-store.ts';

@@ -1,6 +1,6 @@
 import { setImmediate as immediate } from 'node:timers/promises';
 import type { Misfit, Misfits } from '../../errors/api.ts';
-import type { Change } from '../../platform/database.ts';
+import type { Change } from '../../platform/database/database.ts';
 import { Faults } from '../data-structures/faults.ts';
 import { judgeRecord } from '../data-structures/judge.ts';
 import type { DataStructure, StoredRecords } from '../data-structures/service.ts';

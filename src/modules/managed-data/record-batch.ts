@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { ConflictError, QuotaExceededError, UserError, ValidationError } from '../../errors/api.ts';
 import { type Given, issueCodes, pathTo } from '../../errors/field-issues.ts';
-import type { Change } from '../../platform/database.ts';
+import type { Change } from '../../platform/database/database.ts';
 import type { Access } from '../access/access.ts';
 import { Faults } from '../data-structures/faults.ts';
 import { isObject, type JsonObject, judgeJson, judgeRecord } from '../data-structures/judge.ts';

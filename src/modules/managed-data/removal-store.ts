@@ -1,4 +1,4 @@
-import type { Change, Database } from '../../platform/database.ts';
+import type { Change, Database } from '../../platform/database/database.ts';
 
 /**
  * How far the removal of an abandoned store has come. Postgres passes over what was removed: the next is sought from

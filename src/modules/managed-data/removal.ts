@@ -1,5 +1,5 @@
 import { setImmediate as immediate } from 'node:timers/promises';
-import type { Change, Database } from '../../platform/database.ts';
+import type { Change, Database } from '../../platform/database/database.ts';
 import { isAbandoned, lockAbandoned, lockNextAbandoned, type Removed, removeNext } from './removal-store.ts';
 
 /** How many records, and how many of their events, one change removes. */

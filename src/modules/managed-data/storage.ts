@@ -1,7 +1,7 @@
 import type { CatalogColumn } from '../../connectors/kit/contract/catalog-entry.ts';
 import type { Evidence, OwnStorage } from '../../connectors/kit/contract/connector.ts';
 import { Failure } from '../../connectors/kit/contract/failure.ts';
-import { type Change, type Database, DatabaseUnavailableError } from '../../platform/database.ts';
+import { type Change, type Database, DatabaseUnavailableError } from '../../platform/database/database.ts';
 import type { GatewayJob } from '../connection-tests/gateway-tests.ts';
 import type { StructureField } from '../data-structures/structure.ts';
 import { BYTES_IN_MB, type ManagedConfig } from './managed-config.ts';

@@ -1,6 +1,6 @@
 import type { Selectable } from 'kysely';
-import { type Change, type Database, isOneOf } from '../../platform/database.ts';
-import type { ManagedStoresTable } from '../../platform/tables.ts';
+import { type Change, type Database, isOneOf } from '../../platform/database/database.ts';
+import type { ManagedStoresTable } from '../../platform/database/tables.ts';
 import type { Access } from '../access/access.ts';
 import { whereVisibleToo } from '../access/visibility.ts';
 

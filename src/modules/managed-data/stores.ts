@@ -1,6 +1,6 @@
 import { QuotaExceededError, RecordsMisfitError, ValidationError } from '../../errors/api.ts';
 import { type FieldIssue, issueCodes } from '../../errors/field-issues.ts';
-import type { Change } from '../../platform/database.ts';
+import type { Change } from '../../platform/database/database.ts';
 import type { Access } from '../access/access.ts';
 import type { DataStructure, DataStructureService } from '../data-structures/service.ts';
 import { misfitsIn, SHOWN_MISFITS } from './fit.ts';

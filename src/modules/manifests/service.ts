@@ -1,8 +1,8 @@
 import { ConflictError, NameTakenError, NotFoundError, ValidationError } from '../../errors/api.ts';
 import { type Given, pathTo } from '../../errors/field-issues.ts';
-import { type Change, type Database, isUniqueViolation } from '../../platform/database.ts';
-import { appendJournal, type JournalEntry } from '../../platform/journal.ts';
-import type { Keyring } from '../../platform/keyring.ts';
+import { type Change, type Database, isUniqueViolation } from '../../platform/database/database.ts';
+import { appendJournal, type JournalEntry } from '../../platform/journal/journal.ts';
+import type { Keyring } from '../../platform/keys/keyring.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import type { DataStructureService } from '../data-structures/service.ts';

@@ -4,7 +4,7 @@ import { type ConfigValues, secretPathsOf, setAt, valueAt } from '../../connecto
 import { configKey } from '../../connectors/kit/contract/connector.ts';
 import { SecretsRequiredError, UserError, ValidationError } from '../../errors/api.ts';
 import type { FieldIssue } from '../../errors/field-issues.ts';
-import type { Database } from '../../platform/database.ts';
+import type { Database } from '../../platform/database/database.ts';
 import type { Access } from '../access/access.ts';
 import type { DataStructure, DataStructureService } from '../data-structures/service.ts';
 import { settled } from '../datastores/batches.ts';

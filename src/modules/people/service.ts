@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { JWTPayload } from 'jose';
-import { type Database, isOneOf } from '../../platform/database.ts';
+import { type Database, isOneOf } from '../../platform/database/database.ts';
 import type { Access } from '../access/access.ts';
 import { isGood, RememberedTokens } from '../access/remembered.ts';
 import { type AuthorizationCode, looksLikeJwt, type OpenIdProvider } from './provider.ts';

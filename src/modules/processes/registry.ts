@@ -1,5 +1,5 @@
-import { type Database, DatabaseUnavailableError } from '../../platform/database.ts';
-import type { Logger } from '../../platform/logger.ts';
+import { type Database, DatabaseUnavailableError } from '../../platform/database/database.ts';
+import type { Logger } from '../../platform/telemetry/logger.ts';
 import { Ticker } from '../../platform/ticker.ts';
 import { BEAT_MS, type ProcessFacts } from './process.ts';
 import { putBeat, removeProcess } from './store.ts';

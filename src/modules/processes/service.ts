@@ -1,6 +1,6 @@
 import { NotFoundError, RequestFault } from '../../errors/api.ts';
 import { LimitFault, type LimitSettings, limitOf } from '../../errors/limits.ts';
-import type { Database } from '../../platform/database.ts';
+import type { Database } from '../../platform/database/database.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';

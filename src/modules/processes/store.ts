@@ -1,6 +1,6 @@
-import type { Database } from '../../platform/database.ts';
+import type { Database } from '../../platform/database/database.ts';
+import type { ProcessesTable } from '../../platform/database/tables.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
-import type { ProcessesTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { type Process, type ProcessCounts, type ProcessKind, type RemoteProcess, SILENT_MS } from './process.ts';
 

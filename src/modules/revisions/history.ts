@@ -1,7 +1,7 @@
 import { destinationPathsOf, destinationsDigest } from '../../connectors/kit/config/destinations.ts';
 import { deserializeConfig, type PublicConfig } from '../../connectors/kit/config/shape.ts';
-import type { Change, Database } from '../../platform/database.ts';
-import type { Sealer, SecretOwner } from '../../platform/sealer.ts';
+import type { Change, Database } from '../../platform/database/database.ts';
+import type { Sealer, SecretOwner } from '../../platform/keys/sealer.ts';
 import { type Datastore, rowOf } from '../datastores/datastore.ts';
 import type { StoredDatastore } from '../datastores/draft-reader.ts';
 import type { Revision } from '../datastores/revision.ts';

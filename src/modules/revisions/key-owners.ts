@@ -1,6 +1,6 @@
 import { deserializeConfig } from '../../connectors/kit/config/shape.ts';
-import type { Change } from '../../platform/database.ts';
-import type { SecretOwner } from '../../platform/sealer.ts';
+import type { Change } from '../../platform/database/database.ts';
+import type { SecretOwner } from '../../platform/keys/sealer.ts';
 import { revisionOwner } from './history.ts';
 import { findKeyed } from './store.ts';
 

@@ -1,12 +1,12 @@
 import { deserializeConfig, placeSecrets } from '../../connectors/kit/config/shape.ts';
 import { ConflictError, NotFoundError, RequestFault, ValidationError } from '../../errors/api.ts';
 import { issueCodes, pathTo } from '../../errors/field-issues.ts';
-import type { Database } from '../../platform/database.ts';
-import { appendJournal } from '../../platform/journal.ts';
-import type { Keyring } from '../../platform/keyring.ts';
-import type { Logger } from '../../platform/logger.ts';
+import type { Database } from '../../platform/database/database.ts';
+import { appendJournal } from '../../platform/journal/journal.ts';
+import type { Keyring } from '../../platform/keys/keyring.ts';
+import { UnsealError } from '../../platform/keys/sealed-box.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
-import { UnsealError } from '../../platform/sealed-box.ts';
+import type { Logger } from '../../platform/telemetry/logger.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import type { Datastore } from '../datastores/datastore.ts';

@@ -1,8 +1,8 @@
 import type { Insertable } from 'kysely';
-import { type Change, type Database, isOneOf } from '../../platform/database.ts';
+import { type Change, type Database, isOneOf } from '../../platform/database/database.ts';
+import { type PlaceOf, PreparedStatements, placesOfAll } from '../../platform/database/prepared-statements.ts';
+import type { DatastoreRevisionsTable, RevisionKeysTable } from '../../platform/database/tables.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
-import { type PlaceOf, PreparedStatements, placesOfAll } from '../../platform/prepared-statements.ts';
-import type { DatastoreRevisionsTable, RevisionKeysTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { whereVisibleToo } from '../access/visibility.ts';
 

@@ -1,7 +1,7 @@
-import { type Change, type Database, DatabaseUnavailableError } from '../../platform/database.ts';
-import { appendJournal } from '../../platform/journal.ts';
-import type { Keyring } from '../../platform/keyring.ts';
-import type { Logger } from '../../platform/logger.ts';
+import { type Change, type Database, DatabaseUnavailableError } from '../../platform/database/database.ts';
+import { appendJournal } from '../../platform/journal/journal.ts';
+import type { Keyring } from '../../platform/keys/keyring.ts';
+import type { Logger } from '../../platform/telemetry/logger.ts';
 import { Ticker } from '../../platform/ticker.ts';
 import {
   type DeliveryRow,

@@ -1,7 +1,7 @@
 import type { Selectable } from 'kysely';
-import { type Change, type Database, isOneOf } from '../../platform/database.ts';
+import { type Change, type Database, isOneOf } from '../../platform/database/database.ts';
+import type { WebhookDeliveriesTable } from '../../platform/database/tables.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
-import type { WebhookDeliveriesTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { whereVisibleToo } from '../access/visibility.ts';
 import { unlessOfAll } from './store.ts';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Change } from '../../platform/database.ts';
+import type { Change } from '../../platform/database/database.ts';
 import type { Tag } from '../datastores/details.ts';
 import { insertDelivery } from './delivery-store.ts';
 import { lockHearers, readToldDatastore } from './store.ts';

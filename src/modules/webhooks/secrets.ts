@@ -1,6 +1,6 @@
-import type { Change, Database } from '../../platform/database.ts';
-import { UnsealError } from '../../platform/sealed-box.ts';
-import type { Sealer, SecretKey, SecretOwner } from '../../platform/sealer.ts';
+import type { Change, Database } from '../../platform/database/database.ts';
+import { UnsealError } from '../../platform/keys/sealed-box.ts';
+import type { Sealer, SecretKey, SecretOwner } from '../../platform/keys/sealer.ts';
 import { newSecret } from './signature.ts';
 import type { SealedSecrets, WebhookRow } from './store.ts';
 import { OVERLAP_MS, type Webhook } from './webhook.ts';

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { NotFoundError, RequestFault, ValidationError } from '../../errors/api.ts';
 import { type IssueCode, issueCodes, pathTo } from '../../errors/field-issues.ts';
-import type { Change, Database } from '../../platform/database.ts';
-import { appendJournal } from '../../platform/journal.ts';
-import type { Keyring } from '../../platform/keyring.ts';
+import type { Change, Database } from '../../platform/database/database.ts';
+import { appendJournal } from '../../platform/journal/journal.ts';
+import type { Keyring } from '../../platform/keys/keyring.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';

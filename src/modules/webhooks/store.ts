@@ -1,7 +1,7 @@
 import { type Expression, type Selectable, type SqlBool, sql } from 'kysely';
-import { type Change, type Database, isOneOf } from '../../platform/database.ts';
+import { type Change, type Database, isOneOf } from '../../platform/database/database.ts';
+import type { WebhooksTable } from '../../platform/database/tables.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
-import type { WebhooksTable } from '../../platform/tables.ts';
 import type { Access } from '../access/access.ts';
 import { whereVisible, whereVisibleToo } from '../access/visibility.ts';
 

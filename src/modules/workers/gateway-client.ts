@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type AnswerError, type Gateway, postOperation, readAnswer } from '../../platform/ask-gateway.ts';
-import type { Logger } from '../../platform/logger.ts';
+import type { Logger } from '../../platform/telemetry/logger.ts';
 
 /** How long an answer may take: what is asked for is small, and waiting longer would cost a lease. */
 const ANSWER_MS = 10_000;

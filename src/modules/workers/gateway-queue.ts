@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import type { CatalogEntry } from '../../connectors/kit/contract/catalog-entry.ts';
-import { DatabaseClock } from '../../platform/database-clock.ts';
-import { newRecipientKey, openMessage, type RecipientKey } from '../../platform/sealed-message.ts';
+import { DatabaseClock } from '../../platform/database/clock.ts';
+import { newRecipientKey, openMessage, type RecipientKey } from '../../platform/keys/sealed-message.ts';
 import {
   type CatalogTarget,
   type Lease,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { issue } from '../../connectors/kit/config/marks.ts';
-import { isRecipientKey } from '../../platform/sealed-message.ts';
+import { isRecipientKey } from '../../platform/keys/sealed-message.ts';
 
 /** A key to which what a worker's tests need is sealed. */
 export const publicKey = z

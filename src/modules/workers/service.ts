@@ -1,9 +1,9 @@
 import { RequestFault } from '../../errors/api.ts';
 import type { Given } from '../../errors/field-issues.ts';
-import { followLog } from '../../platform/follow-log.ts';
-import type { Logger } from '../../platform/logger.ts';
-import { UnsealError } from '../../platform/sealed-box.ts';
-import { sealMessage } from '../../platform/sealed-message.ts';
+import { UnsealError } from '../../platform/keys/sealed-box.ts';
+import { sealMessage } from '../../platform/keys/sealed-message.ts';
+import { followLog } from '../../platform/streams/follow-log.ts';
+import type { Logger } from '../../platform/telemetry/logger.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
 import {

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { managed } from '../../../src/connectors/managed/index.ts';
 import { BYTES_IN_MB } from '../../../src/modules/managed-data/managed-config.ts';
 import { ManagedStorage } from '../../../src/modules/managed-data/storage.ts';
-import { Database } from '../../../src/platform/database.ts';
-import { LocalDoorbell } from '../../../src/platform/doorbell.ts';
-import { migrateToLatest } from '../../../src/platform/migrate.ts';
+import { Database } from '../../../src/platform/database/database.ts';
+import { migrateToLatest } from '../../../src/platform/database/migrate.ts';
+import { LocalDoorbell } from '../../../src/platform/streams/doorbell.ts';
 import type { Stand, StandPeer } from './stand.ts';
 
 export interface ManagedPeerOptions {

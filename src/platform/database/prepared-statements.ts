@@ -1,0 +1,143 @@
+import type { Compilable, CompiledQuery, QueryResult } from 'kysely';
+import type { ChainLink } from '../journal/chain-link.ts';
+
+/** How many statements of one kind are kept: the oldest goes. */
+const MAX_KEPT = 200;
+
+/** Stands in a statement for a value that is known when it runs. */
+class Place<Values> {
+  readonly valueFrom: (values: Values) => unknown;
+
+  constructor(valueFrom: (values: Values) => unknown) {
+    this.valueFrom = valueFrom;
+  }
+}
+
+/** Makes the place of a value in a statement, which may stand wherever Kysely takes the value itself. */
+export type PlaceOf<Values> = <Value>(valueFrom: (values: Values) => Value) => Value;
+
+/** A database, or a change in it. */
+interface Asked {
+  readonly kind: 'sqlite' | 'postgres';
+  readonly query: { readonly executeQuery: <Row>(query: CompiledQuery<Row>) => Promise<QueryResult<Row>> };
+  readonly runAtOnce?: <Row>(statement: CompiledQuery) => QueryResult<Row> | undefined;
+}
+
+/** A statement that runs again and again. */
+interface KeptQuery extends CompiledQuery {
+  /** The same for the same text, in this process. */
+  readonly name: string;
+  /** Nobody waits for what it comes to: in a change on Postgres it goes with the next statement, or with the COMMIT. */
+  readonly isDeferred: boolean;
+  /** It reads so little that others of its kind may be read before its answer comes. */
+  readonly isShort: boolean;
+  /** Makes what the change fails with where Postgres finds no row to write. */
+  readonly orElse?: (() => Error) | undefined;
+  /** On Postgres: it stands for what makes a chain longer, and is not sent itself. */
+  readonly link?: ChainLink | undefined;
+  /** On Postgres: for several changes that are stored together it is sent once. */
+  readonly isRing?: boolean | undefined;
+}
+
+let count = 0;
+
+/** What a driver may go by, where these statements have made a query. */
+export function keptOf(
+  query: CompiledQuery & Partial<KeptQuery>,
+): Partial<Pick<KeptQuery, 'name' | 'isDeferred' | 'isShort' | 'orElse' | 'link' | 'isRing'>> {
+  return query;
+}
+
+/** Statements of one kind that Kysely builds and compiles once for each shape, not for each time that they run. */
+export class PreparedStatements<Values> {
+  readonly #isShort: boolean;
+  readonly #statements = new Map<string, KeptQuery>();
+
+  /** `isShort`: outside of changes many of them may go to Postgres together, one after the other. */
+  constructor({ isShort = false }: { readonly isShort?: boolean } = {}) {
+    this.#isShort = isShort;
+  }
+
+  /**
+   * Runs the statement of a shape, which names all that `build` goes by. `build` has no values, only their places: what
+   * it would look at of a value belongs to the shape.
+   */
+  async run<Row>(
+    database: Asked,
+    shape: string,
+    build: (place: PlaceOf<Values>) => Compilable<Row>,
+    values: Values,
+  ): Promise<QueryResult<Row>> {
+    const query = this.of(database.kind, shape, build, values) as KeptQuery & CompiledQuery<Row>;
+    return database.runAtOnce?.<Row>(query) ?? (await database.query.executeQuery(query));
+  }
+
+  /** The statement of a shape with its values, for whoever has another way to run it; `orElse` as in runLater(). */
+  of(
+    kind: Asked['kind'],
+    shape: string,
+    build: (place: PlaceOf<Values>) => Compilable<unknown>,
+    values: Values,
+    orElse?: () => Error,
+  ): KeptQuery {
+    const isCounted = kind === 'postgres' && orElse !== undefined;
+    const statement = this.#statementFor(`${kind} ${shape}${isCounted ? ' counted' : ''}`, build, isCounted);
+    return { ...statement, parameters: parametersOf(statement, values), orElse };
+  }
+
+  /**
+   * The same for what writes, and tells nothing. On Postgres it may be sent with the change's next statement, which
+   * then fails if this one does.
+   * @param orElse makes what the change fails with when no row is written; left out: that is all right
+   */
+  async runLater(
+    database: Asked,
+    shape: string,
+    build: (place: PlaceOf<Values>) => Compilable<unknown>,
+    values: Values,
+    orElse?: () => Error,
+  ): Promise<void> {
+    const later: KeptQuery = { ...this.of(database.kind, shape, build, values, orElse), isDeferred: true };
+    const { numAffectedRows = 0n } = database.runAtOnce?.(later) ?? (await database.query.executeQuery(later));
+    if (database.kind === 'sqlite' && orElse && numAffectedRows === 0n) throw orElse();
+  }
+
+  #statementFor(key: string, build: (place: PlaceOf<Values>) => Compilable<unknown>, isCounted: boolean): KeptQuery {
+    return this.#statements.get(key) ?? this.#compile(key, build, isCounted);
+  }
+
+  #compile(key: string, build: (place: PlaceOf<Values>) => Compilable<unknown>, isCounted: boolean): KeptQuery {
+    count += 1;
+    const compiled = build((valueFrom) => new Place(valueFrom) as never).compile();
+    const sql = isCounted ? failingWithoutRows(compiled.sql) : compiled.sql;
+    const statement = { ...compiled, sql, name: `kept_${count}`, isDeferred: false, isShort: this.#isShort };
+    const [oldest] = this.#statements.keys();
+    if (this.#statements.size >= MAX_KEPT && oldest !== undefined) this.#statements.delete(oldest);
+    this.#statements.set(key, statement);
+    return statement;
+  }
+}
+
+/** The values that stand in a statement's places. */
+function parametersOf<Values>({ parameters }: CompiledQuery, values: Values): unknown[] {
+  return parameters.map((one) => (one instanceof Place ? one.valueFrom(values) : one));
+}
+
+/** What Postgres says of a statement that was to write a row, and has found none. */
+export const NO_ROW_WRITTEN = '22012';
+
+/** Has Postgres break the change off by itself: it divides by zero. */
+function failingWithoutRows(sql: string): string {
+  return `with written as (${sql} returning 1) select 1 / count(*) from written`;
+}
+
+/** A place for each value of a row that is inserted or updated. */
+export function placesOf<Row extends object>(row: Row, place: PlaceOf<Row>): Row {
+  const names = Object.keys(row) as (keyof Row)[];
+  return Object.fromEntries(names.map((name) => [name, place((values) => values[name])])) as Row;
+}
+
+/** The same for each of several rows. */
+export function placesOfAll<Row extends object>(rows: readonly Row[], place: PlaceOf<readonly Row[]>): Row[] {
+  return rows.map((row, at) => placesOf(row, (of) => place((values) => of(values[at] as Row))));
+}

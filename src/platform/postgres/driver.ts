@@ -1,0 +1,291 @@
+import type { CompiledQuery, DatabaseConnection, Driver, QueryResult, TransactionSettings } from 'kysely';
+import type pg from 'pg';
+import { isOutdated } from '../database/errors.ts';
+import { keptOf } from '../database/prepared-statements.ts';
+import { type ChainLink, endBefore } from '../journal/chain-link.ts';
+import { PostgresChains, placeLinks } from './chains.ts';
+import {
+  type Answer,
+  type Asker,
+  answerToLast,
+  prepareAnew,
+  reasonOf,
+  type Statement,
+  sendTogether,
+  statementOf,
+} from './packet.ts';
+
+/** How many short reads go over one connection together; more go over others. */
+const MOST_TOGETHER = 16;
+
+/**
+ * Kysely's driver on pg's pool. A way to Postgres and back costs the process more than anything else that it does for a
+ * statement, and so what begins a transaction goes with its first statement, what nobody waits for goes with the next
+ * one, and reads that many ask for at a time go together.
+ */
+export class PostgresPoolDriver implements Driver {
+  readonly #parts: ConnectionParts;
+  /** The connections whose transactions are open: one that has sent nothing has none of the pool's. */
+  readonly #open = new Set<DatabaseConnection>();
+  #onLastEnd: (() => void) | undefined;
+
+  constructor(pool: pg.Pool) {
+    this.#parts = { pool, reads: new PreparedReads(pool), chains: new PostgresChains(pool) };
+  }
+
+  async init(): Promise<void> {
+    // the pool connects when it is asked for a connection
+  }
+
+  async acquireConnection(): Promise<PostgresConnection> {
+    return new PostgresConnection(this.#parts);
+  }
+
+  async beginTransaction(connection: DatabaseConnection, { isolationLevel }: TransactionSettings): Promise<void> {
+    this.#open.add(connection);
+    own(connection).begin(isolationLevel ? `begin isolation level ${isolationLevel}` : 'begin');
+  }
+
+  async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    await own(connection).commit();
+  }
+
+  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    await own(connection).rollback();
+  }
+
+  async releaseConnection(connection: DatabaseConnection): Promise<void> {
+    own(connection).release();
+    this.#open.delete(connection);
+    if (this.#open.size === 0) this.#onLastEnd?.();
+  }
+
+  /** Waits for the transactions that are open. */
+  async destroy(): Promise<void> {
+    if (this.#open.size > 0)
+      await new Promise<void>((resolve) => {
+        this.#onLastEnd = resolve;
+      });
+    await this.#parts.pool.end();
+  }
+}
+
+interface ConnectionParts {
+  readonly pool: pg.Pool;
+  readonly reads: PreparedReads;
+  readonly chains: PostgresChains;
+}
+
+function own(connection: DatabaseConnection): PostgresConnection {
+  if (!(connection instanceof PostgresConnection)) throw new Error('Not a connection of this driver');
+  return connection;
+}
+
+/** A transaction, and its connection of the pool. */
+interface Transaction {
+  readonly begin: Statement;
+  /** Undefined while nothing has been sent. */
+  client: pg.PoolClient | undefined;
+  /** What goes with the next statement. */
+  readonly deferred: Statement[];
+  /** What it adds to a chain, where nothing has been sent, and who is rung then. */
+  end: { readonly link: ChainLink; readonly rings: Statement[] } | undefined;
+  /** Nobody knows what the connection is in the middle of. */
+  isBroken: boolean;
+}
+
+/** What an asker holds: a connection of the pool from the first statement of a transaction that is waited for. */
+class PostgresConnection implements DatabaseConnection {
+  readonly #parts: ConnectionParts;
+  #transaction: Transaction | undefined;
+
+  constructor(parts: ConnectionParts) {
+    this.#parts = parts;
+  }
+
+  begin(sql: string): void {
+    this.#transaction = { begin: bare(sql), client: undefined, deferred: [], end: undefined, isBroken: false };
+  }
+
+  async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
+    const { isDeferred, isRing, isShort, link } = keptOf(query);
+    const statement = statementOf(query);
+    const transaction = this.#transaction;
+    if (transaction === undefined) {
+      const { name, sql } = statement;
+      if (name === undefined || !sql.startsWith('select ')) return resultOf(await this.#alone(statement));
+      const { reads } = this.#parts;
+      return resultOf(await (isShort ? reads.ask(statement) : reads.askAlone(statement)));
+    }
+    if (link) await this.#end(transaction, link);
+    else if (isRing && transaction.end) transaction.end.rings.push(statement);
+    else if (isDeferred && !transaction.end) transaction.deferred.push(statement);
+    else return resultOf(await this.#within(transaction, statement));
+    return { rows: [] };
+  }
+
+  async #alone(statement: Statement): Promise<Answer> {
+    const client = await this.#parts.pool.connect();
+    try {
+      return await lastAnswer(client, [statement]);
+    } finally {
+      client.release();
+    }
+  }
+
+  /** Others may end with it where nothing has been sent: then what it needs of the chain's end is theirs as well. */
+  async #end(transaction: Transaction, link: ChainLink): Promise<void> {
+    if (transaction.end) await this.#place(transaction, transaction.end);
+    transaction.end = { link, rings: [] };
+    if (transaction.client) await this.#place(transaction, transaction.end);
+  }
+
+  async #place(transaction: Transaction, { link, rings }: NonNullable<Transaction['end']>): Promise<void> {
+    transaction.end = undefined;
+    const { rows } = await this.#within(transaction, statementOf(link.lock(1)));
+    transaction.deferred.push(...placeLinks([link], endBefore(rows, 1)).statements, ...rings);
+  }
+
+  async #within(transaction: Transaction, statement: Statement): Promise<Answer> {
+    if (transaction.end) await this.#place(transaction, transaction.end);
+    const isFirst = transaction.client === undefined;
+    transaction.client ??= await this.#parts.pool.connect();
+    const statements = [...transaction.deferred.splice(0), statement];
+    return lastAnswer(transaction.client, isFirst ? [transaction.begin, ...statements] : statements);
+  }
+
+  async commit(): Promise<void> {
+    const transaction = this.#open();
+    if (await this.#isStoredWithOthers(transaction)) return;
+    const { command } = await this.#within(transaction, bare('commit'));
+    // so Postgres answers after a statement that has failed, whoever passed over that
+    if (command === 'ROLLBACK') throw new Error('A statement of the transaction has failed');
+  }
+
+  async #isStoredWithOthers({ begin, client, deferred, end }: Transaction): Promise<boolean> {
+    if (client || !end) return false;
+    return this.#parts.chains.store({ begin, statements: deferred, link: end.link, rings: end.rings });
+  }
+
+  async rollback(): Promise<void> {
+    const transaction = this.#open();
+    transaction.deferred.length = 0;
+    transaction.end = undefined;
+    if (transaction.client === undefined) return;
+    try {
+      await this.#within(transaction, bare('rollback'));
+    } catch (error) {
+      transaction.isBroken = true;
+      throw error;
+    }
+  }
+
+  #open(): Transaction {
+    if (this.#transaction === undefined) throw new Error('No transaction is open');
+    return this.#transaction;
+  }
+
+  release(): void {
+    this.#transaction?.client?.release(this.#transaction.isBroken);
+    this.#transaction = undefined;
+  }
+
+  streamQuery<Row>(): AsyncIterableIterator<QueryResult<Row>> {
+    throw new Error('Read Postgres in pages: it does not stream');
+  }
+}
+
+function bare(sql: string): Statement {
+  return { sql, values: [] };
+}
+
+/** What Postgres answers to the last of some statements that belong together. */
+async function lastAnswer(client: pg.PoolClient, statements: readonly Statement[]): Promise<Answer> {
+  try {
+    const answer = await answerToLast(client, statements);
+    if ('error' in answer) throw reasonOf(answer);
+    return answer;
+  } catch (error) {
+    if (isOutdated(error)) prepareAnew();
+    // where a socket's listener has made it tells nobody anything
+    if (error instanceof Error) Error.captureStackTrace(error);
+    throw error;
+  }
+}
+
+function resultOf<Row>({ command, count, rows }: Answer): QueryResult<Row> {
+  const hasWritten = /^(INSERT|UPDATE|DELETE|MERGE)$/.test(command);
+  return { rows: rows as Row[], ...(hasWritten ? { numAffectedRows: BigInt(count) } : {}) };
+}
+
+/**
+ * Prepared reads. Short ones go to Postgres together when they are asked for at about the same time: as many as one
+ * turn of the event loop brings, or as come while all connections are busy. Each fails alone.
+ */
+class PreparedReads {
+  readonly #pool: pg.Pool;
+  readonly #waiting: Asker[] = [];
+  #isDue = false;
+
+  constructor(pool: pg.Pool) {
+    this.#pool = pool;
+  }
+
+  ask(statement: Statement): Promise<Answer> {
+    return new Promise((answer, fail) => {
+      this.#waiting.push({ statement, answer, fail });
+      this.#beDue();
+    });
+  }
+
+  async askAlone(statement: Statement): Promise<Answer> {
+    const client = await this.#pool.connect();
+    try {
+      return await new Promise((answer, fail) => {
+        readTogether(client, [{ statement, answer, fail }]).catch(fail);
+      });
+    } finally {
+      client.release();
+    }
+  }
+
+  #beDue(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    setImmediate(() => void this.#send());
+  }
+
+  async #send(): Promise<void> {
+    try {
+      const client = await this.#pool.connect();
+      this.#isDue = false;
+      const askers = this.#waiting.splice(0, MOST_TOGETHER);
+      if (this.#waiting.length > 0) this.#beDue();
+      const failAll = (error: unknown) => {
+        for (const { fail } of askers) fail(error);
+      };
+      await readTogether(client, askers).catch(failAll);
+      client.release();
+    } catch (error) {
+      this.#isDue = false;
+      for (const { fail } of this.#waiting.splice(0)) fail(error);
+    }
+  }
+}
+
+/** Reads what each asks for; what did not come to its turn because one failed is asked for again. */
+async function readTogether(client: pg.PoolClient, askers: readonly Asker[]): Promise<void> {
+  let [left, isAnew] = [askers, false];
+  while (left.length > 0) {
+    const failure = await sendTogether(client, left);
+    if (failure === undefined) return;
+    left = failure.unanswered;
+    if (!isAnew && isOutdated(failure.error)) {
+      prepareAnew();
+      isAnew = true;
+    } else {
+      left[0]?.fail(failure.error);
+      left = left.slice(1);
+    }
+  }
+}

@@ -1,0 +1,205 @@
+import { sql } from 'kysely';
+import { beforeAll, expect, it } from 'vitest';
+import { type Change, type Database, DatabaseUnavailableError } from '../../../src/platform/database/database.ts';
+import { type PlaceOf, PreparedStatements } from '../../../src/platform/database/prepared-statements.ts';
+import { appendJournal, verifyJournal } from '../../../src/platform/journal/journal.ts';
+import type { Keyring } from '../../../src/platform/keys/keyring.ts';
+import { describeEachDatabase } from '../../support/databases.ts';
+import { eventually } from '../../support/eventually.ts';
+import { newKeyring } from '../../support/keys.ts';
+
+interface Setting {
+  readonly key: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+const updates = new PreparedStatements<Setting>();
+const inserts = new PreparedStatements<string>();
+
+class NotAsRead extends Error {}
+
+describeEachDatabase('changes that make the same chain longer', (open, kind) => {
+  let keyring: Keyring;
+  beforeAll(async () => {
+    keyring = await newKeyring();
+  });
+
+  const opened = async (keys: readonly string[]) => {
+    const test = await open();
+    for (const key of keys) await test.database.query.insertInto('settings').values({ key, value: '0' }).execute();
+    return test;
+  };
+  const journal = (change: Change, subjectId: string) =>
+    appendJournal(change, keyring, {
+      ...{ environmentId: 'e', kind: 'UPDATED', action: 'test', subjectType: 'setting', subjectId, detail: {} },
+      actor: { name: 'tests', onBehalfOf: null },
+    });
+  const update = (database: Database, setting: Setting) =>
+    database.change(async (change) => {
+      const set = (place: PlaceOf<Setting>) =>
+        change.query
+          .updateTable('settings')
+          .set({ value: place(({ to }) => to) })
+          .where(
+            'key',
+            '=',
+            place(({ key }) => key),
+          )
+          .where(
+            'value',
+            '=',
+            place(({ from }) => from),
+          );
+      await updates.runLater(change, '', set, setting, () => new NotAsRead(setting.key));
+      return journal(change, setting.key);
+    });
+  const insert = (database: Database, key: string) =>
+    database.change(async (change) => {
+      const add = (place: PlaceOf<string>) =>
+        change.query.insertInto('settings').values({ key: place((it) => it), value: 'new' });
+      await inserts.runLater(change, '', add, key);
+      return journal(change, key);
+    });
+  const setTo = async (database: Database, to: string) =>
+    (await database.query.selectFrom('settings').select('key').where('value', '=', to).orderBy('key').execute()).map(
+      ({ key }) => key,
+    );
+  const twenty = Array.from({ length: 20 }, (_, at) => `key-${String(at).padStart(2, '0')}`);
+
+  it('are all stored, in the order of their places', async () => {
+    const { database, journaled } = await opened(twenty);
+    const places = await Promise.all(twenty.map((key) => update(database, { key, from: '0', to: '1' })));
+    expect(new Set(places.map(({ sequence }) => sequence)).size).toBe(20);
+    expect(await setTo(database, '1')).toEqual(twenty);
+    const entries = await database.query.selectFrom('journal').select(['sequence', 'subject_id', 'mac']).execute();
+    expect(new Set(entries.map((entry) => `${entry.subject_id} ${entry.sequence}`))).toEqual(
+      new Set(places.map(({ sequence }, at) => `${twenty[at]} ${sequence}`)),
+    );
+    expect(new Set(journaled.map((head) => `${head.sequence} ${head.mac}`))).toEqual(
+      new Set(entries.map((entry) => `${entry.sequence} ${entry.mac}`)),
+    );
+    expect(await verifyJournal(database.query, keyring, 'e')).toEqual({ intact: 20, brokenAt: null });
+  });
+
+  it('fail each by itself', async () => {
+    const { database, journaled } = await opened(twenty);
+    const outcomes = await Promise.allSettled([
+      ...twenty.map((key, at) => update(database, { key, from: at % 5 === 2 ? 'another' : '0', to: '1' })),
+      ...['key-00', 'key-07', 'new'].map((key) => insert(database, key)),
+    ]);
+    const refused = outcomes.flatMap((one, at) => (one.status === 'rejected' ? [[at, one.reason] as const] : []));
+    expect(refused.map(([at]) => at)).toEqual([2, 7, 12, 17, 20, 21]);
+    for (const [at, reason] of refused.slice(0, 4)) expect(reason).toEqual(new NotAsRead(twenty[at]));
+    for (const [, reason] of refused.slice(4)) expect(reason).not.toBeInstanceOf(NotAsRead);
+    expect(await setTo(database, '1')).toEqual(twenty.filter((_, at) => at % 5 !== 2));
+    expect(await setTo(database, 'new')).toEqual(['new']);
+    expect(await verifyJournal(database.query, keyring, 'e')).toEqual({ intact: 17, brokenAt: null });
+    const entries = await database.query.selectFrom('journal').select('mac').execute();
+    expect(new Set(journaled.map(({ mac }) => mac))).toEqual(new Set(entries.map(({ mac }) => mac)));
+  });
+
+  it('find what those before them have stored', async () => {
+    const { database } = await opened(['hot']);
+    const outcomes = await Promise.allSettled(twenty.map(() => update(database, { key: 'hot', from: '0', to: '1' })));
+    expect(outcomes.filter(({ status }) => status === 'fulfilled').length).toBe(1);
+    for (const one of outcomes) if (one.status === 'rejected') expect(one.reason).toEqual(new NotAsRead('hot'));
+    expect(await verifyJournal(database.query, keyring, 'e')).toEqual({ intact: 1, brokenAt: null });
+  });
+
+  if (kind === 'sqlite') return;
+
+  it('are one transaction where they come at once', async () => {
+    const { database } = await opened(twenty);
+    await Promise.all(twenty.map((key) => update(database, { key, from: '0', to: '1' })));
+    const { rows } = await sql`select distinct xmin::text from journal`.execute(database.query);
+    expect(rows.length).toBe(1);
+  });
+
+  it('take their rows in one order, whoever stores them', async () => {
+    const { database, openAgain } = await opened(twenty);
+    const other = await openAgain();
+    for (let round = 0; round < 10; round += 1) {
+      const [from, to] = [String(round), String(round + 1)];
+      const ours = twenty.map((key) => update(database, { key, from, to }));
+      const theirs = twenty.toReversed().map((key) => update(other.database, { key, from, to }));
+      const outcomes = await Promise.allSettled([...ours, ...theirs]);
+      expect(outcomes.filter(({ status }) => status === 'fulfilled').length).toBe(20);
+      expect(await setTo(database, to)).toEqual(twenty);
+    }
+    await other.database.close();
+    const deadlocks = sql<{
+      deadlocks: number;
+    }>`select deadlocks from pg_stat_database where datname = current_database()`;
+    expect((await deadlocks.execute(database.query)).rows).toEqual([{ deadlocks: 0 }]);
+    expect(await verifyJournal(database.query, keyring, 'e')).toEqual({ intact: 200, brokenAt: null });
+  });
+
+  it('go on behind what another process has stored, however long none had', async () => {
+    const { database, openAgain } = await opened(['one', 'other']);
+    const other = await openAgain();
+    const write = (by: Database, key: string, from: number) =>
+      update(by, { key, from: String(from), to: String(from + 1) });
+    let length = 0;
+    for (let round = 0; round < 3; round += 1) {
+      for (let count = 0; count < 15; count += 1) {
+        length += 1;
+        expect(await write(database, 'one', round * 15 + count)).toEqual({ sequence: length });
+      }
+      length += 1;
+      expect(await write(other.database, 'other', round)).toEqual({ sequence: length });
+    }
+    expect(await verifyJournal(database.query, keyring, 'e')).toEqual({ intact: length, brokenAt: null });
+  });
+
+  it('wait for a second at most for a row that one of them needs', async () => {
+    const { database, openAgain } = await opened(twenty);
+    const other = await openAgain();
+    const [held, free] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const holds = other.database.change(async ({ query }) => {
+      await query.selectFrom('settings').selectAll().where('key', '=', 'key-03').forUpdate().execute();
+      held.resolve();
+      await free.promise;
+    });
+    await held.promise;
+    const all = twenty.map((key) => update(database, { key, from: '0', to: '1' }));
+    await Promise.all(all.filter((_, at) => at !== 3));
+    expect(await setTo(database, '1')).toEqual(twenty.filter((key) => key !== 'key-03'));
+    free.resolve();
+    await holds;
+    expect(await all[3]).toEqual({ sequence: 20 });
+    expect(await verifyJournal(database.query, keyring, 'e')).toEqual({ intact: 20, brokenAt: null });
+  });
+
+  it('are all told that the database is away, and nothing of them is stored, when their connection breaks', async () => {
+    const { database, openAgain } = await opened(twenty);
+    const other = await openAgain();
+    await update(database, { key: 'key-00', from: '0', to: '1' });
+    const [held, free] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const holds = other.database.change(async ({ query }) => {
+      await query.selectFrom('journal_heads').selectAll().forUpdate().execute();
+      held.resolve();
+      await free.promise;
+    });
+    await held.promise;
+    let left = twenty.length - 1;
+    const outcomes = Promise.allSettled(
+      twenty.slice(1).map((key) =>
+        update(database, { key, from: '0', to: '1' }).finally(() => {
+          left -= 1;
+        }),
+      ),
+    );
+    const terminate = sql`select pg_terminate_backend(pid) from (select pid from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock' offset 0) as waiting`;
+    await eventually(async () => {
+      await terminate.execute(other.database.query);
+      return left === 0;
+    }).finally(() => free.resolve());
+    for (const one of await outcomes)
+      expect(one).toEqual({ status: 'rejected', reason: expect.any(DatabaseUnavailableError) });
+    await holds;
+    expect(await setTo(database, '1')).toEqual(['key-00']);
+    expect(await verifyJournal(database.query, keyring, 'e')).toEqual({ intact: 1, brokenAt: null });
+  });
+});
