@@ -30,6 +30,19 @@ const builtinsAsTheyAre: Plugin = {
   },
 };
 
+/** undici's client loads Node's HTTP/2 where it finds it. Nothing here speaks that, and it is half of the load. */
+const withoutHttp2: Plugin = {
+  name: 'without-http2',
+  transform: {
+    filter: { id: /undici[\\/]lib[\\/]dispatcher[\\/]client-h2\.js$/ },
+    handler(code) {
+      const loading = "http2 = require('node:http2')";
+      if (!code.includes(loading)) throw new Error('undici loads HTTP/2 in another way than it did');
+      return code.replace(loading, "throw new Error('HTTP/2 is left out')");
+    },
+  },
+};
+
 /** The chunk of each module that a gateway starts with, by the module's path. */
 const chunkOf = new Map<string, string>();
 
@@ -92,7 +105,7 @@ async function bundle(name: string, input: string, ...plugins: readonly Plugin[]
     resolve: { mainFields: ['module', 'main'] },
     // Yoga looks whether its Request is Node's own, which loads undici and HTTP/2: 20 ms and 6 MiB at every start
     transform: { define: { 'globalThis.Request': 'undefined' } },
-    plugins: [builtinsAsTheyAre, ...plugins],
+    plugins: [builtinsAsTheyAre, withoutHttp2, ...plugins],
     // the drivers of the gateway's own database are asked for early or late, by who needs them
     checks: { ineffectiveDynamicImport: false },
   });

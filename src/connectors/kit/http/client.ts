@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Agent, Dispatcher } from 'undici';
+import type { Client, Dispatcher } from 'undici';
 import { tlsOf } from '../checks/endpoint.ts';
 import type { Ending, Target, TestContext } from '../contract/connector.ts';
 import { explainNetworkError } from '../contract/explain.ts';
@@ -14,6 +14,27 @@ const DEFAULT_MAX_BYTES = 1024 * 1024;
 const KEEP_ALIVE = 600_000;
 /** The protocols that TLS offers to an HTTP server. */
 export const ALPN = ['http/1.1'];
+
+/** What a client is closed with that nobody waits for: undici would make an error of its own for each. */
+const closed = new Failure('CONNECTION_LOST');
+
+interface Undici {
+  readonly Client: new (origin: string, options: Client.Options) => Client;
+  readonly send: (this: Dispatcher, request: Dispatcher.RequestOptions) => Promise<Dispatcher.ResponseData>;
+}
+
+let undici: Promise<Undici> | undefined;
+
+/**
+ * Loads what is used of undici when it is first needed: its index loads fetch, WebSockets and caches besides, which
+ * takes twice as long. The gateway's own process knows the connectors, but never sends their requests.
+ */
+function loadUndici(): Promise<Undici> {
+  undici ??= Promise.all([import('undici/lib/dispatcher/client.js'), import('undici/lib/api/api-request.js')]).then(
+    ([{ default: Client }, { default: send }]) => ({ Client, send }),
+  );
+  return undici;
+}
 
 export interface HttpRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -66,11 +87,12 @@ export class HttpClient {
   readonly #target: Target;
   readonly #options: HttpClientOptions;
   readonly #sockets = new Map<string, PeerSocket>();
-  #agent: Promise<Agent> | undefined;
+  readonly #clients = new Map<string, Client>();
   /** How much the peer may send until the next request, in bytes: body, headers and the lengths of chunks. */
   #allowance = SIGN_IN_LIMIT;
   /** How many requests have no answer yet. */
   #waiting = 0;
+  #isClosed = false;
 
   constructor(context: HttpContext, target: Target, options: HttpClientOptions = {}) {
     this.#context = context;
@@ -112,24 +134,24 @@ export class HttpClient {
 
   /** Closes its connections at once. */
   close(): void {
-    // whoever sent the request has got the error when the agent could not be made
-    this.#agent?.then((agent) => agent.destroy()).catch(() => undefined);
     // only who waits for an answer has to learn that none comes
     const reason = this.#waiting > 0 ? new Failure('CONNECTION_LOST') : undefined;
     for (const socket of this.#sockets.values()) socket.destroy(reason);
+    for (const client of this.#clients.values()) client.destroy(reason ?? closed).catch(() => undefined);
+    this.#isClosed = true;
   }
 
   async #send(request: HttpRequest, host: string): Promise<HttpResponse> {
-    this.#agent ??= this.#createAgent();
-    const agent = await this.#agent;
+    const { Client, send } = await loadUndici();
+    if (this.#isClosed) throw new Failure('CONNECTION_LOST');
+    const client = this.#clientFor(host, Client);
     const maxBytes = request.maxBytes ?? DEFAULT_MAX_BYTES;
     this.#allowance = 2 * maxBytes + SIGN_IN_LIMIT;
     this.#sockets.get(host)?.raiseCap(this.#allowance);
     // the request goes without the signal: undici would still parse the end of an answer that it has given up, and then
     // throw where nobody catches it; the dialer destroys the connection as soon as the signal aborts, which ends the
     // request as well
-    const answer = await agent.request({
-      origin: this.#originOf(host),
+    const answer = await send.call(client, {
       method: request.method,
       path: request.path,
       headers: { 'accept-encoding': 'identity', ...request.headers },
@@ -161,21 +183,17 @@ export class HttpClient {
     return { status: answer.statusCode, headers: Object.fromEntries(headers), body, truncated, configPath, text, json };
   }
 
-  /**
-   * Loads undici when it is first needed: the gateway's own process knows the connectors, but never sends their
-   * requests.
-   */
-  async #createAgent(): Promise<Agent> {
-    const { Agent } = await import('undici');
-    return new Agent({
-      connect: (wanted, callback) => {
-        this.#socketFor(wanted.hostname).then(
+  #clientFor(host: string, Client: Undici['Client']): Client {
+    const known = this.#clients.get(host);
+    if (known) return known;
+    const client = new Client(this.#originOf(host), {
+      connect: (_wanted, callback) => {
+        this.#socketFor(host).then(
           // its type asks for a socket of Node's own, but it uses no more than a stream
           (socket) => callback(null, socket as unknown as Socket),
           (error: unknown) => callback(error instanceof Error ? error : new Failure('CANCELLED'), null),
         );
       },
-      connections: 1,
       pipelining: 1,
       allowH2: false,
       maxHeaderSize: MAX_HEADERS,
@@ -183,6 +201,8 @@ export class HttpClient {
       bodyTimeout: 0,
       keepAliveTimeout: KEEP_ALIVE,
     });
+    this.#clients.set(host, client);
+    return client;
   }
 
   async #socketFor(host: string): Promise<PeerSocket> {
