@@ -4,11 +4,6 @@
  * what is malformed, and lets them take turns. Figures are ratios of requests per second within the same round;
  * differences under 20 % mean nothing. Before that it measures starts, memory, followers and tests (see service.ts),
  * after it the gateway on Postgres beside PostGraphile (see postgres.ts), and how its queries grow (see growth.ts).
- *
- *   npm run bench                  five rounds of five seconds, and 1,000,000 rows: some 25 minutes
- *   npm run bench -- --quick       two rounds of one second, and no growth: under two minutes
- *   npm run bench -- --rows 100000 so many rows beside 10,000, where it measures growth
- *   npm run bench -- --json        prints the goals as its last line
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -23,8 +18,18 @@ import { type Seeded, seed } from './seed.ts';
 import { type Goal, measureService } from './service.ts';
 import { type System, startSystems, stopSystems } from './systems.ts';
 
+const USAGE = `Measures the gateway beside other servers, and what it costs as a whole.
+
+  npm run bench                  five rounds of five seconds, and 1,000,000 rows: some 25 minutes
+  npm run bench -- --quick       two rounds of one second, and no growth: under two minutes
+  npm run bench -- --rounds 3    so many rounds
+  npm run bench -- --seconds 2   so many seconds a round
+  npm run bench -- --rows 100000 so many rows beside 10,000, where it measures growth
+  npm run bench -- --json        prints the goals as its last line
+`;
 const { values } = parseArgs({
   options: {
+    help: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     rounds: { type: 'string' },
@@ -32,6 +37,10 @@ const { values } = parseArgs({
     rows: { type: 'string', default: '1000000' },
   },
 });
+if (values.help) {
+  process.stdout.write(USAGE);
+  process.exit();
+}
 const rounds = Number(values.rounds ?? (values.quick ? 2 : 5));
 const seconds = Number(values.seconds ?? (values.quick ? 1 : 5));
 /** How often starts, followers and tests are measured. */
@@ -50,14 +59,17 @@ const documents: Readonly<Record<string, string>> = {
   Q2: `query Q2($environmentId: ID!) { datastores(environmentId: $environmentId, first: ${PAGE_SIZE}) { nodes { ${FIELDS} } } }`,
   M1: 'mutation M1($id: ID!, $label: String!) { updateDatastore(input: { id: $id, label: $label }) { ... on UpdateDatastoreSuccess { datastore { id label } } } }',
 };
+/** M1 again, with nobody to share a COMMIT with. */
+const ONE_WRITER = 'M1, one writer';
 /** What the gateway's requests a second are to be of another system's, by operation. */
 const goals: readonly (readonly [operation: string, of: string, goal: number])[] = [
   ['Q1', 'limit', 0.85],
   ['Q2', 'limit', 1],
   ['M1', 'limit', 3],
+  [ONE_WRITER, 'limit', 0.8],
   ...['Q1', 'Q2', 'M1'].flatMap((name) => [
-    ...['mercurius', 'mercurius-joined'].map((of) => [name, of, 1.7] as const),
-    ...['apollo', 'apollo-joined'].map((of) => [name, of, 2.3] as const),
+    ...['mercurius', 'mercurius-services'].map((of) => [name, of, 1.7] as const),
+    ...['apollo', 'apollo-services'].map((of) => [name, of, 2.3] as const),
   ]),
 ];
 /** What is to be refused: no JSON, a variable of another type, one that is missing, and a field that there is not. */
@@ -87,8 +99,10 @@ try {
   const report = new Map<string, ReadonlyMap<string, Load>>();
   for (const [name, body] of Object.entries(bodies)) {
     goOnTo(name);
-    report.set(name, await measure(systems, body));
+    report.set(name, await measure(systems, body, CONNECTIONS));
   }
+  const fewest = systems.filter(({ name }) => name === 'gateway' || name === 'limit');
+  report.set(ONE_WRITER, await measure(fewest, bodies.M1, 1));
   await stopSystems();
   goOnTo('Postgres, beside PostGraphile');
   const onPostgres = await measureOnPostgres(folder, IN_POSTGRES, { rounds, seconds, warmUpMs }, bodiesFor);
@@ -104,7 +118,7 @@ function goOnTo(what: string): void {
   process.stderr.write(`${(performance.now() / 1_000).toFixed(0)} s: ${what} …\n`);
 }
 
-function bodiesFor({ environmentId, ids }: Seeded): Readonly<Record<string, NextBody>> {
+function bodiesFor({ environmentId, ids }: Seeded): Readonly<Record<'Q1' | 'Q2' | 'M1', NextBody>> {
   return {
     Q1: (count) => bodyOf('Q1', { id: ids[count % ids.length] }),
     Q2: () => bodyOf('Q2', { environmentId }),
@@ -139,11 +153,15 @@ async function probe(systems: readonly System[]): Promise<void> {
     }
 }
 
-async function measure(systems: readonly System[], body: NextBody): Promise<ReadonlyMap<string, Load>> {
-  for (const system of systems) await load(system, body, CONNECTIONS, warmUpMs);
+async function measure(
+  systems: readonly System[],
+  body: NextBody,
+  connections: number,
+): Promise<ReadonlyMap<string, Load>> {
+  for (const system of systems) await load(system, body, connections, warmUpMs);
   const measured = new Map(systems.map((system) => [system, emptyLoad()]));
   for (let round = 0; round < rounds; round += 1)
-    for (const [system, found] of measured) await addRound(found, system, body, CONNECTIONS, seconds);
+    for (const [system, found] of measured) await addRound(found, system, body, connections, seconds);
   return new Map([...measured].map(([{ name }, found]) => [name, found]));
 }
 

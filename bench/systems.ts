@@ -13,7 +13,9 @@ export interface System extends Target {
 }
 
 /** Servers of other people, see peers/server.ts. */
-const PEERS = ['yoga', 'graphql-http', 'mercurius', 'mercurius-joined', 'apollo', 'apollo-joined'];
+const PEERS = ['yoga', 'graphql-http', 'mercurius', 'apollo'];
+/** Those of them that serve the gateway's own schema as well, `-services` behind their names, see peers/services.ts. */
+const WITH_SERVICES = ['mercurius', 'apollo'];
 
 const stops: (() => Promise<void>)[] = [];
 const pathOf = (name: string) => fileURLToPath(new URL(name, import.meta.url));
@@ -25,6 +27,8 @@ export async function startSystems(folder: string, token: string): Promise<reado
   if (!areThere) await installPeers();
   const systems = [await startOther('limit', ['limit.ts'], folder)];
   for (const peer of PEERS) systems.push(await startOther(peer, ['peers/server.ts', peer], folder));
+  for (const peer of WITH_SERVICES)
+    systems.push(await startOther(`${peer}-services`, ['peers/services.ts', peer, token], folder));
   return [await startGateway(folder, token), ...systems];
 }
 

@@ -119,6 +119,8 @@ export class App {
   readonly environments: EnvironmentService;
   readonly database: Database;
   readonly chores: Chores;
+  /** Makes what resolvers get in a request, for the one who asks. */
+  readonly contextOf: (access: Access) => Context;
   readonly #options: AppOptions;
   readonly #opened: OpenedDatabase;
   readonly #executor: Executor;
@@ -258,6 +260,13 @@ export class App {
       managedStore: (access) => managedStoreLoader(records, access),
       dataStructure: (access) => dataStructureLoader(services.dataStructures, access),
     });
+    this.contextOf = (access) => ({
+      access,
+      services,
+      requireScope: (scope) => requireScope(access, scope),
+      refused: (coordinate, fault) => this.#refusals.operation(access, coordinate, fault.message),
+      loaders: loadersOf(access),
+    });
     this.#server = new GatewayServer({
       schema,
       access: {
@@ -267,13 +276,7 @@ export class App {
       rightsOf,
       onRefusedCode: (means) => refusedSignIns.code(means),
       ...(people ? { people } : {}),
-      createContext: ({ access }): Context => ({
-        access,
-        services,
-        requireScope: (scope) => requireScope(access, scope),
-        refused: (coordinate, fault) => this.#refusals.operation(access, coordinate, fault.message),
-        loaders: loadersOf(access),
-      }),
+      createContext: ({ access }) => this.contextOf(access),
       records: {
         export: (...given) => transfers.export(...given),
         import: (...given) => transfers.import(...given),

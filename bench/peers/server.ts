@@ -1,8 +1,7 @@
 /**
  * One of the servers that the gateway is compared with, over a copy of its database, with Kysely and a dataloader for
- * each relation, as most who write one would. Those whose names end in `-joined` have the gateway's way to the data
- * instead: one prepared statement a request, and a COMMIT that changes share. None knows tokens, rights or limits.
- * run.ts starts it with the server's name and the database's path, and it prints its port.
+ * each relation, as most who write one would. None knows tokens, rights or limits, versions or a journal. run.ts starts
+ * it with the server's name and the database's path, and it prints its port.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -106,7 +105,7 @@ function createLoaders() {
   };
 }
 
-const byLoaders = {
+const resolvers = {
   Query: {
     datastore: (_root: unknown, { id }: { id: string }) =>
       db.selectFrom('datastores').selectAll().where('id', '=', id).executeTakeFirst(),
@@ -147,62 +146,6 @@ const byLoaders = {
   },
 };
 
-interface JoinedRow extends Row {
-  readonly environment: string;
-  readonly status: string | null;
-}
-
-const JOINED = `select d.id, d.name, d.label, d.config, d.environment_id, d.last_test_id, e.name as environment, t.status
-  from datastores d join environments e on e.id = d.environment_id left join connection_tests t on t.id = d.last_test_id`;
-const one = file.prepare<[string], JoinedRow>(`${JOINED} where d.id = ?`);
-const page = file.prepare<[string, number], JoinedRow>(
-  `${JOINED} where d.environment_id = ? order by d.label_folded, d.id limit ?`,
-);
-const rename = file.prepare('update datastores set label = ?, label_folded = ?, version = version + 1 where id = ?');
-/** Changes that wait for the COMMIT that they share; each gives what tells its caller. */
-const waiting: (() => () => void)[] = [];
-
-function commitWaiting(): void {
-  const tell = file.transaction(() => waiting.splice(0).map((change) => change()))();
-  for (const answer of tell) answer();
-}
-
-function shown(row: JoinedRow | undefined) {
-  if (!row) return null;
-  const environment = { id: row.environment_id, name: row.environment };
-  return {
-    ...row,
-    environment,
-    lastTest: row.last_test_id === null ? null : { id: row.last_test_id, status: row.status },
-  };
-}
-
-/** One prepared statement for a page with all that it leads to, and one COMMIT for the changes that come together. */
-const joined = {
-  Query: {
-    datastore: (_root: unknown, { id }: { id: string }) => shown(one.get(id)),
-    datastores: (_root: unknown, { environmentId, first }: { environmentId: string; first: number }) => ({
-      nodes: page.all(environmentId, first).map(shown),
-    }),
-  },
-  Mutation: {
-    updateDatastore: (_root: unknown, { input: { id, label } }: { input: { id: string; label: string } }) =>
-      new Promise((resolve) => {
-        if (waiting.length === 0) setImmediate(commitWaiting);
-        waiting.push(() => {
-          rename.run(label, label.toLowerCase(), id);
-          const datastore = shown(one.get(id));
-          return () => resolve(datastore ? { datastore } : { message: 'There is no such datastore.' });
-        });
-      }),
-  },
-  UpdateDatastoreResult: byLoaders.UpdateDatastoreResult,
-  Datastore: byLoaders.Datastore,
-  PostgresDatastore: { config: byLoaders.PostgresDatastore.config },
-};
-
-const [, server = '', isJoined] = /^(.*?)(-joined)?$/.exec(name) ?? [];
-const resolvers = isJoined === undefined ? byLoaders : joined;
 const context = () => ({ loaders: createLoaders() });
 
 const starts: Readonly<Record<string, () => Promise<number>>> = {
@@ -238,6 +181,6 @@ const starts: Readonly<Record<string, () => Promise<number>>> = {
   },
 };
 
-const start = starts[server];
-if (!start) throw new Error(`There is no server ${server}: ${Object.keys(starts).join(', ')}`);
+const start = starts[name];
+if (!start) throw new Error(`There is no server ${name}: ${Object.keys(starts).join(', ')}`);
 process.stdout.write(`${await start()}\n`);
