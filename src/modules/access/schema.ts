@@ -19,13 +19,17 @@ export const ScopeRef = builder.enumType('Scope', {
     'What a token may be used for. `connectors`, `parseConnection`, `viewer` and `environments` need a token, but no scope.',
   values: {
     DATASTORES_READ: {
-      description: 'Read datastores, their tests, catalogs and usages, and follow both subscriptions.',
+      description:
+        'Read datastores, their versions, tests, catalogs and usages, data structures and manifests; follow datastores and tests.',
     },
-    DATASTORES_WRITE: { description: 'Create, update and delete datastores; run checks that write.' },
+    DATASTORES_WRITE: {
+      description:
+        'Create, change, revert and delete datastores, data structures and webhooks; apply manifests and clone environments; run checks that write.',
+    },
     DATASTORES_TEST: { description: 'Start and cancel connection tests, of drafts as well, and read catalogs anew.' },
     USAGES_WRITE: { description: 'Register what depends on a datastore, and take it off the list again.' },
-    RECORDS_READ: { description: 'Read the records of managed data stores, which are not there yet.' },
-    RECORDS_WRITE: { description: 'Write the records of managed data stores, which are not there yet.' },
+    RECORDS_READ: { description: 'Read, follow and export the records of managed datastores.' },
+    RECORDS_WRITE: { description: 'Put, delete and import the records of managed datastores.' },
     ENVIRONMENTS_WRITE: { description: 'Create, rename and delete environments.' },
     TOKENS_ADMIN: { description: 'List, make and revoke tokens, none of which allows more than your own.' },
     AUDIT_READ: { description: 'Read the audit log.' },

@@ -1644,19 +1644,19 @@ export type S3PathKind =
 export type Scope =
   /** Read the audit log. */
   | 'AUDIT_READ'
-  /** Read datastores, their tests, catalogs and usages, and follow both subscriptions. */
+  /** Read datastores, their versions, tests, catalogs and usages, data structures and manifests; follow datastores and tests. */
   | 'DATASTORES_READ'
   /** Start and cancel connection tests, of drafts as well, and read catalogs anew. */
   | 'DATASTORES_TEST'
-  /** Create, update and delete datastores; run checks that write. */
+  /** Create, change, revert and delete datastores, data structures and webhooks; apply manifests and clone environments; run checks that write. */
   | 'DATASTORES_WRITE'
   /** Create, rename and delete environments. */
   | 'ENVIRONMENTS_WRITE'
   /** Read which processes serve and take tests; for a token for all environments. */
   | 'PROCESSES_READ'
-  /** Read the records of managed data stores, which are not there yet. */
+  /** Read, follow and export the records of managed datastores. */
   | 'RECORDS_READ'
-  /** Write the records of managed data stores, which are not there yet. */
+  /** Put, delete and import the records of managed datastores. */
   | 'RECORDS_WRITE'
   /** Take connection tests and run them, with the secrets that they need: for `worker --gateway`, and nobody else. */
   | 'TESTS_RUN'
