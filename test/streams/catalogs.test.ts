@@ -424,7 +424,7 @@ describeEachGateway('catalogs', (open) => {
       });
       const told = await messages();
       expect(told).toHaveLength(2);
-      expect(told.find(({ data }) => data['testId'] === last)?.data).toMatchObject({
+      expect(told.find(({ data }) => data.testId === last)?.data).toMatchObject({
         datastore: { id, name: 'changing' },
         since: before?.at,
         counts: { addedEntries: 2, removedEntries: 1, addedColumns: 1, removedColumns: 1, retypedColumns: 1 },
@@ -439,12 +439,11 @@ describeEachGateway('catalogs', (open) => {
       expect(await messages()).toHaveLength(3);
       const [first] = (await changes('addedEntries { name }')) ?? [];
       expect(first).toMatchObject({ addedEntryCount: 1_500, removedEntryCount: 4 });
-      expect(first?.['addedEntries']).toHaveLength(100);
-      for (const { data } of await messages())
-        expect((data['addedEntries'] as object[]).length).toBeLessThanOrEqual(20);
+      expect(first?.addedEntries).toHaveLength(100);
+      for (const { data } of await messages()) expect((data.addedEntries as object[]).length).toBeLessThanOrEqual(20);
       for (let at = 0; at < 20; at += 1) await reads([table(`only-${at}`)]);
       const kept = (await changes('addedEntries { name }')) ?? [];
-      expect(kept.map((change) => change['addedEntries'])).toEqual(
+      expect(kept.map((change) => change.addedEntries)).toEqual(
         Array.from({ length: 20 }, (_, at) => [{ name: `only-${19 - at}` }]),
       );
       await api.removed(id);
