@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile } from 'node:fs/promises';
+import { copyFile, cp, rm } from 'node:fs/promises';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url';
 import type { Seeded } from './seed.ts';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
+/** The package as somebody has it installed, for in a checkout the command runs the sources. */
+const installed = join(root, 'node_modules/.cache/datastore-gateway');
 /** How long it may take to answer, and how often it is asked, in milliseconds. */
 const PATIENCE_MS = 60_000;
 const PAUSE_MS = 5;
@@ -25,11 +27,14 @@ export interface RunningGateway {
   stop(): Promise<void>;
 }
 
-/** Makes `dist/`, for what is measured is what is published. */
+/** Makes `dist/` and lays it out as installed, for what is measured is what is published. */
 export async function buildGateway(): Promise<void> {
   const build = spawn(process.execPath, [join(root, 'build.ts')], { stdio: ['ignore', 'ignore', 'inherit'] });
   const [code] = await once(build, 'exit');
   if (code !== 0) throw new Error('The gateway could not be built: `npm run build` says why');
+  await rm(installed, { recursive: true, force: true });
+  for (const part of ['bin', 'dist', 'schema', 'package.json'])
+    await cp(join(root, part), join(installed, part), { recursive: true });
 }
 
 /** Starts one over a copy of the seeded database, with its limits wide open. */
@@ -55,8 +60,8 @@ export async function startGatewayOn(databaseUrl: string, folder: string, token:
     MAX_SUBSCRIPTIONS_PER_TOKEN: '10000',
   };
   const start = performance.now();
-  const child = spawn(process.execPath, [join(root, 'dist/main.js'), 'serve'], {
-    env: { ...env, NODE_ENV: 'production' },
+  const child = spawn(process.execPath, [join(installed, 'bin/datastore-gateway.js'), 'serve'], {
+    env,
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   const exited = once(child, 'exit');
