@@ -25,9 +25,9 @@ export class Chores {
     this.#ticker = new Ticker({ everyMs: EVERY_MS, work: () => this.#runAll(), onError });
   }
 
+  /** Begins to count: whoever waits for a process that has just started comes before them. */
   start(): void {
     this.#ticker.start();
-    void this.run();
   }
 
   /** Does all that there is to do. When it is being done already, it waits for that. */
