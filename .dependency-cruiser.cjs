@@ -112,7 +112,7 @@ module.exports = {
       'server',
       'the edge knows tokens and the schema, nothing else',
       '^src/server/',
-      '^src/(server/|schema\\.ts$|graphql/|errors/|modules/access/(service|access|token)\\.ts$|platform/(allowance|briefly|json-names|streams/polled-stream|telemetry/(logger|request-ids|trace-context|tracer))\\.ts$)',
+      '^src/(server/|schema\\.ts$|graphql/|errors/|modules/access/(service|access|token)\\.ts$|platform/(allowance|briefly|json-names|record-maker|streams/polled-stream|telemetry/(logger|request-ids|trace-context|tracer))\\.ts$)',
     ),
     {
       name: 'composition-root',

@@ -87,12 +87,11 @@ function outputType(
       Object.fromEntries(
         fields.map((field) => [
           field.key,
-          t.field({
+          t.expose(field.key, {
             type: field.type,
             // at the root a name is nullable in every type, so that one document may select it from all of them
-            nullable: nullability === 'all-nullable' || !field.alwaysSet,
+            nullable: (nullability === 'all-nullable' || !field.alwaysSet) as true,
             description: describe(field),
-            resolve: (config) => config[field.key] ?? null,
           }),
         ]),
       ),

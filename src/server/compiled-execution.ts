@@ -32,8 +32,11 @@ import {
   TypeMetaFieldDef,
   TypeNameMetaFieldDef,
   typeFromAST,
+  valueFromAST,
   visit,
 } from 'graphql';
+import { type RecordMaker, recordMaker } from '../platform/record-maker.ts';
+import { textVariables } from './text-variables.ts';
 
 /** How many errors in variables are told, as Yoga's executor has it. */
 const MAX_VARIABLE_ERRORS = 50;
@@ -113,9 +116,7 @@ class CompiledOperation {
     rootValue,
     variableValues: given,
   }: Omit<ExecutionArgs, 'schema'>): Promise<ExecutionResult> | ExecutionResult | undefined {
-    const { variableDefinitions = [], operation } = this.operation;
-    const options = { maxErrors: MAX_VARIABLE_ERRORS };
-    const { coerced } = getVariableValues(this.schema, variableDefinitions, given ?? {}, options);
+    const coerced = this.#coerced(given ?? {});
     if (!coerced || !this.#root) return undefined;
     const run: Run = { compiled: this, contextValue, rootValue, variableValues: coerced, errors: [] };
     const failed = (error: unknown) => {
@@ -124,7 +125,7 @@ class CompiledOperation {
     };
     try {
       const fields = this.#fields.on(this.#root);
-      const isSerial = operation === OperationTypeNode.MUTATION;
+      const isSerial = this.operation.operation === OperationTypeNode.MUTATION;
       const data = isSerial
         ? executeSerially(run, fields, rootValue)
         : executeFields(run, fields, rootValue, undefined);
@@ -133,6 +134,15 @@ class CompiledOperation {
       return failed(error);
     }
   }
+
+  /** The variables as their types have them; undefined where one is wrong. */
+  #coerced(given: Readonly<Record<string, unknown>>): Run['variableValues'] | undefined {
+    const { schema, operation } = this;
+    const texts = textVariables(schema, operation, given);
+    if (texts) return texts;
+    const options = { maxErrors: MAX_VARIABLE_ERRORS };
+    return getVariableValues(schema, operation.variableDefinitions ?? [], given, options).coerced;
+  }
 }
 
 function answer(data: unknown, { errors }: Run): ExecutionResult {
@@ -140,27 +150,34 @@ function answer(data: unknown, { errors }: Run): ExecutionResult {
   return errors.length === 0 ? { data: found } : { errors, data: found };
 }
 
+/** What is asked for of the objects of one type. */
+interface Fields {
+  readonly all: readonly Field[];
+  readonly recordOf: RecordMaker;
+}
+
 /** The fields that some nodes ask for, by the type of the object that they are asked of. */
 class Selection {
   readonly #operation: CompiledOperation;
   readonly #nodes: readonly (FieldNode | OperationDefinitionNode)[];
-  readonly #known = new Map<GraphQLObjectType, readonly Field[]>();
+  readonly #known = new Map<GraphQLObjectType, Fields>();
 
   constructor(operation: CompiledOperation, nodes: readonly (FieldNode | OperationDefinitionNode)[]) {
     this.#operation = operation;
     this.#nodes = nodes;
   }
 
-  on(type: GraphQLObjectType): readonly Field[] {
+  on(type: GraphQLObjectType): Fields {
     const known = this.#known.get(type);
     if (known) return known;
     const found = new Map<string, FieldNode[]>();
     const visited = new Set<string>();
     for (const { selectionSet } of this.#nodes) this.#collect(selectionSet?.selections ?? [], type, found, visited);
-    const fields = [...found].flatMap(([key, nodes]) => {
+    const all = [...found].flatMap(([key, nodes]) => {
       const definition = fieldOf(this.#operation.schema, type, nodes[0]?.name.value ?? '');
       return definition ? [new Field(this.#operation, type, key, nodes, definition)] : [];
     });
+    const fields = { all, recordOf: recordMaker(all.map(({ key }) => key)) };
     this.#known.set(type, fields);
     return fields;
   }
@@ -218,10 +235,10 @@ class Field {
   readonly nodes: readonly FieldNode[];
   readonly definition: GraphQLField<unknown, unknown>;
   readonly #resolve: NonNullable<GraphQLField<unknown, unknown>['resolve']>;
-  /** Whether it is what its object has under its name, which needs no resolver unless that is a method. */
-  readonly #isProperty: boolean;
+  /** What of its object it is, which needs no resolver unless that is a method; undefined where it is none. */
+  readonly #property: string | undefined;
   readonly #isNonNull: boolean;
-  readonly #hasArguments: boolean;
+  readonly #argumentsOf: ArgumentsReader;
   readonly #isLeaf: boolean;
   /** What `typeof` says of a result that is answered as it is; undefined where none is. */
   readonly #asItIs: string | undefined;
@@ -241,8 +258,8 @@ class Field {
     this.definition = definition;
     this.#resolve = definition.resolve ?? defaultFieldResolver;
     this.#isNonNull = isNonNullType(definition.type);
-    this.#hasArguments = definition.args.length > 0;
-    this.#isProperty = this.#resolve === defaultFieldResolver && !this.#hasArguments;
+    this.#argumentsOf = argumentsReader(definition, nodes[0] as FieldNode);
+    this.#property = definition.args.length > 0 ? undefined : propertyOf(definition);
     const type = isNonNullType(definition.type) ? definition.type.ofType : definition.type;
     this.#isLeaf = isLeafType(type);
     this.#asItIs = asTheyAre.get(type);
@@ -256,15 +273,13 @@ class Field {
   /** Its value in the answer, or a promise of it. Throws, or rejects, what its object is null for. */
   execute(run: Run, source: unknown, parent: Path | undefined): unknown {
     try {
-      if (this.#isProperty && typeof source === 'object' && source !== null) {
-        const value = (source as Record<string, unknown>)[this.definition.name];
+      if (this.#property !== undefined && typeof source === 'object' && source !== null) {
+        const value = (source as Record<string, unknown>)[this.#property];
         if (typeof value === this.#asItIs) return value;
         if (typeof value !== 'function') return this.#completed(run, value, new Info(run, this, parent), parent);
       }
       const info = new Info(run, this, parent);
-      const [node] = this.nodes as [FieldNode];
-      const given = this.#hasArguments ? getArgumentValues(this.definition, node, run.variableValues) : NO_ARGUMENTS;
-      const result: unknown = this.#resolve(source, given, run.contextValue, info);
+      const result: unknown = this.#resolve(source, this.#argumentsOf(run.variableValues), run.contextValue, info);
       return typeof result === this.#asItIs ? result : this.#completed(run, result, info, parent);
     } catch (error) {
       return this.#failed(run, error, parent);
@@ -294,6 +309,49 @@ class Field {
     for (const cause of causes) failedAt(run, cause, this.nodes, this.pathBelow(parent), this.#isNonNull);
     return null;
   }
+}
+
+type ArgumentsReader = (variables: Run['variableValues']) => Record<string, unknown>;
+
+/**
+ * Makes what reads a field's arguments as getArgumentValues() does, to which it leaves those that fail. What the
+ * document has of single values is read once.
+ */
+function argumentsReader(definition: GraphQLField<unknown, unknown>, node: FieldNode): ArgumentsReader {
+  if (definition.args.length === 0) return () => NO_ARGUMENTS;
+  const readAll: ArgumentsReader = (variables) => getArgumentValues(definition, node, variables);
+  const readers: ((variables: Run['variableValues'], into: Record<string, unknown>) => boolean)[] = [];
+  for (const { name, type, defaultValue } of definition.args) {
+    const given = node.arguments?.find((one) => one.name.value === name)?.value;
+    if (given?.kind === Kind.VARIABLE) {
+      const variable = given.name.value;
+      readers.push((variables, into) => {
+        const value = Object.hasOwn(variables, variable) ? variables[variable] : undefined;
+        into[name] = value;
+        return value != null;
+      });
+    } else {
+      const value = given === undefined ? defaultValue : valueFromAST(given, type);
+      if (value === undefined && given === undefined && !isNonNullType(type)) continue;
+      // an object may be changed by who gets it
+      if (value === undefined || (given !== undefined && typeof value === 'object')) return readAll;
+      readers.push((_variables, into) => {
+        into[name] = value;
+        return true;
+      });
+    }
+  }
+  return (variables) => {
+    const found = {};
+    return readers.every((read) => read(variables, found)) ? found : readAll(variables);
+  };
+}
+
+/** The property that a field's resolver would read; Pothos says of which fields that is all that it does. */
+function propertyOf({ name, resolve, extensions }: GraphQLField<unknown, unknown>): string | undefined {
+  if (resolve === undefined) return name;
+  const { pothosExposedField: exposed, pothosResolveWrapped: isWrapped } = extensions;
+  return typeof exposed === 'string' && isWrapped === false ? exposed : undefined;
 }
 
 /** Takes an error down at its place. @throws it where there may be no null */
@@ -361,30 +419,21 @@ class Info implements GraphQLResolveInfo {
 }
 
 /** Fields beside one another run at once; where one may not be null and fails, all of them have ended by then. */
-function executeFields(run: Run, fields: readonly Field[], source: unknown, path: Path | undefined): unknown {
-  const values: Record<string, unknown> = {};
-  let waiting: Promise<unknown>[] | undefined;
+function executeFields(run: Run, { all, recordOf }: Fields, source: unknown, path: Path | undefined): unknown {
+  const values = new Array<unknown>(all.length);
+  let waits = false;
   try {
-    for (const field of fields) {
-      const value = field.execute(run, source, path);
-      if (isPromise(value)) {
-        // its place in the answer is that in the document
-        values[field.key] = undefined;
-        waiting ??= [];
-        waiting.push(putLater(values, field.key, value));
-      } else values[field.key] = value;
+    for (let at = 0; at < all.length; at += 1) {
+      const value = (all[at] as Field).execute(run, source, path);
+      waits ||= isPromise(value);
+      values[at] = value;
     }
   } catch (error) {
-    if (!waiting) throw error;
-    return failAfter(waiting, error);
+    if (!waits) throw error;
+    return failAfter(values.filter(isPromise), error);
   }
-  return waiting ? whenThere(waiting, values) : values;
-}
-
-function putLater(values: Record<string, unknown>, key: string, value: Promise<unknown>): Promise<void> {
-  return value.then((settled) => {
-    values[key] = settled;
-  });
+  const record = recordOf(values);
+  return waits ? whenThere(record, all, values) : record;
 }
 
 function failAfter(waiting: readonly Promise<unknown>[], error: unknown): Promise<never> {
@@ -394,14 +443,30 @@ function failAfter(waiting: readonly Promise<unknown>[], error: unknown): Promis
   return Promise.all(waiting).then(fail, fail);
 }
 
-function whenThere(waiting: readonly Promise<unknown>[], values: Record<string, unknown>): Promise<unknown> {
+/** The record, once it has what there are promises of among its values. */
+function whenThere(
+  record: Record<string, unknown>,
+  fields: readonly Field[],
+  values: readonly unknown[],
+): Promise<unknown> {
+  const waiting: Promise<void>[] = [];
+  for (const [at, { key }] of fields.entries()) {
+    const value = values[at];
+    if (isPromise(value)) waiting.push(putLater(record, key, value));
+  }
   const [first, ...others] = waiting;
-  return (others.length === 0 ? (first as Promise<unknown>) : Promise.all(waiting)).then(() => values);
+  return (others.length === 0 ? (first as Promise<void>) : Promise.all(waiting)).then(() => record);
 }
 
-async function executeSerially(run: Run, fields: readonly Field[], source: unknown): Promise<unknown> {
+function putLater(record: Record<string, unknown>, key: string, value: Promise<unknown>): Promise<void> {
+  return value.then((settled) => {
+    record[key] = settled;
+  });
+}
+
+async function executeSerially(run: Run, { all }: Fields, source: unknown): Promise<unknown> {
   const values: Record<string, unknown> = {};
-  for (const field of fields) values[field.key] = await field.execute(run, source, undefined);
+  for (const field of all) values[field.key] = await field.execute(run, source, undefined);
   return values;
 }
 
@@ -468,7 +533,10 @@ function listCompleter(field: Field, itemType: GraphQLOutputType): Complete {
       );
     const completed: unknown[] = [];
     let waits = false;
-    for (const item of list as Iterable<unknown>) {
+    // V8 walks along an array by its indexes without an object for each step
+    const items = Array.isArray(list) ? list : [...(list as Iterable<unknown>)];
+    for (let at = 0; at < items.length; at += 1) {
+      const item: unknown = items[at];
       const path: Path = { prev: listPath, key: completed.length, typename: undefined };
       let value: unknown;
       try {

@@ -26,11 +26,13 @@ import {
 } from 'graphql';
 import { configPathOf, type FieldIssue, type IssueCode, issueCodes } from '../errors/field-issues.ts';
 import { requestError } from './request-error.ts';
+import { textVariables } from './text-variables.ts';
 
 /** How many issues one answer names. */
 const MAX_ISSUES = 100;
 /** How many names a message lists. */
 const MAX_LISTED = 40;
+const NO_ISSUES: readonly FieldIssue[] = [];
 
 type IsShown = (name: string) => boolean;
 type Path = readonly string[];
@@ -62,7 +64,8 @@ export function refusedVariables(
   operation: OperationDefinitionNode,
   variables: Readonly<Record<string, unknown>>,
   isShown: IsShown,
-): FieldIssue[] {
+): readonly FieldIssue[] {
+  if (textVariables(schema, operation, variables)) return NO_ISSUES;
   const judge = new Judge(isShown);
   const places = placesOf(document, operation, isShown);
   for (const definition of operation.variableDefinitions ?? []) {
