@@ -20,7 +20,7 @@ import {
   partsOf,
 } from './query.ts';
 import type { JoinedRow } from './related.ts';
-import { joinedDatastore, selectDatastores } from './store.ts';
+import { datastoreMaker, selectDatastores } from './store.ts';
 
 /** How much a list or a count does before it goes another way. */
 export interface Bounds {
@@ -93,11 +93,13 @@ export async function listDatastores(
   const stretch = { ...request, limit: request.size + 1 };
   const rows = await rowsOf({ database, access, query, column, direction, asked, stretch }, bounds);
   const cursorOf = (row: JoinedRow) => encodeCursor(orderName(query), [row[column], row.id]);
-  return toPage(rows, request, cursorOf, (row) => joinedDatastore(row, asked));
+  return toPage(rows, request, cursorOf, datastoreMaker(asked));
 }
 
 async function rowsOf(listing: Listing, bounds: Bounds): Promise<JoinedRow[]> {
   const { database, access, query, stretch } = listing;
+  const [only, ...others] = partsOf(access, query);
+  if (only && others.length === 0 && isKept(listing, only)) return walkAgain(listing, only);
   if (!isNarrowed(access, query)) return walk(listing, null);
   const few = new FewFinder(database, access, query);
   const veryFew = await few.findAtOnce(bounds.atOnce);
@@ -123,10 +125,7 @@ async function placeBehind(listing: Listing, count: number): Promise<Place | nul
 
 /** Walks along the order from the cursor on, to its end or to a place, and reads what fits. */
 async function walk(listing: Listing, end: Place | null): Promise<JoinedRow[]> {
-  const parts = partsOf(listing.access, listing.query);
-  const [only, ...others] = parts;
-  if (only && others.length === 0 && isKept(listing, only, end)) return walkAgain(listing, only);
-  return along(listing, parts, listing.stretch, end).execute();
+  return along(listing, partsOf(listing.access, listing.query), listing.stretch, end).execute();
 }
 
 /** Reads what fits of some parts. What is not narrowed is read as it stands in the index, from the cursor on. */
@@ -192,9 +191,9 @@ function placesIn(listing: Listing, parts: readonly Part[], stretch: Stretch, co
 }
 
 /** Whether nothing but places differs in a statement from one list to the next. */
-function isKept({ access, query }: Listing, { environmentId }: Part, end: Place | null): boolean {
+function isKept({ access, query }: Listing, { environmentId }: Part): boolean {
   const sees = environmentId === null ? access.environmentIds === 'all' : isVisible(access, environmentId);
-  return sees && end === null && !isFiltered(query);
+  return sees && !isFiltered(query);
 }
 
 const walks = new PreparedStatements<Stretch & Pick<Part, 'environmentId'>>();
@@ -202,9 +201,9 @@ const walks = new PreparedStatements<Stretch & Pick<Part, 'environmentId'>>();
 /** Reads a page of what is not filtered, by a statement that is kept. */
 async function walkAgain(listing: Listing, { environmentId }: Part): Promise<JoinedRow[]> {
   const { database, query, direction, asked, stretch } = listing;
-  const given = [environmentId, stretch.after, stretch.before].map((one) => (one === null ? 'no' : 'one'));
-  const skips = stretch.offset > 0 ? 'skips' : 'begins';
-  const shape = [...Object.values(query.order), direction, ...given, skips, asked.name].join(' ');
+  const isGiven = (one: unknown) => (one === null ? 'no' : 'one');
+  const bounds = `${isGiven(stretch.after)} ${isGiven(stretch.before)} ${stretch.offset > 0 ? 'skips' : 'begins'}`;
+  const shape = `${orderName(query)} ${direction} ${isGiven(environmentId)} ${bounds} ${asked.name}`;
   const statement = (place: PlaceOf<Stretch & Pick<Part, 'environmentId'>>) => {
     const at = (name: 'after' | 'before') =>
       stretch[name] && [place((values) => values[name]?.[0] ?? ''), place((values) => values[name]?.[1] ?? '')];

@@ -2,6 +2,7 @@ import type DataLoader from 'dataloader';
 import type { Selectable } from 'kysely';
 import { RequestFault } from '../../errors/api.ts';
 import type { DatastoresTable, SecretKeysTable } from '../../platform/database/tables.ts';
+import { recordMaker } from '../../platform/record-maker.ts';
 import { type ShownRow, testOf } from '../connection-tests/shown-row.ts';
 import type { ConnectionTest } from '../connection-tests/test.ts';
 import type { EnvironmentRow } from '../environments/service.ts';
@@ -40,34 +41,47 @@ export function joinedColumns({ environment, lastTest }: AskedOfDatastores) {
   ];
 }
 
-/** Keeps with a datastore what its row has of its environment and its last test. */
-export function keepJoined(datastore: Related, row: JoinedRow, { environment, lastTest }: AskedOfDatastores): void {
-  if (environment)
-    datastore[environmentRead] = picked<EnvironmentRow>(row, 'environment__', environment, row.environment_id);
-  if (!lastTest) return;
-  const id = row.test__id as string | null;
-  datastore[lastTestRead] = id === null ? null : testOf(picked<ShownRow>(row, 'test__', lastTest, id));
+/**
+ * Makes what keeps with datastores, one after the other, what their rows have of their environments and last tests.
+ * Neighbours in one environment have it together.
+ */
+export function joinedKeeper({
+  environment,
+  lastTest,
+}: AskedOfDatastores): (datastore: Related, row: JoinedRow) => void {
+  const environmentOfRow = environment && picker<EnvironmentRow>('environment__', environment);
+  const testOfRow = lastTest && picker<ShownRow>('test__', lastTest);
+  let last: EnvironmentRow | undefined;
+  return (datastore, row) => {
+    if (environmentOfRow) {
+      if (last?.id !== row.environment_id) last = environmentOfRow(row, row.environment_id);
+      datastore[environmentRead] = last;
+    }
+    if (!testOfRow) return;
+    const id = row.test__id as string | null;
+    datastore[lastTestRead] = id === null ? null : testOf(testOfRow(row, id));
+  };
 }
 
-/** What was not read is not there: nobody asks for it. */
-function picked<Row>(row: JoinedRow, prefix: Prefix, columns: readonly string[], id: string): Row {
-  const found: Record<string, unknown> = { id };
-  const names = namesOf(columns, prefix);
-  for (const [at, column] of columns.entries()) found[column] = row[names[at] as keyof JoinedRow];
-  return found as Row;
-}
+type Picker<Row> = (row: JoinedRow, id: string) => Row;
 
-type Prefix = 'environment__' | 'test__';
+const pickers = new WeakMap<readonly string[], Picker<never>>();
 
-const known = new WeakMap<readonly string[], readonly string[]>();
-
-/** What joined columns are called in a row: the same for each row of a list. */
-function namesOf(columns: readonly string[], prefix: Prefix): readonly string[] {
-  const found = known.get(columns);
-  if (found) return found;
-  const names = columns.map((column) => `${prefix}${column}`);
-  known.set(columns, names);
-  return names;
+/** Makes what picks some joined columns from rows: what was not read is not there, for nobody asks for it. */
+function picker<Row>(prefix: 'environment__' | 'test__', columns: readonly string[]): Picker<Row> {
+  const known = pickers.get(columns);
+  if (known) return known;
+  const others = columns.filter((column) => column !== 'id');
+  const recordOf = recordMaker(['id', ...others]);
+  const names = others.map((column) => `${prefix}${column}` as keyof JoinedRow);
+  const made: Picker<Row> = (row, id) => {
+    const values = new Array<unknown>(names.length + 1);
+    values[0] = id;
+    for (const [at, name] of names.entries()) values[at + 1] = row[name];
+    return recordOf(values) as Row;
+  };
+  pickers.set(columns, made as Picker<never>);
+  return made;
 }
 
 /**

@@ -10,7 +10,7 @@ import { whereVisible, whereVisibleToo } from '../access/visibility.ts';
 import { type AskedOfDatastores, datastoresWithSecrets, wholeDatastores } from './asked.ts';
 import { type Datastore, datastoreOf, rowOf } from './datastore.ts';
 import type { OrderColumn } from './query.ts';
-import { type JoinedRow, joinedColumns, keepJoined } from './related.ts';
+import { type JoinedRow, joinedColumns, joinedKeeper } from './related.ts';
 import { searchBacklog } from './search-backlog.ts';
 
 /** Far below what a statement may bind: 32,766 values on SQLite, 65,535 on Postgres. */
@@ -39,7 +39,7 @@ export async function findDatastores(
   const rows: JoinedRow[] = [];
   for (let from = 0; from < distinct.length; from += IDS_IN_ONE_STATEMENT)
     rows.push(...(await readByIds(database, access, distinct.slice(from, from + IDS_IN_ONE_STATEMENT), asked)));
-  return rows.map((row) => joinedDatastore(row, asked));
+  return rows.map(datastoreMaker(asked));
 }
 
 async function readByIds(
@@ -117,11 +117,14 @@ function sealedTextsBeside(eb: ExpressionBuilder<Tables, 'datastores'>, kind: Da
     .whereRef('secret_versions.datastore_id', '=', 'datastores.id');
 }
 
-/** Makes a datastore of what selectDatastores() has read of it. */
-export function joinedDatastore(row: JoinedRow, asked: AskedOfDatastores): Datastore {
-  const datastore = datastoreOf(row);
-  keepJoined(datastore, row, asked);
-  return datastore;
+/** Makes what makes datastores, one after the other, of what selectDatastores() has read of them. */
+export function datastoreMaker(asked: AskedOfDatastores): (row: JoinedRow) => Datastore {
+  const keepJoined = joinedKeeper(asked);
+  return (row) => {
+    const datastore = datastoreOf(row);
+    keepJoined(datastore, row);
+    return datastore;
+  };
 }
 
 /**
