@@ -5,18 +5,14 @@ const NEWLINE = 0x0a;
 const MOST_PARTS = 1_024;
 
 /**
- * Writes one message as a line of JSON. Node's own channel between processes is not used: whoever has taken the child
- * over ends the gateway with one message of Node's own protocol (`NODE_HANDLE_ACK`), or with a length that the gateway
- * then waits for.
+ * Writes messages in order, each as a line of JSON. Those of one turn of the event loop go out together, for each write
+ * wakes a reader. Node's own channel between processes is not used: whoever has taken the child over ends the gateway
+ * with one message of Node's own protocol (`NODE_HANDLE_ACK`), or with a length that the gateway then waits for.
  */
-export function writeMessage(stream: Writable, message: object, written?: (error?: Error | null) => void): void {
-  stream.write(lineOf(message), written);
-}
-
-/** Writes messages in order. Those of one turn of the event loop go out together, for each write wakes a reader. */
 export class GatheringWriter {
   readonly #stream: Writable;
   #lines = '';
+  #waits = false;
 
   constructor(stream: Writable) {
     this.#stream = stream;
@@ -24,14 +20,21 @@ export class GatheringWriter {
 
   /** What comes to a stream that has closed meanwhile is dropped. */
   write(message: object): void {
-    if (this.#lines === '') process.nextTick(() => this.#flush());
     this.#lines += lineOf(message);
+    if (this.#waits) return;
+    this.#waits = true;
+    process.nextTick(() => {
+      this.#waits = false;
+      this.flush();
+    });
   }
 
-  #flush(): void {
+  /** Writes what is gathered at once; `written` is called when it has gone out, or cannot. */
+  flush(written?: () => void): void {
     const lines = this.#lines;
     this.#lines = '';
-    if (this.#stream.writable) this.#stream.write(lines);
+    if (this.#stream.writable && lines !== '') this.#stream.write(lines, written);
+    else written?.();
   }
 }
 

@@ -20,7 +20,7 @@ import { Failure, type FailureReport } from '../connectors/kit/contract/failure.
 import type { HostAndPort } from '../connectors/kit/network/addresses.ts';
 import { PolicedDialer } from '../connectors/kit/network/dialer.ts';
 import { watchActivity } from './activity.ts';
-import { readMessages, writeMessage } from './channel.ts';
+import { GatheringWriter, readMessages } from './channel.ts';
 import { CHANNEL_FD } from './child-command.ts';
 import { judgeNames } from './judge-names.ts';
 import {
@@ -49,6 +49,7 @@ const secrets = new Map<WorkId, readonly string[]>();
 /** The run that whatever happens belongs to: callbacks, timers and sockets inherit it from who made them. */
 const currentRun = new AsyncLocalStorage<WorkId>();
 const channel = new Socket({ fd: CHANNEL_FD });
+const writer = new GatheringWriter(channel);
 const [listUrl] = process.argv.slice(2);
 let settings: DialerSettings | undefined;
 /** Every dialer holds this list, which grows. */
@@ -74,6 +75,7 @@ process.on('uncaughtException', (error) => {
 process.on('exit', () => {
   const run = currentRun.getStore();
   if (run !== undefined) markActive(run);
+  writer.flush();
 });
 
 const { loadConnector }: { loadConnector: (type: string) => Promise<Connector> } = listUrl
@@ -128,7 +130,7 @@ async function runTest(run: WorkId, job: TestJob, deadline: number): Promise<voi
   const watched = watchActivity(dialer, () => markActive(run));
   await runAllChecks(run, job, watched, controller.signal, (failure) => {
     clearTimeout(timer);
-    send({ type: 'outcome', run, failure });
+    sendNow({ type: 'outcome', run, failure });
   });
   dialer.close();
   running.delete(run);
@@ -156,7 +158,9 @@ async function runAllChecks(
     const writing = new Set(connector.checks.filter((check) => check.writes).map((check) => check.name));
     const onEvent = (event: CheckProgress) => {
       lastActive = run;
-      send({ type: 'event', run, event, writes: writing.has(event.name.slice(event.name.indexOf('/') + 1)) });
+      const writes = writing.has(event.name.slice(event.name.indexOf('/') + 1));
+      const tell = event.kind === 'started' ? sendNow : send;
+      tell({ type: 'event', run, event, writes });
     };
     const onCatalog = (entries: readonly CatalogEntry[]) => sendCatalog(run, entries);
     const onLog: CheckLog = (level, text) => log(level, run, text);
@@ -218,15 +222,20 @@ function dialerSettings(): DialerSettings {
 function markActive(run: WorkId): void {
   if (lastActive === run || !running.has(run)) return;
   lastActive = run;
-  send({ type: 'active', run });
+  sendNow({ type: 'active', run });
 }
 
 /** A line for the operator, redacted; null: it belongs to no run. */
 function log(level: 'info' | 'error', run: WorkId | null, text: string, sent?: () => void): void {
-  send({ type: 'log', level, run, text: text.slice(0, LONGEST_LOG) }, sent);
+  sendNow({ type: 'log', level, run, text: text.slice(0, LONGEST_LOG) }, sent);
 }
 
-function send(message: FromChild, sent?: () => void): void {
-  // a failed write means that the gateway has gone
-  writeMessage(channel, message, (error) => (error ? process.exit(0) : sent?.()));
+function send(message: FromChild): void {
+  writer.write(message);
+}
+
+/** Sends a message, and those before it, before anything can hold the event loop. */
+function sendNow(message: FromChild, sent?: () => void): void {
+  send(message);
+  writer.flush(sent);
 }
