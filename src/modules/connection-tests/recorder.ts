@@ -9,7 +9,8 @@ const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 500;
 
 /** One event on its way to the log. */
-interface Pending extends ToldEvent {
+export interface RecordedEvent extends ToldEvent {
+  /** Called once it is written; with false when the writer no longer owns the test: somebody else goes on with it. */
   readonly settle: (written: boolean) => void;
   readonly fail: (error: unknown) => void;
 }
@@ -21,7 +22,7 @@ interface Pending extends ToldEvent {
  */
 export class TestRecorder {
   readonly #queue: Pick<TestQueue, 'write' | 'isAway'>;
-  #pending: Pending[] = [];
+  #pending: RecordedEvent[] = [];
   #writing = false;
   readonly #givenUp = new AbortController();
 
@@ -29,12 +30,10 @@ export class TestRecorder {
     this.#queue = queue;
   }
 
-  /** Writes an event. @returns false when the writer no longer owns the test: somebody else goes on with it */
-  record(told: ToldEvent): Promise<boolean> {
-    return new Promise((settle, fail) => {
-      this.#pending.push({ ...told, settle, fail });
-      if (!this.#writing) void this.#write();
-    });
+  /** Writes an event: there are too many of them for a promise each. */
+  record(event: RecordedEvent): void {
+    this.#pending.push(event);
+    if (!this.#writing) void this.#write();
   }
 
   /** Drops from now on what cannot be written at once: this process ends, and another one ends its tests. */

@@ -18,7 +18,9 @@ export class TestLog {
   readonly #recorder: TestRecorder;
   readonly #clock: TestQueue['clock'];
   readonly #logger: Logger;
-  #last: Promise<unknown> = Promise.resolve();
+  /** How many events are not written yet, and who waits for that. */
+  #unwritten = 0;
+  #whenFlushed: (() => void) | undefined;
 
   constructor(
     lease: Lease,
@@ -36,32 +38,61 @@ export class TestLog {
     this.#logger = logger;
   }
 
-  /** Adds an event; the recorder keeps their order. */
-  async write(fact: TestFact): Promise<void> {
-    const telling = tellingOf(this.snapshot, fact, this.#clock.timestamp());
-    if (!telling) return;
-    this.snapshot = telling.snapshot;
-    this.sequence += 1;
-    const event = { sequence: this.sequence, ...telling };
-    const writing = this.#recorder.record({ lease: this.#lease, fact, event }).then((written) => {
-      if (!written) this.#lose();
-    });
-    this.#last = writing.catch(() => this.#lose());
-    await writing;
+  /** Adds an event, and resolves once it is written; the recorder keeps their order. */
+  write(fact: TestFact): Promise<void> {
+    return new Promise((resolve, reject) => this.#record(fact, resolve, reject));
   }
 
+  /** Resolves once all events are written, or given up. */
   async flushed(): Promise<void> {
-    await this.#last;
+    if (this.#unwritten === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#whenFlushed = resolve;
+    });
   }
 
   /** A failed write means that the test is no longer ours to go on with; onLost ends it. */
   onCheck(event: CheckEvent): void {
     this.trace?.onCheck(event);
-    this.write(event).catch((error: unknown) => {
-      const testId = this.#lease.test.id;
-      this.#logger.error({ err: error, testId }, 'an event of a connection test could not be written');
-      this.#lose();
+    this.#record(
+      event,
+      () => undefined,
+      (error) => {
+        const testId = this.#lease.test.id;
+        this.#logger.error({ err: error, testId }, 'an event of a connection test could not be written');
+      },
+    );
+  }
+
+  #record(fact: TestFact, written: () => void, failed: (error: unknown) => void): void {
+    const telling = tellingOf(this.snapshot, fact, this.#clock.timestamp());
+    if (!telling) {
+      written();
+      return;
+    }
+    this.snapshot = telling.snapshot;
+    this.sequence += 1;
+    this.#unwritten += 1;
+    this.#recorder.record({
+      lease: this.#lease,
+      fact,
+      event: { sequence: this.sequence, ...telling },
+      settle: (isWritten) => {
+        if (!isWritten) this.#lose();
+        this.#settled();
+        written();
+      },
+      fail: (error) => {
+        this.#lose();
+        this.#settled();
+        failed(error);
+      },
     });
+  }
+
+  #settled(): void {
+    this.#unwritten -= 1;
+    if (this.#unwritten === 0) this.#whenFlushed?.();
   }
 
   #lose(): void {
