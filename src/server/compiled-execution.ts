@@ -60,11 +60,12 @@ type Complete = (run: Run, value: unknown, info: Info, path: Path | undefined) =
 /**
  * Makes what executes valid documents as Yoga's executor does, with the same answers and errors, but looks at each
  * document once: which fields an object of a type has, and how each is completed, is kept with the document for as long
- * as Yoga's cache keeps that. It leaves to Yoga, by undefined, subscriptions, operations with directives, and wrong
- * variables.
+ * as Yoga's cache keeps that. It leaves to Yoga, by undefined, operations of other kinds, those with directives, and
+ * wrong variables. A subscription's execution is that of one of its events, which is the root value.
  */
 export function createCompiledExecute(
   schema: GraphQLSchema,
+  kinds: readonly `${OperationTypeNode}`[] = ['query', 'mutation'],
 ): (args: Omit<ExecutionArgs, 'schema'>) => Promise<ExecutionResult> | ExecutionResult | undefined {
   const known = new WeakMap<OperationDefinitionNode, CompiledOperation | null>();
   return (args) => {
@@ -72,9 +73,10 @@ export function createCompiledExecute(
     if (!operation) return undefined;
     let compiled = known.get(operation);
     if (compiled === undefined) {
-      compiled = isCompilable(args.document, operation)
-        ? new CompiledOperation(schema, args.document, operation)
-        : null;
+      compiled =
+        kinds.includes(operation.operation) && isCompilable(args.document)
+          ? new CompiledOperation(schema, args.document, operation)
+          : null;
       known.set(operation, compiled);
     }
     return compiled?.execute(args);
@@ -82,8 +84,8 @@ export function createCompiledExecute(
 }
 
 /** What differs from one execution to the next by more than arguments and data is left to Yoga. */
-function isCompilable(document: DocumentNode, { operation }: OperationDefinitionNode): boolean {
-  let compilable = operation !== OperationTypeNode.SUBSCRIPTION;
+function isCompilable(document: DocumentNode): boolean {
+  let compilable = true;
   const no = () => {
     compilable = false;
   };

@@ -26,6 +26,8 @@ export interface Operations {
   refused(args: OperationArgs): ExecutionResult | undefined;
   /** Executes what it can; undefined for the rest, which is Yoga's. */
   readonly execute: ReturnType<typeof createCompiledExecute>;
+  /** The same for an event of a subscription, which is the root value. */
+  readonly executeEvent: ReturnType<typeof createCompiledExecute>;
 }
 
 export function createOperations(schema: GraphQLSchema): Operations {
@@ -46,6 +48,7 @@ export function createOperations(schema: GraphQLSchema): Operations {
       return error && { errors: [error] };
     },
     execute: createCompiledExecute(schema),
+    executeEvent: createCompiledExecute(schema, ['subscription']),
   };
 }
 

@@ -1,4 +1,4 @@
-import { createSourceEventStream, type DocumentNode, type ExecutionArgs, type ExecutionResult, execute } from 'graphql';
+import { createSourceEventStream, type DocumentNode, type ExecutionArgs, type ExecutionResult } from 'graphql';
 import { isAsyncIterable, isPromise } from 'graphql-yoga';
 import { Briefly } from '../platform/briefly.ts';
 import { done, type Polled, PolledStream, polled } from '../platform/streams/polled-stream.ts';
@@ -8,10 +8,12 @@ type Step = IteratorYieldResult<ExecutionResult>;
 /**
  * Makes what runs subscriptions: each reads its own events, in its own pace, but an event is executed once for all who
  * ask the same of it within a second and with the same rights: the same document, operation and variables, and the
- * same text of `rightsOf`. A source shares by giving the same object to several; failures are nobody else's.
+ * same text of `rightsOf`. A source shares by giving the same object to several; failures are nobody else's. `execute`
+ * gets the event as the root value.
  */
 export function createSharedSubscribe(
   rightsOf: (contextValue: unknown) => string,
+  execute: (args: ExecutionArgs) => ExecutionResult | Promise<ExecutionResult>,
 ): (args: ExecutionArgs) => Promise<Polled<ExecutionResult> | ExecutionResult> {
   const executions = new Briefly<Execution>();
   const numbers = new Numbers();

@@ -1,4 +1,4 @@
-import type { ExecutionArgs, GraphQLError, GraphQLSchema } from 'graphql';
+import { type ExecutionArgs, execute, type GraphQLError, type GraphQLSchema } from 'graphql';
 import { createYoga, isAsyncIterable, type Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import type { Tracer } from '../platform/telemetry/tracer.ts';
@@ -64,7 +64,7 @@ export function createGraphQL<Access, Context extends object>(options: YogaOptio
       useRefusals(options.operations),
       useCompiledExecution(options.operations),
       ...(traces ? [traces.within] : []),
-      ...(options.rightsOf ? [useSharedExecution(options.rightsOf)] : []),
+      ...(options.rightsOf ? [useSharedExecution(options.rightsOf, options.operations)] : []),
       useLiveSubscriptions(options),
     ],
   });
@@ -112,8 +112,12 @@ function useCompiledExecution({ execute }: Operations): Plugin {
   };
 }
 
-function useSharedExecution<Access>(rightsOf: (access: Access) => string): Plugin<Caller<Access>> {
-  const subscribe = createSharedSubscribe((contextValue) => rightsOf((contextValue as Caller<Access>).access));
+function useSharedExecution<Access>(
+  rightsOf: (access: Access) => string,
+  { executeEvent }: Operations,
+): Plugin<Caller<Access>> {
+  const rights = (contextValue: unknown) => rightsOf((contextValue as Caller<Access>).access);
+  const subscribe = createSharedSubscribe(rights, (args) => executeEvent(args) ?? execute(args));
   return { onSubscribe: ({ setSubscribeFn }) => setSubscribeFn(subscribe) };
 }
 

@@ -1,7 +1,9 @@
 import * as fc from 'fast-check';
 import {
+  buildSchema,
   type ExecutionArgs,
   type ExecutionResult,
+  execute,
   type GraphQLError,
   type GraphQLSchema,
   parse,
@@ -201,6 +203,21 @@ describe('a compiled document', () => {
       expect(given).toBeDefined();
       expect(shown((await given) ?? {})).toBe(shown(await executedByYoga(args)));
     }
+  });
+
+  test('of a subscription is executed for an event as graphql-js does', async () => {
+    const schema = buildSchema(
+      'type Query { no: Int } type Subscription { event(after: Int): Event! } type Event { id: ID! twice: [Event] }',
+    );
+    const document = parse('subscription ($after: Int) { event(after: $after) { id again: twice { id } } }');
+    for (const id of ['a', null]) {
+      const rootValue = { event: ({ after }: { after: number }) => ({ id, twice: [{ id: after }, { id: null }] }) };
+      const args = { schema, document, rootValue, variableValues: { after: 3 } };
+      const given = createCompiledExecute(schema, ['subscription'])(args);
+      expect(given).toBeDefined();
+      expect(shown((await given) ?? {})).toBe(shown(await execute(args)));
+    }
+    expect(createCompiledExecute(schema, ['subscription'])({ document: parse('{ no }') })).toBeUndefined();
   });
 
   test.each([

@@ -1,4 +1,4 @@
-import { buildSchema, type ExecutionResult, parse } from 'graphql';
+import { buildSchema, type ExecutionResult, execute, parse } from 'graphql';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Access, rightsOf } from '../../src/modules/access/access.ts';
 import { createSharedSubscribe } from '../../src/server/shared-execution.ts';
@@ -31,7 +31,7 @@ function subscriber(event: object) {
       return { ...source, seenBy: name };
     },
   });
-  const subscribe = createSharedSubscribe((context) => (context as Rights).rights);
+  const subscribe = createSharedSubscribe((context) => (context as Rights).rights, execute);
   return async (contextValue: Rights, document = everything, variableValues: Record<string, unknown> = {}) => {
     const stream = await subscribe({ schema, document, contextValue, variableValues });
     if (!(Symbol.asyncIterator in stream)) throw new Error('It is no stream');
