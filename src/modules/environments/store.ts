@@ -1,9 +1,10 @@
 import type { Expression, SqlBool } from 'kysely';
-import { type Change, type Database, isOneOf, positionFunction } from '../../platform/database/database.ts';
+import { type Change, type Database, positionFunction } from '../../platform/database/database.ts';
+import { type PlaceOf, PreparedStatements } from '../../platform/database/prepared-statements.ts';
 import type { EnvironmentsTable } from '../../platform/database/tables.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
 import type { Access } from '../access/access.ts';
-import { whereVisible } from '../access/visibility.ts';
+import { isVisible, whereVisible } from '../access/visibility.ts';
 
 export type EnvironmentRow = EnvironmentsTable;
 
@@ -33,18 +34,21 @@ export async function listEnvironments(
   return toPage(rows, request, (row) => encodeCursor('NAME', [row.name, row.id]));
 }
 
+const soughtEnvironments = new PreparedStatements<readonly string[]>();
+
 /** Reads the environments with these ids that the caller may see. */
 export async function findEnvironments(
   database: Database,
   access: Access,
   ids: readonly string[],
 ): Promise<EnvironmentRow[]> {
-  return database.query
-    .selectFrom('environments')
-    .selectAll()
-    .where(isOneOf('environments.id', ids))
-    .where(whereVisible(access, 'environments.id'))
-    .execute();
+  const visible = [...new Set(ids)].filter((id) => isVisible(access, id));
+  if (visible.length === 0) return [];
+  const select = (place: PlaceOf<readonly string[]>) => {
+    const sight = { environmentIds: new Set(visible.map((_, at) => place((values) => values[at] ?? ''))) };
+    return database.query.selectFrom('environments').selectAll().where(whereVisible(sight, 'environments.id'));
+  };
+  return (await soughtEnvironments.run(database, String(visible.length), select, visible)).rows;
 }
 
 /** Two rows tell whether there is just one. */
