@@ -329,7 +329,6 @@ export class ConnectionTestService {
 
   /** Waits for a test that may not exist yet. @returns undefined when the caller went away meanwhile */
   async #appear(access: Access, id: string, signal?: AbortSignal): Promise<ConnectionTest | undefined> {
-    const timeout = AbortSignal.timeout(this.#unbornWaitMs);
     const births = followLog({
       doorbell: this.#doorbell,
       topics: [testTopic(id)],
@@ -337,7 +336,8 @@ export class ConnectionTestService {
       position: () => 0,
       after: 0,
       isLast: () => true,
-      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+      timeoutMs: this.#unbornWaitMs,
+      ...(signal ? { signal } : {}),
     });
     for await (const test of births) return test;
     if (signal?.aborted) return undefined;

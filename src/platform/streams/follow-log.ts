@@ -20,6 +20,8 @@ export interface FollowOptions<Row, Cursor, Shown> {
   readonly isLast?: (row: Row) => boolean;
   /** Ends the log at once, without an error. */
   readonly signal?: AbortSignal;
+  /** The same after so many milliseconds. Left out: it takes as long as it takes. */
+  readonly timeoutMs?: number;
   /** Milliseconds between two reads even when nobody rings. */
   readonly pollMs?: number;
   /** The most rows that `read` returns: fewer mean that there are no more for now, which saves a read. */
@@ -81,7 +83,7 @@ class LogFollower<Row, Cursor, Shown> extends PolledStream<Shown> {
   /** Listens before the first read, so that no row falls in between. */
   #start(): void {
     this.#started = true;
-    const { doorbell, topics, signal, pollMs } = this.#options;
+    const { doorbell, topics, signal, timeoutMs, pollMs } = this.#options;
     if (signal?.aborted) this.#end();
     if (this.#ended) return;
     const rung = () => {
@@ -92,6 +94,10 @@ class LogFollower<Row, Cursor, Shown> extends PolledStream<Shown> {
     if (pollMs !== undefined) {
       const timer = setInterval(rung, pollMs).unref();
       this.#endings.push(() => clearInterval(timer));
+    }
+    if (timeoutMs !== undefined) {
+      const timer = setTimeout(() => this.#end(), timeoutMs).unref();
+      this.#endings.push(() => clearTimeout(timer));
     }
     if (signal) {
       const aborted = () => this.#end();
