@@ -28,6 +28,8 @@ const LONGEST_LOG = 8_000;
 const DEEPEST_CAUSE = 3;
 const FIXED_HOST_HINT =
   'Something on the way may answer in the place of the service, a proxy that looks into TLS say: ask the operator of the gateway.';
+/** What has none of the characters below, and none that is two units of UTF-16. */
+const PLAIN = /^[\x20-\x7e]*$/;
 /**
  * Control and format characters (bidi overrides among them), lone surrogates, private use, line and paragraph
  * separators.
@@ -300,7 +302,10 @@ function evidenceItems(evidence: Evidence, redactor: Redactor): EvidenceItem[] {
 function printable(text: string, redactor: Redactor): string {
   // the text is redacted before and after: cleaning joins what a control character keeps apart, and cutting hides an
   // end
-  const clean = redactor.value(redactor.value(text).replace(UNPRINTABLE, ''));
+  const redacted = redactor.value(text);
+  // most of it has nothing to clean, which is seen sooner than cleaned
+  if (PLAIN.test(redacted) && redacted.length <= LONGEST_VALUE) return redacted;
+  const clean = redactor.value(redacted.replace(UNPRINTABLE, ''));
   const characters = Array.from(clean);
   return characters.length <= LONGEST_VALUE ? clean : `${characters.slice(0, LONGEST_VALUE - 1).join('')}…`;
 }
