@@ -11,6 +11,7 @@ import {
   sql,
   type Transaction,
 } from 'kysely';
+import type { ChainEnd } from '../journal/chain-link.ts';
 import type { PostgresDriverParts } from '../postgres/dialect.ts';
 import type { DatabasePlace, OnDatabasePeer } from '../postgres/peers.ts';
 import { openSqliteDialect, type SqliteDriverParts } from '../sqlite/dialect.ts';
@@ -100,6 +101,11 @@ export interface Change {
   readonly runAtOnce: RunsAtOnce;
   /** Leaves some work to the end of the changes that share a COMMIT with this one: on SQLite, where there are any. */
   leave(work: GroupWork): void;
+  /**
+   * On SQLite: where chains of the journal end by what the changes that share a COMMIT with this one have added so far.
+   * What is set there is stored with them.
+   */
+  readonly chainEnds: (() => Map<string, ChainEnd>) | undefined;
   /** Rings the doorbell of a topic once the change is stored; never when it is not. At most 1,000 characters. */
   ring(topic: string): void;
   /** Calls something once the change is stored, before anybody is rung; never when it is not. It must not throw. */
@@ -397,7 +403,7 @@ export class Database {
       if (topic.length > MAX_TOPIC) throw new Error('A topic is an id, nothing longer');
       topics.add(topic);
     };
-    const { runInTurn } = this.#driver;
+    const { runInTurn, chainEnds } = this.#driver;
     const runAtOnce: RunsAtOnce = (statement) => {
       if (!scope.open) throw new Error('The change is over');
       return runInTurn && this.#atOnce(runInTurn, statement);
@@ -406,12 +412,23 @@ export class Database {
       if (!scope.open) throw new Error('The change is over');
       this.#driver.leave?.(work);
     };
+    const ends =
+      chainEnds &&
+      (() => {
+        if (!scope.open) throw new Error('The change is over');
+        return chainEnds();
+      });
     try {
       const transaction = this.query.transaction();
       const started = this.kind === 'postgres' ? transaction.setIsolationLevel('read committed') : transaction;
       const result = await started.execute(async (query) => {
         const done = await this.#scopes.run(scope, () =>
-          work({ kind: this.kind, clock: this.clock, query, runAtOnce, leave, ring, onStored, journaled, erases }),
+          work({
+            kind: this.kind,
+            clock: this.clock,
+            chainEnds: ends,
+            ...{ query, runAtOnce, leave, ring, onStored, journaled, erases },
+          }),
         );
         if (this.kind === 'postgres' && topics.size > 0) await notify(query, topics);
         return done;

@@ -1,10 +1,18 @@
-import type { CompiledQuery } from 'kysely';
+import { CompiledQuery } from 'kysely';
 
 /** The end of a chain. */
 export interface ChainEnd {
   readonly sequence: number;
   readonly mac: string;
 }
+
+/** Has a chain end there, on SQLite, where nobody else writes meanwhile. */
+export function endOfChain(chain: string, { sequence, mac }: ChainEnd): CompiledQuery {
+  return CompiledQuery.raw(MOVE_END, [chain, sequence, mac]);
+}
+
+const MOVE_END = `insert into journal_heads (environment_id, sequence, mac) values (?, ?, ?)
+  on conflict (environment_id) do update set sequence = excluded.sequence, mac = excluded.mac`;
 
 /**
  * What a change adds to a chain as the last thing that it does, for that locks the chain's end. Postgres' driver takes

@@ -4,7 +4,7 @@ import type { Change, JournalHead } from '../database/database.ts';
 import { type PlaceOf, PreparedStatements, placesOf } from '../database/prepared-statements.ts';
 import type { JournalTable, Tables } from '../database/tables.ts';
 import type { Keyring } from '../keys/keyring.ts';
-import { type ChainEnd, type ChainLink, endBefore } from './chain-link.ts';
+import type { ChainEnd, ChainLink } from './chain-link.ts';
 
 /** Who did something: the name of a token or a command, and for whom, where a session token says so. */
 export interface Actor {
@@ -50,6 +50,7 @@ interface Moved {
 const locks = new PreparedStatements<{ readonly environmentId: string; readonly count: number }>();
 const entries = new PreparedStatements<Row>();
 const ends = new PreparedStatements<Moved>();
+const stored = new PreparedStatements<string>();
 
 /**
  * Adds an entry to its environment's chain, in the change that it is about. It locks the chain's end until the change
@@ -63,8 +64,8 @@ export async function appendJournal(
 ): Promise<{ readonly sequence: number }> {
   const { environmentId } = entry;
   const link = new JournalLink(change, keyring, entry);
-  if (change.kind === 'postgres') await change.query.executeQuery(link.query());
-  else await link.append();
+  if (change.chainEnds) await link.append(change.chainEnds());
+  else await change.query.executeQuery(link.query());
   if (entry.kind !== '') {
     change.ring(journalTopic(environmentId));
     change.ring(anyJournalTopic);
@@ -108,13 +109,26 @@ class JournalLink implements ChainLink {
     return { ...this.entry(), link: this } as CompiledQuery;
   }
 
-  /** Does on SQLite what Postgres' driver does with it. */
-  async append(): Promise<void> {
-    const { rows } = await this.#run(this.lock(1));
-    const found = endBefore(rows, 1);
-    this.placeBehind(found);
+  /** Does on SQLite what Postgres' driver does with it: the end of its chain is kept there until it is stored. */
+  async append(chainEnds: Map<string, ChainEnd>): Promise<void> {
+    const end = this.placeBehind(chainEnds.get(this.chain) ?? (await this.#storedEnd()));
     await this.#run(this.entry());
-    await this.#run(this.moveEnd(found));
+    chainEnds.set(this.chain, end);
+  }
+
+  async #storedEnd(): Promise<ChainEnd> {
+    const { kind, query } = this.#change;
+    const select = (place: PlaceOf<string>) =>
+      query
+        .selectFrom('journal_heads')
+        .select(['sequence', 'mac'])
+        .where(
+          'environment_id',
+          '=',
+          place((chain) => chain),
+        );
+    const { rows } = await this.#run(stored.of(kind, '', select, this.chain));
+    return (rows[0] as ChainEnd | undefined) ?? { sequence: 0, mac: '' };
   }
 
   async #run(statement: CompiledQuery): Promise<QueryResult<unknown>> {

@@ -11,6 +11,7 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely';
+import type { ChainEnd } from '../journal/chain-link.ts';
 import { SqliteFile } from './file.ts';
 import { BUSY_TIMEOUT_MS, type Group, type GroupWork, SqliteWriter } from './writer.ts';
 
@@ -37,6 +38,7 @@ export function openSqliteDialect(options: SqliteDialectOptions): SqliteDriverPa
     readAtOnce: (query) => driver.readAtOnce(query),
     runInTurn: (query) => driver.runInTurn(query),
     leave: (work) => driver.leave(work),
+    chainEnds: () => driver.chainEnds(),
     keepTemporaryInMemory: () => driver.keepTemporaryInMemory(),
   };
 }
@@ -53,6 +55,8 @@ export interface SqliteDriverParts {
   readonly runInTurn: <Row>(query: CompiledQuery) => QueryResult<Row> | undefined;
   /** Leaves some work of the change that has the turn, which is the one that calls, to the end of its group. */
   readonly leave: (work: GroupWork) => void;
+  /** Where chains end by what the group of the change that has the turn, which is the one that calls, has added. */
+  readonly chainEnds: () => Map<string, ChainEnd>;
   /**
    * From now on what SQLite would write to a temporary file stays in memory: the pages as they were before a change,
    * above all, which took a sixth of a small one's time. A migration may need more room than that.
@@ -107,6 +111,11 @@ class SqliteFileDriver implements Driver {
 
   leave(work: GroupWork): void {
     this.#files?.writer.leave(work);
+  }
+
+  chainEnds(): Map<string, ChainEnd> {
+    if (!this.#files) throw new Error('The database is closed');
+    return this.#files.writer.chainEnds();
   }
 
   keepTemporaryInMemory(): void {

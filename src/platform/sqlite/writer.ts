@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import Sqlite from 'better-sqlite3';
 import { CompiledQuery, type QueryResult } from 'kysely';
 import { GroupRefusedError } from '../database/errors.ts';
+import { type ChainEnd, endOfChain } from '../journal/chain-link.ts';
 import type { SqliteFile } from './file.ts';
 
 /** How long another process's lock is waited for, and the longest pause between two tries. */
@@ -33,6 +34,10 @@ export class Group {
   readonly hasSavepoints: boolean;
   /** What is left to its end. */
   readonly left = new Set<GroupWork>();
+  /** Where the chains end that it has made longer, which is written at its end: until then nobody else writes. */
+  chainEnds = new Map<string, ChainEnd>();
+  /** The same before the change that has the turn, where that can be taken back by itself. */
+  endsBefore = this.chainEnds;
   changes = 0;
   store!: () => void;
   fail!: (error: unknown) => void;
@@ -73,7 +78,10 @@ export class SqliteWriter {
   async begin(): Promise<Group> {
     const group = await this.#enter();
     try {
-      if (group.hasSavepoints) this.#file.execute(`savepoint ${CHANGE}`);
+      if (group.hasSavepoints) {
+        this.#file.execute(`savepoint ${CHANGE}`);
+        group.endsBefore = new Map(group.chainEnds);
+      }
       return group;
     } catch (error) {
       this.#leave();
@@ -97,6 +105,12 @@ export class SqliteWriter {
       if (!this.#file.inTransaction) this.#lose(error);
       throw error;
     }
+  }
+
+  /** Where chains end by what the group of the change that has the turn has added to them; what is set is stored. */
+  chainEnds(): Map<string, ChainEnd> {
+    if (!this.#group) throw lost();
+    return this.#group.chainEnds;
   }
 
   /**
@@ -125,6 +139,7 @@ export class SqliteWriter {
   async rollback(group: Group): Promise<void> {
     this.#savepointsUntil = performance.now() + SAVEPOINTS_MS;
     if (!group.hasSavepoints) return this.#takeAllBack(group);
+    group.chainEnds = group.endsBefore;
     this.#end(group, `rollback to ${CHANGE}; release ${CHANGE}`);
     await group.stored.catch(() => undefined);
   }
@@ -224,6 +239,7 @@ export class SqliteWriter {
     this.#group = undefined;
     try {
       for (const { end } of group.left) for (const sql of end) this.#file.run(CompiledQuery.raw(sql));
+      for (const [chain, end] of group.chainEnds) this.#file.run(endOfChain(chain, end));
       this.#file.execute('commit');
       group.store();
     } catch (error) {

@@ -111,6 +111,23 @@ describeEachDatabase('the journal', (open) => {
     expect(await verifyJournal(shared.query, keyring, 'undo')).toEqual({ intact: 2, brokenAt: null });
   });
 
+  it('leaves no gap behind those that are undone of many changes at once', async () => {
+    const chains = ['many', 'others'];
+    // the first that is undone takes back those that share a COMMIT with it; from then on each is undone by itself
+    for (const round of [1, 2]) {
+      const changes = Array.from({ length: 24 }, (_, number) =>
+        shared.change(async (change) => {
+          for (const chain of chains) await appendJournal(change, keyring, entry(chain, `${round}/${number}`));
+          if (number % 3 === 0) throw new Error('undone');
+        }),
+      );
+      const settled = await Promise.allSettled(changes);
+      expect(settled.filter(({ status }) => status === 'rejected')).toHaveLength(8);
+      for (const chain of chains)
+        expect(await verifyJournal(shared.query, keyring, chain)).toEqual({ intact: 16 * round, brokenAt: null });
+    }
+  });
+
   it.each<[string, (chain: Chain) => Promise<unknown>, number]>([
     ['changed', (chain) => update(chain, 3, { actor: 'someone else' }), 3],
     ['laid at somebody’s door', (chain) => update(chain, 3, { on_behalf_of: 'Ann' }), 3],
