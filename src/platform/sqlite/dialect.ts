@@ -220,6 +220,8 @@ function openFiles(path: string): SqliteFiles {
   closeSync(openSync(path, 'a', 0o600));
   const written = new SqliteFile(new Sqlite(path, { timeout: BUSY_TIMEOUT_MS }));
   written.execute('pragma journal_mode = WAL');
+  // a page that many changes write goes to the file once for all of them; more than 4,062 take a second index to find
+  written.execute('pragma wal_autocheckpoint = 4000');
   // from here on the writer waits for another process's turn, which does not hold the event loop
   written.execute('pragma busy_timeout = 0');
   return {

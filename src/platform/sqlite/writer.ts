@@ -9,7 +9,7 @@ import type { SqliteFile } from './file.ts';
 export const BUSY_TIMEOUT_MS = 5_000;
 const MAX_BUSY_PAUSE_MS = 25;
 /** How old a group gets, and how many changes it has, while others want to write: then it is stored. */
-const GROUP_MS = 10;
+const GROUP_MS = 25;
 const MOST_IN_GROUP = 100;
 /** For how long changes are stored one by one after a group was refused, so that who caused it is told alone. */
 const ALONE_MS = 1_000;
