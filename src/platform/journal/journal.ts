@@ -1,8 +1,9 @@
-import { randomUUID, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import { type CompiledQuery, type Kysely, type QueryResult, type Selectable, sql } from 'kysely';
 import type { Change, JournalHead } from '../database/database.ts';
 import { type PlaceOf, PreparedStatements, placesOf } from '../database/prepared-statements.ts';
 import type { JournalTable, Tables } from '../database/tables.ts';
+import { timeOrderedId } from '../ids.ts';
 import type { Keyring } from '../keys/keyring.ts';
 import type { ChainEnd, ChainLink } from './chain-link.ts';
 
@@ -90,7 +91,7 @@ class JournalLink implements ChainLink {
     this.#row = {
       environment_id: entry.environmentId,
       sequence: 0,
-      id: randomUUID(),
+      id: timeOrderedId(),
       at: '',
       kind: entry.kind,
       action: entry.action,
