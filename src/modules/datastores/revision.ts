@@ -74,8 +74,8 @@ function updatedBy({ name, onBehalfOf }: Actor, at: string) {
 
 /** Whether the stored secrets are sealed for all destinations that a config has, so that they open beside it. */
 function isSealedFor({ datastore, sealedFor }: StoredDatastore, connector: Connector, config: PublicConfig): boolean {
-  const paths = destinationPathsOf(connector);
   if (datastore.secrets.length === 0) return true;
+  const paths = destinationPathsOf(connector);
   const digest = (of: PublicConfig) => destinationsDigest(connector.type, of, paths);
   return isDeepStrictEqual(sealedFor, paths) && digest(datastore.config) === digest(config);
 }

@@ -18,7 +18,8 @@ const fields = ['name', 'label', 'description', 'ownerName', 'tags', 'checkEvery
 
 /** Says what a revision changes, from what to what; of secrets it says that they did. */
 export function changesOf({ before, after, changed }: Revision): RevisionChange[] {
-  const [was, is] = [leavesOf(before), leavesOf(after)];
+  const touched = before ? fields.filter((field) => changed.some((path) => isWithin(path, field))) : fields;
+  const [was, is] = [leavesOf(before, touched), leavesOf(after, touched)];
   const open = [...new Set([...was.keys(), ...is.keys()])]
     .map((path) => ({ path, isSecret: false, before: was.get(path) ?? null, after: is.get(path) ?? null }))
     .filter((change) => !isDeepStrictEqual(change.before, change.after));
@@ -40,14 +41,18 @@ function secretChange(path: string): RevisionChange {
   return { path, isSecret: true, before: null, after: null };
 }
 
-/** The values of a datastore by their paths, those of blocks one by one. */
-function leavesOf(datastore: Datastore | null): Map<string, unknown> {
+function isWithin(path: string, field: string): boolean {
+  return path === field || path.startsWith(`${field}.`);
+}
+
+/** The values of these fields of a datastore by their paths, those of blocks one by one. */
+function leavesOf(datastore: Datastore | null, touched: readonly (typeof fields)[number][]): Map<string, unknown> {
   const leaves = new Map<string, unknown>();
   const add = (path: string, value: unknown): void => {
     if (value == null || (Array.isArray(value) && value.length === 0)) return;
     if (typeof value !== 'object' || Array.isArray(value)) leaves.set(path, value);
     else for (const [key, inner] of Object.entries(value)) add(`${path}.${key}`, inner);
   };
-  if (datastore) for (const field of fields) add(field, datastore[field]);
+  if (datastore) for (const field of touched) add(field, datastore[field]);
   return leaves;
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
-import { type ConfigValues, leavesOf, valueAt } from './shape.ts';
+import { type ConfigValues, leavesOf, once, valueAt } from './shape.ts';
 
 /** What is asked of a connector here. */
 interface Configured {
@@ -8,9 +8,13 @@ interface Configured {
   readonly config: z.ZodObject;
 }
 
+const destinationPaths = new WeakMap<z.core.$ZodObject, readonly string[]>();
+
 /** The paths of the fields that decide where a connector's secrets are sent. */
-export function destinationPathsOf(connector: Configured): string[] {
-  return leavesOf(connector.config).flatMap(({ mark, path }) => (mark.destination ? [path] : []));
+export function destinationPathsOf({ config }: Configured): readonly string[] {
+  return once(destinationPaths, config, () =>
+    leavesOf(config).flatMap(({ mark, path }) => (mark.destination ? [path] : [])),
+  );
 }
 
 /**

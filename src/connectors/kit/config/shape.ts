@@ -41,6 +41,7 @@ export interface FieldShape {
 /** A connector's schemas do not change: each is walked once, and not with every datastore that is read. */
 const shapes = new WeakMap<z.core.$ZodObject, readonly FieldShape[]>();
 const leaves = new WeakMap<z.core.$ZodObject, readonly LeafField[]>();
+const secretPaths = new WeakMap<z.core.$ZodObject, readonly string[]>();
 
 /** Lists the fields of a config or a block, in their order. */
 export function fieldsOf(object: z.core.$ZodObject): readonly FieldShape[] {
@@ -49,7 +50,8 @@ export function fieldsOf(object: z.core.$ZodObject): readonly FieldShape[] {
   );
 }
 
-function once<Made>(made: WeakMap<z.core.$ZodObject, Made>, object: z.core.$ZodObject, make: () => Made): Made {
+/** What is made of a schema when it is first asked for. */
+export function once<Made>(made: WeakMap<z.core.$ZodObject, Made>, object: z.core.$ZodObject, make: () => Made): Made {
   const known = made.get(object) ?? make();
   made.set(object, known);
   return known;
@@ -94,10 +96,8 @@ export function leavesOf(object: z.core.$ZodObject): readonly LeafField[] {
 }
 
 /** Lists the config paths of a connector's secrets. */
-export function secretPathsOf(connector: Configured): string[] {
-  return leavesOf(connector.config)
-    .filter((leaf) => leaf.mark.secret)
-    .map((leaf) => leaf.path);
+export function secretPathsOf({ config }: Configured): readonly string[] {
+  return once(secretPaths, config, () => leavesOf(config).flatMap(({ mark, path }) => (mark.secret ? [path] : [])));
 }
 
 /** Removes explicit nulls, which mean the same as leaving the field out in an input. */
@@ -218,7 +218,10 @@ export function changedDestinations(connector: Configured, before: ConfigValues,
 }
 
 export function valueAt(values: ConfigValues, path: string): unknown {
-  return path.split('.').reduce<unknown>((value, key) => (isBlock(value) ? value[key] : undefined), values);
+  const cut = path.indexOf('.');
+  if (cut < 0) return values[path];
+  const block = values[path.slice(0, cut)];
+  return isBlock(block) ? valueAt(block, path.slice(cut + 1)) : undefined;
 }
 
 export function setAt(values: ConfigValues, path: string, value: unknown): void {
@@ -235,7 +238,8 @@ export function setAt(values: ConfigValues, path: string, value: unknown): void 
 export function removeAt(values: ConfigValues, path: string): void {
   const cut = path.lastIndexOf('.');
   const block = cut < 0 ? values : valueAt(values, path.slice(0, cut));
-  if (isBlock(block)) delete block[path.slice(cut + 1)];
+  const key = path.slice(cut + 1);
+  if (isBlock(block) && key in block) delete block[key];
 }
 
 function isBlock(value: unknown): value is ConfigValues {
