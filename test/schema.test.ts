@@ -7,7 +7,7 @@ import {
   type GraphQLArgument,
   type GraphQLField,
   type GraphQLInputField,
-  type GraphQLSchema,
+  GraphQLSchema,
   getNamedType,
   isEnumType,
   isInputObjectType,
@@ -15,6 +15,7 @@ import {
   isIntrospectionType,
   isObjectType,
   isSpecifiedScalarType,
+  validateSchema,
 } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { schema } from '../src/schema.ts';
@@ -48,6 +49,10 @@ describe('what is written from the code', () => {
 });
 
 describe('the API', () => {
+  it('is valid, which a gateway takes for granted', () => {
+    expect(validateSchema(new GraphQLSchema({ ...schema.toConfig(), assumeValid: false }))).toEqual([]);
+  });
+
   it('breaks nothing of what was released', async () => {
     const released = buildSchema(await committed('schema/released.graphql'));
     expect(findBreakingChanges(released, schema).map(({ description }) => description)).toEqual([]);
