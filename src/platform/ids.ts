@@ -3,9 +3,9 @@ import { sql } from 'kysely';
 import type { Change } from './database/database.ts';
 import { type PlaceOf, PreparedStatements } from './database/prepared-statements.ts';
 
-/** A UUID of version 7, which begins with the time: those that are made together lie together in an index. */
-export function timeOrderedId(): string {
-  const time = Date.now().toString(16).padStart(12, '0');
+/** A UUID of version 7, which begins with a time: those that are made together lie together in an index. */
+export function timeOrderedId(now: number): string {
+  const time = now.toString(16).padStart(12, '0');
   // what is random of version 4 is so of version 7
   return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`;
 }

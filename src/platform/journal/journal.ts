@@ -91,7 +91,7 @@ class JournalLink implements ChainLink {
     this.#row = {
       environment_id: entry.environmentId,
       sequence: 0,
-      id: timeOrderedId(),
+      id: timeOrderedId(change.clock.now()),
       at: '',
       kind: entry.kind,
       action: entry.action,
