@@ -39,6 +39,7 @@ import * as webhooksForAll from './038-webhooks-for-all.ts';
 import * as tagEnvironments from './039-tag-environments.ts';
 import * as searchRows from './040-search-rows.ts';
 import * as searchBacklog from './041-search-backlog.ts';
+import * as searchPending from './043-search-pending.ts';
 
 /** Every migration, in order. A published one is never changed: what is new goes into the next. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -82,4 +83,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '039-tag-environments': tagEnvironments,
   '040-search-rows': searchRows,
   '041-search-backlog': searchBacklog,
+  '043-search-pending': searchPending,
 };
