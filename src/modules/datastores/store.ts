@@ -3,6 +3,7 @@ import { deserializeConfig } from '../../connectors/kit/config/shape.ts';
 import { type Change, type Database, isOneOf } from '../../platform/database/database.ts';
 import { type PlaceOf, PreparedStatements } from '../../platform/database/prepared-statements.ts';
 import type { DatastoresTable, JournalHeadsTable, JournalTable, Tables } from '../../platform/database/tables.ts';
+import { updateAll } from '../../platform/database/taken-rows.ts';
 import type { WrappedKey } from '../../platform/keys/sealer.ts';
 import { maxPageSize } from '../../platform/paging.ts';
 import type { Access } from '../access/access.ts';
@@ -191,12 +192,12 @@ export async function insertDatastore(change: Change, datastore: Datastore): Pro
   await change.query.insertInto('datastores').values(rowOf(datastore)).execute();
 }
 
-interface Replacement {
-  readonly row: Selectable<DatastoresTable>;
+/** The row of a version, and which one it takes the place of. */
+interface Replacement extends Selectable<DatastoresTable> {
   readonly replaces: number;
 }
 
-const replacements = new PreparedStatements<Replacement>();
+const replacements = new PreparedStatements<readonly Replacement[]>({ takesRows: true });
 
 /**
  * Stores the next version: of its row what differs, for a column that is set costs its indexes, whatever its value is.
@@ -219,7 +220,7 @@ export async function replaceDatastoreOrElse(
   await replacements.runLater(change, changed, update, values, orElse);
 }
 
-function replacementOf({ leave, query }: Change, before: Datastore, after: Datastore) {
+function replacementOf({ kind, leave, query }: Change, before: Datastore, after: Datastore) {
   if (before.label !== after.label || before.name !== after.name) leave(searchBacklog);
   const [stored, row] = [rowOf(before), rowOf(after)];
   const columns = (Object.keys(row) as (keyof typeof row)[]).filter((column) => stored[column] !== row[column]);
@@ -227,21 +228,15 @@ function replacementOf({ leave, query }: Change, before: Datastore, after: Datas
     'version' as const,
     ...columns.filter((column) => column !== 'version' && column !== 'last_test_id'),
   ];
-  const update = (place: PlaceOf<Replacement>) =>
-    query
-      .updateTable('datastores')
-      .set(Object.fromEntries(changed.map((column) => [column, place((values) => values.row[column])])))
-      .where(
-        'id',
-        '=',
-        place((values) => values.row.id),
-      )
-      .where(
-        'version',
-        '=',
-        place((values) => values.replaces),
-      );
-  return { changed: changed.join(' '), update, values: { row, replaces: before.version } };
+  const update = (place: PlaceOf<readonly Replacement[]>) =>
+    updateAll(kind, query.updateTable('datastores'), {
+      table: 'datastores',
+      set: Object.fromEntries(changed.map((column) => [column, column])),
+      where: { id: 'id', version: 'replaces' },
+      numbers: ['version', 'replaces', 'check_every_minutes'],
+      place,
+    });
+  return { changed: changed.join(' '), update, values: [{ ...row, replaces: before.version }] };
 }
 
 /** Writes the tags by which a datastore is found. */

@@ -1,7 +1,8 @@
 import type { Insertable } from 'kysely';
 import { type Change, type Database, isOneOf } from '../../platform/database/database.ts';
-import { type PlaceOf, PreparedStatements, placesOfAll } from '../../platform/database/prepared-statements.ts';
+import { type PlaceOf, PreparedStatements } from '../../platform/database/prepared-statements.ts';
 import type { DatastoreRevisionsTable, RevisionKeysTable } from '../../platform/database/tables.ts';
+import { insertAll } from '../../platform/database/taken-rows.ts';
 import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
 import type { Access } from '../access/access.ts';
 import { whereVisibleToo } from '../access/visibility.ts';
@@ -72,27 +73,28 @@ export async function findRevision(
   return { ...revision, key };
 }
 
-const versions = new PreparedStatements<readonly RevisionRow[]>();
+const versions = new PreparedStatements<readonly RevisionRow[]>({ takesRows: true });
 
 /** Stores versions of datastores; of one that is there already, what its secrets are sealed to. */
 export async function putRevisions(change: Change, rows: readonly RevisionRow[]): Promise<void> {
   const insert = (place: PlaceOf<readonly RevisionRow[]>) =>
-    change.query
-      .insertInto('datastore_revisions')
-      .values(placesOfAll(rows, place))
-      .onConflict((conflict) =>
-        conflict
-          .columns(['datastore_id', 'version'])
-          .doUpdateSet(({ ref }) => ({ sealed: ref('excluded.sealed'), secret_paths: ref('excluded.secret_paths') }))
-          // most have no secrets, and are as they are to be
-          .where(({ eb, or, ref }) =>
-            or([
-              eb('datastore_revisions.sealed', 'is distinct from', ref('excluded.sealed')),
-              eb('datastore_revisions.secret_paths', '<>', ref('excluded.secret_paths')),
-            ]),
-          ),
-      );
-  await versions.runLater(change, String(rows.length), insert, rows);
+    insertAll(change.kind, change.query.insertInto('datastore_revisions'), {
+      rows,
+      numbers: ['version'],
+      place,
+    }).onConflict((conflict) =>
+      conflict
+        .columns(['datastore_id', 'version'])
+        .doUpdateSet(({ ref }) => ({ sealed: ref('excluded.sealed'), secret_paths: ref('excluded.secret_paths') }))
+        // most have no secrets, and are as they are to be
+        .where(({ eb, or, ref }) =>
+          or([
+            eb('datastore_revisions.sealed', 'is distinct from', ref('excluded.sealed')),
+            eb('datastore_revisions.secret_paths', '<>', ref('excluded.secret_paths')),
+          ]),
+        ),
+    );
+  await versions.runLater(change, change.kind === 'sqlite' ? String(rows.length) : '', insert, rows);
 }
 
 export async function insertKey(change: Change, row: Insertable<RevisionKeysTable>): Promise<void> {

@@ -23,6 +23,12 @@ interface Asked {
   readonly runAtOnce?: <Row>(statement: CompiledQuery) => QueryResult<Row> | undefined;
 }
 
+/** The rows that a statement takes, and the values of its places for any others. */
+export interface TakenRows {
+  readonly rows: readonly object[];
+  readonly parametersOf: (rows: readonly object[]) => readonly unknown[];
+}
+
 /** A statement that runs again and again. */
 interface KeptQuery extends CompiledQuery {
   /** The same for the same text, in this process. */
@@ -33,6 +39,8 @@ interface KeptQuery extends CompiledQuery {
   readonly isShort: boolean;
   /** Makes what the change fails with where Postgres finds no row to write. */
   readonly orElse?: (() => Error) | undefined;
+  /** On Postgres: what several changes do by it can be done by one for all of their rows. */
+  readonly taken?: TakenRows | undefined;
   /** On Postgres: it stands for what makes a chain longer, and is not sent itself. */
   readonly link?: ChainLink | undefined;
   /** On Postgres: for several changes that are stored together it is sent once. */
@@ -44,18 +52,26 @@ let count = 0;
 /** What a driver may go by, where these statements have made a query. */
 export function keptOf(
   query: CompiledQuery & Partial<KeptQuery>,
-): Partial<Pick<KeptQuery, 'name' | 'isDeferred' | 'isShort' | 'orElse' | 'link' | 'isRing'>> {
+): Partial<Pick<KeptQuery, 'name' | 'isDeferred' | 'isShort' | 'orElse' | 'taken' | 'link' | 'isRing'>> {
   return query;
 }
 
 /** Statements of one kind that Kysely builds and compiles once for each shape, not for each time that they run. */
 export class PreparedStatements<Values> {
   readonly #isShort: boolean;
+  readonly #takesRows: boolean;
   readonly #statements = new Map<string, KeptQuery>();
 
-  /** `isShort`: outside of changes many of them may go to Postgres together, one after the other. */
-  constructor({ isShort = false }: { readonly isShort?: boolean } = {}) {
+  /**
+   * `isShort`: outside of changes many of them may go to Postgres together, one after the other.
+   * `takesRows`: the values are rows, which the statement takes as insertAll() and updateAll() have it.
+   */
+  constructor({
+    isShort = false,
+    takesRows = false,
+  }: { readonly isShort?: boolean; readonly takesRows?: boolean } = {}) {
     this.#isShort = isShort;
+    this.#takesRows = takesRows;
   }
 
   /**
@@ -82,7 +98,8 @@ export class PreparedStatements<Values> {
   ): KeptQuery {
     const isCounted = kind === 'postgres' && orElse !== undefined;
     const statement = this.#statementFor(`${kind} ${shape}${isCounted ? ' counted' : ''}`, build, isCounted);
-    return { ...statement, parameters: parametersOf(statement, values), orElse };
+    const taken = this.#takesRows && kind === 'postgres' ? takenBy(statement, values as readonly object[]) : undefined;
+    return { ...statement, parameters: parametersOf(statement, values), orElse, taken };
   }
 
   /**
@@ -108,9 +125,9 @@ export class PreparedStatements<Values> {
 
   #compile(key: string, build: (place: PlaceOf<Values>) => Compilable<unknown>, isCounted: boolean): KeptQuery {
     count += 1;
-    const compiled = build((valueFrom) => new Place(valueFrom) as never).compile();
-    const sql = isCounted ? failingWithoutRows(compiled.sql) : compiled.sql;
-    const statement = { ...compiled, sql, name: `kept_${count}`, isDeferred: false, isShort: this.#isShort };
+    const built = build((valueFrom) => new Place(valueFrom) as never).compile();
+    const compiled = isCounted ? failingWithoutRows(built, this.#takesRows) : built;
+    const statement = { ...compiled, name: `kept_${count}`, isDeferred: false, isShort: this.#isShort };
     const [oldest] = this.#statements.keys();
     if (this.#statements.size >= MAX_KEPT && oldest !== undefined) this.#statements.delete(oldest);
     this.#statements.set(key, statement);
@@ -126,9 +143,16 @@ function parametersOf<Values>({ parameters }: CompiledQuery, values: Values): un
 /** What Postgres says of a statement that was to write a row, and has found none. */
 export const NO_ROW_WRITTEN = '22012';
 
-/** Has Postgres break the change off by itself: it divides by zero. */
-function failingWithoutRows(sql: string): string {
-  return `with written as (${sql} returning 1) select 1 / count(*) from written`;
+/** Has Postgres break the change off by itself, where it does not find each of the rows: it divides by zero. */
+function failingWithoutRows(query: CompiledQuery, takesRows: boolean): CompiledQuery {
+  const counted = (found: string) => `with written as (${query.sql} returning 1) select 1 / ${found} from written`;
+  if (!takesRows) return { ...query, sql: counted('count(*)') };
+  const parameters = [...query.parameters, new Place((rows: readonly object[]) => rows.length)];
+  return { ...query, sql: counted(`(count(*) = $${parameters.length})::integer`), parameters };
+}
+
+function takenBy(statement: CompiledQuery, rows: readonly object[]): TakenRows {
+  return { rows, parametersOf: (others) => parametersOf(statement, others) };
 }
 
 /** A place for each value of a row that is inserted or updated. */

@@ -1,8 +1,9 @@
 import { timingSafeEqual } from 'node:crypto';
 import { type CompiledQuery, type Kysely, type QueryResult, type Selectable, sql } from 'kysely';
 import type { Change, JournalHead } from '../database/database.ts';
-import { type PlaceOf, PreparedStatements, placesOf } from '../database/prepared-statements.ts';
+import { type PlaceOf, PreparedStatements } from '../database/prepared-statements.ts';
 import type { JournalTable, Tables } from '../database/tables.ts';
+import { insertAll } from '../database/taken-rows.ts';
 import { timeOrderedId } from '../ids.ts';
 import type { Keyring } from '../keys/keyring.ts';
 import type { ChainEnd, ChainLink } from './chain-link.ts';
@@ -49,7 +50,7 @@ interface Moved {
 }
 
 const locks = new PreparedStatements<{ readonly environmentId: string; readonly count: number }>();
-const entries = new PreparedStatements<Row>();
+const entries = new PreparedStatements<readonly Row[]>({ takesRows: true });
 const ends = new PreparedStatements<Moved>();
 const stored = new PreparedStatements<string>();
 
@@ -165,8 +166,9 @@ class JournalLink implements ChainLink {
 
   entry(): CompiledQuery {
     const { kind, query } = this.#change;
-    const insert = (place: PlaceOf<Row>) => query.insertInto('journal').values(placesOf(this.#row, place));
-    return entries.of(kind, '', insert, this.#row);
+    const insert = (place: PlaceOf<readonly Row[]>) =>
+      insertAll(kind, query.insertInto('journal'), { rows: [this.#row], numbers: ['sequence'], place });
+    return entries.of(kind, '', insert, [this.#row]);
   }
 
   moveEnd({ mac: from }: ChainEnd, orElse?: () => Error): CompiledQuery {

@@ -7,7 +7,15 @@ import {
   isTransactionConflict,
 } from '../database/errors.ts';
 import { type ChainEnd, type ChainLink, endBefore } from '../journal/chain-link.ts';
-import { answerToLast, type Failure, prepareAnew, reasonOf, type Statement, statementOf } from './packet.ts';
+import {
+  answerToLast,
+  type Failure,
+  joinStatements,
+  prepareAnew,
+  reasonOf,
+  type Statement,
+  statementOf,
+} from './packet.ts';
 
 /** How many changes one transaction stores. */
 const MOST_TOGETHER = 32;
@@ -17,9 +25,12 @@ const ALONE_AFTER = 8;
 const MOST_ENDS = 1_000;
 /** Postgres has refused to wait any longer for a lock. */
 const LOCK_TIMEOUT = '55P03';
-/** A change that has to wait for a row that somebody else holds does not hold up the others for longer. */
+/**
+ * A change that has to wait for a row that somebody else holds does not hold up the others for longer than that, first
+ * as one of them and then by itself.
+ */
 const PATIENCE: Statement = {
-  sql: `select set_config('lock_timeout', '1s', true)`,
+  sql: `select set_config('lock_timeout', '500ms', true)`,
   values: [],
   name: 'patience_together',
 };
@@ -46,11 +57,11 @@ interface Waiting extends ChainedChange {
 export function placeLinks(
   links: readonly ChainLink[],
   found: ChainEnd,
-): { readonly statements: Statement[]; readonly end: ChainEnd } {
+): { readonly moves: Statement[]; readonly entries: Statement[]; readonly end: ChainEnd } {
   let end = found;
   for (const link of links) end = link.placeBehind(end);
-  const moved = links.slice(-1).map((last) => last.moveEnd(found, elsewhere));
-  return { statements: [...moved, ...links.map((link) => link.entry())].map(statementOf), end };
+  const moves = links.slice(-1).map((last) => statementOf(last.moveEnd(found, elsewhere)));
+  return { moves, entries: links.map((link) => statementOf(link.entry())), end };
 }
 
 /**
@@ -156,8 +167,9 @@ class KnownEnds {
 
 /** Stores changes, and tells each what has come of it. Rejects when nobody knows what the connection is in. */
 async function storeTogether(client: pg.PoolClient, changes: readonly Waiting[], ends: KnownEnds): Promise<void> {
+  let isJoined = changes.length > 1;
   for (let left = changes; left.length > 0; ) {
-    const failure = await attempt(client, left, ends);
+    const failure = await attempt(client, left, ends, isJoined);
     if (failure === undefined) {
       for (const { tell } of left) tell(true);
       return;
@@ -166,18 +178,24 @@ async function storeTogether(client: pg.PoolClient, changes: readonly Waiting[],
     if (isOutdated(failure.error)) prepareAnew();
     const rolledBack = await answerToLast(client, [ROLLBACK]);
     if ('error' in rolledBack) throw rolledBack.error;
-    left = refuseSome(left, failure, ends);
+    if (endsElsewhere(left, failure, ends)) continue;
+    // one by one, Postgres says which of them it refuses
+    if (!isJoined) left = refuseSome(left, failure);
+    isJoined = false;
   }
 }
 
-/** Takes out of some changes what Postgres has refused: all, where it is none of theirs. @returns the others */
-function refuseSome(changes: readonly Waiting[], failure: Failure, ends: KnownEnds): readonly Waiting[] {
-  const [failed] = failure.unanswered;
+/** Whether nothing has failed but a guess of where the chain ends, which is not made again. */
+function endsElsewhere(changes: readonly Waiting[], { unanswered: [failed] }: Failure, ends: KnownEnds): boolean {
   const [chain = ''] = changes.map(({ link }) => link.chain);
-  if (failed?.statement.orElse === elsewhere && ends.expected(chain)) {
-    ends.forget(chain);
-    return changes;
-  }
+  if (failed?.statement.orElse !== elsewhere || !ends.expected(chain)) return false;
+  ends.forget(chain);
+  return true;
+}
+
+/** Takes out of some changes what Postgres has refused: all, where it is none of theirs. @returns the others */
+function refuseSome(changes: readonly Waiting[], failure: Failure): readonly Waiting[] {
+  const [failed] = failure.unanswered;
   const refused = changes.filter(({ statements }) => failed && statements.includes(failed.statement));
   for (const change of refused.length > 0 ? refused : changes) refuse(change, failure);
   return refused.length > 0 ? changes.filter((change) => !refused.includes(change)) : [];
@@ -194,22 +212,36 @@ async function attempt(
   client: pg.PoolClient,
   changes: readonly Waiting[],
   ends: KnownEnds,
+  isJoined: boolean,
 ): Promise<Failure | undefined> {
   const links = changes.map(({ link }) => link);
   const [{ begin, link }] = changes as [Waiting];
-  const unsent = [begin, PATIENCE, ...changes.flatMap(({ statements }) => statements)];
+  const unsent = [
+    begin,
+    PATIENCE,
+    ...(isJoined ? joinSteps(changes) : changes.flatMap(({ statements }) => statements)),
+  ];
   let found = ends.expected(link.chain);
   if (found === undefined) {
     const locked = await answerToLast(client, [...unsent.splice(0), statementOf(link.lock(links.length))]);
     if ('error' in locked) return locked;
     found = endBefore(locked.rows, links.length);
   }
-  const placed = placeLinks(links, found);
+  const { moves, entries, end } = placeLinks(links, found);
   const rings = new Map(changes.flatMap((change) => change.rings).map((ring) => [JSON.stringify(ring), ring]));
-  const stored = await answerToLast(client, [...unsent, ...placed.statements, ...rings.values(), COMMIT]);
+  const kept = isJoined ? joinStatements(entries) : entries;
+  const stored = await answerToLast(client, [...unsent, ...moves, ...kept, ...rings.values(), COMMIT]);
   if ('error' in stored) return stored;
-  ends.note(link.chain, found, placed.end);
+  ends.note(link.chain, found, end);
   return undefined;
+}
+
+/** The first statements of all changes, then the second ones, and so on, each joined with those that are like it. */
+function joinSteps(changes: readonly ChainedChange[]): Statement[] {
+  const steps = Math.max(...changes.map(({ statements }) => statements.length));
+  return Array.from({ length: steps }, (_, step) =>
+    changes.flatMap(({ statements }) => statements[step] ?? []),
+  ).flatMap(joinStatements);
 }
 
 /** What Postgres refuses may be another one's fault, but where a change finds no row to write. */

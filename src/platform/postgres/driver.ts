@@ -143,7 +143,8 @@ class PostgresConnection implements DatabaseConnection {
   async #place(transaction: Transaction, { link, rings }: NonNullable<Transaction['end']>): Promise<void> {
     transaction.end = undefined;
     const { rows } = await this.#within(transaction, statementOf(link.lock(1)));
-    transaction.deferred.push(...placeLinks([link], endBefore(rows, 1)).statements, ...rings);
+    const { moves, entries } = placeLinks([link], endBefore(rows, 1));
+    transaction.deferred.push(...moves, ...entries, ...rings);
   }
 
   async #within(transaction: Transaction, statement: Statement): Promise<Answer> {

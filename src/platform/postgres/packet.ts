@@ -1,6 +1,6 @@
 import type { CompiledQuery } from 'kysely';
 import type pg from 'pg';
-import { keptOf, NO_ROW_WRITTEN } from '../database/prepared-statements.ts';
+import { keptOf, NO_ROW_WRITTEN, type TakenRows } from '../database/prepared-statements.ts';
 
 /** How many prepared statements a connection keeps, of each of which Postgres holds a plan: the oldest goes. */
 const MAX_PREPARED = 100;
@@ -11,11 +11,13 @@ type Written = string | Buffer | null;
 /** A statement with its values. */
 export interface Statement {
   readonly sql: string;
-  readonly values: readonly Written[];
+  readonly values: readonly unknown[];
   /** Of a statement that runs often: Postgres parses and plans it once a connection, and then knows it by this name. */
   readonly name?: string | undefined;
   /** Makes what it fails with where it finds no row to write. */
   readonly orElse?: (() => Error) | undefined;
+  /** What those of one name take, one can take for all. */
+  readonly taken?: TakenRows | undefined;
 }
 
 /** What Postgres has answered to a statement. */
@@ -112,8 +114,20 @@ export function reasonOf({ error, unanswered: [failed] }: Failure): unknown {
 
 /** A query as it is sent. */
 export function statementOf(query: CompiledQuery): Statement {
-  const { name, orElse } = keptOf(query);
-  return { sql: query.sql, values: query.parameters.map(written), name, orElse };
+  const { name, orElse, taken } = keptOf(query);
+  return { sql: query.sql, values: query.parameters, name, orElse, taken };
+}
+
+/** Does what some statements do by as few as can be: one for all that take rows and differ in nothing else. */
+export function joinStatements(statements: readonly Statement[]): Statement[] {
+  const byName = Map.groupBy(statements, (statement) => (statement.taken && statement.name) ?? statement);
+  return [...byName.values()].map((alike) => (alike.length > 1 ? joined(alike as [Statement]) : alike[0]) as Statement);
+}
+
+function joined(alike: readonly [Statement, ...Statement[]]): Statement {
+  const [{ sql, name, taken }] = alike;
+  const rows = alike.flatMap((statement) => statement.taken?.rows ?? []);
+  return { sql, name, values: taken?.parametersOf(rows) ?? [] };
 }
 
 /** Makes a statement's value what Postgres gets. @throws TypeError for what no statement of the gateway has */
@@ -121,9 +135,15 @@ export function written(value: unknown): Written {
   if (typeof value === 'string' || Buffer.isBuffer(value)) return value;
   if (value === null || value === undefined) return null;
   if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') return String(value);
-  if (Array.isArray(value) && value.every((one) => typeof one === 'string'))
-    return `{${value.map((one: string) => `"${one.replace(/[\\"]/g, '\\$&')}"`).join(',')}}`;
-  throw new TypeError('A statement of Postgres takes texts, numbers, booleans, bytes and lists of texts');
+  if (Array.isArray(value)) return `{${value.map(writtenInList).join(',')}}`;
+  throw new TypeError('A statement of Postgres takes texts, numbers, booleans, bytes and lists');
+}
+
+function writtenInList(value: unknown): string {
+  if (value === null) return 'null';
+  if (typeof value === 'number') return String(value);
+  if (typeof value === 'string') return `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+  throw new TypeError('A list for Postgres holds texts, numbers and null');
 }
 
 interface PacketParts {
@@ -135,6 +155,8 @@ interface PacketParts {
 /** What pg sends for us, and to which it hands what comes back message by message, as it does to its own queries. */
 class Packet implements pg.Submittable {
   readonly #askers: readonly Asker[];
+  /** Those of each asker's statement. */
+  readonly #values: readonly Written[][];
   readonly #parts: PacketParts;
   readonly #prepared: Prepared[] = [];
   readonly #answers: (() => void)[] = [];
@@ -143,6 +165,7 @@ class Packet implements pg.Submittable {
 
   constructor(askers: readonly Asker[], parts: PacketParts) {
     this.#askers = askers;
+    this.#values = askers.map(({ statement }) => statement.values.map(written));
     this.#parts = parts;
   }
 
@@ -150,7 +173,8 @@ class Packet implements pg.Submittable {
   submit(connection: pg.Connection): null {
     connection.stream.cork();
     try {
-      for (const { statement } of this.#askers) this.#write(connection, statement);
+      for (const [at, { statement }] of this.#askers.entries())
+        this.#write(connection, statement, this.#values[at] ?? []);
       connection.sync();
     } finally {
       connection.stream.uncork();
@@ -158,11 +182,11 @@ class Packet implements pg.Submittable {
     return null;
   }
 
-  #write(connection: pg.Connection, { name, sql, values }: Statement): void {
+  #write(connection: pg.Connection, { name, sql }: Statement, values: Written[]): void {
     const known = name === undefined ? undefined : this.#parts.byName.get(name);
     const prepared = known ?? this.#prepare(connection, sql, name);
     this.#prepared.push(prepared);
-    connection.bind({ statement: name, values: [...values] }, true);
+    connection.bind({ statement: name, values }, true);
     if (!known) connection.describe({ type: 'P' }, true);
     connection.execute(null, true);
   }

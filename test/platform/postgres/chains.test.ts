@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { beforeAll, expect, it } from 'vitest';
 import { type Change, type Database, DatabaseUnavailableError } from '../../../src/platform/database/database.ts';
 import { type PlaceOf, PreparedStatements } from '../../../src/platform/database/prepared-statements.ts';
+import { insertAll, updateAll } from '../../../src/platform/database/taken-rows.ts';
 import { appendJournal, verifyJournal } from '../../../src/platform/journal/journal.ts';
 import type { Keyring } from '../../../src/platform/keys/keyring.ts';
 import { describeEachDatabase } from '../../support/databases.ts';
@@ -14,8 +15,13 @@ interface Setting {
   readonly to: string;
 }
 
-const updates = new PreparedStatements<Setting>();
-const inserts = new PreparedStatements<string>();
+const updates = new PreparedStatements<readonly Setting[]>({ takesRows: true });
+const inserts = new PreparedStatements<readonly Inserted[]>({ takesRows: true });
+
+interface Inserted {
+  readonly key: string;
+  readonly value: string;
+}
 
 class NotAsRead extends Error {}
 
@@ -37,28 +43,23 @@ describeEachDatabase('changes that make the same chain longer', (open, kind) => 
     });
   const update = (database: Database, setting: Setting) =>
     database.change(async (change) => {
-      const set = (place: PlaceOf<Setting>) =>
-        change.query
-          .updateTable('settings')
-          .set({ value: place(({ to }) => to) })
-          .where(
-            'key',
-            '=',
-            place(({ key }) => key),
-          )
-          .where(
-            'value',
-            '=',
-            place(({ from }) => from),
-          );
-      await updates.runLater(change, '', set, setting, () => new NotAsRead(setting.key));
+      const set = (place: PlaceOf<readonly Setting[]>) =>
+        updateAll(kind, change.query.updateTable('settings'), {
+          table: 'settings',
+          set: { value: 'to' },
+          where: { key: 'key', value: 'from' },
+          numbers: [],
+          place,
+        });
+      await updates.runLater(change, '', set, [setting], () => new NotAsRead(setting.key));
       return journal(change, setting.key);
     });
-  const insert = (database: Database, key: string) =>
+  const insert = (database: Database, key: string, value = 'new') =>
     database.change(async (change) => {
-      const add = (place: PlaceOf<string>) =>
-        change.query.insertInto('settings').values({ key: place((it) => it), value: 'new' });
-      await inserts.runLater(change, '', add, key);
+      const rows = [{ key, value }];
+      const add = (place: PlaceOf<readonly Inserted[]>) =>
+        insertAll(kind, change.query.insertInto('settings'), { rows, numbers: [], place });
+      await inserts.runLater(change, '', add, rows);
       return journal(change, key);
     });
   const setTo = async (database: Database, to: string) =>
@@ -107,7 +108,29 @@ describeEachDatabase('changes that make the same chain longer', (open, kind) => 
     expect(await verifyJournal(database.query, keyring, 'e')).toEqual({ intact: 1, brokenAt: null });
   });
 
+  it('store every text as it is', async () => {
+    const { database } = await opened([]);
+    const texts = ['"', '\\', '\\"', '{"a":"b\\\\c"}', 'null', '', ' ', ',', '{}', "'", 'é 😀 \u202e', 'a\nb\tc', '$1'];
+    await Promise.all(texts.map((text, at) => insert(database, `text-${at}`, text)));
+    const rows = await database.query.selectFrom('settings').selectAll().where('key', 'like', 'text-%').execute();
+    expect(new Map(rows.map(({ key, value }) => [key, value]))).toEqual(
+      new Map(texts.map((text, at) => [`text-${at}`, text])),
+    );
+  });
+
   if (kind === 'sqlite') return;
+
+  it('are one statement where they do the same', async () => {
+    const { database } = await opened(twenty);
+    await sql`create table counted (rows bigint not null)`.execute(database.query);
+    await sql`create function count_changed() returns trigger language plpgsql as $$
+      begin insert into counted select count(*) from changed; return null; end $$`.execute(database.query);
+    await sql`create trigger counts after update on settings referencing new table as changed
+      for each statement execute function count_changed()`.execute(database.query);
+    await Promise.all(twenty.map((key) => update(database, { key, from: '0', to: '1' })));
+    expect((await sql`select rows from counted`.execute(database.query)).rows).toEqual([{ rows: 20 }]);
+    expect(await setTo(database, '1')).toEqual(twenty);
+  });
 
   it('are one transaction where they come at once', async () => {
     const { database } = await opened(twenty);
