@@ -219,7 +219,7 @@ export async function compareGrowth(
     }
     // SQLite has held the event loop: connections that are too old by now are closed first
     await sleep(SETTLE_MS);
-    // the hourly round through all datastores begins when a gateway does
+    // the hourly round through all datastores would be measured with what is asked meanwhile
     for (const { app } of sizes) await app.chores.run();
     const found: GrowthRow[] = [];
     for (const each of asked.filter(({ name }) => name.includes(only))) {
