@@ -81,4 +81,28 @@ describeEachGateway('what is asked for of datastores', (open) => {
       expect(datastores).toEqual({ nodes: [whole] });
     }
   });
+
+  test.each([
+    'edges { cursor }',
+    'pageInfo { startCursor }',
+    'pageInfo { endCursor }',
+    'pageInfo { ...Place }',
+    '... on DatastoreConnection { edges { ... on DatastoreEdge { cursor } } }',
+  ])('%s has the cursors of a page, whatever it is sorted by', async (selection) => {
+    const Place = selection.includes('...Place') ? 'fragment Place on PageInfo { endCursor }' : '';
+    for (const order of ['LABEL', 'NAME', 'TYPE', 'CREATED_AT', 'UPDATED_AT']) {
+      const list = `datastores(environmentId: $environmentId, orderBy: { field: ${order} })`;
+      const ask = async (fields: string, fragment = '') => {
+        const query = `query ($environmentId: ID!) { ${list} { ${fields} } } ${fragment}`;
+        const { json } = await gateway.send({ query, variables: { environmentId } });
+        expect(json.errors).toBeUndefined();
+        return JSON.stringify(json.data);
+      };
+      const whole = JSON.parse(await ask('edges { cursor node { label name type createdAt updatedAt } }'));
+      const [{ cursor }] = whole.datastores.edges;
+      const [, inOrder] = JSON.parse(Buffer.from(cursor, 'base64url').toString());
+      expect(inOrder).toEqual(expect.any(String));
+      expect(await ask(selection, Place)).toContain(`"${cursor}"`);
+    }
+  });
 });

@@ -13,6 +13,8 @@ export interface AskedOfDatastores {
   /** Null: the environment is not asked for. */
   readonly environment: readonly EnvironmentColumn[] | null;
   readonly lastTest: readonly TestColumn[] | null;
+  /** Whether what a list is sorted by is read too, of which the cursors of a page are made. */
+  readonly cursors: boolean;
   /** Whether their secrets are read too, sealed as they are. */
   readonly sealed: boolean;
 }
@@ -22,12 +24,11 @@ const ALWAYS = ['id', 'type', 'environment_id'] as const;
 /** Which columns the fields of a datastore are made of, beside those. For any other field all of them are read. */
 const datastoreColumns: Readonly<Record<string, readonly DatastoreColumn[]>> = {
   ...Object.fromEntries(
-    ['__typename', 'id', 'type', 'connector', 'environment', 'connectionTests'].map((name) => [name, []]),
+    ['__typename', 'id', 'type', 'connector', 'environment', 'lastTest', 'connectionTests'].map((name) => [name, []]),
   ),
   name: ['name'],
   label: ['label'],
   version: ['version'],
-  lastTest: ['last_test_id'],
   config: ['config'],
   configJson: ['config'],
   secrets: ['secrets'],
@@ -46,6 +47,7 @@ const ALL_COLUMNS: readonly DatastoreColumn[] = [
   ...ALWAYS,
   ...new Set(Object.values(datastoreColumns).flat()),
   'first_version',
+  'last_test_id',
   'check_every_minutes',
 ];
 
@@ -72,7 +74,7 @@ const testColumns: Readonly<Record<string, readonly TestColumn[]>> = {
 };
 
 /** All of a datastore, and nothing that it leads to. */
-export const wholeDatastores: AskedOfDatastores = asked(ALL_COLUMNS, null, null);
+export const wholeDatastores: AskedOfDatastores = asked(ALL_COLUMNS, null, null, true);
 /** The same with their secrets, for whoever opens them. */
 export const datastoresWithSecrets: AskedOfDatastores = {
   ...wholeDatastores,
@@ -85,11 +87,13 @@ export function askedBy(
   fields: ReadonlySet<string>,
   ofEnvironments: Iterable<string>,
   ofTests: Iterable<string>,
+  cursors: boolean,
 ): AskedOfDatastores {
   return asked(
     columnsFor(fields, datastoreColumns, ALL_COLUMNS, ALWAYS),
     fields.has('environment') ? columnsFor(ofEnvironments, environmentColumns, ALL_OF_ENVIRONMENT) : null,
     fields.has('lastTest') ? columnsFor(ofTests, testColumns, shownColumns, ['id']) : null,
+    cursors,
   );
 }
 
@@ -111,6 +115,8 @@ function asked(
   columns: readonly DatastoreColumn[],
   environment: readonly EnvironmentColumn[] | null,
   lastTest: readonly TestColumn[] | null,
+  cursors: boolean,
 ): AskedOfDatastores {
-  return { name: [columns, environment, lastTest].join(' '), columns, environment, lastTest, sealed: false };
+  const name = [columns, environment, lastTest, cursors ? 'cursors' : ''].join(' ');
+  return { name, columns, environment, lastTest, cursors, sealed: false };
 }

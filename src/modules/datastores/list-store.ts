@@ -92,7 +92,10 @@ export async function listDatastores(
   const direction = (query.order.direction === 'ASC') !== request.backward ? 'asc' : 'desc';
   const stretch = { ...request, limit: request.size + 1 };
   const rows = await rowsOf({ database, access, query, column, direction, asked, stretch }, bounds);
-  const cursorOf = (row: JoinedRow) => encodeCursor(orderName(query), [row[column], row.id]);
+  const cursorOf = (row: JoinedRow) => {
+    if (!asked.cursors) throw new Error('A cursor is read that was not asked for');
+    return encodeCursor(orderName(query), [row[column], row.id]);
+  };
   return toPage(rows, request, cursorOf, datastoreMaker(asked));
 }
 

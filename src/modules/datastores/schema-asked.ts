@@ -23,5 +23,7 @@ function read(fields: AskedFields, { schema }: GraphQLResolveInfo): AskedOfDatas
   const types = isAbstractType(datastore) ? schema.getPossibleTypes(datastore).map(({ name }) => name) : [];
   // a fragment on Node asks it of whatever it is spread in
   const of = (...names: string[]) => new Set([...names, 'Node'].flatMap((name) => [...(fields.get(name) ?? [])]));
-  return askedBy(of('Datastore', ...types), of('Environment'), of('ConnectionTest'));
+  const pages = of('DatastoreEdge', 'PageInfo');
+  const cursors = ['cursor', 'startCursor', 'endCursor'].some((name) => pages.has(name));
+  return askedBy(of('Datastore', ...types), of('Environment'), of('ConnectionTest'), cursors);
 }

@@ -82,9 +82,9 @@ async function readByIds(
 export function selectDatastores(
   { kind, query }: Pick<Database, 'kind' | 'query'>,
   asked: AskedOfDatastores,
-  sortedBy: OrderColumn = 'name',
+  sortedBy?: OrderColumn,
 ) {
-  const columns = new Set([...asked.columns, sortedBy]);
+  const columns = new Set([...asked.columns, ...(sortedBy && asked.cursors ? [sortedBy] : [])]);
   return query
     .selectFrom('datastores')
     .$if(asked.environment !== null, (list) =>
