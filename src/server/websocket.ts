@@ -37,6 +37,11 @@ const TRY_AGAIN_LATER = 1013;
 /** How long clients may take to answer a close, and how long it takes between two looks at whether they have. */
 const FAREWELL_MS = 1_000;
 const FAREWELL_PAUSE_MS = 10;
+/**
+ * A turn of the event loop takes one message of each connection, and more of them for so many milliseconds: whoever
+ * sends many at once waits for few turns, and holds nobody else for long.
+ */
+const TURN_MS = 5;
 
 export interface WebSocketOptions<Access> {
   readonly yoga: Pick<Yoga<Access>, 'getEnveloped'>;
@@ -61,7 +66,9 @@ interface Connection<Access> {
   readonly stream: Duplex;
   /** Resolves when the connection has closed. */
   readonly gone: Promise<void>;
-  /** The text of the message that came last. */
+  /** Messages that are not taken yet, the oldest first. Nothing more is read while there are any. */
+  readonly waiting: string[];
+  /** The text of the message that was taken last. */
   message: string;
   /** How many subscriptions get results. */
   subscriptions: number;
@@ -82,12 +89,12 @@ export class WebSocketEdge<Access> {
     handleProtocols,
     // frames are written past it, which it would compress
     perMessageDeflate: false,
-    // a turn of the event loop takes one message of a connection, so that one that sends many at once holds nobody else
-    allowSynchronousEvents: false,
   });
   readonly #protocol: ReturnType<typeof makeServer<Record<string, unknown>, Connection<Access>>>;
   readonly #runs = new WeakMap<ExecutionArgs, Run>();
   #running = 0;
+  /** When the messages of this turn of the event loop have had their time, by performance.now(); 0 before the first. */
+  #turnEnds = 0;
 
   constructor(options: WebSocketOptions<Access>) {
     this.#options = options;
@@ -136,6 +143,7 @@ export class WebSocketEdge<Access> {
       socket: client,
       stream,
       gone,
+      waiting: [],
       message: '',
       subscriptions: 0,
       gathers: false,
@@ -145,16 +153,49 @@ export class WebSocketEdge<Access> {
         protocol: client.protocol,
         send: (data) => this.#send(connection, data),
         close: (code, reason) => client.close(code, reason),
-        onMessage: (receive) => client.on('message', (data) => void this.#receive(connection, receive, String(data))),
+        onMessage: (receive) => client.on('message', (data) => this.#come(connection, receive, String(data))),
       },
       connection,
     );
     client.once('close', (code, reason) => {
       stopPinging();
+      connection.waiting.length = 0;
       closed(code, String(reason)).catch((error: unknown) =>
         logger.error({ err: error }, 'a WebSocket did not close well'),
       );
     });
+  }
+
+  #come(connection: Connection<Access>, receive: (data: string) => Promise<void>, data: string): void {
+    if (connection.waiting.push(data) > 1) return;
+    connection.socket.pause();
+    this.#takeNext(connection, receive);
+  }
+
+  #takeNext(connection: Connection<Access>, receive: (data: string) => Promise<void>): void {
+    const { waiting, socket, leave } = connection;
+    const [data] = waiting;
+    if (data === undefined) return;
+    void this.#receive(connection, receive, data);
+    const goOn = () => {
+      waiting.shift();
+      if (waiting.length === 0) socket.resume();
+      else this.#takeNext(connection, receive);
+    };
+    // what comes with the token waits until that is known; a tick of a microtask comes after all that this one sets off
+    if (leave && this.#hasTime()) queueMicrotask(() => process.nextTick(goOn));
+    else setImmediate(goOn);
+  }
+
+  #hasTime(): boolean {
+    const now = performance.now();
+    if (this.#turnEnds === 0) {
+      this.#turnEnds = now + TURN_MS;
+      setImmediate(() => {
+        this.#turnEnds = 0;
+      });
+    }
+    return now < this.#turnEnds;
   }
 
   async #receive(

@@ -66,6 +66,20 @@ describe('connection_init', () => {
     expect(await closed).toEqual({ code: 4401, reason: 'Unauthorized' });
   });
 
+  test('operations that come together with it wait for it, and are taken in their order', async () => {
+    const edge = await startEdge();
+    const { send, messages } = await open(edge.port);
+    const ids = Array.from({ length: 50 }, (_, at) => String(at));
+    send(init);
+    for (const id of ids) send({ id, type: 'subscribe', payload: { query: 'mutation { count }' } });
+    await eventually(() => messages.length === 1 + 2 * ids.length);
+    const told = messages.map((message) => JSON.parse(message) as { id: string; type: string; payload?: unknown });
+    expect(told[0]?.type).toBe('connection_ack');
+    expect(told.flatMap(({ type, id, payload }) => (type === 'next' ? [[id, payload]] : []))).toEqual(
+      ids.map((id, at) => [id, { data: { count: at + 1 } }]),
+    );
+  });
+
   test('when tokens cannot be looked up, the client is told to come again', async () => {
     const edge = await startEdge({ access: { authenticate: () => Promise.reject(new Error('away')) } });
     const { send, closed } = await open(edge.port);
