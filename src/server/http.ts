@@ -221,7 +221,6 @@ export class GatewayServer<Access, Context extends object> {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const started = performance.now();
     const [path] = (request.url ?? '').split('?', 1);
-    if (!this.#isTransfer(path)) endWhenLate(request, response, this.#limits.requestMs);
     response.setHeader('x-content-type-options', 'nosniff');
     response.setHeader('cache-control', 'no-store');
     const { logger, onResponse } = this.#options;
@@ -235,6 +234,9 @@ export class GatewayServer<Access, Context extends object> {
       closed?.();
       onResponse?.(knownPath(path), response.statusCode);
     });
+    // a body that comes along with its headers is there after this
+    await undefined;
+    if (!this.#isTransfer(path)) endWhenLate(request, response, this.#limits.requestMs);
     try {
       if (path === '/livez') sendText(response, 200, 'alive');
       else if (path === '/readyz') await this.#answerReady(response);

@@ -111,8 +111,7 @@ export function endAfter(request: IncomingMessage, response: ServerResponse, las
  * requests, and an import takes as long as it takes.
  */
 export function endWhenLate(request: IncomingMessage, response: ServerResponse, requestMs: number): void {
-  const { headers } = request;
-  if (headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0') return;
+  if (request.complete || request.destroyed) return;
   const end = () => {
     if (request.complete) return;
     // what is answered already, whatever comes, has nobody who reads on
@@ -120,13 +119,9 @@ export function endWhenLate(request: IncomingMessage, response: ServerResponse, 
     const message = `The request has not arrived within ${requestMs / 1_000} s.`;
     sendError(request, response, requestError('BAD_REQUEST', { message, status: 408, headers: CLOSING }));
   };
-  // a body that comes along with its headers is there by then
-  process.nextTick(() => {
-    if (request.complete || request.destroyed) return;
-    const timer = setTimeout(end, requestMs);
-    const forget = () => clearTimeout(timer);
-    request.once('end', forget).once('close', forget);
-  });
+  const timer = setTimeout(end, requestMs);
+  const forget = () => clearTimeout(timer);
+  request.once('end', forget).once('close', forget);
 }
 
 /** Answers a request for a WebSocket with one GraphQL error, which a browser shows its developer, and no page. */
