@@ -8,8 +8,6 @@ const MAX_CACHED_STATEMENTS = 500;
 export class SqliteFile {
   readonly #handle: Sqlite.Database;
   readonly #statements = new Map<string, Sqlite.Statement<unknown[]>>();
-  /** The statement that was asked for last: it is the newest already. */
-  #newest = '';
 
   constructor(handle: Sqlite.Database) {
     handle.pragma('synchronous = FULL');
@@ -41,10 +39,11 @@ export class SqliteFile {
   #prepare(sql: string): Sqlite.Statement<unknown[]> {
     const known = this.#statements.get(sql);
     if (known) {
-      if (sql === this.#newest) return known;
-      this.#newest = sql;
-      this.#statements.delete(sql);
-      this.#statements.set(sql, known);
+      // which is the oldest matters only where one has to go
+      if (this.#statements.size >= MAX_CACHED_STATEMENTS) {
+        this.#statements.delete(sql);
+        this.#statements.set(sql, known);
+      }
       return known;
     }
     const statement = this.#handle.prepare<unknown[]>(sql);
@@ -54,7 +53,6 @@ export class SqliteFile {
 
   #remember(sql: string, statement: Sqlite.Statement<unknown[]>): void {
     this.#statements.set(sql, statement);
-    this.#newest = sql;
     if (this.#statements.size <= MAX_CACHED_STATEMENTS) return;
     const [oldest] = this.#statements.keys();
     if (oldest !== undefined) this.#statements.delete(oldest);
