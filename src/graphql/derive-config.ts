@@ -90,6 +90,7 @@ function outputType(
           t.expose(field.key, {
             type: field.type,
             // at the root a name is nullable in every type, so that one document may select it from all of them
+            // and Pothos cannot tell by the type of a value that is known only at run time
             nullable: (nullability === 'all-nullable' || !field.alwaysSet) as true,
             description: describe(field),
           }),

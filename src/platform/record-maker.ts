@@ -7,9 +7,9 @@ export type RecordMaker = (values: readonly unknown[]) => Record<string, unknown
 const kept = new Map<string, RecordMaker>();
 
 /**
- * Makes what makes objects with these keys, which are names of GraphQL other than `__proto__`. It is compiled, as
- * better-sqlite3 does for its rows: V8 then knows how such an object is laid out, which it would have to look up again
- * for each key that an object gets by its name.
+ * Makes what makes objects with these keys, which are names of GraphQL or of columns, but not `__proto__`. It is
+ * compiled, as better-sqlite3 does for its rows: V8 then knows how such an object is laid out, which it would have to
+ * look up again for each key that an object gets by its name.
  */
 export function recordMaker(keys: readonly string[]): RecordMaker {
   const name = keys.join(' ');
