@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { sql } from 'kysely';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Api, apiOf } from '../support/api.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
@@ -62,6 +63,21 @@ describeEachGateway('revisions', (open) => {
   };
   const keysOf = (id: string) =>
     query().selectFrom('revision_keys').select('version').where('datastore_id', '=', id).orderBy('version').execute();
+
+  test('keep the secrets of what changes at once replace, which Postgres stores together', async () => {
+    const ids = await Promise.all(Array.from({ length: 16 }, () => make()));
+    await Promise.all(ids.map((id) => api.updated({ id, label: `Renamed ${id}` })));
+    for (const id of ids) expect(await keysOf(id)).toEqual([{ version: 1 }]);
+    if (gateway.app.database.kind === 'postgres') {
+      const found = sql`select distinct xmin::text from revision_keys where datastore_id in (${sql.join(ids)})`;
+      expect((await found.execute(query())).rows.length).toBeLessThan(ids.length);
+    }
+    for (const id of ids.slice(0, 3)) {
+      await api.updated({ id, config: { postgres: { password: 'second' } } });
+      expect(await revert({ id, toVersion: 1 })).toMatchObject({ __typename: 'RevertDatastoreSuccess' });
+      expect(await passwordOf(id, 'first')).toBe(true);
+    }
+  });
 
   test('say who changed which places from what to what, and of a secret that it changed', async () => {
     const id = await make({ label: 'One', tags: [{ key: 'team', value: 'a' }] });

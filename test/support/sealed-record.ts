@@ -15,10 +15,12 @@ export class SealedRecord {
   readonly #texts = new Map<string, Set<string>>();
 
   readonly onStatement: OnStatement = (sql, parameters) => {
-    const sealed = parameters.filter((each): each is string => typeof each === 'string' && SEALED.test(each));
+    // on Postgres rows are lists, one for each column
+    const values = parameters.flat();
+    const sealed = values.filter((each): each is string => typeof each === 'string' && SEALED.test(each));
     if (/^insert into "(secret|revision)_keys"/.test(sql)) {
       const [wrapped] = sealed;
-      if (wrapped) this.#keys.set(String(parameters[0]), wrapped);
+      if (wrapped) this.#keys.set(String(values[0]), wrapped);
       return;
     }
     for (const text of sealed) {

@@ -97,8 +97,15 @@ export async function putRevisions(change: Change, rows: readonly RevisionRow[])
   await versions.runLater(change, change.kind === 'sqlite' ? String(rows.length) : '', insert, rows);
 }
 
-export async function insertKey(change: Change, row: Insertable<RevisionKeysTable>): Promise<void> {
-  await change.query.insertInto('revision_keys').values(row).execute();
+type RevisionKeyRow = Insertable<RevisionKeysTable>;
+
+const keys = new PreparedStatements<readonly RevisionKeyRow[]>({ takesRows: true });
+
+export async function insertKey(change: Change, row: RevisionKeyRow): Promise<void> {
+  const rows = [row];
+  const insert = (place: PlaceOf<readonly RevisionKeyRow[]>) =>
+    insertAll(change.kind, change.query.insertInto('revision_keys'), { rows, numbers: ['version'], place });
+  await keys.runLater(change, '', insert, rows);
 }
 
 /** Reads the versions to which keys belong, and their datastores, as far as the keys are bound to them. */

@@ -39,6 +39,11 @@ export class GroupRefusedError extends Error {
   }
 }
 
+/** What a change took for granted, as it was when it was last looked at, is otherwise by now: it is to be made again. */
+export class OutdatedGuessError extends Error {
+  override readonly name = 'OutdatedGuessError';
+}
+
 /**
  * True for the failure of a statement that Postgres does not have prepared, or that a change of its tables has made
  * useless as it is prepared: it can be done once it is prepared anew.
@@ -54,10 +59,10 @@ export function isOutdated(error: unknown): boolean {
 
 /**
  * True when a transaction was broken off because of another one: Postgres' serialization failures and deadlocks, and
- * SQLite's groups of changes; and because of what was prepared before. Doing it again may help.
+ * SQLite's groups of changes; and because of what was prepared or guessed before. Doing it again may help.
  */
 export function isTransactionConflict(error: unknown): boolean {
-  if (error instanceof GroupRefusedError || isOutdated(error)) return true;
+  if (error instanceof GroupRefusedError || error instanceof OutdatedGuessError || isOutdated(error)) return true;
   const code = codeOf(error instanceof DatabaseUnavailableError ? error.cause : error);
   return code === '40001' || code === '40P01';
 }

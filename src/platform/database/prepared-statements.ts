@@ -37,7 +37,7 @@ interface KeptQuery extends CompiledQuery {
   readonly isDeferred: boolean;
   /** It reads so little that others of its kind may be read before its answer comes. */
   readonly isShort: boolean;
-  /** Makes what the change fails with where Postgres finds no row to write. */
+  /** Makes what the change fails with where Postgres finds no row for it. */
   readonly orElse?: (() => Error) | undefined;
   /** On Postgres: what several changes do by it can be done by one for all of their rows. */
   readonly taken?: TakenRows | undefined;
@@ -103,9 +103,9 @@ export class PreparedStatements<Values> {
   }
 
   /**
-   * The same for what writes, and tells nothing. On Postgres it may be sent with the change's next statement, which
-   * then fails if this one does.
-   * @param orElse makes what the change fails with when no row is written; left out: that is all right
+   * The same for what writes or locks, and tells nothing. On Postgres it may be sent with the change's next statement,
+   * which then fails if this one does.
+   * @param orElse makes what the change fails with when no row is found; left out: that is all right
    */
   async runLater(
     database: Asked,
@@ -140,12 +140,13 @@ function parametersOf<Values>({ parameters }: CompiledQuery, values: Values): un
   return parameters.map((one) => (one instanceof Place ? one.valueFrom(values) : one));
 }
 
-/** What Postgres says of a statement that was to write a row, and has found none. */
-export const NO_ROW_WRITTEN = '22012';
+/** What Postgres says of a statement that was to write or lock a row, and has found none. */
+export const NO_ROW_FOUND = '22012';
 
 /** Has Postgres break the change off by itself, where it does not find each of the rows: it divides by zero. */
 function failingWithoutRows(query: CompiledQuery, takesRows: boolean): CompiledQuery {
-  const counted = (found: string) => `with written as (${query.sql} returning 1) select 1 / ${found} from written`;
+  const returning = query.query.kind === 'SelectQueryNode' ? '' : ' returning 1';
+  const counted = (found: string) => `with found as (${query.sql}${returning}) select 1 / ${found} from found`;
   if (!takesRows) return { ...query, sql: counted('count(*)') };
   const parameters = [...query.parameters, new Place((rows: readonly object[]) => rows.length)];
   return { ...query, sql: counted(`(count(*) = $${parameters.length})::integer`), parameters };

@@ -50,8 +50,8 @@ export function insertAll<Table extends keyof Tables, Row extends Insertable<Tab
 }
 
 /**
- * Updates the row that stands behind a place, or on Postgres all of them: there one statement can do it for several
- * changes. Columns are named with what of the row they are set to, or have to be equal to.
+ * Updates a row by one that is given. On Postgres one statement can do it for several changes. Columns are named with
+ * what of the given row they are set to, or have to be equal to.
  */
 export function updateAll<Table extends keyof Tables & string, Row extends object>(
   kind: Database['kind'],

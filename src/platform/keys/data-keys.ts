@@ -48,6 +48,7 @@ export class NoDataKeyError extends Error {
 }
 
 const activeKeys = new PreparedStatements<string>();
+const heldKeys = new PreparedStatements<{ readonly environmentId: string; readonly id: string }>();
 
 /**
  * Reads the data key that wraps an environment's new keys, and keeps it from being deleted until the change ends: what
@@ -71,4 +72,32 @@ export async function lockActiveDataKey(change: Change, environmentId: string): 
   const row = (await read()) ?? (await read());
   if (!row) throw new NoDataKeyError(environmentId);
   return row;
+}
+
+/**
+ * Keeps a data key from being deleted until a change on Postgres ends, without waiting for it: the change fails with
+ * this error where it is not its environment's active one.
+ */
+export async function holdActiveDataKey(
+  change: Change,
+  held: { readonly environmentId: string; readonly id: string },
+  orElse: () => Error,
+): Promise<void> {
+  const select = (place: PlaceOf<typeof held>) =>
+    change.query
+      .selectFrom('data_keys')
+      .select('id')
+      .where(
+        'id',
+        '=',
+        place(({ id }) => id),
+      )
+      .where(
+        'environment_id',
+        '=',
+        place(({ environmentId }) => environmentId),
+      )
+      .where('active', '=', sql.lit(1))
+      .forKeyShare();
+  await heldKeys.runLater(change, '', select, held, orElse);
 }

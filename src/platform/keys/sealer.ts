@@ -1,8 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import type { Change, Database } from '../database/database.ts';
+import { OutdatedGuessError } from '../database/errors.ts';
 import type { Tables } from '../database/tables.ts';
-import { dataKeyAad, insertDataKey, lockActiveDataKey, type WrappedKey } from './data-keys.ts';
+import { dataKeyAad, holdActiveDataKey, insertDataKey, lockActiveDataKey, type WrappedKey } from './data-keys.ts';
 import type { Keyring } from './keyring.ts';
 import { keyBytes, keyIdOf, openBox, sealBox, UnsealError } from './sealed-box.ts';
 
@@ -58,6 +59,8 @@ export class Sealer {
   readonly #keyring: Keyring;
   /** Unwrapped data keys by their id. */
   readonly #opened = new Map<string, Buffer>();
+  /** The ids of those that were active when they were last looked at, by environment. */
+  readonly #active = new Map<string, string>();
 
   constructor(database: Database, keyring: Keyring) {
     this.#database = database;
@@ -69,10 +72,28 @@ export class Sealer {
    * @throws NoDataKeyError
    */
   async newKey(change: Change, owner: SecretOwner): Promise<SecretKey> {
-    const row = await lockActiveDataKey(change, owner.environmentId);
+    const dataKey = await this.#activeDataKey(change, owner.environmentId);
     const [id, key] = [randomUUID(), randomBytes(keyBytes)];
-    const wrapped = sealBox(await this.#unwrap(owner.environmentId, row), row.id, keyPlace(owner, id), key);
+    const wrapped = sealBox(dataKey.key, dataKey.id, keyPlace(owner, id), key);
     return new SecretKey({ id, wrapped }, owner, key);
+  }
+
+  /** On Postgres one is expected to be active still, so that a change need not wait for an answer. */
+  async #activeDataKey(change: Change, environmentId: string): Promise<{ readonly id: string; readonly key: Buffer }> {
+    const id = this.#active.get(environmentId);
+    const key = id && this.#opened.get(id);
+    if (change.kind === 'postgres' && id && key) {
+      await holdActiveDataKey(change, { environmentId, id }, () => {
+        this.#active.delete(environmentId);
+        return new OutdatedGuessError(`The data key ${id} is not active any more`);
+      });
+      return { id, key };
+    }
+    const row = await lockActiveDataKey(change, environmentId);
+    const unwrapped = await this.#unwrap(environmentId, row);
+    if (this.#active.size >= MAX_OPENED_KEYS) this.#active.clear();
+    this.#active.set(environmentId, row.id);
+    return { id: row.id, key: unwrapped };
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { CompiledQuery } from 'kysely';
 import type pg from 'pg';
-import { keptOf, NO_ROW_WRITTEN, type TakenRows } from '../database/prepared-statements.ts';
+import { keptOf, NO_ROW_FOUND, type TakenRows } from '../database/prepared-statements.ts';
 
 /** How many prepared statements a connection keeps, of each of which Postgres holds a plan: the oldest goes. */
 const MAX_PREPARED = 100;
@@ -14,7 +14,7 @@ export interface Statement {
   readonly values: readonly unknown[];
   /** Of a statement that runs often: Postgres parses and plans it once a connection, and then knows it by this name. */
   readonly name?: string | undefined;
-  /** Makes what it fails with where it finds no row to write. */
+  /** Makes what it fails with where it finds no row. */
   readonly orElse?: (() => Error) | undefined;
   /** What those of one name take, one can take for all. */
   readonly taken?: TakenRows | undefined;
@@ -109,7 +109,7 @@ export function answerToLast(client: pg.ClientBase, statements: readonly Stateme
 /** Why a change has failed: in its own words where it has some. */
 export function reasonOf({ error, unanswered: [failed] }: Failure): unknown {
   const orElse = failed?.statement.orElse;
-  return orElse && (error as { code?: unknown }).code === NO_ROW_WRITTEN ? orElse() : error;
+  return orElse && (error as { code?: unknown }).code === NO_ROW_FOUND ? orElse() : error;
 }
 
 /** A query as it is sent. */

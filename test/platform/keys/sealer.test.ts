@@ -2,9 +2,10 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
+import { NoDataKeyError } from '../../../src/platform/keys/data-keys.ts';
 import { createKeyFile, endOldForm } from '../../../src/platform/keys/key-file.ts';
 import { Keyring } from '../../../src/platform/keys/keyring.ts';
-import { UnsealError } from '../../../src/platform/keys/sealed-box.ts';
+import { keyIdOf, UnsealError } from '../../../src/platform/keys/sealed-box.ts';
 import { Sealer, type SecretKey, type SecretOwner } from '../../../src/platform/keys/sealer.ts';
 import { describeEachDatabase, type TestDatabase } from '../../support/databases.ts';
 import { ageKeyFile, newKeyring, sealOldForm } from '../../support/keys.ts';
@@ -21,17 +22,17 @@ describeEachDatabase('the sealer', (open) => {
     opened = await open();
     keyring = await newKeyring();
     sealer = new Sealer(opened.database, keyring);
-    await opened.database.change(async (change) => {
-      for (const id of ['e1', 'e2']) {
-        await change.query
-          .insertInto('environments')
-          .values({ id, name: id, created_at: '', updated_at: '', created_by: '' })
-          .execute();
-        await sealer.createDataKey(change, id);
-      }
-    });
+    for (const id of ['e1', 'e2']) await newEnvironment(id);
   });
 
+  const newEnvironment = async (id: string) => {
+    await opened.database.change(async (change) => {
+      const values = { id, name: id, created_at: '', updated_at: '', created_by: '' };
+      await change.query.insertInto('environments').values(values).execute();
+      await sealer.createDataKey(change, id);
+    });
+    return id;
+  };
   const newKey = (owner = OWNER) => opened.database.change((change) => sealer.newKey(change, owner));
   const stored = ({ id, wrapped }: SecretKey) => ({ id, wrapped });
   const restarted = (ring = keyring) => new Sealer(opened.database, ring);
@@ -74,6 +75,27 @@ describeEachDatabase('the sealer', (open) => {
     const key = await newKey();
     for (const each of [sealer, restarted()])
       await expect(each.openKey({ ...OWNER, ...change }, stored(key))).rejects.toThrow(UnsealError);
+  });
+
+  it('wraps no key by a data key that another process has retired', async () => {
+    const environmentId = await newEnvironment('retiring');
+    const owner = { ...OWNER, environmentId };
+    const activeId = async () => {
+      const active = opened.database.query.selectFrom('data_keys').select('id').where('active', '=', 1);
+      return (await active.where('environment_id', '=', environmentId).executeTakeFirstOrThrow()).id;
+    };
+    for (let round = 0; round < 3; round += 1) {
+      const former = await activeId();
+      expect(keyIdOf((await newKey(owner)).wrapped)).toBe(former);
+      await opened.database.change(async (change) => {
+        await change.query.updateTable('data_keys').set({ active: 0 }).where('id', '=', former).execute();
+        await restarted().createDataKey(change, environmentId);
+      });
+      expect(await activeId()).not.toBe(former);
+      expect(keyIdOf((await newKey(owner)).wrapped)).toBe(await activeId());
+    }
+    await opened.database.query.deleteFrom('data_keys').where('environment_id', '=', environmentId).execute();
+    await expect(newKey(owner)).rejects.toThrow(NoDataKeyError);
   });
 
   it('does not open a key as another one', async () => {
