@@ -16,36 +16,24 @@ export function isGood({ access: { expiresAt }, isRevoked }: KnownToken, now: nu
   return !isRevoked && (expiresAt === null || Date.parse(expiresAt) > now);
 }
 
-/**
- * What tokens have been found to be a moment ago, so that a burst of requests asks once. They are remembered by
- * themselves, for hashing one takes a fiftieth of a small request, or by their hashes where they are long.
- */
+/** What tokens have been found to be a moment ago, by hash, so that a burst of requests asks once. */
 export class RememberedTokens {
   readonly #seen = new Map<string, { readonly at: number; readonly token: KnownToken | null }>();
-  #sweptAt = 0;
 
   /** The token as remembered or as `read` finds it; null where there is none. */
-  async of(key: string, now: number, read: () => Promise<KnownToken | null>): Promise<KnownToken | null> {
-    const seen = this.#seen.get(key);
-    return seen && now - seen.at < REMEMBERED_MS ? seen.token : await this.#ask(key, now, read);
+  async of(hash: string, now: number, read: () => Promise<KnownToken | null>): Promise<KnownToken | null> {
+    const seen = this.#seen.get(hash);
+    return seen && now - seen.at < REMEMBERED_MS ? seen.token : await this.#ask(hash, now, read);
   }
 
   forget(): void {
     this.#seen.clear();
   }
 
-  async #ask(key: string, at: number, read: () => Promise<KnownToken | null>): Promise<KnownToken | null> {
+  async #ask(hash: string, at: number, read: () => Promise<KnownToken | null>): Promise<KnownToken | null> {
     const token = await read();
-    this.#sweep(at);
     if (this.#seen.size >= MAX_REMEMBERED) this.#seen.clear();
-    this.#seen.set(key, { at, token });
+    this.#seen.set(hash, { at, token });
     return token;
-  }
-
-  /** Forgets those that nobody has asked with of late, which need not stand in memory. */
-  #sweep(now: number): void {
-    if (now - this.#sweptAt < REMEMBERED_MS) return;
-    this.#sweptAt = now;
-    for (const [key, { at }] of this.#seen) if (now - at >= REMEMBERED_MS) this.#seen.delete(key);
   }
 }

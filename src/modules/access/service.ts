@@ -95,10 +95,11 @@ export class AccessService {
 
   async #known(token: string, now: number): Promise<KnownToken | null> {
     if (token.length > MAX_TOKEN_LENGTH) return null;
-    return this.#remembered.of(token, now, async () => {
+    const hash = hashToken(token);
+    return this.#remembered.of(hash, now, async () => {
       // an operator's own BOOTSTRAP_TOKEN looks otherwise and has no checksum
       if (looksLikeToken(token) && !isToken(token)) return null;
-      const row = await findTokenByHash(this.#database, hashToken(token));
+      const row = await findTokenByHash(this.#database, hash);
       return row ? { access: accessOf(row), isRevoked: row.revoked_at !== null } : null;
     });
   }
