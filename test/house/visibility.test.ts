@@ -208,6 +208,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
     'platform/journal/journal.ts readJournal',
     'platform/journal/journal.ts holdsLoggedHead',
     'platform/keys/data-keys.ts lockActiveDataKey',
+    'platform/keys/data-keys.ts holdActiveDataKey',
     'platform/keys/sealer.ts Sealer.#findDataKey',
     'platform/keys/sealer.ts readAgain',
   ],

@@ -39,7 +39,7 @@ export class GroupRefusedError extends Error {
   }
 }
 
-/** What a change took for granted, as it was when it was last looked at, is otherwise by now: it is to be made again. */
+/** What a change took for granted, as it was when it was last looked at, is otherwise by now: it is made again. */
 export class OutdatedGuessError extends Error {
   override readonly name = 'OutdatedGuessError';
 }
