@@ -403,19 +403,22 @@ export class Database {
       if (topic.length > MAX_TOPIC) throw new Error('A topic is an id, nothing longer');
       topics.add(topic);
     };
+    const requireOpen = () => {
+      if (!scope.open) throw new Error('The change is over');
+    };
     const { runInTurn, chainEnds } = this.#driver;
     const runAtOnce: RunsAtOnce = (statement) => {
-      if (!scope.open) throw new Error('The change is over');
+      requireOpen();
       return runInTurn && this.#atOnce(runInTurn, statement);
     };
     const leave = (work: GroupWork) => {
-      if (!scope.open) throw new Error('The change is over');
+      requireOpen();
       this.#driver.leave?.(work);
     };
     const ends =
       chainEnds &&
       (() => {
-        if (!scope.open) throw new Error('The change is over');
+        requireOpen();
         return chainEnds();
       });
     try {
