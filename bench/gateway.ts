@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFile, cp, rm } from 'node:fs/promises';
-import { Agent, type IncomingMessage, request } from 'node:http';
+import { Agent } from 'node:http';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { send } from './load.ts';
 import type { Seeded } from './seed.ts';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
@@ -83,16 +83,11 @@ const agent = new Agent({ keepAlive: true });
 
 /** Sends one operation. Rejects when it has errors. */
 export async function ask<Data>(port: number, token: string, query: string, variables = {}): Promise<Data> {
-  const body = JSON.stringify({ query, variables });
-  const headers = {
-    authorization: `Bearer ${token}`,
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(body),
+  const target = { port, headers: { authorization: `Bearer ${token}` } };
+  const { data, errors } = JSON.parse(await send(target, JSON.stringify({ query, variables }), agent)) as {
+    data: Data;
+    errors?: object;
   };
-  const place = { host: '127.0.0.1', port, path: '/graphql' };
-  const sent = request({ ...place, method: 'POST', headers, agent }).end(body);
-  const [response] = (await once(sent, 'response')) as [IncomingMessage];
-  const { data, errors } = JSON.parse(await text(response)) as { data: Data; errors?: object };
   if (errors) throw new Error(JSON.stringify(errors));
   return data;
 }

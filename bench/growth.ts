@@ -415,10 +415,7 @@ async function measure(
       const body = JSON.stringify({ query: document, variables: variables?.(rows) ?? {} });
       const now = clocks[at] ?? (() => 0);
       const before = now();
-      const answer = await send(
-        { port: Number(new URL(app.url).port), pid: 0, headers: asTenant ? tenant : headers },
-        body,
-      );
+      const answer = await send({ port: Number(new URL(app.url).port), headers: asTenant ? tenant : headers }, body);
       if (round >= WARM_UP) taken[at]?.push(now() - before);
       if (answer.includes('"errors"')) throw new Error(`${name}: ${answer}`);
     }

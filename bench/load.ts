@@ -85,7 +85,7 @@ export async function load(target: Target, body: NextBody, connections: number, 
 }
 
 /** Sends one request and gives the whole of its answer. Rejects unless the status is 200. */
-export function send(target: Target, body: string, agent?: Agent): Promise<string> {
+export function send(target: Pick<Target, 'port' | 'headers'>, body: string, agent?: Agent): Promise<string> {
   return new Promise((resolve, reject) => {
     const headers = {
       ...target.headers,
