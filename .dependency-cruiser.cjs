@@ -37,9 +37,9 @@ module.exports = {
     {
       name: 'network',
       comment:
-        'kit/network opens sockets: the executor runs it, env.ts, app.ts and saving.ts set its rules, nobody else knows it',
+        'kit/network opens sockets: the executor runs it, env.ts, saving.ts and serving.ts set its rules, nobody else knows it',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(connectors/kit/network/|executor/|(env|app|saving)\\.ts$)' },
+      from: { path: '^src/', pathNot: '^src/(connectors/kit/network/|executor/|(env|saving|serving)\\.ts$)' },
       to: { path: '^src/connectors/kit/network/' },
     },
     {

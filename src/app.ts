@@ -1,61 +1,37 @@
-import { isNamedByOperator } from './connectors/kit/network/addresses.ts';
 import type { OpenIdSettings, TraceSettings } from './env.ts';
 import type { LimitSettings } from './errors/limits.ts';
 import { type Executor, type ExecutorOptions, findConfinement } from './executor/executor.ts';
 import type { Context } from './graphql/context.ts';
-import { lazyLoaders } from './graphql/lazy-loaders.ts';
 import { keyOwners } from './key-owners.ts';
 import { listenForMetrics } from './listen-for-metrics.ts';
 import type { Metrics } from './metrics.ts';
 import { type Access, rightsOf } from './modules/access/access.ts';
-import { AccessService, requireScope } from './modules/access/service.ts';
-import { ApiTokenService } from './modules/api-tokens/service.ts';
-import { RefusalLog } from './modules/audit/refusals.ts';
+import type { AccessService } from './modules/access/service.ts';
+import type { RefusalLog } from './modules/audit/refusals.ts';
 import { RefusedSignIns } from './modules/audit/refused-sign-ins.ts';
-import { AuditService } from './modules/audit/service.ts';
-import { catalogChangesLoader, catalogLoader } from './modules/catalogs/loader.ts';
-import { CatalogService } from './modules/catalogs/service.ts';
-import { retentionDefaults, TestHistory, type TestRetention } from './modules/connection-tests/history.ts';
-import { connectionTestLoader, runningTestsLoader } from './modules/connection-tests/loader.ts';
+import { retentionDefaults, type TestRetention } from './modules/connection-tests/history.ts';
 import type { TestRunner } from './modules/connection-tests/runner.ts';
-import { dataStructureLoader } from './modules/data-structures/loader.ts';
-import { DatastoreBatches } from './modules/datastores/batches.ts';
-import { DatastoreEvents } from './modules/datastores/events.ts';
-import { askedDatastoreLoader, datastoreLoader } from './modules/datastores/loader.ts';
-import { environmentLoader } from './modules/environments/loader.ts';
 import type { EnvironmentService } from './modules/environments/service.ts';
-import { healthHistoryLoader, healthLoader } from './modules/health/loader.ts';
-import { HealthScheduler } from './modules/health/scheduler.ts';
-import { RecordEvents } from './modules/managed-data/events.ts';
-import { managedStoreLoader } from './modules/managed-data/loader.ts';
-import { RecordService } from './modules/managed-data/service.ts';
-import { RecordTransfers } from './modules/managed-data/transfers.ts';
+import type { HealthScheduler } from './modules/health/scheduler.ts';
 import { OpenIdProvider, type ProviderOptions } from './modules/people/provider.ts';
 import { type PeopleRule, readPeopleRules } from './modules/people/rules.ts';
 import { PeopleService } from './modules/people/service.ts';
 import type { ProcessRegistry } from './modules/processes/registry.ts';
-import { RequestedTestService } from './modules/requested-tests/service.ts';
 import { type RevisionLimits, revisionDefaults } from './modules/revisions/history.ts';
-import { RevisionService } from './modules/revisions/service.ts';
-import { SessionTokenService } from './modules/session-tokens/service.ts';
-import { usageLoader } from './modules/usages/loader.ts';
-import { WebhookDeliverer } from './modules/webhooks/deliverer.ts';
-import { WebhookSecrets } from './modules/webhooks/secrets.ts';
-import { WebhookSender } from './modules/webhooks/sender.ts';
-import { WebhookService } from './modules/webhooks/service.ts';
-import { WorkerService } from './modules/workers/service.ts';
+import type { WebhookDeliverer } from './modules/webhooks/deliverer.ts';
 import { type OpenedDatabase, openDatabase } from './open-database.ts';
-import { Chores } from './platform/chores.ts';
+import type { Chores } from './platform/chores.ts';
 import type { Database, OnStatement } from './platform/database/database.ts';
 import { goOnRotating } from './platform/keys/key-rotation.ts';
 import type { KeyPlace } from './platform/keys/key-source.ts';
 import type { Logger } from './platform/telemetry/logger.ts';
 import type { Tracer } from './platform/telemetry/tracer.ts';
-import { constructRegistry, constructSaving, createExecutor, forbidDatabase } from './saving.ts';
+import { constructSaving, createExecutor, forbidDatabase } from './saving.ts';
 import { schema } from './schema.ts';
 import { GatewayServer, type GatewayServerOptions } from './server/http.ts';
 import { MetricsServer } from './server/metrics-server.ts';
 import { createSignIn, type SignIn } from './server/sign-in.ts';
+import { constructServing, contextMaker } from './serving.ts';
 import { withSetting } from './setting-error.ts';
 
 /** Everything that a gateway is made of. main.ts reads it from the environment. */
@@ -113,7 +89,7 @@ export interface AppOptions extends KeyPlace {
 
 const OLD_FORM = 'secrets in the form of an older version are still taken: run "datastore-gateway key upgrade" once';
 
-/** The whole gateway. This is the composition root: nothing else constructs services. */
+/** The whole gateway. With saving.ts and serving.ts it is the composition root: nothing else constructs services. */
 export class App {
   readonly access: AccessService;
   readonly environments: EnvironmentService;
@@ -147,126 +123,45 @@ export class App {
     metrics: Metrics | undefined,
     tracer: Tracer | undefined,
   ) {
-    this.#tracer = tracer;
     const { database, doorbell, keyring } = opened;
-    this.#options = options;
-    this.#executor = executor;
+    const { logger, openId, testing } = options;
     this.database = database;
+    this.#options = options;
     this.#opened = opened;
-    const { logger } = options;
+    this.#executor = executor;
+    this.#tracer = tracer;
     const saving = constructSaving({
       ...{ database, doorbell, keyring, executor, logger, limits: options.limits },
       revisionSecrets: options.revisionSecrets ?? revisionDefaults,
       takesTests: options.takesTests,
       network: options.network,
-      unbornWaitMs: options.testing?.unbornWaitMs,
+      unbornWaitMs: testing?.unbornWaitMs,
       onTestEnded: metrics?.onTestEnded,
       tracer,
     });
-    const { idempotency, environments, runner, connectionTests, drafts, proof, history, saver, preparation } = saving;
-    const { datastores, usages, dataStructures, manifests } = saving;
-    this.access = new AccessService(database, keyring, logger);
-    this.#refusals = new RefusalLog({ database, keyring, logger });
-    const refusedSignIns = new RefusedSignIns(this.#refusals, this.access, logger);
-    this.environments = environments;
-    this.#runner = runner;
-    const { access } = this;
-    const { network } = options;
-    const { registry, processes } = constructRegistry(
-      'GATEWAY',
-      { database, logger, network, limits: options.limits },
-      runner,
-      options.testing?.beatMs,
-    );
-    this.#registry = registry;
-    const records = new RecordService(database, keyring, dataStructures);
-    const transfers = new RecordTransfers({ database, keyring, records });
-    const recordEvents = new RecordEvents(database, doorbell);
-    this.#health = new HealthScheduler({
-      database,
-      keyring,
-      connectionTests,
-      drafts,
-      logger,
-      tickMs: options.testing?.healthTickMs,
+    const serving = constructServing(saving, {
+      ...{ database, doorbell, keyring, executor, logger, limits: options.limits, network: options.network },
+      egressAllow: options.egressAllow,
+      testRetention: options.testRetention ?? retentionDefaults,
+      healthTickMs: testing?.healthTickMs,
+      webhookTickMs: testing?.webhookTickMs,
+      beatMs: testing?.beatMs,
     });
-    const webhookSecrets = new WebhookSecrets(database, saving.sealer);
-    const webhookSender = new WebhookSender(executor, (host, port) =>
-      isNamedByOperator(host, port, { allow: options.egressAllow }),
-    );
-    this.#webhooks = new WebhookDeliverer({
-      ...{ database, keyring, secrets: webhookSecrets, sender: webhookSender, logger },
-      tickMs: options.testing?.webhookTickMs,
-    });
-    const services = {
-      access,
-      environments,
-      connectionTests,
-      datastores,
-      datastoreBatches: new DatastoreBatches({ datastores, preparation, saver, idempotency }),
-      datastoreDeletion: saving.deletion,
-      datastoreEvents: new DatastoreEvents(database, doorbell),
-      apiTokens: new ApiTokenService(access, environments),
-      sessionTokens: new SessionTokenService(access, environments),
-      requestedTests: new RequestedTestService(drafts, connectionTests),
-      usages,
-      audit: new AuditService(database),
-      processes,
-      workers: new WorkerService({ ...saving.rows, processes, logger }),
-      dataStructures,
-      manifests,
-      records,
-      recordEvents,
-      revisions: new RevisionService({
-        ...{ database, keyring, history, datastores, drafts, proof, saver, idempotency, logger },
-      }),
-      catalogs: new CatalogService(database, drafts, connectionTests),
-      webhooks: new WebhookService({
-        ...{ database, keyring, environments, idempotency, secrets: webhookSecrets, sender: webhookSender },
-      }),
-    };
-
-    const testHistory = new TestHistory(database, options.testRetention ?? retentionDefaults);
-    this.chores = new Chores(
-      [
-        { title: 'idempotency keys that have expired', step: () => idempotency.removeExpired() },
-        { title: 'secrets of older versions', step: () => history.eraseExpired() },
-        { title: 'old events of records', step: () => recordEvents.removeExpired() },
-        { title: 'records of deleted datastores', step: () => saving.storeRemoval.step() },
-        { title: 'events of connection tests that have ended', step: () => testHistory.foldEnded() },
-        { title: 'old connection tests of no datastore', step: () => testHistory.removeOldOfNone() },
-        { title: 'old connection tests of datastores', step: () => testHistory.removeOld() },
-        { title: 'old hours of health checks', step: () => this.#health.removeOld() },
-        { title: 'processes that are gone', step: () => processes.removeGone() },
-        { title: 'old deliveries and secrets of webhooks', step: () => this.#webhooks.removeOld() },
-      ],
-      logger,
-    );
-    const { openId } = options;
+    const { services, transfers } = serving;
+    const { access, connectionTests, processes } = services;
+    this.access = access;
+    this.environments = services.environments;
+    this.chores = serving.chores;
+    this.contextOf = contextMaker(serving, database);
+    this.#runner = saving.runner;
+    this.#registry = serving.registry;
+    this.#health = serving.health;
+    this.#webhooks = serving.deliverer;
+    this.#refusals = serving.refusals;
+    const refusedSignIns = new RefusedSignIns(serving.refusals, access, logger);
     const people =
       openId && rules ? new PeopleService({ database, rules, provider: new OpenIdProvider(openId) }) : undefined;
     this.#signIn = createSignIn(() => access.createSignInToken());
-    const loadersOf = lazyLoaders<Access>({
-      environment: (access) => environmentLoader(environments, access),
-      connectionTest: (access) => connectionTestLoader(connectionTests, access),
-      runningTests: (access) => runningTestsLoader(connectionTests, access),
-      datastore: (access) => datastoreLoader(services.datastores, access),
-      askedDatastore: (access) => askedDatastoreLoader(services.datastores, access),
-      catalog: (access) => catalogLoader(services.catalogs, access),
-      catalogChanges: () => catalogChangesLoader(database),
-      usage: (access) => usageLoader(usages, access),
-      health: () => healthLoader(database),
-      healthHistory: () => healthHistoryLoader(database),
-      managedStore: (access) => managedStoreLoader(records, access),
-      dataStructure: (access) => dataStructureLoader(services.dataStructures, access),
-    });
-    this.contextOf = (access) => ({
-      access,
-      services,
-      requireScope: (scope) => requireScope(access, scope),
-      refused: (coordinate, fault) => this.#refusals.operation(access, coordinate, fault.message),
-      loaders: loadersOf(access),
-    });
     this.#server = new GatewayServer({
       schema,
       access: {
@@ -286,12 +181,10 @@ export class App {
       graphiql: options.graphiql,
       example: options.example,
       ...(options.bootstrap ? { signIn: this.#signIn } : {}),
-      health: {
-        ready: writableProbe(database, opened.hold),
-      },
+      health: { ready: writableProbe(database, opened.hold) },
       ...(options.allowedHosts ? { allowedHosts: options.allowedHosts } : {}),
       ...(options.allowedOrigins ? { allowedOrigins: options.allowedOrigins } : {}),
-      limits: { ...options.limits, ...options.testing?.limits },
+      limits: { ...options.limits, ...testing?.limits },
       onResponse: metrics?.onResponse,
       onOperation: metrics?.onOperation,
       tracer,

@@ -4,16 +4,12 @@
  * it with the server's name and the database's path, and it prints its port.
  */
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { ApolloServer } from '@apollo/server';
-import { startStandaloneServer } from '@apollo/server/standalone';
 import Sqlite from 'better-sqlite3';
 import DataLoader from 'dataloader';
-import fastify from 'fastify';
 import { createHandler } from 'graphql-http/lib/use/http';
 import { createSchema, createYoga } from 'graphql-yoga';
 import { Kysely, SqliteDialect } from 'kysely';
-import mercurius from 'mercurius';
+import { listen, listenAsApollo, listenAsMercurius, printPort } from './listening.ts';
 
 interface Tables {
   datastores: {
@@ -148,39 +144,20 @@ const resolvers = {
 
 const context = () => ({ loaders: createLoaders() });
 
-const starts: Readonly<Record<string, () => Promise<number>>> = {
-  async yoga() {
-    const yoga = createYoga({ schema: createSchema({ typeDefs, resolvers }), context, logging: false });
-    const listening = createServer(yoga);
-    await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
-    return (listening.address() as AddressInfo).port;
-  },
-  async 'graphql-http'() {
-    const handler = createHandler({ schema: createSchema({ typeDefs, resolvers }), context });
-    const listening = createServer(handler);
-    await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
-    return (listening.address() as AddressInfo).port;
-  },
-  async mercurius() {
-    const app = fastify();
+const starts = {
+  yoga: () =>
+    listen(createServer(createYoga({ schema: createSchema({ typeDefs, resolvers }), context, logging: false }))),
+  'graphql-http': () => listen(createServer(createHandler({ schema: createSchema({ typeDefs, resolvers }), context }))),
+  mercurius() {
     const { Datastore, UpdateDatastoreResult, ...objects } = resolvers;
     const own = {
       ...objects,
       Datastore: { resolveType: Datastore.__resolveType },
       UpdateDatastoreResult: { resolveType: UpdateDatastoreResult.__resolveType },
     };
-    await app.register(mercurius, { schema: typeDefs, resolvers: own as never, context, jit: 1 });
-    await app.listen({ port: 0, host: '127.0.0.1' });
-    return (app.server.address() as AddressInfo).port;
+    return listenAsMercurius({ schema: typeDefs, resolvers: own as never, context });
   },
-  async apollo() {
-    const apollo = new ApolloServer({ typeDefs, resolvers: resolvers as never });
-    const listen = { port: 0, host: '127.0.0.1' };
-    const { url } = await startStandaloneServer(apollo, { context: async () => context(), listen });
-    return Number(new URL(url).port);
-  },
+  apollo: () => listenAsApollo({ typeDefs, resolvers: resolvers as never }, context),
 };
 
-const start = starts[name];
-if (!start) throw new Error(`There is no server ${name}: ${Object.keys(starts).join(', ')}`);
-process.stdout.write(`${await start()}\n`);
+await printPort(starts, name);
