@@ -21,6 +21,8 @@ export interface Answer {
 /** The media types of an answer in one piece, in Yoga's order. */
 const mediaTypes = ['application/graphql-response+json', 'application/json'] as const;
 type MediaType = (typeof mediaTypes)[number];
+/** Those of an answer that Yoga gives. */
+const allMediaTypes = [...mediaTypes, 'text/event-stream', 'multipart/mixed'];
 
 /** How many documents are known, and the longest of them, in characters: others take Yoga's way each time. */
 const MAX_DOCUMENTS = 1_000;
@@ -139,21 +141,31 @@ async function executeKnown<Access, Context extends object>(
   return result.errors ? { ...result, errors: result.errors.map(mask) } : result;
 }
 
+/** Whether Yoga has an answer of a type that is accepted. Without one it executes all the same, and tells nothing of it. */
+export function acceptsAnswer(accept: string): boolean {
+  return rangesOf(accept).some((range) => allMediaTypes.some((type) => matches(range, type)));
+}
+
 /** The type that Yoga would choose of those that are answered in one piece: the one that is asked for first. */
 function acceptedType(accept: string): MediaType | undefined {
   if (accept === mediaTypes[0] || accept === mediaTypes[1]) return accept;
-  const ranges = accept.replace(/\s/g, '').toLowerCase().split(',').reverse();
   let accepted: MediaType | undefined;
-  for (const range of ranges) {
-    const [name = '', ...parameters] = range.split(';');
-    const charset = parameters.find((parameter) => parameter.includes('charset='));
-    if (charset !== undefined && charset !== 'charset=utf-8') continue;
-    accepted = mediaTypes.filter((type) => matches(name, type)).at(-1) ?? accepted;
-  }
+  for (const range of rangesOf(accept).reverse())
+    accepted = mediaTypes.filter((type) => matches(range, type)).at(-1) ?? accepted;
   return accepted;
 }
 
-function matches(range: string, type: MediaType): boolean {
+/** The media ranges of an Accept header as Yoga reads them: those in UTF-8, which all are without a word about it. */
+function rangesOf(accept: string): string[] {
+  const ranges = accept.replace(/\s/g, '').toLowerCase().split(',');
+  return ranges.flatMap((range) => {
+    const [name = '', ...parameters] = range.split(';');
+    const charset = parameters.find((parameter) => parameter.includes('charset='));
+    return charset === undefined || charset === 'charset=utf-8' ? [name] : [];
+  });
+}
+
+function matches(range: string, type: string): boolean {
   const [kind, subtype] = range.split('/');
   const [ownKind, ownSubtype] = type.split('/');
   return (kind === '*' || kind === ownKind) && (subtype === '*' || subtype === ownSubtype);

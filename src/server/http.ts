@@ -10,7 +10,7 @@ import { requestIdOf, withRequestId } from '../platform/telemetry/request-ids.ts
 import type { Tracer } from '../platform/telemetry/tracer.ts';
 import { AllowedOrigins } from './allowed-origins.ts';
 import { type Authenticator, authenticate, type Identity } from './authenticate.ts';
-import { createDirectAnswer } from './direct-answer.ts';
+import { acceptsAnswer, createDirectAnswer } from './direct-answer.ts';
 import { Door } from './door.ts';
 import { createGraphiQL, type GraphiQL, type GraphiQLOptions, type PeopleSignIn } from './graphiql.ts';
 import type { ExampleDatabase } from './graphiql-examples.ts';
@@ -315,6 +315,7 @@ export class GatewayServer<Access, Context extends object> {
     const caller = { ...identity, answer: mark };
     const direct = body === undefined ? undefined : await this.#answerDirectly(body, accept, caller);
     if (direct) return await sendAnswer(response, direct, !mark.holdsSecrets);
+    if (!acceptsAnswer(accept)) throw notAcceptable();
     const init = {
       method,
       body,
@@ -322,6 +323,8 @@ export class GatewayServer<Access, Context extends object> {
     };
     // the base is our own, for what the caller says in Host is none of Yoga's business
     const answer = await this.#graphql.fetch(`http://gateway${url}`, init, caller);
+    // to who accepts an answer in parts, and asks for a subscription, Yoga says nothing at all
+    if (answer.status === 406 && answer.body === null) throw notAcceptable();
     await sendFetchResponse(response, answer, !mark.holdsSecrets);
   }
 
@@ -336,6 +339,12 @@ export class GatewayServer<Access, Context extends object> {
       return this.#mask(error);
     }
   }
+}
+
+function notAcceptable(): GraphQLError {
+  const message =
+    'Accept application/json or application/graphql-response+json, and for a subscription text/event-stream.';
+  return requestError('BAD_REQUEST', { message, status: 406 });
 }
 
 async function readJsonBody(request: IncomingMessage): Promise<string> {

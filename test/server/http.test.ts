@@ -99,6 +99,26 @@ describe('methods and bodies', () => {
     expect(await answer.text()).toContain('text/event-stream');
     expect(edge.witness.open).toBe(0);
   });
+
+  const strangeTypes = ['text/html', 'image/png', 'application/json; charset=latin1', 'application/jsonl', 'json'];
+  test.each(strangeTypes)('who accepts %s alone is told what to accept, and nothing is changed', async (accept) => {
+    const edge = await startEdge();
+    for (const query of ['mutation { count }', '{ me }', 'subscription { stuck }']) {
+      const answer = await edge.post({ query }, { accept });
+      expect(answer.status).toBe(406);
+      expect(await answer.json()).toMatchObject({ errors: [{ extensions: { code: 'BAD_REQUEST' } }] });
+    }
+    expect(edge.witness).toMatchObject({ mutations: 0, open: 0 });
+    // a browser that opens a link gets GraphiQL, where it is on
+    if (accept !== 'text/html') expect((await edge.get({ query: '{ me }' }, { accept })).status).toBe(406);
+  });
+
+  test('a subscription that is to come in parts is refused with the reason', async () => {
+    const edge = await startEdge();
+    const answer = await edge.post({ query: 'subscription { stuck }' }, { accept: 'multipart/mixed' });
+    expect(answer.status).toBe(406);
+    expect(await answer.text()).toContain('text/event-stream');
+  });
 });
 
 describe('pages of strangers', () => {
