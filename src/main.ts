@@ -105,8 +105,10 @@ unless BOOTSTRAP_TOKEN is set), KEY_FILE (./data/master.key) or KEY_COMMAND,
 BOOTSTRAP_TOKEN, EGRESS_ALLOW, EGRESS_PROXY, EXECUTOR_ISOLATION (none),
 TAKE_TESTS (true), NETWORK, ALLOWED_HOSTS, ALLOWED_ORIGINS, OIDC_ISSUER,
 OIDC_AUDIENCE, OIDC_RULES, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET,
-REVISION_SECRETS_DAYS (30), REVISION_SECRETS_VERSIONS (10), LOG_LEVEL, and
-limits, which are none unless set: MAX_REQUESTS_PER_MINUTE,
+REVISION_SECRETS_DAYS (30), REVISION_SECRETS_VERSIONS (10),
+TEST_RETENTION_DAYS (30), TESTS_KEPT_PER_DATASTORE (20),
+OTEL_EXPORTER_OTLP_ENDPOINT and others of OpenTelemetry, LOG_LEVEL, and limits,
+which are none unless set: MAX_REQUESTS_PER_MINUTE,
 MAX_CONNECTIONS_PER_TOKEN (100), MAX_SUBSCRIPTIONS_PER_TOKEN (1000),
 MAX_TRANSFERS_PER_TOKEN (10), MAX_IMPORT_MB (1024), MAX_WORKERS_PER_TOKEN (1000),
 MAX_TESTS_PER_TOKEN, MAX_TESTS_PER_ENVIRONMENT, MAX_TESTS_PER_TARGET.
@@ -153,13 +155,25 @@ try {
 async function run(args: readonly string[]): Promise<void> {
   if (args.includes('--help') || args[0] === 'help') return print(USAGE);
   if (args.includes('--version')) return print(`${readVersion()}\n`);
-  const words = args.findIndex((arg) => arg.startsWith('-'));
-  const name = args.slice(0, words < 0 ? undefined : words).join(' ');
-  const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (!load) throw new UsageError(name === '' ? 'Say which command.' : `There is no command "${name}".`);
+  const found = commandOf(args);
+  if (!found) throw new UsageError(unknownCommand(args));
+  const [name, load] = found;
   if (services.has(name)) keepSmall();
   const command = await load();
   await command(args.slice(name.split(' ').length));
+}
+
+/** The command that arguments begin with. */
+function commandOf(args: readonly string[]) {
+  return Object.entries(commands).find(([name]) => [args[0], args.slice(0, 2).join(' ')].includes(name));
+}
+
+function unknownCommand([first, second]: readonly string[]): string {
+  if (first === undefined || first.startsWith('-')) return 'Say which command.';
+  const alike = Object.keys(commands).filter((name) => name.startsWith(`${first} `));
+  if (alike.length === 0) return `There is no command "${first}".`;
+  const given = second === undefined || second.startsWith('-') ? first : `${first} ${second}`;
+  return `There is no command "${given}", but there are ${alike.join(', ')}.`;
 }
 
 function explain(error: unknown): number {
@@ -170,9 +184,17 @@ function explain(error: unknown): number {
     lines.push(error.cause.message);
   process.stderr.write(lines.map((line) => `datastore-gateway: ${line}\n`).join(''));
   if (!(error instanceof UsageError)) return 1;
-  process.stderr.write(`\n${USAGE}`);
+  process.stderr.write(`\n${usageOf(process.argv.slice(2))}`);
   // 2 says of a plan that something would change
   return process.argv[2] === 'plan' ? 1 : 2;
+}
+
+/** What is said of the command that is meant: all of it would take what is wrong off the screen. */
+function usageOf(args: readonly string[]): string {
+  if (args.length === 0) return USAGE;
+  const [name] = commandOf(args) ?? [];
+  const own = USAGE.split(/^(?= {2}\S)/m).find((each) => each.startsWith(`  ${name} `));
+  return `${own ?? ''}"datastore-gateway --help" tells of every command and variable.\n`;
 }
 
 function isSystemError(error: NodeJS.ErrnoException): boolean {

@@ -117,7 +117,9 @@ describe('a gateway that cannot start', () => {
       () => ({ keyFile: join(keyFile, 'master.key') }),
       /^KEY_FILE=.*no folder.*\(ENOTDIR\)$/,
     ],
-    ['a key file that is a folder', () => ({ keyFile: join(folder, 'folder') }), /^KEY_FILE=.*(open to other|folder)/],
+    ['a key file that is a folder', () => ({ keyFile: join(folder, 'folder') }), /^KEY_FILE=.*: A folder is there/],
+    // "chmod 600" would take it away from everybody
+    ['a key file that is a folder of all', () => ({ keyFile: tmpdir() }), /^KEY_FILE=.*: A folder is there/],
     ['a key file that is none', () => ({ keyFile: join(folder, 'text') }), /^KEY_FILE=.*is no key file/],
     ['a key file that all may read', () => ({ keyFile: join(folder, 'open') }), /^KEY_FILE=.*chmod 600/],
     ['a database below a file', () => ({ databaseUrl: `sqlite:${keyFile}/x.db` }), /^DATABASE_URL=sqlite:.*no folder/],

@@ -104,15 +104,27 @@ describe('the command line', () => {
     expect(await run(['--version'])).toEqual({ code: 0, stdout: `${manifest.version}\n`, stderr: '' });
   });
 
-  test.each([[[]], [['begin']], [['key']], [['start', 'now']], [['start', '--fast']], [['token', 'create']]])(
-    '%j is no command: 2, with the usage',
-    async (args) => {
-      const { code, stdout, stderr } = await run(args);
-      expect(code).toBe(2);
-      expect(stdout).toBe('');
-      expect(stderr).toContain('Usage: datastore-gateway <command>');
-    },
-  );
+  test.each([
+    [[], 'Say which command.', 'Usage: datastore-gateway <command>'],
+    [['--fast'], 'Say which command.', '--help'],
+    [['begin'], 'There is no command "begin".', '--help'],
+    [['key'], 'There is no command "key", but there are key create, key list,', '--help'],
+    [['token', 'make', '--name', 'a'], 'There is no command "token make", but there are token create,', '--help'],
+    [['start', 'now'], "Unexpected argument 'now'", '--demo'],
+    [['start', '--fast'], "Unknown option '--fast'", '--demo'],
+    [['token', 'create'], '--name must be', '--expires-in'],
+    [['import', 'file.yaml'], '--from takes one of grafana', '--out FILE'],
+    [['plan', '--frob', '-f', 'file.yaml'], "Unknown option '--frob'", '--prune'],
+  ])('%j cannot be understood: that is said first, then what is said of that command', async (args, said, usage) => {
+    const { code, stdout, stderr } = await run(args);
+    // 2 says of a plan that something would change
+    expect(code).toBe(args[0] === 'plan' ? 1 : 2);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(`datastore-gateway: ${said}`);
+    expect(stderr).toContain(usage);
+    // what is wrong is to be seen without scrolling back
+    if (args.length > 0) expect(stderr.split('\n').length).toBeLessThan(24);
+  });
 
   test('"serve" without a key file says how to make one, and makes nothing', async () => {
     const cwd = await folder();

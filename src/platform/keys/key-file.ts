@@ -133,11 +133,12 @@ async function readPrivateFile(path: string): Promise<string> {
     throw new Error(`The key file ${path} cannot be read (${error.code})`, { cause: error });
   });
   try {
-    const { mode, size } = await handle.stat();
-    if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
+    const stats = await handle.stat();
+    // a folder is told of by reading it: its rights are not to be taken away
+    if (process.platform !== 'win32' && !stats.isDirectory() && (stats.mode & 0o077) !== 0) {
       throw new Error(`The key file ${path} is open to other users: chmod 600 ${path}`);
     }
-    if (size > MAX_KEY_FILE_BYTES) throw new Error(`${path} is no key file: it is too large`);
+    if (stats.size > MAX_KEY_FILE_BYTES) throw new Error(`${path} is no key file: it is too large`);
     return await handle.readFile('utf8');
   } finally {
     await handle.close();
