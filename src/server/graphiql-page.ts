@@ -171,11 +171,15 @@ export const pageScript = (hasLinks: boolean): string => `
 })();
 `;
 
-/** What the page adds to GraphiQL's looks. */
+/**
+ * What the page adds to GraphiQL's looks. Its tabs do not slide: at the first press they all do, from where they were
+ * first drawn, and the pressed one is gone from under the mouse before it is released.
+ */
 export const pageStyle = `
   html, body, #root { height: 100%; margin: 0; }
   body { display: flex; flex-direction: column; }
   #root { flex: 1; min-height: 0; }
+  .graphiql-tab { transform: none !important; }
   #notice { display: flex; flex-wrap: wrap; gap: 0.6rem; align-items: center; margin: 0; padding: 0.6rem 1rem; background: #7a1f1f; color: #fff; font: 14px/1.4 system-ui, sans-serif; }
   #notice input { min-width: 18rem; }
   #notice input, #notice button { font: inherit; padding: 0.2rem 0.5rem; border: 0; border-radius: 3px; }

@@ -46,14 +46,9 @@ describePeer('the demo in Chromium', { programs: ['chromium'], packages: ['chrom
         expect
           .poll(async () => (await answer.textContent())?.replaceAll('\u00a0', ' '), { timeout: 60_000 })
           .toContain(text);
+      await page.locator('.graphiql-tab-button', { hasText: 'RegisterDatastore' }).click();
       await expect
-        .poll(
-          async () => {
-            await page.locator('.graphiql-tab-button', { hasText: 'RegisterDatastore' }).click();
-            return page.locator('.graphiql-tab-active').textContent();
-          },
-          { timeout: 60_000, interval: 500 },
-        )
+        .poll(() => page.locator('.graphiql-tab-active').textContent(), { timeout: 60_000 })
         .toContain('RegisterDatastore');
       const run = page.locator('.graphiql-execute-button');
       await run.click();
