@@ -52,6 +52,14 @@ export function pathTo<Input extends Given>(given: Input, field: Exclude<keyof I
   return [...given.path, field];
 }
 
+/** What is wrong, for who shows no more than a message: the one issue with its path, or how many there are. */
+export function messageOf(issues: readonly FieldIssue[]): string {
+  const [first] = issues;
+  if (issues.length !== 1 || !first)
+    return `${issues.length} values are not valid: extensions.issues names each of them.`;
+  return first.path.length === 0 ? first.message : `${first.path.join('.')}: ${first.message}`;
+}
+
 type ZodIssue = z.core.$ZodIssue;
 
 /** One finding of zod as a FieldIssue; `path` is from the arguments' root. */

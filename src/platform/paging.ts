@@ -66,6 +66,11 @@ export function readPageArguments(given: PageArguments, order: string): PageRequ
   return { size: given.last ?? given.first ?? defaultPageSize, backward, after, before, offset: given.offset ?? 0 };
 }
 
+/** What is said of a cursor from which a stream cannot go on. */
+export function refusedCursor(message: string): ValidationError {
+  return new ValidationError([{ path: ['after'], configPath: null, code: 'INVALID_VALUE', message }]);
+}
+
 export function encodeCursor(order: string, values: readonly string[]): string {
   return Buffer.from(JSON.stringify([order, ...values])).toString('base64url');
 }

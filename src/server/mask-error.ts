@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { GraphQLError } from 'graphql';
 import type { Logger } from 'pino';
-import { NotFoundError, RequestFault, UserError } from '../errors/api.ts';
+import { NotFoundError, RequestFault, UserError, ValidationError } from '../errors/api.ts';
+import { messageOf } from '../errors/field-issues.ts';
 import { LimitFault } from '../errors/limits.ts';
 import { isRequestError, requestError } from './request-error.ts';
 
@@ -35,8 +36,10 @@ function expected(error: unknown): GraphQLError | undefined {
   if (cause instanceof RequestFault)
     return requestError(cause.code, { message: cause.message, from, ...(cause.code === 'UNAVAILABLE' && tryAgain) });
   if (cause instanceof NotFoundError) return requestError('NOT_FOUND', { from });
-  if (cause instanceof UserError)
-    return requestError('BAD_USER_INPUT', { message: cause.message, issues: cause.issues, from });
+  if (cause instanceof UserError) {
+    const message = cause instanceof ValidationError ? messageOf(cause.issues) : cause.message;
+    return requestError('BAD_USER_INPUT', { message, issues: cause.issues, from });
+  }
   return cause instanceof GraphQLError ? (refusedArgument(cause, from) ?? refusedByYoga(cause)) : undefined;
 }
 
@@ -82,7 +85,7 @@ function refusedArgument(error: GraphQLError, from: GraphQLError | undefined): G
         code: 'INVALID_VALUE',
         message: 'The value, or one within it, is not valid.',
       } as const);
-  return requestError('BAD_USER_INPUT', { message: `${issue.path[0]}: ${issue.message}`, issues: [issue], from });
+  return requestError('BAD_USER_INPUT', { message: messageOf([issue]), issues: [issue], from });
 }
 
 /** Reads what Yoga refuses before we do; its messages may quote the request. */

@@ -24,7 +24,7 @@ import {
   type ValueNode,
   visit,
 } from 'graphql';
-import { configPathOf, type FieldIssue, type IssueCode, issueCodes } from '../errors/field-issues.ts';
+import { configPathOf, type FieldIssue, type IssueCode, issueCodes, messageOf } from '../errors/field-issues.ts';
 import { requestError } from './request-error.ts';
 import { textVariables } from './text-variables.ts';
 
@@ -149,12 +149,13 @@ function shownOr(name: string, isShown: IsShown): string {
 
 /** Makes one error of all issues; the values stay out of it. */
 export function refusedValuesError(issues: readonly FieldIssue[], nodes?: readonly ValueNode[]) {
-  const [first] = issues;
-  const message =
-    issues.length === 1 && first
-      ? `${first.path.join('.')}: ${first.message}`
-      : `${issues.length} values are not valid: extensions.issues names each of them.`;
-  return requestError('BAD_USER_INPUT', { message, issues, nodes, status: 400, aboutDocument: true });
+  return requestError('BAD_USER_INPUT', {
+    message: messageOf(issues),
+    issues,
+    nodes,
+    status: 400,
+    aboutDocument: true,
+  });
 }
 
 function report(

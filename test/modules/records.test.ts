@@ -338,6 +338,8 @@ describeEachGateway('records', (open) => {
       const after = Buffer.from(given).toString('base64url');
       const [result] = await gateway.follow(RecordEvents, { datastoreId, after });
       expect(result?.errors?.[0]?.extensions?.code).toBe(code);
+      if (code === 'BAD_USER_INPUT')
+        expect(result?.errors?.[0]?.extensions?.issues).toMatchObject([{ path: ['after'] }]);
     });
 
     test('for a week', async () => {

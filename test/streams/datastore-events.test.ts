@@ -262,7 +262,8 @@ describeEachGateway('datastore events', (open, kind) => {
     ])('that are none are told so: %s', async (_name, after) => {
       for (const by of ['follow', 'followSse'] as const) {
         const error = await failure({ after }, by);
-        expect(error).toMatchObject({ extensions: { code: 'BAD_USER_INPUT' } });
+        const issues = [{ path: ['after'], code: 'INVALID_VALUE' }];
+        expect(error).toMatchObject({ extensions: { code: 'BAD_USER_INPUT', issues } });
         expect(error?.message).toMatch(/^after: /);
       }
     });

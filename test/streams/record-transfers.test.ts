@@ -247,7 +247,7 @@ describeEachGateway('records go in and out', (open) => {
   test('up to where a text cannot be read on', async () => {
     const id = await store();
     const text = `$key,a\n${'k,1\n'.repeat(3)}x,"2\n`;
-    const message = 'Some inputs are not valid; issues names each of them.';
+    const message = 'A quote is opened in this row or behind it and never closed.';
     expect((await imported(id, CSV, text)).at(-1)).toMatchObject({
       status: 'FAILED',
       read: 3,

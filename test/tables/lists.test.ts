@@ -226,6 +226,8 @@ describeEachGateway('lists of datastores', (open) => {
       expect(errors?.[0]?.extensions?.code).toBe('BAD_USER_INPUT');
       const found = errors?.[0]?.extensions?.issues as { path: string[]; code: string }[];
       expect(found.map(({ path, code }) => `${path.join('.')} ${code}`)).toEqual(expect.arrayContaining(issues));
+      // who shows no more than the message says where it is
+      if (found.length === 1) expect(errors?.[0]?.message).toMatch(`${found[0]?.path.join('.')}: `);
     });
 
     test('are refused in the lists within a datastore as well', async () => {

@@ -2,6 +2,7 @@ import { RequestFault } from '../../errors/api.ts';
 import { Briefly } from '../../platform/briefly.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { anyJournalTopic, journalTopic } from '../../platform/journal/journal.ts';
+import { refusedCursor } from '../../platform/paging.ts';
 import type { Doorbell } from '../../platform/streams/doorbell.ts';
 import { followLog } from '../../platform/streams/follow-log.ts';
 import { openedLate } from '../../platform/streams/opened-late.ts';
@@ -63,7 +64,7 @@ export class DatastoreEvents {
   /**
    * Yields the changes after a cursor and then the live ones, in order within an environment; without a cursor, the
    * changes from now on.
-   * @throws RequestFault CURSOR_EXPIRED when the cursor is older than 7 days, BAD_USER_INPUT when it is none
+   * @throws RequestFault CURSOR_EXPIRED when the cursor is older than 7 days, ValidationError when it is none
    */
   follow(access: Access, filter: EventFilter, after: string | null, signal: AbortSignal): Polled<DatastoreEvent> {
     return openedLate(() => this.#open(access, filter, after, signal));
@@ -209,7 +210,7 @@ function writeCursor(at: string, positions: JournalPositions): string {
 
 function readCursor(text: string, now: number): JournalPositions {
   const cursor = parse(text);
-  if (!cursor) throw new RequestFault('BAD_USER_INPUT', 'after: this is no cursor of a datastore event.');
+  if (!cursor) throw refusedCursor('This is no cursor of a datastore event.');
   if (now - Date.parse(cursor.at) > CURSOR_KEPT_MS) throw new RequestFault('CURSOR_EXPIRED');
   return cursor.positions;
 }

@@ -1,5 +1,6 @@
 import { RequestFault } from '../../errors/api.ts';
 import type { Database } from '../../platform/database/database.ts';
+import { refusedCursor } from '../../platform/paging.ts';
 import type { Doorbell } from '../../platform/streams/doorbell.ts';
 import { followLog } from '../../platform/streams/follow-log.ts';
 import type { Access } from '../access/access.ts';
@@ -34,7 +35,7 @@ export class RecordEvents {
   /**
    * Yields the events after a cursor and then the live ones, in order; without a cursor, those from now on. It ends
    * when the datastore is deleted.
-   * @throws RequestFault NOT_FOUND, CURSOR_EXPIRED when the cursor is older than 7 days, BAD_USER_INPUT when it is none
+   * @throws RequestFault NOT_FOUND, CURSOR_EXPIRED when the cursor is older than 7 days, ValidationError when it is none
    */
   async *follow(
     access: Access,
@@ -81,8 +82,7 @@ function writeCursor({ at, sequence }: RecordEventRow, datastoreId: string): str
 
 function readCursor(text: string, datastoreId: string, now: number): number {
   const cursor = parse(text);
-  if (cursor?.datastoreId !== datastoreId)
-    throw new RequestFault('BAD_USER_INPUT', 'after: this is no cursor of this datastore’s record events.');
+  if (cursor?.datastoreId !== datastoreId) throw refusedCursor('This is no cursor of this datastore’s record events.');
   if (now - Date.parse(cursor.at) > KEPT_MS) throw new RequestFault('CURSOR_EXPIRED');
   return cursor.sequence;
 }
