@@ -137,6 +137,15 @@ describeEachGateway('lists of datastores', (open) => {
     expect(fromTheEnd.pageInfo).toMatchObject({ hasPreviousPage: true, hasNextPage: true });
   });
 
+  test('all are counted, whatever the page leaves out', async () => {
+    const { pageInfo } = await list({ first: 40 });
+    const { startCursor, endCursor } = pageInfo;
+    const pages = [{ after: endCursor }, { before: startCursor }, { after: startCursor, before: endCursor }];
+    for (const cursors of [{}, ...pages, { offset: 40 }])
+      for (const size of [{ first: 100 }, { last: 100 }])
+        expect([cursors, size, (await list({ ...cursors, ...size })).totalCount]).toEqual([cursors, size, 45]);
+  });
+
   test('a page with nothing on it has no cursors', async () => {
     const nothing = { hasNextPage: false, startCursor: null, endCursor: null };
     const beyond = await list({ offset: 1_000 });
@@ -188,6 +197,7 @@ describeEachGateway('lists of datastores', (open) => {
       const { edges, totalCount } = await list({ filter: { search }, first: 100 });
       expect(edges).toHaveLength(count);
       expect(totalCount).toBe(count);
+      expect((await list({ filter: { search }, first: 1 })).totalCount).toBe(count);
       const found = (text: string) => text.toLowerCase().includes(search.toLowerCase());
       for (const { node } of edges) expect(found(node.label) || found(node.name)).toBe(true);
     });

@@ -198,6 +198,30 @@ describeEachGateway(
         }
     });
 
+    test('count what most have along a list, and otherwise by the index of the filter', async () => {
+      const query = `query ($filter: DatastoreFilter) { datastores(filter: $filter, first: 1) { totalCount } }`;
+      const used = async (filter: object) => {
+        seen.clear();
+        expect((await gateway.send({ query, variables: { filter } })).json.errors).toBeUndefined();
+        return [...seen.values()].filter(({ sql: text }) => /^select\b/.test(text));
+      };
+      const common = await used({ search: 'd' });
+      expect(common.some(({ sql: text }) => text.includes('count('))).toBe(true);
+      const sought = common.filter(({ sql: text }) => text.includes('datastore_search'));
+      // on SQLite the list asks for a few
+      expect(sought).toHaveLength(kind === 'postgres' ? 0 : 1);
+      for (const { parameters } of sought)
+        expect(Math.max(...parameters.map(Number).filter(Boolean))).toBeLessThan(500);
+      const tagged = (await used({ tags: [{ key: 'team', value: 'common' }] })).filter(({ sql: text }) =>
+        text.includes('count('),
+      );
+      expect(tagged).toHaveLength(1);
+      for (const statement of tagged)
+        expect(await explainer.indexes(statement)).toEqual([
+          'datastore_tags_key_value_environment_id_datastore_id_idx',
+        ]);
+    });
+
     test('wrap keys anew by pages of those that are under a retired data key', async () => {
       const { database } = gateway.app;
       const environmentId = environmentIds[1] ?? '';

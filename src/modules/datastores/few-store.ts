@@ -1,4 +1,11 @@
-import { type Expression, expressionBuilder, type RawBuilder, type SqlBool, sql } from 'kysely';
+import {
+  type Expression,
+  expressionBuilder,
+  type RawBuilder,
+  type SelectQueryBuilder,
+  type SqlBool,
+  sql,
+} from 'kysely';
 import { type Database, isOneOf } from '../../platform/database/database.ts';
 import type { Tables } from '../../platform/database/tables.ts';
 import { type Sight, whereVisible } from '../access/visibility.ts';
@@ -9,14 +16,11 @@ import { type DatastoreQuery, facetsOf, partsOf } from './query.ts';
 interface Finder {
   /** Finds up to `limit` ids: all that the filter leaves, and perhaps more. */
   readonly find: (database: Database, limit: number) => Promise<readonly string[]>;
-  /** Whether the caller sees each that it finds, and the filter leaves it. */
-  readonly isExact: boolean;
+  /** Counts up to `limit` of them, where it finds what the filter leaves and the caller sees, and nothing else. */
+  readonly count?: (database: Database, limit: number) => Promise<number>;
   /** Where it looks at all that there are, however few are asked for. */
   readonly looksAtAllOn?: Database['kind'];
 }
-
-/** The ids among which all are that fit a query; null where they are many: so many at least. */
-export type Few = { readonly ids: readonly string[] } | { readonly ids: null; readonly atLeast: number };
 
 /** Tells whether anything narrows a list but what an index has in its order. */
 export function isNarrowed(access: Sight, query: DatastoreQuery): boolean {
@@ -45,10 +49,14 @@ export class FewFinder {
   }
 
   /** Finds them where they are at most `most`: each index is asked for no more than that. */
-  async find(most: number): Promise<Few> {
-    const ids = this.#ids ?? (await this.#findBy(this.#finders, most));
-    if (ids !== null) return { ids };
-    return { ids, atLeast: this.#finders.length === 1 && this.#finders[0]?.isExact ? most : 0 };
+  async find(most: number): Promise<readonly string[] | null> {
+    return this.#ids ?? (await this.#findBy(this.#finders, most));
+  }
+
+  /** Counts up to `limit` by an index, where one alone tells which fit; null where none does. */
+  async count(limit: number): Promise<number | null> {
+    const [only, ...others] = this.#ids === null ? this.#finders : [];
+    return only?.count && others.length === 0 ? only.count(this.#database, limit) : null;
   }
 
   async #findBy(finders: readonly Finder[], most: number): Promise<readonly string[] | null> {
@@ -81,31 +89,23 @@ function findersOf(access: Sight, query: DatastoreQuery): readonly Finder[] {
 
 /** Finds datastores by a column that has an index, within an environment and over all. */
 function among(access: Sight, { environmentId }: DatastoreQuery, condition: Expression<SqlBool>): Finder {
-  const find: Finder['find'] = async ({ query }, limit) => {
-    const rows = await query
+  return byRows(({ query }) =>
+    query
       .selectFrom('datastores')
       .select('id')
       .where(condition)
-      .where(whereVisible(access, 'datastores.environment_id', environmentId))
-      .limit(limit)
-      .execute();
-    return rows.map(({ id }) => id);
-  };
-  return { find, isExact: true };
+      .where(whereVisible(access, 'datastores.environment_id', environmentId)),
+  );
 }
 
 function byFacet(access: Sight, { environmentId }: DatastoreQuery, condition: Expression<SqlBool>): Finder {
-  const find: Finder['find'] = async ({ query }, limit) => {
-    const rows = await query
+  return byRows(({ query }) =>
+    query
       .selectFrom('datastore_facets')
       .select('datastore_id as id')
       .where(condition)
-      .where(whereVisible(access, 'datastore_facets.environment_id', environmentId))
-      .limit(limit)
-      .execute();
-    return rows.map(({ id }) => id);
-  };
-  return { find, isExact: true };
+      .where(whereVisible(access, 'datastore_facets.environment_id', environmentId)),
+  );
 }
 
 function byTag(
@@ -113,18 +113,30 @@ function byTag(
   { environmentId }: DatastoreQuery,
   { key, value }: DatastoreQuery['tags'][number],
 ): Finder {
-  const find: Finder['find'] = async ({ query }, limit) => {
-    const rows = await query
+  return byRows(({ query }) =>
+    query
       .selectFrom('datastore_tags')
       .select('datastore_id as id')
       .where('key', '=', key)
       .$if(value !== null, (tags) => tags.where('value', '=', value ?? ''))
-      .where(whereVisible(access, 'datastore_tags.environment_id', environmentId))
-      .limit(limit)
-      .execute();
+      .where(whereVisible(access, 'datastore_tags.environment_id', environmentId)),
+  );
+}
+
+/** Finds datastores by rows of which each is of another one. */
+function byRows(rowsIn: (database: Database) => SelectQueryBuilder<Tables, keyof Tables, { id: string }>): Finder {
+  const find: Finder['find'] = async (database, limit) => {
+    const rows = await rowsIn(database).limit(limit).execute();
     return rows.map(({ id }) => id);
   };
-  return { find, isExact: true };
+  const count: Finder['count'] = async (database, limit) => {
+    const { count: found } = await database.query
+      .selectFrom(rowsIn(database).limit(limit).as('found'))
+      .select(({ fn }) => fn.countAll().as('count'))
+      .executeTakeFirstOrThrow();
+    return Number(found);
+  };
+  return { find, count };
 }
 
 /** How many characters in a row the index of texts has as one. */
@@ -134,7 +146,7 @@ const MOST_GRAMS = 20;
 /** The rarest of them find little more than all, which would be looked at for each that these find. */
 const SOUGHT_GRAMS = { sqlite: 3, postgres: 4 } as const;
 /** Of so many that have a gram it is seen how rare it is. */
-const SAMPLE = 200;
+const SAMPLE = 50;
 /** Behind every other character. */
 const LAST_CHARACTER = '\u{10ffff}';
 
@@ -146,18 +158,17 @@ function byText(access: Sight, query: DatastoreQuery, text: string): Finder {
   const characters = [...text];
   const grams = characters.slice(0, 1 - GRAM).map((_, at) => characters.slice(at, at + GRAM).join(''));
   const wanted = characters.length < GRAM ? null : [...new Set(grams)].slice(0, MOST_GRAMS);
-  let rarest: Promise<readonly string[]> | undefined;
+  let terms: Promise<readonly string[]> | undefined;
   const find: Finder['find'] = async (database, limit) => {
-    rarest ??= wanted ? rarestOf[database.kind](database, wanted) : undefined;
-    const sought = await rarest;
     if (database.kind === 'postgres') {
-      const terms = sought?.map(quoted) ?? [`${quoted(text)}:*`];
-      return onPostgres(database, [...terms, ...environmentTerms(access, query)], limit);
+      terms ??= termsOnPostgres(database, wanted, soughtEnvironments(access, query));
+      return onPostgres(database, wanted ? await terms : [`${quoted(text)}:*`, ...(await terms)], limit);
     }
-    const numbers = sought ? having(sought) : beginningWith(text);
+    terms ??= wanted ? rarestOnSqlite(database, wanted) : undefined;
+    const numbers = terms ? having(await terms) : beginningWith(text);
     return onSqlite(database, sql`${numbers} limit ${limit}`);
   };
-  return { find, isExact: false, looksAtAllOn: 'postgres' };
+  return { find, looksAtAllOn: 'postgres' };
 }
 
 async function onPostgres({ query }: Database, terms: readonly string[], limit: number): Promise<readonly string[]> {
@@ -169,11 +180,10 @@ async function onPostgres({ query }: Database, terms: readonly string[], limit: 
 /** As many environments as that are sought among the terms of a text; of more, all is found that has the text. */
 const MOST_ENVIRONMENTS = 10;
 
-function environmentTerms({ environmentIds }: Sight, { environmentId }: DatastoreQuery): readonly string[] {
+function soughtEnvironments({ environmentIds }: Sight, { environmentId }: DatastoreQuery): readonly string[] {
   const all = environmentIds === 'all' ? [] : [...environmentIds];
   const sought = environmentId === null ? all : [environmentId];
-  if (sought.length === 0 || sought.length > MOST_ENVIRONMENTS) return [];
-  return [`(${sought.map((id) => quoted(`\n\n\n${id}`)).join(' | ')})`];
+  return sought.length <= MOST_ENVIRONMENTS ? sought : [];
 }
 
 function quoted(term: string): string {
@@ -213,19 +223,32 @@ async function rarestOnSqlite({ query }: Database, grams: readonly string[]): Pr
     .map(({ gram }) => gram);
 }
 
-/** Tells how rare grams are from the statistics of the index, where all are that many have. */
-async function rarestOnPostgres({ query }: Database, grams: readonly string[]): Promise<readonly string[]> {
-  if (grams.length <= SOUGHT_GRAMS.postgres) return grams;
-  const { rows } = await sql<{ gram: string; share: number }>`select gram, share
-    from pg_stats, unnest(most_common_elems::text::text[], most_common_elem_freqs) as common (gram, share)
-    where schemaname = current_schema() and tablename = 'datastore_search_terms_idx' and gram = any(${grams}::text[])`.execute(
-    query,
-  );
-  // all are rare, or there are no statistics yet
-  if (rows.length === 0) return grams;
-  const shares = new Map(rows.map(({ gram, share }) => [gram, share]));
-  const rarest = grams.toSorted((one, other) => (shares.get(one) ?? 0) - (shares.get(other) ?? 0));
-  return rarest.slice(0, SOUGHT_GRAMS.postgres);
+/**
+ * The rarest of the grams and the environments, of which one is enough: by the statistics of the index, where all are
+ * that many have. A large environment is a list as long as that of a common gram.
+ */
+async function termsOnPostgres(
+  database: Database,
+  grams: readonly string[] | null,
+  environmentIds: readonly string[],
+): Promise<readonly string[]> {
+  const environments = environmentIds.map((id) => `\n\n\n${id}`);
+  const terms = [...(grams ?? []).map((gram) => [gram]), ...(environments.length > 0 ? [environments] : [])];
+  const sought = grams && grams.length > SOUGHT_GRAMS.postgres ? await rarestOnPostgres(database, terms) : terms;
+  return sought.map((anyOf) => `(${anyOf.map(quoted).join(' | ')})`);
 }
 
-const rarestOf = { sqlite: rarestOnSqlite, postgres: rarestOnPostgres } as const;
+async function rarestOnPostgres(
+  { query }: Database,
+  terms: readonly (readonly string[])[],
+): Promise<readonly (readonly string[])[]> {
+  const { rows } = await sql<{ term: string; share: number }>`select term, share
+    from pg_stats, unnest(most_common_elems::text::text[], most_common_elem_freqs) as common (term, share)
+    where schemaname = current_schema() and tablename = 'datastore_search_terms_idx'
+      and term = any(${terms.flat()}::text[])`.execute(query);
+  // all are rare, or there are no statistics yet
+  if (rows.length === 0) return terms;
+  const shares = new Map(rows.map(({ term, share }) => [term, share]));
+  const shareOf = (anyOf: readonly string[]) => anyOf.reduce((sum, term) => sum + (shares.get(term) ?? 0), 0);
+  return terms.toSorted((one, other) => shareOf(one) - shareOf(other)).slice(0, SOUGHT_GRAMS.postgres);
+}

@@ -32,7 +32,7 @@ export interface Bounds {
   readonly sorted: number;
   /** How many datastores that a filter leaves are counted. */
   readonly counted: number;
-  /** How many are looked at to count those that fit where no filter alone leaves few. */
+  /** How many are looked at to count those that fit, where most do or no filter alone leaves few. */
   readonly countedAmong: number;
 }
 
@@ -111,7 +111,7 @@ async function rowsOf(listing: Listing, bounds: Bounds): Promise<JoinedRow[]> {
     const end = await placeBehind(listing, bounds.lookedAt * times);
     const near = await walk(listing, end);
     if (end === null || near.length === stretch.limit) return near;
-    const { ids } = await few.find(bounds.sorted * times);
+    const ids = await few.find(bounds.sorted * times);
     if (ids !== null) return sortFew(listing, ids);
   }
   return walk(listing, null);
@@ -287,34 +287,98 @@ function isBefore({ column, direction }: Listing, { at, id }: Place) {
     eb(refTuple(`datastores.${column}`, 'datastores.id'), direction === 'asc' ? '<' : '>', tuple(at, id));
 }
 
-/** Counts what a list has on all of its pages. */
+/** Counts what a list has on all of its pages, up to a bound. */
 export async function countDatastores(
   database: Database,
   access: Access,
-  query: DatastoreQuery,
+  listed: DatastoreQuery,
   bounds = BOUNDS,
 ): Promise<DatastoreCount> {
+  // the order of a list may stand for one of its filters
+  const query: DatastoreQuery = { ...listed, order: { field: 'NAME', direction: 'ASC' } };
   if (!isFiltered({ ...query, types: null })) return { count: await keptCount(database, access, query), isExact: true };
-  const few = await new FewFinder(database, access, query).find(bounds.counted);
-  if (few.ids === null && few.atLeast > 0) {
-    const all = await keptCount(database, access, { ...query, types: null });
-    if (all > bounds.countedAmong) return { count: few.atLeast, isExact: false };
-  }
-  const among = database.query
+  const finder = new FewFinder(database, access, query);
+  const found = await finder.count(bounds.counted + 1);
+  if (found !== null) return bounded(bounds.counted, found);
+  const common = query.search ? await countCommon(database, access, query, bounds) : null;
+  if (common) return common;
+  const ids = await finder.find(bounds.counted);
+  if (ids !== null) return { count: await countFew(database, access, query, ids), isExact: true };
+  return countAlong(database, access, query, bounds);
+}
+
+/**
+ * Counts what is common, which more than half of the first have, along a list: an index of texts gives each id that is
+ * counted, and Postgres reads all of what it finds there.
+ * @returns null where the index has to tell
+ */
+async function countCommon(
+  database: Database,
+  access: Access,
+  query: DatastoreQuery,
+  bounds: Bounds,
+): Promise<DatastoreCount | null> {
+  const { lookedAt, counted } = bounds;
+  if ((await countFirst(database, access, query, { lookedAt, counted })) * 2 <= lookedAt) return null;
+  const found = await countAlong(database, access, query, bounds);
+  return found.isExact || found.count === counted ? found : null;
+}
+
+/** Counts what fits among as many as a count looks at. */
+async function countAlong(
+  database: Database,
+  access: Access,
+  query: DatastoreQuery,
+  { counted, countedAmong }: Bounds,
+): Promise<DatastoreCount> {
+  const found = bounded(counted, await countFirst(database, access, query, { lookedAt: countedAmong, counted }));
+  if (!found.isExact) return found;
+  const all = await keptCount(database, access, { ...query, types: null });
+  return { ...found, isExact: all <= countedAmong };
+}
+
+function bounded(counted: number, found: number): DatastoreCount {
+  return { count: Math.min(found, counted), isExact: found <= counted };
+}
+
+/** Counts what fits of the first that are looked at; where it is more than is counted, it is one more. */
+async function countFirst(
+  { query: tables, kind }: Database,
+  access: Access,
+  query: DatastoreQuery,
+  { lookedAt, counted }: Pick<Bounds, 'lookedAt' | 'counted'>,
+): Promise<number> {
+  const looked = tables
     .selectFrom('datastores')
     .selectAll()
-    .$call((all) =>
-      few.ids === null
-        ? all
-            .where(whereVisible(access, 'datastores.environment_id', query.environmentId))
-            .limit(bounds.countedAmong + 1)
-        : all.where(isOneOfFew(database.kind, access, query, few.ids)),
-    );
-  const { looked, found } = await database.query
-    .selectFrom(among.as('datastores'))
-    .select(({ fn }) => [fn.countAll().as('looked'), fn.countAll().filterWhere(fits(database.kind, query)).as('found')])
+    .where(whereVisible(access, 'datastores.environment_id', query.environmentId))
+    .limit(lookedAt);
+  const found = tables
+    .selectFrom(looked.as('datastores'))
+    .select('datastores.id')
+    .where(fits(kind, query))
+    .limit(counted + 1);
+  const { count } = await tables
+    .selectFrom(found.as('found'))
+    .select(({ fn }) => fn.countAll().as('count'))
     .executeTakeFirstOrThrow();
-  return { count: Number(found), isExact: few.ids !== null || Number(looked) <= bounds.countedAmong };
+  return Number(count);
+}
+
+/** Counts what fits of the few that were found. */
+async function countFew(
+  { query: tables, kind }: Database,
+  access: Access,
+  query: DatastoreQuery,
+  ids: readonly string[],
+): Promise<number> {
+  const { count } = await tables
+    .selectFrom('datastores')
+    .select(({ fn }) => fn.countAll().as('count'))
+    .where(isOneOfFew(kind, access, query, ids))
+    .where(fits(kind, query))
+    .executeTakeFirstOrThrow();
+  return Number(count);
 }
 
 async function keptCount(

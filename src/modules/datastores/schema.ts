@@ -491,7 +491,9 @@ builder.queryFields((t) => ({
         asked,
         loaders,
       );
-      let counted: Promise<DatastoreCount> | undefined;
+      const isWhole = !listed.hasPreviousPage && !listed.hasNextPage && page.after == null && page.before == null;
+      const whole: DatastoreCount = { count: listed.edges.length, isExact: true };
+      let counted = isWhole ? Promise.resolve(whole) : undefined;
       const count = () => {
         counted ??= services.datastores.count(access, query);
         return counted;
