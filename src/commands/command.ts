@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { type Access, scopes } from '../modules/access/access.ts';
 import { maxPageSize, type Page, type PageArguments } from '../platform/paging.ts';
@@ -47,6 +48,19 @@ export async function* everyNode<Node>(read: (page: PageArguments) => Promise<Pa
     after = page.edges.at(-1)?.cursor ?? null;
   }
 }
+
+/** Reads a file that was named. @throws Error that names it as well, and what is wrong with it */
+export function readNamed(path: string): Promise<Buffer> {
+  return readFile(path).catch(({ code = '' }: NodeJS.ErrnoException) => {
+    throw new Error(`${path}: ${UNREADABLE[code] ?? 'It cannot be read'} (${code}).`);
+  });
+}
+
+const UNREADABLE: Readonly<Record<string, string>> = {
+  ENOENT: 'There is no such file',
+  EISDIR: 'A folder is there, no file',
+  EACCES: 'You have no right to read it',
+};
 
 export function print(text: string): void {
   process.stdout.write(text);

@@ -1,8 +1,9 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { readVariable } from '../env.ts';
 import { referenceTo } from '../modules/manifests/references.ts';
 import type { GivenSecret } from '../modules/manifests/service.ts';
+import { readNamed } from './command.ts';
 
 /** What a gateway takes. */
 const MAX_SECRET_BYTES = 65_536;
@@ -28,7 +29,7 @@ async function readSecretFile(path: string): Promise<string | undefined> {
   try {
     const { size } = await stat(path);
     if (size > MAX_SECRET_BYTES) throw new Error(`${path} is over 64 KiB, which is no secret.`);
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(await readNamed(path));
     return text.replace(/\r?\n$/, '') || undefined;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;

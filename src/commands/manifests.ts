@@ -1,9 +1,9 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { FieldIssue } from '../errors/field-issues.ts';
 import { readManifest } from '../modules/manifests/manifest.ts';
 import { hasChanges, type ManifestPlan } from '../modules/manifests/plan.ts';
-import { operator, options, print, UsageError } from './command.ts';
+import { operator, options, print, readNamed, UsageError } from './command.ts';
 import { environmentNames } from './environments.ts';
 import { GATEWAY, type GivenGateway, readGateway } from './gateway.ts';
 import { readSecrets } from './manifest-secrets.ts';
@@ -91,7 +91,7 @@ async function withManifest(
 ): Promise<void> {
   const { file, prune = false } = given;
   if (file === undefined) throw new UsageError('Give -f FILE.');
-  const bytes = await readFile(file);
+  const bytes = await readNamed(file);
   const text = decoded(bytes, file);
   const manifest = await readManifest(text, []).catch(explained(file, 0));
   const name = given.environment ?? manifest.environment;

@@ -29,9 +29,17 @@ export function postOperation(
     redirect: 'error',
     signal,
   }).catch((error: unknown) => {
-    throw new Error(`${url.origin} does not answer.`, { cause: error });
+    // fetch itself says no more than that it failed
+    const cause = error instanceof TypeError && error.cause instanceof Error ? error.cause : error;
+    const isUntrusted =
+      cause instanceof Error && 'code' in cause && /SELF_SIGNED|LEAF_SIGNATURE|ISSUER_CERT/.test(String(cause.code));
+    throw new Error(isUntrusted ? `${url.origin} is not trusted: ${TRUST}` : `${url.origin} does not answer.`, {
+      cause,
+    });
   });
 }
+
+const TRUST = 'NODE_EXTRA_CA_CERTS may name a file with the CA that signed its certificate.';
 
 /** Reads an answer. @throws Error when no gateway has given it */
 export async function readAnswer(response: Response, { origin }: URL): Promise<Answer> {

@@ -314,7 +314,11 @@ describe('what other programs keep', () => {
       for (const text of ['', '[]', 'a: 1', '- {a: [1, {b: 2}]}', '"text"', '{"datasources": {"name": {}}}', 'null']) {
         const found = await importManifest(importer, text).catch((error: unknown) => error);
         if (found instanceof UnreadableFile) expect(found.message).toMatch(/^1:1: No connection was found in it/);
-        else expect(parse((found as Imported).text)).toEqual({ manifest: 1, datastores: {} });
+        else {
+          expect(parse((found as Imported).text)).toEqual({ manifest: 1, datastores: {} });
+          // what is not taken is told by name
+          expect((found as Imported).ignored.some(({ name }) => name !== '')).toBe(true);
+        }
       }
       await expect(importManifest(importer, 'no file of anybody’s')).rejects.toThrow('No connection was found');
       const laughs = [

@@ -243,6 +243,24 @@ describeEachGateway('manifests', (open) => {
     expect(await journal()).toEqual(before);
   });
 
+  test('a name of a secret that is mistyped, within a text, or in a field that is no secret is refused', async () => {
+    const environmentId = await api.newEnvironment();
+    const refused = async (fields: object) => {
+      const postgres = { ...postgresConfig(), ...fields };
+      const manifest = manifestOf({ orders: { config: { postgres } } });
+      const { issues } = await ask<Refusal>(PLAN_MANIFEST, { input: { environmentId, manifest } });
+      return issues?.map(({ configPath, code }) => `${configPath} ${code}`);
+    };
+    const names = ['{env:PG', '{file:pg.txt', '{PG}', '{vault:pg}', '{env:A-B}'].map((text) => `$${text}`);
+    for (const more of [' ', 'x']) names.push(`${reference('PG')}${more}`, `${more}${reference('PG')}`);
+    for (const password of names) expect(await refused({ password }), password).toEqual(['password INVALID_FORMAT']);
+    expect(await refused({ username: reference('PG_USER'), database: `a-${reference('DB')}` })).toEqual([
+      'username INVALID_FORMAT',
+      'database INVALID_FORMAT',
+    ]);
+    for (const password of ['$PG', 'a$', '$', reference('PG')]) expect(await refused({ password })).toBe(undefined);
+  });
+
   test('compares secrets for who may write alone', async () => {
     const environmentId = await api.newEnvironment();
     const held = manifestOf({ orders: { config: { postgres: postgresConfig() } } });

@@ -126,6 +126,23 @@ describe('the command line', () => {
     if (args.length > 0) expect(stderr.split('\n').length).toBeLessThan(24);
   });
 
+  test.each([
+    ['plan', '-f'],
+    ['apply', '-f'],
+    ['import', '--from', 'grafana'],
+  ])('%s %s: a file that cannot be read is named, with the reason', async (...args) => {
+    const cwd = await folder();
+    for (const [file, reason] of [
+      ['nothing.yaml', 'nothing.yaml: There is no such file (ENOENT).'],
+      [cwd, `${cwd}: A folder is there, no file (EISDIR).`],
+    ] as const)
+      expect(await run([...args, file], { cwd })).toEqual({
+        code: 1,
+        stdout: '',
+        stderr: `datastore-gateway: ${reason}\n`,
+      });
+  });
+
   test('"serve" without a key file says how to make one, and makes nothing', async () => {
     const cwd = await folder();
     const { code, stderr } = await run(['serve'], { cwd });

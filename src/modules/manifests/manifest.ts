@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { label } from '../../connectors/kit/config/label.ts';
 import { issue } from '../../connectors/kit/config/marks.ts';
-import { type ConfigValues, fieldsOf, secretPathsOf, valueAt } from '../../connectors/kit/config/shape.ts';
+import { type ConfigValues, fieldsOf, leavesOf, valueAt } from '../../connectors/kit/config/shape.ts';
 import { tenancySchema } from '../../connectors/kit/config/tenancy.ts';
 import { type Connector, configKey } from '../../connectors/kit/contract/connector.ts';
 import { connectors } from '../../connectors/registry.ts';
@@ -17,7 +17,7 @@ import { type ManifestPath, readManifestText } from './manifest-text.ts';
 
 export type { ManifestPath } from './manifest-text.ts';
 
-import { looksLikeReference, REFERENCE_RULE, referenceIn } from './references.ts';
+import { hasReference, looksLikeReference, NO_SECRET, REFERENCE_RULE, referenceIn } from './references.ts';
 
 /** How many datastores a manifest may have: what one transaction may take at once. */
 export const MAX_DATASTORES = 500;
@@ -184,14 +184,15 @@ function readConfig(
   }
   findUnknown(connector.config, config, inner, faults);
   const references = new Map<string, string>();
-  for (const secret of secretPathsOf(connector)) {
-    const value = valueAt(config, secret);
-    const reference = typeof value === 'string' ? referenceIn(value) : undefined;
-    if (reference !== undefined) references.set(secret, reference);
-    else if (typeof value === 'string' && looksLikeReference(value)) {
-      const found = { path: [...inner, ...secret.split('.')], configPath: secret };
-      faults.push({ ...found, code: 'INVALID_FORMAT', message: REFERENCE_RULE });
-    }
+  for (const { path: configPath, mark } of leavesOf(connector.config)) {
+    const value = valueAt(config, configPath);
+    if (typeof value !== 'string') continue;
+    const refuse = (message: string) =>
+      faults.push({ path: [...inner, ...configPath.split('.')], configPath, code: 'INVALID_FORMAT', message });
+    const reference = mark.secret ? referenceIn(value) : undefined;
+    if (reference !== undefined) references.set(configPath, reference);
+    else if (mark.secret && looksLikeReference(value)) refuse(REFERENCE_RULE);
+    else if (!mark.secret && hasReference(value)) refuse(NO_SECRET);
   }
   return { connector, config, references };
 }

@@ -7,6 +7,8 @@ const REFERENCE = /^\$\{(env:[A-Za-z_][A-Za-z0-9_]{0,254}|file:[^\0\r\n{}]{1,102
 
 export const REFERENCE_RULE = `Write ${referenceTo('env:NAME')}, or ${referenceTo('file:PATH')}, and nothing around it.`;
 
+export const NO_SECRET = 'It comes from a variable, as only secrets do in a manifest: write its value.';
+
 /** The pattern of what stands for a secret, for JSON Schema. */
 export const REFERENCE_PATTERN = REFERENCE.source;
 
@@ -20,9 +22,14 @@ export function referenceTo(source: string): string {
   return `\${${source}}`;
 }
 
-/** Whether a text was meant to name a secret. */
+/** Whether a text was meant to name a secret: it looks like it as a whole, or has the beginning of one within. */
 export function looksLikeReference(text: string): boolean {
-  return text.startsWith('${') && text.endsWith('}');
+  return (text.startsWith('${') && text.endsWith('}')) || hasReference(text);
+}
+
+/** Whether a text has the beginning of what names a secret. */
+export function hasReference(text: string): boolean {
+  return /\$\{(?:env|file):/.test(text);
 }
 
 /** A secret of a datastore, which has a name of its own in an exported manifest. */

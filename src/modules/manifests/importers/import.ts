@@ -12,7 +12,7 @@ import { ValidationError } from '../../../errors/api.ts';
 import { type ParsedConnection, parseConnection } from '../../connectors/parse-connection.ts';
 import { firstFree, nameFrom } from '../../datastores/datastore.ts';
 import { manifestText } from '../export.ts';
-import { type NamedSecret, referenceTo, variableNames } from '../references.ts';
+import { type NamedSecret, NO_SECRET, referenceTo, variableNames } from '../references.ts';
 import { readAirflow } from './airflow.ts';
 import { readDbeaver } from './dbeaver.ts';
 import { readDbt } from './dbt.ts';
@@ -38,7 +38,6 @@ const VARIABLE = /^(?:\$\{?([A-Za-z_]\w*)\}?|\{\{\s*env_var\(\s*['"]([A-Za-z_]\w
 const STAND_IN = /^env-var-(\w+)$/i;
 const NOTHING_FOUND = 'No connection was found in it: look whether it is a file of the program that --from names.';
 const WHICH_TYPE = 'Its settings fit several types: say which in one more, `type`, for instance postgresql or mysql.';
-const NO_SECRET = 'It comes from a variable, as only secrets do in a manifest: write its value.';
 
 /** A manifest of what was read, and what was not. */
 export interface Imported {
@@ -61,7 +60,8 @@ interface Taken {
  */
 export async function importManifest(importer: Importer, text: string): Promise<Imported> {
   const { connections, ignored } = importer(await readForeignText(text));
-  if (connections.length + ignored.length === 0) throw new UnreadableFile(`1:1: ${NOTHING_FOUND}`);
+  if (connections.length === 0 && ignored.every(({ name }) => name === ''))
+    throw new UnreadableFile(`1:1: ${NOTHING_FOUND}`);
   const told = [...ignored];
   const names = new Set<string>();
   const taken = connections.flatMap(({ name: given, description = null, type, settings }): Taken[] => {
