@@ -141,7 +141,7 @@ async function executeKnown<Access, Context extends object>(
   return result.errors ? { ...result, errors: result.errors.map(mask) } : result;
 }
 
-/** Whether Yoga has an answer of a type that is accepted. Without one it executes all the same, and tells nothing of it. */
+/** Whether Yoga has an answer of a type that is accepted. Without one it executes all the same, and tells nothing. */
 export function acceptsAnswer(accept: string): boolean {
   return rangesOf(accept).some((range) => allMediaTypes.some((type) => matches(range, type)));
 }

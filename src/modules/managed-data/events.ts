@@ -35,7 +35,8 @@ export class RecordEvents {
   /**
    * Yields the events after a cursor and then the live ones, in order; without a cursor, those from now on. It ends
    * when the datastore is deleted.
-   * @throws RequestFault NOT_FOUND, CURSOR_EXPIRED when the cursor is older than 7 days, ValidationError when it is none
+   * @throws RequestFault NOT_FOUND, CURSOR_EXPIRED when the cursor is older than 7 days;
+   * ValidationError when it is none
    */
   async *follow(
     access: Access,
