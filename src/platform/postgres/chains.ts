@@ -8,10 +8,14 @@ import {
 } from '../database/errors.ts';
 import { type ChainEnd, type ChainLink, endBefore } from '../journal/chain-link.ts';
 import {
+  type Answer,
   answerToLast,
+  COMMIT,
   type Failure,
   joinStatements,
+  named,
   prepareAnew,
+  ROLLBACK,
   reasonOf,
   type Statement,
   statementOf,
@@ -19,6 +23,8 @@ import {
 
 /** How many changes one transaction stores. */
 const MOST_TOGETHER = 32;
+/** How many groups of changes are on their way at a time: while Postgres stores one, the next one is made. */
+const MOST_ON_THEIR_WAY = 2;
 /** After how many transactions without anybody else's in between none is expected. */
 const ALONE_AFTER = 8;
 /** Of how many chains is remembered where they end. */
@@ -29,13 +35,7 @@ const LOCK_TIMEOUT = '55P03';
  * A change that has to wait for a row that somebody else holds does not hold up the others for longer than that, first
  * as one of them and then by itself.
  */
-const PATIENCE: Statement = {
-  sql: `select set_config('lock_timeout', '500ms', true)`,
-  values: [],
-  name: 'patience_together',
-};
-const COMMIT: Statement = { sql: 'commit', values: [] };
-const ROLLBACK: Statement = { sql: 'rollback', values: [] };
+const PATIENCE = named(`set local lock_timeout = '500ms'`);
 
 /** A change of which nothing has been sent yet. */
 export interface ChainedChange {
@@ -53,11 +53,15 @@ interface Waiting extends ChainedChange {
   readonly fail: (error: unknown) => void;
 }
 
-/** Places links behind an end of their chain. @returns what stores them, and the end that they make */
-export function placeLinks(
-  links: readonly ChainLink[],
-  found: ChainEnd,
-): { readonly moves: Statement[]; readonly entries: Statement[]; readonly end: ChainEnd } {
+/** What stores links that have their places, and the end that they make. */
+interface PlacedLinks {
+  readonly moves: Statement[];
+  readonly entries: Statement[];
+  readonly end: ChainEnd;
+}
+
+/** Places links behind an end of their chain. */
+export function placeLinks(links: readonly ChainLink[], found: ChainEnd): PlacedLinks {
   let end = found;
   for (const link of links) end = link.placeBehind(end);
   const moves = links.slice(-1).map((last) => statementOf(last.moveEnd(found, elsewhere)));
@@ -65,12 +69,12 @@ export function placeLinks(
 }
 
 /**
- * Stores changes that make the same chain longer in one transaction, where they come while another one is stored: they
+ * Stores changes that make the same chain longer in one transaction, where they come while others are stored: they
  * would only wait for one another. One that Postgres refuses is taken out, and the others are stored without it.
  */
 export class PostgresChains {
   readonly #pool: pg.Pool;
-  readonly #waiting = new Map<string, Waiting[]>();
+  readonly #chains = new Map<string, Chain>();
   readonly #ends = new KnownEnds();
 
   constructor(pool: pg.Pool) {
@@ -84,53 +88,138 @@ export class PostgresChains {
    */
   store(change: ChainedChange): Promise<boolean> {
     return new Promise((tell, fail) => {
-      const { chain } = change.link;
-      const waiting = this.#waiting.get(chain);
-      this.#waiting.set(chain, [...(waiting ?? []), { ...change, tell, fail }]);
-      if (waiting === undefined) void this.#serve(chain);
+      const { chain: name } = change.link;
+      const served = this.#chains.get(name);
+      const chain = served ?? new Chain(this.#pool, this.#ends);
+      chain.add({ ...change, tell, fail });
+      if (served) return;
+      this.#chains.set(name, chain);
+      void this.#serve(name, chain);
     });
   }
 
   /** Stores what waits for a chain, until nothing does. */
-  async #serve(chain: string): Promise<void> {
+  async #serve(name: string, chain: Chain): Promise<void> {
     await turnOfLoop();
-    for (let waiting = this.#waiting.get(chain) ?? []; waiting.length > 0; waiting = this.#waiting.get(chain) ?? []) {
-      const changes = oneOfEachSubject(waiting);
-      this.#waiting.set(
-        chain,
-        waiting.filter((one) => !changes.includes(one)),
-      );
-      await this.#storeAll(changes);
-    }
-    this.#waiting.delete(chain);
+    while (chain.isWaitedFor) await chain.storeSome();
+    this.#chains.delete(name);
+  }
+}
+
+/** Changes that are on their way to Postgres. */
+interface Sent {
+  readonly changes: readonly Waiting[];
+  /** The end that they make of their chain; undefined where that depends on what Postgres answers. */
+  readonly end: ChainEnd | undefined;
+  /** What has failed: then nothing is stored. Rejects when nobody knows what is. */
+  readonly outcome: Promise<Failure | undefined>;
+}
+
+/** A chain for which changes wait, and groups of them that are on their way, over one connection. */
+class Chain {
+  readonly #pool: pg.Pool;
+  readonly #ends: KnownEnds;
+  readonly #waiting: Waiting[] = [];
+  /** In the order in which Postgres gets them: each goes on where the one before it has the chain end. */
+  readonly #sent: Sent[] = [];
+  #client: pg.PoolClient | undefined;
+  #isDue = false;
+
+  constructor(pool: pg.Pool, ends: KnownEnds) {
+    this.#pool = pool;
+    this.#ends = ends;
   }
 
-  async #storeAll(changes: readonly Waiting[]): Promise<void> {
+  add(change: Waiting): void {
+    this.#waiting.push(change);
+    if (this.#isDue || this.#client === undefined) return;
+    this.#isDue = true;
+    setImmediate(() => {
+      this.#isDue = false;
+      this.#sendMore();
+    });
+  }
+
+  get isWaitedFor(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  /** Stores what waits and what comes meanwhile, until nothing does or somebody else waits for a connection. */
+  async storeSome(): Promise<void> {
+    const first = this.#take();
     try {
       const client = await this.#pool.connect();
       let isBroken = true;
       try {
-        await storeTogether(client, changes, this.#ends);
+        this.#client = client;
+        this.#send(client, first);
+        await this.#storeSent(client);
         isBroken = false;
       } finally {
+        this.#client = undefined;
         client.release(isBroken);
       }
     } catch (error) {
       // who was told already hears nothing of it
+      for (const { fail } of [first, ...this.#sent.splice(0).map(({ changes }) => changes)].flat()) fail(error);
+    }
+  }
+
+  async #storeSent(client: pg.PoolClient): Promise<void> {
+    for (let sent = this.#sent[0]; sent !== undefined; sent = this.#sent[0]) {
+      const failure = await sent.outcome;
+      if (failure) await this.#storeAnew(client, sent, failure);
+      else for (const { tell } of sent.changes) tell(true);
+      this.#sent.shift();
+      this.#sendMore();
+    }
+  }
+
+  /** Sends what waits: behind what is on its way only where it is known what that leaves. */
+  #sendMore(): void {
+    const last = this.#sent.at(-1);
+    if (this.#client === undefined || this.#sent.length === MOST_ON_THEIR_WAY || this.#pool.waitingCount > 0) return;
+    if (last !== undefined && last.end === undefined) return;
+    const changes = this.#take(last?.changes);
+    if (changes.length > 0) this.#send(this.#client, changes, last?.end);
+  }
+
+  #send(client: pg.PoolClient, changes: readonly Waiting[], from?: ChainEnd): void {
+    try {
+      const sent = send(client, changes, { ends: this.#ends, isJoined: changes.length > 1, from });
+      // it is waited for in its turn, which does not come where nobody knows what came of the one before it
+      sent.outcome.catch(() => undefined);
+      this.#sent.push(sent);
+    } catch (error) {
       for (const { fail } of changes) fail(error);
     }
   }
-}
 
-/** Two changes of the same row would take turns, and the second of them find another version than it has read. */
-function oneOfEachSubject(waiting: readonly Waiting[]): Waiting[] {
-  const bySubject = new Map<string, Waiting>();
-  for (const change of waiting) {
-    if (bySubject.size === MOST_TOGETHER) break;
-    if (!bySubject.has(change.link.subject)) bySubject.set(change.link.subject, change);
+  /** Stores what of some changes can be stored, after they have failed together. */
+  async #storeAnew(client: pg.PoolClient, { changes, outcome }: Sent, failure: Failure): Promise<void> {
+    // nothing goes behind them meanwhile, and what expected them to be stored is refused as well and waits once more
+    const [, ...behind] = this.#sent.splice(0, MOST_ON_THEIR_WAY, { changes, outcome, end: undefined });
+    this.#waiting.unshift(...behind.flatMap((sent) => sent.changes));
+    for (const sent of behind) await sent.outcome;
+    await storeAfter(failure, client, changes, this.#ends);
   }
-  // whatever process stores them, they take their locks in the same order
-  return [...bySubject.values()].toSorted((a, b) => (a.link.subject < b.link.subject ? -1 : 1));
+
+  /**
+   * Takes what is sent next. Two changes of the same row would take turns, and the second of them find another version
+   * than it has read: it waits until the first one is over.
+   */
+  #take(onTheirWay: readonly Waiting[] = []): Waiting[] {
+    const subjects = new Set(onTheirWay.map(({ link }) => link.subject));
+    const taken: Waiting[] = [];
+    for (const change of this.#waiting.splice(0)) {
+      const { subject } = change.link;
+      if (taken.length < MOST_TOGETHER && !subjects.has(subject)) taken.push(change);
+      else this.#waiting.push(change);
+      subjects.add(subject);
+    }
+    // whatever process stores them, they take their locks in the same order
+    return taken.toSorted((a, b) => (a.link.subject < b.link.subject ? -1 : 1));
+  }
 }
 
 /** Where this process has left a chain. */
@@ -165,31 +254,41 @@ class KnownEnds {
   }
 }
 
-/** Stores changes, and tells each what has come of it. Rejects when nobody knows what the connection is in. */
-async function storeTogether(client: pg.PoolClient, changes: readonly Waiting[], ends: KnownEnds): Promise<void> {
+/**
+ * Stores changes that have failed together, and tells each what has come of it. Rejects when nobody knows what the
+ * connection is in.
+ */
+async function storeAfter(
+  first: Failure,
+  client: pg.PoolClient,
+  changes: readonly Waiting[],
+  ends: KnownEnds,
+): Promise<void> {
   let isJoined = changes.length > 1;
-  for (let left = changes; left.length > 0; ) {
-    const failure = await attempt(client, left, ends, isJoined);
-    if (failure === undefined) {
-      for (const { tell } of left) tell(true);
-      return;
-    }
-    if (isAway(failure.error)) throw failure.error;
+  let [left, failure] = [changes, first];
+  for (;;) {
     if (isOutdated(failure.error)) prepareAnew();
     const rolledBack = await answerToLast(client, [ROLLBACK]);
     if ('error' in rolledBack) throw rolledBack.error;
-    if (endsElsewhere(left, failure, ends)) continue;
-    // one by one, Postgres says which of them it refuses
-    if (!isJoined) left = refuseSome(left, failure);
-    isJoined = false;
+    if (!endsElsewhere(left, failure, ends)) {
+      // one by one, Postgres says which of them it refuses
+      if (!isJoined) left = refuseSome(left, failure);
+      isJoined = false;
+    }
+    if (left.length === 0) return;
+    const again = await send(client, left, { ends, isJoined }).outcome;
+    if (again === undefined) {
+      for (const { tell } of left) tell(true);
+      return;
+    }
+    failure = again;
   }
 }
 
 /** Whether nothing has failed but a guess of where the chain ends, which is not made again. */
 function endsElsewhere(changes: readonly Waiting[], { unanswered: [failed] }: Failure, ends: KnownEnds): boolean {
-  const [chain = ''] = changes.map(({ link }) => link.chain);
-  if (failed?.statement.orElse !== elsewhere || !ends.expected(chain)) return false;
-  ends.forget(chain);
+  if (failed?.statement.orElse !== elsewhere) return false;
+  for (const { link } of changes) ends.forget(link.chain);
   return true;
 }
 
@@ -204,36 +303,40 @@ function refuseSome(changes: readonly Waiting[], failure: Failure): readonly Wai
 /** Makes what a change fails with when its chain ends elsewhere than was expected: it is made again. */
 const elsewhere = () => new Error('The chain ends elsewhere');
 
-/**
- * Does what stores changes of a chain, by one packet where its end is known, by two where Postgres is asked for it.
- * @returns what has failed: then nothing is stored
- */
-async function attempt(
-  client: pg.PoolClient,
-  changes: readonly Waiting[],
-  ends: KnownEnds,
-  isJoined: boolean,
-): Promise<Failure | undefined> {
+interface SendOptions {
+  readonly ends: KnownEnds;
+  /** Whether what they do alike is done by one statement for all of them. */
+  readonly isJoined: boolean;
+  /** Where those leave the chain that are on their way, and behind which these go. */
+  readonly from?: ChainEnd | undefined;
+}
+
+/** Sends what stores changes of a chain, in one packet where its end is known, in two where Postgres is asked for it. */
+function send(client: pg.PoolClient, changes: readonly Waiting[], { ends, isJoined, from }: SendOptions): Sent {
   const links = changes.map(({ link }) => link);
   const [{ begin, link }] = changes as [Waiting];
-  const unsent = [
-    begin,
-    PATIENCE,
-    ...(isJoined ? joinSteps(changes) : changes.flatMap(({ statements }) => statements)),
-  ];
-  let found = ends.expected(link.chain);
-  if (found === undefined) {
-    const locked = await answerToLast(client, [...unsent.splice(0), statementOf(link.lock(links.length))]);
-    if ('error' in locked) return locked;
-    found = endBefore(locked.rows, links.length);
+  const steps = isJoined ? joinSteps(changes) : changes.flatMap(({ statements }) => statements);
+  const store = async (unsent: readonly Statement[], found: ChainEnd, { moves, entries, end }: PlacedLinks) => {
+    const rings = new Map(changes.flatMap((change) => change.rings).map((ring) => [JSON.stringify(ring), ring]));
+    const kept = isJoined ? joinStatements(entries) : entries;
+    const statements = [...unsent, ...moves, ...kept, ...rings.values(), COMMIT];
+    const stored = await answerUnlessAway(client, statements, from !== undefined);
+    if ('error' in stored) return stored;
+    ends.note(link.chain, found, end);
+    return undefined;
+  };
+  const before = [begin, PATIENCE, ...steps];
+  const expected = from ?? ends.expected(link.chain);
+  if (expected !== undefined) {
+    const placed = placeLinks(links, expected);
+    return { changes, end: placed.end, outcome: store(before, expected, placed) };
   }
-  const { moves, entries, end } = placeLinks(links, found);
-  const rings = new Map(changes.flatMap((change) => change.rings).map((ring) => [JSON.stringify(ring), ring]));
-  const kept = isJoined ? joinStatements(entries) : entries;
-  const stored = await answerToLast(client, [...unsent, ...moves, ...kept, ...rings.values(), COMMIT]);
-  if ('error' in stored) return stored;
-  ends.note(link.chain, found, end);
-  return undefined;
+  const outcome = answerUnlessAway(client, [...before, statementOf(link.lock(links.length))]).then((locked) => {
+    if ('error' in locked) return locked;
+    const found = endBefore(locked.rows, links.length);
+    return store([], found, placeLinks(links, found));
+  });
+  return { changes, end: undefined, outcome };
 }
 
 /** The first statements of all changes, then the second ones, and so on, each joined with those that are like it. */
@@ -249,6 +352,17 @@ function refuse({ tell, fail }: Waiting, { error, unanswered: [failed] }: Failur
   const reason = reasonOf({ error, unanswered: failed ? [failed] : [] });
   if (reason === error) tell(false);
   else fail(reason);
+}
+
+/** The answer to the last of some statements, or what has failed of them. Rejects when that leaves open what is stored. */
+async function answerUnlessAway(
+  client: pg.PoolClient,
+  statements: readonly Statement[],
+  isBehind = false,
+): Promise<Answer | Failure> {
+  const answer = await answerToLast(client, statements, { isBehind });
+  if ('error' in answer && isAway(answer.error)) throw answer.error;
+  return answer;
 }
 
 /** Nobody can say whether what was sent has been stored, or the connection is gone. */

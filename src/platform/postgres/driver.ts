@@ -8,7 +8,10 @@ import {
   type Answer,
   type Asker,
   answerToLast,
+  COMMIT,
+  named,
   prepareAnew,
+  ROLLBACK,
   reasonOf,
   type Statement,
   sendTogether,
@@ -104,7 +107,7 @@ class PostgresConnection implements DatabaseConnection {
   }
 
   begin(sql: string): void {
-    this.#transaction = { begin: bare(sql), client: undefined, deferred: [], end: undefined, isBroken: false };
+    this.#transaction = { begin: named(sql), client: undefined, deferred: [], end: undefined, isBroken: false };
   }
 
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
@@ -158,7 +161,7 @@ class PostgresConnection implements DatabaseConnection {
   async commit(): Promise<void> {
     const transaction = this.#open();
     if (await this.#isStoredWithOthers(transaction)) return;
-    const { command } = await this.#within(transaction, bare('commit'));
+    const { command } = await this.#within(transaction, COMMIT);
     // so Postgres answers after a statement that has failed, whoever passed over that
     if (command === 'ROLLBACK') throw new Error('A statement of the transaction has failed');
   }
@@ -174,7 +177,7 @@ class PostgresConnection implements DatabaseConnection {
     transaction.end = undefined;
     if (transaction.client === undefined) return;
     try {
-      await this.#within(transaction, bare('rollback'));
+      await this.#within(transaction, ROLLBACK);
     } catch (error) {
       transaction.isBroken = true;
       throw error;
@@ -194,10 +197,6 @@ class PostgresConnection implements DatabaseConnection {
   streamQuery<Row>(): AsyncIterableIterator<QueryResult<Row>> {
     throw new Error('Read Postgres in pages: it does not stream');
   }
-}
-
-function bare(sql: string): Statement {
-  return { sql, values: [] };
 }
 
 /** What Postgres answers to the last of some statements that belong together. */

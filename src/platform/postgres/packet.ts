@@ -20,6 +20,15 @@ export interface Statement {
   readonly taken?: TakenRows | undefined;
 }
 
+export const COMMIT = named('commit');
+/** It has no name, by which Postgres may not know it where something has failed. */
+export const ROLLBACK: Statement = { sql: 'rollback', values: [] };
+
+/** A statement without values that runs often. */
+export function named(sql: string): Statement {
+  return { sql, values: [], name: sql };
+}
+
 /** What Postgres has answered to a statement. */
 export interface Answer {
   /** As `INSERT`, `SELECT` or `COMMIT`. */
@@ -67,7 +76,7 @@ const forgetsAll: Asker = {
   fail: () => undefined,
 };
 
-const preparations = new WeakMap<pg.ClientBase, Preparations>();
+const preparations = new WeakMap<pg.Client, Preparations>();
 let era = 0;
 
 /** Has all connections prepare their statements anew. */
@@ -75,11 +84,23 @@ export function prepareAnew(): void {
   era += 1;
 }
 
+interface SendOptions {
+  /**
+   * Whether they go behind what has no answer yet. Where that leaves a transaction which has failed, Postgres does none
+   * of them.
+   */
+  readonly isBehind?: boolean;
+}
+
 /**
- * Sends statements together over a connection on which nothing else runs. Postgres does one after the other, and none
+ * Sends statements together over a connection on which nothing of others runs. Postgres does one after the other, and none
  * behind one that fails. Resolves when Postgres is done, to the failure if there was one, which no asker is told.
  */
-export function sendTogether(client: pg.ClientBase, askers: readonly Asker[]): Promise<Failure | undefined> {
+export function sendTogether(
+  client: pg.Client,
+  askers: readonly Asker[],
+  { isBehind = false }: SendOptions = {},
+): Promise<Failure | undefined> {
   const known = preparations.get(client);
   // what has no name, as a rollback, may come where nothing else would be done
   const isAnew = known?.era !== era && askers.some(({ statement }) => statement.name !== undefined);
@@ -87,7 +108,9 @@ export function sendTogether(client: pg.ClientBase, askers: readonly Asker[]): P
   const current = isAnew || known === undefined ? { era, byName: new Map<string, Prepared>() } : known;
   preparations.set(client, current);
   return new Promise((onEnd) => {
-    client.query(new Packet(all, { byName: current.byName, types: client, onEnd }));
+    const packet = new Packet(all, { byName: current.byName, types: client, onEnd });
+    if (isBehind) packet.submit(client.connection);
+    client.query(packet);
   });
 }
 
@@ -95,14 +118,18 @@ export function sendTogether(client: pg.ClientBase, askers: readonly Asker[]): P
  * Sends statements that belong together, and gives the answer to the last of them once Postgres is done: what a
  * statement by itself has written is committed behind its answer, which a constraint may refuse.
  */
-export function answerToLast(client: pg.ClientBase, statements: readonly Statement[]): Promise<Answer | Failure> {
+export function answerToLast(
+  client: pg.Client,
+  statements: readonly Statement[],
+  options?: SendOptions,
+): Promise<Answer | Failure> {
   return new Promise((resolve, fail) => {
     let last: Answer;
     const answer: Asker['answer'] = (one) => {
       last = one;
     };
     const askers = statements.map((statement): Asker => ({ statement, answer, fail }));
-    sendTogether(client, askers).then((failure) => resolve(failure ?? last), fail);
+    sendTogether(client, askers, options).then((failure) => resolve(failure ?? last), fail);
   });
 }
 
@@ -142,7 +169,7 @@ export function written(value: unknown): Written {
 function writtenInList(value: unknown): string {
   if (value === null) return 'null';
   if (typeof value === 'number') return String(value);
-  if (typeof value === 'string') return `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+  if (typeof value === 'string') return `"${/["\\]/.test(value) ? value.replaceAll(/["\\]/g, '\\$&') : value}"`;
   throw new TypeError('A list for Postgres holds texts, numbers and null');
 }
 
@@ -162,6 +189,7 @@ class Packet implements pg.Submittable {
   readonly #answers: (() => void)[] = [];
   #rows: Record<string, unknown>[] = [];
   #misread: unknown;
+  #isSent = false;
 
   constructor(askers: readonly Asker[], parts: PacketParts) {
     this.#askers = askers;
@@ -169,8 +197,10 @@ class Packet implements pg.Submittable {
     this.#parts = parts;
   }
 
-  /** Called when it is the connection's turn. */
+  /** Called when it is the connection's turn, and before where it is sent behind another one. */
   submit(connection: pg.Connection): null {
+    if (this.#isSent) return null;
+    this.#isSent = true;
     connection.stream.cork();
     try {
       for (const [at, { statement }] of this.#askers.entries())

@@ -1,5 +1,6 @@
+import { setTimeout as sleep, setImmediate as turnOfLoop } from 'node:timers/promises';
 import { sql } from 'kysely';
-import { beforeAll, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { type Change, type Database, DatabaseUnavailableError } from '../../../src/platform/database/database.ts';
 import { type PlaceOf, PreparedStatements } from '../../../src/platform/database/prepared-statements.ts';
 import { insertAll, updateAll } from '../../../src/platform/database/taken-rows.ts';
@@ -224,5 +225,148 @@ describeEachDatabase('changes that make the same chain longer', (open, kind) => 
     await holds;
     expect(await setTo(database, '1')).toEqual(['key-00']);
     expect(await verifyJournal(database.query, keyring, 'e')).toEqual({ intact: 1, brokenAt: null });
+  });
+
+  describe('of which a group goes behind another one that has no answer yet', () => {
+    const [first, second] = [twenty.slice(0, 10), twenty.slice(10)];
+
+    /** A database that lets nobody set a value to 'late' while its gate is closed. */
+    const gated = async () => {
+      const test = await opened([...twenty, 'warm']);
+      const { query } = test.database;
+      await sql`create table gate (closed integer not null)`.execute(query);
+      await sql`create function wait_at_gate() returns trigger language plpgsql as $$
+        begin
+          while exists (select from gate) loop perform pg_sleep(.005); end loop;
+          return new;
+        end $$`.execute(query);
+      await sql`create trigger waits before update on settings for each row when (new.value = 'late')
+        execute function wait_at_gate()`.execute(query);
+      // the chain has ended for so long where this process has left it that it is expected to again
+      for (let count = 0; count < 10; count += 1)
+        await update(test.database, { key: 'warm', from: String(count), to: String(count + 1) });
+      await sql`insert into gate values (1)`.execute(query);
+      return test;
+    };
+    const openGate = (database: Database) => sql`delete from gate`.execute(database.query);
+    /** Sends changes of which the first one waits at the gate, and others behind them. */
+    const sendBoth = async (database: Database, ahead: readonly Setting[], behind: readonly Setting[]) => {
+      const [{ key = '' } = {}] = ahead;
+      const all = [{ key, from: '0', to: 'late' }, ...ahead.slice(1)].map((setting) => update(database, setting));
+      const outcomes = Promise.allSettled(all);
+      const sleeping = sql`select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`;
+      await eventually(async () => (await sleeping.execute(database.query)).rows.length === 1);
+      const later = Promise.allSettled(behind.map((setting) => update(database, setting)));
+      // what comes in one turn of the event loop is sent in the next one
+      for (let turn = 0; turn < 5; turn += 1) await turnOfLoop();
+      return { outcomes: Promise.all([outcomes, later]).then((both) => both.flat()) };
+    };
+    const changed = (keys: readonly string[], from = '0') => keys.map((key) => ({ key, from, to: '1' }));
+    const refusedOf = (outcomes: readonly PromiseSettledResult<unknown>[]) =>
+      outcomes.flatMap((one, at) => (one.status === 'rejected' ? [[at, one.reason]] : []));
+
+    it('are all stored, one group after the other', async () => {
+      const { database } = await gated();
+      const { outcomes } = await sendBoth(database, changed(first), changed(second));
+      await openGate(database);
+      const places = (await outcomes).map((one) => (one.status === 'fulfilled' ? one.value.sequence : undefined));
+      expect(new Set(places.slice(0, 10))).toEqual(new Set(Array.from({ length: 10 }, (_, at) => at + 11)));
+      expect(new Set(places.slice(10))).toEqual(new Set(Array.from({ length: 10 }, (_, at) => at + 21)));
+      expect(await setTo(database, '1')).toEqual(twenty.slice(1));
+      expect(await verifyJournal(database.query, keyring, 'e')).toEqual({ intact: 30, brokenAt: null });
+    });
+
+    it('are told that the database is away, and not stored, when the connection of both breaks', async () => {
+      const { database } = await gated();
+      const { outcomes } = await sendBoth(database, changed(first), changed(second));
+      const terminated = await sql`select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and wait_event = 'PgSleep'`.execute(database.query);
+      expect(terminated.rows.length).toBe(1);
+      for (const one of await outcomes)
+        expect(one).toEqual({ status: 'rejected', reason: expect.any(DatabaseUnavailableError) });
+      await openGate(database);
+      expect(await setTo(database, '0')).toEqual(twenty);
+      await Promise.all(changed(twenty).map((setting) => update(database, setting)));
+      expect(await setTo(database, '1')).toEqual(twenty);
+      expect(await verifyJournal(database.query, keyring, 'e')).toEqual({ intact: 30, brokenAt: null });
+    });
+
+    it('fail each by itself, in either group', async () => {
+      const { database, journaled } = await gated();
+      const ahead = changed(first).with(4, { key: 'key-04', from: 'another', to: '1' });
+      // of what the first group changes the second one has read what was there before
+      const behind = [...changed(second).with(7, { key: 'key-17', from: 'another', to: '1' }), ...changed(['key-05'])];
+      const { outcomes } = await sendBoth(database, ahead, behind);
+      await openGate(database);
+      const refused = refusedOf(await outcomes);
+      expect(refused).toEqual(['key-04', 'key-17', 'key-05'].map((key, at) => [[4, 17, 20][at], new NotAsRead(key)]));
+      expect(await setTo(database, '0')).toEqual(['key-04', 'key-17']);
+      expect(await verifyJournal(database.query, keyring, 'e')).toEqual({ intact: 28, brokenAt: null });
+      const entries = await database.query.selectFrom('journal').select('mac').execute();
+      expect(new Set(journaled.map(({ mac }) => mac))).toEqual(new Set(entries.map(({ mac }) => mac)));
+    });
+
+    it('are stored behind a group that its COMMIT refuses', async () => {
+      const { database } = await gated();
+      await sql`create function refuse_setting() returns trigger language plpgsql as $$
+        begin raise exception 'refused'; end $$`.execute(database.query);
+      await sql`create constraint trigger refuses after update on settings deferrable initially deferred
+        for each row when (new.value = 'refused') execute function refuse_setting()`.execute(database.query);
+      const ahead = changed(first).with(6, { key: 'key-06', from: '0', to: 'refused' });
+      const { outcomes } = await sendBoth(database, ahead, changed(second));
+      await openGate(database);
+      expect(refusedOf(await outcomes)).toEqual([[6, expect.objectContaining({ message: 'refused' })]]);
+      expect(await setTo(database, '1')).toEqual(twenty.filter((_, at) => at !== 0 && at !== 6));
+      expect(await verifyJournal(database.query, keyring, 'e')).toEqual({ intact: 29, brokenAt: null });
+    });
+
+    it('are made again where another process has made the chain longer meanwhile', async () => {
+      const { database, openAgain } = await gated();
+      const other = await openAgain();
+      const { outcomes } = await sendBoth(database, changed(first), changed(second));
+      expect(await update(other.database, { key: 'warm', from: '10', to: '11' })).toEqual({ sequence: 11 });
+      await openGate(database);
+      expect(refusedOf(await outcomes)).toEqual([]);
+      expect(await setTo(database, '1')).toEqual(twenty.slice(1));
+      expect(await verifyJournal(database.query, keyring, 'e')).toEqual({ intact: 31, brokenAt: null });
+    });
+
+    it('wait for a second at most for a row that one of the first group needs', async () => {
+      const { database, openAgain } = await gated();
+      const other = await openAgain();
+      const [held, free] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      const holds = other.database.change(async ({ query }) => {
+        await query.selectFrom('settings').selectAll().where('key', '=', 'key-03').forUpdate().execute();
+        held.resolve();
+        await free.promise;
+      });
+      await held.promise;
+      const { outcomes } = await sendBoth(database, changed(first), changed(second));
+      await openGate(database);
+      await eventually(async () => (await setTo(database, '1')).length === 18);
+      free.resolve();
+      await holds;
+      expect(refusedOf(await outcomes)).toEqual([]);
+      expect(await setTo(database, '1')).toEqual(twenty.slice(1));
+      expect(await verifyJournal(database.query, keyring, 'e')).toEqual({ intact: 30, brokenAt: null });
+    });
+
+    it('are stored once each while two processes make the same chain longer', async () => {
+      const { database, openAgain } = await opened([...twenty, 'theirs']);
+      const other = await openAgain();
+      const count = async (by: Database, key: string, to: number, pause: () => Promise<unknown>) => {
+        for (let at = 0; at < to; at += 1) {
+          await update(by, { key, from: String(at), to: String(at + 1) });
+          await pause();
+        }
+      };
+      const rest = () => sleep(20);
+      await Promise.all([
+        ...twenty.map((key) => count(database, key, 30, turnOfLoop)),
+        count(other.database, 'theirs', 10, rest),
+      ]);
+      expect(await setTo(database, '30')).toEqual(twenty);
+      expect(await verifyJournal(database.query, keyring, 'e')).toEqual({ intact: 610, brokenAt: null });
+    });
   });
 });
