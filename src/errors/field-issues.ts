@@ -15,7 +15,8 @@ export const issueCodes = {
   EXACTLY_ONE: 'Exactly one of the fields must be given.',
   INVALID_ID: 'The value is not a UUID.',
   URL_IN_HOST: 'Give a host name or an address here, not a URL.',
-  ADDRESS_NOT_ALLOWED: 'The gateway does not connect to this address.',
+  ADDRESS_NOT_ALLOWED:
+    'The gateway does not connect to this address: use a public one, or ask the operator to allow it in EGRESS_ALLOW.',
   ADDRESS_NOT_CHECKED: 'The gateway could not find out in time where this leads: try again.',
   INVALID_COMBINATION: 'The values of several fields do not go together.',
   UNKNOWN_VALIDATION_METHOD: 'The datastore type has no such validation method.',

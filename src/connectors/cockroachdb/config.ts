@@ -1,16 +1,15 @@
 import { z } from 'zod';
 import { postgresFields } from '../families/postgres/config.ts';
 import { destination } from '../kit/config/marks.ts';
-import { anyText } from '../kit/config/text.ts';
+import { anyText, matching } from '../kit/config/text.ts';
 
 const LONGEST_NAME = 128;
 
 export const cockroachdbConfig = z.object({
   ...postgresFields(26257, LONGEST_NAME, 'when you sign in with a client certificate, or when the cluster is insecure'),
   cluster: destination(
-    anyText(128)
-      // it becomes a startup option, so it holds nothing that could begin another one
-      .regex(/^[A-Za-z0-9][A-Za-z0-9-]*$/),
+    // it becomes a startup option, so it holds nothing that could begin another one
+    matching(anyText(128), /^[A-Za-z0-9][A-Za-z0-9-]*$/, 'Give letters, digits and hyphens, no hyphen first.'),
   )
     .optional()
     .meta({

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { host, port } from '../kit/config/host.ts';
 import { destination, inGroup, secret } from '../kit/config/marks.ts';
 import { sshTunnel } from '../kit/config/ssh-tunnel.ts';
-import { anyText, text } from '../kit/config/text.ts';
+import { anyText, matching, text } from '../kit/config/text.ts';
 import { tls } from '../kit/config/tls.ts';
 
 /** The longest name and the longest password that SQL Server has, in characters. */
@@ -34,7 +34,7 @@ export const mssqlConfig = z.object({
   domain: inGroup(
     'SIGN_IN',
     destination(
-      anyText(253).regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/),
+      matching(anyText(253), /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, 'Give letters, digits, ".", "-" and "_", as CORP.'),
       (before, after) => (before === undefined) !== (after === undefined),
     ),
   )

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { destination, issue, secret } from '../kit/config/marks.ts';
 import { rules } from '../kit/config/rules.ts';
-import { anyText, headerText } from '../kit/config/text.ts';
+import { anyText, headerText, matching } from '../kit/config/text.ts';
 import { tls } from '../kit/config/tls.ts';
 import { clearTextRules, httpNeedsTlsDisabled, url, writtenPort } from '../kit/config/url.ts';
 
@@ -27,12 +27,14 @@ export const qdrantConfig = z
       description:
         'An API key or a token (JWT), at most 4,096 characters. Leave empty when the server asks for none. This secret is never shown again.',
     }),
-    collection: anyText(255)
-      .regex(/^(?!\.{1,2}$)[^/\\\p{Cc}]+$/u)
-      .meta({
-        title: 'Collection',
-        description: 'The name of the collection, at most 255 characters. Upper and lower case differ.',
-      }),
+    collection: matching(
+      anyText(255),
+      /^(?!\.{1,2}$)[^/\\\p{Cc}]+$/u,
+      'Give it without slashes and control characters.',
+    ).meta({
+      title: 'Collection',
+      description: 'The name of the collection, at most 255 characters. Upper and lower case differ.',
+    }),
     tls: tls(),
   })
   // a base URL that is no URL has an issue of its own

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { issue } from '../../connectors/kit/config/marks.ts';
 import { refuseSecret } from '../../connectors/kit/config/open-fields.ts';
-import { anyText, trimmedText } from '../../connectors/kit/config/text.ts';
+import { anyText, matching, trimmedText } from '../../connectors/kit/config/text.ts';
 
 /** In characters. */
 const MAX_DESCRIPTION = 2_000;
@@ -11,7 +11,11 @@ export const MAX_TAGS = 20;
 /** In minutes: at most once a day, so that somebody hears of a loss. */
 const MOST_MINUTES = 1_440;
 
-export const tagKey = anyText(MAX_KEY).regex(/^[A-Za-z0-9][A-Za-z0-9._/-]*$/);
+export const tagKey = matching(
+  anyText(MAX_KEY),
+  /^[A-Za-z0-9][A-Za-z0-9._/-]*$/,
+  'Give letters, digits, ".", "_", "/" and "-", beginning with a letter or digit.',
+);
 export const description = trimmedText(MAX_DESCRIPTION)
   .refine(
     (text) => !/[^\P{Cc}\t\n\r]/u.test(text),

@@ -5,6 +5,9 @@ import { anyText } from './text.ts';
 
 const HOST_SHAPE = /^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$/;
 const OCTET = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
+const FOREIGN_LETTER = /[^\P{L}A-Za-z]/u;
+const HOST_RULE = 'Give a host name or an IP address, without user, port or spaces.';
+const PUNYCODE = 'Write a name with letters beyond ASCII as DNS has it: xn--bcher-kva.example for bücher.example.';
 const NAME_PART = '[A-Za-z0-9_.-]*';
 /** The longest host name that DNS has, in characters. */
 export const MAX_HOST = 253;
@@ -53,7 +56,7 @@ export function hostFault(value: string): ReturnType<typeof issue> | undefined {
     );
   if (value.includes('/') || value.includes('\\')) return issue('INVALID_FORMAT', 'A host holds no path.');
   if (!HOST_SHAPE.test(value) || value.includes('..')) {
-    return issue('INVALID_FORMAT', 'Give a host name or an IP address, without user, port or spaces.');
+    return issue('INVALID_FORMAT', FOREIGN_LETTER.test(value) ? PUNYCODE : HOST_RULE);
   }
   const last = value.slice(value.lastIndexOf('.') + 1);
   if (/^(\d+|0x[0-9a-f]*)$/.test(last) && !isIPv4(value)) {

@@ -3,7 +3,7 @@ import type { KeyLabel } from '../keys/key-block.ts';
 import { host } from './host.ts';
 import { destination, issue, named, secret } from './marks.ts';
 import { privateKey } from './pem.ts';
-import { anyText } from './text.ts';
+import { anyText, matching } from './text.ts';
 
 /** The formats of a service account’s key. */
 const SERVICE_ACCOUNT_KEYS: readonly KeyLabel[] = ['PRIVATE KEY', 'RSA PRIVATE KEY'];
@@ -29,8 +29,7 @@ const serviceAccountFields = named(
       title: 'Project id',
       description: 'The id of the project that the account belongs to. Example: my-project-123',
     }),
-    privateKeyId: anyText(128)
-      .regex(/^[A-Za-z0-9_-]+$/)
+    privateKeyId: matching(anyText(128), /^[A-Za-z0-9_-]+$/, 'Give letters, digits, "-" and "_" alone.')
       .optional()
       .meta({
         title: 'Private key id',
@@ -41,13 +40,11 @@ const serviceAccountFields = named(
       description:
         'The RSA private key of the account, as PEM that is not encrypted. This secret is never shown again.',
     }),
-    clientEmail: anyText(320)
-      .regex(/^[^\s@]+@[^\s@]+$/)
-      .meta({
-        title: 'Client email',
-        description: 'The name of the account. Example: reader@my-project-123.iam.gserviceaccount.com',
-      }),
-    clientId: anyText(64).regex(/^\d+$/).optional().meta({
+    clientEmail: matching(anyText(320), /^[^\s@]+@[^\s@]+$/, 'Give name@domain, without spaces.').meta({
+      title: 'Client email',
+      description: 'The name of the account. Example: reader@my-project-123.iam.gserviceaccount.com',
+    }),
+    clientId: matching(anyText(64), /^\d+$/, 'Give digits alone.').optional().meta({
       title: 'Client id',
       description: 'The number of the account, as in the key file. The gateway does not use it.',
     }),

@@ -50,7 +50,7 @@ export function trimmedText(maxLength: number): z.ZodString {
 
 /** A name or a password as a wire protocol carries it: without the zero byte that ends it there. */
 export function text(maxLength: number): z.ZodString {
-  return anyText(maxLength).regex(/^[^\0]*$/);
+  return matching(anyText(maxLength), /^[^\0]*$/, 'Give it without zero bytes.');
 }
 
 /** A key or token that travels in an HTTP header: visible ASCII without spaces, `maxLength` characters at most. */

@@ -63,6 +63,12 @@ it('says what takes the place of an instance’s name', () => {
   expect(host().safeParse('SQL01\\SQLEXPRESS').error?.issues[0]?.message).toContain('give the instance’s port instead');
 });
 
+it('says how a name with other letters is written', () => {
+  const said = (text: string) => host().safeParse(text).error?.issues[0]?.message;
+  expect(said('bücher.example')).toContain('xn--');
+  expect(said('db example')).not.toContain('xn--');
+});
+
 describe('url()', () => {
   it.each([
     ['https://Example.com/', 'https://example.com'],
