@@ -123,6 +123,8 @@ export class GatewayServer<Access, Context extends object> {
   readonly #rate: RequestRate | undefined;
   #running = 0;
   #closing: Promise<void> | undefined;
+  /** Of the requests that have come in this turn. */
+  #arrived: Promise<void> | undefined;
 
   constructor(options: GatewayServerOptions<Access, Context>) {
     const { schema, access, createContext, logger, graphiql, signIn } = options;
@@ -202,6 +204,8 @@ export class GatewayServer<Access, Context extends object> {
   async #drain(): Promise<void> {
     this.#sessions.close(requestError('UNAVAILABLE', { message: 'The gateway is stopping: connect again.' }));
     const deadline = performance.now() + this.#limits.drainMs;
+    // what has come already is counted by then
+    await this.#arrival();
     // asked again and again rather than told: it happens once in a server's life
     while (this.#running + this.#webSocket.running() > 0 && performance.now() < deadline) await sleep(DRAIN_PAUSE_MS);
     await this.#webSocket.close();
@@ -234,8 +238,7 @@ export class GatewayServer<Access, Context extends object> {
       closed?.();
       onResponse?.(knownPath(path), response.statusCode);
     });
-    // a body that comes along with its headers is there after this
-    await undefined;
+    await this.#arrival();
     if (!this.#isTransfer(path)) endWhenLate(request, response, this.#limits.requestMs);
     try {
       if (path === '/livez') sendText(response, 200, 'alive');
@@ -247,6 +250,20 @@ export class GatewayServer<Access, Context extends object> {
       if (response.headersSent) response.destroy();
       else sendError(request, response, shown);
     }
+  }
+
+  /**
+   * Resolves when what has come in this turn of the event loop is read. Then a body that came along with its headers is
+   * there as a whole, without a timer and listeners; Node runs ticks and microtasks before it reads on.
+   */
+  #arrival(): Promise<void> {
+    this.#arrived ??= new Promise((resolve) => {
+      setImmediate(() => {
+        this.#arrived = undefined;
+        resolve();
+      });
+    });
+    return this.#arrived;
   }
 
   async #answerReady(response: ServerResponse): Promise<void> {

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getIntrospectionQuery } from 'graphql';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { goodToken, overWebSocket, raw, startEdge } from './edge.ts';
 
 const nested = (fields: number) => `${'{ node { '.repeat(1)}${'next { '.repeat(fields - 2)}name${' }'.repeat(fields)}`;
@@ -215,6 +216,25 @@ describe('bodies', () => {
     expect(answer).toMatch(
       path === '/livez' ? /^HTTP\/1\.1 200 / : path === '/nowhere' ? /^HTTP\/1\.1 404 / : /^HTTP\/1\.1 408 /,
     );
+  });
+
+  test('one that comes as a whole needs no timer, however many come at once', async () => {
+    const edge = await startEdge({ limits: { requestMs: 12_300 } });
+    const timers = vi.spyOn(globalThis, 'setTimeout');
+    onTestFinished(() => timers.mockRestore());
+    const body = '{"query":"{me}"}';
+    const request = `${head(`Content-Length: ${body.length}`).replace('PORT', String(edge.port))}`;
+    const answers = (text: string) => text.split('"me":"Ann"').length - 1;
+    const seen = await raw(edge.port, [`${request}${body}`.repeat(3)], /(?:"me":"Ann".*){3}/s);
+    expect(answers(seen)).toBe(3);
+    const late = () => timers.mock.calls.filter(([, ms]) => ms === 12_300).length;
+    expect(late()).toBe(0);
+    async function* inParts() {
+      yield `${request}{`;
+      await eventually(() => late() === 1);
+      yield body.slice(1);
+    }
+    expect(answers(await raw(edge.port, inParts(), /"me":"Ann"/))).toBe(1);
   });
 
   test('no WebSocket message over 1 MiB is taken', async () => {
