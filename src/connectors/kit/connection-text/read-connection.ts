@@ -241,10 +241,14 @@ export function readConnection(
   const [only, ...more] = meant;
   const connection = more.length === 0 ? only?.read(text) : undefined;
   if (connection) return { connection };
-  if (more.length === 0) return { fault: { argument: 'text', message: NOTHING_READ } };
+  if (more.length === 0)
+    return { fault: { argument: 'text', message: text.urls.length > 0 ? URL_OF_NONE : NOTHING_READ } };
   const types = meant.map(({ connector }) => connector.type).join(', ');
   return { fault: { argument: 'type', message: `The text may be meant for several types. Give one of ${types}.` } };
 }
+
+const URL_OF_NONE =
+  'It has a URL as none of the gateway’s types has one. Connector.connectionTexts has examples of those that are read.';
 
 export const NOTHING_READ =
   'Nothing in it is read as a connection. Give a connection URL, the text of a .env or of an option file, a string as Server=…;User Id=… or host=… user=…, or the JSON of a key file.';

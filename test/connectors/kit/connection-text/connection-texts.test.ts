@@ -728,6 +728,15 @@ describe('a text that is none', () => {
   });
 
   test.each([
+    'redis://cache:6379',
+    'amqps://u:p@mq.example/v',
+    'jdbc:oracle:thin:@//db.example:1521/xe',
+    'file:///a.db',
+  ])('a URL of no type is told as one: %s', (text) => {
+    expect(read(text)).toMatchObject({ fault: { argument: 'text', message: expect.stringMatching(/a URL as none/) } });
+  });
+
+  test.each([
     ['https://www.example.com/', ['ELASTICSEARCH', 'S3', 'QDRANT']],
     ['Server=db.example.com;Database=shop;User Id=app;Password=secret', ['MSSQL', 'MYSQL']],
     ['AWS_ACCESS_KEY_ID=a\nAWS_SECRET_ACCESS_KEY=b', ['S3', 'ATHENA']],
