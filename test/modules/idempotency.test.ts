@@ -1,11 +1,18 @@
 import { createHash, randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { ConflictError } from '../../src/errors/api.ts';
+import type { Access } from '../../src/modules/access/access.ts';
+import { type Call, Idempotency } from '../../src/modules/idempotency/service.ts';
+import { appendJournal, verifyJournal } from '../../src/platform/journal/journal.ts';
 import { type Api, apiOf } from '../support/api.ts';
+import { describeEachDatabase } from '../support/databases.ts';
 import { describeEachGateway } from '../support/each-gateway.ts';
 import { eventually } from '../support/eventually.ts';
 import type { GatewayClient, TestGateway } from '../support/gateway.ts';
 import type { CreateDatastoreInput } from '../support/gql/graphql.ts';
 import { postgresConfig, qdrantConfig } from '../support/inputs.ts';
+import { newKeyring } from '../support/keys.ts';
 import { startFakeQdrant } from '../support/peers/fake-qdrant.ts';
 import { startGate } from '../support/peers/gate.ts';
 
@@ -299,5 +306,42 @@ describeEachGateway('a call with an idempotency key', (open, kind) => {
       for (const answer of answers) expect(answer).toEqual(answers[0]);
       expect(await api.count(environmentId)).toBe(2);
     });
+  });
+});
+
+describeEachDatabase('keys of calls whose changes come at once', (open, kind) => {
+  test('are kept together with what they change, but one that another has', async () => {
+    const { database } = await open();
+    const keyring = await newKeyring();
+    const idempotency = new Idempotency(database, keyring);
+    const token = { name: 'tests', tokenId: 't', scopes: new Set(), environmentIds: 'all' } as unknown as Access;
+    const subjects = Array.from({ length: 12 }, (_, at) => `subject-${at}`);
+    const calls = subjects.map((_, at) =>
+      idempotency.callOf(
+        token,
+        { operation: 'test', environmentId: 'e' },
+        { path: [], idempotencyKey: `key-${at % 11}` },
+      ),
+    ) as Call[];
+    const outcomes = await Promise.allSettled(
+      subjects.map((subjectId, at) =>
+        database.change(async (change) => {
+          await idempotency.keep(change, calls[at] as Call, { id: subjectId });
+          await appendJournal(change, keyring, {
+            ...{ environmentId: 'e', kind: 'UPDATED', action: 'test', subjectType: 'test', subjectId, detail: {} },
+            actor: { name: 'tests', onBehalfOf: null },
+          });
+        }),
+      ),
+    );
+    const refused = outcomes.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
+    expect(refused).toEqual([new ConflictError('IDEMPOTENCY_KEY_USED')]);
+    const lost = outcomes.findIndex(({ status }) => status === 'rejected');
+    for (const [at, call] of calls.slice(0, 11).entries())
+      expect(await idempotency.find(call)).toEqual({ id: subjects[lost === 0 && at === 0 ? 11 : at] });
+    expect(await verifyJournal(database.query, keyring, 'e')).toEqual({ intact: 11, brokenAt: null });
+    if (kind === 'sqlite') return;
+    const { rows } = await sql`select distinct xmin::text from idempotency_keys`.execute(database.query);
+    expect(rows.length).toBe(1);
   });
 });

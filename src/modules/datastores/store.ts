@@ -2,8 +2,14 @@ import { type ExpressionBuilder, type Selectable, sql } from 'kysely';
 import { deserializeConfig } from '../../connectors/kit/config/shape.ts';
 import { type Change, type Database, isOneOf } from '../../platform/database/database.ts';
 import { type PlaceOf, PreparedStatements } from '../../platform/database/prepared-statements.ts';
-import type { DatastoresTable, JournalHeadsTable, JournalTable, Tables } from '../../platform/database/tables.ts';
-import { updateAll } from '../../platform/database/taken-rows.ts';
+import type {
+  DatastoresTable,
+  DatastoreTagsTable,
+  JournalHeadsTable,
+  JournalTable,
+  Tables,
+} from '../../platform/database/tables.ts';
+import { insertAll, updateAll } from '../../platform/database/taken-rows.ts';
 import type { WrappedKey } from '../../platform/keys/sealer.ts';
 import { maxPageSize } from '../../platform/paging.ts';
 import type { Access } from '../access/access.ts';
@@ -239,14 +245,24 @@ function replacementOf({ kind, leave, query }: Change, before: Datastore, after:
   return { changed: changed.join(' '), update, values: [{ ...row, replaces: before.version }] };
 }
 
+const untagging = new PreparedStatements<string>();
+const tagging = new PreparedStatements<readonly DatastoreTagsTable[]>({ takesRows: true });
+
 /** Writes the tags by which a datastore is found. */
 export async function replaceTags(change: Change, { id, environmentId, tags }: Datastore): Promise<void> {
-  await change.query.deleteFrom('datastore_tags').where('datastore_id', '=', id).execute();
+  const { kind, query } = change;
+  const remove = (place: PlaceOf<string>) =>
+    query.deleteFrom('datastore_tags').where(
+      'datastore_id',
+      '=',
+      place((datastoreId) => datastoreId),
+    );
+  await untagging.runLater(change, '', remove, id);
   if (tags.length === 0) return;
-  await change.query
-    .insertInto('datastore_tags')
-    .values(tags.map((tag) => ({ datastore_id: id, environment_id: environmentId, ...tag })))
-    .execute();
+  const rows = tags.map((tag) => ({ datastore_id: id, environment_id: environmentId, ...tag }));
+  const add = (place: PlaceOf<readonly DatastoreTagsTable[]>) =>
+    insertAll(kind, query.insertInto('datastore_tags'), { rows, numbers: [], place });
+  await tagging.runLater(change, kind === 'sqlite' ? String(rows.length) : '', add, rows);
 }
 
 /** Deletes datastores. Their secrets go with them, and their ids are given to new ones of their environment at most. */

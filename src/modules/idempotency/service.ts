@@ -78,11 +78,12 @@ export class Idempotency {
     return JSON.parse(row.result) as CallResult;
   }
 
-  /** Stores what a call comes to, before what its change changes. @throws ConflictError when its key is used */
+  /** Stores what a call comes to, before what its change changes, which fails with a ConflictError when its key is used. */
   async keep(change: Change, { keyMac, inputMac }: Call, result: CallResult): Promise<void> {
     const { clock } = change;
     const row = { key_mac: keyMac, input_mac: inputMac, result: JSON.stringify(result), created_at: clock.timestamp() };
-    if (!(await insertCall(change, row, clock.timestamp(-KEPT_MS)))) throw new ConflictError('IDEMPOTENCY_KEY_USED');
+    const expired = clock.timestamp(-KEPT_MS);
+    await insertCall(change, { row, expired }, () => new ConflictError('IDEMPOTENCY_KEY_USED'));
   }
 
   /**

@@ -1,36 +1,69 @@
 import { type Change, type Database, isOneOf } from '../../platform/database/database.ts';
+import { type PlaceOf, PreparedStatements, placesOf } from '../../platform/database/prepared-statements.ts';
 import type { IdempotencyKeysTable } from '../../platform/database/tables.ts';
+
+interface Sought {
+  readonly keyMac: string;
+  readonly expired: string;
+}
+
+const reads = new PreparedStatements<Sought>({ isShort: true });
 
 /** Reads what a call has come to, unless that was at `expired` or before. */
 export async function findCall(
-  { query }: Pick<Database, 'query'>,
+  database: Pick<Database, 'kind' | 'query'>,
   keyMac: string,
   expired: string,
 ): Promise<IdempotencyKeysTable | undefined> {
-  return query
-    .selectFrom('idempotency_keys')
-    .selectAll()
-    .where('key_mac', '=', keyMac)
-    .where('created_at', '>', expired)
-    .executeTakeFirst();
+  const select = (place: PlaceOf<Sought>) =>
+    database.query
+      .selectFrom('idempotency_keys')
+      .selectAll()
+      .where(
+        'key_mac',
+        '=',
+        place((sought) => sought.keyMac),
+      )
+      .where(
+        'created_at',
+        '>',
+        place((sought) => sought.expired),
+      );
+  const { rows } = await reads.run(database, '', select, { keyMac, expired });
+  return rows[0];
 }
+
+interface NewCall {
+  readonly row: IdempotencyKeysTable;
+  readonly expired: string;
+}
+
+const inserts = new PreparedStatements<NewCall>();
 
 /**
  * Stores what a call has come to, in the place of one that was at `expired` or before. It waits for another change that
  * stores the same key.
- * @returns false when the key is another call's
+ * @param orElse makes what the change fails with when the key is another call's
  */
-export async function insertCall(change: Change, row: IdempotencyKeysTable, expired: string): Promise<boolean> {
-  const { key_mac: _, ...columns } = row;
-  const stored = await change.query
-    .insertInto('idempotency_keys')
-    .values(row)
-    .onConflict((conflict) =>
-      conflict.column('key_mac').doUpdateSet(columns).where('idempotency_keys.created_at', '<=', expired),
-    )
-    .returning('key_mac')
-    .executeTakeFirst();
-  return stored !== undefined;
+export async function insertCall(change: Change, call: NewCall, orElse: () => Error): Promise<void> {
+  const insert = (place: PlaceOf<NewCall>) => {
+    const row = placesOf(call.row, (of) => place((values) => of(values.row)));
+    const { key_mac: _, ...columns } = row;
+    return change.query
+      .insertInto('idempotency_keys')
+      .values(row)
+      .onConflict((conflict) =>
+        conflict
+          .column('key_mac')
+          .doUpdateSet(columns)
+          .where(
+            'idempotency_keys.created_at',
+            '<=',
+            place((values) => values.expired),
+          ),
+      );
+  };
+  await inserts.runLater(change, '', insert, call, orElse);
 }
 
 /** Removes up to `limit` calls that were at `expired` or before; another process may be removing others. */
