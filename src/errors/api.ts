@@ -24,7 +24,8 @@ export type UserErrorCode = keyof typeof userErrorCodes;
 
 /** `extensions.code` of a top-level GraphQL error: what no form field can mend. */
 export const requestErrorCodes = {
-  UNAUTHENTICATED: 'No valid token was given.',
+  UNAUTHENTICATED:
+    'No valid token was given: send one as “Authorization: Bearer …”, or make another one where it was revoked or has expired.',
   FORBIDDEN: 'The token lacks a scope that this needs.',
   BAD_REQUEST: 'The request is no GraphQL over HTTP; the message says what is wrong with it.',
   GRAPHQL_PARSE_FAILED: 'The document is no GraphQL; the message says at which line and column.',

@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { goodToken, overWebSocket, raw, startEdge } from './edge.ts';
 
-const unauthenticated = { errors: [{ message: 'No valid token was given.', extensions: { code: 'UNAUTHENTICATED' } }] };
+const message = expect.stringMatching(/No valid token was given: send one as “Authorization: Bearer …”/);
+const unauthenticated = { errors: [{ message, extensions: { code: 'UNAUTHENTICATED' } }] };
 
 describe('tokens', () => {
   const wrong: [string, string][] = [
