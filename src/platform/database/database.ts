@@ -20,7 +20,7 @@ import type { GroupWork } from '../sqlite/writer.ts';
 import { type Doorbell, doorbellChannel, LocalDoorbell } from '../streams/doorbell.ts';
 import { DatabaseClock } from './clock.ts';
 import { DatabaseUnavailableError, explainDatabaseError, isTransactionConflict } from './errors.ts';
-import { guardDialect } from './guarded-dialect.ts';
+import { guardDialect, innerConnection } from './guarded-dialect.ts';
 import { type PlaceOf, PreparedStatements } from './prepared-statements.ts';
 import type { Tables } from './tables.ts';
 
@@ -97,7 +97,7 @@ export interface Change {
   readonly kind: Database['kind'];
   readonly clock: DatabaseClock;
   readonly query: Transaction<Tables>;
-  /** SQLite can. */
+  /** SQLite can; Postgres where nobody waits for it, for it goes with the next statement. */
   readonly runAtOnce: RunsAtOnce;
   /** Leaves some work to the end of the changes that share a COMMIT with this one: on SQLite, where there are any. */
   leave(work: GroupWork): void;
@@ -406,10 +406,11 @@ export class Database {
     const requireOpen = () => {
       if (!scope.open) throw new Error('The change is over');
     };
-    const { runInTurn, chainEnds } = this.#driver;
+    const { runInTurn, chainEnds, leaveToNext } = this.#driver;
+    let run = runInTurn;
     const runAtOnce: RunsAtOnce = (statement) => {
       requireOpen();
-      return runInTurn && this.#atOnce(runInTurn, statement);
+      return run && this.#atOnce(run, statement);
     };
     const leave = (work: GroupWork) => {
       requireOpen();
@@ -425,6 +426,11 @@ export class Database {
       const transaction = this.query.transaction();
       const started = this.kind === 'postgres' ? transaction.setIsolationLevel('read committed') : transaction;
       const result = await started.execute(async (query) => {
+        if (leaveToNext) {
+          // asked for once, where Kysely would ask for it with each statement
+          const connection = await query.getExecutor().provideConnection(async (one) => innerConnection(one));
+          run = (statement) => leaveToNext(connection, statement);
+        }
         const done = await this.#scopes.run(scope, () =>
           work({
             kind: this.kind,
@@ -433,7 +439,7 @@ export class Database {
             ...{ query, runAtOnce, leave, ring, onStored, journaled, erases },
           }),
         );
-        if (this.kind === 'postgres' && topics.size > 0) await notify(query, topics);
+        if (this.kind === 'postgres' && topics.size > 0) await notify(query, runAtOnce, topics);
         return done;
       });
       for (const listener of listeners) listener();
@@ -490,14 +496,14 @@ async function answered<T>(statement: Promise<T>): Promise<T> {
 const rings = new PreparedStatements<readonly string[]>();
 
 /** Rings as part of the transaction, since Postgres delivers at commit; one statement rings all topics. */
-async function notify(query: Transaction<Tables>, topics: ReadonlySet<string>): Promise<void> {
+async function notify(query: Transaction<Tables>, runAtOnce: RunsAtOnce, topics: ReadonlySet<string>): Promise<void> {
   const ring = (place: PlaceOf<readonly string[]>) => {
     const all = place((values) => values);
     const rung = sql`select pg_notify(${doorbellChannel}, topic) from unnest(${all}::text[]) as topic`;
     return { compile: () => rung.compile(query) };
   };
   const statement = { ...rings.of('postgres', '', ring, [...topics]), isDeferred: true, isRing: true };
-  await query.executeQuery(statement);
+  if (!runAtOnce(statement)) await query.executeQuery(statement);
 }
 
 async function requireUtf8(query: Kysely<Tables>): Promise<void> {

@@ -80,6 +80,11 @@ class GuardedDriver implements Driver {
   }
 }
 
+/** The connection of the driver behind one that a guarded dialect has given. */
+export function innerConnection(connection: DatabaseConnection): DatabaseConnection {
+  return ownConnection(connection).inner;
+}
+
 function ownConnection(connection: DatabaseConnection): GuardedConnection {
   if (!(connection instanceof GuardedConnection)) throw new Error('Not a connection of this driver');
   return connection;

@@ -67,7 +67,7 @@ export async function appendJournal(
   const { environmentId } = entry;
   const link = new JournalLink(change, keyring, entry);
   if (change.chainEnds) await link.append(change.chainEnds());
-  else await change.query.executeQuery(link.query());
+  else await link.run(link.query());
   if (entry.kind !== '') {
     change.ring(journalTopic(environmentId));
     change.ring(anyJournalTopic);
@@ -114,7 +114,7 @@ class JournalLink implements ChainLink {
   /** Does on SQLite what Postgres' driver does with it: the end of its chain is kept there until it is stored. */
   async append(chainEnds: Map<string, ChainEnd>): Promise<void> {
     const end = this.placeBehind(chainEnds.get(this.chain) ?? (await this.#storedEnd()));
-    await this.#run(this.entry());
+    await this.run(this.entry());
     chainEnds.set(this.chain, end);
   }
 
@@ -129,11 +129,11 @@ class JournalLink implements ChainLink {
           '=',
           place((chain) => chain),
         );
-    const { rows } = await this.#run(stored.of(kind, '', select, this.chain));
+    const { rows } = await this.run(stored.of(kind, '', select, this.chain));
     return (rows[0] as ChainEnd | undefined) ?? { sequence: 0, mac: '' };
   }
 
-  async #run(statement: CompiledQuery): Promise<QueryResult<unknown>> {
+  async run(statement: CompiledQuery): Promise<QueryResult<unknown>> {
     const { query, runAtOnce } = this.#change;
     return runAtOnce(statement) ?? (await query.executeQuery(statement));
   }

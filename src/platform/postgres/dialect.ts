@@ -1,6 +1,6 @@
 import { type Dialect, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
 import pg from 'pg';
-import { PostgresPoolDriver } from './driver.ts';
+import { leaveToNext, PostgresPoolDriver } from './driver.ts';
 import { type OnDatabasePeer, tellingSockets } from './peers.ts';
 
 const MAX_CONNECTIONS = 10;
@@ -46,6 +46,7 @@ class PooledClient extends pg.Client {
 export interface PostgresDriverParts {
   readonly dialect: Dialect;
   readonly pool: DriverPool;
+  readonly leaveToNext: typeof leaveToNext;
   /** From now on a connection on which nothing comes or goes for 30 s is broken. */
   readonly boundSilence: () => void;
 }
@@ -86,7 +87,7 @@ export function openPostgresDialect(options: PostgresDialectOptions): PostgresDr
   const boundSilence = () => {
     isBounded = true;
   };
-  return { dialect, pool, boundSilence };
+  return { dialect, pool, boundSilence, leaveToNext };
 }
 
 /** Parses as pg does, but count() and other 64-bit integers become numbers, as they are on SQLite. */

@@ -84,6 +84,11 @@ function own(connection: DatabaseConnection): PostgresConnection {
   return connection;
 }
 
+/** Leaves a statement to the next one of its connection's transaction, where nobody waits for it. */
+export function leaveToNext(connection: DatabaseConnection, query: CompiledQuery): QueryResult<never> | undefined {
+  return own(connection).leavesToNext(query) ? { rows: [] } : undefined;
+}
+
 /** A transaction, and its connection of the pool. */
 interface Transaction {
   readonly begin: Statement;
@@ -111,7 +116,8 @@ class PostgresConnection implements DatabaseConnection {
   }
 
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
-    const { isDeferred, isRing, isShort, link } = keptOf(query);
+    if (this.leavesToNext(query)) return { rows: [] };
+    const { isShort, link } = keptOf(query);
     const statement = statementOf(query);
     const transaction = this.#transaction;
     if (transaction === undefined) {
@@ -120,11 +126,22 @@ class PostgresConnection implements DatabaseConnection {
       const { reads } = this.#parts;
       return resultOf(await (isShort ? reads.ask(statement) : reads.askAlone(statement)));
     }
-    if (link) await this.#end(transaction, link);
-    else if (isRing && transaction.end) transaction.end.rings.push(statement);
-    else if (isDeferred && !transaction.end) transaction.deferred.push(statement);
-    else return resultOf(await this.#within(transaction, statement));
+    if (!link) return resultOf(await this.#within(transaction, statement));
+    await this.#end(transaction, link);
     return { rows: [] };
+  }
+
+  /** Leaves a statement of a transaction for which nobody waits to what is sent next. @returns false where that cannot be */
+  leavesToNext(query: CompiledQuery): boolean {
+    const { isDeferred, isRing, link } = keptOf(query);
+    const transaction = this.#transaction;
+    if (transaction === undefined) return false;
+    const { end } = transaction;
+    if (isRing && end) end.rings.push(statementOf(query));
+    else if (isDeferred && !end) transaction.deferred.push(statementOf(query));
+    else if (link && !end && !transaction.client) transaction.end = { link, rings: [] };
+    else return false;
+    return true;
   }
 
   async #alone(statement: Statement): Promise<Answer> {
