@@ -7,7 +7,8 @@ export async function createEnvironment(args: readonly string[]): Promise<void> 
   const { name = '', network } = options(args, { name: { type: 'string' }, network: { type: 'string' } });
   if (!environmentName.safeParse(name).success) throw new UsageError(`--name must be ${ENVIRONMENT_NAME_RULE}.`);
   const input = { name, network: readNetwork(network), path: ['--name'] };
-  await withServices(async (services) => print(`${(await services.environments.create(operator, input)).id}\n`));
+  const make = async (services: Services) => print(`${(await services.environments.create(operator, input)).id}\n`);
+  await withServices(make, { mustExist: false });
 }
 
 export async function listEnvironments(args: readonly string[]): Promise<void> {

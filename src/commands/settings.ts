@@ -21,10 +21,16 @@ export function settings(mode: EnvMode, level: 'info' | 'warn'): { env: Env; log
   return { env, logger: createLogger({ level: env.logLevel ?? level, ...destination }) };
 }
 
-/** Does something with the database and the keys, and closes them. */
-export async function withDatabase(work: (opened: OpenedDatabase, logger: Logger) => Promise<void>): Promise<void> {
+/**
+ * Does something with the database and the keys, and closes them. With `mustExist: false` it makes tables where there
+ * are none: whoever only asks would be told of an empty database, which a mistyped DATABASE_URL leads to.
+ */
+export async function withDatabase(
+  work: (opened: OpenedDatabase, logger: Logger) => Promise<void>,
+  { mustExist } = { mustExist: true },
+): Promise<void> {
   const { env, logger } = settings('serve', 'warn');
-  const opened = await openDatabase({ ...env, bootstrap: false, logger });
+  const opened = await openDatabase({ ...env, bootstrap: false, mustExist, logger });
   try {
     await work(opened, logger);
   } finally {
@@ -38,11 +44,14 @@ export interface Services {
   readonly environments: EnvironmentService;
 }
 
-export function withServices(work: (services: Services) => Promise<void>): Promise<void> {
+export function withServices(
+  work: (services: Services) => Promise<void>,
+  options?: { readonly mustExist: boolean },
+): Promise<void> {
   return withDatabase(({ database, keyring }, logger) => {
     const access = new AccessService(database, keyring, logger);
     return work({ access, environments: environmentsOf(database, keyring) });
-  });
+  }, options);
 }
 
 function environmentsOf(database: Database, keyring: Keyring): EnvironmentService {
@@ -66,7 +75,7 @@ export async function withSaving(work: (saving: Saving) => Promise<void>): Promi
   const { env, logger } = settings('serve', 'warn');
   const executor = createExecutor({ ...env, logger });
   const onPeer = await forbidDatabase(executor, env.databaseUrl);
-  const opened = await openDatabase({ ...env, bootstrap: false, logger, onPeer });
+  const opened = await openDatabase({ ...env, bootstrap: false, mustExist: true, logger, onPeer });
   try {
     await work(constructSaving({ ...opened, executor, logger, revisionSecrets: env.revisionSecrets }));
   } finally {

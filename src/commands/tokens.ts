@@ -25,11 +25,12 @@ export async function createToken(args: readonly string[]): Promise<void> {
     throw new UsageError('Give --environment NAME, once or more, or --all-environments.');
   const wanted = { name: name.trim(), scopes: readScopes(given.scopes) };
   const lastsMs = readExpiry(given['expires-in']);
-  await withServices(async (services) => {
+  const make = async (services: Services) => {
     const environmentIds = all ? null : await findEnvironments(services, environments);
     const expiresAt = lastsMs === null ? null : services.access.clock.timestamp(lastsMs);
     print(`${await services.access.createToken(operator.actor.name, { ...wanted, environmentIds, expiresAt })}\n`);
-  });
+  };
+  await withServices(make, { mustExist: false });
 }
 
 function readScopes(text = ''): Scope[] {

@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -141,6 +141,38 @@ describe('the command line', () => {
         stdout: '',
         stderr: `datastore-gateway: ${reason}\n`,
       });
+  });
+
+  test('no command takes a database that is not there for an empty one, but those that make something in it', async () => {
+    const cwd = await folder();
+    await run(['key', 'create'], { cwd });
+    const keyFile = join(cwd, 'data/master.key');
+    const keys = await readFile(keyFile, 'utf8');
+    await writeFile(join(cwd, 'manifest.yaml'), 'manifest: 1\nenvironment: production\n');
+    for (const args of [
+      ['audit', 'verify'],
+      ['audit', 'export'],
+      ['token', 'list'],
+      ['token', 'revoke', '--name', 'a'],
+      ['environment', 'list'],
+      ['environment', 'clone', '--from', 'a', '--to', 'b'],
+      ['key', 'list'],
+      // of an empty database nothing is under any key: one that wraps everything elsewhere would be let go
+      ['key', 'rotate'],
+      ['key', 'forget', '--id', 'k0'],
+      ['export', '--environment', 'production'],
+      ['plan', '-f', 'manifest.yaml'],
+      ['apply', '-f', 'manifest.yaml'],
+      ['records', 'export', '--datastore', randomUUID()],
+    ]) {
+      const { code, stdout, stderr } = await run(args, { cwd });
+      expect(stderr, args.join(' ')).toContain('"datastore-gateway migrate" first. (NO_TABLES)');
+      expect([code, stdout]).toEqual([1, '']);
+    }
+    expect(await readdir(join(cwd, 'data'))).toEqual(['master.key']);
+    expect(await readFile(keyFile, 'utf8')).toBe(keys);
+    expect(await run(['environment', 'create', '--name', 'production'], { cwd })).toMatchObject({ code: 0 });
+    expect(await run(['audit', 'verify'], { cwd })).toMatchObject({ code: 0 });
   });
 
   test('"serve" without a key file says how to make one, and makes nothing', async () => {
