@@ -21,7 +21,7 @@ import { type Doorbell, doorbellChannel, LocalDoorbell } from '../streams/doorbe
 import { DatabaseClock } from './clock.ts';
 import { DatabaseUnavailableError, explainDatabaseError, isTransactionConflict } from './errors.ts';
 import { guardDialect, innerConnection } from './guarded-dialect.ts';
-import { type PlaceOf, PreparedStatements } from './prepared-statements.ts';
+import { keptOf, type PlaceOf, PreparedStatements } from './prepared-statements.ts';
 import type { Tables } from './tables.ts';
 
 export type { DatabasePlace } from '../postgres/peers.ts';
@@ -343,10 +343,31 @@ export class Database {
       if (result) this.#onStatement?.(statement.sql, statement.parameters, performance.now() - started);
       return result;
     } catch (error) {
-      const explained = explainDatabaseError(error);
-      if (explained instanceof DatabaseUnavailableError) this.#availability.lost(explained);
-      throw explained;
+      throw this.#explained(error);
     }
+  }
+
+  /** Reads by a short kept statement without the promises that Kysely makes for a connection: Postgres can. */
+  readShort<Row>(statement: CompiledQuery): Promise<QueryResult<Row>> | undefined {
+    const { readShort } = this.#driver;
+    if (!readShort || !keptOf(statement).isShort) return undefined;
+    this.#beforeAcquire();
+    const started = performance.now();
+    return readShort<Row>(statement).then(
+      (result) => {
+        this.#onStatement?.(statement.sql, statement.parameters, performance.now() - started);
+        return result;
+      },
+      (error) => {
+        throw this.#explained(error);
+      },
+    );
+  }
+
+  #explained(error: unknown): unknown {
+    const explained = explainDatabaseError(error);
+    if (explained instanceof DatabaseUnavailableError) this.#availability.lost(explained);
+    return explained;
   }
 
   /**

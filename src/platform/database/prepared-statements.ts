@@ -21,6 +21,7 @@ interface Asked {
   readonly kind: 'sqlite' | 'postgres';
   readonly query: { readonly executeQuery: <Row>(query: CompiledQuery<Row>) => Promise<QueryResult<Row>> };
   readonly runAtOnce?: <Row>(statement: CompiledQuery) => QueryResult<Row> | undefined;
+  readonly readShort?: <Row>(statement: CompiledQuery) => Promise<QueryResult<Row>> | undefined;
 }
 
 /** The rows that a statement takes, and the values of its places for any others. */
@@ -85,7 +86,8 @@ export class PreparedStatements<Values> {
     values: Values,
   ): Promise<QueryResult<Row>> {
     const query = this.of(database.kind, shape, build, values) as KeptQuery & CompiledQuery<Row>;
-    return database.runAtOnce?.<Row>(query) ?? (await database.query.executeQuery(query));
+    const result = database.runAtOnce?.<Row>(query);
+    return result ?? (await (database.readShort?.<Row>(query) ?? database.query.executeQuery(query)));
   }
 
   /** The statement of a shape with its values, for whoever has another way to run it; `orElse` as in runLater(). */

@@ -1,6 +1,14 @@
-import { type Dialect, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
+import {
+  type CompiledQuery,
+  type Dialect,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  type QueryResult,
+} from 'kysely';
 import pg from 'pg';
-import { leaveToNext, PostgresPoolDriver } from './driver.ts';
+import { leaveToNext, PostgresPoolDriver, PreparedReads } from './driver.ts';
+import { statementOf } from './packet.ts';
 import { type OnDatabasePeer, tellingSockets } from './peers.ts';
 
 const MAX_CONNECTIONS = 10;
@@ -47,6 +55,8 @@ export interface PostgresDriverParts {
   readonly dialect: Dialect;
   readonly pool: DriverPool;
   readonly leaveToNext: typeof leaveToNext;
+  /** Reads by a short kept statement, which may go to Postgres with others. */
+  readonly readShort: <Row>(query: CompiledQuery) => Promise<QueryResult<Row>>;
   /** From now on a connection on which nothing comes or goes for 30 s is broken. */
   readonly boundSilence: () => void;
 }
@@ -78,8 +88,9 @@ export function openPostgresDialect(options: PostgresDialectOptions): PostgresDr
   // the pool throws a broken connection away, and the statement on it fails; without a listener the process would end
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));
+  const reads = new PreparedReads(pool);
   const dialect: Dialect = {
-    createDriver: () => new PostgresPoolDriver(pool),
+    createDriver: () => new PostgresPoolDriver(pool, reads),
     createAdapter: () => new PostgresAdapter(),
     createIntrospector: (db) => new PostgresIntrospector(db),
     createQueryCompiler: () => new PostgresQueryCompiler(),
@@ -87,7 +98,8 @@ export function openPostgresDialect(options: PostgresDialectOptions): PostgresDr
   const boundSilence = () => {
     isBounded = true;
   };
-  return { dialect, pool, boundSilence, leaveToNext };
+  const readShort: PostgresDriverParts['readShort'] = (query) => reads.ask(statementOf(query));
+  return { dialect, pool, boundSilence, leaveToNext, readShort };
 }
 
 /** Parses as pg does, but count() and other 64-bit integers become numbers, as they are on SQLite. */

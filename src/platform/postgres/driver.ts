@@ -32,8 +32,8 @@ export class PostgresPoolDriver implements Driver {
   readonly #open = new Set<DatabaseConnection>();
   #onLastEnd: (() => void) | undefined;
 
-  constructor(pool: pg.Pool) {
-    this.#parts = { pool, reads: new PreparedReads(pool), chains: new PostgresChains(pool) };
+  constructor(pool: pg.Pool, reads: PreparedReads) {
+    this.#parts = { pool, reads, chains: new PostgresChains(pool) };
   }
 
   async init(): Promise<void> {
@@ -124,7 +124,7 @@ class PostgresConnection implements DatabaseConnection {
       const { name, sql } = statement;
       if (name === undefined || !sql.startsWith('select ')) return resultOf(await this.#alone(statement));
       const { reads } = this.#parts;
-      return resultOf(await (isShort ? reads.ask(statement) : reads.askAlone(statement)));
+      return isShort ? await reads.ask(statement) : resultOf(await reads.askAlone(statement));
     }
     if (!link) return resultOf(await this.#within(transaction, statement));
     await this.#end(transaction, link);
@@ -239,7 +239,7 @@ function resultOf<Row>({ command, count, rows }: Answer): QueryResult<Row> {
  * Prepared reads. Short ones go to Postgres together when they are asked for at about the same time: as many as one
  * turn of the event loop brings, or as come while all connections are busy. Each fails alone.
  */
-class PreparedReads {
+export class PreparedReads {
   readonly #pool: pg.Pool;
   readonly #waiting: Asker[] = [];
   #isDue = false;
@@ -248,9 +248,9 @@ class PreparedReads {
     this.#pool = pool;
   }
 
-  ask(statement: Statement): Promise<Answer> {
-    return new Promise((answer, fail) => {
-      this.#waiting.push({ statement, answer, fail });
+  ask<Row>(statement: Statement): Promise<QueryResult<Row>> {
+    return new Promise((tell, fail) => {
+      this.#waiting.push({ statement, answer: (answer) => tell(resultOf(answer)), fail });
       this.#beDue();
     });
   }
