@@ -13,7 +13,7 @@ const PASSWORD_IN_URL = /:\/\/[^\s/?#@:]*:[^\s/?#@]+@/;
 
 const misplacedPassword = issue(
   'SECRET_IN_OPEN_FIELD',
-  'Give user name and password in their own fields, not in the URL, where they could be read back.',
+  'Leave user name and password out of the URL, where they could be read back, and give them in their own fields, if there are any.',
 );
 
 const misplacedKey = issue(
