@@ -20,6 +20,8 @@ import type { RunningTest } from './running-test.ts';
 const SILENCE_MS = 2_000;
 /** How much of the machine's time a child has to have had in its silence for being hung rather than starved. */
 const HUNG_CPU_MS = SILENCE_MS / 2;
+/** A child that got more than this share of the time between two beats is busy. */
+const BUSY_SHARE = 0.75;
 /** How long a child may be silent that gets none, and how long one may take to start. */
 const STARVED_MS = 20_000;
 const START_MS = 20_000;
@@ -81,6 +83,9 @@ export class ChildHandle {
   #silentMs = 0;
   /** What it had got of the machine's time when its silence began to show. */
   #cpuMs: number | undefined;
+  /** What it had got at the last beat, and which share of the time before that it got; undefined: nobody knows. */
+  #beatCpuMs: number | undefined;
+  #share: number | undefined;
   #ending = false;
   #reason: GoneReason | undefined;
 
@@ -119,6 +124,11 @@ export class ChildHandle {
     return this.#ready && this.#silentMs < 3 * HEARTBEAT_MS;
   }
 
+  /** Whether it is known to have time for more work: most tests wait for their servers, and take hardly any. */
+  get hasTime(): boolean {
+    return this.beating && this.#share !== undefined && this.#share <= BUSY_SHARE;
+  }
+
   send(message: ToChild): void {
     // a message that cannot be sent is one to a child that is about to be found gone
     if (this.#channel.writable) this.#writer.write(message);
@@ -126,6 +136,7 @@ export class ChildHandle {
 
   /** Called at each beat of the gateway: kills a child that is silent while it should work, or does not get ready. */
   watch(elapsedMs: number): void {
+    this.#measure(elapsedMs);
     // a gateway that was itself held up has messages to read first, and must not take that time for the child's silence
     const counted = Math.min(elapsedMs, 2 * HEARTBEAT_MS);
     this.#silentMs = this.work.size > 0 || !this.#ready ? this.#silentMs + counted : 0;
@@ -133,8 +144,15 @@ export class ChildHandle {
       if (this.#silentMs > START_MS) this.kill('crashed');
       return;
     }
-    if (this.#silentMs === counted) this.#cpuMs = this.#cpuTime();
+    if (this.#silentMs === counted) this.#cpuMs = this.#beatCpuMs;
     if (this.#silentMs > SILENCE_MS && (this.#silentMs > STARVED_MS || !this.#isStarved())) this.kill('blocked');
+  }
+
+  #measure(elapsedMs: number): void {
+    if (!this.#ready) return;
+    const [before, now] = [this.#beatCpuMs, this.#cpuTime()];
+    this.#share = before === undefined || now === undefined ? undefined : (now - before) / elapsedMs;
+    this.#beatCpuMs = now;
   }
 
   /** Whether the machine had no time for it: what holds an event loop takes time. */

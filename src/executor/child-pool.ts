@@ -6,8 +6,9 @@ import { type DialerSettings, type FromChild, HEARTBEAT_MS, type ToChild, type W
 import type { RunningTest } from './running-test.ts';
 
 /**
- * Another child is started, where there may be one, when each child holds this many tests and judgements. A start takes
- * as much CPU time as a hundred tests, which mostly wait.
+ * Another child is started, where there may be one, when each child holds this many tests and judgements, unless the
+ * one with the least is known to have time for more: a start takes, with the first tests of a child, as much CPU time
+ * as two hundred later ones, which mostly wait.
  */
 const SPREAD_AT = 32;
 /** The most children at once that belong to a group, over all groups. */
@@ -58,7 +59,7 @@ export class ChildPool {
     const usable = [...this.#children].filter((child) => child.usable && !child.purpose.reserved);
     const own = usable.filter((child) => child.purpose.group === group).toSorted((a, b) => a.work.size - b.work.size);
     const [least] = own;
-    if (least && (least.work.size < SPREAD_AT || own.length >= this.#options.size)) return least;
+    if (least && (least.work.size < SPREAD_AT || least.hasTime || own.length >= this.#options.size)) return least;
     const inGroups = usable.filter((child) => child.purpose.group !== null);
     if (group === null || inGroups.length < MOST_IN_GROUPS) return this.#start({ group, reserved: false });
     if (least) return least;

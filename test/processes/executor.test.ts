@@ -4,8 +4,11 @@ import type { AddressInfo } from 'node:net';
 import { createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { cpuTimeOf } from '../../src/executor/cpu-time.ts';
 import { type CheckEvent, Executor, type ExecutorOptions, type TestJob } from '../../src/executor/executor.ts';
+import { HEARTBEAT_MS } from '../../src/executor/messages.ts';
 import { testProgram } from '../support/child-program.ts';
+import { eventually } from '../support/eventually.ts';
 import { ownTime } from '../support/own-time.ts';
 
 const never = new AbortController().signal;
@@ -649,6 +652,27 @@ describe('children', () => {
     for (const socket of sockets) socket.write('pass');
     expect((await Promise.all(running)).every(({ status }) => status === 'PASSED')).toBe(true);
     expect(pids()).toHaveLength(2);
+  });
+});
+
+/** Linux alone tells how much time a process gets. */
+describe.skipIf(cpuTimeOf(process.pid) === undefined)('a child that has time', () => {
+  it('takes whatever comes, however much waits in it', async () => {
+    const { port, sockets } = await peer(null);
+    await eventually(async () => {
+      const { executor } = start({ size: 2 });
+      const begin = () => executor.run(job('OBEYS', { port }), told().onEvent, never);
+      sockets.length = 0;
+      begin();
+      await expect.poll(() => sockets).toHaveLength(1);
+      // what time it got is looked at with each beat, of which a busy machine may miss some
+      await delay(4 * HEARTBEAT_MS);
+      for (let test = 0; test < 80; test += 1) begin();
+      await expect.poll(() => sockets).toHaveLength(81);
+      const { children } = executor.stats();
+      await executor.close();
+      return children === 1;
+    });
   });
 });
 
