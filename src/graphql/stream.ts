@@ -1,5 +1,8 @@
 import { done, type Polled, PolledStream, polled } from '../platform/streams/polled-stream.ts';
 
+/** Why a source is aborted that its client leaves. An error for each of them would have a stack of its own. */
+const clientGone = new Error('The client has gone.');
+
 /**
  * Makes a subscription's source of a service's stream. When the client goes, the signal aborts first, for a generator
  * that is blocked in an await does not hear return(). A failure becomes the last event, for `resolve` to throw: it then
@@ -33,7 +36,7 @@ class Source<T> extends PolledStream<T | Error> {
 
   async return(): Promise<IteratorResult<T | Error>> {
     this.#over = true;
-    this.#gone.abort();
+    this.#gone.abort(clientGone);
     await this.#source.return();
     return done();
   }

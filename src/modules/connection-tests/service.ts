@@ -17,6 +17,8 @@ import type { Sealer } from '../../platform/keys/sealer.ts';
 import { type Page, type PageArguments, readPageArguments } from '../../platform/paging.ts';
 import type { Doorbell } from '../../platform/streams/doorbell.ts';
 import { followLog } from '../../platform/streams/follow-log.ts';
+import { openedLate } from '../../platform/streams/opened-late.ts';
+import type { Polled } from '../../platform/streams/polled-stream.ts';
 import { currentTrace, formatTraceparent } from '../../platform/telemetry/trace-context.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/service.ts';
@@ -282,21 +284,25 @@ export class ConnectionTestService {
    * that does not exist yet; one that the caller may not see looks just the same.
    * @throws RequestFault NOT_FOUND
    */
-  async *progress(access: Access, id: string, after: number, signal?: AbortSignal): AsyncGenerator<TestEvent> {
-    requireScope(access, 'DATASTORES_READ');
-    const letGo = keepEvents(id);
-    try {
-      const test = await this.#appear(access, id, signal);
-      if (!test) return;
-      // a caller that has seen the end already has nothing to wait for
-      if (hasEnded(test) && (await readEvents(this.#database, test, after)).length === 0) return;
-      yield* this.#follow(test, after, signal);
-    } finally {
-      letGo();
-    }
+  progress(access: Access, id: string, after: number, signal?: AbortSignal): Polled<TestEvent> {
+    return openedLate(async () => {
+      requireScope(access, 'DATASTORES_READ');
+      const letGo = keepEvents(id);
+      try {
+        const test = await this.#appear(access, id, signal);
+        // a caller that has seen the end already has nothing to wait for
+        const isOver = !test || (hasEnded(test) && (await readEvents(this.#database, test, after)).length === 0);
+        if (!isOver) return this.#follow(test, after, signal, letGo);
+        letGo();
+        return undefined;
+      } catch (error) {
+        letGo();
+        throw error;
+      }
+    });
   }
 
-  #follow(test: ConnectionTest, after: number, signal?: AbortSignal): AsyncIterableIterator<TestEvent> {
+  #follow(test: ConnectionTest, after: number, signal?: AbortSignal, onEnd?: () => void): Polled<TestEvent> {
     return followLog({
       doorbell: this.#doorbell,
       topics: [testTopic(test.id)],
@@ -306,13 +312,14 @@ export class ConnectionTestService {
       pageSize: READ_AT_ONCE,
       isLast: (event) => hasEnded(event.test),
       ...(signal ? { signal } : {}),
+      ...(onEnd ? { onEnd } : {}),
     });
   }
 
   /** Reads on for all followers of a test who stand at the same place: those who ask before it begins share it. */
-  #readOn(test: ConnectionTest, after: number): Promise<TestEvent[]> {
+  #readOn(test: ConnectionTest, after: number): TestEvent[] | Promise<TestEvent[]> {
     const kept = keptEvents(test.id, after);
-    if (kept) return Promise.resolve(kept.map((event) => shownEvent(test, event)));
+    if (kept) return kept.map((event) => shownEvent(test, event));
     const place = `${test.id} ${after}`;
     const known = this.#readings.get(place);
     if (known) return known;

@@ -22,6 +22,8 @@ export interface FollowOptions<Row, Cursor, Shown> {
   readonly signal?: AbortSignal;
   /** The same after so many milliseconds. Left out: it takes as long as it takes. */
   readonly timeoutMs?: number;
+  /** Called once, when the log is followed no longer, whatever has ended that. */
+  readonly onEnd?: () => void;
   /** Milliseconds between two reads even when nobody rings. */
   readonly pollMs?: number;
   /** The most rows that `read` returns: fewer mean that there are no more for now, which saves a read. */
@@ -160,6 +162,7 @@ class LogFollower<Row, Cursor, Shown> extends PolledStream<Shown> {
     this.#ended = true;
     this.#rows = [];
     for (const ending of this.#endings.splice(0)) ending();
+    this.#options.onEnd?.();
     this.#wake?.();
   }
 }

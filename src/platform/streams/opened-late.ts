@@ -1,22 +1,22 @@
 import { done, type Polled, PolledStream } from './polled-stream.ts';
 
 /**
- * Goes through what `open` gives, which is called when somebody first asks and whose failure they get. Whoever ends it
- * ends what `open` waits for by itself.
+ * Goes through what `open` gives, which is called when somebody first asks and whose failure they get; undefined: there
+ * is nothing. Whoever ends it ends what `open` waits for by itself.
  */
-export function openedLate<T>(open: () => Promise<Polled<T>>): Polled<T> {
+export function openedLate<T>(open: () => Promise<Polled<T> | undefined>): Polled<T> {
   return new OpenedLate(open);
 }
 
 class OpenedLate<T> extends PolledStream<T> {
-  readonly #open: () => Promise<Polled<T>>;
+  readonly #open: () => Promise<Polled<T> | undefined>;
   #opening: Promise<void> | undefined;
   #opened: Polled<T> | undefined;
   #failure: { readonly error: unknown } | undefined;
   #wake: (() => void) | undefined;
   #over = false;
 
-  constructor(open: () => Promise<Polled<T>>) {
+  constructor(open: () => Promise<Polled<T> | undefined>) {
     super();
     this.#open = open;
   }
@@ -43,6 +43,7 @@ class OpenedLate<T> extends PolledStream<T> {
   async #begin(): Promise<void> {
     try {
       this.#opened = await this.#open();
+      this.#over ||= this.#opened === undefined;
     } catch (error) {
       this.#failure = { error };
     }

@@ -108,6 +108,28 @@ describe('a followed log that is polled', () => {
     expect(log.poll(wake)).toEqual(done());
   });
 
+  test.each([
+    ['its last row', 4, () => undefined],
+    ['whoever follows it', 0, () => undefined],
+    ['its signal', 0, (signal: AbortController) => signal.abort()],
+  ])('tells once that it is over, which %s brings about', async (_by, last, end) => {
+    const [signal, onEnd] = [new AbortController(), vi.fn()];
+    const log = followLog<number>({
+      doorbell: new LocalDoorbell(),
+      topics: ['log'],
+      read: () => (last > 0 ? [last] : []),
+      position: (row) => row,
+      after: 0,
+      isLast: () => true,
+      signal: signal.signal,
+      onEnd,
+    });
+    log.poll(() => undefined);
+    end(signal);
+    await log.return();
+    expect(onEnd).toHaveBeenCalledTimes(1);
+  });
+
   test('throws what a read without a promise throws, once', () => {
     const read = () => {
       throw new Error('it cannot be read');
@@ -144,6 +166,15 @@ describe('a stream that is opened late', () => {
     await turn();
     expect(wake).toHaveBeenCalledTimes(1);
     expect(() => late.poll(wake)).toThrow('it is locked');
+    expect(late.poll(wake)).toEqual(done());
+  });
+
+  test('ends where there is nothing to open', async () => {
+    const late = openedLate(async () => undefined);
+    const wake = vi.fn();
+    expect(late.poll(wake)).toBeUndefined();
+    await turn();
+    expect(wake).toHaveBeenCalledTimes(1);
     expect(late.poll(wake)).toEqual(done());
   });
 
