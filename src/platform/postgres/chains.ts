@@ -311,7 +311,7 @@ interface SendOptions {
   readonly from?: ChainEnd | undefined;
 }
 
-/** Sends what stores changes of a chain, in one packet where its end is known, in two where Postgres is asked for it. */
+/** Stores changes of a chain, by one packet where its end is known, by two where Postgres is asked for it. */
 function send(client: pg.PoolClient, changes: readonly Waiting[], { ends, isJoined, from }: SendOptions): Sent {
   const links = changes.map(({ link }) => link);
   const [{ begin, link }] = changes as [Waiting];
@@ -354,7 +354,7 @@ function refuse({ tell, fail }: Waiting, { error, unanswered: [failed] }: Failur
   else fail(reason);
 }
 
-/** The answer to the last of some statements, or what has failed of them. Rejects when that leaves open what is stored. */
+/** The answer to the last of some statements, or what has failed. Rejects when nobody knows what is stored. */
 async function answerUnlessAway(
   client: pg.PoolClient,
   statements: readonly Statement[],

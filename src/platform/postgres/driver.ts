@@ -131,7 +131,7 @@ class PostgresConnection implements DatabaseConnection {
     return { rows: [] };
   }
 
-  /** Leaves a statement of a transaction for which nobody waits to what is sent next. @returns false where that cannot be */
+  /** Leaves a statement for which nobody waits to the next one. @returns false where that cannot be */
   leavesToNext(query: CompiledQuery): boolean {
     const { isDeferred, isRing, link } = keptOf(query);
     const transaction = this.#transaction;

@@ -93,8 +93,8 @@ interface SendOptions {
 }
 
 /**
- * Sends statements together over a connection on which nothing of others runs. Postgres does one after the other, and none
- * behind one that fails. Resolves when Postgres is done, to the failure if there was one, which no asker is told.
+ * Sends statements together over a connection on which nothing of others runs. Postgres does one after the other, and
+ * none behind one that fails. Resolves when Postgres is done, to the failure if there was one, which no asker is told.
  */
 export function sendTogether(
   client: pg.Client,
