@@ -223,7 +223,7 @@ describe('bodies', () => {
     const timers = vi.spyOn(globalThis, 'setTimeout');
     onTestFinished(() => timers.mockRestore());
     const body = '{"query":"{me}"}';
-    const request = `${head(`Content-Length: ${body.length}`).replace('PORT', String(edge.port))}`;
+    const request = head(`Content-Length: ${body.length}`).replace('PORT', String(edge.port));
     const answers = (text: string) => text.split('"me":"Ann"').length - 1;
     const seen = await raw(edge.port, [`${request}${body}`.repeat(3)], /(?:"me":"Ann".*){3}/s);
     expect(answers(seen)).toBe(3);

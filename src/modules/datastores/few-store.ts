@@ -224,8 +224,8 @@ async function rarestOnSqlite({ query }: Database, grams: readonly string[]): Pr
 }
 
 /**
- * The rarest of the grams and the environments, of which one is enough: by the statistics of the index, where all are
- * that many have. A large environment is a list as long as that of a common gram.
+ * Makes the terms of a text, and of the environments one that has any of them. Of many they are the rarest by the
+ * statistics of the index, where all are that are common: a large environment is as long a list as a common gram.
  */
 async function termsOnPostgres(
   database: Database,
