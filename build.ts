@@ -90,6 +90,7 @@ await rm(dist, { recursive: true, force: true });
 const chunks = [
   ...(await bundle('main', 'src/main.ts', startsInFewFiles)),
   ...(await bundle('child', 'src/executor/child.ts')),
+  ...(await bundle('thread-entry', 'src/platform/sqlite/thread-entry.ts')),
 ];
 await writeFile(join(dist, 'LICENSES.txt'), licensesOf(chunks));
 

@@ -64,6 +64,7 @@ async function openWith(options: OpenDatabaseOptions, keyring: Keyring): Promise
     doorbell,
     onJournaled: (head) => heads.note(head),
     onAvailability: (change) => logAvailability(logger, change),
+    onThreadEnd: (err) => logger.warn({ err }, 'the thread that stores changes has ended: another one takes its place'),
     ...(onPeer ? { onPeer } : {}),
     ...(onStatement ? { onStatement } : {}),
   }).catch(async (error: unknown) => {

@@ -202,7 +202,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   'The journal and the keys are kept for the gateway itself, below who may see what.': [
     'platform/journal/journal.ts JournalLink.moveEnd',
     'platform/journal/journal.ts JournalLink.lock',
-    'platform/journal/journal.ts JournalLink.#storedEnd',
+    'platform/journal/journal.ts JournalLink.findEnd',
     'platform/journal/journal.ts verifyJournal',
     'platform/journal/journal.ts journalChains',
     'platform/journal/journal.ts readJournal',

@@ -145,34 +145,44 @@ export async function eraseUpTo(change: Change, datastoreId: string, version: nu
   return erase(change, rows);
 }
 
+const unsealings = new PreparedStatements<KeysUpTo>();
 const erasures = new PreparedStatements<KeysUpTo>();
 
-/** The same without saying of how many, for which a change on Postgres waits for nothing. */
+/** The same without saying of how many, for which a change waits for nothing. */
 export async function eraseUpToLater(change: Change, datastoreId: string, version: number): Promise<void> {
-  if (change.kind === 'sqlite') return void (await eraseUpTo(change, datastoreId, version));
+  const { query } = change;
+  const idOf = (place: PlaceOf<KeysUpTo>) => place((values) => values.datastoreId);
+  const lastOf = (place: PlaceOf<KeysUpTo>) => place((values) => values.version);
   const erasure = (place: PlaceOf<KeysUpTo>) =>
-    change.query
-      .with('erased', (query) =>
-        query
-          .deleteFrom('revision_keys')
-          .where(
-            'datastore_id',
-            '=',
-            place((values) => values.datastoreId),
-          )
-          .where(
-            'version',
-            '<=',
-            place((values) => values.version),
-          )
-          .returning(['datastore_id', 'version']),
-      )
+    query.deleteFrom('revision_keys').where('datastore_id', '=', idOf(place)).where('version', '<=', lastOf(place));
+  if (change.kind === 'sqlite') {
+    const unsealing = (place: PlaceOf<KeysUpTo>) => {
+      const [id, last] = [idOf(place), lastOf(place)];
+      return query
+        .updateTable('datastore_revisions')
+        .set({ sealed: null })
+        .where('datastore_id', '=', id)
+        .where('version', 'in', (keys) =>
+          keys
+            .selectFrom('revision_keys')
+            .select('version')
+            .where('datastore_id', '=', id)
+            .where('version', '<=', last),
+        );
+    };
+    await unsealings.runLater(change, '', unsealing, { datastoreId, version });
+    await erasures.runLater(change, '', erasure, { datastoreId, version }, undefined, change.erases);
+    return;
+  }
+  const both = (place: PlaceOf<KeysUpTo>) =>
+    query
+      .with('erased', () => erasure(place).returning(['datastore_id', 'version']))
       .updateTable('datastore_revisions')
       .from('erased')
       .set({ sealed: null })
       .whereRef('datastore_revisions.datastore_id', '=', 'erased.datastore_id')
       .whereRef('datastore_revisions.version', '=', 'erased.version');
-  await erasures.runLater(change, '', erasure, { datastoreId, version });
+  await erasures.runLater(change, '', both, { datastoreId, version });
 }
 
 /**

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type CompiledQuery,
+  type DatabaseConnection,
   type Expression,
   expressionBuilder,
   Kysely,
@@ -11,7 +12,6 @@ import {
   sql,
   type Transaction,
 } from 'kysely';
-import type { ChainEnd } from '../journal/chain-link.ts';
 import type { PostgresDriverParts } from '../postgres/dialect.ts';
 import type { DatabasePlace, OnDatabasePeer } from '../postgres/peers.ts';
 import { openSqliteDialect, type SqliteDriverParts } from '../sqlite/dialect.ts';
@@ -101,11 +101,6 @@ export interface Change {
   readonly runAtOnce: RunsAtOnce;
   /** Leaves some work to the end of the changes that share a COMMIT with this one: on SQLite, where there are any. */
   leave(work: GroupWork): void;
-  /**
-   * On SQLite: where chains of the journal end by what the changes that share a COMMIT with this one have added so far.
-   * What is set there is stored with them.
-   */
-  readonly chainEnds: (() => Map<string, ChainEnd>) | undefined;
   /** Rings the doorbell of a topic once the change is stored; never when it is not. At most 1,000 characters. */
   ring(topic: string): void;
   /** Calls something once the change is stored, before anybody is rung; never when it is not. It must not throw. */
@@ -126,6 +121,8 @@ export interface DatabaseOptions {
   readonly onPeer?: OnDatabasePeer;
   /** Told when a chain of the journal has got longer by what is stored. */
   readonly onJournaled?: (head: JournalHead) => void;
+  /** Told when the thread has ended that stores changes on SQLite, or could not be started: it goes on without. */
+  readonly onThreadEnd?: (error: unknown) => void;
   /** Told once when the database cannot do its work any more, and once when something could be written again. */
   readonly onAvailability?: (change: AvailabilityChange) => void;
 }
@@ -197,7 +194,11 @@ interface DatabaseParts {
 }
 
 /** What either driver has, and some of what one of them has. */
-type DriverParts = Pick<SqliteDriverParts, 'dialect'> & Partial<SqliteDriverParts & PostgresDriverParts>;
+type DriverParts = (
+  | Pick<SqliteDriverParts, 'dialect' | 'runAtOnce'>
+  | Pick<PostgresDriverParts, 'dialect' | 'runAtOnce'>
+) &
+  Partial<Omit<SqliteDriverParts & PostgresDriverParts, 'dialect' | 'runAtOnce'>>;
 
 /** How long the database may take to answer whether it is there. */
 const ANSWER_TIMEOUT_MS = 3_000;
@@ -307,7 +308,7 @@ export class Database {
     const { onPeer } = options;
     const driver: DriverParts =
       place.kind === 'sqlite'
-        ? openSqliteDialect(place)
+        ? openSqliteDialect({ path: place.path, onThreadEnd: (error) => options.onThreadEnd?.(error) })
         : (await import('../postgres/dialect.ts')).openPostgresDialect({ url: place.url, onPeer });
     const dialect = guardDialect(driver.dialect, {
       beforeAcquire,
@@ -427,36 +428,26 @@ export class Database {
     const requireOpen = () => {
       if (!scope.open) throw new Error('The change is over');
     };
-    const { runInTurn, chainEnds, leaveToNext } = this.#driver;
-    let run = runInTurn;
+    const driver = this.#driver;
+    let connection: DatabaseConnection;
     const runAtOnce: RunsAtOnce = (statement) => {
       requireOpen();
-      return run && this.#atOnce(run, statement);
+      return this.#atOnce((query) => driver.runAtOnce(connection, query), statement);
     };
     const leave = (work: GroupWork) => {
       requireOpen();
-      this.#driver.leave?.(work);
+      driver.leave?.(connection, work);
     };
-    const ends =
-      chainEnds &&
-      (() => {
-        requireOpen();
-        return chainEnds();
-      });
     try {
       const transaction = this.query.transaction();
       const started = this.kind === 'postgres' ? transaction.setIsolationLevel('read committed') : transaction;
       const result = await started.execute(async (query) => {
-        if (leaveToNext) {
-          // asked for once, where Kysely would ask for it with each statement
-          const connection = await query.getExecutor().provideConnection(async (one) => innerConnection(one));
-          run = (statement) => leaveToNext(connection, statement);
-        }
+        // asked for once, where Kysely would ask for it with each statement
+        connection = await query.getExecutor().provideConnection(async (one) => innerConnection(one));
         const done = await this.#scopes.run(scope, () =>
           work({
             kind: this.kind,
             clock: this.clock,
-            chainEnds: ends,
             ...{ query, runAtOnce, leave, ring, onStored, journaled, erases },
           }),
         );

@@ -39,6 +39,15 @@ export class GroupRefusedError extends Error {
   }
 }
 
+/** The thread that stores changes on SQLite has ended: what it was storing may be stored, or not. */
+export class StoringThreadEndedError extends Error {
+  override readonly name = 'StoringThreadEndedError';
+
+  constructor(cause: unknown) {
+    super('The thread that stores changes has ended', { cause });
+  }
+}
+
 /** What a change took for granted, as it was when it was last looked at, is otherwise by now: it is made again. */
 export class OutdatedGuessError extends Error {
   override readonly name = 'OutdatedGuessError';
@@ -100,6 +109,7 @@ const PG_MESSAGES =
 
 function isUnavailability(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
+  if (error instanceof StoringThreadEndedError) return true;
   if (error instanceof AggregateError && error.errors.some(isUnavailability)) return true;
   const code = codeOf(error);
   if (code === '') return PG_MESSAGES.test(error.message);

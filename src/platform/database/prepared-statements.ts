@@ -34,15 +34,17 @@ export interface TakenRows {
 interface KeptQuery extends CompiledQuery {
   /** The same for the same text, in this process. */
   readonly name: string;
-  /** Nobody waits for what it comes to: in a change on Postgres it goes with the next statement, or with the COMMIT. */
+  /** Nobody waits for what it comes to: in a change it goes with the next statement, or with the COMMIT. */
   readonly isDeferred: boolean;
   /** It reads so little that others of its kind may be read before its answer comes. */
   readonly isShort: boolean;
-  /** Makes what the change fails with where Postgres finds no row for it. */
+  /** Makes what the change fails with where no row is found for it. */
   readonly orElse?: (() => Error) | undefined;
+  /** On SQLite: told, before the change is stored, that it has written a row. */
+  readonly onWritten?: (() => void) | undefined;
   /** On Postgres: what several changes do by it can be done by one for all of their rows. */
   readonly taken?: TakenRows | undefined;
-  /** On Postgres: it stands for what makes a chain longer, and is not sent itself. */
+  /** It stands for what makes a chain longer, and is not run itself. */
   readonly link?: ChainLink | undefined;
   /** On Postgres: for several changes that are stored together it is sent once. */
   readonly isRing?: boolean | undefined;
@@ -53,7 +55,7 @@ let count = 0;
 /** What a driver may go by, where these statements have made a query. */
 export function keptOf(
   query: CompiledQuery & Partial<KeptQuery>,
-): Partial<Pick<KeptQuery, 'name' | 'isDeferred' | 'isShort' | 'orElse' | 'taken' | 'link' | 'isRing'>> {
+): Partial<Pick<KeptQuery, 'name' | 'isDeferred' | 'isShort' | 'orElse' | 'onWritten' | 'taken' | 'link' | 'isRing'>> {
   return query;
 }
 
@@ -105,9 +107,10 @@ export class PreparedStatements<Values> {
   }
 
   /**
-   * The same for what writes or locks, and tells nothing. On Postgres it may be sent with the change's next statement,
-   * which then fails if this one does.
+   * The same for what writes or locks, and tells nothing. It may run with the change's next statement, which then fails
+   * if this one does, or with the COMMIT.
    * @param orElse makes what the change fails with when no row is found; left out: that is all right
+   * @param onWritten told on SQLite, before the change is stored, that a row was written
    */
   async runLater(
     database: Asked,
@@ -115,10 +118,10 @@ export class PreparedStatements<Values> {
     build: (place: PlaceOf<Values>) => Compilable<unknown>,
     values: Values,
     orElse?: () => Error,
+    onWritten?: () => void,
   ): Promise<void> {
-    const later: KeptQuery = { ...this.of(database.kind, shape, build, values, orElse), isDeferred: true };
-    const { numAffectedRows = 0n } = database.runAtOnce?.(later) ?? (await database.query.executeQuery(later));
-    if (database.kind === 'sqlite' && orElse && numAffectedRows === 0n) throw orElse();
+    const later: KeptQuery = { ...this.of(database.kind, shape, build, values, orElse), isDeferred: true, onWritten };
+    if (!database.runAtOnce?.(later)) await database.query.executeQuery(later);
   }
 
   #statementFor(key: string, build: (place: PlaceOf<Values>) => Compilable<unknown>, isCounted: boolean): KeptQuery {

@@ -1,12 +1,12 @@
 import { timingSafeEqual } from 'node:crypto';
-import { type CompiledQuery, type Kysely, type QueryResult, type Selectable, sql } from 'kysely';
+import { type CompiledQuery, type Kysely, type Selectable, sql } from 'kysely';
 import type { Change, JournalHead } from '../database/database.ts';
 import { type PlaceOf, PreparedStatements } from '../database/prepared-statements.ts';
 import type { JournalTable, Tables } from '../database/tables.ts';
 import { insertAll } from '../database/taken-rows.ts';
 import { timeOrderedId } from '../ids.ts';
 import type { Keyring } from '../keys/keyring.ts';
-import type { ChainEnd, ChainLink } from './chain-link.ts';
+import { type ChainEnd, type ChainLink, endsElsewhere } from './chain-link.ts';
 
 /** Who did something: the name of a token or a command, and for whom, where a session token says so. */
 export interface Actor {
@@ -52,12 +52,12 @@ interface Moved {
 const locks = new PreparedStatements<{ readonly environmentId: string; readonly count: number }>();
 const entries = new PreparedStatements<readonly Row[]>({ takesRows: true });
 const ends = new PreparedStatements<Moved>();
-const stored = new PreparedStatements<string>();
+const found = new PreparedStatements<string>();
 
 /**
  * Adds an entry to its environment's chain, in the change that it is about. It locks the chain's end until the change
  * ends, so sequences are given out in commit order; call it last. A datastore event rings the environment's topic.
- * @returns its place, which on Postgres is not known before the change is stored
+ * @returns its place, which is not known before the change is stored
  */
 export async function appendJournal(
   change: Change,
@@ -66,8 +66,8 @@ export async function appendJournal(
 ): Promise<{ readonly sequence: number }> {
   const { environmentId } = entry;
   const link = new JournalLink(change, keyring, entry);
-  if (change.chainEnds) await link.append(change.chainEnds());
-  else await link.run(link.query());
+  const query = link.query();
+  if (!change.runAtOnce(query)) await change.query.executeQuery(query);
   if (entry.kind !== '') {
     change.ring(journalTopic(environmentId));
     change.ring(anyJournalTopic);
@@ -106,19 +106,12 @@ class JournalLink implements ChainLink {
     };
   }
 
-  /** Stands for it in a change on Postgres: what is not known yet is 0 and ''. */
+  /** Stands for it in a change: what is not known yet is 0 and ''. */
   query(): CompiledQuery {
     return { ...this.entry(), link: this } as CompiledQuery;
   }
 
-  /** Does on SQLite what Postgres' driver does with it: the end of its chain is kept there until it is stored. */
-  async append(chainEnds: Map<string, ChainEnd>): Promise<void> {
-    const end = this.placeBehind(chainEnds.get(this.chain) ?? (await this.#storedEnd()));
-    await this.run(this.entry());
-    chainEnds.set(this.chain, end);
-  }
-
-  async #storedEnd(): Promise<ChainEnd> {
+  findEnd(): CompiledQuery {
     const { kind, query } = this.#change;
     const select = (place: PlaceOf<string>) =>
       query
@@ -129,13 +122,7 @@ class JournalLink implements ChainLink {
           '=',
           place((chain) => chain),
         );
-    const { rows } = await this.run(stored.of(kind, '', select, this.chain));
-    return (rows[0] as ChainEnd | undefined) ?? { sequence: 0, mac: '' };
-  }
-
-  async run(statement: CompiledQuery): Promise<QueryResult<unknown>> {
-    const { query, runAtOnce } = this.#change;
-    return runAtOnce(statement) ?? (await query.executeQuery(statement));
+    return found.of(kind, '', select, this.chain);
   }
 
   lock(count: number): CompiledQuery {
@@ -171,23 +158,30 @@ class JournalLink implements ChainLink {
     return entries.of(kind, '', insert, [this.#row]);
   }
 
-  moveEnd({ mac: from }: ChainEnd, orElse?: () => Error): CompiledQuery {
+  moveEnd({ mac: from }: ChainEnd): CompiledQuery {
     const { kind, query } = this.#change;
+    const sequence = (place: PlaceOf<Moved>) => place(({ row }) => row.sequence);
+    const mac = (place: PlaceOf<Moved>) => place(({ row }) => row.mac);
+    const chain = (place: PlaceOf<Moved>) => place(({ row }) => row.environment_id);
+    const before = (place: PlaceOf<Moved>) => place((values) => values.from);
     const move = (place: PlaceOf<Moved>) =>
       query
         .updateTable('journal_heads')
-        .set({ sequence: place(({ row }) => row.sequence), mac: place(({ row }) => row.mac) })
-        .where(
-          'environment_id',
-          '=',
-          place(({ row }) => row.environment_id),
-        )
-        .where(
-          'mac',
-          '=',
-          place((values) => values.from),
+        .set({ sequence: sequence(place), mac: mac(place) })
+        .where('environment_id', '=', chain(place))
+        .where('mac', '=', before(place));
+    // where lock() has not made it, there may be no row yet
+    const moveOrBegin = (place: PlaceOf<Moved>) =>
+      query
+        .insertInto('journal_heads')
+        .values({ environment_id: chain(place), sequence: sequence(place), mac: mac(place) })
+        .onConflict((conflict) =>
+          conflict
+            .column('environment_id')
+            .doUpdateSet(({ ref }) => ({ sequence: ref('excluded.sequence'), mac: ref('excluded.mac') }))
+            .where('journal_heads.mac', '=', before(place)),
         );
-    return ends.of(kind, '', move, { row: this.#row, from }, orElse);
+    return ends.of(kind, '', kind === 'sqlite' ? moveOrBegin : move, { row: this.#row, from }, endsElsewhere);
   }
 }
 

@@ -6,7 +6,7 @@ import {
   isOutdated,
   isTransactionConflict,
 } from '../database/errors.ts';
-import { type ChainEnd, type ChainLink, endBefore } from '../journal/chain-link.ts';
+import { type ChainEnd, type ChainLink, endBefore, endsElsewhere, linksPlaced } from '../journal/chain-link.ts';
 import {
   type Answer,
   answerToLast,
@@ -62,10 +62,8 @@ interface PlacedLinks {
 
 /** Places links behind an end of their chain. */
 export function placeLinks(links: readonly ChainLink[], found: ChainEnd): PlacedLinks {
-  let end = found;
-  for (const link of links) end = link.placeBehind(end);
-  const moves = links.slice(-1).map((last) => statementOf(last.moveEnd(found, elsewhere)));
-  return { moves, entries: links.map((link) => statementOf(link.entry())), end };
+  const { moves, entries, end } = linksPlaced(links, found);
+  return { moves: moves.map(statementOf), entries: entries.map(statementOf), end };
 }
 
 /**
@@ -270,7 +268,7 @@ async function storeAfter(
     if (isOutdated(failure.error)) prepareAnew();
     const rolledBack = await answerToLast(client, [ROLLBACK]);
     if ('error' in rolledBack) throw rolledBack.error;
-    if (!endsElsewhere(left, failure, ends)) {
+    if (!isWronglyGuessed(left, failure, ends)) {
       // one by one, Postgres says which of them it refuses
       if (!isJoined) left = refuseSome(left, failure);
       isJoined = false;
@@ -286,8 +284,8 @@ async function storeAfter(
 }
 
 /** Whether nothing has failed but a guess of where the chain ends, which is not made again. */
-function endsElsewhere(changes: readonly Waiting[], { unanswered: [failed] }: Failure, ends: KnownEnds): boolean {
-  if (failed?.statement.orElse !== elsewhere) return false;
+function isWronglyGuessed(changes: readonly Waiting[], { unanswered: [failed] }: Failure, ends: KnownEnds): boolean {
+  if (failed?.statement.orElse !== endsElsewhere) return false;
   for (const { link } of changes) ends.forget(link.chain);
   return true;
 }
@@ -299,9 +297,6 @@ function refuseSome(changes: readonly Waiting[], failure: Failure): readonly Wai
   for (const change of refused.length > 0 ? refused : changes) refuse(change, failure);
   return refused.length > 0 ? changes.filter((change) => !refused.includes(change)) : [];
 }
-
-/** Makes what a change fails with when its chain ends elsewhere than was expected: it is made again. */
-const elsewhere = () => new Error('The chain ends elsewhere');
 
 interface SendOptions {
   readonly ends: KnownEnds;

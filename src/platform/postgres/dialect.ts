@@ -54,7 +54,8 @@ class PooledClient extends pg.Client {
 export interface PostgresDriverParts {
   readonly dialect: Dialect;
   readonly pool: DriverPool;
-  readonly leaveToNext: typeof leaveToNext;
+  /** Leaves a statement of a transaction for which nobody waits to its next one. */
+  readonly runAtOnce: typeof leaveToNext;
   /** Reads by a short kept statement, which may go to Postgres with others. */
   readonly readShort: <Row>(query: CompiledQuery) => Promise<QueryResult<Row>>;
   /** From now on a connection on which nothing comes or goes for 30 s is broken. */
@@ -99,7 +100,7 @@ export function openPostgresDialect(options: PostgresDialectOptions): PostgresDr
     isBounded = true;
   };
   const readShort: PostgresDriverParts['readShort'] = (query) => reads.ask(statementOf(query));
-  return { dialect, pool, boundSilence, leaveToNext, readShort };
+  return { dialect, pool, boundSilence, readShort, runAtOnce: leaveToNext };
 }
 
 /** Parses as pg does, but count() and other 64-bit integers become numbers, as they are on SQLite. */

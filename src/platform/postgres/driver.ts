@@ -1,6 +1,7 @@
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult, TransactionSettings } from 'kysely';
 import type pg from 'pg';
 import { isOutdated } from '../database/errors.ts';
+import { HeldConnections } from '../database/held-connections.ts';
 import { keptOf } from '../database/prepared-statements.ts';
 import { type ChainLink, endBefore } from '../journal/chain-link.ts';
 import { PostgresChains, placeLinks } from './chains.ts';
@@ -29,8 +30,7 @@ const MOST_TOGETHER = 16;
 export class PostgresPoolDriver implements Driver {
   readonly #parts: ConnectionParts;
   /** The connections whose transactions are open: one that has sent nothing has none of the pool's. */
-  readonly #open = new Set<DatabaseConnection>();
-  #onLastEnd: (() => void) | undefined;
+  readonly #held = new HeldConnections();
 
   constructor(pool: pg.Pool, reads: PreparedReads) {
     this.#parts = { pool, reads, chains: new PostgresChains(pool) };
@@ -45,7 +45,7 @@ export class PostgresPoolDriver implements Driver {
   }
 
   async beginTransaction(connection: DatabaseConnection, { isolationLevel }: TransactionSettings): Promise<void> {
-    this.#open.add(connection);
+    this.#held.add(connection);
     own(connection).begin(isolationLevel ? `begin isolation level ${isolationLevel}` : 'begin');
   }
 
@@ -59,16 +59,12 @@ export class PostgresPoolDriver implements Driver {
 
   async releaseConnection(connection: DatabaseConnection): Promise<void> {
     own(connection).release();
-    this.#open.delete(connection);
-    if (this.#open.size === 0) this.#onLastEnd?.();
+    this.#held.release(connection);
   }
 
   /** Waits for the transactions that are open. */
   async destroy(): Promise<void> {
-    if (this.#open.size > 0)
-      await new Promise<void>((resolve) => {
-        this.#onLastEnd = resolve;
-      });
+    await this.#held.released();
     await this.#parts.pool.end();
   }
 }

@@ -11,19 +11,24 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely';
-import type { ChainEnd } from '../journal/chain-link.ts';
-import { SqliteFile } from './file.ts';
-import { BUSY_TIMEOUT_MS, type Group, type GroupWork, SqliteWriter } from './writer.ts';
+import { HeldConnections } from '../database/held-connections.ts';
+import { SqliteConnection, type SqliteFiles } from './connection.ts';
+import { DeferredChanges } from './deferred-changes.ts';
+import { fileId, openToWrite, SqliteFile } from './file.ts';
+import { BUSY_TIMEOUT_MS, type GroupWork, SqliteWriter } from './writer.ts';
 
 export interface SqliteDialectOptions {
   /** A file, or `:memory:`. */
   readonly path: string;
+  /** Told when the thread has ended that stores changes, or could not be started. */
+  readonly onThreadEnd: (error: unknown) => void;
 }
 
 /**
  * Kysely on better-sqlite3. One connection writes, one statement or transaction at a time, in the order of asking; see
  * SqliteWriter for what they share. Another one reads what is committed, so that a list neither waits for a change nor
- * sees half of one. (A database in memory has one connection for both.)
+ * sees half of one. (A database in memory has one connection for both.) A third one writes in a thread, by turns with
+ * the first: see DeferredChanges.
  */
 export function openSqliteDialect(options: SqliteDialectOptions): SqliteDriverParts {
   const driver = new SqliteFileDriver(options);
@@ -36,9 +41,8 @@ export function openSqliteDialect(options: SqliteDialectOptions): SqliteDriverPa
   return {
     dialect,
     readAtOnce: (query) => driver.readAtOnce(query),
-    runInTurn: (query) => driver.runInTurn(query),
-    leave: (work) => driver.leave(work),
-    chainEnds: () => driver.chainEnds(),
+    runAtOnce: (connection, query) => own(connection).runAtOnce(query),
+    leave: (connection, work) => own(connection).leave(work),
     keepTemporaryInMemory: () => driver.keepTemporaryInMemory(),
   };
 }
@@ -51,16 +55,11 @@ export interface SqliteDriverParts {
    * Undefined where it has to wait for its turn: before the file is open, and in memory.
    */
   readonly readAtOnce: <Row>(query: CompiledQuery) => QueryResult<Row> | undefined;
-  /** Runs a statement of the change that has the turn, which is the one that calls. */
-  readonly runInTurn: <Row>(query: CompiledQuery) => QueryResult<Row> | undefined;
-  /** Leaves some work of the change that has the turn, which is the one that calls, to the end of its group. */
-  readonly leave: (work: GroupWork) => void;
-  /** Where chains end by what the group of the change that has the turn, which is the one that calls, has added. */
-  readonly chainEnds: () => Map<string, ChainEnd>;
-  /**
-   * From now on what SQLite would write to a temporary file stays in memory: the pages as they were before a change,
-   * above all, which took a sixth of a small one's time. A migration may need more room than that.
-   */
+  /** Runs a statement of a connection's transaction without waiting; undefined where it has to wait for its turn. */
+  readonly runAtOnce: <Row>(connection: DatabaseConnection, query: CompiledQuery) => QueryResult<Row> | undefined;
+  /** Leaves some work of a connection's transaction to the end of the changes that share a COMMIT with it. */
+  readonly leave: (connection: DatabaseConnection, work: GroupWork) => void;
+  /** See SqliteFile. */
   readonly keepTemporaryInMemory: () => void;
 }
 
@@ -90,6 +89,7 @@ class SteadyQueryCompiler extends SqliteQueryCompiler {
 
 class SqliteFileDriver implements Driver {
   readonly #options: SqliteDialectOptions;
+  readonly #held = new HeldConnections();
   #files: SqliteFiles | undefined;
 
   constructor(options: SqliteDialectOptions) {
@@ -97,7 +97,7 @@ class SqliteFileDriver implements Driver {
   }
 
   async init(): Promise<void> {
-    this.#files = openFiles(this.#options.path);
+    this.#files = openFiles(this.#options);
   }
 
   readAtOnce<Row>(query: CompiledQuery): QueryResult<Row> | undefined {
@@ -105,26 +105,13 @@ class SqliteFileDriver implements Driver {
     return this.#files.reader.run<Row>(query);
   }
 
-  runInTurn<Row>(query: CompiledQuery): QueryResult<Row> | undefined {
-    return this.#files?.writer.runInTurn<Row>(query);
-  }
-
-  leave(work: GroupWork): void {
-    this.#files?.writer.leave(work);
-  }
-
-  chainEnds(): Map<string, ChainEnd> {
-    if (!this.#files) throw new Error('The database is closed');
-    return this.#files.writer.chainEnds();
-  }
-
   keepTemporaryInMemory(): void {
-    this.#files?.written.execute('pragma temp_store = MEMORY');
+    this.#files?.written.keepTemporaryInMemory();
   }
 
   async acquireConnection(): Promise<SqliteConnection> {
     if (!this.#files) throw new Error('The database is closed');
-    return new SqliteConnection(this.#files);
+    return this.#held.add(new SqliteConnection(this.#files));
   }
 
   async beginTransaction(connection: DatabaseConnection): Promise<void> {
@@ -139,14 +126,16 @@ class SqliteFileDriver implements Driver {
     await own(connection).rollback();
   }
 
-  async releaseConnection(): Promise<void> {
-    // nothing is held outside of a transaction
+  async releaseConnection(connection: DatabaseConnection): Promise<void> {
+    this.#held.release(connection);
   }
 
   async destroy(): Promise<void> {
     const files = this.#files;
     if (!files) return;
+    await this.#held.released();
     await files.writer.close();
+    await files.deferred?.close();
     this.#files = undefined;
     for (const file of new Set([files.reader, files.written])) file.close();
   }
@@ -157,76 +146,20 @@ function own(connection: DatabaseConnection): SqliteConnection {
   return connection;
 }
 
-/**
- * What an asker holds: its single statements go to the reader or, in turn, to the writer; its transaction keeps the
- * turn to the end.
- */
-class SqliteConnection implements DatabaseConnection {
-  readonly #files: SqliteFiles;
-  /** While a change is made: the group that it belongs to. */
-  #group: Group | undefined;
-
-  constructor(files: SqliteFiles) {
-    this.#files = files;
-  }
-
-  async begin(): Promise<void> {
-    this.#group = await this.#files.writer.begin();
-  }
-
-  async commit(): Promise<void> {
-    const group = this.#end();
-    if (group) await this.#files.writer.commit(group);
-  }
-
-  async rollback(): Promise<void> {
-    const group = this.#end();
-    if (group) await this.#files.writer.rollback(group);
-  }
-
-  #end(): Group | undefined {
-    const group = this.#group;
-    this.#group = undefined;
-    return group;
-  }
-
-  async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
-    const { writer, written, reader } = this.#files;
-    if (this.#group) return writer.run<Row>(query, this.#group);
-    if (reader.onlyReads(query.sql)) return reader === written ? writer.alone<Row>(query) : reader.run<Row>(query);
-    return /^(insert|update|delete|with)\b/i.test(query.sql) ? writer.change<Row>(query) : writer.alone<Row>(query);
-  }
-
-  streamQuery<Row>(): AsyncIterableIterator<QueryResult<Row>> {
-    throw new Error('Read SQLite in pages: it does not stream');
-  }
-}
-
-interface SqliteFiles {
-  /** What writes, to `written`. */
-  readonly writer: SqliteWriter;
-  readonly written: SqliteFile;
-  readonly reader: SqliteFile;
-}
-
-function openFiles(path: string): SqliteFiles {
+function openFiles({ path, onThreadEnd }: SqliteDialectOptions): SqliteFiles {
   if (path === ':memory:') {
     const file = new SqliteFile(new Sqlite(':memory:'));
     // what is read there would be seen before the COMMIT, which takes no time
-    return { writer: new SqliteWriter(file, false), written: file, reader: file };
+    return { writer: new SqliteWriter(file, false), written: file, reader: file, deferred: undefined };
   }
   mkdirSync(dirname(resolve(path)), { recursive: true, mode: 0o700 });
   // it is made before SQLite makes it, for its mode; the -wal and -shm files take theirs from it
   closeSync(openSync(path, 'a', 0o600));
-  const written = new SqliteFile(new Sqlite(path, { timeout: BUSY_TIMEOUT_MS }));
-  written.execute('pragma journal_mode = WAL');
-  // a page that many changes write goes to the file once for all of them; more than 4,062 take a second index to find
-  written.execute('pragma wal_autocheckpoint = 4000');
+  const written = openToWrite(path, BUSY_TIMEOUT_MS);
   // from here on the writer waits for another process's turn, which does not hold the event loop
   written.execute('pragma busy_timeout = 0');
-  return {
-    writer: new SqliteWriter(written, true),
-    written,
-    reader: new SqliteFile(new Sqlite(path, { readonly: true, timeout: BUSY_TIMEOUT_MS })),
-  };
+  const writer = new SqliteWriter(written, true);
+  const reader = new SqliteFile(new Sqlite(path, { readonly: true, timeout: BUSY_TIMEOUT_MS }));
+  const deferred = new DeferredChanges({ path, id: fileId(path), writer, reader, onThreadEnd });
+  return { writer, written, reader, deferred };
 }

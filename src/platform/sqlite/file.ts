@@ -1,8 +1,24 @@
-import type Sqlite from 'better-sqlite3';
+import { statSync } from 'node:fs';
+import Sqlite from 'better-sqlite3';
 import type { CompiledQuery, QueryResult } from 'kysely';
 
 /** How many prepared statements a connection keeps. */
 const MAX_CACHED_STATEMENTS = 500;
+
+/** Tells the file at a path from every other one. */
+export function fileId(path: string): string {
+  const { dev, ino } = statSync(path);
+  return `${dev} ${ino}`;
+}
+
+/** Opens a file to write to it, which is there already. It waits for another process's lock for so long. */
+export function openToWrite(path: string, busyMs: number): SqliteFile {
+  const file = new SqliteFile(new Sqlite(path, { timeout: busyMs, fileMustExist: true }));
+  file.execute('pragma journal_mode = WAL');
+  // a page that many changes write goes to the file once for all of them; more than 4,062 take a second index to find
+  file.execute('pragma wal_autocheckpoint = 4000');
+  return file;
+}
 
 /** One better-sqlite3 connection with its prepared statements. */
 export class SqliteFile {
@@ -25,11 +41,19 @@ export class SqliteFile {
     this.#handle.exec(sql);
   }
 
+  /**
+   * From now on what SQLite would write to a temporary file stays in memory: the pages as they were before a change,
+   * above all, which took a sixth of a small one's time. A migration may need more room than that.
+   */
+  keepTemporaryInMemory(): void {
+    this.execute('pragma temp_store = MEMORY');
+  }
+
   onlyReads(sql: string): boolean {
     return /^select\b/i.test(sql) || (/^with\b/i.test(sql) && this.#prepare(sql).readonly);
   }
 
-  run<Row>({ sql, parameters }: CompiledQuery): QueryResult<Row> {
+  run<Row>({ sql, parameters }: Pick<CompiledQuery, 'sql' | 'parameters'>): QueryResult<Row> {
     const statement = this.#prepare(sql);
     if (statement.reader) return { rows: statement.all(...parameters) as Row[] };
     const { changes } = statement.run(...parameters);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import Sqlite from 'better-sqlite3';
 import { CompiledQuery, type QueryResult } from 'kysely';
 import { GroupRefusedError } from '../database/errors.ts';
-import { type ChainEnd, endOfChain } from '../journal/chain-link.ts';
+import { type ChainEnd, type ChainLink, endFound } from '../journal/chain-link.ts';
 import type { SqliteFile } from './file.ts';
 
 /** How long another process's lock is waited for, and the longest pause between two tries. */
@@ -13,6 +13,9 @@ const GROUP_MS = 25;
 const MOST_IN_GROUP = 100;
 /** For how long changes are stored one by one after a group was refused, so that who caused it is told alone. */
 const ALONE_MS = 1_000;
+/** What a COMMIT takes where the disk is slow, and after how many of them in a row it is taken for that. */
+const SLOW_MS = 2;
+const SLOW_IN_A_ROW = 3;
 /** For how long changes have savepoints after one was taken back, since more may be. */
 const SAVEPOINTS_MS = 10_000;
 /** Each change of a group that has them is a savepoint of this name. */
@@ -25,6 +28,13 @@ export interface GroupWork {
   readonly end: readonly string[];
 }
 
+/** A chain that a group has made longer. */
+interface GrownChain {
+  readonly found: ChainEnd;
+  readonly end: ChainEnd;
+  readonly last: ChainLink;
+}
+
 /** The changes that one COMMIT stores. */
 export class Group {
   readonly since = performance.now();
@@ -34,10 +44,10 @@ export class Group {
   readonly hasSavepoints: boolean;
   /** What is left to its end. */
   readonly left = new Set<GroupWork>();
-  /** Where the chains end that it has made longer, which is written at its end: until then nobody else writes. */
-  chainEnds = new Map<string, ChainEnd>();
+  /** The chains that it has made longer, whose ends are written at its own: until then nobody else writes. */
+  chains = new Map<string, GrownChain>();
   /** The same before the change that has the turn, where that can be taken back by itself. */
-  endsBefore = this.chainEnds;
+  chainsBefore = this.chains;
   changes = 0;
   store!: () => void;
   fail!: (error: unknown) => void;
@@ -66,6 +76,7 @@ export class SqliteWriter {
   readonly #turn = new Turn();
   #group: Group | undefined;
   #aloneUntil = 0;
+  #slowInARow = 0;
   #savepointsUntil = 0;
 
   /** `shares` says whether changes may share a COMMIT. */
@@ -80,7 +91,7 @@ export class SqliteWriter {
     try {
       if (group.hasSavepoints) {
         this.#file.execute(`savepoint ${CHANGE}`);
-        group.endsBefore = new Map(group.chainEnds);
+        group.chainsBefore = new Map(group.chains);
       }
       return group;
     } catch (error) {
@@ -89,15 +100,19 @@ export class SqliteWriter {
     }
   }
 
+  /** Whether the disk takes long for a COMMIT, as far as the last ones tell. */
+  get isSlow(): boolean {
+    return this.#slowInARow >= SLOW_IN_A_ROW;
+  }
+
+  /** Takes down what a COMMIT took, whoever has made it. */
+  noteCommit(ms: number): void {
+    this.#slowInARow = ms < SLOW_MS ? 0 : this.#slowInARow + 1;
+  }
+
   /** Runs a statement of a change of this group, which has the turn. */
   run<Row>(query: CompiledQuery, group: Group): QueryResult<Row> {
     if (this.#group !== group) throw lost();
-    return this.runInTurn(query);
-  }
-
-  /** Runs a statement of the change that has the turn. */
-  runInTurn<Row>(query: CompiledQuery): QueryResult<Row> {
-    if (!this.#group) throw lost();
     try {
       return this.#file.run<Row>(query);
     } catch (error) {
@@ -107,21 +122,22 @@ export class SqliteWriter {
     }
   }
 
-  /** Where chains end by what the group of the change that has the turn has added to them; what is set is stored. */
-  chainEnds(): Map<string, ChainEnd> {
-    if (!this.#group) throw lost();
-    return this.#group.chainEnds;
+  /** Makes a chain longer by what a change of this group, which has the turn, adds to it. */
+  append(link: ChainLink, group: Group): void {
+    const known = group.chains.get(link.chain);
+    const before = known?.end ?? endFound(this.run(link.findEnd(), group).rows);
+    const end = link.placeBehind(before);
+    this.run(link.entry(), group);
+    group.chains.set(link.chain, { found: known?.found ?? before, end, last: link });
   }
 
   /**
-   * Leaves some of the work of the change that has the turn to the end of its group. The first of a group, which may
-   * stay the only one, does it by itself.
+   * Leaves some of the work of a change of this group, which has the turn, to the end of the group. The first of them,
+   * which may stay the only one, does it by itself.
    */
-  leave(work: GroupWork): void {
-    const group = this.#group;
-    if (!group) throw lost();
+  leave(work: GroupWork, group: Group): void {
     if (group.changes === 1 || group.left.has(work)) return;
-    this.runInTurn(CompiledQuery.raw(work.begin));
+    this.run(CompiledQuery.raw(work.begin), group);
     group.left.add(work);
   }
 
@@ -139,7 +155,7 @@ export class SqliteWriter {
   async rollback(group: Group): Promise<void> {
     this.#savepointsUntil = performance.now() + SAVEPOINTS_MS;
     if (!group.hasSavepoints) return this.#takeAllBack(group);
-    group.chainEnds = group.endsBefore;
+    group.chains = group.chainsBefore;
     this.#end(group, `rollback to ${CHANGE}; release ${CHANGE}`);
     await group.stored.catch(() => undefined);
   }
@@ -170,10 +186,15 @@ export class SqliteWriter {
 
   /** Runs a statement in no transaction: a read, or one that would not run in any. */
   async alone<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
+    return this.whileIdle(() => untilFree(() => this.#file.run<Row>(query)));
+  }
+
+  /** Does something while no change has begun that is not stored. */
+  async whileIdle<T>(work: () => Promise<T>): Promise<T> {
     await this.#turn.take();
     try {
       if (this.#group) this.#commit(this.#group);
-      return await untilFree(() => this.#file.run<Row>(query));
+      return await work();
     } finally {
       this.#turn.give();
     }
@@ -239,8 +260,10 @@ export class SqliteWriter {
     this.#group = undefined;
     try {
       for (const { end } of group.left) for (const sql of end) this.#file.run(CompiledQuery.raw(sql));
-      for (const [chain, end] of group.chainEnds) this.#file.run(endOfChain(chain, end));
+      for (const { found, last } of group.chains.values()) this.#file.run(last.moveEnd(found));
+      const began = performance.now();
       this.#file.execute('commit');
+      this.noteCommit(performance.now() - began);
       group.store();
     } catch (error) {
       group.fail(this.#refusal(error, group));

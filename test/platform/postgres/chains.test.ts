@@ -1,30 +1,13 @@
 import { setTimeout as sleep, setImmediate as turnOfLoop } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Change, type Database, DatabaseUnavailableError } from '../../../src/platform/database/database.ts';
-import { type PlaceOf, PreparedStatements } from '../../../src/platform/database/prepared-statements.ts';
-import { insertAll, updateAll } from '../../../src/platform/database/taken-rows.ts';
-import { appendJournal, verifyJournal } from '../../../src/platform/journal/journal.ts';
+import { type Database, DatabaseUnavailableError } from '../../../src/platform/database/database.ts';
+import { verifyJournal } from '../../../src/platform/journal/journal.ts';
 import type { Keyring } from '../../../src/platform/keys/keyring.ts';
 import { describeEachDatabase } from '../../support/databases.ts';
 import { eventually } from '../../support/eventually.ts';
 import { newKeyring } from '../../support/keys.ts';
-
-interface Setting {
-  readonly key: string;
-  readonly from: string;
-  readonly to: string;
-}
-
-const updates = new PreparedStatements<readonly Setting[]>({ takesRows: true });
-const inserts = new PreparedStatements<readonly Inserted[]>({ takesRows: true });
-
-interface Inserted {
-  readonly key: string;
-  readonly value: string;
-}
-
-class NotAsRead extends Error {}
+import { LinkedChanges, NotAsReadError, type SettingUpdate } from '../../support/linked-changes.ts';
 
 describeEachDatabase('changes that make the same chain longer', (open, kind) => {
   let keyring: Keyring;
@@ -37,32 +20,9 @@ describeEachDatabase('changes that make the same chain longer', (open, kind) => 
     for (const key of keys) await test.database.query.insertInto('settings').values({ key, value: '0' }).execute();
     return test;
   };
-  const journal = (change: Change, subjectId: string) =>
-    appendJournal(change, keyring, {
-      ...{ environmentId: 'e', kind: 'UPDATED', action: 'test', subjectType: 'setting', subjectId, detail: {} },
-      actor: { name: 'tests', onBehalfOf: null },
-    });
-  const update = (database: Database, setting: Setting) =>
-    database.change(async (change) => {
-      const set = (place: PlaceOf<readonly Setting[]>) =>
-        updateAll(kind, change.query.updateTable('settings'), {
-          table: 'settings',
-          set: { value: 'to' },
-          where: { key: 'key', value: 'from' },
-          numbers: [],
-          place,
-        });
-      await updates.runLater(change, '', set, [setting], () => new NotAsRead(setting.key));
-      return journal(change, setting.key);
-    });
-  const insert = (database: Database, key: string, value = 'new') =>
-    database.change(async (change) => {
-      const rows = [{ key, value }];
-      const add = (place: PlaceOf<readonly Inserted[]>) =>
-        insertAll(kind, change.query.insertInto('settings'), { rows, numbers: [], place });
-      await inserts.runLater(change, '', add, rows);
-      return journal(change, key);
-    });
+  const update = (database: Database, setting: SettingUpdate) => new LinkedChanges(database, keyring).update(setting);
+  const insert = (database: Database, key: string, value?: string) =>
+    new LinkedChanges(database, keyring).insert(key, value);
   const setTo = async (database: Database, to: string) =>
     (await database.query.selectFrom('settings').select('key').where('value', '=', to).orderBy('key').execute()).map(
       ({ key }) => key,
@@ -92,8 +52,8 @@ describeEachDatabase('changes that make the same chain longer', (open, kind) => 
     ]);
     const refused = outcomes.flatMap((one, at) => (one.status === 'rejected' ? [[at, one.reason] as const] : []));
     expect(refused.map(([at]) => at)).toEqual([2, 7, 12, 17, 20, 21]);
-    for (const [at, reason] of refused.slice(0, 4)) expect(reason).toEqual(new NotAsRead(twenty[at]));
-    for (const [, reason] of refused.slice(4)) expect(reason).not.toBeInstanceOf(NotAsRead);
+    for (const [at, reason] of refused.slice(0, 4)) expect(reason).toEqual(new NotAsReadError(twenty[at]));
+    for (const [, reason] of refused.slice(4)) expect(reason).not.toBeInstanceOf(NotAsReadError);
     expect(await setTo(database, '1')).toEqual(twenty.filter((_, at) => at % 5 !== 2));
     expect(await setTo(database, 'new')).toEqual(['new']);
     expect(await verifyJournal(database.query, keyring, 'e')).toEqual({ intact: 17, brokenAt: null });
@@ -105,7 +65,7 @@ describeEachDatabase('changes that make the same chain longer', (open, kind) => 
     const { database } = await opened(['hot']);
     const outcomes = await Promise.allSettled(twenty.map(() => update(database, { key: 'hot', from: '0', to: '1' })));
     expect(outcomes.filter(({ status }) => status === 'fulfilled').length).toBe(1);
-    for (const one of outcomes) if (one.status === 'rejected') expect(one.reason).toEqual(new NotAsRead('hot'));
+    for (const one of outcomes) if (one.status === 'rejected') expect(one.reason).toEqual(new NotAsReadError('hot'));
     expect(await verifyJournal(database.query, keyring, 'e')).toEqual({ intact: 1, brokenAt: null });
   });
 
@@ -250,7 +210,7 @@ describeEachDatabase('changes that make the same chain longer', (open, kind) => 
     };
     const openGate = (database: Database) => sql`delete from gate`.execute(database.query);
     /** Sends changes of which the first one waits at the gate, and others behind them. */
-    const sendBoth = async (database: Database, ahead: readonly Setting[], behind: readonly Setting[]) => {
+    const sendBoth = async (database: Database, ahead: readonly SettingUpdate[], behind: readonly SettingUpdate[]) => {
       const [{ key = '' } = {}] = ahead;
       const all = [{ key, from: '0', to: 'late' }, ...ahead.slice(1)].map((setting) => update(database, setting));
       const outcomes = Promise.allSettled(all);
@@ -299,7 +259,9 @@ describeEachDatabase('changes that make the same chain longer', (open, kind) => 
       const { outcomes } = await sendBoth(database, ahead, behind);
       await openGate(database);
       const refused = refusedOf(await outcomes);
-      expect(refused).toEqual(['key-04', 'key-17', 'key-05'].map((key, at) => [[4, 17, 20][at], new NotAsRead(key)]));
+      expect(refused).toEqual(
+        ['key-04', 'key-17', 'key-05'].map((key, at) => [[4, 17, 20][at], new NotAsReadError(key)]),
+      );
       expect(await setTo(database, '0')).toEqual(['key-04', 'key-17']);
       expect(await verifyJournal(database.query, keyring, 'e')).toEqual({ intact: 28, brokenAt: null });
       const entries = await database.query.selectFrom('journal').select('mac').execute();
