@@ -78,7 +78,7 @@ export class Idempotency {
     return JSON.parse(row.result) as CallResult;
   }
 
-  /** Stores what a call comes to, before what its change changes. It fails with a ConflictError when its key is used. */
+  /** Stores what a call comes to, before what its change changes, which fails with ConflictError if its key is used. */
   async keep(change: Change, { keyMac, inputMac }: Call, result: CallResult): Promise<void> {
     const { clock } = change;
     const row = { key_mac: keyMac, input_mac: inputMac, result: JSON.stringify(result), created_at: clock.timestamp() };
