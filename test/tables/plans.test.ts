@@ -128,7 +128,7 @@ describeEachGateway(
       await useEverything(gateway, api, environmentIds);
       await useRecords(gateway, storeId);
       const statements = [...seen.values()].filter(({ sql: text }) =>
-        /^(select|insert|update|delete|with written)\b/i.test(text),
+        /^(select|insert|update|delete|with (written|found))\b/i.test(text),
       );
       const faults = [];
       for (const statement of statements) {
