@@ -90,6 +90,8 @@ export class DeferredChanges {
   }
 
   async #storeSome(thread: StoringThread): Promise<void> {
+    // it may have ended before the turn came
+    if (!thread.isReady) return;
     const changes = this.#take();
     try {
       const tasks = tasksOf(changes, this.#options.reader);

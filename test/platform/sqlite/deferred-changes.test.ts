@@ -283,6 +283,24 @@ describe('changes of SQLite that wait for no answer', () => {
     expect((await verified()).brokenAt).toBeNull();
   });
 
+  it('that wait for their turn while the thread dies are stored without it', async () => {
+    await useThread();
+    const [begun, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const held = database.change(async ({ query }) => {
+      await query.insertInto('settings').values({ key: 'turn', value: 'taken' }).execute();
+      begun.resolve();
+      await over.promise;
+    });
+    await begun.promise;
+    const stored = Promise.all(keys.map((key) => changes.insert(key)));
+    await sleep(20);
+    await threads[0]?.terminate();
+    over.resolve();
+    await Promise.all([held, stored]);
+    expect(await valuesOf()).toEqual(keys.map((key) => `${key}=new`));
+    expect((await verified()).brokenAt).toBeNull();
+  });
+
   it('are stored without a thread where none can be started', async () => {
     const end = (thread: Worker) => void thread.terminate();
     process.on('worker', end);
