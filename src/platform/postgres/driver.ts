@@ -41,11 +41,11 @@ export class PostgresPoolDriver implements Driver {
   }
 
   async acquireConnection(): Promise<PostgresConnection> {
+    this.#held.acquired();
     return new PostgresConnection(this.#parts);
   }
 
   async beginTransaction(connection: DatabaseConnection, { isolationLevel }: TransactionSettings): Promise<void> {
-    this.#held.add(connection);
     own(connection).begin(isolationLevel ? `begin isolation level ${isolationLevel}` : 'begin');
   }
 
@@ -59,12 +59,12 @@ export class PostgresPoolDriver implements Driver {
 
   async releaseConnection(connection: DatabaseConnection): Promise<void> {
     own(connection).release();
-    this.#held.release(connection);
+    this.#held.released();
   }
 
-  /** Waits for the transactions that are open. */
+  /** Waits for what is asked of it. */
   async destroy(): Promise<void> {
-    await this.#held.released();
+    await this.#held.allReleased();
     await this.#parts.pool.end();
   }
 }

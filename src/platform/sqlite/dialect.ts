@@ -111,7 +111,8 @@ class SqliteFileDriver implements Driver {
 
   async acquireConnection(): Promise<SqliteConnection> {
     if (!this.#files) throw new Error('The database is closed');
-    return this.#held.add(new SqliteConnection(this.#files));
+    this.#held.acquired();
+    return new SqliteConnection(this.#files);
   }
 
   async beginTransaction(connection: DatabaseConnection): Promise<void> {
@@ -126,14 +127,14 @@ class SqliteFileDriver implements Driver {
     await own(connection).rollback();
   }
 
-  async releaseConnection(connection: DatabaseConnection): Promise<void> {
-    this.#held.release(connection);
+  async releaseConnection(): Promise<void> {
+    this.#held.released();
   }
 
   async destroy(): Promise<void> {
     const files = this.#files;
     if (!files) return;
-    await this.#held.released();
+    await this.#held.allReleased();
     await files.writer.close();
     await files.deferred?.close();
     this.#files = undefined;
