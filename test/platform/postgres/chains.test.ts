@@ -9,6 +9,21 @@ import { eventually } from '../../support/eventually.ts';
 import { newKeyring } from '../../support/keys.ts';
 import { LinkedChanges, NotAsReadError, type SettingUpdate } from '../../support/linked-changes.ts';
 
+/** Has another process's change hold the row of a setting. @returns what lets it go */
+async function holdRow(database: Database, key: string): Promise<() => Promise<void>> {
+  const [held, free] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const holds = database.change(async ({ query }) => {
+    await query.selectFrom('settings').selectAll().where('key', '=', key).forUpdate().execute();
+    held.resolve();
+    await free.promise;
+  });
+  await held.promise;
+  return () => {
+    free.resolve();
+    return holds;
+  };
+}
+
 describeEachDatabase('changes that make the same chain longer', (open, kind) => {
   let keyring: Keyring;
   beforeAll(async () => {
@@ -139,18 +154,11 @@ describeEachDatabase('changes that make the same chain longer', (open, kind) => 
   it('wait for a second at most for a row that one of them needs', async () => {
     const { database, openAgain } = await opened(twenty);
     const other = await openAgain();
-    const [held, free] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-    const holds = other.database.change(async ({ query }) => {
-      await query.selectFrom('settings').selectAll().where('key', '=', 'key-03').forUpdate().execute();
-      held.resolve();
-      await free.promise;
-    });
-    await held.promise;
+    const letGo = await holdRow(other.database, 'key-03');
     const all = twenty.map((key) => update(database, { key, from: '0', to: '1' }));
     await Promise.all(all.filter((_, at) => at !== 3));
     expect(await setTo(database, '1')).toEqual(twenty.filter((key) => key !== 'key-03'));
-    free.resolve();
-    await holds;
+    await letGo();
     expect(await all[3]).toEqual({ sequence: 20 });
     expect(await verifyJournal(database.query, keyring, 'e')).toEqual({ intact: 20, brokenAt: null });
   });
@@ -296,18 +304,11 @@ describeEachDatabase('changes that make the same chain longer', (open, kind) => 
     it('wait for a second at most for a row that one of the first group needs', async () => {
       const { database, openAgain } = await gated();
       const other = await openAgain();
-      const [held, free] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-      const holds = other.database.change(async ({ query }) => {
-        await query.selectFrom('settings').selectAll().where('key', '=', 'key-03').forUpdate().execute();
-        held.resolve();
-        await free.promise;
-      });
-      await held.promise;
+      const letGo = await holdRow(other.database, 'key-03');
       const { outcomes } = await sendBoth(database, changed(first), changed(second));
       await openGate(database);
       await eventually(async () => (await setTo(database, '1')).length === 18);
-      free.resolve();
-      await holds;
+      await letGo();
       expect(refusedOf(await outcomes)).toEqual([]);
       expect(await setTo(database, '1')).toEqual(twenty.slice(1));
       expect(await verifyJournal(database.query, keyring, 'e')).toEqual({ intact: 30, brokenAt: null });
