@@ -35,7 +35,11 @@ export interface BesidePostGraphile {
 export async function measureOnPostgres(
   folder: string,
   count: number,
-  { rounds, seconds, warmUpMs }: { readonly rounds: number; readonly seconds: number; readonly warmUpMs: number },
+  {
+    rounds,
+    seconds,
+    warmUpSeconds,
+  }: { readonly rounds: number; readonly seconds: number; readonly warmUpSeconds: number },
   ours: (seeded: Seeded) => Readonly<Record<string, NextBody>>,
 ): Promise<readonly BesidePostGraphile[] | string> {
   const place = join(folder, 'postgres');
@@ -59,7 +63,7 @@ export async function measureOnPostgres(
       const turns = [gateways, others];
       const [one = '', other = ''] = await Promise.all(turns.map(({ target, body }) => send(target, body(1))));
       requireSame(name, one, other);
-      for (const { target, body } of turns) await load(target, body, CONNECTIONS, warmUpMs);
+      for (const { target, body } of turns) await load(target, body, CONNECTIONS, warmUpSeconds);
       for (let round = 0; round < rounds; round += 1)
         for (const { target, body, found } of turns) await addRound(found, target, body, CONNECTIONS, seconds);
       measured.push({ name, gateway: gateways.found, postgraphile: others.found });

@@ -48,7 +48,7 @@ const serviceRounds = values.quick ? 1 : 3;
 const DATASTORES = 10_000;
 /** How many there are in Postgres. */
 const IN_POSTGRES = 2_000;
-const warmUpMs = values.quick ? 300 : 1_000;
+const warmUpSeconds = values.quick ? 0.3 : 1;
 const GROWTH_ROUNDS = 11;
 const SHOWN_CHARACTERS = 400;
 const CONNECTIONS = 32;
@@ -105,7 +105,7 @@ try {
   report.set(ONE_WRITER, await measure(fewest, bodies.M1, 1));
   await stopSystems();
   goOnTo('Postgres, beside PostGraphile');
-  const onPostgres = await measureOnPostgres(folder, IN_POSTGRES, { rounds, seconds, warmUpMs }, bodiesFor);
+  const onPostgres = await measureOnPostgres(folder, IN_POSTGRES, { rounds, seconds, warmUpSeconds }, bodiesFor);
   const grown = values.quick ? [] : await measureGrowth(typeof onPostgres !== 'string');
   await write(report, service, onPostgres, grown);
 } finally {
@@ -158,7 +158,7 @@ async function measure(
   body: NextBody,
   connections: number,
 ): Promise<ReadonlyMap<string, Load>> {
-  for (const system of systems) await load(system, body, connections, warmUpMs);
+  for (const system of systems) await load(system, body, connections, warmUpSeconds);
   const measured = new Map(systems.map((system) => [system, emptyLoad()]));
   for (let round = 0; round < rounds; round += 1)
     for (const [system, found] of measured) await addRound(found, system, body, connections, seconds);
