@@ -1,11 +1,11 @@
+import { label } from '../connectors/kit/config/label.ts';
+import { fieldIssue } from '../errors/field-issues.ts';
 import { type Scope, scopes } from '../modules/access/access.ts';
 import type { TokenRow } from '../modules/access/store.ts';
 import { everyNode, operator, options, print, UsageError } from './command.ts';
 import { environmentNames } from './environments.ts';
 import { type Services, withServices } from './settings.ts';
 
-/** In characters. */
-const MAX_TOKEN_NAME = 128;
 /** The units of --expires-in, in milliseconds. */
 const UNITS: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000 };
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -19,11 +19,12 @@ export async function createToken(args: readonly string[]): Promise<void> {
     'expires-in': { type: 'string' },
   });
   const { name = '', environment: environments = [], 'all-environments': all = false } = given;
-  if (name.trim() === '' || name.length > MAX_TOKEN_NAME || /\p{Cc}/u.test(name))
-    throw new UsageError(`--name must be 1 to ${MAX_TOKEN_NAME} characters, on one line.`);
+  const named = label.safeParse(name);
+  if (!named.success)
+    throw new UsageError(`--name: ${named.error.issues.map((found) => fieldIssue(found, []).message)}`);
   if (all === environments.length > 0)
     throw new UsageError('Give --environment NAME, once or more, or --all-environments.');
-  const wanted = { name: name.trim(), scopes: readScopes(given.scopes) };
+  const wanted = { name: named.data, scopes: readScopes(given.scopes) };
   const lastsMs = readExpiry(given['expires-in']);
   const make = async (services: Services) => {
     const environmentIds = all ? null : await findEnvironments(services, environments);

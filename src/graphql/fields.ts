@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { issue } from '../connectors/kit/config/marks.ts';
 import { anyText } from '../connectors/kit/config/text.ts';
 
-export { label } from '../connectors/kit/config/label.ts';
+export { label, labelSought } from '../connectors/kit/config/label.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 

@@ -330,8 +330,47 @@ const field = (title: string, query: string, input: Values, ...issues: [string, 
   issues,
 });
 
+const HIDDEN = `${canary}\u202ex`;
+/** Names that are not what they look like, in one operation: each is an issue. */
+function hidden(operation: string, input: Values, ...paths: string[]): BadField {
+  const type = `${operation[0]?.toUpperCase()}${operation.slice(1)}Input`;
+  const query = `mutation ($input: ${type}!) {
+    ${operation}(input: $input) { __typename ... on UserError { code issues { path configPath code message } } }
+  }`;
+  const issues = paths.map((path): [string, string] => [path, 'INVALID_FORMAT']);
+  return field(`a name that hides characters: ${operation}`, query, input, ...issues);
+}
+
 /** Wrong beside the config. */
 const badFields: readonly BadField[] = [
+  hidden(
+    'createDatastore',
+    { ...whole, label: HIDDEN, ownerName: HIDDEN, tags: [{ key: 'a', value: HIDDEN }] },
+    ...['input.label', 'input.ownerName', 'input.tags.0.value'],
+  ),
+  hidden('updateDatastore', { id: randomUUID(), label: HIDDEN }, 'input.label'),
+  hidden('upsertDatastore', { ...whole, name: 'a', label: HIDDEN }, 'input.label'),
+  hidden('createApiToken', { name: HIDDEN, scopes: [], allEnvironments: true }, 'input.name'),
+  hidden('createSessionToken', { scopes: [], onBehalfOf: HIDDEN }, 'input.onBehalfOf'),
+  hidden('registerUsage', { datastoreId: randomUUID(), kind: HIDDEN, name: HIDDEN }, ...['input.kind', 'input.name']),
+  hidden('createDataStructure', { name: HIDDEN, fields: [{ name: 'a', type: 'TEXT' }] }, 'input.name'),
+  hidden(
+    'createDataStructure',
+    { name: 'a', fields: [{ name: 'a', type: 'TEXT', label: HIDDEN }] },
+    'input.fields.0.label',
+  ),
+  hidden('updateDataStructure', { id: randomUUID(), name: HIDDEN }, 'input.name'),
+  hidden('cloneDataStructure', { id: randomUUID(), environmentId: randomUUID(), name: HIDDEN }, 'input.name'),
+  hidden(
+    'applyManifest',
+    {
+      manifest: JSON.stringify({
+        manifest: 1,
+        datastores: { a: { label: HIDDEN, config: { postgres: good.postgres } } },
+      }),
+    },
+    'input.manifest.datastores.a.label',
+  ),
   field('a label of 129 characters', CREATE, { ...whole, label: canary.padEnd(129, 'x') }, ['input.label', 'TOO_LONG']),
   field('a label of 129 characters, later', UPDATE, { id: randomUUID(), label: canary.padEnd(129, 'x') }, [
     'input.label',

@@ -1,6 +1,6 @@
 import { builder } from '../../graphql/builder.ts';
 import { connectionType, pageArguments } from '../../graphql/connection.ts';
-import { label, uuid } from '../../graphql/fields.ts';
+import { labelSought, uuid } from '../../graphql/fields.ts';
 import type { AuditEntry, AuditService } from './service.ts';
 
 declare module '../../graphql/context.ts' {
@@ -81,8 +81,8 @@ builder.queryField('auditLog', (t) =>
         description: 'What was done to the thing with this id: a usage, a token, an environment.',
         validate: { schema: uuid },
       }),
-      actor: t.arg.string({ description: 'AuditEntry.actor, whole.', validate: { schema: label } }),
-      action: t.arg.string({ description: 'AuditEntry.action, whole.', validate: { schema: label } }),
+      actor: t.arg.string({ description: 'AuditEntry.actor, whole.', validate: { schema: labelSought } }),
+      action: t.arg.string({ description: 'AuditEntry.action, whole.', validate: { schema: labelSought } }),
       outcome: t.arg({ type: AuditOutcomeRef, description: 'What came of it.' }),
       from: t.arg({ type: 'DateTime', description: 'What was done then or later.' }),
       until: t.arg({ type: 'DateTime', description: 'What was done before then.' }),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { issue } from '../../connectors/kit/config/marks.ts';
 import { builder } from '../../graphql/builder.ts';
-import { boundedList, label } from '../../graphql/fields.ts';
+import { boundedList, label, labelSought } from '../../graphql/fields.ts';
 import { checkEveryMinutes, description, MAX_TAGS, type Tag, tagKey } from './details.ts';
 
 const TAG_KEY_RULE = '1 to 63 letters, digits, ".", "-", "_" and "/", beginning with a letter or digit';
@@ -73,7 +73,10 @@ export const TagFilter = builder.inputType('TagFilter', {
   description: 'Finds datastores that have a tag.',
   fields: (t) => ({
     key: t.string({ required: true, description: 'The tag’s key, exactly.', validate: { schema: tagKey } }),
-    value: t.string({ description: 'Its value, exactly. Leave it out for any value.', validate: { schema: label } }),
+    value: t.string({
+      description: 'Its value, exactly. Leave it out for any value.',
+      validate: { schema: labelSought },
+    }),
   }),
 });
 
