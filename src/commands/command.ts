@@ -51,9 +51,14 @@ export async function* everyNode<Node>(read: (page: PageArguments) => Promise<Pa
 
 /** Reads a file that was named. @throws Error that names it as well, and what is wrong with it */
 export function readNamed(path: string): Promise<Buffer> {
-  return readFile(path).catch(({ code = '' }: NodeJS.ErrnoException) => {
-    throw new Error(`${path}: ${UNREADABLE[code] ?? 'It cannot be read'} (${code}).`);
+  return readFile(path).catch((error: NodeJS.ErrnoException) => {
+    throw unreadable(path, error);
   });
+}
+
+/** What is told of a file that was named and cannot be read. */
+export function unreadable(path: string, { code = '' }: NodeJS.ErrnoException): Error {
+  return new Error(`${path}: ${UNREADABLE[code] ?? 'It cannot be read'} (${code}).`);
 }
 
 const UNREADABLE: Readonly<Record<string, string>> = {

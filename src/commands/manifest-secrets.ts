@@ -1,9 +1,10 @@
-import { stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { readVariable } from '../env.ts';
 import { referenceTo } from '../modules/manifests/references.ts';
 import type { GivenSecret } from '../modules/manifests/service.ts';
-import { readNamed } from './command.ts';
+import { unreadable } from './command.ts';
 
 /** What a gateway takes. */
 const MAX_SECRET_BYTES = 65_536;
@@ -26,14 +27,23 @@ export async function readSecrets(references: Iterable<string>, folder: string):
 
 /** The text of a file without the line break at its end, which editors add; undefined where there is no such file. */
 async function readSecretFile(path: string): Promise<string | undefined> {
+  const bytes = await readWhereThere(path);
+  if (bytes === undefined) return undefined;
+  if (bytes.length > MAX_SECRET_BYTES) throw new Error(`${path} is over 64 KiB, which is no secret.`);
   try {
-    const { size } = await stat(path);
-    if (size > MAX_SECRET_BYTES) throw new Error(`${path} is over 64 KiB, which is no secret.`);
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(await readNamed(path));
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     return text.replace(/\r?\n$/, '') || undefined;
   } catch (error) {
+    throw new Error(`${path} is no text in UTF-8.`, { cause: error });
+  }
+}
+
+/** What a file begins with, a byte more than a secret may have: it may be endless. */
+async function readWhereThere(path: string): Promise<Buffer | undefined> {
+  try {
+    return await buffer(createReadStream(path, { end: MAX_SECRET_BYTES }));
+  } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    if (error instanceof TypeError) throw new Error(`${path} is no text in UTF-8.`, { cause: error });
-    throw error;
+    throw unreadable(path, error as NodeJS.ErrnoException);
   }
 }
