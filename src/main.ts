@@ -1,7 +1,7 @@
 import { print, UsageError } from './commands/command.ts';
+import { keepHeapSmall } from './heap-at-start.ts';
 import { scopes } from './modules/access/access.ts';
 import { readVersion } from './version.ts';
-import { keepSmall } from './young-generation.ts';
 
 const USAGE = `datastore-gateway: keeps datastore connections, and proves that they work.
 
@@ -158,7 +158,7 @@ async function run(args: readonly string[]): Promise<void> {
   const found = commandOf(args);
   if (!found) throw new UsageError(unknownCommand(args));
   const [name, load] = found;
-  if (services.has(name)) keepSmall();
+  if (services.has(name)) keepHeapSmall();
   const command = await load();
   await command(args.slice(name.split(' ').length));
 }

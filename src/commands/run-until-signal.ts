@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { Env } from '../env.ts';
+import { letHeapGrow } from '../heap-at-start.ts';
 import type { Logger } from '../platform/telemetry/logger.ts';
-import { letGrow } from '../young-generation.ts';
 
 export const AS_ROOT = 'The gateway runs as root, which it needs for nothing: give it a user of its own.';
 /**
@@ -59,5 +59,5 @@ export async function runUntilSignal(service: Service, logger: Logger, afterward
     await service.close();
     throw error;
   });
-  letGrow();
+  letHeapGrow();
 }
