@@ -83,7 +83,10 @@ export class ChildHandle {
   #silentMs = 0;
   /** What it had got of the machine's time when its silence began to show. */
   #cpuMs: number | undefined;
-  /** What it had got at the last beat, and which share of the time before that it got; undefined: nobody knows. */
+  /**
+   * What it had got at the last beat at which it had work, and which share of the time before that it got, none where
+   * it had nothing to do; undefined: nobody knows.
+   */
   #beatCpuMs: number | undefined;
   #share: number | undefined;
   #ending = false;
@@ -150,8 +153,13 @@ export class ChildHandle {
 
   #measure(elapsedMs: number): void {
     if (!this.#ready) return;
+    if (this.work.size === 0) {
+      this.#share = 0;
+      this.#beatCpuMs = undefined;
+      return;
+    }
     const [before, now] = [this.#beatCpuMs, this.#cpuTime()];
-    this.#share = before === undefined || now === undefined ? undefined : (now - before) / elapsedMs;
+    if (before !== undefined) this.#share = now === undefined ? undefined : (now - before) / elapsedMs;
     this.#beatCpuMs = now;
   }
 

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -656,23 +658,56 @@ describe('children', () => {
 });
 
 /** Linux alone tells how much time a process gets. */
-describe.skipIf(cpuTimeOf(process.pid) === undefined)('a child that has time', () => {
-  it('takes whatever comes, however much waits in it', async () => {
+describe.skipIf(cpuTimeOf(process.pid) === undefined)('the time that a child gets', () => {
+  /** An executor of which some tests wait for the peer, and are looked at for a while. */
+  async function watched(tests: number, word?: string) {
     const { port, sockets } = await peer(null);
-    await eventually(async () => {
-      const { executor } = start({ size: 2 });
-      const begin = () => executor.run(job('OBEYS', { port }), told().onEvent, never);
-      sockets.length = 0;
-      begin();
-      await expect.poll(() => sockets).toHaveLength(1);
-      // what time it got is looked at with each beat, of which a busy machine may miss some
-      await delay(4 * HEARTBEAT_MS);
-      for (let test = 0; test < 80; test += 1) begin();
-      await expect.poll(() => sockets).toHaveLength(81);
+    const { executor } = start({ size: 2 });
+    const begin = (count: number) => {
+      for (let test = 0; test < count; test += 1) executor.run(job('OBEYS', { port }), told().onEvent, never);
+    };
+    begin(tests);
+    await expect.poll(() => sockets).toHaveLength(tests);
+    if (word !== undefined) sockets[0]?.write(word);
+    // what time a child got is looked at with each beat, of which a busy machine may miss some
+    await delay(4 * HEARTBEAT_MS);
+    const childrenWith = async (more: number) => {
+      begin(more);
+      await expect.poll(() => sockets).toHaveLength(tests + more);
       const { children } = executor.stats();
       await executor.close();
-      return children === 1;
+      return children;
+    };
+    return { childrenWith };
+  }
+
+  it('has whatever comes go to one that waits, however much waits in it', async () => {
+    await eventually(async () => (await (await watched(1)).childrenWith(80)) === 1);
+  });
+
+  it('has another one started beside one that takes all of it', async () => {
+    await eventually(async () => (await (await watched(32, 'work')).childrenWith(1)) === 2);
+  });
+
+  it('is not asked for while it has nothing to do', async () => {
+    const asked = vi.spyOn(fs, 'readFileSync');
+    syncBuiltinESMExports();
+    atEnd.push(() => {
+      asked.mockRestore();
+      syncBuiltinESMExports();
     });
+    const { executor, pids } = start({ idleMs: 60_000 });
+    const { port, sockets } = await peer(null);
+    const askedFor = () => asked.mock.calls.filter(([path]) => path === `/proc/${pids()[0]}/stat`).length;
+    const running = executor.run(job('OBEYS', { port }), told().onEvent, never);
+    await expect.poll(askedFor).toBeGreaterThan(2);
+    sockets[0]?.write('pass');
+    await running;
+    const before = askedFor();
+    await delay(4 * HEARTBEAT_MS);
+    expect(askedFor()).toBe(before);
+    executor.run(job('OBEYS', { port }), told().onEvent, never);
+    await expect.poll(askedFor).toBeGreaterThan(before);
   });
 });
 

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { secret } from '../../src/connectors/kit/config/marks.ts';
 import { type Connector, defineConnector } from '../../src/connectors/kit/contract/connector.ts';
 import { Failure } from '../../src/connectors/kit/contract/failure.ts';
+import type { PeerSocket } from '../../src/connectors/kit/contract/peer-socket.ts';
 
 /**
  * Connectors that behave and misbehave in every way that the executor has to stand. It is what a child takes
@@ -56,11 +57,19 @@ function throwLater(): void {
   });
 }
 
-/** Does what the peer says: `pass`, `block`, `exit`, `throw`, `throw as nobody`. */
+/** Takes all the time that there is, and lets others have their turns, until the socket closes. */
+function work(socket: PeerSocket): void {
+  if (socket.destroyed) return;
+  block(20);
+  setImmediate(() => work(socket));
+}
+
+/** Does what the peer says: `pass`, `work`, `block`, `exit`, `throw`, `throw as nobody`. */
 const obeysPeer: Run = async ({ config: { host, port }, dialer }) => {
   const socket = await dialer.dial(host, port);
   const word = await new Promise<string>((resolve, reject) => {
     socket.on('data', (chunk: Buffer) => {
+      if (chunk.toString() === 'work') return work(socket);
       if (chunk.toString() === 'block') block(60_000);
       if (chunk.toString() === 'exit') process.exit(3);
       if (chunk.toString() === 'throw') throw new Error('thrown into the void');
