@@ -244,6 +244,25 @@ describeEachDatabase('changes that make the same chain longer', (open, kind) => 
       expect(await verifyJournal(database.query, keyring, 'e')).toEqual({ intact: 30, brokenAt: null });
     });
 
+    it('wait where somebody else waits for the connection', async () => {
+      const { database, openAgain } = await gated();
+      const other = await openAgain();
+      const { outcomes } = await sendBoth(database, changed(first), []);
+      const nine = Array.from({ length: 9 }, (_, at) => `nobody's-${at}`);
+      const letGo = await Promise.all(nine.map((key) => holdRow(database, key)));
+      const reading = setTo(database, '1');
+      await eventually(async () => database.connections()?.waiting === 1);
+      const later = Promise.all(changed(second).map((setting) => update(database, setting)));
+      for (let turn = 0; turn < 5; turn += 1) await turnOfLoop();
+      await openGate(other.database);
+      const read = await reading;
+      for (const free of letGo) await free();
+      await Promise.all([outcomes, later]);
+      expect(read).toEqual(first.slice(1));
+      expect(await setTo(database, '1')).toEqual(twenty.slice(1));
+      expect(await verifyJournal(database.query, keyring, 'e')).toEqual({ intact: 30, brokenAt: null });
+    });
+
     it('are told that the database is away, and not stored, when the connection of both breaks', async () => {
       const { database } = await gated();
       const { outcomes } = await sendBoth(database, changed(first), changed(second));
