@@ -81,8 +81,8 @@ type Autocannon = (options: {
 }>;
 
 /**
- * Sends requests over `connections` kept-alive connections for some seconds, each waiting for its answer before it sends
- * the next, and tells how many were answered in which time. Rejects when one was refused.
+ * Sends requests over `connections` kept-alive connections for some seconds, each waiting for its answer before it
+ * sends the next, and tells how many were answered in which time. Rejects when one was refused.
  */
 export async function load(
   target: Target,
