@@ -62,6 +62,8 @@ const DEFAULT_LIMITS: ServerLimits = {
   transferIdleMs: 120_000,
   unreadBytes: 1024 * 1024,
 };
+/** How many requests a turn of the event loop begins: what the first set going is to begin before the last of many. */
+const MOST_IN_A_TURN = 40;
 /** How long /readyz waits for the database. */
 const READY_MS = 3_000;
 /** How long a drain waits between two looks at what still runs. */
@@ -123,8 +125,8 @@ export class GatewayServer<Access, Context extends object> {
   readonly #rate: RequestRate | undefined;
   #running = 0;
   #closing: Promise<void> | undefined;
-  /** Of the requests that have come in this turn. */
-  #arrived: Promise<void> | undefined;
+  /** Lets the requests go on that wait for the end of their turn. */
+  readonly #arriving: (() => void)[] = [];
 
   constructor(options: GatewayServerOptions<Access, Context>) {
     const { schema, access, createContext, logger, graphiql, signIn } = options;
@@ -254,16 +256,18 @@ export class GatewayServer<Access, Context extends object> {
 
   /**
    * Resolves when what has come in this turn of the event loop is read. Then a body that came along with its headers is
-   * there as a whole, without a timer and listeners; Node runs ticks and microtasks before it reads on.
+   * there as a whole, without a timer and listeners; Node runs ticks and microtasks before it reads on. Of many
+   * requests some wait for the turns after it.
    */
   #arrival(): Promise<void> {
-    this.#arrived ??= new Promise((resolve) => {
-      setImmediate(() => {
-        this.#arrived = undefined;
-        resolve();
-      });
+    return new Promise((resolve) => {
+      if (this.#arriving.push(resolve) === 1) setImmediate(() => this.#goOn());
     });
-    return this.#arrived;
+  }
+
+  #goOn(): void {
+    for (const resolve of this.#arriving.splice(0, MOST_IN_A_TURN)) resolve();
+    if (this.#arriving.length > 0) setImmediate(() => this.#goOn());
   }
 
   async #answerReady(response: ServerResponse): Promise<void> {
