@@ -62,7 +62,7 @@ builder.queryField('parseConnection', (t) =>
   t.field({
     type: ParseConnectionSuccess,
     description:
-      'Reads the text that people have for a connection, to fill in a form: a connection URL (`postgres://…`, `mongodb+srv://…`, `jdbc:…`, `s3://…`, `https://…`), `Server=…;User Id=…`, `host=… user=…`, a `.env`, an option file of MySQL’s, the JSON of a service account or of a secrets manager. Connector.connectionTexts has examples. ' +
+      'Reads the text that people have for a connection, to fill in a form: a connection URL (`postgres://…`, `mongodb+srv://…`, `jdbc:…`, `s3://…`, `https://…`), `Server=…;User Id=…`, `host=… user=…`, how a client is called (`PGPASSWORD=… psql -h …`, `mysql -u …`, `mongosh …`, `sqlcmd -S …`), a `.env`, an option file of MySQL’s, the JSON of a service account or of a secrets manager. Connector.connectionTexts has examples. ' +
       'Nothing is stored, logged, resolved or connected to. The text holds secrets, and so does the answer: send the text as a variable, by POST or WebSocket – it is refused by GET –, and keep the answer out of logs and caches.',
     extensions: { postOnly: true },
     errors: { types: [ValidationError], union: { name: 'ParseConnectionResult' } },

@@ -64,5 +64,5 @@ const settings: Readonly<Record<string, SettingReader>> = {
 export function mysqlTexts(
   own: Pick<ConnectionTexts, 'examples' | 'schemes' | 'places' | 'prefixes' | 'signs'>,
 ): ConnectionTexts {
-  return { sharedSchemes: ['mysql', 'mariadb'], settings, ...own };
+  return { sharedSchemes: ['mysql', 'mariadb'], sharedPrefixes: ['mysql'], settings, ...own };
 }

@@ -67,6 +67,7 @@ export function postgresTexts(
 ): ConnectionTexts {
   return {
     sharedSchemes: ['postgres', 'postgresql'],
+    sharedPrefixes: ['pg'],
     settings,
     readUrl(url, draft) {
       readDatabaseUrl(url, draft);

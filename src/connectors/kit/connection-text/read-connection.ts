@@ -251,7 +251,7 @@ const URL_OF_NONE =
   'It has a URL as none of the gateway’s types has one. Connector.connectionTexts has examples of those that are read.';
 
 export const NOTHING_READ =
-  'Nothing in it is read as a connection. Give a connection URL, the text of a .env or of an option file, a string as Server=…;User Id=… or host=… user=…, or the JSON of a key file.';
+  'Nothing in it is read as a connection. Give a connection URL, the text of a .env or of an option file, a string as Server=…;User Id=… or host=… user=…, the call of a client as psql -h …, or the JSON of a key file.';
 
 function notOfType(connector: Connector | undefined): string {
   const examples = (connector?.texts?.examples ?? []).filter((example) => !/[\r\n]/.test(example)).slice(0, 3);

@@ -1,3 +1,4 @@
+import { readCommandLine } from './command-line.ts';
 import type { ConnectionText, ConnectionUrl, GivenUrl, Setting } from './connection-text.ts';
 import { plainName } from './connection-text.ts';
 import { readLines } from './lines.ts';
@@ -10,15 +11,17 @@ const MAX_SETTINGS = 1_000;
 const MAX_DEPTH = 4;
 /** The names of settings that hold a whole text: `DATABASE_URL`, `ConnectionStrings__Shop`. */
 const HOLDS_TEXT = /(?:url|uri|dsn|connectionstring|connection|json|credentials|key)$|^connectionstrings/;
-/** Commands that pages show before a URL. */
-const COMMAND = /^(?:psql|mongosh|mongo|mysqlsh)\s+(?=["']?[a-z+]+:\/\/)/i;
+/** A client that is given a URL alone, in which nothing need stand in quotes. */
+const COMMAND = /^(?:psql|mongosh|mongo|mysqlsh)\s+(?=[a-z+]+:\/\/\S*$)/i;
 
 /**
- * Takes a text apart: a URL, a JSON object, lines of a `.env` or of an option file, `Server=…;User Id=…`, or libpq's
- * `host=… user=…`. Undefined when it is none of these, or has more than 1,000 settings.
+ * Takes a text apart: a URL, a JSON object, lines of a `.env` or of an option file, `Server=…;User Id=…`, libpq's
+ * `host=… user=…`, or how a client is called. Undefined when it is none of these, or has more than 1,000 settings.
  */
 export function readText(text: string): ConnectionText | undefined {
   const trimmed = unquoted(text.trim().replace(COMMAND, ''));
+  const called = readCommandLine(trimmed);
+  if (called) return called.length > MAX_SETTINGS ? undefined : apart(called);
   const url = /\s/.test(trimmed) ? urlOnOneLine(trimmed) : readUrl(trimmed);
   if (url && url.parameters.length <= MAX_SETTINGS)
     return { urls: [{ url, setting: undefined }], within: [], settings: [] };
