@@ -139,7 +139,7 @@ const MOST_BEFORE = 24;
 const STARTERS: ReadonlySet<string> = new Set(['sudo', 'docker', 'podman', 'kubectl', 'env', 'time', '$', '%', '>']);
 /** Verbs that stand behind a client's name. */
 const VERBS: ReadonlySet<string> = new Set(['sql', 'client', 'query', 'ls', 'show']);
-const PROGRAM = /^(?:(?:\.{0,2}\/)[\w./-]*\/|\.{0,2}\/)?(?<name>[\w.-]+?)(?:\.exe)?$|^(?<name>[$%>])$/i;
+const PROGRAM = /^(?:(?:\.{0,2}\/)[\w./-]*\/|\.{0,2}\/)?(?<name>[\w.-]+?|[$%>])(?:\.exe)?$/i;
 const ENDS = /^(?:[|;&<>]{1,2}|\d?>&?\d?.*)$/;
 const VARIABLE = /^(?<name>[A-Za-z_]\w{0,127})=(?<value>[\s\S]*)$/;
 
