@@ -80,7 +80,7 @@ Usage: datastore-gateway <command>
                    where errors go.
       --format jsonl|csv   left out: as the name of --out says, or jsonl
       --out FILE           writes them there instead, once all are there
-      --field NAME         once or more: these columns of CSV alone
+      --field NAME         once or more: these fields alone
       --escape-formulas    for a spreadsheet, and not to be imported again
   records import --datastore ID FILE
                    Puts what a file says, or stdin for -, and tells each line that is

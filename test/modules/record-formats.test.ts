@@ -5,7 +5,7 @@ import type { JsonObject } from '../../src/modules/data-structures/judge.ts';
 import type { FieldType, Structure } from '../../src/modules/data-structures/structure.ts';
 import { chosenRow, headerRow, knownColumns, recordRow } from '../../src/modules/managed-data/csv-columns.ts';
 import { readCsv } from '../../src/modules/managed-data/csv-reader.ts';
-import { jsonLine, readJsonLines } from '../../src/modules/managed-data/json-lines.ts';
+import { chosenLine, jsonLine, readJsonLines } from '../../src/modules/managed-data/json-lines.ts';
 import { MAX_LINE, type ReadLine } from '../../src/modules/managed-data/transfer-text.ts';
 import { findRepeatedName } from '../../src/platform/json-names.ts';
 
@@ -105,6 +105,18 @@ describe('JSON lines', () => {
   ])('with %s are refused, and the next is read', async (_name, text, expected) => {
     const lines = await readLines(Buffer.concat([Buffer.from(text), Buffer.from('\n{"key":"b","data":{}}')]));
     expect(told(lines)).toEqual([expected, '2']);
+  });
+
+  test('that are none say what a line is', async () => {
+    const messages = (await readLines('[\n{"a":1}\n[]')).flatMap(({ issues }) => issues.map(({ message }) => message));
+    expect(messages).toHaveLength(4);
+    for (const message of messages) expect(message).toContain('{"key": "…", "data": {…}}');
+  });
+
+  test('have chosen fields alone where these are named', () => {
+    const data = { a: 1, b: [null], c: '=x' };
+    expect(chosenLine(['c', 'a', 'none'], 'k', data)).toBe('{"key":"k","data":{"a":1,"c":"=x"}}\n');
+    expect(chosenLine(['none'], 'k', data)).toBe('{"key":"k","data":{}}\n');
   });
 
   test('of a byte too many are refused, and no more of them is kept', async () => {
@@ -215,6 +227,26 @@ describe('CSV', () => {
       Buffer.from('\xe9t\xe9,b\n', 'latin1'),
       '1: Column 1 has a name that is no UTF-8: name each field once.',
     ],
+    [
+      'semicolons',
+      'a;b\n1;2\n',
+      '1: The first row has semicolons and no comma: separate values by commas, or quote the name of the one column.',
+    ],
+    [
+      'tabs',
+      'a\tb\n1\t2\n',
+      '1: The first row has tabs and no comma: separate values by commas, or quote the name of the one column.',
+    ],
+    [
+      'lines of JSON',
+      '{"key":"a","data":{}}\n',
+      '1: This is JSON, and no CSV: send records in lines of JSON as jsonl.',
+    ],
+    [
+      'JSON of several lines',
+      '[\n  {"a": 1}\n]\n',
+      '2: This is JSON, and no CSV: send records in lines of JSON as jsonl.',
+    ],
     ['too many columns', `${'a,'.repeat(1_000)}a\n`, '1: A row has at most 1000 values.'],
     ['an open quote', 'a,b\n1,2\n3,"4\n5,6\n', '3: A quote is opened in this row or behind it and never closed.'],
     [
@@ -239,6 +271,15 @@ describe('CSV', () => {
     ],
   ])('with %s cannot be read on', async (_name, text, expected) => {
     expect(await unreadable(readRows(text, null, undefined, 65_536))).toBe(expected);
+  });
+
+  test('of one column is read, also where something else might separate several', async () => {
+    const dataOf = async (text: string, structure: Structure | null = null) =>
+      (await readRows(text, structure)).map(({ record }) => record?.data);
+    expect(await dataOf('a\n1;2\n')).toEqual([{ a: '1;2' }]);
+    expect(await dataOf('"a;b"\n1\n')).toEqual([{ 'a;b': '1' }]);
+    expect(await dataOf('a;b\n1\n', structureOf({ 'a;b': 'NUMBER' }))).toEqual([{ 'a;b': 1 }]);
+    expect(await dataOf('{a},b\n1,2\n')).toEqual([{ '{a}': '1', b: '2' }]);
   });
 
   test('gives back what was written, whatever the records are', async () => {

@@ -138,6 +138,16 @@ describeEachGateway('records go in and out', (open) => {
     expect(await (await exported(to, `?format=${format}`)).text()).toBe(text);
   });
 
+  test('with the fields alone that are named, in either format', async () => {
+    const id = await store();
+    await gateway.run(PutRecord, {
+      input: { datastoreId: id, key: 'a', data: { name: 'Ann', salary: 5, city: 'Bonn' } },
+    });
+    const text = async (search: string) => (await exported(id, search)).text();
+    expect(await text('?field=city&field=name')).toBe('{"key":"a","data":{"name":"Ann","city":"Bonn"}}\n');
+    expect(await text('?format=csv&field=city&field=name')).toBe('$key,city,name\r\na,Bonn,Ann\r\n');
+  });
+
   test('with the events of single puts, and entries in the audit log', async () => {
     const id = await store();
     await imported(id, JSON_LINES, linesOf(501));

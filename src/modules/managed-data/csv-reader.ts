@@ -11,6 +11,8 @@ import { issueAt, keyOf, MAX_LINE, type ReadLine, textBytes, unreadable } from '
 /** How many columns a row may have. */
 const MAX_COLUMNS = 1_000;
 const LINE_BREAKS = /\r\n|\r|\n/g;
+const OPEN_BRACE = 0x7b;
+const OPEN_BRACKET = 0x5b;
 const NOT_UTF8 = Symbol('no UTF-8');
 
 /** A text; undefined for an empty cell without quotes. */
@@ -23,9 +25,9 @@ export async function* readCsv(
   keyField: string | undefined,
 ): AsyncGenerator<ReadLine> {
   let header: readonly Column[] | undefined;
-  for await (const { line, size, cells } of rowsOf(source)) {
-    if (header) yield { line, size, ...readRow(cells, header, keyField) };
-    else header = readHeader(line, cells, structure);
+  for await (const row of rowsOf(source)) {
+    if (header) yield { line: row.line, size: row.size, ...readRow(row.cells, header, keyField) };
+    else header = readHeader(row, structure);
   }
   if (!header) throw unreadable(1, 'There is no first row with the names of the columns.');
 }
@@ -33,6 +35,8 @@ export async function* readCsv(
 interface Row {
   readonly line: number;
   readonly size: number;
+  /** Whether one of its values stands in quotes. */
+  readonly isQuoted: boolean;
   readonly cells: readonly Cell[];
 }
 
@@ -57,11 +61,15 @@ async function* rowsOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<Row> {
   });
   // whoever writes to it is told
   parser.on('error', () => undefined);
+  let isJson: boolean | undefined;
   const checked = function* (error: Error | null) {
     yield* found.splice(0);
-    if (error) throw isCsvError(error) ? unreadable(place.line, MESSAGES[error.code] ?? BROKEN) : error;
+    if (error) throw isCsvError(error) ? unreadable(place.line, messageOf(error, isJson)) : error;
   };
-  for await (const bytes of textBytes(source)) yield* checked(await done((tell) => parser.write(bytes, tell)));
+  for await (const bytes of textBytes(source)) {
+    isJson ??= bytes[0] === OPEN_BRACE || bytes[0] === OPEN_BRACKET;
+    yield* checked(await done((tell) => parser.write(bytes, tell)));
+  }
   yield* checked(await done((tell) => parser.end(tell)));
 }
 
@@ -78,6 +86,7 @@ class RowPlace {
   #line = 1;
   #breaks = 0;
   #size = 0;
+  #isQuoted = false;
 
   /** Where the row begins that is read. */
   get line(): number {
@@ -88,6 +97,7 @@ class RowPlace {
     this.#size += bytes.length + 1;
     if (this.#size > MAX_LINE) throw unreadable(this.#line, TOO_LONG);
     if (index >= MAX_COLUMNS) throw unreadable(this.#line, `A row has at most ${MAX_COLUMNS} values.`);
+    this.#isQuoted ||= quoting;
     if (bytes.length === 0 && !quoting) return undefined;
     if (!isUtf8(bytes)) return NOT_UTF8;
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
@@ -95,17 +105,20 @@ class RowPlace {
     return text;
   }
 
-  /** Ends a row. @returns where it began */
-  next(): { readonly line: number; readonly size: number } {
-    const ended = { line: this.#line, size: this.#size };
+  /** Ends a row. @returns where it began, and what it is like */
+  next(): Omit<Row, 'cells'> {
+    const ended = { line: this.#line, size: this.#size, isQuoted: this.#isQuoted };
     this.#line += this.#breaks + 1;
     this.#breaks = 0;
     this.#size = 0;
+    this.#isQuoted = false;
     return ended;
   }
 }
 
 const TOO_LONG = `A row has at most ${MAX_LINE} bytes: look for a quote that is not closed.`;
+const COMMAS = 'separate values by commas, or quote the name of the one column.';
+const JSON_TEXT = 'This is JSON, and no CSV: send records in lines of JSON as jsonl.';
 const BROKEN = 'From this row on it is no CSV.';
 const MESSAGES: Readonly<Record<string, string>> = {
   CSV_QUOTE_NOT_CLOSED: 'A quote is opened in this row or behind it and never closed.',
@@ -114,15 +127,31 @@ const MESSAGES: Readonly<Record<string, string>> = {
   CSV_MAX_RECORD_SIZE: TOO_LONG,
 };
 
+/** JSON is no CSV at its first quote, which stands within a value. */
+function messageOf({ code }: CsvError, isJson = false): string {
+  return isJson && code === 'INVALID_OPENING_QUOTE' ? JSON_TEXT : (MESSAGES[code] ?? BROKEN);
+}
+
 function isCsvError(error: unknown): error is CsvError {
   return error instanceof Error && !(error instanceof ValidationError) && 'code' in error && isKnown(error.code);
 }
 
 const isKnown = (code: unknown) => typeof code === 'string' && /^(CSV_|INVALID_OPENING_QUOTE)/.test(code);
 
-/** @throws ValidationError for names that records cannot have */
-function readHeader(line: number, cells: readonly Cell[], structure: Structure | null): Column[] {
+/** What spreadsheets put between values in the place of a comma, where a comma is in their numbers. */
+const SEPARATORS: readonly (readonly [string, string])[] = [
+  [';', 'semicolons'],
+  ['\t', 'tabs'],
+];
+
+/** @throws ValidationError for names that records cannot have, and for those that something else than commas separates */
+function readHeader({ line, cells, isQuoted }: Row, structure: Structure | null): Column[] {
   const types = new Map(knownColumns(structure).map(({ name, type }) => [name, type]));
+  const [only] = cells;
+  if (cells.length === 1 && typeof only === 'string' && !isQuoted && !types.has(only)) {
+    const [, separators] = SEPARATORS.find(([character]) => only.includes(character)) ?? [];
+    if (separators) throw unreadable(line, `The first row has ${separators} and no comma: ${COMMAS}`);
+  }
   const seen = new Set<string>();
   return cells.map((name, at) => {
     const wrong = faultOfName(name, seen);

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { FieldIssue } from '../../errors/field-issues.ts';
 import { findRepeatedName } from '../../platform/json-names.ts';
-import { isObject } from '../data-structures/judge.ts';
+import { isObject, type JsonObject } from '../data-structures/judge.ts';
 import { issueAt, keyOf, MAX_LINE, type ReadLine, textBytes } from './transfer-text.ts';
 
 /** What a line looks like, for messages. */
@@ -12,6 +12,12 @@ const LINE_FEED = 0x0a;
 /** Writes a record as a line, of its data as they are stored. */
 export function jsonLine(key: string, data: string): string {
   return `{"key":${JSON.stringify(key)},"data":${data}}\n`;
+}
+
+/** Writes some fields of a record as a line; one that the record does not have is left out. */
+export function chosenLine(names: readonly string[], key: string, data: JsonObject): string {
+  const chosen = Object.entries(data).filter(([name]) => names.includes(name));
+  return jsonLine(key, JSON.stringify(Object.fromEntries(chosen)));
 }
 
 /** Reads records that stand in a line of JSON each; empty lines are passed over. */
@@ -73,7 +79,7 @@ function readLine(bytes: Buffer, keyField: string | undefined, issues: FieldIssu
   const value = parsed(text, issues);
   if (issues.length > 0) return null;
   if (!isObject(value)) {
-    issues.push(issueAt([], 'INVALID_TYPE', `Give a JSON object: ${FORM}.`));
+    issues.push(issueAt([], 'INVALID_TYPE', `Give a JSON object, each record in a line of its own: ${FORM}.`));
     return null;
   }
   const repeated = findRepeatedName(text);
@@ -90,7 +96,7 @@ function parsed(text: string, issues: FieldIssue[]): unknown {
     return JSON.parse(text) as unknown;
   } catch {
     // V8's message quotes the text
-    issues.push(issueAt([], 'INVALID_FORMAT', 'This line is no JSON.'));
+    issues.push(issueAt([], 'INVALID_FORMAT', `This line is no JSON: a record stands whole in its line, ${FORM}.`));
     return null;
   }
 }

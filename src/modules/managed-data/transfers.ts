@@ -10,7 +10,7 @@ import type { Structure } from '../data-structures/structure.ts';
 import { type CellStyle, chosenRow, headerRow, knownColumns, recordRow } from './csv-columns.ts';
 import { readCsv } from './csv-reader.ts';
 import { type ImportReport, RecordImport } from './import.ts';
-import { jsonLine, readJsonLines } from './json-lines.ts';
+import { chosenLine, jsonLine, readJsonLines } from './json-lines.ts';
 import { nextStored, type StoredRecord } from './record-store.ts';
 import type { RecordService } from './service.ts';
 import { findStores, lockStore } from './store.ts';
@@ -57,7 +57,7 @@ export class RecordTransfers {
     const options = readParameters(exportOptions, parameters, ['field']);
     const structure = await this.#options.records.structureOf(access, datastoreId);
     const recordCount = await this.#journalExport(access, datastoreId, options.format);
-    const text = options.format === 'csv' ? csvText(structure, options) : jsonLinesText;
+    const text = options.format === 'csv' ? csvText(structure, options) : jsonLinesText(options);
     return { format: options.format, recordCount, pieces: this.#pieces(access, datastoreId, text) };
   }
 
@@ -123,11 +123,15 @@ interface ExportText {
   write(record: StoredRecord): string;
 }
 
-const jsonLinesText: ExportText = { head: '', write: ({ key, data }) => jsonLine(key, data) };
+const dataOf = ({ data }: StoredRecord) => JSON.parse(data) as JsonObject;
+
+function jsonLinesText({ field: names }: ExportOptions): ExportText {
+  if (names.length === 0) return { head: '', write: ({ key, data }) => jsonLine(key, data) };
+  return { head: '', write: (record) => chosenLine(names, record.key, dataOf(record)) };
+}
 
 function csvText(structure: Structure | null, { field: names, formulas }: ExportOptions): ExportText {
   const style: CellStyle = { escapesFormulas: formulas === 'escape' };
-  const dataOf = ({ data }: StoredRecord) => JSON.parse(data) as JsonObject;
   if (names.length > 0) {
     const chosen = names.map((name) => ({ name, type: null }));
     return {
