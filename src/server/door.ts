@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { GraphQLError } from 'graphql';
+import { handleProtocols } from 'graphql-ws';
 import type { Logger } from 'pino';
+import type { RequestErrorCode } from '../errors/api.ts';
 import { Allowance } from '../platform/allowance.ts';
 import type { AllowedOrigins } from './allowed-origins.ts';
 import { requestError } from './request-error.ts';
@@ -13,8 +15,8 @@ const HOST = /^[\w.:[\]-]{1,260}$/;
 const ORIGIN = /^https?:\/\/[\w.:[\]-]{1,260}$/i;
 
 /**
- * Judges by Host and Origin who may ask, over HTTP and WebSocket alike. Who is refused is told what the operator has to
- * set, and so is the operator, in the log.
+ * Judges by Host and Origin who may ask, over HTTP and WebSocket alike, and of a WebSocket whether it speaks our
+ * protocol. Who is refused is told what the operator has to set, and so is the operator, in the log.
  */
 export class Door {
   readonly #origins: AllowedOrigins;
@@ -40,13 +42,26 @@ export class Door {
     if (!isApi) throw this.#refused('Pages of another origin are served the API alone, at /graphql and for records.');
   }
 
-  #refused(message: string): GraphQLError {
+  /**
+   * Lets in a WebSocket that may ask for the API and speaks its protocol. One that names no protocol is told by the
+   * close of its connection. @throws a request error FORBIDDEN or BAD_REQUEST
+   */
+  admitWebSocket(request: IncomingMessage): void {
+    this.admit(request, true);
+    const offered = request.headers['sec-websocket-protocol'];
+    if (offered && !handleProtocols(offered)) throw this.#refused(PROTOCOL_MESSAGE, 'BAD_REQUEST', 400);
+  }
+
+  #refused(message: string, code: RequestErrorCode = 'FORBIDDEN', status = 403): GraphQLError {
     const taken = this.#logged.take(1);
     if (taken === 'within') this.#logger.warn(`a request was refused: ${message}`);
-    if (taken === 'spent') this.#logger.warn('more requests are refused for their Host or Origin than are logged');
-    return requestError('FORBIDDEN', { message, status: 403 });
+    if (taken === 'spent') this.#logger.warn('more requests are refused at the door than are logged');
+    return requestError(code, { message, status });
   }
 }
+
+const PROTOCOL_MESSAGE =
+  'WebSockets speak graphql-transport-ws, as the library graphql-ws does; subscriptions-transport-ws, which calls its own protocol graphql-ws, is another one.';
 
 function hostMessage(host: string | undefined): string {
   const start = 'The Host header names none of this gateway’s hosts';

@@ -354,7 +354,7 @@ export class GatewayServer<Access, Context extends object> {
     if (path !== '/graphql') return requestError('NOT_FOUND', { message: 'WebSockets are at /graphql.', status: 404 });
     if (this.#closing) return requestError('UNAVAILABLE', { status: 503, headers: { 'retry-after': '1' } });
     try {
-      this.#door.admit(request, true);
+      this.#door.admitWebSocket(request);
       return undefined;
     } catch (error) {
       return this.#mask(error);

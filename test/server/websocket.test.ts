@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { json } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -7,7 +10,7 @@ import { canary, goodToken, overWebSocket, startEdge } from './edge.ts';
 /** A socket without any manners. */
 async function open(
   port: number,
-  options: { protocol?: string; path?: string; headers?: Record<string, string> } = {},
+  options: { protocol?: string | string[]; path?: string; headers?: Record<string, string> } = {},
 ) {
   const { protocol = 'graphql-transport-ws', path = '/graphql', headers = {} } = options;
   const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, protocol, { headers });
@@ -49,7 +52,8 @@ describe('connection_init', () => {
     const edge = await startEdge();
     const { send, closed, messages } = await open(edge.port);
     send({ type: 'connection_init', payload });
-    expect(await closed).toEqual({ code: 4403, reason: 'Forbidden' });
+    const reason = 'Forbidden: connection_init has no {"authorization": "Bearer …"} with a valid token';
+    expect(await closed).toEqual({ code: 4403, reason });
     expect(messages).toEqual([]);
   });
 
@@ -158,15 +162,24 @@ test('subscriptions that share a connection get what each asked for, in order, a
 describe('upgrades', () => {
   test('another subprotocol, path, Origin or Host is refused', async () => {
     const edge = await startEdge();
-    const { closed } = await open(edge.port, { protocol: 'graphql-ws' }).then(
-      (it) => it,
-      () => ({ closed: Promise.resolve({ code: 0, reason: '' }) }),
-    );
-    expect([0, 1006, 4406]).toContain((await closed).code);
+    expect((await open(edge.port, { protocol: 'graphql-ws' })).status).toBe(400);
+    expect((await open(edge.port, { protocol: ['graphql-ws', 'graphql-transport-ws'] })).status).toBe(101);
+    expect((await (await open(edge.port, { protocol: [] })).closed).code).toBe(4406);
     expect((await open(edge.port, { path: '/other' })).status).toBe(404);
     expect((await open(edge.port, { headers: { origin: 'http://evil.example' } })).status).toBe(403);
     expect((await open(edge.port, { headers: { host: `evil.example:${edge.port}` } })).status).toBe(403);
     expect((await open(edge.port, { headers: { origin: `http://127.0.0.1:${edge.port}` } })).status).toBe(101);
+  });
+
+  test('another subprotocol is told which one is spoken, and so is the log', async () => {
+    const edge = await startEdge();
+    const socket = new WebSocket(`ws://127.0.0.1:${edge.port}/graphql`, 'graphql-ws');
+    socket.on('error', () => undefined);
+    const [, answer] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage];
+    const { errors } = (await json(answer)) as { errors: { message: string; extensions: object }[] };
+    expect(errors[0]?.message).toContain('graphql-transport-ws');
+    expect(errors[0]?.extensions).toEqual({ code: 'BAD_REQUEST' });
+    expect(edge.log()).toContain('graphql-transport-ws');
   });
 });
 
@@ -260,7 +273,7 @@ describe('tokens that stop counting', () => {
     await eventually(() => messages.length === 1);
     edge.tokens.delete(goodToken);
     send({ id: '1', type: 'subscribe', payload: { query: 'mutation { count }' } });
-    expect((await closed).code).toBe(4403);
+    expect(await closed).toEqual({ code: 4403, reason: 'Forbidden: the token was revoked or has expired' });
     expect(edge.witness.mutations).toBe(0);
   });
 
