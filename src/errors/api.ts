@@ -28,6 +28,8 @@ export const requestErrorCodes = {
     'No valid token was given: send one as “Authorization: Bearer …”, or make another one where it was revoked or has expired.',
   FORBIDDEN: 'The token lacks a scope that this needs.',
   BAD_REQUEST: 'The request is no GraphQL over HTTP; the message says what is wrong with it.',
+  PERSISTED_QUERY_NOT_SUPPORTED:
+    'Documents are not kept by their hash: send the query itself. The message is PersistedQueryNotSupported, by which clients with automatic persisted queries know to do so.',
   GRAPHQL_PARSE_FAILED: 'The document is no GraphQL; the message says at which line and column.',
   GRAPHQL_VALIDATION_FAILED: 'The document does not fit the schema.',
   BAD_USER_INPUT: 'An argument is not valid; issues names each of them.',

@@ -48,6 +48,7 @@ export function checkParams(params: unknown): GraphQLParams {
     throw badRequest('The body must be a JSON object with query, variables, operationName and extensions.');
   const { query, variables, operationName, extensions, ...others } = params;
   if (Object.values(others).some((value) => value != null)) throw badRequest(`Only ${PARAMS.join(', ')} are taken.`);
+  if (query == null && isObject(extensions) && extensions.persistedQuery != null) throw notPersisted();
   if (typeof query !== 'string' || query === '') throw badRequest('query must be the text of a GraphQL document.');
   if (operationName != null && typeof operationName !== 'string') throw badRequest('operationName must be text.');
   if (variables != null && !isObject(variables)) throw badRequest('variables must be a JSON object.');
@@ -101,6 +102,12 @@ function isFlatObject(value: unknown): boolean {
   if (!isObject(value)) return false;
   for (const name in value) if (typeof value[name] === 'object') return false;
   return true;
+}
+
+/** Clients with automatic persisted queries send the query itself where they read this, letter for letter. */
+function notPersisted() {
+  const message = 'PersistedQueryNotSupported';
+  return requestError('PERSISTED_QUERY_NOT_SUPPORTED', { message, status: 400, aboutDocument: true });
 }
 
 function badRequest(message: string) {

@@ -365,6 +365,26 @@ describe('bodies that are no GraphQL over HTTP', () => {
     expect(await (await edge.post(query)).text()).not.toContain('twice');
   });
 
+  test('a hash in the place of a query has a client send the query', async () => {
+    const edge = await startEdge();
+    const extensions = { persistedQuery: { version: 1, sha256Hash: canary } };
+    const expected = {
+      errors: [{ message: 'PersistedQueryNotSupported', extensions: { code: 'PERSISTED_QUERY_NOT_SUPPORTED' } }],
+    };
+    const statuses = { 'application/json': 200, 'application/graphql-response+json': 400 };
+    for (const [accept, status] of Object.entries(statuses)) {
+      const answers = [
+        await edge.post({ extensions }, { accept }),
+        await edge.get({ extensions: JSON.stringify(extensions) }, { accept }),
+      ];
+      for (const answer of answers) {
+        expect(answer.status, accept).toBe(status);
+        expect(await answer.json(), accept).toEqual(expected);
+      }
+    }
+    expect(await (await edge.post({ query: '{ me }', extensions })).json()).toEqual({ data: { me: 'Ann' } });
+  });
+
   test('JSON in a URL that is none', async () => {
     const edge = await startEdge();
     const answer = await edge.get({ query: '{ me }', variables: `{"a": ${canary}` });
