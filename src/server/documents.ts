@@ -13,6 +13,12 @@ import { valuesRule } from './refused-values.ts';
 import { isRequestError, requestError } from './request-error.ts';
 import { createShownNames, withoutStrangeNames } from './shown-names.ts';
 
+/** What graphql-js says of a limit without saying what it is. */
+const CLEARER: Readonly<Record<string, string>> = {
+  'Maximum introspection depth exceeded':
+    'An introspection nests fields, interfaces, possibleTypes and inputFields in one another: two levels are the most. Ask for further types by __type.',
+};
+
 /** How many errors of validation one answer names. */
 const MAX_ERRORS = 20;
 
@@ -52,7 +58,7 @@ export function createDocumentValidator(schema: GraphQLSchema): (document: Docum
   const shown = (error: GraphQLError) => {
     if (isRequestError(error)) return error;
     if (error.message === 'Validation aborted.') return tooManyComparisons();
-    const message = withoutStrangeNames(error.message, isShown);
+    const message = CLEARER[error.message] ?? withoutStrangeNames(error.message, isShown);
     return requestError('GRAPHQL_VALIDATION_FAILED', { message, from: error, status: 400, aboutDocument: true });
   };
   return (document) => validate(schema, document, rules, { maxErrors: MAX_ERRORS }).map(shown);

@@ -105,6 +105,16 @@ describe('documents that would take for ever to weigh', () => {
     const query = `{ __type(name: "Node") { fields { type ${'{ ofType '.repeat(30)}{ name }${' }'.repeat(30)} } } }`;
     expect(await (await edge.post({ query })).text()).toContain('nests introspection');
   });
+
+  test('lists of types within one another', async () => {
+    const edge = await startEdge();
+    const text = async (depth: number) => {
+      const query = `{ __type(name: "Query") ${'{ fields { type '.repeat(depth)}{ name }${' } }'.repeat(depth)} }`;
+      return (await edge.post({ query })).text();
+    };
+    expect(await text(2)).toContain('"fields":[{"type":');
+    expect(await text(3)).toContain('two levels are the most');
+  });
 });
 
 test('the introspection queries of GraphiQL and codegen pass', async () => {
