@@ -132,7 +132,8 @@ const PROGRESS = `# Follows a test as it goes: an event for each check that
 # can be started before, during or after the test.
 #
 # Put the id of a test into the variables: the answer in
-# the tab before has one. To watch a test live, choose an
+# the tab before has one. For an id that is not in use yet
+# it waits a minute. To watch a test live, choose an
 # id for it ("test": {"testId": "a new UUID"}), start this
 # here, and run that in a second window of this page.
 subscription TestProgress($id: ID!) {

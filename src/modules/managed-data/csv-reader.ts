@@ -144,7 +144,7 @@ const SEPARATORS: readonly (readonly [string, string])[] = [
   ['\t', 'tabs'],
 ];
 
-/** @throws ValidationError for names that records cannot have, and for those that something else than commas separates */
+/** @throws ValidationError for names that records cannot have, and where no commas stand between them */
 function readHeader({ line, cells, isQuoted }: Row, structure: Structure | null): Column[] {
   const types = new Map(knownColumns(structure).map(({ name, type }) => [name, type]));
   const [only] = cells;
