@@ -1,7 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { CompiledQuery } from 'kysely';
 import pg from 'pg';
 import type { Database } from '../../src/platform/database/database.ts';
 import { PLANNER_SETTINGS } from '../../src/platform/postgres/dialect.ts';
+
+/** So often Postgres plans a prepared statement for its values before it compares that with one plan for all. */
+const PLANNED_FOR_VALUES = 5;
 
 /** A statement as it was sent. */
 export interface Statement {
@@ -17,6 +21,8 @@ export interface Explainer {
   indexes(statement: Statement): Promise<string[]>;
   /** The same of the plan that Postgres makes once for all values of a prepared statement. */
   indexesForAll(statement: Statement): Promise<string[]>;
+  /** Whether a prepared statement is planned once, not again and again for its values. */
+  isPlannedOnce(statement: Statement): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -43,6 +49,7 @@ function sqliteExplainer(database: Database, tables: readonly string[]): Explain
     faults: async (statement) => (await steps(statement)).filter((step) => step.startsWith('SCAN ')),
     indexes: async (statement) => [...new Set((await steps(statement)).flatMap(indexOf))],
     indexesForAll: async (statement) => [...new Set((await steps(statement)).flatMap(indexOf))],
+    isPlannedOnce: async () => true,
     close: async () => undefined,
   };
 }
@@ -84,6 +91,14 @@ async function postgresExplainer(url: string, tables: readonly string[]): Promis
       const { rows } = await client.query(`explain (generic_plan, format json) ${sql}`);
       const plan = allNodes(rows[0]['QUERY PLAN'][0].Plan);
       return [...new Set(plan.flatMap((node) => node['Index Name'] ?? []))];
+    },
+    isPlannedOnce: async ({ sql, parameters }) => {
+      const prepared = { name: randomUUID(), text: sql, values: [...parameters] };
+      for (let time = 0; time <= PLANNED_FOR_VALUES; time += 1) await client.query(prepared);
+      const { rows } = await client.query('select generic_plans from pg_prepared_statements where name = $1', [
+        prepared.name,
+      ]);
+      return Number(rows[0].generic_plans) > 0;
     },
     close: () => client.end(),
   };

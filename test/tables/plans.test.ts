@@ -173,6 +173,7 @@ describeEachGateway(
         expect(await explainer.faults(page)).toEqual([]);
         if (kind === 'postgres')
           expect(await explainer.indexesForAll(page)).toContainEqual(expect.stringMatching(PAGE_INDEX));
+        expect(await explainer.isPlannedOnce(page)).toBe(true);
       }
     });
 

@@ -1,8 +1,15 @@
-import type { AliasedExpression, Expression, ExpressionBuilder, SqlBool } from 'kysely';
+import {
+  type AliasedExpression,
+  type Expression,
+  type ExpressionBuilder,
+  type SelectQueryBuilder,
+  type SqlBool,
+  sql,
+} from 'kysely';
 import { type Database, isOneOf } from '../../platform/database/database.ts';
 import { type PlaceOf, PreparedStatements } from '../../platform/database/prepared-statements.ts';
 import type { Tables } from '../../platform/database/tables.ts';
-import { encodeCursor, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
+import { encodeCursor, maxPageSize, type Page, type PageRequest, toPage } from '../../platform/paging.ts';
 import type { Access } from '../access/access.ts';
 import { isVisible, type Sight, whereVisible } from '../access/visibility.ts';
 import { type AskedOfDatastores, wholeDatastores } from './asked.ts';
@@ -206,22 +213,45 @@ async function walkAgain(listing: Listing, { environmentId }: Part): Promise<Joi
   const { database, query, direction, asked, stretch } = listing;
   const isGiven = (one: unknown) => (one === null ? 'no' : 'one');
   const bounds = `${isGiven(stretch.after)} ${isGiven(stretch.before)} ${stretch.offset > 0 ? 'skips' : 'begins'}`;
-  const shape = `${orderName(query)} ${direction} ${isGiven(environmentId)} ${bounds} ${asked.name}`;
+  const isPage = database.kind === 'postgres' && stretch.offset === 0 && stretch.limit <= MOST_OF_A_PAGE;
+  const shape = `${orderName(query)} ${direction} ${isGiven(environmentId)} ${bounds} ${isPage} ${asked.name}`;
   const statement = (place: PlaceOf<Stretch & Pick<Part, 'environmentId'>>) => {
     const at = (name: 'after' | 'before') =>
       stretch[name] && [place((values) => values[name]?.[0] ?? ''), place((values) => values[name]?.[1] ?? '')];
     const part = { environmentId: environmentId === null ? null : place((values) => values.environmentId), type: null };
+    const limit = place((values) => values.limit);
     const places = {
       ...{ after: at('after'), before: at('before') },
-      ...{ limit: place((values) => values.limit), offset: place((values) => values.offset) },
+      ...{ limit: isPage ? known(MOST_OF_A_PAGE) : limit, offset: place((values) => values.offset) },
     };
-    if (database.kind === 'postgres' && part.environmentId !== null && stretch.offset === 0)
-      return withinOne(listing, part.environmentId, places);
     // that the caller sees it was looked at before, for the place of an environment is none that could be seen
     const all: Listing = { ...listing, access: { environmentIds: 'all' }, query: { ...query, environmentId: null } };
-    return along(all, [part], places, null);
+    const rows =
+      database.kind === 'postgres' && part.environmentId !== null && stretch.offset === 0
+        ? withinOne(listing, part.environmentId, places)
+        : along(all, [part], places, null);
+    return isPage ? firstOf(database, rows, limit) : rows;
   };
   return (await walks.run(database, shape, statement, { ...stretch, environmentId })).rows;
+}
+
+/** The rows of the largest page, and the one that tells whether there is a next page. */
+const MOST_OF_A_PAGE = maxPageSize + 1;
+
+/** A number that stands in a statement as it is. */
+function known(number: number): number {
+  // it may stand wherever Kysely takes the number itself
+  return sql.lit(number) as unknown as number;
+}
+
+/**
+ * Takes the first of a page's rows, in their order. Postgres plans a statement anew each time, for longer than it then
+ * reads, unless one plan for all values looks cheaper. It expects a tenth of the rows where it does not know a limit,
+ * and so a single one here, than which nothing is cheaper.
+ */
+function firstOf({ query }: Database, rows: SelectQueryBuilder<Tables, 'datastores', JoinedRow>, limit: number) {
+  const some = query.selectFrom(rows.as('page')).selectAll().limit(limit);
+  return query.selectFrom(some.as('page')).selectAll().limit(limit);
 }
 
 /**
