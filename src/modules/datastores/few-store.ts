@@ -11,6 +11,7 @@ import type { Tables } from '../../platform/database/tables.ts';
 import { type Sight, whereVisible } from '../access/visibility.ts';
 import { fold } from './datastore.ts';
 import { type DatastoreQuery, facetsOf, partsOf } from './query.ts';
+import { sharesOf } from './term-shares.ts';
 
 /** One of a query's filters, with an index of its own. */
 interface Finder {
@@ -145,8 +146,6 @@ const GRAM = 3;
 const MOST_GRAMS = 20;
 /** The rarest of them find little more than all, which would be looked at for each that these find. */
 const SOUGHT_GRAMS = { sqlite: 3, postgres: 4 } as const;
-/** Of so many that have a gram it is seen how rare it is. */
-const SAMPLE = 50;
 /** Behind every other character. */
 const LAST_CHARACTER = '\u{10ffff}';
 
@@ -207,20 +206,9 @@ function having(grams: readonly string[]): RawBuilder<unknown> {
   return sql`select rowid as number from datastore_search where datastore_search match ${match}`;
 }
 
-/** Tells how rare grams are from how far the first that have them stand apart. */
-async function rarestOnSqlite({ query }: Database, grams: readonly string[]): Promise<readonly string[]> {
-  const { rows } = await sql<{ gram: string; first: string }>`select value as gram,
-      (select json_array(count(*), max(doc))
-        from (select doc from datastore_search_terms where term = value limit ${SAMPLE})) as first
-    from json_each(${JSON.stringify(grams)})`.execute(query);
-  const counted = rows.map(({ gram, first }) => {
-    const [count, last] = JSON.parse(first) as [number, number | null];
-    return { gram, count, share: count < SAMPLE ? 0 : count / (last ?? 1) };
-  });
-  return counted
-    .toSorted((one, other) => one.share - other.share || one.count - other.count)
-    .slice(0, SOUGHT_GRAMS.sqlite)
-    .map(({ gram }) => gram);
+async function rarestOnSqlite(database: Database, grams: readonly string[]): Promise<readonly string[]> {
+  const shareOf = await sharesOf(database, grams);
+  return grams.toSorted((one, other) => shareOf(one) - shareOf(other)).slice(0, SOUGHT_GRAMS.sqlite);
 }
 
 /**
@@ -239,16 +227,12 @@ async function termsOnPostgres(
 }
 
 async function rarestOnPostgres(
-  { query }: Database,
+  database: Database,
   terms: readonly (readonly string[])[],
 ): Promise<readonly (readonly string[])[]> {
-  const { rows } = await sql<{ term: string; share: number }>`select term, share
-    from pg_stats, unnest(most_common_elems::text::text[], most_common_elem_freqs) as common (term, share)
-    where schemaname = current_schema() and tablename = 'datastore_search_terms_idx'
-      and term = any(${terms.flat()}::text[])`.execute(query);
+  const shareOf = await sharesOf(database, terms.flat());
+  const shareOfAny = (anyOf: readonly string[]) => anyOf.reduce((sum, term) => sum + shareOf(term), 0);
   // all are rare, or there are no statistics yet
-  if (rows.length === 0) return terms;
-  const shares = new Map(rows.map(({ term, share }) => [term, share]));
-  const shareOf = (anyOf: readonly string[]) => anyOf.reduce((sum, term) => sum + (shares.get(term) ?? 0), 0);
-  return terms.toSorted((one, other) => shareOf(one) - shareOf(other)).slice(0, SOUGHT_GRAMS.postgres);
+  if (terms.every((anyOf) => shareOfAny(anyOf) === 0)) return terms;
+  return terms.toSorted((one, other) => shareOfAny(one) - shareOfAny(other)).slice(0, SOUGHT_GRAMS.postgres);
 }
