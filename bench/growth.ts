@@ -33,6 +33,8 @@ const IN_ONE_ENVIRONMENT = 1_000;
 /** One of so many datastores is in the first environment. */
 const IN_THE_FIRST = 5;
 const WARM_UP = 5;
+/** As many requests make a turn: what is measured is what a gateway in use takes, not what it takes to wake it. */
+const IN_A_TURN = 4;
 const SETTLE_MS = 2_000;
 const MICROS_PER_MS = 1_000;
 const NANOS_PER_MS = 1_000_000;
@@ -415,13 +417,17 @@ async function measure(
   for (let round = 0; round < WARM_UP + rounds; round += 1) {
     // by now those that work for it have been started
     if (round === WARM_UP) clocks = await Promise.all(sizes.map(({ app }) => clockOf(app.database)));
-    for (const [at, { app, rows, headers, tenant }] of sizes.entries()) {
-      const body = JSON.stringify({ query: document, variables: variables?.(rows) ?? {} });
+    const turns = [...sizes.entries()];
+    // the second of two takes over what the first has left to do
+    for (const [at, { app, rows, headers, tenant }] of round % 2 === 0 ? turns : turns.toReversed()) {
+      const target = { port: Number(new URL(app.url).port), headers: asTenant ? tenant : headers };
       const now = clocks[at] ?? (() => 0);
       const before = now();
-      const answer = await send({ port: Number(new URL(app.url).port), headers: asTenant ? tenant : headers }, body);
-      if (round >= WARM_UP) taken[at]?.push(now() - before);
-      if (answer.includes('"errors"')) throw new Error(`${name}: ${answer}`);
+      for (let sent = 0; sent < IN_A_TURN; sent += 1) {
+        const answer = await send(target, JSON.stringify({ query: document, variables: variables?.(rows) ?? {} }));
+        if (answer.includes('"errors"')) throw new Error(`${name}: ${answer}`);
+      }
+      if (round >= WARM_UP) taken[at]?.push((now() - before) / IN_A_TURN);
     }
   }
   const [smallMs = 0, largeMs = 0] = taken.map(median);
