@@ -121,6 +121,13 @@ describePeer('the React example in Chromium', { programs: ['chromium'], packages
     expect(complaints).toEqual([]);
   });
 
+  test('a certificate has a field of several lines', { timeout: PATIENCE_MS }, async () => {
+    for (const name of ['tls_caCertificate', 'tls_clientCertificate'])
+      expect(await field(name).evaluate(({ tagName }) => tagName), name).toBe('TEXTAREA');
+    expect(await field('host').evaluate(({ tagName }) => tagName)).toBe('INPUT');
+    expect(await field('tls_clientKey').getAttribute('type')).toBe('password');
+  });
+
   test('every type has a form, on a phone too', { timeout: PATIENCE_MS }, async () => {
     await page.setViewportSize({ width: 390, height: 844 });
     const types = await type().locator('option').allTextContents();
@@ -129,6 +136,9 @@ describePeer('the React example in Chromium', { programs: ['chromium'], packages
       await type().selectOption({ label: title });
       await save();
       // what is required is asked for before anything is sent
+      await page.locator('.error-detail li').first().waitFor();
+      for (const error of await page.locator('.error-detail li').allTextContents())
+        expect(error, title).not.toMatch(/schema|propert(y|ies)/);
       const isLookedAt = ['Snowflake', 'PostgreSQL'].includes(title);
       if (isLookedAt) await page.screenshot({ path: `${SCREENSHOTS}/3-${title}.png`, fullPage: true });
     }

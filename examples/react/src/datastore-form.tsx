@@ -2,6 +2,7 @@ import Form from '@rjsf/core';
 import { type ErrorSchema, ErrorSchemaBuilder, type RJSFSchema } from '@rjsf/utils';
 import validator from '@rjsf/validator-ajv8';
 import { useEffect, useMemo, useState } from 'react';
+import { clearErrors, widgets } from './form-fields.tsx';
 import { type FormGroup, inGroups } from './form-groups.tsx';
 import { useGateway } from './gateway.ts';
 import { LiveTest } from './live-test.tsx';
@@ -104,6 +105,8 @@ export function DatastoreForm({ onSaved }: { onSaved: () => void }) {
           formContext={connector.formLayout}
           formData={config}
           validator={validator}
+          widgets={widgets}
+          transformErrors={clearErrors}
           extraErrors={extraErrors}
           showErrorList={false}
           noHtml5Validate

@@ -43,7 +43,7 @@ export function DatastoreList() {
       <ul>
         {nodes.map(({ id, label, type, lastTest }) => (
           <li key={id}>
-            {label} <small>{type}</small> <small>{lastTest?.status.toLowerCase() ?? 'not tested'}</small>
+            <bdi>{label}</bdi> <small>{type}</small> <small>{lastTest?.status.toLowerCase() ?? 'not tested'}</small>
           </li>
         ))}
       </ul>
