@@ -108,7 +108,7 @@ function issueMessage(found: ZodIssue, code: IssueCode): string {
         return found.minimum === 1 ? 'It must not be empty.' : `At least ${found.minimum} characters.`;
       return `At least ${found.minimum}.`;
     case 'invalid_value':
-      return `One of ${found.values.join(', ')}.`;
+      return `${found.values.length === 1 ? 'It must be' : 'One of'} ${found.values.join(', ')}.`;
     default:
       return issueCodes[code];
   }

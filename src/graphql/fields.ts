@@ -40,6 +40,12 @@ export const searchText = z
   .max(MAX_SEARCH_LENGTH, { abort: true })
   .refine((text) => !text.includes('\0'), issue('INVALID_FORMAT', 'Give it without zero bytes.'));
 
+/** An argument for a part of what somebody looks for. A pasted name often has a space before or behind it. */
+export const searchField = (part: string) => ({
+  description: `Give a part of ${part}. Upper and lower case do not matter, nor do spaces before or behind it.`,
+  validate: { schema: searchText.transform((text) => text.trim()) },
+});
+
 /**
  * A list of `min` to `max` elements. Its length is judged before them, and judging ends at the first one that is wrong:
  * a plain z.array() would note each of some hundred thousand.

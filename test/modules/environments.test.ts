@@ -297,6 +297,8 @@ describeEachGateway('environments', (open) => {
       const before = await list({ last: 10, before: last.pageInfo.startCursor });
       expect(before.nodes.map(({ name }) => name)).toEqual(sorted.slice(0, 3));
       expect((await list({ search: `%${mark}` })).nodes).toEqual([]);
+      const alike = await list({ search: ` A2 ${mark.toUpperCase()}\n` });
+      expect(alike.nodes.map(({ name }) => name)).toEqual([`a2 ${mark}`]);
     });
   });
 

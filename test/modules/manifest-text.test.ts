@@ -23,7 +23,7 @@ const bad: readonly Bad[] = [
   { title: 'null', text: 'null', faults: [' REQUIRED 1:1'] },
   { title: 'a text', text: 'hello', faults: [' INVALID_TYPE 1:1'] },
   { title: 'a list', text: '- manifest: 1', faults: [' INVALID_TYPE 1:1'] },
-  { title: 'another version', text: 'manifest: 2', faults: ['manifest INVALID_VALUE 1:1'] },
+  { title: 'another version', text: 'manifest: 2', faults: ['manifest INVALID_VALUE 1:1'], says: /must be 1\./ },
   { title: 'a tab', text: 'manifest: 1\ndatastores:\n\torders: {}', faults: [' INVALID_FORMAT 3:1'], says: /tabs/ },
   { title: 'a byte order mark', text: '\ufeffmanifest: 1', faults: [' INVALID_FORMAT 1:1'], says: /byte order mark/ },
   { title: 'a zero byte', text: 'manifest: 1\0', faults: [' INVALID_FORMAT 1:12'] },

@@ -594,6 +594,7 @@ describeEachGateway('catalogs', (open) => {
     test.each([
       ['ORDER', ['sales.Order_Lines', 'sales.orders']],
       ['sales.o', ['sales.Order_Lines', 'sales.orders', 'sales.overview']],
+      [' sales.o\n', ['sales.Order_Lines', 'sales.orders', 'sales.overview']],
       ['_lines', ['sales.Order_Lines']],
       ['%', []],
       ['a_es', []],

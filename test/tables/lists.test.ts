@@ -193,12 +193,14 @@ describeEachGateway('lists of datastores', (open) => {
       ["' or 1=1 --", 0, 'a quote is a quote'],
       ['\\', 0, 'a backslash is a backslash'],
       ['', 45, 'nothing to look for'],
+      [' \n', 45, 'nothing either'],
+      [' same\n', 12, 'as it was pasted'],
     ])('search %j finds %i: %s', async (search, count) => {
       const { edges, totalCount } = await list({ filter: { search }, first: 100 });
       expect(edges).toHaveLength(count);
       expect(totalCount).toBe(count);
       expect((await list({ filter: { search }, first: 1 })).totalCount).toBe(count);
-      const found = (text: string) => text.toLowerCase().includes(search.toLowerCase());
+      const found = (text: string) => text.toLowerCase().includes(search.trim().toLowerCase());
       for (const { node } of edges) expect(found(node.label) || found(node.name)).toBe(true);
     });
 

@@ -3,7 +3,7 @@ import type { CatalogColumn, CatalogEntry, CatalogEntryKind } from '../../connec
 import { ConflictError, NotFoundError, ValidationError } from '../../errors/api.ts';
 import { builder } from '../../graphql/builder.ts';
 import { connectionType, pageArguments } from '../../graphql/connection.ts';
-import { searchText, uuid } from '../../graphql/fields.ts';
+import { searchField, uuid } from '../../graphql/fields.ts';
 import { ConnectionTestRef, testIdField, testTimeoutField } from '../connection-tests/schema.ts';
 import type { ConnectionTest } from '../connection-tests/test.ts';
 import { DatastoreRef } from '../datastores/schema.ts';
@@ -170,10 +170,7 @@ const CatalogRef = builder.objectRef<Catalog>('Catalog').implement({
       type: CatalogEntryConnection,
       description: 'The entries, sorted by namespace and name.',
       args: {
-        search: t.arg.string({
-          description: 'Give a part of `namespace.name`. Upper and lower case do not matter.',
-          validate: { schema: searchText },
-        }),
+        search: t.arg.string(searchField('`namespace.name`')),
         ...pageArguments,
       },
       // one entry may have thousands of columns

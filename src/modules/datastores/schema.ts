@@ -12,7 +12,7 @@ import { builder } from '../../graphql/builder.ts';
 import { connectionType, pageArguments } from '../../graphql/connection.ts';
 import { type ConfigTypes, deriveConfigTypes } from '../../graphql/derive-config.ts';
 import { ConflictErrorRef, InUseErrorRef } from '../../graphql/errors.ts';
-import { boundedList, environmentIdField, searchText, uuid } from '../../graphql/fields.ts';
+import { boundedList, environmentIdField, searchField, searchText, uuid } from '../../graphql/fields.ts';
 import { NodeRef } from '../../graphql/node.ts';
 import { eventOf, streamOf } from '../../graphql/stream.ts';
 import type { Page } from '../../platform/paging.ts';
@@ -372,10 +372,7 @@ const DatastoreFilter = builder.inputType('DatastoreFilter', {
       validate: { schema: wantedNames },
     }),
     types: t.field({ type: [DatastoreTypeRef], description: 'Leave it out for datastores of every type.' }),
-    search: t.string({
-      description: 'Give a part of the label or the name. Upper and lower case do not matter.',
-      validate: { schema: searchText },
-    }),
+    search: t.string(searchField('the label or the name')),
     tags: t.field({
       type: [TagFilter],
       description: 'The datastores that have all of these tags: at most 20.',

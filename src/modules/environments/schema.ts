@@ -2,7 +2,7 @@ import type DataLoader from 'dataloader';
 import { ConflictError, InUseError, NameTakenError, NotFoundError, ValidationError } from '../../errors/api.ts';
 import { builder } from '../../graphql/builder.ts';
 import { connectionType, pageArguments } from '../../graphql/connection.ts';
-import { idempotencyKeyField, searchText, uuid } from '../../graphql/fields.ts';
+import { idempotencyKeyField, searchField, uuid } from '../../graphql/fields.ts';
 import { NodeRef } from '../../graphql/node.ts';
 import { ApiTokenRef } from '../access/schema.ts';
 import { ENVIRONMENT_NAME_RULE, environmentName, NETWORK_NAME_RULE, networkName } from './name.ts';
@@ -57,7 +57,7 @@ builder.queryFields((t) => ({
     type: EnvironmentConnection,
     description: 'The environments that you may see, sorted by name.',
     args: {
-      search: t.arg.string({ description: 'Give a part of the name.', validate: { schema: searchText } }),
+      search: t.arg.string(searchField('the name')),
       ...pageArguments,
     },
     resolve: (_root, { search, ...page }, { access, services }) =>

@@ -21,7 +21,11 @@ export async function listEnvironments(
     .where(whereVisible(access, 'environments.id'))
     .where(({ eb, fn, and, refTuple, tuple }) => {
       const conditions: Expression<SqlBool>[] = [];
-      if (search) conditions.push(eb(fn<number>(positionFunction[database.kind], ['name', eb.val(search)]), '>', 0));
+      if (search) {
+        // names are ASCII, which both databases fold
+        const at = fn<number>(positionFunction[database.kind], [fn('lower', ['name']), eb.val(search.toLowerCase())]);
+        conditions.push(eb(at, '>', 0));
+      }
       const { after, before } = request;
       if (after) conditions.push(eb(refTuple('name', 'id'), '>', tuple(after[0] ?? '', after[1] ?? '')));
       if (before) conditions.push(eb(refTuple('name', 'id'), '<', tuple(before[0] ?? '', before[1] ?? '')));
