@@ -8,7 +8,7 @@ import { eventually } from '../support/eventually.ts';
 import { comparedWith, recordFault } from '../support/fault-report.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { postgresConfig } from '../support/inputs.ts';
-import { CreateDatastore, Progress, StartTest } from '../support/operations.ts';
+import { CreateDatastore, DatastoreEvents, Progress, StartTest } from '../support/operations.ts';
 import { startGate } from '../support/peers/gate.ts';
 import { type PostgresCutter, startPostgresCutter } from '../support/peers/postgres-cutter.ts';
 import { closedPort } from '../support/peers/tarpit.ts';
@@ -166,6 +166,32 @@ describe.each([
         await expectEndedOnce(id);
       }
     }
+  });
+
+  test('leaves subscriptions open, which go on when it is back', async () => {
+    await leaveAlone();
+    const id = randomUUID();
+    const begun = Promise.withResolvers<void>();
+    const events = gateway.follow(
+      DatastoreEvents,
+      { environmentId },
+      { enough: (seen) => seen.length === 2, onResult: () => begun.resolve() },
+    );
+    await eventually(async () => {
+      await gateway.execute(CreateDatastore, { input: draft() });
+      return Promise.race([begun.promise.then(() => true), sleep(50).then(() => false)]);
+    });
+    const progress = gateway.follow(Progress, { id, after: 0 });
+    const restore = breakable.fail();
+    // whoever is rung, or waits for the test, reads in vain meanwhile
+    await sleep(10 * AWAY_MS);
+    restore();
+    await leaveAlone();
+    await requested(id);
+    await gateway.execute(CreateDatastore, { input: draft() });
+    for (const results of [await progress, await events])
+      expect(results.flatMap(({ errors = [] }) => errors)).toEqual([]);
+    expect((await progress).at(-1)?.data?.connectionTestProgress.test.status).toBe('FAILED');
   });
 
   test('answers UNAVAILABLE with Retry-After, is not ready, logs two lines, and is back by itself', async () => {

@@ -1,5 +1,11 @@
+import { DatabaseUnavailableError } from '../database/errors.ts';
 import type { Doorbell } from './doorbell.ts';
 import { done, type Polled, PolledStream } from './polled-stream.ts';
+
+/** For how long the database may be away until a log is followed no longer. */
+const AWAY_MS = 60_000;
+/** The shortest pause before it is read again, and by how much the longest is longer: not all ask at the same moment. */
+const PAUSE_MS = { min: 250, more: 500 };
 
 /** What followLog reads, and until when. */
 export interface FollowOptions<Row, Cursor, Shown> {
@@ -33,7 +39,8 @@ export interface FollowOptions<Row, Cursor, Shown> {
 /**
  * Yields the rows of a log after a cursor, then the new ones as they come, without a gap or a duplicate. It reads only
  * when it is asked for more, so a slow reader costs no memory. return() and the signal end it at once, also while it
- * waits or reads. A read that fails ends it with its error.
+ * waits or reads. While the database is away it waits for up to a minute; any other read that fails ends it with its
+ * error.
  */
 export function followLog<Row, Cursor = number, Shown = Row>(
   options: FollowOptions<Row, Cursor, Shown>,
@@ -50,6 +57,8 @@ class LogFollower<Row, Cursor, Shown> extends PolledStream<Shown> {
   #cursor: Cursor;
   #stale = true;
   #reading = false;
+  #awaySince: number | undefined;
+  #nextTry: NodeJS.Timeout | undefined;
   #failure: { readonly error: unknown } | undefined;
   #started = false;
   #ended = false;
@@ -88,10 +97,7 @@ class LogFollower<Row, Cursor, Shown> extends PolledStream<Shown> {
     const { doorbell, topics, signal, timeoutMs, pollMs } = this.#options;
     if (signal?.aborted) this.#end();
     if (this.#ended) return;
-    const rung = () => {
-      this.#stale = true;
-      this.#wake?.();
-    };
+    const rung = () => this.#readAgain();
     for (const topic of topics) this.#endings.push(doorbell.on(topic, rung));
     if (pollMs !== undefined) {
       const timer = setInterval(rung, pollMs).unref();
@@ -106,6 +112,11 @@ class LogFollower<Row, Cursor, Shown> extends PolledStream<Shown> {
       signal.addEventListener('abort', aborted, { once: true });
       this.#endings.push(() => signal.removeEventListener('abort', aborted));
     }
+  }
+
+  #readAgain(): void {
+    this.#stale = true;
+    this.#wake?.();
   }
 
   #handOut(): IteratorResult<Shown> {
@@ -146,21 +157,33 @@ class LogFollower<Row, Cursor, Shown> extends PolledStream<Shown> {
   #accept(rows: readonly Row[]): void {
     if (this.#ended) return;
     const { pageSize } = this.#options;
+    this.#awaySince = undefined;
     this.#rows = rows;
     this.#taken = 0;
     if (rows.length > 0 && (pageSize === undefined || rows.length >= pageSize)) this.#stale = true;
   }
 
   #fail(error: unknown): void {
-    if (this.#ended) return;
+    if (this.#ended || (error instanceof DatabaseUnavailableError && this.#waitsForDatabase())) return;
     this.#failure = { error };
     this.#end();
+  }
+
+  /** @returns false when it has waited for long enough */
+  #waitsForDatabase(): boolean {
+    const now = performance.now();
+    this.#awaySince ??= now;
+    if (now - this.#awaySince > AWAY_MS) return false;
+    clearTimeout(this.#nextTry);
+    this.#nextTry = setTimeout(() => this.#readAgain(), PAUSE_MS.min + Math.random() * PAUSE_MS.more).unref();
+    return true;
   }
 
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#rows = [];
+    clearTimeout(this.#nextTry);
     for (const ending of this.#endings.splice(0)) ending();
     this.#options.onEnd?.();
     this.#wake?.();
