@@ -355,6 +355,54 @@ describeEachGateway('manifests', (open) => {
     expect(none.hasChanges).toBe(false);
   });
 
+  test('takes names that hide characters where they are stored, and no new ones', async () => {
+    const [environmentId, targetId] = [await api.newEnvironment(), await api.newEnvironment()];
+    const hidden = (text: string) => `${text}\u202e`;
+    const fields = (label: string) => [
+      { name: 'lines', type: 'ARRAY', itemType: 'COLLECTION', fields: [{ name: 'sku', type: 'TEXT', label }] },
+    ];
+    const holding = (text: (plain: string) => string) =>
+      manifestOf(
+        {
+          files: {
+            ...{ label: text('Files'), ownerName: text('Ann'), tags: { team: text('payments') } },
+            config: { s3: s3Config() },
+          },
+        },
+        { dataStructures: { [text('Orders')]: { fields: fields(text('SKU')) } } },
+      );
+    const refused = await apply({ environmentId, manifest: holding(hidden) });
+    expect(refused.issues?.map(({ path, code }) => `${path.slice(2).join('.')} ${code}`)).toEqual([
+      'datastores.files.label INVALID_FORMAT',
+      'datastores.files.ownerName INVALID_FORMAT',
+      'datastores.files.tags.team INVALID_FORMAT',
+      `dataStructures.${hidden('Orders')} INVALID_FORMAT`,
+      `dataStructures.${hidden('Orders')}.fields.0.fields.0.label INVALID_FORMAT`,
+    ]);
+    // as a version stored them that took them
+    await applied({ environmentId, manifest: holding((text) => text) });
+    const { query } = gateway.app.database;
+    const place = ['environment_id', '=', environmentId] as const;
+    await query
+      .updateTable('datastores')
+      .set({ label: hidden('Files'), owner_name: hidden('Ann') })
+      .where(...place)
+      .execute();
+    await query
+      .updateTable('data_structures')
+      .set({ name: hidden('Orders') })
+      .where(...place)
+      .execute();
+    const { text } = await exported(environmentId);
+    expect(text).toContain('\u202e');
+    expect((await plan({ environmentId, manifest: text })).hasChanges).toBe(false);
+    const again = await tryPlan({ environmentId, manifest: text.replace('payments', hidden('payments')) });
+    expect(again.issues?.map(({ path }) => path.at(-1))).toEqual(['team']);
+    const input = { sourceId: environmentId, targetId };
+    expect((await ask<{ plan: Plan }>(CLONE, { input })).plan.hasChanges).toBe(true);
+    expect((await ask<{ plan: Plan }>(CLONE, { input })).plan.hasChanges).toBe(false);
+  });
+
   test('clones an environment with its secrets', async () => {
     const [sourceId, targetId] = [await api.newEnvironment(), await api.newEnvironment()];
     const manifest = manifestOf(

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { issue } from '../../connectors/kit/config/marks.ts';
 import { anyText } from '../../connectors/kit/config/text.ts';
 import { issueCodes } from '../../errors/field-issues.ts';
-import { label } from '../../graphql/fields.ts';
+import { label, labelSought } from '../../graphql/fields.ts';
 import { Faults, type Path } from './faults.ts';
 import { judgeJson, judgeValue } from './judge.ts';
 import { type Choice, choosableTypes, type GivenField, type StructureField } from './structure.ts';
@@ -26,22 +26,31 @@ const fieldName = anyText(MAX_NAME)
   .refine((name) => name !== '__proto__', issue('INVALID_VALUE', 'No field may be called __proto__.'));
 
 /** Judges the fields of a structure that a caller gives, and fills in what they leave out. */
-export const structureFields = z.unknown().transform((given, context): readonly StructureField[] => {
-  const faults = new Faults();
-  const fields = new FieldReader(faults).read(given as readonly GivenField[], []);
-  const size = faults.list.length === 0 ? Buffer.byteLength(JSON.stringify(fields)) : 0;
-  if (size > MAX_SIZE) faults.add([], 'TOO_LONG', `All fields together have at most ${MAX_SIZE} bytes, as JSON.`);
-  for (const { path, code, message } of faults.list)
-    context.addIssue({ code: 'custom', path: [...path], message, params: { code } });
-  return fields;
-});
+export const structureFields = fieldsLabelled(label);
+
+/** The same for fields that may be stored already, with the labels that were taken then. */
+export const storedFields = fieldsLabelled(labelSought);
+
+function fieldsLabelled(fieldLabel: z.ZodType<string>) {
+  return z.unknown().transform((given, context): readonly StructureField[] => {
+    const faults = new Faults();
+    const fields = new FieldReader(faults, fieldLabel).read(given as readonly GivenField[], []);
+    const size = faults.list.length === 0 ? Buffer.byteLength(JSON.stringify(fields)) : 0;
+    if (size > MAX_SIZE) faults.add([], 'TOO_LONG', `All fields together have at most ${MAX_SIZE} bytes, as JSON.`);
+    for (const { path, code, message } of faults.list)
+      context.addIssue({ code: 'custom', path: [...path], message, params: { code } });
+    return fields;
+  });
+}
 
 class FieldReader {
   readonly #faults: Faults;
+  readonly #label: z.ZodType<string>;
   #count = 0;
 
-  constructor(faults: Faults) {
+  constructor(faults: Faults, fieldLabel: z.ZodType<string>) {
     this.#faults = faults;
+    this.#label = fieldLabel;
   }
 
   read(given: readonly GivenField[], path: Path, depth = 1): StructureField[] {
@@ -65,7 +74,7 @@ class FieldReader {
     const field = {
       name,
       type,
-      label: given.label == null ? null : (this.#judge(label, given.label, [...path, 'label']) ?? null),
+      label: given.label == null ? null : (this.#judge(this.#label, given.label, [...path, 'label']) ?? null),
       required: given.required ?? false,
       default: given.default ?? null,
       itemType: given.itemType ?? null,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { label } from '../../connectors/kit/config/label.ts';
+import { labelSought } from '../../connectors/kit/config/label.ts';
 import { issue } from '../../connectors/kit/config/marks.ts';
 import { type ConfigValues, fieldsOf, leavesOf, valueAt } from '../../connectors/kit/config/shape.ts';
 import { tenancySchema } from '../../connectors/kit/config/tenancy.ts';
@@ -7,7 +7,7 @@ import { type Connector, configKey } from '../../connectors/kit/contract/connect
 import { connectors } from '../../connectors/registry.ts';
 import { ValidationError } from '../../errors/api.ts';
 import { type FieldIssue, fieldIssue, type IssueCode, issueCodes } from '../../errors/field-issues.ts';
-import { structureFields } from '../data-structures/schema-fields.ts';
+import { storedFields } from '../data-structures/schema-fields.ts';
 import { fieldTypes, type GivenField, type Structure, type StructureField } from '../data-structures/structure.ts';
 import { datastoreName } from '../datastores/datastore.ts';
 import { checkEveryMinutes, description, MAX_TAGS, type Tag, tagKey } from '../datastores/details.ts';
@@ -79,18 +79,19 @@ const structure = z.strictObject({
     .meta({ description: 'Whether a record with a field that the structure does not know is refused.' }),
   fields: z
     .array(structureField)
-    .pipe(structureFields as z.ZodType<readonly StructureField[], GivenField[]>)
+    .pipe(storedFields as z.ZodType<readonly StructureField[], GivenField[]>)
     .meta({ description: 'The fields of a record, in their order.' }),
 });
 
 const block = z.record(z.string(), z.unknown());
 
 const datastore = z.strictObject({
-  label: label.nullish().meta({ description: 'A name for people. Left out: the name.' }),
+  // what is stored may have names of older versions: steps.ts judges those that are new
+  label: labelSought.nullish().meta({ description: 'A name for people. Left out: the name.' }),
   description: description.nullish().meta({ description: 'What the datastore is for.' }),
-  ownerName: label.nullish().meta({ description: 'Whom to ask about the datastore.' }),
+  ownerName: labelSought.nullish().meta({ description: 'Whom to ask about the datastore.' }),
   tags: z
-    .record(tagKey, label)
+    .record(tagKey, labelSought)
     .refine((tags) => Object.keys(tags).length <= MAX_TAGS, issue('TOO_LONG', `At most ${MAX_TAGS} tags.`))
     .nullish()
     .meta({ description: 'Words by which the datastore can be found.' }),
@@ -108,7 +109,7 @@ export const manifestSchema = z.strictObject({
     .nullish()
     .meta({ description: 'The environment that it is for. Given, it is refused for every other one.' }),
   dataStructures: z
-    .record(label, structure)
+    .record(labelSought, structure)
     .refine(
       (all) => Object.keys(all).length <= MAX_STRUCTURES,
       issue('TOO_LONG', `At most ${MAX_STRUCTURES} data structures.`),

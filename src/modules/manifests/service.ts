@@ -127,7 +127,12 @@ export class ManifestService {
     const { values, secrets, stored } = await this.#valuesOf(access, source, null, pathTo(request, 'sourceId'));
     const manifest = await readManifest(await manifestText(values), [...request.path, 'sourceId']);
     const given = await this.#opened(access, secrets, stored);
-    return this.#apply(access, target, { manifest, secrets: given, prune: request.prune ?? false }, isConfirmed);
+    return this.#apply(
+      access,
+      target,
+      { manifest, secrets: given, prune: request.prune ?? false, isCopy: true },
+      isConfirmed,
+    );
   }
 
   async #valuesOf(access: Access, { id }: EnvironmentRow, environment: string | null, path: readonly string[]) {
@@ -169,13 +174,14 @@ export class ManifestService {
         manifest.toIssue({ path: ['environment'], configPath: null, code: 'INVALID_COMBINATION', message }),
       ]);
     }
-    return { environment, manifest, secrets: givenSecrets(request, manifest), prune: request.prune ?? false };
+    const secrets = givenSecrets(request, manifest);
+    return { environment, manifest, secrets, prune: request.prune ?? false, isCopy: false };
   }
 
   async #apply(
     access: Access,
     environment: EnvironmentRow,
-    read: Pick<StepRequest, 'manifest' | 'secrets' | 'prune'>,
+    read: Pick<StepRequest, 'manifest' | 'secrets' | 'prune' | 'isCopy'>,
     isConfirmed: boolean,
   ): Promise<ManifestPlan> {
     const { preparation } = this.#options;

@@ -15,6 +15,7 @@ import { revisionOf } from '../datastores/revision.ts';
 import type { Save } from '../datastores/save.ts';
 import type { DatastoreService } from '../datastores/service.ts';
 import { changesOf } from '../revisions/changes.ts';
+import { hiddenNames, storedNames } from './hidden-names.ts';
 import type { Manifest, ManifestDatastore, ManifestPath } from './manifest.ts';
 import { type PlannedItem, sortedItems } from './plan.ts';
 import { referenceTo, withStructures } from './references.ts';
@@ -51,6 +52,8 @@ export interface StepRequest {
   /** Whether what the manifest does not have is deleted. */
   readonly prune: boolean;
   readonly preparation: SavePreparation;
+  /** Whether it says what another environment holds, whose names are taken as they are. */
+  readonly isCopy: boolean;
   /** A plan tells of the secrets that are missing; what is applied is refused without them. */
   readonly purpose: 'PLAN' | 'APPLY';
 }
@@ -73,6 +76,7 @@ export class StepReader {
   /** @throws ValidationError, SecretsRequiredError, each naming what is wrong with all datastores */
   async read(access: Access, request: StepRequest): Promise<Steps> {
     const { environmentId, manifest, prune } = request;
+    if (!request.isCopy) await this.#refuseHiddenNames(access, request);
     const structures = await this.#structures(access, request);
     const names = prune ? null : [...manifest.datastores.keys()];
     const stored = await this.#options.datastores.everyIn(access, environmentId, names);
@@ -96,6 +100,17 @@ export class StepReader {
         ...sortedItems([...datastores.map(({ item }) => item), ...deletions]),
       ],
     };
+  }
+
+  async #refuseHiddenNames(access: Access, { environmentId, manifest }: StepRequest): Promise<void> {
+    const { datastores, dataStructures } = this.#options;
+    const faults = await hiddenNames(manifest, async () =>
+      storedNames(
+        await datastores.everyIn(access, environmentId, [...manifest.datastores.keys()]),
+        await dataStructures.everyIn(access, environmentId),
+      ),
+    );
+    if (faults.length > 0) throw new ValidationError(faults.slice(0, MAX_ISSUES).map(manifest.toIssue));
   }
 
   async #structures(access: Access, { environmentId, manifest, prune }: StepRequest): Promise<StructureStep[]> {

@@ -30,11 +30,9 @@ export const labelSought = trimmedText(MAX_LABEL_LENGTH)
   )
   .superRefine(refuseSecret);
 
+/** What is said of a text that hides characters. */
+export const HIDDEN_CHARACTERS =
+  'Give it without characters that nobody sees, as zero-width spaces and marks of the direction of writing are: with them it looks like another name. Typing it anew leaves them out.';
+
 /** For people: at most 128 characters, on one line, each of which can be seen. */
-export const label = labelSought.refine(
-  (text) => !hidesCharacters(text),
-  issue(
-    'INVALID_FORMAT',
-    'Give it without characters that nobody sees, as zero-width spaces and marks of the direction of writing are: with them it looks like another name. Typing it anew leaves them out.',
-  ),
-);
+export const label = labelSought.refine((text) => !hidesCharacters(text), issue('INVALID_FORMAT', HIDDEN_CHARACTERS));
