@@ -153,7 +153,7 @@ try {
 }
 
 async function run(args: readonly string[]): Promise<void> {
-  if (args.includes('--help') || args[0] === 'help') return print(USAGE);
+  if (args.includes('--help') || args[0] === 'help') return print(helpFor(args));
   if (args.includes('--version')) return print(`${readVersion()}\n`);
   const found = commandOf(args);
   if (!found) throw new UsageError(unknownCommand(args));
@@ -187,6 +187,12 @@ function explain(error: unknown): number {
   process.stderr.write(`\n${usageOf(process.argv.slice(2))}`);
   // 2 says of a plan that something would change
   return process.argv[2] === 'plan' ? 1 : 2;
+}
+
+/** What is said of the command that help is asked for, or of all. */
+function helpFor(args: readonly string[]): string {
+  const asked = args[0] === 'help' ? args.slice(1) : args;
+  return commandOf(asked) ? usageOf(asked) : USAGE;
 }
 
 /** What is said of the command that is meant: all of it would take what is wrong off the screen. */

@@ -6,6 +6,9 @@ import { maxPageSize, type Page, type PageArguments } from '../platform/paging.t
 /** A command line that cannot be understood. */
 export class UsageError extends Error {}
 
+/** What an id looks like. */
+export const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
 /** Who acts on the command line, and may do everything. */
 export const operator: Access = {
   tokenId: 'command line',

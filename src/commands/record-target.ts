@@ -91,8 +91,9 @@ async function refusalOf(response: Response, { origin }: URL): Promise<string> {
     const [error] = (JSON.parse(text) as Answer).errors ?? [];
     if (!error) throw new Error('no error');
     return sentences(error.message, error.extensions?.issues ?? []);
-  } catch (error) {
-    throw new Error(`${origin} answers ${response.status}, and not as a gateway does.`, { cause: error });
+  } catch {
+    // what a reader of JSON says of a web page tells nobody anything
+    throw new Error(`${origin} answers ${response.status}, and not as a gateway does.`);
   }
 }
 

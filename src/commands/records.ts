@@ -3,7 +3,7 @@ import { open, rename, rm } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type RecordFormat, recordFormats } from '../modules/managed-data/transfers.ts';
-import { options, optionsAndFile, UsageError } from './command.ts';
+import { options, optionsAndFile, UsageError, UUID } from './command.ts';
 import { GATEWAY, type GivenGateway, readGateway } from './gateway.ts';
 import {
   databaseRecords,
@@ -76,6 +76,7 @@ export async function importRecords(args: readonly string[]): Promise<void> {
 async function withTarget(given: GivenDatastore, work: (target: RecordTarget) => Promise<void>): Promise<void> {
   const { datastore } = given;
   if (datastore === undefined) throw new UsageError('Give --datastore ID.');
+  if (!UUID.test(datastore)) throw new UsageError('--datastore takes the id of a datastore: a UUID, not its name.');
   const gateway = readGateway(given);
   if (gateway) await work(gatewayRecords(gateway, datastore));
   else await withTransfers((transfers) => work(databaseRecords(transfers, datastore.toLowerCase())));

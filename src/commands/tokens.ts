@@ -2,13 +2,12 @@ import { label } from '../connectors/kit/config/label.ts';
 import { fieldIssue } from '../errors/field-issues.ts';
 import { type Scope, scopes } from '../modules/access/access.ts';
 import type { TokenRow } from '../modules/access/store.ts';
-import { everyNode, operator, options, print, UsageError } from './command.ts';
+import { everyNode, operator, options, print, UsageError, UUID } from './command.ts';
 import { environmentNames } from './environments.ts';
 import { type Services, withServices } from './settings.ts';
 
 /** The units of --expires-in, in milliseconds. */
 const UNITS: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000 };
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export async function createToken(args: readonly string[]): Promise<void> {
   const given = options(args, {
@@ -18,7 +17,8 @@ export async function createToken(args: readonly string[]): Promise<void> {
     'all-environments': { type: 'boolean' },
     'expires-in': { type: 'string' },
   });
-  const { name = '', environment: environments = [], 'all-environments': all = false } = given;
+  const { name, environment: environments = [], 'all-environments': all = false } = given;
+  if (name === undefined) throw new UsageError('Give --name NAME.');
   const named = label.safeParse(name);
   if (!named.success)
     throw new UsageError(`--name: ${named.error.issues.map((found) => fieldIssue(found, []).message)}`);

@@ -44,7 +44,9 @@ const TRUST = 'NODE_EXTRA_CA_CERTS may name a file with the CA that signed its c
 /** Reads an answer. @throws Error when no gateway has given it */
 export async function readAnswer(response: Response, { origin }: URL): Promise<Answer> {
   const answer: unknown = await response.json().catch((error: unknown) => {
-    throw new Error(`${origin} answers ${response.status}, and not as a gateway does.`, { cause: error });
+    // what a reader of JSON says of a web page tells nobody anything
+    const broken = error instanceof SyntaxError ? undefined : { cause: error };
+    throw new Error(`${origin} answers ${response.status}, and not as a gateway does.`, broken);
   });
   if (typeof answer === 'object' && answer !== null && ('data' in answer || 'errors' in answer))
     return answer as Answer;

@@ -97,6 +97,18 @@ describe('the command line', () => {
       expect(stdout).toContain(command);
   });
 
+  test.each([
+    [['token', 'create', '--help'], '--expires-in'],
+    [['help', 'token', 'create'], '--expires-in'],
+    [['serve', '--network', 'a', '--help'], '--no-tests'],
+  ])('says of one command what it takes: %j', async (args, option) => {
+    const { code, stdout } = await run(args);
+    expect(code).toBe(0);
+    expect(stdout).toContain(option);
+    expect(stdout).toContain('"datastore-gateway --help" tells of every command and variable.');
+    expect(stdout).not.toContain('key create');
+  });
+
   test('says its version', async () => {
     const manifest = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as {
       version: string;
@@ -112,7 +124,9 @@ describe('the command line', () => {
     [['token', 'make', '--name', 'a'], 'There is no command "token make", but there are token create,', '--help'],
     [['start', 'now'], "Unexpected argument 'now'", '--demo'],
     [['start', '--fast'], "Unknown option '--fast'", '--demo'],
-    [['token', 'create'], '--name must be', '--expires-in'],
+    [['token', 'create'], 'Give --name NAME.', '--expires-in'],
+    [['token', 'create', '--name', ''], '--name: It must not be empty.', '--expires-in'],
+    [['records', 'export', '--datastore', 'orders'], '--datastore takes the id', '--format'],
     [['import', 'file.yaml'], '--from takes one of grafana', '--out FILE'],
     [['plan', '--frob', '-f', 'file.yaml'], "Unknown option '--frob'", '--prune'],
   ])('%j cannot be understood: that is said first, then what is said of that command', async (args, said, usage) => {
