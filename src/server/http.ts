@@ -204,12 +204,16 @@ export class GatewayServer<Access, Context extends object> {
   }
 
   async #drain(): Promise<void> {
+    this.#webSocket.leave();
     this.#sessions.close(requestError('UNAVAILABLE', { message: 'The gateway is stopping: connect again.' }));
     const deadline = performance.now() + this.#limits.drainMs;
     // what has come already is counted by then
     await this.#arrival();
     // asked again and again rather than told: it happens once in a server's life
-    while (this.#running + this.#webSocket.running() > 0 && performance.now() < deadline) await sleep(DRAIN_PAUSE_MS);
+    while (this.#running + this.#webSocket.running() > 0 && performance.now() < deadline) {
+      this.#webSocket.closeIdle();
+      await sleep(DRAIN_PAUSE_MS);
+    }
     await this.#webSocket.close();
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     this.server.closeAllConnections();

@@ -77,11 +77,16 @@ interface Connection<Access> {
   subscriptions: number;
   /** Whether what is written waits for the event loop's next turn, so that it goes out together. */
   gathers: boolean;
+  /** How many queries and mutations run, and operations are not known yet to be any. */
+  running: number;
   identity?: Identity<Access>;
   leave?: () => void;
 }
 
-type Run = (args: ExecutionArgs) => OperationResult;
+interface Prepared<Access> {
+  readonly run: (args: ExecutionArgs) => OperationResult;
+  readonly connection: Connection<Access>;
+}
 
 /** GraphQL over WebSocket: graphql-transport-ws, with the token in connection_init. */
 export class WebSocketEdge<Access> {
@@ -94,20 +99,21 @@ export class WebSocketEdge<Access> {
     perMessageDeflate: false,
   });
   readonly #protocol: ReturnType<typeof makeServer<Record<string, unknown>, Connection<Access>>>;
-  readonly #runs = new WeakMap<ExecutionArgs, Run>();
-  #running = 0;
+  readonly #prepared = new WeakMap<ExecutionArgs, Prepared<Access>>();
+  readonly #connections = new Set<Connection<Access>>();
+  #isLeaving = false;
   /** When the messages of this turn of the event loop have had their time, by performance.now(); 0 before the first. */
   #turnEnds = 0;
 
   constructor(options: WebSocketOptions<Access>) {
     this.#options = options;
-    const run = (args: ExecutionArgs) => this.#runs.get(args)?.(args) ?? {};
     this.#protocol = makeServer<Record<string, unknown>, Connection<Access>>({
       connectionInitWaitTimeout: options.limits.connectionInitMs,
       onConnect: (context) => this.#connect(context),
-      onSubscribe: (context, _id, payload) => this.#prepare(context, payload),
-      execute: (args) => this.#counted(run(args)),
-      subscribe: run,
+      onSubscribe: ({ extra, subscriptions }, _id, payload) =>
+        counted(extra, () => this.#prepare(extra, Object.keys(subscriptions).length, payload)),
+      execute: (args) => this.#execute(args),
+      subscribe: (args) => this.#run(args),
       onOperation: ({ extra }, id, _payload, { contextValue }) => {
         const { stream } = (contextValue as Caller<Access>).opened ?? {};
         return stream && delivered(stream, extra, (result) => this.#deliver(extra, id, result));
@@ -125,7 +131,21 @@ export class WebSocketEdge<Access> {
 
   /** How many queries and mutations run at the moment. */
   running(): number {
-    return this.#running;
+    return [...this.#connections].reduce((sum, connection) => sum + connection.running, 0);
+  }
+
+  /**
+   * From now on subscriptions are told nothing more: their connections are about to close, upon which clients connect
+   * again, and go on with those that have not ended.
+   */
+  leave(): void {
+    this.#isLeaving = true;
+  }
+
+  /** Closes the connections over which no query and no mutation runs. */
+  closeIdle(): void {
+    for (const { socket, running, waiting } of this.#connections)
+      if (running === 0 && waiting.length === 0) socket.close(GOING_AWAY, 'Going away');
   }
 
   /** Closes every connection. */
@@ -150,7 +170,9 @@ export class WebSocketEdge<Access> {
       message: '',
       subscriptions: 0,
       gathers: false,
+      running: 0,
     };
+    this.#connections.add(connection);
     const closed = this.#protocol.opened(
       {
         protocol: client.protocol,
@@ -162,6 +184,7 @@ export class WebSocketEdge<Access> {
     );
     client.once('close', (code, reason) => {
       stopPinging();
+      this.#connections.delete(connection);
       connection.waiting.length = 0;
       closed(code, String(reason)).catch((error: unknown) =>
         logger.error({ err: error }, 'a WebSocket did not close well'),
@@ -233,7 +256,7 @@ export class WebSocketEdge<Access> {
    */
   #deliver(connection: Connection<Access>, id: string, result: ExecutionResult): Promise<void> | undefined {
     const { stream, gone, subscriptions } = connection;
-    if (!this.#canSend(connection)) return gone;
+    if (this.#isLeaving || !this.#canSend(connection)) return gone;
     const payload = () => this.#shown(result);
     if (subscriptions > 1) gather(connection);
     else if (stream.writableLength === 0) return void writeNext(stream, id, result, payload);
@@ -298,13 +321,13 @@ export class WebSocketEdge<Access> {
   }
 
   /** Does with an operation what Yoga does with a request over HTTP, short of running it. */
-  async #prepare(context: Context<Record<string, unknown>, Connection<Access>>, payload: SubscribePayload) {
+  async #prepare(connection: Connection<Access>, open: number, payload: SubscribePayload) {
     try {
-      const { identity } = context.extra;
-      this.#refuseNow(Object.keys(context.subscriptions).length);
+      const { identity } = connection;
+      this.#refuseNow(open);
       const params = checkParams(payload);
       // the protocol gets here in the same turn in which the message came
-      refuseRepeatedNames(params, context.extra.message);
+      refuseRepeatedNames(params, connection.message);
       // as over HTTP, each operation asks again, for the token may have been revoked
       const caller = await authenticate(this.#options.access, `Bearer ${identity?.token}`, this.#options.logger);
       this.#options.countRequest(caller.token);
@@ -320,11 +343,12 @@ export class WebSocketEdge<Access> {
         contextValue: await envelop.contextFactory(),
       };
       const operation = getOperationAST(document, params.operationName)?.operation;
-      this.#runs.set(args, operation === OperationTypeNode.SUBSCRIPTION ? envelop.subscribe : envelop.execute);
+      const run = operation === OperationTypeNode.SUBSCRIPTION ? envelop.subscribe : envelop.execute;
+      this.#prepared.set(args, { run, connection });
       return args;
     } catch (error) {
       const shown = this.#options.mask(error);
-      if (shown.extensions.code === 'UNAUTHENTICATED') context.extra.socket.close(CloseCode.Forbidden, TOKEN_ENDED);
+      if (shown.extensions.code === 'UNAUTHENTICATED') connection.socket.close(CloseCode.Forbidden, TOKEN_ENDED);
       return [shown];
     }
   }
@@ -336,13 +360,23 @@ export class WebSocketEdge<Access> {
     requireRoom(this.#options.limits, 'subscription', open - 1);
   }
 
-  async #counted(result: OperationResult): Promise<Awaited<OperationResult>> {
-    this.#running += 1;
-    try {
-      return await result;
-    } finally {
-      this.#running -= 1;
-    }
+  #run(args: ExecutionArgs): OperationResult {
+    return this.#prepared.get(args)?.run(args) ?? {};
+  }
+
+  #execute(args: ExecutionArgs): OperationResult {
+    const { connection } = this.#prepared.get(args) ?? {};
+    return connection ? counted(connection, () => this.#run(args)) : {};
+  }
+}
+
+/** Does something that a connection is not closed in the middle of. */
+async function counted<T>(connection: { running: number }, work: () => T): Promise<Awaited<T>> {
+  connection.running += 1;
+  try {
+    return await work();
+  } finally {
+    connection.running -= 1;
   }
 }
 

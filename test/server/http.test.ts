@@ -249,13 +249,30 @@ describe('close', () => {
     await expect(fetch(`http://127.0.0.1:${edge.port}/livez`)).rejects.toThrow();
   });
 
-  test('ends subscriptions, and tells them why', async () => {
+  test('ends subscriptions over SSE, and tells them why', async () => {
     const edge = await startEdge();
     const overSse = edge.post({ query: 'subscription { stuck }' }, { accept: 'text/event-stream' });
-    const overWs = overWebSocket(edge.client(), { query: 'subscription { stuck }' });
-    await eventually(() => edge.witness.open === 2);
+    await eventually(() => edge.witness.open === 1);
     await edge.gateway.close();
-    for (const reply of [await (await overSse).text(), await overWs]) expect(reply).toContain('UNAVAILABLE');
+    expect(await (await overSse).text()).toContain('UNAVAILABLE');
+    expect(edge.witness.open).toBe(0);
+  });
+
+  test('closes WebSockets with subscriptions alone at once: their clients connect again, and miss no end', async () => {
+    const edge = await startEdge();
+    const running = edge.post({ query: '{ wait }' });
+    const subscription = overWebSocket(edge.client(), { query: 'subscription { stuck }' });
+    const client = edge.client();
+    const beside = overWebSocket(client, { query: 'subscription { stuck }' });
+    const query = overWebSocket(client, { query: '{ wait }' });
+    await eventually(() => edge.witness.open === 2 && edge.witness.waiting === 2);
+    const closed = edge.gateway.close();
+    expect(await subscription).toBe('[{"error":{"code":1001}}]');
+    edge.witness.release();
+    expect(await query).toBe('[{"data":{"wait":"waited"}}]');
+    expect(await beside).toBe('[{"error":{"code":1001}}]');
+    expect((await running).status).toBe(200);
+    await closed;
     expect(edge.witness.open).toBe(0);
   });
 

@@ -21,6 +21,8 @@ export class Gateway {
     this.live = createClient({
       url: `${location.origin.replace('http', 'ws')}/graphql`,
       connectionParams: { authorization: `Bearer ${token}` },
+      // also while no gateway listens, as it restarts
+      shouldRetry: () => true,
     });
   }
 
