@@ -157,7 +157,7 @@ export class GatewayServer<Access, Context extends object> {
       connectionsCheckingInterval: requestMs / REQUEST_LOOKS,
       keepAliveTimeout: KEEP_ALIVE_MS,
     };
-    this.server = createServer(timeouts, (request, response) => {
+    this.server = createServer({ ...timeouts, shouldUpgradeCallback: isForWebSocket }, (request, response) => {
       const id = requestIdOf(request.headers['x-request-id']);
       response.setHeader('x-request-id', id);
       withRequestId(id, () => this.#begin(request, response));
@@ -364,6 +364,14 @@ export class GatewayServer<Access, Context extends object> {
       return this.#mask(error);
     }
   }
+}
+
+/**
+ * Whether a request asks for a WebSocket. One for another protocol is answered over HTTP/1.1 as if it had not asked:
+ * Java's client and `curl --http2` offer HTTP/2 with each request. Node before 24.9 does not ask.
+ */
+function isForWebSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket';
 }
 
 function notAcceptable(): GraphQLError {

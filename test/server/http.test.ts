@@ -194,6 +194,24 @@ describe('pages of strangers', () => {
   });
 });
 
+test.each([
+  [
+    'HTTP/2, as Java’s client and curl offer it',
+    'connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk',
+  ],
+  ['something unheard of', 'connection: Upgrade\r\nupgrade: morse/1.0'],
+])('a request that offers %s is answered over HTTP/1.1', async (_title, offer) => {
+  const edge = await startEdge();
+  const ask = (request: string, body = '') => {
+    const headers = [`host: 127.0.0.1:${edge.port}`, `authorization: Bearer ${goodToken}`, offer];
+    const type = body && `content-type: application/json\r\ncontent-length: ${body.length}\r\n`;
+    return raw(edge.port, [`${request} HTTP/1.1\r\n${headers.join('\r\n')}\r\n${type}\r\n${body}`], /\}|alive/);
+  };
+  expect(await ask('POST /graphql', '{"query":"{ me }"}')).toMatch(/^HTTP\/1\.1 200 OK.+\{"data":\{"me":"Ann"\}/s);
+  expect(await ask('GET /graphql?query=%7Bme%7D')).toMatch(/^HTTP\/1\.1 200 OK/);
+  expect(await ask('GET /livez')).toMatch(/^HTTP\/1\.1 200 OK/);
+});
+
 test('a caller that goes away in the middle of its body is no fault of ours', async () => {
   const edge = await startEdge();
   const socket = connect(edge.port, '127.0.0.1');
