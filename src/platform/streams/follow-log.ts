@@ -4,7 +4,7 @@ import { done, type Polled, PolledStream } from './polled-stream.ts';
 
 /** For how long the database may be away until a log is followed no longer. */
 const AWAY_MS = 60_000;
-/** The shortest pause before it is read again, and by how much the longest is longer: not all ask at the same moment. */
+/** The shortest pause before it is read again, and what is added by chance: not all ask at the same moment. */
 const PAUSE_MS = { min: 250, more: 500 };
 
 /** What followLog reads, and until when. */
