@@ -21,6 +21,8 @@ export interface Explainer {
   indexes(statement: Statement): Promise<string[]>;
   /** The same of the plan that Postgres makes once for all values of a prepared statement. */
   indexesForAll(statement: Statement): Promise<string[]>;
+  /** The steps of that plan where the tables were vacuumed: an index could answer by itself. None of SQLite. */
+  stepsForAll(statement: Statement): Promise<string[]>;
   /** Whether a prepared statement is planned once, not again and again for its values. */
   isPlannedOnce(statement: Statement): Promise<boolean>;
   close(): Promise<void>;
@@ -49,6 +51,7 @@ function sqliteExplainer(database: Database, tables: readonly string[]): Explain
     faults: async (statement) => (await steps(statement)).filter((step) => step.startsWith('SCAN ')),
     indexes: async (statement) => [...new Set((await steps(statement)).flatMap(indexOf))],
     indexesForAll: async (statement) => [...new Set((await steps(statement)).flatMap(indexOf))],
+    stepsForAll: async () => [],
     isPlannedOnce: async () => true,
     close: async () => undefined,
   };
@@ -82,15 +85,24 @@ async function postgresExplainer(url: string, tables: readonly string[]): Promis
     await client.query('rollback');
     return allNodes(rows[0]['QUERY PLAN'][0].Plan);
   };
+  const planForAll = async ({ sql }: Statement) => {
+    const { rows } = await client.query(`explain (generic_plan, format json) ${sql}`);
+    return allNodes(rows[0]['QUERY PLAN'][0].Plan);
+  };
   const isOfTables = (node: PlanNode) => tables.includes(node['Relation Name'] ?? '');
   return {
     faults: async (statement, most = LOOKED_AT) =>
       (await nodes(statement)).filter(isOfTables).flatMap((node) => faultsOf(node, most)),
     indexes: async (statement) => [...new Set((await nodes(statement)).flatMap((node) => node['Index Name'] ?? []))],
-    indexesForAll: async ({ sql }) => {
-      const { rows } = await client.query(`explain (generic_plan, format json) ${sql}`);
-      const plan = allNodes(rows[0]['QUERY PLAN'][0].Plan);
-      return [...new Set(plan.flatMap((node) => node['Index Name'] ?? []))];
+    indexesForAll: async (statement) => [
+      ...new Set((await planForAll(statement)).flatMap((node) => node['Index Name'] ?? [])),
+    ],
+    stepsForAll: async (statement) => {
+      await client.query('begin');
+      await client.query('update pg_class set relallvisible = relpages where oid = any($1::regclass[])', [tables]);
+      const plan = await planForAll(statement);
+      await client.query('rollback');
+      return plan.map((node) => node['Node Type']);
     },
     isPlannedOnce: async ({ sql, parameters }) => {
       const prepared = { name: randomUUID(), text: sql, values: [...parameters] };

@@ -173,6 +173,8 @@ describeEachGateway(
         expect(await explainer.faults(page)).toEqual([]);
         if (kind === 'postgres')
           expect(await explainer.indexesForAll(page)).toContainEqual(expect.stringMatching(PAGE_INDEX));
+        // an index of another order that has all that is asked for would be read to its end, and sorted
+        expect((await explainer.stepsForAll(page)).filter((step) => /Only|Sort/.test(step))).toEqual([]);
         expect(await explainer.isPlannedOnce(page)).toBe(true);
       }
     });

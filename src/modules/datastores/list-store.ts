@@ -222,21 +222,24 @@ async function walkAgain(listing: Listing, { environmentId }: Part): Promise<Joi
     const limit = place((values) => values.limit);
     const places = {
       ...{ after: at('after'), before: at('before') },
-      ...{ limit: isPage ? known(MOST_OF_A_PAGE) : limit, offset: place((values) => values.offset) },
+      ...{ limit, offset: place((values) => values.offset) },
     };
     // that the caller sees it was looked at before, for the place of an environment is none that could be seen
     const all: Listing = { ...listing, access: { environmentIds: 'all' }, query: { ...query, environmentId: null } };
+    if (!isPage) return along(all, [part], places, null);
     const rows =
-      database.kind === 'postgres' && part.environmentId !== null && stretch.offset === 0
-        ? withinOne(listing, part.environmentId, places)
-        : along(all, [part], places, null);
-    return isPage ? firstOf(database, rows, limit) : rows;
+      part.environmentId === null
+        ? along(all, [part], { ...places, limit: known(MOST_OF_A_PAGE) }, null)
+        : withinOne(listing, part.environmentId, places);
+    return firstOf(database, rows, limit);
   };
   return (await walks.run(database, shape, statement, { ...stretch, environmentId })).rows;
 }
 
 /** The rows of the largest page, and the one that tells whether there is a next page. */
 const MOST_OF_A_PAGE = maxPageSize + 1;
+/** So many limits that it does not know leave less than a row of the largest environment, by what Postgres expects. */
+const LIMITS = 4;
 
 /** A number that stands in a statement as it is. */
 function known(number: number): number {
@@ -244,14 +247,19 @@ function known(number: number): number {
   return sql.lit(number) as unknown as number;
 }
 
+type PageRows = SelectQueryBuilder<Tables, 'datastores', JoinedRow>;
+
 /**
  * Takes the first of a page's rows, in their order. Postgres plans a statement anew each time, for longer than it then
- * reads, unless one plan for all values looks cheaper. It expects a tenth of the rows where it does not know a limit,
- * and so a single one here, than which nothing is cheaper.
+ * reads, unless one plan for all values looks cheaper. Of a limit that it does not know it expects a tenth of the rows,
+ * and so next to none of limits of limits, than which nothing is cheaper. Where it needed no more than what another
+ * index has, it would rather sort the whole of that, though it were a million: it has to look at what none has.
  */
-function firstOf({ query }: Database, rows: SelectQueryBuilder<Tables, 'datastores', JoinedRow>, limit: number) {
-  const some = query.selectFrom(rows.as('page')).selectAll().limit(limit);
-  return query.selectFrom(some.as('page')).selectAll().limit(limit);
+function firstOf({ query }: Database, rows: PageRows, limit: number): PageRows {
+  let page = rows.where('datastores.version', '>', known(0));
+  for (let limits = 1; limits < LIMITS; limits += 1)
+    page = query.selectFrom(page.as('page')).selectAll().limit(limit) as unknown as PageRows;
+  return page;
 }
 
 /**
