@@ -13,6 +13,8 @@ const LOGGED = { count: 20, size: Number.POSITIVE_INFINITY, periodMs: 60_000 };
 /** What a caller's header must look like to be repeated to him and in the log. */
 const HOST = /^[\w.:[\]-]{1,260}$/;
 const ORIGIN = /^https?:\/\/[\w.:[\]-]{1,260}$/i;
+/** What ALLOWED_ORIGINS cannot list. */
+const OTHER_SCHEME = /^(?!https?:)[a-z][\w+.-]*:/i;
 
 /**
  * Judges by Host and Origin who may ask, over HTTP and WebSocket alike, and of a WebSocket whether it speaks our
@@ -72,6 +74,8 @@ function hostMessage(host: string | undefined): string {
 
 function originMessage(origin: string | undefined): string {
   if (origin === 'null') return 'Pages without an origin of their own, as files and sandboxed frames, are not served.';
+  if (origin !== undefined && OTHER_SCHEME.test(origin))
+    return 'Pages of another scheme than https:// and http://, as those of browser extensions, are not served.';
   const start = 'Pages of another origin are not served';
   return origin !== undefined && ORIGIN.test(origin)
     ? `${start}: ask the gateway’s operator to add ${origin.toLowerCase()} to ALLOWED_ORIGINS.`

@@ -144,6 +144,15 @@ describe('a page of another origin', () => {
     expect(edge.log()).toContain('add gateway.example:8443 to ALLOWED_HOSTS');
   });
 
+  test('of a scheme that nobody can list is not sent to the operator', async () => {
+    const edge = await startEdge();
+    for (const origin of ['chrome-extension://abcdef', 'file://', 'vscode-webview://x', 'altair://-']) {
+      const text = await (await edge.post({ query: '{ me }' }, { origin })).text();
+      expect(text).toContain('as those of browser extensions, are not served');
+      expect(text).not.toContain('ALLOWED_ORIGINS');
+    }
+  });
+
   test('that is none is not repeated', async () => {
     const edge = await startEdge();
     const long = `https://${'hunter2'.repeat(50)}`;
