@@ -115,7 +115,7 @@ describe('JSON lines', () => {
 
   test('have chosen fields alone where these are named', () => {
     const data = { a: 1, b: [null], c: '=x' };
-    expect(chosenLine(['c', 'a', 'none'], 'k', data)).toBe('{"key":"k","data":{"a":1,"c":"=x"}}\n');
+    expect(chosenLine(['c', 'a', 'none'], 'k', data)).toBe('{"key":"k","data":{"c":"=x","a":1}}\n');
     expect(chosenLine(['none'], 'k', data)).toBe('{"key":"k","data":{}}\n');
   });
 

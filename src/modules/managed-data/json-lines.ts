@@ -16,7 +16,7 @@ export function jsonLine(key: string, data: string): string {
 
 /** Writes some fields of a record as a line; one that the record does not have is left out. */
 export function chosenLine(names: readonly string[], key: string, data: JsonObject): string {
-  const chosen = Object.entries(data).filter(([name]) => names.includes(name));
+  const chosen = names.filter((name) => Object.hasOwn(data, name)).map((name) => [name, data[name]]);
   return jsonLine(key, JSON.stringify(Object.fromEntries(chosen)));
 }
 
