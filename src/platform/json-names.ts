@@ -1,6 +1,3 @@
-/** A text, or a sign of what JSON consists of. */
-const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]/g;
-
 interface Open {
   /** The names so far; null in a list. */
   readonly names: Set<string> | null;
@@ -13,18 +10,33 @@ interface Open {
 export function findRepeatedName(json: string): string[] | null {
   const open: Open[] = [];
   let text = '';
-  for (const [token] of json.matchAll(TOKENS)) {
+  for (let at = 0; at < json.length; at += 1) {
+    const sign = json[at];
     const within = open.at(-1);
-    if (token === '{' || token === '[') open.push({ names: token === '{' ? new Set() : null, at: '0', count: 0 });
-    else if (token === '}' || token === ']') open.pop();
-    else if (token === ',' && within && within.names === null) {
+    if (sign === '"') {
+      const end = endOfText(json, at);
+      text = json.slice(at, end + 1);
+      at = end;
+    } else if (sign === '{' || sign === '[') open.push({ names: sign === '{' ? new Set() : null, at: '0', count: 0 });
+    else if (sign === '}' || sign === ']') open.pop();
+    else if (sign === ',' && within && within.names === null) {
       within.count += 1;
       within.at = String(within.count);
-    } else if (token === ':' && within?.names) {
-      within.at = JSON.parse(text) as string;
-      if (within.names.has(within.at)) return open.map(({ at }) => at);
+    } else if (sign === ':' && within?.names) {
+      within.at = text.includes('\\') ? (JSON.parse(text) as string) : text.slice(1, -1);
+      if (within.names.has(within.at)) return open.map(({ at: name }) => name);
       within.names.add(within.at);
-    } else text = token;
+    }
   }
   return null;
+}
+
+/** Where the text ends that begins at `start`: by a quotation mark behind an even number of backslashes. */
+function endOfText(json: string, start: number): number {
+  for (let end = json.indexOf('"', start + 1); end >= 0; end = json.indexOf('"', end + 1)) {
+    let first = end;
+    while (json[first - 1] === '\\') first -= 1;
+    if ((end - first) % 2 === 0) return end;
+  }
+  return json.length;
 }

@@ -80,15 +80,9 @@ export class Keyring {
     return found;
   }
 
-  /** HMAC-SHA-256 over the parts, with a key of its own for each label. No two lists of parts run together. */
+  /** HMAC-SHA-256 over the parts, with a key of its own for each label. */
   mac(label: string, ...parts: readonly (string | Buffer)[]): Buffer {
-    const pieces = parts.flatMap((part) => {
-      const bytes = Buffer.from(part);
-      const length = Buffer.alloc(4);
-      length.writeUInt32BE(bytes.length);
-      return [length, bytes];
-    });
-    return createHmac('sha256', this.#macKeyOf(label)).update(Buffer.concat(pieces)).digest();
+    return createHmac('sha256', this.#macKeyOf(label)).update(framed(parts)).digest();
   }
 
   #macKeyOf(label: string): KeyObject {
@@ -99,6 +93,18 @@ export class Keyring {
     this.#macKeys.set(label, derived);
     return derived;
   }
+}
+
+/** Each part behind its length in bytes, so that no two lists of parts run together. */
+function framed(parts: readonly (string | Buffer)[]): Buffer {
+  const bytes = Buffer.allocUnsafe(parts.reduce((sum, part) => sum + 4 + Buffer.byteLength(part), 0));
+  let at = 0;
+  for (const part of parts) {
+    const length = typeof part === 'string' ? bytes.write(part, at + 4) : part.copy(bytes, at + 4);
+    bytes.writeUInt32BE(length, at);
+    at += 4 + length;
+  }
+  return bytes;
 }
 
 function keysOf(file: KeyFile): ReadonlyMap<string, Buffer> {
