@@ -31,7 +31,7 @@ export const failureCodes = {
   ADDRESS_NOT_ALLOWED: {
     cause: 'ADDRESS_NOT_ALLOWED',
     message: 'The gateway does not connect to this address.',
-    hint: 'Use a public address, or ask the operator to allow it in EGRESS_ALLOW, which opens all but the gateway’s own places.',
+    hint: 'Use a public address, or ask the operator to allow it in EGRESS_ALLOW, which opens all but the gateway’s own listener and database.',
   },
   NAME_NOT_FOUND: { cause: 'DNS', message: 'The host name does not resolve.', hint: 'Check the spelling of the host.' },
   NAME_LOOKUP_FAILED: { cause: 'DNS', message: 'The name server did not answer.', hint: 'Try again in a moment.' },

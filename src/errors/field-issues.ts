@@ -16,7 +16,7 @@ export const issueCodes = {
   INVALID_ID: 'The value is not a UUID.',
   URL_IN_HOST: 'Give a host name or an address here, not a URL.',
   ADDRESS_NOT_ALLOWED:
-    'The gateway does not connect to this address: use a public one, or ask the operator to allow it in EGRESS_ALLOW.',
+    'The gateway does not connect to this address: use a public one, or ask the operator to allow it in EGRESS_ALLOW, which opens all but the gateway’s own listener and database.',
   ADDRESS_NOT_CHECKED: 'The gateway could not find out in time where this leads: try again.',
   INVALID_COMBINATION: 'The values of several fields do not go together.',
   UNKNOWN_VALIDATION_METHOD: 'The datastore type has no such validation method.',

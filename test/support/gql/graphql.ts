@@ -719,7 +719,7 @@ export type DatastoreFilter = {
   lastTestStatus?: Array<TestStatus> | null | undefined;
   /** The datastores of these names: at most 500. */
   names?: Array<string> | null | undefined;
-  /** Give a part of the label or the name. Upper and lower case do not matter. */
+  /** Give a part of the label or the name. Upper and lower case do not matter, nor do spaces before or behind it. */
   search?: string | null | undefined;
   /** The datastores that have all of these tags: at most 20. */
   tags?: Array<TagFilter> | null | undefined;
