@@ -1,6 +1,6 @@
 import { UserError } from '../errors/api.ts';
 import type { RecordFormat, RecordTransfers } from '../modules/managed-data/transfers.ts';
-import type { Gateway } from '../platform/ask-gateway.ts';
+import { type Gateway, unreachable } from '../platform/ask-gateway.ts';
 import { operator } from './command.ts';
 
 /** A report of an import, from the database or a gateway. */
@@ -61,7 +61,7 @@ export function gatewayRecords({ url, token }: Gateway, datastoreId: string): Re
     const place = new URL(`/datastores/${encodeURIComponent(datastoreId)}/records?${parameters}`, url);
     const headers = { authorization: `Bearer ${token}`, ...init.headers };
     const response = await fetch(place, { ...init, headers, redirect: 'error' }).catch((error: unknown) => {
-      throw new Error(`${url.origin} does not answer.`, { cause: error });
+      throw unreachable(url, error);
     });
     if (response.ok && response.body) return response.body as AsyncIterable<Uint8Array>;
     throw new Error(await refusalOf(response, url));

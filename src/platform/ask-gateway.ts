@@ -29,14 +29,20 @@ export function postOperation(
     redirect: 'error',
     signal,
   }).catch((error: unknown) => {
-    // fetch itself says no more than that it failed
-    const cause = error instanceof TypeError && error.cause instanceof Error ? error.cause : error;
-    const isUntrusted =
-      cause instanceof Error && 'code' in cause && /SELF_SIGNED|LEAF_SIGNATURE|ISSUER_CERT/.test(String(cause.code));
-    throw new Error(isUntrusted ? `${url.origin} is not trusted: ${TRUST}` : `${url.origin} does not answer.`, {
-      cause,
-    });
+    throw unreachable(url, error);
   });
+}
+
+/** What is told of a gateway that fetch() has not reached. */
+export function unreachable({ origin }: URL, error: unknown): Error {
+  // fetch itself says no more than that it failed
+  const cause = error instanceof TypeError && error.cause instanceof Error ? error.cause : error;
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  if (/SELF_SIGNED|LEAF_SIGNATURE|ISSUER_CERT/.test(code))
+    return new Error(`${origin} is not trusted: ${TRUST}`, { cause });
+  // OpenSSL's own words are about its sources
+  if (code.startsWith('ERR_SSL_')) return new Error(`${origin} answers, but without TLS that fits: is it http://?`);
+  return new Error(`${origin} does not answer.`, { cause });
 }
 
 const TRUST = 'NODE_EXTRA_CA_CERTS may name a file with the CA that signed its certificate.';
