@@ -6,7 +6,7 @@ const MAX_LABEL_LENGTH = 128;
 
 /** What an emoji is put together from, with its colour, its joiners and the letters of a flag. */
 const EMOJI =
-  /\u{1f3f4}[\u{e0030}-\u{e007a}]{1,8}\u{e007f}|\p{Extended_Pictographic}(?:[\ufe0e\ufe0f]|\p{Emoji_Modifier})*(?:\u200d\p{Extended_Pictographic}(?:\ufe0f|\p{Emoji_Modifier})*)*|[\d#*]\ufe0f\u20e3/gu;
+  /\u{1f3f4}[\u{e0030}-\u{e007a}]{1,8}\u{e007f}|\p{Extended_Pictographic}(?:[\ufe0e\ufe0f]|\p{Emoji_Modifier})?(?:\u200d\p{Extended_Pictographic}(?:\ufe0f|\p{Emoji_Modifier})?)*|[\d#*]\ufe0f\u20e3/gu;
 /** Joiners between letters that are written otherwise with them, as those of Persian and of India's languages are. */
 const JOINED =
   /(?<=[\p{L}\p{M}])(?<!\p{Script=Latin}|\p{Script=Greek}|\p{Script=Cyrillic})[\u200c\u200d](?=[\p{L}\p{M}])/gu;

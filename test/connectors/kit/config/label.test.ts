@@ -22,6 +22,7 @@ describe('a label', () => {
     ['an empty pattern of Braille', between('\u2800')],
     ['a line separator', between('\u2028')],
     ['a joiner that an emoji ends with', '👩\u200d'],
+    ['two variation selectors behind an emoji', '❤\ufe0f\ufe0f'],
     ['two joiners in an emoji', '👩\u200d\u200d💻'],
   ])('has no %s', (_title, text) => {
     expect(label.safeParse(text).error?.issues).toMatchObject([{ params: { code: 'INVALID_FORMAT' } }]);
