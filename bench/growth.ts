@@ -1,6 +1,6 @@
 /**
  * What queries cost with 1,000,000 datastores in 1,000 environments, beside 10,000 in ten of the same shape: two
- * gateways of this process take turns, over HTTP, and medians are compared.
+ * gateways of this process take turns, over HTTP; the median of the turns' ratios is what counts.
  *
  *   node bench/growth.ts sqlite|postgres [--rounds 30] [--rows 1000000] [--only search] [--explain]
  *     [--folder PLACE] [--url postgres://…]
@@ -11,7 +11,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
@@ -39,6 +39,9 @@ const SETTLE_MS = 2_000;
 const MICROS_PER_MS = 1_000;
 const NANOS_PER_MS = 1_000_000;
 const FILLED_AT_ONCE = { sqlite: 50_000, postgres: 2_000 } as const;
+/** Of the machine's memory, one of so many parts is Postgres' for what it has read. */
+const MEMORY_PARTS = 4;
+const KIB = 1_024;
 const PORTS = 24_000;
 const PORT_RANGE = 1_000;
 
@@ -135,6 +138,17 @@ const asked: readonly Asked[] = [
   ofOne('its versions', 'revisions(first: 20) { nodes { version at actor changes { path } } }'),
   ofOne('its tests', 'connectionTests(first: 20) { nodes { id status } }'),
   ofOne('its usages', 'usages(first: 20) { nodes { id } totalCount }'),
+  ofOne(
+    'its health and its last checks',
+    `health { status since checkEveryMinutes nextCheckAt pausedReason }
+    connectionTests(purpose: HEALTH, first: 10) { nodes { status finishedAt durationMs failure { code message hint } } }`,
+  ),
+  {
+    name: 'health history of twenty',
+    document: `query History($ids: [ID!]) { datastores(filter: { ids: $ids }) { nodes { health {
+      history(window: WEEK) { uptime checkCount passedCount medianDurationMs checks { title medianDurationMs } } } } } }`,
+    variables: (rows) => ({ ids: Array.from({ length: 20 }, () => idOf(Math.floor(Math.random() * rows))) }),
+  },
   {
     name: 'by name',
     document:
@@ -179,6 +193,11 @@ const asked: readonly Asked[] = [
     name: 'audit log of a datastore',
     document: `query Log(${DATASTORE}) { auditLog(datastoreId: $id, action: "connection_test.start") { nodes { id } } }`,
     variables: (rows) => ({ id: idOf(Math.floor(Math.random() * rows)) }),
+  },
+  {
+    name: 'processes',
+    document: `{ processes { nodes { kind host version network capacity running startedAt lastSeenAt isAlive
+      tests { id type status } } } }`,
   },
   { name: 'data structures', document: '{ dataStructures(first: 20) { nodes { id name } } }' },
   {
@@ -266,7 +285,9 @@ async function newPostgres(
 async function startServer(endings: (() => Promise<unknown>)[]): Promise<string> {
   const files = await preparePostgres();
   endings.push(() => rm(files.folder, { recursive: true, force: true }));
-  const server = await startPostgres({ settings: { shared_buffers: '1GB', max_wal_size: '8GB' } }, files);
+  // what Postgres' manual says a server of its own should have
+  const shared_buffers = `${Math.floor(totalmem() / MEMORY_PARTS / KIB)}kB`;
+  const server = await startPostgres({ settings: { shared_buffers, max_wal_size: '8GB' } }, files);
   endings.push(() => server.stop());
   return server.databaseUrl('postgres');
 }
@@ -338,7 +359,16 @@ async function onPostgres(databaseUrl: string, rows: number, isEmpty: boolean): 
     for (const { definition } of indexes) await run(definition);
   }
   await run('vacuum analyze');
+  await readAll(run);
   await client.end();
+}
+
+/** Has Postgres read all of it, as one that has been in use for long, and write what it has changed. */
+async function readAll(run: Run): Promise<void> {
+  await run('create extension if not exists pg_prewarm');
+  await run(`select pg_prewarm(oid::regclass) from pg_class
+    where relnamespace = 'public'::regnamespace and relkind in ('r', 'i')`);
+  await run('checkpoint');
 }
 
 async function insertAll(kind: Kind, rows: number, run: Run): Promise<void> {
@@ -430,8 +460,9 @@ async function measure(
       if (round >= WARM_UP) taken[at]?.push((now() - before) / IN_A_TURN);
     }
   }
-  const [smallMs = 0, largeMs = 0] = taken.map(median);
-  return { name, smallMs, largeMs, ratio: largeMs / smallMs };
+  const [small = [], large = []] = taken;
+  const ratios = small.map((ms, round) => (large[round] ?? Number.NaN) / ms);
+  return { name, smallMs: median(small), largeMs: median(large), ratio: median(ratios) };
 }
 
 /**
