@@ -16,6 +16,11 @@ const ALONE_MS = 1_000;
 /** What a COMMIT takes where the disk is slow, and after how many of them in a row it is taken for that. */
 const SLOW_MS = 2;
 const SLOW_IN_A_ROW = 3;
+/**
+ * How many turns of the event loop a group waits for others: of new connections each turn takes one, and a turn takes
+ * next to nothing beside a COMMIT of a slow disk.
+ */
+const TURNS = { quick: 1, slow: 25 };
 /** For how long changes have savepoints after one was taken back, since more may be. */
 const SAVEPOINTS_MS = 10_000;
 /** Each change of a group that has them is a savepoint of this name. */
@@ -65,7 +70,7 @@ export class Group {
 /**
  * Writes to a file, one change at a time in the order of asking. Changes that wait for one another share a COMMIT, for
  * writing to the disk is what takes the time: each is told to be stored only after the COMMIT. A change by itself is
- * stored at the next turn of the event loop.
+ * stored at the next turn of the event loop, or some turns later where the disk is slow.
  *
  * One that fails takes back its own alone. A savepoint of each is 6 % of a small change's time, and hardly any fails:
  * the first that does takes back all of its group, which are made again, and for a while there are savepoints.
@@ -243,12 +248,17 @@ export class SqliteWriter {
   #leave(): void {
     const group = this.#group;
     if (group && this.#isFull(group)) this.#commit(group);
-    else if (group && !this.#turn.isWanted)
-      setImmediate(() => {
-        // whoever has the turn by now leaves it later
-        if (this.#group === group && !this.#turn.isTaken) this.#commit(group);
-      });
+    else if (group && !this.#turn.isWanted) this.#commitSoon(group, this.isSlow ? TURNS.slow : TURNS.quick);
     this.#turn.give();
+  }
+
+  #commitSoon(group: Group, turns: number): void {
+    setImmediate(() => {
+      // whoever has the turn by now leaves it later
+      if (this.#group !== group || this.#turn.isTaken) return;
+      if (turns > 1) this.#commitSoon(group, turns - 1);
+      else this.#commit(group);
+    });
   }
 
   #isFull({ since, changes }: Group): boolean {

@@ -21,21 +21,7 @@ import { eventually } from '../../support/eventually.ts';
 import { newKeyring } from '../../support/keys.ts';
 import { LinkedChanges, NotAsReadError } from '../../support/linked-changes.ts';
 import { breakSqlite } from '../../support/sqlite-faults.ts';
-
-/** Runs of these texts in this thread, as the writer's connection has it. */
-function countRuns(of: string, before?: () => void): { runs(): number; restore(): void } {
-  const database = Sqlite.prototype as { exec(sql: string): unknown };
-  const { exec } = database;
-  let count = 0;
-  database.exec = function (this: unknown, text) {
-    if (text === of) {
-      count += 1;
-      before?.();
-    }
-    return exec.call(this, text);
-  };
-  return { runs: () => count, restore: () => Object.assign(database, { exec }) };
-}
+import { countRuns } from '../../support/sqlite-runs.ts';
 
 const endings: (() => unknown)[] = [];
 afterEach(async () => {

@@ -1,26 +1,14 @@
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
-import Sqlite from 'better-sqlite3';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Database, DatabaseUnavailableError, isForeignKeyViolation } from '../../../src/platform/database/database.ts';
 import { LocalDoorbell } from '../../../src/platform/streams/doorbell.ts';
 import { newTestDatabase } from '../../support/databases.ts';
 import { breakSqlite } from '../../support/sqlite-faults.ts';
+import { countRuns } from '../../support/sqlite-runs.ts';
 
 /** How long a disk is full here. */
 const SHORT_MS = 20;
-
-/** How many of the statements that SQLite ran by their texts were this one. */
-function countRuns(of: string): { runs(): number; restore(): void } {
-  const database = Sqlite.prototype as { exec(sql: string): unknown };
-  const { exec } = database;
-  let count = 0;
-  database.exec = function (this: unknown, text) {
-    if (text === of) count += 1;
-    return exec.call(this, text);
-  };
-  return { runs: () => count, restore: () => Object.assign(database, { exec }) };
-}
 
 /** Lets no time pass, so that no group gets too old to be joined, however slow the machine is. */
 function stopTime(): { restore(): void } {
@@ -62,6 +50,25 @@ describe('changes of SQLite that wait for one another', () => {
     expect(ends).toEqual(keys);
     expect(await stored()).toEqual(keys);
     expect(counted.runs()).toBeLessThan(keys.length / 2);
+  });
+
+  it('share it where each comes a turn of the event loop later and the disk is slow', async () => {
+    let now = performance.now();
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
+    const counted = countRuns('commit', () => {
+      now += 3;
+    });
+    endings.push(counted.restore, () => clock.mockRestore());
+    for (const key of ['g-a', 'g-b', 'g-c']) await put(key);
+    const before = counted.runs();
+    const keys = Array.from({ length: 50 }, (_, index) => `g-${String(index).padStart(2, '0')}`);
+    const changes: Promise<string>[] = [];
+    for (const key of keys) {
+      changes.push(put(key));
+      await turn();
+    }
+    expect(await Promise.all(changes)).toEqual(keys);
+    expect(counted.runs() - before).toBeLessThan(keys.length / 5);
   });
 
   it('share it with single statements', async () => {
