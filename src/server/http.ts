@@ -125,8 +125,8 @@ export class GatewayServer<Access, Context extends object> {
   readonly #rate: RequestRate | undefined;
   #running = 0;
   #closing: Promise<void> | undefined;
-  /** The requests that wait for the end of their turn: those of each entry share one. */
-  readonly #arriving: (PromiseWithResolvers<void> & { count: number })[] = [];
+  /** Lets the requests go on that wait for the end of their turn. */
+  readonly #arriving: (() => void)[] = [];
 
   constructor(options: GatewayServerOptions<Access, Context>) {
     const { schema, access, createContext, logger, graphiql, signIn } = options;
@@ -264,17 +264,13 @@ export class GatewayServer<Access, Context extends object> {
    * requests some wait for the turns after it.
    */
   #arrival(): Promise<void> {
-    let last = this.#arriving.at(-1);
-    if (last === undefined || last.count === MOST_IN_A_TURN) {
-      last = { ...Promise.withResolvers<void>(), count: 0 };
-      if (this.#arriving.push(last) === 1) setImmediate(() => this.#goOn());
-    }
-    last.count += 1;
-    return last.promise;
+    return new Promise((resolve) => {
+      if (this.#arriving.push(resolve) === 1) setImmediate(() => this.#goOn());
+    });
   }
 
   #goOn(): void {
-    this.#arriving.shift()?.resolve();
+    for (const resolve of this.#arriving.splice(0, MOST_IN_A_TURN)) resolve();
     if (this.#arriving.length > 0) setImmediate(() => this.#goOn());
   }
 
